@@ -1,0 +1,45 @@
+"""Networks that learn by playing against each other.
+
+A *game* is played in rounds; a round yields *moves*; a move belongs to one player and names the terms it minimises.
+Public names are imported on first use, so that ``import sparring`` costs milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Move": "game",
+    "Game": "game",
+    "LatentGame": "game",
+    "Data": "game",
+    "Samples": "game",
+    "Encodes": "game",
+    "Translates": "game",
+    "adam": "game",
+    "rmsprop": "game",
+    "Average": "average",
+    "Report": "train",
+    "train": "train",
+    "update": "train",
+    "check_game": "check",
+    "Objective": "objectives",
+    "RECIPES": "recipes",
+    "recipe": "recipes",
+    "Run": "run",
+    "load": "run",
+}
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'sparring' has no attribute {name!r}")
+    return getattr(import_module(f"sparring.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,101 @@
+"""Randomness as a function of (seed, step, turn, shard), so that resume is exact and ranks are independent.
+
+Nothing random is remembered from one turn to the next: before each turn the trainer opens `drawing`, which seeds
+
+* torch's own generators from (seed, step, turn, shard): dropout, mixing coefficients, anything a network draws;
+* one generator from (seed, step, turn), the same on every shard: `normal` and `uniform` draw the *whole* batch's noise
+  from it and return this shard's rows. Hence one process and many see the same noise for the same image.
+
+A shard is one equal part of the global batch: part j of rank r among world x parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_WORD = (1 << 64) - 1
+
+
+def mix(*numbers: int) -> int:
+    """Hashes integers to one of 63 bits (SplitMix64's finaliser, Steele et al., 2014, chained).
+
+    >>> mix(0, 1) != mix(1, 0)
+    True
+    """
+    state = 0
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) & _WORD
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _WORD
+        state ^= state >> 31
+    return state >> 1
+
+
+@dataclass
+class _Draw:
+    generator: torch.Generator | None = None
+    shard: int = 0
+    shards: int = 1
+
+
+_now = _Draw()
+_generators: dict[torch.device, torch.Generator] = {}
+
+
+@contextmanager
+def drawing(
+    seed: int, step: int, turn: int, *, shard: int = 0, shards: int = 1, device: torch.device | str = "cpu"
+) -> Iterator[None]:
+    """Makes every draw inside a function of (seed, step, turn) and, where shards must differ, of the shard.
+
+    Args:
+        seed: The run's seed.
+        step: The step that is being played.
+        turn: The position of the turn in its round.
+        shard: Which part of the global batch is drawn for, from 0 to ``shards - 1``.
+        shards: How many parts the global batch has.
+        device: Where `normal` and `uniform` draw.
+    """
+    torch.manual_seed(mix(seed, step, turn, shard))
+    device = torch.device(device)
+    generator = _generators.setdefault(device, torch.Generator(device))
+    with _using(_Draw(generator.manual_seed(mix(seed, step, turn, -1)), shard, shards)):
+        yield
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Makes `normal` and `uniform` a function of `seed` alone, the same on every device; torch's state is not touched."""
+    with _using(_Draw(torch.Generator().manual_seed(mix(seed)))):
+        yield
+
+
+@contextmanager
+def _using(draw: _Draw) -> Iterator[None]:
+    global _now
+    before, _now = _now, draw
+    try:
+        yield
+    finally:
+        _now = before
+
+
+def normal(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+    """Draws this shard's n rows of standard normal noise, shape (n, *shape)."""
+    return _rows(torch.randn, n, shape, device)
+
+
+def uniform(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+    """Draws this shard's n rows of noise uniform on [0, 1), shape (n, *shape)."""
+    return _rows(torch.rand, n, shape, device)
+
+
+def _rows(draw, n: int, shape: tuple[int, ...], device: torch.device | str) -> Tensor:  # type: ignore[no-untyped-def]
+    where = device if _now.generator is None else _now.generator.device
+    whole = draw(n * _now.shards, *shape, generator=_now.generator, device=where)
+    return whole[_now.shard * n : (_now.shard + 1) * n].to(device)

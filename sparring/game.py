@@ -1,0 +1,201 @@
+"""A game, its players and their moves: the nouns of every algorithm box in this library.
+
+    round: a generator of moves        move: (player, the terms that this player minimises)
+
+A game only *proposes* moves. Who receives which gradient, when optimisers step, how batches are split over processes is
+the trainer's business (`sparring.train`): at each ``yield`` it updates that player and no other, then the round goes on.
+
+Rules of a round: fakes are detached (or drawn with `fakes`) where the paper holds G fixed; never ``yield`` inside a
+``with``; no optimiser step, device code, logging, printing or file access; whatever varies over time is a function of
+``step`` or of a registered buffer. `sparring.check_game` tests a game of your own against these rules.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.chance import normal
+from sparring.errors import GameError
+
+Data = Iterator[tuple[Tensor, ...]]
+"""Endless batches: the image (or point) first, its conditions after."""
+
+Optimiser = Callable[[nn.Module], Optimizer]
+"""Builds the optimiser of one network, for example ``partial(adam, lr=2e-4)``."""
+
+
+class Move:
+    """One player's turn: the named terms whose sum the player minimises.
+
+    Args:
+        player: The name of the player whose parameters move.
+        terms: Scalar tensors, weights included; each is logged under its name.
+
+    Raises:
+        GameError: If there is no term, or a term is no scalar tensor.
+
+    >>> Move("D", wasserstein=torch.tensor(1.0), penalty=torch.tensor(0.5)).loss
+    tensor(1.5000)
+    """
+
+    __slots__ = ("player", "terms")
+
+    def __init__(self, player: str, /, **terms: Tensor) -> None:
+        if not terms:
+            raise GameError(f"A move of player {player!r} has no terms: write Move({player!r}, name=loss).")
+        for name, value in terms.items():
+            if not isinstance(value, Tensor) or value.dim() > 0:
+                what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+                raise GameError(f"Term {name!r} of player {player!r} must be a scalar tensor, not {what}: take its mean.")
+        self.player = player
+        self.terms = terms
+
+    @property
+    def loss(self) -> Tensor:
+        """The sum of the terms."""
+        first, *rest = self.terms.values()
+        return sum(rest, start=first)
+
+    def __repr__(self) -> str:
+        terms = ", ".join(f"{name}={value.item():.6g}" for name, value in self.terms.items())
+        return f"Move({self.player!r}, {terms})"
+
+
+Turn = Move | tuple[Move, ...]
+"""What a round yields: one move, or several made simultaneously (all gradients before any step)."""
+
+
+class Game(nn.Module, ABC):
+    """Networks and the rules by which they play."""
+
+    @abstractmethod
+    def players(self) -> dict[str, Optimizer]:
+        """Returns who plays: for each player the optimiser over the parameters that it owns."""
+
+    @abstractmethod
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Yields the moves of one round of the algorithm, in order.
+
+        Args:
+            data: Call ``next(data)`` for each batch that the round needs.
+            step: How many rounds were played before this one.
+        """
+
+    def pace(self, step: int) -> float:
+        """Returns the factor by which every learning rate is multiplied at `step`."""
+        return 1.0
+
+    def sampling(self) -> tuple[str, ...]:
+        """Returns the names of the networks that sampling uses, which are therefore worth averaging."""
+        return ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return next(self.parameters()).device
+
+
+class LatentGame(Game):
+    """A game in which G turns noise z ~ N(0, I) into samples and D scores them, each with an optimiser of its own.
+
+    Args:
+        G: Generator (N, latent) -> (N, *shape), with an attribute ``latent``.
+        D: Critic (N, *shape) -> (N,), raw scores, large = real.
+        critic: Builds D's optimiser.
+        generator: Builds G's optimiser.
+        schedule: The pace, as a function of the step.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        critic: Optimiser,
+        generator: Optimiser,
+        schedule: Callable[[int], float] = lambda step: 1.0,
+    ) -> None:
+        super().__init__()
+        self.G, self.D = G, D
+        self._optimisers = {"D": critic, "G": generator}
+        self._schedule = schedule
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D and G."""
+        return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](self.G)}
+
+    def pace(self, step: int) -> float:
+        """Follows the schedule given at construction."""
+        return self._schedule(step)
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses G alone."""
+        return ("G",)
+
+    def noise(self, n: int) -> Tensor:
+        """Draws z ~ N(0, I), shape (n, latent)."""
+        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
+
+    def fakes(self, n: int) -> Tensor:
+        """Draws n samples without a graph: for moves that need none of G's gradients."""
+        with torch.no_grad():
+            return self.G(self.noise(n))
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
+        with torch.no_grad():
+            return self.G(self.noise(n) if noise is None else noise)
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """The ability to draw samples."""
+
+    def noise(self, n: int) -> Tensor:
+        """Draws what `sample` starts from, one row a sample."""
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples."""
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """The ability to map data to codes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns one code a row of x."""
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """The ability to carry data into another domain."""
+
+    def translate(self, x: Tensor, to: str) -> Tensor:
+        """Returns x as the domain `to` would show it."""
+
+
+def adam(*networks: nn.Module, lr: float, betas: tuple[float, float] = (0.5, 0.999), **settings: Any) -> Optimizer:
+    """Returns a fused Adam (Kingma & Ba, 2015) over every parameter of the networks.
+
+    Args:
+        networks: What the player owns.
+        lr: Learning rate.
+        betas: Decay rates of the two moments; GANs use a small first one.
+        settings: Anything else that `torch.optim.Adam` takes.
+    """
+    return torch.optim.Adam(_parameters(networks), lr=lr, betas=betas, fused=True, **settings)
+
+
+def rmsprop(*networks: nn.Module, lr: float, **settings: Any) -> Optimizer:
+    """Returns RMSprop (Hinton, 2012) over every parameter of the networks."""
+    return torch.optim.RMSprop(_parameters(networks), lr=lr, **settings)
+
+
+def _parameters(networks: tuple[nn.Module, ...]) -> list[nn.Parameter]:
+    return [parameter for network in networks for parameter in network.parameters()]
