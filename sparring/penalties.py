@@ -1,0 +1,140 @@
+"""Penalties on the slope of a critic, and the clipping of its weights.
+
+    ==================  =====================================  ==================================================
+    `gradient_penalty`  E (‖∇C(x̂)‖₂ − 1)², x̂ = εx + (1 − ε)x̃   Gulrajani et al. (2017), equation 3
+    `dragan`            E (‖∇C(x + noise)‖₂ − 1)²              Kodali et al. (2017)
+    `r1`, `r2`          E ‖∇C‖² on reals, on fakes             Mescheder et al. (2018), equation 9, without its γ/2
+    `clip`              every weight into [−c, c]              Arjovsky et al. (2017), Algorithm 1
+    ==================  =====================================  ==================================================
+
+A penalty is differentiable in the critic's parameters (double backward) and knows nothing of the samples' history. The
+norm runs over everything but the batch. Slopes are squared and differentiated twice, which half precision does not
+survive: inside a penalty the critic runs in full precision whatever autocast says outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Critic = Callable[[Tensor], Tensor]
+"""Maps samples (N, ...) to outputs (N,) or (N, K)."""
+
+ROOT_GUARD = 1e-12
+"""Added under the root of a norm, whose derivative at 0 is infinite; shifts a norm of 5 by 1e-13."""
+
+
+def gradient_penalty(
+    critic: Critic, real: Tensor, fake: Tensor, *, target: float = 1.0, mix: Tensor | None = None
+) -> Tensor:
+    """Return E (‖∇C(x̂)‖₂ − target)² at points x̂ between reals and fakes (Gulrajani et al., 2017, equation 3).
+
+    A critic under this penalty must not normalise over the batch: a slope per sample would have no meaning.
+
+    Args:
+        critic: The critic.
+        real: Real samples (N, ...).
+        fake: Fake samples (N, ...).
+        target: The slope that costs nothing.
+        mix: ε in [0, 1], one per sample (N,); drawn uniformly if not given.
+
+    Raises:
+        ValueError: If reals and fakes differ in shape.
+
+    >>> linear = lambda x: x @ torch.tensor([3.0, 4.0])
+    >>> round(10 * gradient_penalty(linear, torch.zeros(2, 2), torch.ones(2, 2)).item(), 4)
+    160.0
+    """
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"points between reals and fakes need equal shapes, got {tuple(real.shape)} and {tuple(fake.shape)}; "
+            "draw as many fakes as reals"
+        )
+    share = torch.rand(len(real), device=real.device) if mix is None else mix
+    share = _per_sample(share.to(real.dtype), real)
+    return _slope_penalty(critic, share * real + (1 - share) * fake, target)
+
+
+def dragan(critic: Critic, real: Tensor, *, spread: float = 0.5) -> Tensor:
+    """Return E (‖∇C(x̂)‖₂ − 1)² around the data: x̂ = x + α · spread · std · u (Kodali et al., 2017; official code).
+
+    α is uniform in [0, 1], one per sample; u uniform in [0, 1), one per coordinate; std is one number for the batch.
+
+    Args:
+        critic: The critic.
+        real: Real samples (N, ...).
+        spread: Reach of the noise, in standard deviations of the batch.
+    """
+    share = _per_sample(torch.rand(len(real), device=real.device, dtype=real.dtype), real)
+    noise = spread * real.std() * torch.rand_like(real)
+    return _slope_penalty(critic, real + share * noise, 1.0)
+
+
+def r1(critic: Critic, real: Tensor) -> Tensor:
+    """Return E ‖∇C(x)‖², the squared slope on real samples (Mescheder et al., 2018, equation 9).
+
+    There is no ½ here. The papers multiply by γ/2: a game that follows them writes `gamma / 2 * r1(D, x)`.
+
+    Args:
+        critic: The critic.
+        real: Real samples (N, ...).
+
+    >>> r1(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(7, 2)).item()
+    25.0
+    """
+    return _squared_slopes(critic, real).mean()
+
+
+def r2(critic: Critic, fake: Tensor) -> Tensor:
+    """Return E ‖∇C(G)‖², `r1` on fake samples (Mescheder et al., 2018); again without the γ/2 of the papers.
+
+    Args:
+        critic: The critic.
+        fake: Fake samples (N, ...).
+    """
+    return _squared_slopes(critic, fake).mean()
+
+
+@torch.no_grad()
+def clip(module: nn.Module, bound: float) -> None:
+    """Move every parameter into [−bound, bound], in place (Arjovsky et al., 2017, Algorithm 1, line 7).
+
+    Every parameter means biases and the scales of normalisation layers too, as in the official code.
+
+    Args:
+        module: The critic.
+        bound: The paper's c, 0.01 there.
+
+    Raises:
+        ValueError: If the bound is not positive.
+    """
+    if bound <= 0:
+        raise ValueError(f"weights are clipped to [-bound, bound]: bound must be positive, got {bound}")
+    for parameter in module.parameters():
+        parameter.clamp_(-bound, bound)
+
+
+def full_precision(x: Tensor) -> torch.autocast:
+    """Return a context without autocast on the device of `x`; feed it inputs of at least float32."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:
+    return ((_squared_slopes(critic, x) + ROOT_GUARD).sqrt() - target).square().mean()
+
+
+def _squared_slopes(critic: Critic, x: Tensor) -> Tensor:
+    """Return ‖∇C(x_i)‖² for every sample (N,), in the graph of the critic's parameters."""
+    x = x.detach()
+    x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
+    with full_precision(x), torch.enable_grad():
+        # Each output depends on its own sample alone, so the gradient of the sum holds every sample's gradient.
+        (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gradient.flatten(1).square().sum(1)
+
+
+def _per_sample(weights: Tensor, x: Tensor) -> Tensor:
+    """Return (N,) weights shaped (N, 1, ..., 1), to be broadcast over all of a sample."""
+    return weights.reshape(-1, *[1] * (x.dim() - 1))
