@@ -1,0 +1,1 @@
+"""Layers and initialisations that the networks are made of."""

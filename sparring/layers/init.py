@@ -1,0 +1,78 @@
+"""Initialisations, each a function of one module, to be handed to `nn.Module.apply`.
+
+They touch a module's own weights only and set its biases to zero, so `network.apply(normal(0.02))` reaches every layer
+once. Apply them before `spectral`: a parametrised weight is a computed tensor, which nothing can be written into.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+__all__ = ["Init", "dcgan", "gamma_normal", "glorot_uniform", "he_uniform", "normal", "orthogonal", "uniform"]
+
+Init = Callable[[nn.Module], None]
+
+
+def _weights(fill: Callable[..., object]) -> Init:
+    """Fill the weight of every linear and convolution layer, and zero its bias."""
+
+    def init(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | _ConvNd):
+            fill(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    return init
+
+
+def normal(std: float = 0.02) -> Init:
+    """Weights from N(0, std²).
+
+    Example:
+        >>> layer = nn.Linear(100, 100).apply(normal(0.02))
+        >>> bool(0.018 < layer.weight.std() < 0.022), bool((layer.bias == 0).all())
+        (True, True)
+    """
+    return _weights(lambda weight: nn.init.normal_(weight, 0.0, std))
+
+
+def uniform(limit: float) -> Init:
+    """Weights from U(−limit, limit) (Goodfellow et al., 2014: .05 in G, .005 in D)."""
+    return _weights(lambda weight: nn.init.uniform_(weight, -limit, limit))
+
+
+def he_uniform(module: nn.Module) -> None:
+    """Uniform weights of variance 2 / fan-in (He et al., 2015, eq. 10)."""
+    _weights(lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"))(module)
+
+
+def glorot_uniform(gain: float = 1.0) -> Init:
+    """Uniform weights of variance 2 gain² / (fan-in + fan-out) (Glorot and Bengio, 2010, eq. 16).
+
+    The gain √2 is He's variance in Glorot's form, √(4 / (fan-in + fan-out)), which the WGAN-GP networks use.
+    """
+    return _weights(lambda weight: nn.init.xavier_uniform_(weight, gain))
+
+
+def orthogonal(gain: float = 1.0) -> Init:
+    """Weights with orthogonal rows or columns of length gain (Saxe et al., 2014)."""
+    return _weights(lambda weight: nn.init.orthogonal_(weight, gain))
+
+
+def gamma_normal(std: float = 0.02) -> Init:
+    """Batch-norm gains γ from N(1, std²), offsets β = 0; other layers keep what they have."""
+
+    def init(module: nn.Module) -> None:
+        if isinstance(module, _BatchNorm) and module.affine:
+            nn.init.normal_(module.weight, 1.0, std)
+            nn.init.zeros_(module.bias)
+
+    return init
+
+
+def dcgan(module: nn.Module) -> None:
+    """Weights from N(0, .02²) and batch-norm gains from N(1, .02²) (Radford et al., 2016, section 3)."""
+    normal(0.02)(module)
+    gamma_normal(0.02)(module)
