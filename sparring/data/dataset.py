@@ -1,0 +1,176 @@
+"""What a data set is: an array of rows, numpy's or memory-mapped, with labels and the facts others need.
+
+Images are kept as ``uint8`` in the layout (N, H, W, C), so that a gathered batch, viewed as (N, C, H, W), is already
+channels-last; points are kept as ``float32`` of shape (N, 2).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring.errors import DataError
+
+FINGERPRINTED = 2**26  # bytes read for a fingerprint: up to 64 MiB are hashed whole, larger arrays in even steps
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Equal Gaussian components, the truth behind a set of 2-D points.
+
+    Args:
+        centres: Means of the components, shape (K, 2).
+        deviation: Standard deviation of every component along each axis.
+    """
+
+    centres: Tensor
+    deviation: float
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of images or points, with a label each where there are classes.
+
+    Args:
+        name: What the user called it; a name of the catalogue or a path.
+        values: Images as ``uint8`` (N, H, W, C) or points as ``float32`` (N, 2).
+        labels: Class indices as ``int64`` (N,), or None.
+        classes: Names of the classes; empty exactly when there are no labels.
+        mixture: The truth behind the points, where it is known.
+        fingerprint: SHA-256 of the content in hexadecimal; computed here when it is not given.
+
+    Raises:
+        DataError: There is no row, or values, labels and classes do not fit together.
+
+    Example:
+        >>> noise = Dataset("noise", np.zeros((5, 8, 8, 3), np.uint8))
+        >>> len(noise), noise.shape, noise.facts()
+        (5, (3, 8, 8), {'shape': (3, 8, 8), 'classes': 0})
+    """
+
+    name: str
+    values: np.ndarray = field(repr=False)
+    labels: np.ndarray | None = field(default=None, repr=False)
+    classes: tuple[str, ...] = ()
+    mixture: Mixture | None = field(default=None, repr=False)
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        require_rows(self.name, self.values)
+        require_labels(self.name, len(self.values), self.labels, self.classes)
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", fingerprint(self.values, self.labels, self.classes))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row as a network sees it: (2,) for points, (C, H, W) for images."""
+        if self.values.ndim == 2:
+            return tuple(self.values.shape[1:])
+        height, width, channels = self.values.shape[1:]
+        return channels, height, width
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, indices: np.ndarray) -> tuple[Tensor, ...]:
+        """Gather rows as they are stored.
+
+        Args:
+            indices: Positions in the set, int64 (n,).
+
+        Returns:
+            Images ``uint8`` (n, C, H, W) or points ``float32`` (n, 2); then labels ``int64`` (n,) where there are any.
+        """
+        values = torch.from_numpy(np.asarray(self.values)[indices])
+        first = values if values.ndim == 2 else values.permute(0, 3, 1, 2)
+        return (first,) if self.labels is None else (first, torch.from_numpy(self.labels[indices]))
+
+    def facts(self) -> dict[str, Any]:
+        """What a recipe may ask of the data: the shape of a row and the number of classes."""
+        return {"shape": self.shape, "classes": len(self.classes)}
+
+
+def require_rows(name: str, values: np.ndarray) -> None:
+    """Refuse an array that holds neither images nor points.
+
+    Args:
+        name: Name of the data, for the message.
+        values: The array.
+
+    Raises:
+        DataError: The array is empty or of another shape or type.
+    """
+    if len(values) == 0:
+        raise DataError(f"{name} holds no rows: give it at least one image or point.")
+    images = values.ndim == 4 and values.dtype == np.uint8 and 1 <= values.shape[-1] <= 4
+    points = values.ndim == 2 and values.shape[1] == 2 and values.dtype == np.float32
+    if not (images or points):
+        raise DataError(
+            f"{name} has shape {values.shape} and type {values.dtype}: give images as uint8 (N, H, W, C) with 1 to 4 "
+            "channels or points as float32 (N, 2)."
+        )
+
+
+def require_labels(name: str, count: int, labels: np.ndarray | None, classes: Sequence[str]) -> None:
+    """Refuse labels that do not fit the rows or the classes.
+
+    Args:
+        name: Name of the data, for the message.
+        count: Number of rows.
+        labels: Class indices, or None.
+        classes: Names of the classes.
+
+    Raises:
+        DataError: Labels and classes are not both there or both absent, or a label is outside the classes.
+    """
+    if labels is None:
+        if classes:
+            raise DataError(f"{name} names {len(classes)} classes but has no labels: give one label for each row.")
+        return
+    if labels.shape != (count,) or labels.dtype != np.int64:
+        raise DataError(f"{name} has labels of shape {labels.shape} and type {labels.dtype}: give int64 ({count},).")
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise DataError(
+            f"{name} has labels from {labels.min()} to {labels.max()} but {len(classes)} classes: "
+            "number the classes 0, 1, 2 and so on."
+        )
+
+
+def fingerprint(values: np.ndarray, labels: np.ndarray | None = None, classes: Sequence[str] = ()) -> str:
+    """SHA-256 of content, cheap for any size: beyond 64 MiB only evenly spaced rows are read (labels always all).
+
+    Args:
+        values: Rows, shape (N, ...).
+        labels: Class indices (N,), or None.
+        classes: Names of the classes.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    step = max(1, -(-values.nbytes // FINGERPRINTED))
+    sha = description(values.shape, str(values.dtype), labels, classes)
+    for start in range(0, len(values), 1024 * step):
+        sha.update(values[start : start + 1024 * step : step].tobytes())
+    return sha.hexdigest()
+
+
+def description(shape: Sequence[int], kind: str, labels: np.ndarray | None, classes: Sequence[str]) -> "hashlib._Hash":
+    """Begin a fingerprint with everything but the rows.
+
+    Args:
+        shape: Shape of all rows together.
+        kind: Name of their type.
+        labels: Class indices (N,), or None.
+        classes: Names of the classes.
+
+    Returns:
+        A SHA-256 that the rows are to be fed to.
+    """
+    sha = hashlib.sha256(repr((tuple(shape), kind, tuple(classes))).encode())
+    if labels is not None:
+        sha.update(labels.tobytes())
+    return sha

@@ -1,0 +1,159 @@
+"""Endless, shuffled, resumable, sharded batches of a data set.
+
+The rows of a set are read in an endless sequence, epoch after epoch in a new order; global batch t covers positions
+[t·batch, (t+1)·batch). It is cut into world × parts equal shards, of which rank r reads shards r·parts, …,
+r·parts + parts − 1 one after another. All of it is a function of (seed, position): seeking is exact and free, and any
+number of processes and parts sees the same global batches.
+"""
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring.data.dataset import Dataset
+from sparring.data.shuffle import coins, permuted
+from sparring.errors import DataError
+
+AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is then negligible
+
+
+class Stream:
+    """Iterator of ``(images or points, labels…)`` on a device; images are ``float32`` (n, C, H, W) in [−1, 1].
+
+    Args:
+        dataset: Where the rows come from; it may be smaller than the batch.
+        batch: Rows of one global batch, over all ranks and parts.
+        seed: Decides order and mirroring.
+        rank: Index of this process, below ``world``.
+        world: Number of processes.
+        parts: Number of ``next`` calls in which each process reads its share of one global batch.
+        mirror: Flip every second image, on average, left to right.
+        device: Where the tensors go; images travel there as ``uint8``.
+
+    Raises:
+        DataError: The batch cannot be shared equally, or points are to be mirrored.
+
+    Example:
+        >>> rows = Dataset("two", np.array([[0, 0], [1, 1]], np.float32))
+        >>> (points,) = next(Stream(rows, batch=4))
+        >>> points.sum(0)
+        tensor([2., 2.])
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch: int,
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        parts: int = 1,
+        mirror: bool = False,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        require_shares(batch, world, parts)
+        if not 0 <= rank < world:
+            raise ValueError(f"rank {rank} is outside 0 … {world - 1}")
+        if mirror and len(dataset.shape) != 3:
+            raise DataError(f"{dataset.name} holds points, which have no mirror image: leave mirror off.")
+        self.dataset, self.batch, self.seed, self.mirror = dataset, batch, seed, mirror
+        self.rank, self.world, self.parts = rank, world, parts
+        self.device = torch.device(device)
+        self.position = 0
+        self.block = -1
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        positions, indices = self.ahead()
+        self.position += 1
+        first, *labels = self.dataset.rows(indices)
+        first = self.moved(first)
+        if self.mirror:
+            flips = self.moved(torch.from_numpy(coins(positions, self.seed)))
+            first = torch.where(flips[:, None, None, None], first.flip(-1), first)
+        if first.dtype == torch.uint8:
+            first = scaled(first)
+        return first, *(self.moved(label) for label in labels)
+
+    def ahead(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions and indices of the next call, int64 (rows,) each; worked out for several calls at once."""
+        block, call = divmod(self.position, AHEAD)
+        if block != self.block:
+            self.block, self.block_positions = block, self.positions(block * AHEAD + np.arange(AHEAD))
+            flat = permuted(self.block_positions.ravel(), len(self.dataset), self.seed)
+            self.block_indices = flat.reshape(AHEAD, -1)
+        return self.block_positions[call], self.block_indices[call]
+
+    def positions(self, calls: np.ndarray) -> np.ndarray:
+        """Positions in the endless sequence that each call reads.
+
+        Args:
+            calls: Numbers of ``next`` calls, int64 (m,).
+
+        Returns:
+            int64 (m, rows).
+        """
+        step, part = np.divmod(calls, self.parts)
+        rows = self.batch // (self.world * self.parts)
+        start = step * self.batch + (self.rank * self.parts + part) * rows
+        return start[:, None] + np.arange(rows)
+
+    def seek(self, position: int) -> None:
+        """Continue as if ``position`` batches had been read.
+
+        Args:
+            position: Number of ``next`` calls that went before.
+        """
+        if position < 0:
+            raise ValueError(f"position {position} is negative")
+        self.position = position
+
+    def moved(self, tensor: Tensor) -> Tensor:
+        """Bring a tensor to the device; to a CUDA device through pinned memory, so that the host does not wait.
+
+        Args:
+            tensor: On the host.
+        """
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
+
+def scaled(images: Tensor) -> Tensor:
+    """Map bytes to [−1, 1]: x / 127.5 − 1.
+
+    Args:
+        images: ``uint8`` (N, C, H, W) in any memory layout.
+
+    Returns:
+        ``float32`` (N, C, H, W), contiguous.
+
+    Example:
+        >>> scaled(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).flatten()
+        tensor([-1.,  1.])
+    """
+    return images.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+
+def require_shares(batch: int, world: int, parts: int) -> None:
+    """Refuse a batch that cannot be shared equally.
+
+    Args:
+        batch: Rows of one global batch.
+        world: Number of processes.
+        parts: Number of parts for each process.
+
+    Raises:
+        DataError: The batch is not a positive multiple of world × parts.
+    """
+    shares = world * parts
+    if batch < 1 or batch % shares:
+        raise DataError(
+            f"A batch of {batch} cannot be shared equally by {world} process(es) × {parts} part(s): "
+            f"choose a multiple of {shares}."
+        )
