@@ -30,8 +30,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-Link = Callable[[Tensor], Tensor]
-"""φ: the price of a comparison t between two critic outputs; small where t is large."""
+Link = Callable[[Tensor], Tensor]  # φ: the price of a comparison of two critic outputs; small where the first is larger
 
 
 @runtime_checkable
@@ -39,7 +38,7 @@ class Objective(Protocol):
     """A pair of losses on critic outputs; subclass it to inherit the defaults of `needs_real` and `equilibrium`."""
 
     needs_real: ClassVar[bool] = False
-    """Whether `generator` compares the fakes with reals, and so must be given critic outputs on both."""
+    """Whether `generator` must be given the critic's outputs on reals too."""
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the loss the critic minimises, given its outputs on real and on fake samples."""
@@ -60,9 +59,6 @@ class Minimax(Objective):
     """The zero-sum game of Goodfellow et al. (2014), equation 1.
 
     Its generator's gradient dies where the critic is sure: dL_G/dC = −σ(C).
-
-    >>> Minimax().equilibrium["D"] == 2 * math.log(2)
-    True
     """
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -88,9 +84,6 @@ class NonSaturating(Objective):
     Args:
         smoothing: The critic's target on real samples; 0.9 is one-sided label smoothing (Salimans et al., 2016).
         fake_target: The critic's target on fakes; above 0 the smoothing is two-sided, and no longer safe.
-
-    Raises:
-        ValueError: If not 0 <= fake_target < smoothing <= 1.
     """
 
     smoothing: float = 1.0
@@ -121,7 +114,7 @@ class NonSaturating(Objective):
 
 @dataclass(frozen=True)
 class LeastSquares(Objective):
-    """Least squares GAN (Mao et al., 2017, equation 2), with the ½ of the paper.
+    """Least squares GAN (Mao et al., 2017, equation 2), halves included.
 
     Only the coding (a, b, c) = (−1, 1, 0) minimises a Pearson χ² (b − c = 1, b − a = 2); (0, 1, 1) is the one in use.
 
@@ -269,9 +262,6 @@ def batch_mean(x: Tensor) -> Tensor:
 
     Its gradient is averaged over the processes likewise, so that the mean over processes of their gradients is the
     gradient of the loss that one process with the whole batch would have.
-
-    Args:
-        x: Critic outputs of this process, any shape.
     """
     alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
     return x.mean() if alone else _ProcessMean.apply(x.mean())
