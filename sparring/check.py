@@ -1,0 +1,261 @@
+"""The conformance check of a game: plays a few rounds of a copy and tests every rule of play.
+
+`check_game` is what our own test suite asks of every recipe, and what ``sparring check module:recipe`` asks of yours. It
+raises `GameError` with a sentence that names the cause and the remedy, or returns what it saw.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from sparring.chance import drawing
+from sparring.errors import GameError
+from sparring.game import Data, Game, Move, Samples
+from sparring.train import owned, train, update
+
+
+@dataclass(frozen=True)
+class Conformance:
+    """What `check_game` saw of a game that keeps the rules.
+
+    Attributes:
+        turns: Who moved in each turn of the first round.
+        terms: The terms of each player.
+        owners: For each trainable parameter, the players that own it.
+    """
+
+    turns: tuple[tuple[str, ...], ...]
+    terms: dict[str, tuple[str, ...]]
+    owners: dict[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        round_ = " → ".join("+".join(turn) for turn in self.turns)
+        lines = [f"A round: {round_}."]
+        for player, terms in self.terms.items():
+            count = sum(player in owners for owners in self.owners.values())
+            lines.append(f"{player} owns {count} parameters and minimises {' + '.join(terms)}.")
+        return "\n".join(lines)
+
+
+def check_game(game: Game, data: Data, rounds: int = 2) -> Conformance:
+    """Plays `rounds` rounds of a copy of the game and tests every rule of play.
+
+    Args:
+        game: The game to check; it is not changed.
+        data: Endless batches, on the game's device; a few are drawn.
+        rounds: How many rounds to play, at least 2.
+
+    Returns:
+        What was seen: the turns, the terms, who owns what.
+
+    Raises:
+        GameError: If a rule is broken; the message says which, where, and what to do.
+    """
+    tape = _Tape(data)
+    seen = _play_by_the_rules(copy.deepcopy(game), tape, rounds)
+    _check_replay(game, tape, rounds)
+    _check_sampling(copy.deepcopy(game))
+    return seen
+
+
+def check_players(game: Game) -> dict[str, Optimizer]:
+    """Builds the players and checks that together they own exactly the game's trainable parameters.
+
+    Raises:
+        GameError: If a player owns a stranger, or a parameter has no owner.
+    """
+    players = game.players()
+    if not players or not all(isinstance(player, Optimizer) for player in players.values()):
+        raise GameError("players() must return a dict with an optimiser for every player, {'D': adam(self.D, ...)}.")
+    names = {id(parameter): name for name, parameter in game.named_parameters()}
+    for player, optimiser in players.items():
+        if any(id(parameter) not in names for parameter in owned(optimiser)):
+            raise GameError(f"Player {player!r} owns a parameter that is not in the game: assign its network to self.")
+    orphans = [name for name, who in owners(game, players).items() if not who]
+    if orphans:
+        raise GameError(
+            f"Nobody owns {orphans[0]!r} ({len(orphans)} such parameters): "
+            "add its network to a player's optimiser, or freeze it with requires_grad_(False)."
+        )
+    return players
+
+
+def owners(game: Game, players: dict[str, Optimizer]) -> dict[str, tuple[str, ...]]:
+    """Returns for each trainable parameter, by name, the players that own it."""
+    belongings = {player: {id(parameter) for parameter in owned(optimiser)} for player, optimiser in players.items()}
+    return {
+        name: tuple(player for player, ids in belongings.items() if id(parameter) in ids)
+        for name, parameter in game.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def _play_by_the_rules(game: Game, tape: _Tape, rounds: int) -> Conformance:
+    """Plays turn by turn, looking at everything before and after each."""
+    game.train()
+    players = check_players(game)
+    belongs = owners(game, players)
+    terms: dict[str, tuple[str, ...]] = {}
+    reached: set[str] = set()
+    turns: list[tuple[str, ...]] = []
+    for step in range(rounds):
+        moves_of_round = game.round(tape, step)
+        if not isinstance(moves_of_round, Iterator):
+            raise GameError("round() must be a generator: yield its moves, do not return them.")
+        last: tuple[str, ...] = ()
+        for turn, moves in enumerate(_turns(game, moves_of_round, step, belongs, lambda: last)):
+            last = tuple(move.player for move in moves)
+            terms |= {move.player: tuple(move.terms) for move in moves}
+            if step == 0:
+                turns.append(last)
+            _check_turn(moves, players, belongs, turn)
+            reached |= _reached(game, moves, players)
+        tape.check_untouched()
+    if not turns:
+        raise GameError("A round made no moves: yield Move(player, term=loss).")
+    _check_reached(belongs, reached)
+    return Conformance(tuple(turns), terms, belongs)
+
+
+def _turns(game: Game, moves_of_round, step, belongs, last) -> Iterator[tuple[Move, ...]]:  # type: ignore[no-untyped-def]
+    """Advances the round and checks what its own code did between two turns."""
+    turn = 0
+    while True:
+        before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
+        with drawing(0, step, turn, device=game.device):
+            moves = next(moves_of_round, None)
+        if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
+            raise GameError("The round yields inside `with torch.no_grad()`: close the block before the yield.")
+        _check_hands_off(game, before, belongs, last())
+        if moves is None:
+            return
+        moves = (moves,) if isinstance(moves, Move) else moves
+        if not isinstance(moves, tuple) or not all(isinstance(move, Move) for move in moves):
+            raise GameError(f"A round yields a Move or a tuple of Moves, not {type(moves).__name__}.")
+        yield moves
+        turn += 1
+
+
+def _check_hands_off(game: Game, before: dict[str, Tensor], belongs: dict, last: tuple[str, ...]) -> None:
+    """The round's own code may change parameters only of who has just moved (weight clipping), and no gradients."""
+    for name, parameter in game.named_parameters():
+        if parameter.grad is not None:
+            raise GameError(f"The round left a gradient in {name!r}: never call backward(); yield a Move instead.")
+        if not torch.equal(parameter, before[name]) and not set(belongs.get(name, ())) & set(last):
+            raise GameError(f"The round itself changed {name!r}, whose owner had not just moved: yield a Move instead.")
+
+
+def _check_turn(moves: tuple[Move, ...], players: dict[str, Optimizer], belongs: dict, turn: int) -> None:
+    for move in moves:
+        if not torch.isfinite(move.loss):
+            raise GameError(f"Turn {turn}: the loss of {move.player!r} is {move.loss.item()}; check its terms.")
+    movers = [move.player for move in moves]
+    for name, who in belongs.items():
+        if sum(movers.count(player) for player in who) > 1:
+            raise GameError(f"Turn {turn}: {name!r} belongs to several movers of one turn: let them move in turn.")
+
+
+def _reached(game: Game, moves: tuple[Move, ...], players: dict[str, Optimizer]) -> set[str]:
+    """Updates, checks that exactly the movers' parameters changed, and names those that received a gradient."""
+    mine = {id(parameter) for move in moves if move.player in players for parameter in owned(players[move.player])}
+    before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
+    update(moves, players, step=False)
+    reached = {name for name, parameter in game.named_parameters() if parameter.grad is not None}
+    for move in moves:
+        if not any(parameter.grad is not None for parameter in owned(players[move.player])):
+            raise GameError(
+                f"The loss of player {move.player!r} reaches none of its parameters: "
+                "are its samples detached, or drawn with fakes()?"
+            )
+        players[move.player].step()
+        players[move.player].zero_grad()
+    for name, parameter in game.named_parameters():
+        if id(parameter) not in mine and not torch.equal(parameter, before[name]):
+            raise GameError(f"A move of {moves[0].player!r} changed {name!r}, which it does not own.")
+    return reached
+
+
+def _check_reached(belongs: dict[str, tuple[str, ...]], reached: set[str]) -> None:
+    idle = [name for name in belongs if name not in reached]
+    if idle:
+        raise GameError(
+            f"{idle[0]!r} of player {belongs[idle[0]][0]!r} never received a gradient ({len(idle)} such parameters): "
+            "no term of its owner depends on it."
+        )
+
+
+def _check_replay(game: Game, tape: _Tape, rounds: int) -> None:
+    """Stops after one round, loads what a checkpoint holds into a fresh copy, and expects the same weights."""
+    straight, stopped = copy.deepcopy(game), copy.deepcopy(game)
+    _run(straight, straight.players(), tape.rewound(), 0, rounds)
+    players = stopped.players()
+    batches = tape.rewound()
+    _run(stopped, players, batches, 0, 1)
+    resumed = copy.deepcopy(game)
+    resumed.load_state_dict(stopped.state_dict())
+    fresh = resumed.players()
+    for name, player in fresh.items():
+        player.load_state_dict(players[name].state_dict())
+    _run(resumed, fresh, batches, 1, rounds)
+    for (name, one), other in zip(straight.state_dict().items(), resumed.state_dict().values(), strict=True):
+        if not torch.equal(one, other):
+            raise GameError(
+                f"{name!r} differs after a resume: keep what a round remembers in registered buffers, "
+                "and draw only from torch's generators."
+            )
+
+
+def _run(game: Game, players: dict[str, Optimizer], data: Data, start: int, steps: int) -> None:
+    for _ in train(game, data, steps, start=start, players=players):
+        continue
+
+
+def _check_sampling(game: Game) -> None:
+    """Networks that sampling names must exist, and sampling must leave no trace."""
+    modules = dict(game.named_modules())
+    for name in game.sampling():
+        if name not in modules:
+            raise GameError(f"sampling() names {name!r}, but the game has no such network.")
+    if not isinstance(game, Samples):
+        return
+    game.eval()
+    before = copy.deepcopy(game.state_dict())
+    if len(game.sample(3)) != 3:
+        raise GameError("sample(3) did not return 3 samples: return one row a sample.")
+    for name, value in game.state_dict().items():
+        if not torch.equal(value, before[name]):
+            raise GameError(f"Sampling in eval mode changed {name!r}: it must leave no trace.")
+
+
+class _Tape:
+    """Records the batches that are drawn, so that they can be played again, and sees whether a round changes one."""
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+        self.given: list[tuple[Tensor, ...]] = []
+        self.kept: list[tuple[Tensor, ...]] = []
+
+    def __iter__(self) -> _Tape:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        batch = next(self.data)
+        self.given.append(batch)
+        self.kept.append(tuple(part.clone() for part in batch))
+        return batch
+
+    def check_untouched(self) -> None:
+        """Raises where a round changed a batch in place."""
+        for batch, kept in zip(self.given, self.kept, strict=True):
+            if not all(torch.equal(one, other) for one, other in zip(batch, kept, strict=True)):
+                raise GameError("The round changed its batch in place: work on a copy.")
+
+    def rewound(self) -> Data:
+        """Plays the recorded batches again."""
+        return iter([tuple(part.clone() for part in batch) for batch in self.kept])

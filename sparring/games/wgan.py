@@ -1,0 +1,89 @@
+"""Wasserstein GANs: the critic estimates the earth mover's distance, the generator shortens it.
+
+    W1(p, q) = max over 1-Lipschitz f of  E_p f(x) - E_q f(x)            (Kantorovich–Rubinstein duality)
+
+    D minimises  mean D(G(z)) - mean D(x)          G minimises  -mean D(G(z))
+
+The two games differ in how D is kept Lipschitz: by a box around its weights (Arjovsky et al., 2017, Algorithm 1) or by
+a penalty on the norm of its gradient between real and fake points (Gulrajani et al., 2017, Algorithm 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from sparring.game import Data, LatentGame, Move
+from sparring.objectives import Wasserstein
+from sparring.penalties import clip, gradient_penalty
+
+wasserstein = Wasserstein()
+
+
+class WGAN(LatentGame):
+    """Wasserstein GAN with weight clipping (Arjovsky et al., 2017, Algorithm 1).
+
+    Args:
+        G: Generator (N, latent) -> (N, *shape).
+        D: Critic (N, *shape) -> (N,).
+        bound: c; after every move of D all its parameters are clamped to [-c, c].
+        critic_steps: Moves of D in a round.
+        burst: Moves of D in each of the first 25 rounds and in every 500th, to bring D near its optimum; the authors'
+            code uses 100, the paper's box none.
+        settings: The optimisers and the schedule, see `LatentGame`.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        bound: float = 0.01,
+        critic_steps: int = 5,
+        burst: int | None = None,
+        **settings: Any,
+    ):
+        super().__init__(G, D, **settings)
+        self.bound, self.critic_steps = bound, critic_steps
+        self.burst = critic_steps if burst is None else burst
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, clipping after each move, then G."""
+        for _ in range(self.burst if step < 25 or step % 500 == 0 else self.critic_steps):
+            x, *_ = next(data)
+            fake = self.fakes(len(x))
+            yield Move("D", wasserstein=wasserstein.critic(self.D(x), self.D(fake)))
+            clip(self.D, self.bound)
+        yield Move("G", wasserstein=wasserstein.generator(self.D(self.G(self.noise(len(x))))))
+
+
+class WGANGP(LatentGame):
+    """Wasserstein GAN with gradient penalty (Gulrajani et al., 2017, Algorithm 1).
+
+    D must not use batch norm: the penalty is on the gradient of each score in its own image.
+
+    Args:
+        G: Generator (N, latent) -> (N, *shape).
+        D: Critic (N, *shape) -> (N,).
+        penalty: λ, the weight of (‖∇D‖₂ - 1)²; 10 for images, 0.1 for the paper's points in the plane.
+        critic_steps: Moves of D in a round.
+        settings: The optimisers and the schedule, see `LatentGame`.
+    """
+
+    def __init__(self, G: nn.Module, D: nn.Module, *, penalty: float = 10.0, critic_steps: int = 5, **settings: Any):
+        super().__init__(G, D, **settings)
+        self.penalty, self.critic_steps = penalty, critic_steps
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D with its penalty, then G."""
+        for _ in range(self.critic_steps):
+            x, *_ = next(data)
+            fake = self.fakes(len(x))
+            yield Move(
+                "D",
+                wasserstein=wasserstein.critic(self.D(x), self.D(fake)),
+                penalty=self.penalty * gradient_penalty(self.D, x, fake),
+            )
+        yield Move("G", wasserstein=wasserstein.generator(self.D(self.G(self.noise(len(x))))))

@@ -1,0 +1,228 @@
+"""The trainer: plays the rounds of any game, and is the only place that calls backward, step and all-reduce.
+
+    for each step:  for each turn of game.round(data, step):
+        theta_p  <-  optimiser_p(theta_p, d loss_p / d theta_p)      for every player p that moves, all gradients first
+
+`train` is a generator: the caller's ``for`` body logs, saves and stops. Accumulation plays `parts` rounds in lockstep,
+each on its own part of the batch; distribution does the same over processes. Neither touches a game.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.average import Average
+from sparring.chance import drawing
+from sparring.errors import Diverged, GameError
+from sparring.game import Data, Game, Move, Turn
+
+Players = Mapping[str, Optimizer]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step did.
+
+    Attributes:
+        step: Steps completed, this one included.
+        images: Real images (or points) that this process's rounds drew in this step.
+        updates: How often each player moved.
+        terms: Every term of every player as ``"player/term"``, averaged over the player's moves; on the device still.
+    """
+
+    step: int
+    images: int
+    updates: dict[str, int]
+    terms: dict[str, Tensor]
+
+    def scalars(self) -> dict[str, float]:
+        """Moves the terms to Python with one transfer.
+
+        Raises:
+            Diverged: If a term is not finite; the message names it.
+        """
+        values = torch.stack([value.float() for value in self.terms.values()]).tolist()
+        scalars = dict(zip(self.terms, values, strict=True))
+        for name, value in scalars.items():
+            if not math.isfinite(value):
+                raise Diverged(f"Step {self.step}: the term {name} became {value}; lower the learning rate or resume.")
+        return scalars
+
+
+def train(
+    game: Game,
+    data: Data,
+    steps: int,
+    *,
+    start: int = 0,
+    seed: int = 0,
+    players: Players | None = None,
+    average: Average | None = None,
+    parts: int = 1,
+    precision: torch.dtype | None = None,
+) -> Iterator[Report]:
+    """Plays rounds `start` to `steps - 1` and yields a report after each.
+
+    Args:
+        game: The game; trained in place, where its networks live.
+        data: Endless batches on the same device. With `parts` > 1, each of the size of one part.
+        steps: The step to stop at.
+        start: The step to begin at, when resuming.
+        seed: With the step, decides everything random.
+        players: Optimisers to go on with; `game.players()` where none are given.
+        average: Averaged weights to update after each step.
+        parts: Play the batch in this many parts, accumulating gradients: less memory, the same step.
+        precision: ``torch.bfloat16`` for automatic mixed precision; penalties stay in full precision.
+
+    Raises:
+        GameError: If the game breaks a rule of play.
+
+    Under ``torch.distributed`` each rank calls this with its own shard of the data; gradients are averaged.
+    """
+    players = game.players() if players is None else players
+    game.train()
+    for step in range(start, steps):
+        set_pace(players, game.pace(step))
+        report = _play(game, data, step, players, seed=seed, parts=parts, precision=precision)
+        _average_statistics(game)
+        if average is not None:
+            average.update(step)
+        yield report
+
+
+def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = True) -> None:
+    """Gives every mover the gradient of its own loss, then (if `step`) lets every mover step.
+
+    Args:
+        moves: One move, or several made simultaneously: all gradients are taken before any parameter changes.
+        players: The optimiser of each player.
+        share: Weight of these gradients, 1/k for each of k accumulated parts.
+        step: Whether to finish: average over processes, step and clear.
+
+    Raises:
+        GameError: If a move names no player, or its loss depends on no parameter.
+    """
+    moves = _tuple(moves)
+    for after, move in zip(reversed(range(len(moves))), moves, strict=True):
+        loss = _loss(move, players)
+        (loss * share if share < 1 else loss).backward(inputs=owned(players[move.player]), retain_graph=after > 0)
+    if step:
+        for move in moves:
+            _average_gradients(owned(players[move.player]))
+        for move in moves:
+            players[move.player].step()
+            players[move.player].zero_grad()
+
+
+def owned(player: Optimizer) -> list[Tensor]:
+    """Returns the trainable parameters that a player owns."""
+    return [p for group in player.param_groups for p in group["params"] if p.requires_grad]
+
+
+def set_pace(players: Players, pace: float) -> None:
+    """Sets every learning rate to `pace` times the one it was built with."""
+    for player in players.values():
+        for group in player.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * pace
+
+
+def _play(
+    game: Game, data: Data, step: int, players: Players, *, seed: int, parts: int, precision: torch.dtype | None
+) -> Report:
+    """Plays one round, its parts in lockstep, and tells what happened."""
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    device, tally = game.device, _Tally(data, parts, world)
+    rounds = [game.round(tally, step) for _ in range(parts)]
+    for turn in count():
+        movers = set()
+        for part, moves in enumerate(rounds):
+            chance = drawing(seed, step, turn, shard=rank * parts + part, shards=world * parts, device=device)
+            with chance, torch.autocast(device.type, dtype=precision, enabled=precision is not None):
+                now = _tuple(next(moves, ()))
+            update(now, players, share=1 / parts, step=part == parts - 1)
+            movers.add(tally.add(now))
+        if len(movers) > 1:
+            raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
+        if not now:
+            return tally.report(step + 1)
+    raise AssertionError("a round that never ends")
+
+
+class _Tally:
+    """Hands out the data while counting it, and sums the terms of the moves of one round."""
+
+    def __init__(self, data: Data, parts: int, world: int) -> None:
+        self.data, self.parts, self.world = data, parts, world
+        self.images = 0
+        self.moves: Counter[str] = Counter()
+        self.sums: dict[tuple[str, str], Tensor] = {}
+
+    def __iter__(self) -> _Tally:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        batch = next(self.data)
+        self.images += len(batch[0]) * self.world
+        return batch
+
+    def add(self, moves: tuple[Move, ...]) -> tuple[str, ...]:
+        for move in moves:
+            self.moves[move.player] += 1
+            for name, value in move.terms.items():
+                self.sums[move.player, name] = self.sums.get((move.player, name), 0) + value.detach()
+        return tuple(move.player for move in moves)
+
+    def report(self, step: int) -> Report:
+        terms = {f"{player}/{name}": value / self.moves[player] for (player, name), value in self.sums.items()}
+        return Report(step, self.images, {player: n // self.parts for player, n in self.moves.items()}, terms)
+
+
+def _tuple(moves: Turn) -> tuple[Move, ...]:
+    return (moves,) if isinstance(moves, Move) else moves
+
+
+def _loss(move: Move, players: Players) -> Tensor:
+    """Returns the move's loss if it can be played."""
+    if move.player not in players:
+        raise GameError(f"A move names the player {move.player!r}, but the players are {', '.join(players)}.")
+    if not move.loss.requires_grad:
+        raise GameError(
+            f"The loss of player {move.player!r} depends on no parameter: "
+            "its samples were detached, drawn with fakes(), or made under no_grad."
+        )
+    return move.loss
+
+
+def _average_gradients(parameters: list[Tensor]) -> None:
+    """Averages the gradients over processes, as one flat tensor; a missing gradient counts as zero."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return
+    flat = _average(torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]))
+    for parameter, gradient in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad = gradient.view_as(parameter)
+
+
+def _average_statistics(game: nn.Module) -> None:
+    """Averages batch-norm statistics over processes, so that every rank holds the same game."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return
+    norms = [m for m in game.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var)]
+    if buffers:
+        flat = _average(torch.cat([b.flatten() for b in buffers]))
+        for buffer, mean in zip(buffers, flat.split([b.numel() for b in buffers]), strict=True):
+            buffer.copy_(mean.view_as(buffer))
+
+
+def _average(flat: Tensor) -> Tensor:
+    dist.all_reduce(flat)
+    return flat / dist.get_world_size()
