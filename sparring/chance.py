@@ -61,16 +61,23 @@ def drawing(
         shards: How many parts the global batch has.
         device: Where `normal` and `uniform` draw.
     """
-    torch.manual_seed(mix(seed, step, turn, shard))
     device = torch.device(device)
+    _seed(mix(seed, step, turn, shard), device)
     generator = _generators.setdefault(device, torch.Generator(device))
     with _using(_Draw(generator.manual_seed(mix(seed, step, turn, -1)), shard, shards)):
         yield
 
 
+def _seed(value: int, device: torch.device) -> None:
+    """Seeds torch on the CPU and the device; `torch.manual_seed` would format a stack trace for each absent backend."""
+    torch.default_generator.manual_seed(value)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(value)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Makes `normal` and `uniform` a function of `seed` alone, the same on every device; torch's state is not touched."""
+    """Makes `normal` and `uniform` a function of `seed`, the same on every device; torch's own state is not touched."""
     with _using(_Draw(torch.Generator().manual_seed(mix(seed)))):
         yield
 

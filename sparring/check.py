@@ -1,7 +1,7 @@
 """The conformance check of a game: plays a few rounds of a copy and tests every rule of play.
 
-`check_game` is what our own test suite asks of every recipe, and what ``sparring check module:recipe`` asks of yours. It
-raises `GameError` with a sentence that names the cause and the remedy, or returns what it saw.
+`check_game` is what our own test suite asks of every recipe, and what ``sparring check module:recipe`` asks of yours.
+It raises `GameError` with a sentence that names the cause and the remedy, or returns what it saw.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     round: a generator of moves        move: (player, the terms that this player minimises)
 
-A game only *proposes* moves. Who receives which gradient, when optimisers step, how batches are split over processes is
-the trainer's business (`sparring.train`): at each ``yield`` it updates that player and no other, then the round goes on.
+A game only *proposes* moves. Who receives which gradient, when optimisers step, how batches are split over processes
+is the trainer's business (`sparring.train`): at each ``yield`` it updates that player and no other, then the round goes
+on.
 
 Rules of a round: fakes are detached (or drawn with `fakes`) where the paper holds G fixed; never ``yield`` inside a
 ``with``; no optimiser step, device code, logging, printing or file access; whatever varies over time is a function of
@@ -52,7 +53,7 @@ class Move:
         for name, value in terms.items():
             if not isinstance(value, Tensor) or value.dim() > 0:
                 what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-                raise GameError(f"Term {name!r} of player {player!r} must be a scalar tensor, not {what}: take its mean.")
+                raise GameError(f"Term {name!r} of {player!r} must be a scalar tensor, not {what}: take its mean.")
         self.player = player
         self.terms = terms
 

@@ -1,0 +1,97 @@
+"""Named systems: one function each, and the one table of them all.
+
+The table is plain data, so that ``sparring list`` needs no tensor library. A name becomes its function here and nowhere
+else: a row of the table, ``module:function``, or an entry point of the group ``sparring.recipes``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from sparring.errors import GameError
+
+if TYPE_CHECKING:
+    from sparring.game import Game
+
+    Recipe = Callable[..., Game]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One named system.
+
+    Attributes:
+        system: What the literature calls it.
+        year: When it was published.
+        paper: Who published it, where to read it.
+        needs: What data it learns from.
+        home: Where its recipe is, ``module:function``.
+    """
+
+    system: str
+    year: int
+    paper: str
+    needs: str
+    home: str
+
+
+_CLASSIC, _WASSERSTEIN, _RELATIVE = (f"sparring.recipes.{module}" for module in ("classic", "wasserstein", "relative"))
+
+# fmt: off
+RECIPES: dict[str, Row] = {
+    "mmgan":   Row("Minimax GAN",                2014, "Goodfellow et al., arXiv:1406.2661",  "points or images", f"{_CLASSIC}:mmgan"),
+    "nsgan":   Row("Non-saturating GAN",         2014, "Goodfellow et al., arXiv:1406.2661",  "points or images", f"{_CLASSIC}:nsgan"),
+    "dcgan":   Row("DCGAN",                      2015, "Radford et al., arXiv:1511.06434",    "images",           f"{_CLASSIC}:dcgan"),
+    "fgan":    Row("f-GAN, any divergence",      2016, "Nowozin et al., arXiv:1606.00709",    "points or images", f"{_CLASSIC}:fgan"),
+    "lsgan":   Row("Least squares GAN",          2016, "Mao et al., arXiv:1611.04076",        "points or images", f"{_CLASSIC}:lsgan"),
+    "wgan":    Row("Wasserstein GAN",            2017, "Arjovsky et al., arXiv:1701.07875",   "points or images", f"{_WASSERSTEIN}:wgan"),
+    "wgan-gp": Row("WGAN with gradient penalty", 2017, "Gulrajani et al., arXiv:1704.00028",  "points or images", f"{_WASSERSTEIN}:wgan_gp"),
+    "hinge":   Row("Hinge GAN",                  2017, "Lim & Ye, arXiv:1705.02894",          "points or images", f"{_CLASSIC}:hinge"),
+    "sngan":   Row("Spectrally normalised GAN",  2018, "Miyato et al., arXiv:1802.05957",     "points or images", f"{_CLASSIC}:sngan"),
+    "rsgan":   Row("Relativistic GAN",           2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rsgan"),
+    "rasgan":  Row("Relativistic average GAN",   2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rasgan"),
+    "ralsgan": Row("Relativistic average LSGAN", 2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:ralsgan"),
+    "rahinge": Row("Relativistic average hinge", 2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rahinge"),
+}
+# fmt: on
+
+
+def recipe(name: str) -> Recipe:
+    """Finds a recipe by its name.
+
+    Args:
+        name: A name of the table, ``module:function``, or the name of an entry point of ``sparring.recipes``.
+
+    Raises:
+        GameError: If there is no such recipe; the message suggests the nearest name.
+
+    >>> recipe("wgan-gp").__name__
+    'wgan_gp'
+    """
+    if name in RECIPES:
+        return _function(RECIPES[name].home)
+    if ":" in name:
+        return _function(name)
+    published = {point.name: point for point in entry_points(group="sparring.recipes")}
+    if name in published:
+        return published[name].load()
+    near = get_close_matches(name, [*RECIPES, *published], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "see `sparring list`, or give module:function."
+    raise GameError(f"There is no recipe {name!r}: {hint}")
+
+
+def _function(home: str) -> Recipe:
+    """Imports ``module:function``; modules of the working directory are found too."""
+    module, _, function = home.partition(":")
+    if "" not in sys.path:
+        sys.path.append("")
+    try:
+        return getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise GameError(f"The recipe {home!r} cannot be imported ({error}): give module:function.") from error

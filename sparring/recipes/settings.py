@@ -1,0 +1,132 @@
+"""The settings that recipes share: which networks play, what restrains the critic, how each player learns.
+
+Each is a small value with documented fields; on the command line the fields are flags (``--width 32``,
+``--critic.rate 4e-4``), so that every recipe can be widened, narrowed or given two time scales (Heusel et al., 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+from torch.optim import Optimizer
+
+from sparring import networks
+from sparring.errors import DataError
+from sparring.game import adam, rmsprop
+from sparring.layers.spectral import spectral
+from sparring.networks.roles import Norm, Shape
+
+Network = Literal["toy", "mlp", "dcgan", "cnn", "resnet"]
+Pair = tuple[nn.Module, nn.Module]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """How a player learns, by Adam (Kingma & Ba, 2015).
+
+    Attributes:
+        rate: Learning rate.
+        betas: Decay rates of the two moments.
+    """
+
+    rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+
+    def __call__(self, network: nn.Module) -> Optimizer:
+        """Builds the optimiser of a network."""
+        return adam(network, lr=self.rate, betas=self.betas)
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """How a player learns, by RMSprop (Hinton, 2012).
+
+    Attributes:
+        rate: Learning rate.
+    """
+
+    rate: float = 5e-5
+
+    def __call__(self, network: nn.Module) -> Optimizer:
+        """Builds the optimiser of a network."""
+        return rmsprop(network, lr=self.rate)
+
+
+@dataclass(frozen=True)
+class Restraint:
+    """What keeps a critic in bounds.
+
+    Attributes:
+        norm: Makes the normalisation of its features.
+        bias: Whether its convolutions need biases.
+        finish: What is done to the finished critic.
+    """
+
+    norm: Norm
+    bias: bool = False
+    finish: Callable[[nn.Module], nn.Module] = lambda critic: critic
+
+
+BATCH_NORM = Restraint(nn.BatchNorm2d)
+UNRESTRAINED = Restraint(nn.Identity, bias=True)
+SPECTRAL = Restraint(nn.Identity, bias=True, finish=spectral)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Which generator and critic play.
+
+    Attributes:
+        network: Kind of network; a perceptron for points and the paper's for images unless told.
+        latent: Coordinates of the noise z.
+        width: Units or channels of the networks; the paper's unless told.
+    """
+
+    network: Network | None = None
+    latent: int = 100
+    width: int | None = None
+
+    def pair(self, shape: Shape, restraint: Restraint, images: Network = "dcgan", points: Network = "toy") -> Pair:
+        """Builds G and D.
+
+        Args:
+            shape: (2,) for points or (C, H, W) for images.
+            restraint: What keeps D in bounds.
+            images: The recipe's networks for images.
+            points: The recipe's networks for points.
+
+        Raises:
+            DataError: If the networks cannot make data of this shape.
+        """
+        chosen = self.network or (images if len(shape) == 3 else points)
+        if chosen in ("dcgan", "cnn", "resnet") and len(shape) != 3:
+            raise DataError(f"The network {chosen} makes images, not points: pass --network toy or --network mlp.")
+        G, D = _PAIRS[chosen](shape, self.latent, {} if self.width is None else {"width": self.width}, restraint)
+        return G, restraint.finish(D)
+
+
+def _toy(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+    return networks.AliToyGenerator(shape, latent, **width), networks.AliToyCritic(shape, **width)
+
+
+def _mlp(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+    return networks.MLPGenerator(shape, latent, **width), networks.MLPCritic(shape, **width)
+
+
+def _dcgan(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+    D = networks.DCGANCritic(shape, norm=restraint.norm, bias=restraint.bias, **width)
+    return networks.DCGANGenerator(shape, latent, **width), D
+
+
+def _cnn(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+    return networks.SNCNNGenerator(shape, latent, **width), networks.SNCNNCritic(shape, norm=restraint.norm, **width)
+
+
+def _resnet(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+    return networks.ResNetGenerator(shape, latent, **width), networks.ResNetCritic(shape, **width)
+
+
+_PAIRS: dict[str, Callable[..., Pair]] = {"toy": _toy, "mlp": _mlp, "dcgan": _dcgan, "cnn": _cnn, "resnet": _resnet}
