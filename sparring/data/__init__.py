@@ -1,7 +1,7 @@
 """Data: sets of images or points by name or path, and endless, resumable, sharded batches of them."""
 
-from sparring.data.catalogue import load
+from sparring.data.catalogue import NAMES, load, prepare
 from sparring.data.dataset import Dataset, Mixture
 from sparring.data.stream import Stream
 
-__all__ = ["Dataset", "Mixture", "Stream", "load"]
+__all__ = ["NAMES", "Dataset", "Mixture", "Stream", "load", "prepare"]

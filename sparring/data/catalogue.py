@@ -1,11 +1,20 @@
-"""Names become data sets here: the one table of what ``load`` knows by name."""
+"""Names and paths become data sets here: the one table of what ``load`` knows by name."""
 
+import difflib
+import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+from sparring.data import arrays
 from sparring.data.dataset import Dataset
 from sparring.data.embedded import digits
+from sparring.data.files import open_files
+from sparring.data.pictures import require_form
 from sparring.data.points import grid, mixture9, ring, spiral, swiss_roll
+from sparring.data.prepared import Progress, cache_folder, cached, opened, store
+from sparring.data.sources import Arrays, Pictures, Source
+from sparring.data.standard import FASHION, MNIST, cifar10
 from sparring.errors import DataError
 
 POINTS: dict[str, Callable[[], Dataset]] = {
@@ -15,19 +24,170 @@ POINTS: dict[str, Callable[[], Dataset]] = {
     "swiss-roll": swiss_roll,
     "spiral": spiral,
 }
+EMBEDDED: dict[str, Callable[[int | None, int | None], Dataset]] = {"digits": digits}
+STANDARD: dict[str, Callable[[Path], Source]] = {
+    "mnist": MNIST.source,
+    "fashion-mnist": FASHION.source,
+    "cifar10": cifar10,
+}
+NAMES = (*POINTS, *EMBEDDED, *STANDARD)
 
 
 def load(
-    name: str,
+    name: str | Path,
     *,
     size: int | None = None,
     channels: int | None = None,
     root: str | Path | None = None,
     cache: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
-    """Load a data set by its name in the catalogue."""
+    """Load a data set by its name or path; images are decoded once and then memory-mapped from the cache.
+
+    Args:
+        name: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
+            a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2).
+        size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
+            largest power of two that fits into the first one, at most 64.
+        channels: 1, 3 or 4; by default the images' own, and for image files 1 if all are grey, else 3.
+        root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
+        cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
+        progress: Called while images are prepared, with the images done and the images there are.
+
+    Raises:
+        DataError: The data cannot be found or used; the message says what to do.
+
+    Example:
+        >>> ring = load("ring")
+        >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
+        (100000, (2,), 8, 0.01)
+    """
+    cache = cache_folder(cache)
+    found = find(str(name), size, channels, data_root(root, cache))
+    if isinstance(found, Dataset):
+        return found
+    with closing(found):
+        return opened(str(name), cached(found, size, channels, cache, progress))
+
+
+def prepare(
+    name: str | Path,
+    target: str | Path,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Decode images once into a ``.npy`` file that ``load`` opens at once, with its description beside it.
+
+    Args:
+        name: As for ``load``, but not points.
+        target: Path of the file; ``.npy`` is appended where it is missing.
+        size: As for ``load``.
+        channels: As for ``load``.
+        root: As for ``load``.
+        progress: Called with the images done and the images there are.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        DataError: The data cannot be found or used, or the target cannot be written.
+    """
+    target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
+    found = find(str(name), size, channels, data_root(root, cache_folder()))
+    with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:
+        return store(source, target, size, channels, progress)
+
+
+def in_memory(dataset: Dataset) -> Source:
+    """A set that needs no decoding, as a source of images.
+
+    Args:
+        dataset: Of images.
+
+    Raises:
+        DataError: The set holds points.
+    """
+    if len(dataset.shape) != 3:
+        raise DataError(f"{dataset.name} holds points, which need no preparing: load it as it is.")
+    return Arrays(dataset.name, dataset.fingerprint, lambda: (dataset.values, dataset.labels), dataset.classes)
+
+
+def data_root(root: str | Path | None, cache: Path) -> Path:
+    """Where the standard sets are: what is given, else ``$SPARRING_DATA``, else the cache.
+
+    Args:
+        root: A folder, or None.
+        cache: Folder of the cache.
+    """
+    return Path(root or os.environ.get("SPARRING_DATA") or cache / "data").expanduser()
+
+
+def find(name: str, size: int | None, channels: int | None, root: Path) -> Dataset | Source:
+    """A set that is ready, or a source of images to prepare.
+
+    Args:
+        name: As for ``load``.
+        size: As for ``load``.
+        channels: As for ``load``.
+        root: Folder of the standard sets.
+
+    Raises:
+        DataError: There is nothing of that name, or it cannot have that form.
+    """
+    require_form(name, size, channels)
     if name in POINTS:
-        return POINTS[name]()
-    if name == "digits":
-        return digits() if size is None else digits(size)
-    raise DataError(f"{name} is not known.")
+        return as_they_are(POINTS[name](), size, channels)
+    if name in EMBEDDED:
+        return EMBEDDED[name](size, channels)
+    if name in STANDARD:
+        return STANDARD[name](root)
+    path = Path(name).expanduser().absolute()
+    if path.is_file() and path.suffix in arrays.SUFFIXES:
+        return as_they_are(arrays.open_array(name, path), size, channels)
+    files = open_files(path)
+    if files is None:
+        raise absent(name)
+    return Pictures(files)
+
+
+def as_they_are(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:
+    """Keep a set whose rows have the form asked for; make it a source of images where they have not.
+
+    Args:
+        dataset: Points or images.
+        size: Height and width, or None for any.
+        channels: Number of channels, or None for any.
+
+    Raises:
+        DataError: Points are asked to have a size or channels.
+    """
+    if size is None and channels is None:
+        return dataset
+    if len(dataset.shape) != 3:
+        raise DataError(f"{dataset.name} holds points, which have neither size nor channels: leave both out.")
+    now_channels, *now_size = dataset.shape
+    fits = size is None or now_size == [size, size]
+    return dataset if fits and channels in (None, now_channels) else in_memory(dataset)
+
+
+def absent(name: str) -> DataError:
+    """The error for a name that is neither in the catalogue nor a path.
+
+    Args:
+        name: As given.
+    """
+    path = Path(name)
+    if path.is_file():
+        return DataError(f"{name} is no image, zip, .npy or .npz file: give one of these, or a folder of images.")
+    if path.name != name or path.suffix:
+        return DataError(f"{name} does not exist: give the path of a folder, zip or array file, or one of {listed()}.")
+    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
+    return DataError(f"{name} is neither a known data set nor a path: did you mean {near}, or another of {listed()}?")
+
+
+def listed() -> str:
+    """The names of the catalogue in one line."""
+    return ", ".join(NAMES)

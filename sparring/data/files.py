@@ -1,0 +1,181 @@
+"""Image files in a folder or a zip archive: what they are called, whether they changed, what is in them.
+
+Archives are read in place and never unpacked; members with absolute names, drive letters or ``..`` are passed over.
+"""
+
+import os
+import zipfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from sparring.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+LARGEST = 2**28  # bytes of one file; an image of more is a mistake or an attack
+
+
+class Files(Protocol):
+    """Named byte strings; ``entries`` maps each name to numbers that change with its content."""
+
+    title: str
+
+    @property
+    def entries(self) -> dict[str, tuple[int, int]]:
+        """Names, relative and with forward slashes, in order; to (size, time or checksum)."""
+
+    def read(self, name: str) -> bytes:
+        """Content of one file."""
+
+    def close(self) -> None:
+        """Release what is held open."""
+
+
+class Folder:
+    """Files below a directory, or one file of it.
+
+    Args:
+        path: The directory.
+        only: Name of the one file to see, or None for all of them.
+    """
+
+    def __init__(self, path: Path, only: str | None = None) -> None:
+        self.path, self.only = path, only
+        self.title = str(path / only if only else path)
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[int, int]]:
+        """Names, relative and with forward slashes, in order; to (bytes, nanoseconds of the last change)."""
+        found = [self.only] if self.only else sorted(self.walk())
+        stats = {name: (self.path / name).stat() for name in found if (self.path / name).is_file()}
+        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+    def walk(self) -> list[str]:
+        """Names of all visible files, in any order."""
+        names = []
+        for folder, folders, files in os.walk(self.path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = Path(folder).relative_to(self.path).as_posix()
+            names += [name if inside == "." else f"{inside}/{name}" for name in files if not name.startswith(".")]
+        return names
+
+    def read(self, name: str) -> bytes:
+        """Content of one file.
+
+        Args:
+            name: One of the entries.
+
+        Raises:
+            DataError: The file may not be read or is too large.
+        """
+        path = self.path / name
+        try:
+            return bounded(str(path), self.entries[name][0], path.read_bytes)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}): mend its permissions or remove it.") from error
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Archive:
+    """Members of a zip file, or of one folder inside it.
+
+    Args:
+        path: The zip file.
+        inside: Folder inside the archive, without slashes at the ends; empty for all of it.
+
+    Raises:
+        DataError: The file is not a zip archive.
+    """
+
+    def __init__(self, path: Path, inside: str = "") -> None:
+        self.path, self.prefix = path, f"{inside}/" if inside else ""
+        self.title = str(path / inside)
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DataError(f"{path} is not a readable zip archive ({error}): pack it again.") from error
+
+    @cached_property
+    def members(self) -> dict[str, zipfile.ZipInfo]:
+        """Visible members by their name below the folder inside, in order."""
+        found = {info.filename: info for info in self.zip.infolist() if not info.is_dir() and safe(info.filename)}
+        below = {name: found[name] for name in sorted(found) if name.startswith(self.prefix)}
+        return {name[len(self.prefix) :]: info for name, info in below.items()}
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[int, int]]:
+        """Names, relative and with forward slashes, in order; to (bytes, CRC-32)."""
+        return {name: (info.file_size, info.CRC) for name, info in self.members.items()}
+
+    def read(self, name: str) -> bytes:
+        """Content of one member.
+
+        Args:
+            name: One of the entries.
+
+        Raises:
+            DataError: The member is encrypted, damaged or too large.
+        """
+        info = self.members[name]
+        try:
+            return bounded(f"{self.title}/{name}", info.file_size, lambda: self.zip.read(info))
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
+            raise DataError(f"{self.title}/{name} cannot be read ({error}): pack the archive again.") from error
+
+    def close(self) -> None:
+        """Close the archive."""
+        self.zip.close()
+
+
+def safe(name: str) -> bool:
+    """Whether the name of a member is visible and stays below the archive.
+
+    Args:
+        name: As the archive gives it.
+
+    Example:
+        >>> [safe(name) for name in ("a/b.png", "../b.png", "/b.png", "__MACOSX/b.png", "a/._b.png")]
+        [True, False, False, False, False]
+    """
+    parts = name.split("/")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not (hidden or parts[0] == "" or "\\" in name or ":" in name)
+
+
+def bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
+    """Read, unless it is too much.
+
+    Args:
+        title: For the message.
+        size: Bytes announced.
+        read: Called without arguments to get the content.
+
+    Raises:
+        DataError: More than 256 MiB are announced.
+    """
+    if size > LARGEST:
+        raise DataError(f"{title} has {size} bytes, more than the {LARGEST} allowed: make it smaller or remove it.")
+    return read()
+
+
+def open_files(path: Path) -> Files | None:
+    """Open a folder, one image, a zip archive, or a folder inside one (``faces.zip/train``).
+
+    Args:
+        path: Of any of these.
+
+    Returns:
+        The files, or None where there is nothing of the kind.
+    """
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return Folder(path.parent, path.name)
+    for outer in (path, *path.parents):
+        if outer.is_file():
+            inside = path.relative_to(outer).as_posix()
+            return Archive(outer, "" if inside == "." else inside) if outer.suffix.lower() == ".zip" else None
+    return None

@@ -1,0 +1,148 @@
+"""One picture becomes pixels: decoded, turned upright, brought to 1, 3 or 4 channels, cropped to a square, resized.
+
+Transparent pictures are laid on white, unless four channels are asked for. Only the formats named here are decoded, and
+nothing larger than 2²⁶ pixels.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from sparring.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+PIXELS = 2**26
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+DEEP = ("I;16", "I;16B", "I;16L")
+GREY = ("1", "L", "LA", *DEEP)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Decode without a word: Pillow's warnings are dropped, except that a decompression bomb becomes an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def opened(name: str, content: bytes) -> Image.Image:
+    """Read the head of an image file; its pixels are decoded when they are needed.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+
+    Raises:
+        DataError: The file is no image of a known format, or too large.
+    """
+    try:
+        picture = Image.open(io.BytesIO(content), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise too_large(name) from error
+    except Exception as error:  # decoders fail in every way on damaged bytes
+        raise unreadable(name, error) from error
+    if picture.width * picture.height > PIXELS:
+        raise too_large(name)
+    return picture
+
+
+def decoded(name: str, content: bytes, size: int | None, channels: int) -> np.ndarray:
+    """Decode an image file.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+        size: Height and width, or None to keep the picture's own.
+        channels: 1, 3 or 4.
+
+    Returns:
+        ``uint8`` (H, W, C).
+
+    Raises:
+        DataError: The file is damaged, of an unknown kind or too large.
+    """
+    picture = opened(name, content)
+    if picture.mode in ("I", "F"):
+        raise DataError(f"{name} has 32-bit pixels, whose range is unknown: convert it to 8 or 16 bits.")
+    try:
+        ImageOps.exif_transpose(picture, in_place=True)
+        return pixels(picture, size, channels)
+    except Exception as error:
+        raise unreadable(name, error) from error
+
+
+def pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:
+    """Bring a picture to a number of channels and a size (central square, Lanczos).
+
+    Args:
+        picture: Of 8 or 16 bits a channel.
+        size: Height and width, or None to keep the picture's own.
+        channels: 1, 3 or 4.
+
+    Returns:
+        ``uint8`` (H, W, C).
+    """
+    if picture.mode in DEEP:
+        picture = Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
+    if channels < 4 and picture.has_transparency_data:
+        picture = on_white(picture.convert("RGBA"))
+    picture = picture.convert(MODES[channels])
+    if size is not None and picture.size != (size, size):
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        picture = picture.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+    values = np.array(picture)
+    return values if values.ndim == 3 else values[..., None]
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """Lay a transparent picture on white.
+
+    Args:
+        picture: With an alpha channel (RGBA).
+    """
+    white = Image.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture)
+    return white.convert("RGB")
+
+
+def require_form(title: str, size: int | None, channels: int | None) -> None:
+    """Refuse sizes and channel counts that no picture can have.
+
+    Args:
+        title: Name of the data, for messages.
+        size: Height and width, or None.
+        channels: Number of channels, or None.
+
+    Raises:
+        DataError: The size is not between 1 and 4096 or the channels are not 1, 3 or 4.
+    """
+    if size is not None and not 1 <= size <= 4096:
+        raise DataError(f"{title} cannot be brought to {size} pixels: choose a size from 1 to 4096.")
+    if channels is not None and channels not in MODES:
+        raise DataError(f"{title} cannot have {channels} channels: choose 1 (grey), 3 (colour) or 4 (with alpha).")
+
+
+def too_large(name: str) -> DataError:
+    """The error for a picture with too many pixels.
+
+    Args:
+        name: Of the file.
+    """
+    return DataError(f"{name} has more than {PIXELS} pixels: make it smaller or remove it.")
+
+
+def unreadable(name: str, error: Exception) -> DataError:
+    """The error for a file that no decoder takes.
+
+    Args:
+        name: Of the file.
+        error: What the decoder said.
+    """
+    reason = str(error).split("<_io")[0].strip(" .:") or type(error).__name__
+    return DataError(f"{name} is not a readable image ({reason}): replace or remove it.")
