@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 
 from sparring.chance import drawing
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Samples
-from sparring.train import owned, train, update
+from sparring.game import Data, Game, Move, Samples, Turn
+from sparring.train import Players, owned, train, update
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,15 @@ def check_game(game: Game, data: Data, rounds: int = 2) -> Conformance:
         GameError: If a rule is broken; the message says which, where, and what to do.
     """
     tape = _Tape(data)
-    seen = _play_by_the_rules(copy.deepcopy(game), tape, rounds)
+    referee = _Referee(copy.deepcopy(game))
+    turns, *_ = [referee.play(tape, step) for step in range(rounds)]
+    referee.check_everyone_learnt()
     _check_replay(game, tape, rounds)
     _check_sampling(copy.deepcopy(game))
-    return seen
+    return Conformance(turns, referee.terms, referee.owners)
 
 
-def check_players(game: Game) -> dict[str, Optimizer]:
+def check_players(game: Game) -> Players:
     """Builds the players and checks that together they own exactly the game's trainable parameters.
 
     Raises:
@@ -73,7 +75,7 @@ def check_players(game: Game) -> dict[str, Optimizer]:
     players = game.players()
     if not players or not all(isinstance(player, Optimizer) for player in players.values()):
         raise GameError("players() must return a dict with an optimiser for every player, {'D': adam(self.D, ...)}.")
-    names = {id(parameter): name for name, parameter in game.named_parameters()}
+    names = {id(parameter) for parameter in game.parameters()}
     for player, optimiser in players.items():
         if any(id(parameter) not in names for parameter in owned(optimiser)):
             raise GameError(f"Player {player!r} owns a parameter that is not in the game: assign its network to self.")
@@ -86,7 +88,7 @@ def check_players(game: Game) -> dict[str, Optimizer]:
     return players
 
 
-def owners(game: Game, players: dict[str, Optimizer]) -> dict[str, tuple[str, ...]]:
+def owners(game: Game, players: Players) -> dict[str, tuple[str, ...]]:
     """Returns for each trainable parameter, by name, the players that own it."""
     belongings = {player: {id(parameter) for parameter in owned(optimiser)} for player, optimiser in players.items()}
     return {
@@ -96,98 +98,97 @@ def owners(game: Game, players: dict[str, Optimizer]) -> dict[str, tuple[str, ..
     }
 
 
-def _play_by_the_rules(game: Game, tape: _Tape, rounds: int) -> Conformance:
-    """Plays turn by turn, looking at everything before and after each."""
-    game.train()
-    players = check_players(game)
-    belongs = owners(game, players)
-    terms: dict[str, tuple[str, ...]] = {}
-    reached: set[str] = set()
-    turns: list[tuple[str, ...]] = []
-    for step in range(rounds):
-        moves_of_round = game.round(tape, step)
+class _Referee:
+    """Plays a game turn by turn and looks at everything before and after each."""
+
+    def __init__(self, game: Game) -> None:
+        self.game = game.train()
+        self.players = check_players(game)
+        self.owners = owners(game, self.players)
+        self.terms: dict[str, tuple[str, ...]] = {}
+        self.learnt: set[str] = set()
+        self.moved: tuple[str, ...] = ()
+
+    def play(self, tape: _Tape, step: int) -> tuple[tuple[str, ...], ...]:
+        """Plays one round and returns who moved in each turn."""
+        moves_of_round = self.game.round(tape, step)
         if not isinstance(moves_of_round, Iterator):
             raise GameError("round() must be a generator: yield its moves, do not return them.")
-        last: tuple[str, ...] = ()
-        for turn, moves in enumerate(_turns(game, moves_of_round, step, belongs, lambda: last)):
-            last = tuple(move.player for move in moves)
-            terms |= {move.player: tuple(move.terms) for move in moves}
-            if step == 0:
-                turns.append(last)
-            _check_turn(moves, players, belongs, turn)
-            reached |= _reached(game, moves, players)
+        turns: list[tuple[str, ...]] = []
+        self.moved = ()
+        while moves := self.advance(moves_of_round, step, len(turns)):
+            self.look_at(moves)
+            self.update(moves)
+            self.moved = tuple(move.player for move in moves)
+            turns.append(self.moved)
+        if not turns:
+            raise GameError("A round made no moves: yield Move(player, term=loss).")
         tape.check_untouched()
-    if not turns:
-        raise GameError("A round made no moves: yield Move(player, term=loss).")
-    _check_reached(belongs, reached)
-    return Conformance(tuple(turns), terms, belongs)
+        return tuple(turns)
 
-
-def _turns(game: Game, moves_of_round, step, belongs, last) -> Iterator[tuple[Move, ...]]:  # type: ignore[no-untyped-def]
-    """Advances the round and checks what its own code did between two turns."""
-    turn = 0
-    while True:
-        before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
-        with drawing(0, step, turn, device=game.device):
-            moves = next(moves_of_round, None)
+    def advance(self, moves_of_round: Iterator[Turn], step: int, turn: int) -> tuple[Move, ...]:
+        """Lets the round's own code run up to its next turn, and checks what it did."""
+        before = self.weights()
+        with drawing(0, step, turn, device=self.game.device):
+            moves = next(moves_of_round, ())
         if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
             raise GameError("The round yields inside `with torch.no_grad()`: close the block before the yield.")
-        _check_hands_off(game, before, belongs, last())
-        if moves is None:
-            return
+        for name, parameter in self.game.named_parameters():
+            if parameter.grad is not None:
+                raise GameError(f"The round left a gradient in {name!r}: never call backward(); yield a Move instead.")
+        for name in self.changed_since(before):
+            if not set(self.owners.get(name, ())) & set(self.moved):
+                raise GameError(f"The round itself changed {name!r}, whose owner had not just moved: yield a Move.")
         moves = (moves,) if isinstance(moves, Move) else moves
         if not isinstance(moves, tuple) or not all(isinstance(move, Move) for move in moves):
             raise GameError(f"A round yields a Move or a tuple of Moves, not {type(moves).__name__}.")
-        yield moves
-        turn += 1
+        return moves
 
+    def look_at(self, moves: tuple[Move, ...]) -> None:
+        """Checks the moves of one turn before they are made."""
+        movers = [move.player for move in moves]
+        for move in moves:
+            self.terms[move.player] = tuple(move.terms)
+            if not torch.isfinite(move.loss):
+                raise GameError(f"The loss of player {move.player!r} is {move.loss.item()}: check its terms.")
+        for name, who in self.owners.items():
+            if sum(movers.count(player) for player in who) > 1:
+                raise GameError(f"{name!r} belongs to several movers of one turn: let them move one after another.")
 
-def _check_hands_off(game: Game, before: dict[str, Tensor], belongs: dict, last: tuple[str, ...]) -> None:
-    """The round's own code may change parameters only of who has just moved (weight clipping), and no gradients."""
-    for name, parameter in game.named_parameters():
-        if parameter.grad is not None:
-            raise GameError(f"The round left a gradient in {name!r}: never call backward(); yield a Move instead.")
-        if not torch.equal(parameter, before[name]) and not set(belongs.get(name, ())) & set(last):
-            raise GameError(f"The round itself changed {name!r}, whose owner had not just moved: yield a Move instead.")
+    def update(self, moves: tuple[Move, ...]) -> None:
+        """Makes the moves, and checks that they reach the movers and change nobody else."""
+        before = self.weights()
+        update(moves, self.players, step=False)
+        reached = {name for name, parameter in self.game.named_parameters() if parameter.grad is not None}
+        self.learnt |= reached
+        for move in moves:
+            if not any(move.player in self.owners[name] for name in reached):
+                raise GameError(
+                    f"The loss of player {move.player!r} reaches none of its parameters: "
+                    "are its samples detached, or drawn with fakes()?"
+                )
+            self.players[move.player].step()
+            self.players[move.player].zero_grad()
+        for name in self.changed_since(before):
+            if not any(move.player in self.owners[name] for move in moves):
+                raise GameError(f"A move of {moves[0].player!r} changed {name!r}, which it does not own.")
 
-
-def _check_turn(moves: tuple[Move, ...], players: dict[str, Optimizer], belongs: dict, turn: int) -> None:
-    for move in moves:
-        if not torch.isfinite(move.loss):
-            raise GameError(f"Turn {turn}: the loss of {move.player!r} is {move.loss.item()}; check its terms.")
-    movers = [move.player for move in moves]
-    for name, who in belongs.items():
-        if sum(movers.count(player) for player in who) > 1:
-            raise GameError(f"Turn {turn}: {name!r} belongs to several movers of one turn: let them move in turn.")
-
-
-def _reached(game: Game, moves: tuple[Move, ...], players: dict[str, Optimizer]) -> set[str]:
-    """Updates, checks that exactly the movers' parameters changed, and names those that received a gradient."""
-    mine = {id(parameter) for move in moves if move.player in players for parameter in owned(players[move.player])}
-    before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
-    update(moves, players, step=False)
-    reached = {name for name, parameter in game.named_parameters() if parameter.grad is not None}
-    for move in moves:
-        if not any(parameter.grad is not None for parameter in owned(players[move.player])):
+    def check_everyone_learnt(self) -> None:
+        """Raises where a parameter never received a gradient."""
+        idle = [name for name in self.owners if name not in self.learnt]
+        if idle:
             raise GameError(
-                f"The loss of player {move.player!r} reaches none of its parameters: "
-                "are its samples detached, or drawn with fakes()?"
+                f"{idle[0]!r} of player {self.owners[idle[0]][0]!r} never received a gradient "
+                f"({len(idle)} such parameters): no term of its owner depends on it."
             )
-        players[move.player].step()
-        players[move.player].zero_grad()
-    for name, parameter in game.named_parameters():
-        if id(parameter) not in mine and not torch.equal(parameter, before[name]):
-            raise GameError(f"A move of {moves[0].player!r} changed {name!r}, which it does not own.")
-    return reached
 
+    def weights(self) -> dict[str, Tensor]:
+        """Copies every parameter."""
+        return {name: parameter.detach().clone() for name, parameter in self.game.named_parameters()}
 
-def _check_reached(belongs: dict[str, tuple[str, ...]], reached: set[str]) -> None:
-    idle = [name for name in belongs if name not in reached]
-    if idle:
-        raise GameError(
-            f"{idle[0]!r} of player {belongs[idle[0]][0]!r} never received a gradient ({len(idle)} such parameters): "
-            "no term of its owner depends on it."
-        )
+    def changed_since(self, before: dict[str, Tensor]) -> list[str]:
+        """Names the parameters that are no longer, bit for bit, what they were."""
+        return [name for name, parameter in self.game.named_parameters() if not torch.equal(parameter, before[name])]
 
 
 def _check_replay(game: Game, tape: _Tape, rounds: int) -> None:
@@ -211,7 +212,7 @@ def _check_replay(game: Game, tape: _Tape, rounds: int) -> None:
             )
 
 
-def _run(game: Game, players: dict[str, Optimizer], data: Data, start: int, steps: int) -> None:
+def _run(game: Game, players: Players, data: Data, start: int, steps: int) -> None:
     for _ in train(game, data, steps, start=start, players=players):
         continue
 

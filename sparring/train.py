@@ -215,8 +215,8 @@ def _average_statistics(game: nn.Module) -> None:
     """Averages batch-norm statistics over processes, so that every rank holds the same game."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return
-    norms = [m for m in game.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
-    buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var)]
+    norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
     if buffers:
         flat = _average(torch.cat([b.flatten() for b in buffers]))
         for buffer, mean in zip(buffers, flat.split([b.numel() for b in buffers]), strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
@@ -16,8 +16,10 @@ from torch.optim import Optimizer
 from sparring import networks
 from sparring.errors import DataError
 from sparring.game import adam, rmsprop
+from sparring.layers.norm import Norm
+from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.layers.spectral import spectral
-from sparring.networks.roles import Norm, Shape
+from sparring.networks.roles import Shape
 
 Network = Literal["toy", "mlp", "dcgan", "cnn", "resnet"]
 Pair = tuple[nn.Module, nn.Module]
@@ -62,16 +64,18 @@ class Restraint:
     Attributes:
         norm: Makes the normalisation of its features.
         bias: Whether its convolutions need biases.
+        pool: Makes the global pooling of a residual critic.
         finish: What is done to the finished critic.
     """
 
     norm: Norm
     bias: bool = False
+    pool: Callable[[], nn.Module] = GlobalSum
     finish: Callable[[nn.Module], nn.Module] = lambda critic: critic
 
 
 BATCH_NORM = Restraint(nn.BatchNorm2d)
-UNRESTRAINED = Restraint(nn.Identity, bias=True)
+PENALISED = Restraint(nn.Identity, bias=True, pool=GlobalMean)
 SPECTRAL = Restraint(nn.Identity, bias=True, finish=spectral)
 
 
@@ -108,25 +112,25 @@ class Networks:
         return G, restraint.finish(D)
 
 
-def _toy(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+def _toy(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
     return networks.AliToyGenerator(shape, latent, **width), networks.AliToyCritic(shape, **width)
 
 
-def _mlp(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+def _mlp(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
     return networks.MLPGenerator(shape, latent, **width), networks.MLPCritic(shape, **width)
 
 
-def _dcgan(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+def _dcgan(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
     D = networks.DCGANCritic(shape, norm=restraint.norm, bias=restraint.bias, **width)
     return networks.DCGANGenerator(shape, latent, **width), D
 
 
-def _cnn(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
+def _cnn(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
     return networks.SNCNNGenerator(shape, latent, **width), networks.SNCNNCritic(shape, norm=restraint.norm, **width)
 
 
-def _resnet(shape: Shape, latent: int, width: dict[str, int], restraint: Restraint) -> Pair:
-    return networks.ResNetGenerator(shape, latent, **width), networks.ResNetCritic(shape, **width)
+def _resnet(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+    return networks.ResNetGenerator(shape, latent, **width), networks.ResNetCritic(shape, pool=restraint.pool, **width)
 
 
 _PAIRS: dict[str, Callable[..., Pair]] = {"toy": _toy, "mlp": _mlp, "dcgan": _dcgan, "cnn": _cnn, "resnet": _resnet}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparring.games.wgan import WGAN, WGANGP
 from sparring.networks.roles import Shape
-from sparring.recipes.settings import BATCH_NORM, UNRESTRAINED, Adam, Networks, RMSprop
+from sparring.recipes.settings import BATCH_NORM, PENALISED, Adam, Networks, RMSprop
 
 
 def wgan(
@@ -51,6 +51,6 @@ def wgan_gp(
         penalty: Weight of the gradient penalty; 0.1 for points and 10 for images unless told.
         critic_steps: Moves of D for each move of G.
     """
-    G, D = networks.pair(shape, UNRESTRAINED, points="mlp")
+    G, D = networks.pair(shape, PENALISED, points="mlp")
     weight = penalty if penalty is not None else 10.0 if len(shape) == 3 else 0.1
     return WGANGP(G, D, penalty=weight, critic_steps=critic_steps, critic=critic, generator=generator)
