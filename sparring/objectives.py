@@ -226,7 +226,7 @@ class Relativistic(Objective):
     @property
     def equilibrium(self) -> dict[str, float]:
         """φ is convex and C(x) − C(G) has mean 0, so no critic does better than a constant (Jensen): φ(0)."""
-        return dict.fromkeys("DG", self.link(torch.zeros(())).item())
+        return dict.fromkeys("DG", self.link(torch.zeros((), dtype=torch.float64)).item())
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class RelativisticAverage(Objective):
     @property
     def equilibrium(self) -> dict[str, float]:
         """Twice φ(0), for the reason given in `Relativistic`."""
-        return dict.fromkeys("DG", 2 * self.link(torch.zeros(())).item())
+        return dict.fromkeys("DG", 2 * self.link(torch.zeros((), dtype=torch.float64)).item())
 
 
 def batch_mean(x: Tensor) -> Tensor:
