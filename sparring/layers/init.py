@@ -5,23 +5,34 @@ once. Apply them before `spectral`: a parametrised weight is a computed tensor, 
 """
 
 from collections.abc import Callable
+from math import sqrt
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-__all__ = ["Init", "dcgan", "gamma_normal", "glorot_uniform", "he_uniform", "normal", "orthogonal", "uniform"]
+__all__ = [
+    "Init",
+    "dcgan",
+    "gamma_normal",
+    "glorot_uniform",
+    "he_uniform",
+    "normal",
+    "orthogonal",
+    "uniform",
+    "wgan_gp",
+]
 
 Init = Callable[[nn.Module], None]
 
 
-def _weights(fill: Callable[..., object]) -> Init:
-    """Fill the weight of every linear and convolution layer, and zero its bias."""
+def _weights(fill: Callable[..., object], layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd)) -> Init:
+    """Fill the weight of a linear or convolution layer, and zero its bias."""
 
     def init(module: nn.Module) -> None:
-        if isinstance(module, nn.Linear | _ConvNd):
+        if isinstance(module, layers):
             fill(module.weight)
-            if module.bias is not None:
+            if isinstance(module.bias, Tensor):
                 nn.init.zeros_(module.bias)
 
     return init
@@ -76,3 +87,9 @@ def dcgan(module: nn.Module) -> None:
     """Weights from N(0, .02²) and batch-norm gains from N(1, .02²) (Radford et al., 2016, section 3)."""
     normal(0.02)(module)
     gamma_normal(0.02)(module)
+
+
+def wgan_gp(module: nn.Module) -> None:
+    """Glorot-uniform weights, with gain √2 in convolutions and 1 in linear layers (Gulrajani et al., 2017, code)."""
+    glorot_uniform()(module)
+    _weights(lambda weight: nn.init.xavier_uniform_(weight, sqrt(2)), (_ConvNd,))(module)

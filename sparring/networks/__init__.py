@@ -11,7 +11,11 @@ from sparring.networks.mlp import (
     UnrolledToyCritic,
     UnrolledToyGenerator,
 )
+from sparring.networks.pairs import dcgan_pair, mlp_pair, resnet_pair, suited_pair
+from sparring.networks.radford import RadfordCritic, RadfordGenerator
+from sparring.networks.resnet import ResNetCritic, ResNetGenerator
 from sparring.networks.roles import Critic, Generator
+from sparring.networks.sncnn import SNCNNCritic, SNCNNGenerator
 
 __all__ = [
     "AliToyCritic",
@@ -24,6 +28,16 @@ __all__ = [
     "GoodfellowGenerator",
     "MLPCritic",
     "MLPGenerator",
+    "RadfordCritic",
+    "RadfordGenerator",
+    "ResNetCritic",
+    "ResNetGenerator",
+    "SNCNNCritic",
+    "SNCNNGenerator",
     "UnrolledToyCritic",
     "UnrolledToyGenerator",
+    "dcgan_pair",
+    "mlp_pair",
+    "resnet_pair",
+    "suited_pair",
 ]

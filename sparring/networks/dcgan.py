@@ -9,7 +9,8 @@ from itertools import pairwise
 from torch import nn
 
 from sparring.layers.init import dcgan
-from sparring.networks.roles import Critic, Generator, Norm, Shape
+from sparring.layers.norm import Norm
+from sparring.networks.roles import Critic, Generator, Shape
 from sparring.networks.sizes import doublings
 
 __all__ = ["DCGANCritic", "DCGANGenerator"]

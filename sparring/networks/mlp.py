@@ -14,7 +14,8 @@ from torch import nn
 from sparring.layers.affine import Affine
 from sparring.layers.init import Init, he_uniform, normal, orthogonal, uniform
 from sparring.layers.maxout import Maxout
-from sparring.networks.roles import Critic, Generator, Norm, Shape
+from sparring.layers.norm import Norm
+from sparring.networks.roles import Critic, Generator, Shape
 
 __all__ = [
     "AliToyCritic",

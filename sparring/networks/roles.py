@@ -3,15 +3,11 @@
 A network of either role is a constructor only: it assembles its layers and hands them over here.
 """
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
-__all__ = ["Critic", "Generator", "Norm", "Shape"]
+__all__ = ["Critic", "Generator", "Shape"]
 
 Shape = tuple[int, ...]
-Norm = Callable[[int], nn.Module]
-"""Makes the normalisation of so many features: `nn.BatchNorm2d`, `nn.Identity`, `partial(nn.GroupNorm, 1)`."""
 
 
 class Generator(nn.Module):

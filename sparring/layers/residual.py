@@ -1,0 +1,111 @@
+"""Pre-activation residual blocks of WGAN-GP, SNGAN and their heirs (Gulrajani et al., 2017; Miyato et al., 2018).
+
+    block(x) = residual(x) + shortcut(x)
+
+Papers write the 1×1 convolution of a shortcut at the larger scale: up-sampled before it, pooled after it. It treats all
+positions alike and so commutes with both; here it runs at the smaller scale, with the same result.
+"""
+
+from math import sqrt
+
+from torch import Tensor, nn
+
+from sparring.layers.init import glorot_uniform
+from sparring.layers.norm import Norm
+from sparring.layers.resample import ConvDown, UpConv
+
+__all__ = ["DownBlock", "FirstBlock", "Residual", "SameBlock", "UpBlock", "residual_glorot"]
+
+
+class Residual(nn.Module):
+    """The sum of two paths.
+
+    Args:
+        residual: The path that learns.
+        shortcut: The path that keeps x, at most rescaled and with other channels.
+    """
+
+    def __init__(self, residual: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.residual, self.shortcut = residual, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to what both paths map it to."""
+        return self.residual(x) + self.shortcut(x)
+
+
+def _conv3(inputs: int, outputs: int) -> nn.Module:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class UpBlock(Residual):
+    """Norm, ReLU, ×2 up-sampling, convolution, norm, ReLU, convolution (Miyato et al., 2018, figure 8a).
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        norm: Makes the normalisation of so many channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm = nn.BatchNorm2d) -> None:
+        first = [norm(inputs), nn.ReLU(), UpConv(inputs, outputs)]
+        second = [norm(outputs), nn.ReLU(), _conv3(outputs, outputs)]
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2))
+        super().__init__(nn.Sequential(*first, *second), shortcut)
+
+
+class DownBlock(Residual):
+    """ReLU, convolution, ReLU, convolution, 2×2 average pooling (Miyato et al., 2018, figure 8b).
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        norm: Makes the normalisation before each ReLU; these critics have none.
+        hidden: Channels between the convolutions; `inputs` in SNGAN (the default), `outputs` in SAGAN and BigGAN.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm = nn.Identity, hidden: int | None = None) -> None:
+        width = hidden or inputs
+        first = [norm(inputs), nn.ReLU(), _conv3(inputs, width)]
+        second = [norm(width), nn.ReLU(), ConvDown(width, outputs)]
+        shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1))
+        super().__init__(nn.Sequential(*first, *second), shortcut)
+
+
+class SameBlock(Residual):
+    """A residual block that keeps channels and scale, with a bare shortcut.
+
+    Args:
+        channels: Input and output channels.
+        norm: Makes the normalisation before each ReLU.
+    """
+
+    def __init__(self, channels: int, norm: Norm = nn.Identity) -> None:
+        first = [norm(channels), nn.ReLU(), _conv3(channels, channels)]
+        second = [norm(channels), nn.ReLU(), _conv3(channels, channels)]
+        super().__init__(nn.Sequential(*first, *second), nn.Identity())
+
+
+class FirstBlock(Residual):
+    """The critic's first block: no activation comes before, for an image has no sign to cut off ("optimised" block).
+
+    Args:
+        inputs: Channels of the image.
+        outputs: Output channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        residual = nn.Sequential(_conv3(inputs, outputs), nn.ReLU(), ConvDown(outputs, outputs))
+        super().__init__(residual, nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1)))
+
+
+def residual_glorot(network: nn.Module) -> None:
+    """Glorot-uniform weights with gain √2 on residual paths and 1 elsewhere (Miyato et al., 2018, code).
+
+    Args:
+        network: A whole network, not one module: which path a layer lies on is known from above only.
+    """
+    network.apply(glorot_uniform())
+    for block in network.modules():
+        if isinstance(block, Residual):
+            block.residual.apply(glorot_uniform(sqrt(2)))

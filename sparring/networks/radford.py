@@ -1,0 +1,80 @@
+"""DCGAN with 5×5 kernels: the original code (Radford et al., 2016), and the CIFAR-10 network of WGAN-GP.
+
+Radford et al., 64 × 64:     RadfordGenerator(shape), RadfordCritic(shape)
+Gulrajani et al., 32 × 32:   RadfordGenerator(shape, latent=128, init=wgan_gp),
+RadfordCritic(shape, norm=nn.Identity, bias=True, init=wgan_gp)
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from sparring.layers.init import Init, dcgan
+from sparring.layers.norm import Norm
+from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.sizes import doublings
+
+__all__ = ["RadfordCritic", "RadfordGenerator"]
+
+
+class RadfordGenerator(Generator):
+    """Linear, batch norm over all features, then transposed 5×5 convolutions with batch norm and ReLU, tanh.
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        latent: Coordinates of z.
+        width: Channels of the largest feature map.
+        init: Initialises each module.
+
+    Raises:
+        DataError: If the network cannot make this shape.
+    """
+
+    def __init__(self, shape: Shape, latent: int = 100, width: int = 128, *, init: Init = dcgan) -> None:
+        channels = [width * 2**i for i in reversed(range(doublings(shape, "DCGAN")))]
+        top = channels[0] * 16
+        layers = [
+            nn.Linear(latent, top, bias=False),
+            nn.BatchNorm1d(top),
+            nn.ReLU(),
+            nn.Unflatten(1, (channels[0], 4, 4)),
+        ]
+        for wide, narrow in pairwise(channels):
+            layers += [nn.ConvTranspose2d(wide, narrow, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(width, shape[0], 5, 2, 2, 1, bias=False), nn.Tanh()]
+        super().__init__(shape, latent, nn.Sequential(*layers))
+        self.apply(init)
+
+
+class RadfordCritic(Critic):
+    """Strided 5×5 convolutions, leaky ReLU .2, normalised but for the first, linear.
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        width: Channels of the largest feature map.
+        norm: Makes the normalisation of so many channels; `nn.Identity` for WGAN-GP.
+        bias: Whether convolutions have biases.
+        outcomes: Scores per sample.
+        init: Initialises each module.
+
+    Raises:
+        DataError: If the network cannot read this shape.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        width: int = 128,
+        norm: Norm = nn.BatchNorm2d,
+        *,
+        bias: bool = False,
+        outcomes: int = 1,
+        init: Init = dcgan,
+    ) -> None:
+        channels = [width * 2**i for i in range(doublings(shape, "DCGAN"))]
+        layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 5, 2, 2, bias=bias), nn.LeakyReLU(0.2)]
+        for narrow, wide in pairwise(channels):
+            layers += [nn.Conv2d(narrow, wide, 5, 2, 2, bias=bias), norm(wide), nn.LeakyReLU(0.2)]
+        head = nn.Linear(channels[-1] * 16, outcomes)
+        super().__init__(shape, nn.Sequential(*layers, nn.Flatten()), head, outcomes)
+        self.apply(init)

@@ -1,0 +1,120 @@
+"""Residual generators and critics of WGAN-GP and SNGAN (Gulrajani et al., 2017; Miyato et al., 2018).
+
+Sizes are powers of two from 8 to 256. Up to 32 × 32 all stages have one width; above, channels follow the published
+plans in multiples of the width.
+
+    WGAN-GP, 32 × 32:   ResNetGenerator(shape, 128, 128, norm=partial(nn.BatchNorm2d, track_running_stats=False)),
+                        ResNetCritic(shape, pool=GlobalMean)
+    SNGAN, 32 × 32:     ResNetGenerator(shape), spectral(ResNetCritic(shape))
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import nn
+
+from sparring.layers.norm import Norm
+from sparring.layers.pool import GlobalSum
+from sparring.layers.residual import DownBlock, FirstBlock, SameBlock, UpBlock, residual_glorot
+from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.sizes import doublings
+
+__all__ = ["ResNetCritic", "ResNetGenerator"]
+
+# Channels in multiples of the width, by side: G from 4 × 4 upwards; D after each halving, then at constant scale.
+# 8 to 32: SNGAN's CIFAR-10 network, shortened; 64, 128: SNGAN; 256: BigGAN's plan.
+_GENERATOR = {
+    8: (1, 1),
+    16: (1, 1, 1),
+    32: (1, 1, 1, 1),
+    64: (16, 8, 4, 2, 1),
+    128: (16, 16, 8, 4, 2, 1),
+    256: (16, 16, 8, 8, 4, 2, 1),
+}
+_CRITIC: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    8: ((1, 1), (1, 1)),
+    16: ((1, 1), (1, 1)),
+    32: ((1, 1), (1, 1)),
+    64: ((1, 2, 4, 8, 16), ()),
+    128: ((1, 2, 4, 8, 16), (16,)),
+    256: ((1, 2, 4, 8, 8, 16), (16,)),
+}
+
+
+def _batch_norm(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels, eps=2e-5)
+
+
+def _side(shape: Shape) -> int:
+    return 4 * 2 ** doublings(shape, "ResNet")
+
+
+class ResNetGenerator(Generator):
+    """Linear to 4 × 4, residual blocks that double the side, batch norm, ReLU, convolution, tanh (Miyato et al., 2018).
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        latent: Coordinates of z.
+        width: Channels of the largest feature map; as published, 256 up to 32 × 32 and 64 above.
+        norm: Makes the normalisation of so many channels.
+
+    Raises:
+        DataError: If the network cannot make this shape.
+
+    Example:
+        >>> import torch
+        >>> ResNetGenerator((3, 32, 32), width=8)(torch.randn(2, 128)).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        latent: int = 128,
+        width: int | None = None,
+        *,
+        norm: Norm = _batch_norm,
+    ) -> None:
+        side = _side(shape)
+        width = width or (256 if side <= 32 else 64)
+        channels = [width * multiple for multiple in _GENERATOR[side]]
+        start = [nn.Linear(latent, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4))]
+        blocks = [UpBlock(wide, narrow, norm) for wide, narrow in pairwise(channels)]
+        end = [norm(channels[-1]), nn.ReLU(), nn.Conv2d(channels[-1], shape[0], 3, padding=1), nn.Tanh()]
+        super().__init__(shape, latent, nn.Sequential(*start, *blocks, *end))
+        residual_glorot(self)
+
+
+class ResNetCritic(Critic):
+    """Residual blocks that halve the side, ReLU, global pooling, linear without bias (Miyato et al., 2018).
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        width: Channels of the first feature map; as published, 128 up to 32 × 32 and 64 above.
+        norm: Makes the normalisation of so many channels; the papers have none here.
+        pool: Makes the global pooling, `GlobalSum` or `GlobalMean`.
+        outcomes: Scores per sample.
+
+    Raises:
+        DataError: If the network cannot read this shape.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        width: int | None = None,
+        norm: Norm = nn.Identity,
+        *,
+        pool: Callable[[], nn.Module] = GlobalSum,
+        outcomes: int = 1,
+    ) -> None:
+        side = _side(shape)
+        width = width or (128 if side <= 32 else 64)
+        down, same = _CRITIC[side]
+        channels = [width * multiple for multiple in down]
+        blocks: list[nn.Module] = [FirstBlock(shape[0], channels[0])]
+        blocks += [DownBlock(narrow, wide, norm) for narrow, wide in pairwise(channels)]
+        blocks += [SameBlock(width * multiple, norm) for multiple in same]
+        trunk = nn.Sequential(*blocks, norm(channels[-1]), nn.ReLU(), pool())
+        super().__init__(shape, trunk, nn.Linear(channels[-1], outcomes, bias=False), outcomes)
+        residual_glorot(self)

@@ -1,0 +1,62 @@
+"""The "standard CNN" of SNGAN (Miyato et al., 2018, table 3; Jolicoeur-Martineau, 2019) at any power-of-two size.
+
+The critic alternates 3×3 convolutions with 4×4 ones that halve the side. `spectral(SNCNNCritic(shape))` normalises all
+layers; the code of the relativistic GANs spares the last linear one: `spectral(critic.trunk)`.
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from sparring.layers.init import dcgan
+from sparring.layers.norm import Norm
+from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.sizes import doublings
+
+__all__ = ["SNCNNCritic", "SNCNNGenerator"]
+
+
+class SNCNNGenerator(Generator):
+    """Linear to 4 × 4, transposed 4×4 convolutions with batch norm and ReLU, 3×3 convolution, tanh.
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        latent: Coordinates of z.
+        width: Channels of the largest feature map.
+
+    Raises:
+        DataError: If the network cannot make this shape.
+    """
+
+    def __init__(self, shape: Shape, latent: int = 128, width: int = 64) -> None:
+        channels = [width * 2**i for i in reversed(range(doublings(shape, "SN-CNN") + 1))]
+        layers: list[nn.Module] = [nn.Linear(latent, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4))]
+        for wide, narrow in pairwise(channels):
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1), nn.BatchNorm2d(narrow), nn.ReLU()]
+        layers += [nn.Conv2d(width, shape[0], 3, padding=1), nn.Tanh()]
+        super().__init__(shape, latent, nn.Sequential(*layers))
+        self.apply(dcgan)
+
+
+class SNCNNCritic(Critic):
+    """A 3×3 convolution and a halving 4×4 one per scale, a last 3×3 one at 4 × 4, leaky ReLU .1, linear.
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        width: Channels of the largest feature map.
+        norm: Makes the normalisation of so many channels, for comparisons without `spectral`.
+        outcomes: Scores per sample.
+
+    Raises:
+        DataError: If the network cannot read this shape.
+    """
+
+    def __init__(self, shape: Shape, width: int = 64, norm: Norm = nn.Identity, *, outcomes: int = 1) -> None:
+        channels = [width * 2**i for i in range(doublings(shape, "SN-CNN") + 1)]
+        layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, 1, 1), nn.LeakyReLU(0.1)]
+        for narrow, wide in pairwise(channels):
+            layers += [nn.Conv2d(narrow, narrow, 4, 2, 1), norm(narrow), nn.LeakyReLU(0.1)]
+            layers += [nn.Conv2d(narrow, wide, 3, 1, 1), norm(wide), nn.LeakyReLU(0.1)]
+        head = nn.Linear(channels[-1] * 16, outcomes)
+        super().__init__(shape, nn.Sequential(*layers, nn.Flatten()), head, outcomes)
+        self.apply(dcgan)
