@@ -95,7 +95,8 @@ def pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:
     if size is not None and picture.size != (size, size):
         side = min(picture.size)
         left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        picture = picture.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+        square = picture.crop((left, top, left + side, top + side))  # resize's own box would let the outside bleed in
+        picture = square.resize((size, size), Image.Resampling.LANCZOS)
     values = np.array(picture)
     return values if values.ndim == 3 else values[..., None]
 

@@ -65,8 +65,8 @@ class Pictures:
 
     @property
     def stamp(self) -> str:
-        """Changes when a file is added, removed, renamed, resized or touched."""
-        return stamped(self.title, list(self.files.entries.items()))
+        """Changes when a file is added, removed, renamed, resized or touched, or the order is another."""
+        return stamped(self.title, self.names, list(self.files.entries.items()))
 
     def __len__(self) -> int:
         return len(self.names)

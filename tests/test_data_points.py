@@ -1,0 +1,160 @@
+"""Two-dimensional sets against their definitions, the embedded digits, and what a data set refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from sparring.data import Dataset, load
+from sparring.data.dataset import fingerprint
+from sparring.errors import DataError
+
+MIXTURES = {"ring": (8, 0.01), "grid": (25, 0.05), "mixture9": (9, 0.05)}
+
+
+def everything(name: str) -> tuple[torch.Tensor, ...]:
+    data = load(name)
+    return data.rows(np.arange(len(data)))
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_a_mixture_has_the_modes_it_tells(name):
+    modes, deviation = MIXTURES[name]
+    data = load(name)
+    points, labels = everything(name)
+    assert (len(data), data.shape, len(data.classes)) == (100_000, (2,), modes)
+    assert data.facts() == {"shape": (2,), "classes": modes}
+    assert data.mixture.deviation == deviation
+    assert data.mixture.centres.shape == (modes, 2)
+    counts = torch.bincount(labels, minlength=modes).double()
+    assert ((counts - 1e5 / modes).abs() < 5 * math.sqrt(1e5 / modes)).all()
+    for mode in range(modes):
+        own = points[labels == mode].double() - data.mixture.centres[mode]
+        assert (own.mean(0).abs() < 5 * deviation / len(own) ** 0.5).all()
+        assert (own.std(0) / deviation - 1).abs().max() < 5 / (2 * len(own)) ** 0.5
+        assert abs(torch.corrcoef(own.T)[0, 1]) < 5 / len(own) ** 0.5
+
+
+def test_three_deviations_hold_the_share_that_theory_says():
+    points, labels = everything("ring")
+    data = load("ring")
+    within = (points - data.mixture.centres[labels]).norm(dim=1) < 3 * data.mixture.deviation
+    assert abs(within.double().mean().item() - 0.98889) < 0.0017  # 1 − exp(−9/2), five standard errors
+
+
+def test_centres_are_those_of_the_papers():
+    torch.testing.assert_close(load("ring").mixture.centres[1], torch.tensor([1.0, 1.0]) / math.sqrt(2))
+    torch.testing.assert_close(load("ring").mixture.centres.norm(dim=1), torch.ones(8))
+    assert {tuple(centre) for centre in load("grid").mixture.centres.tolist()} == {
+        (x, y) for x in (-4, -2, 0, 2, 4) for y in (-4, -2, 0, 2, 4)
+    }
+    assert {tuple(centre) for centre in load("mixture9").mixture.centres.tolist()} == {
+        (x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)
+    }
+
+
+def test_the_swiss_roll_is_a_noisy_spiral():
+    (points,) = everything("swiss-roll")
+    radius = 7.5 * points.double().norm(dim=1)
+    t = torch.remainder(torch.atan2(points[:, 1], points[:, 0]).double(), 2 * math.pi)
+    off_arm = torch.remainder(radius - t + math.pi, 2 * math.pi) - math.pi  # r = t, up to whole turns
+    assert abs(off_arm.std().item() - 0.25) < 0.01
+    assert abs(radius.mean().item() - 3 * math.pi) < 0.05  # t is uniform from 1.5 π to 4.5 π
+    assert abs(radius.std().item() - 3 * math.pi / math.sqrt(12)) < 0.03
+
+
+def test_the_spiral_is_thin_and_even_along_the_arm():
+    (points,) = everything("spiral")
+    radius = points.double().norm(dim=1)
+    turn = torch.remainder(torch.atan2(points[:, 1], points[:, 0]).double() / (2 * math.pi), 1)
+    off_arm = (torch.remainder(3 * radius - turn + 0.5, 1) - 0.5) / 3  # radius = turns / 3
+    assert abs(off_arm.std().item() - 0.01) < 0.002
+    assert abs((radius**2).mean().item() - 0.5) < 0.01  # radius² is uniform
+
+
+@pytest.mark.parametrize("name", [*MIXTURES, "swiss-roll", "spiral", "digits"])
+def test_a_set_is_the_same_every_time(name):
+    first, second = load(name), load(name)
+    assert first.fingerprint == second.fingerprint == fingerprint(first.values, first.labels, first.classes)
+    assert len(first.fingerprint) == 64
+
+
+def test_points_have_no_size():
+    for wish in ({"size": 8}, {"channels": 3}):
+        with pytest.raises(DataError, match="neither size nor channels"):
+            load("ring", **wish)
+
+
+def test_digits_are_the_real_ones():
+    data = load("digits", size=8)
+    images, labels = data.rows(np.arange(1797))
+    assert (images.shape, images.dtype, labels.dtype) == ((1797, 1, 8, 8), torch.uint8, torch.int64)
+    assert torch.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    levels = (images.double() * 16 / 255).round()
+    assert levels.max() == 16
+    assert abs(levels.mean().item() - 4.884164579855314) < 1e-12  # scikit-learn's own mean
+    assert levels[0, 0, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert data.classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_enlarged_digits_average_to_the_small_ones(size):
+    small = load("digits", size=8).values.astype(float)
+    large = load("digits", size=size).values.astype(float)
+    k = size // 8
+    again = large.reshape(1797, 8, k, 8, k, 1).mean((2, 4))
+    assert np.abs(again - small).mean() < 16
+    assert np.corrcoef(again.ravel(), small.ravel())[0, 1] > 0.97
+
+
+def test_digits_take_a_form():
+    assert load("digits").shape == (1, 32, 32)
+    grey, colour = load("digits"), load("digits", channels=3)
+    assert colour.shape == (3, 32, 32)
+    np.testing.assert_array_equal(colour.values, np.repeat(grey.values, 3, axis=3))
+
+
+def test_rows_are_a_channels_last_view():
+    images, _ = load("digits", channels=3).rows(np.array([5, 3, 5]))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(images[0], images[2])
+    assert not torch.equal(images[0], images[1])
+
+
+IMAGE = np.zeros((4, 2, 2, 1), np.uint8)
+
+
+def test_a_fingerprint_tells_content_labels_and_classes_apart():
+    changed = IMAGE.copy()
+    changed[3, 1, 1, 0] = 1
+    zeros, ones = np.zeros(4, np.int64), np.ones(4, np.int64)
+    prints = [
+        Dataset("x", IMAGE).fingerprint,
+        Dataset("x", changed).fingerprint,
+        Dataset("x", IMAGE.reshape(4, 1, 4, 1)).fingerprint,
+        Dataset("x", IMAGE, zeros, ("a", "b")).fingerprint,
+        Dataset("x", IMAGE, ones, ("a", "b")).fingerprint,
+        Dataset("x", IMAGE, zeros, ("a", "c")).fingerprint,
+    ]
+    assert len(set(prints)) == 6
+    assert Dataset("y", IMAGE).fingerprint == prints[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "classes", "sentence"),
+    [
+        (IMAGE[:0], None, (), "holds no rows"),
+        (IMAGE.astype(np.float32), None, (), "give images as uint8"),
+        (np.zeros((4, 3), np.float32), None, (), "points as float32"),
+        (np.zeros((4, 2, 2, 5), np.uint8), None, (), "1 to 4 channels"),
+        (IMAGE, None, ("a",), "has no labels"),
+        (IMAGE, np.zeros(3, np.int64), ("a",), r"give int64 \(4,\)"),
+        (IMAGE, np.zeros(4, np.int32), ("a",), r"give int64 \(4,\)"),
+        (IMAGE, np.ones(4, np.int64), ("a",), "number the classes"),
+        (IMAGE, -np.ones(4, np.int64), ("a",), "number the classes"),
+    ],
+)
+def test_refusals(values, labels, classes, sentence):
+    with pytest.raises(DataError, match=sentence):
+        Dataset("mine", values, labels, classes)
