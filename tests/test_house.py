@@ -1,0 +1,109 @@
+"""The house: imports only go down the floors, files and functions stay short, starting up stays cheap."""
+
+import ast
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sparring
+
+ROOT = Path(sparring.__file__).parent
+FLOORS = [
+    {"errors", "objectives", "divergences", "penalties", "theory"},
+    {"layers", "networks", "data", "metrics"},
+    {"chance", "game", "average", "schedules", "train", "check", "games"},
+    {"recipes"},
+    {
+        "run",
+        "checkpoint",
+        "journal",
+        "stopping",
+        "parallel",
+        "pictures",
+        "sampling",
+        "evaluate",
+        "report",
+    },
+    {"cli", "demo", "__main__"},
+]
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def floor(part):
+    return next((level for level, parts in enumerate(FLOORS) if part in parts), None)
+
+
+def part_of(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sparring"):
+            yield from [node.module] if node.module != "sparring" else [f"sparring.{n.name}" for n in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith("sparring"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_only_go_down_the_floors(path):
+    here = part_of(path)
+    if here == "__init__":
+        return
+    assert floor(here) is not None, f"{here} stands on no floor: name it in FLOORS"
+    for module in imported(ast.parse(path.read_text())):
+        there = module.split(".")[1] if "." in module else "__init__"
+        if there in ("__init__", "__version__"):
+            continue
+        assert floor(there) is not None, f"{module} stands on no floor"
+        assert floor(there) <= floor(here), f"{here} (floor {floor(here)}) imports {module} (floor {floor(there)})"
+
+
+def test_games_know_neither_networks_nor_files_nor_the_terminal():
+    for path in [*ROOT.glob("games/*.py"), ROOT / "game.py", ROOT / "train.py", ROOT / "check.py"]:
+        tree = ast.parse(path.read_text())
+        assert not [module for module in imported(tree) if floor(module.split(".")[1]) == 1], path
+        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
+        assert not calls & {"print", "open"}, path
+
+
+def functions():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_files_and_functions_stay_short():
+    long = {str(path.relative_to(ROOT)): n for path in FILES if (n := len(path.read_text().splitlines())) > 300}
+    assert not long
+    lengths = dict(functions())
+    assert not {name: n for name, n in lengths.items() if n > 60}
+    assert statistics.median(lengths.values()) <= 10
+
+
+def test_only_the_trainer_calls_backward_and_steps():
+    for path in FILES:
+        if path.name == "train.py" or part_of(path) == "metrics":  # extractors are trained plainly
+            continue
+        called = {
+            node.func.attr
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        }
+        assert "backward" not in called, path
+
+
+def test_importing_the_package_does_not_import_torch():
+    code = "import sys, sparring, sparring.recipes; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_public_name_can_be_imported():
+    for name in sparring.__all__:
+        assert getattr(sparring, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        sparring.nothing  # noqa: B018

@@ -1,0 +1,129 @@
+"""Every recipe: its game keeps the rules, on points and on images, and its settings are the paper's."""
+
+import pytest
+import torch
+
+from sparring.check import check_game
+from sparring.divergences import DIVERGENCES
+from sparring.errors import DataError, GameError
+from sparring.games.gan import GAN
+from sparring.recipes import RECIPES, recipe
+from sparring.recipes.settings import Networks
+
+SMALL = Networks(latent=6, width=8)
+POINTS, IMAGES = (2,), (1, 16, 16)
+CASES = [
+    (name, shape)
+    for name, row in RECIPES.items()
+    for shape in ((POINTS,) if "points" in row.needs else ()) + ((IMAGES,) if "images" in row.needs else ())
+]
+
+
+def batches(shape, n=4):
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_every_recipe_keeps_the_rules(name, shape):
+    torch.manual_seed(0)
+    game = recipe(name)(shape, networks=SMALL)
+    seen = check_game(game, batches(shape))
+    critic_steps = getattr(game, "critic_steps", 1)
+    assert seen.turns == (("D",),) * critic_steps + (("G",),)
+    assert {player for who in seen.owners.values() for player in who} == {"D", "G"}
+    assert game.sample(3).shape == (3, *shape)
+
+
+@pytest.mark.parametrize("divergence", [*DIVERGENCES, "weighted-jensen-shannon", "alpha"])
+@pytest.mark.parametrize("alternative", [True, False])
+def test_every_f_gan_keeps_the_rules(divergence, alternative):
+    torch.manual_seed(0)
+    game = recipe("fgan")(POINTS, divergence=divergence, alternative=alternative, networks=SMALL)
+    check_game(game, batches(POINTS))
+    named = {"weighted-jensen-shannon": "jensen-shannon(0.3)", "alpha": "alpha(0.5)"}
+    assert game.objective.divergence.name == named.get(divergence, divergence)
+
+
+PAPER = {  # name: (D's learning rate, betas or None, moves of D)
+    "mmgan": (2e-4, (0.5, 0.999), 1),
+    "nsgan": (2e-4, (0.5, 0.999), 1),
+    "dcgan": (2e-4, (0.5, 0.999), 1),
+    "fgan": (2e-4, (0.5, 0.999), 1),
+    "lsgan": (2e-4, (0.5, 0.999), 1),
+    "wgan": (5e-5, None, 5),
+    "wgan-gp": (1e-4, (0.5, 0.9), 5),
+    "hinge": (2e-4, (0.0, 0.9), 1),
+    "sngan": (2e-4, (0.0, 0.9), 5),
+    "rsgan": (2e-4, (0.5, 0.999), 1),
+    "rasgan": (2e-4, (0.5, 0.999), 1),
+    "ralsgan": (2e-4, (0.5, 0.999), 1),
+    "rahinge": (2e-4, (0.5, 0.999), 1),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_settings_are_the_papers(name):
+    rate, betas, critic_steps = PAPER[name]
+    game = recipe(name)((1, 32, 32), networks=Networks(width=8))
+    for player in game.players().values():
+        (group,) = player.param_groups
+        assert group["lr"] == rate
+        assert betas is None or group["betas"] == betas
+    assert getattr(game, "critic_steps", 1) == critic_steps
+
+
+def test_the_paper_sizes():
+    dcgan = recipe("dcgan")((3, 64, 64))
+    assert sum(p.numel() for p in dcgan.G.parameters()) == 3_576_704
+    assert recipe("wgan")((2,)).bound == 0.01
+    assert recipe("wgan-gp")((1, 8, 8), networks=SMALL).penalty == 10
+    assert recipe("wgan-gp")((2,)).penalty == 0.1
+
+
+def test_critics_of_penalised_and_spectral_games_have_no_batch_norm():
+    for name in ("wgan-gp", "hinge", "sngan", "rsgan"):
+        game = recipe(name)(IMAGES, networks=SMALL)
+        assert not any("BatchNorm" in type(module).__name__ for module in game.D.modules()), name
+
+
+def test_spectral_recipes_have_unit_norm_weights():
+    for name in ("hinge", "sngan", "rsgan", "rahinge"):
+        layers = [
+            layer for layer in recipe(name)(IMAGES, networks=SMALL).D.modules() if hasattr(layer, "parametrizations")
+        ]
+        assert layers
+        for layer in layers:
+            weight = [layer.weight for _ in range(100)][-1]  # one power iteration each
+            assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1.0, abs=0.02), name
+
+
+def test_sngans_learning_rate_falls_linearly_to_zero():
+    game = recipe("sngan")(IMAGES, networks=SMALL, decay=1000)
+    assert [game.pace(step) for step in (0, 250, 1000, 2000)] == [1.0, 0.75, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("wgangp", "did you mean 'wgan-gp'"), ("zzz", "sparring list"), ("nowhere:game", "cannot be imported")],
+)
+def test_an_unknown_recipe_is_refused_with_the_nearest_name(name, match):
+    with pytest.raises(GameError, match=match):
+        recipe(name)
+
+
+def test_a_recipe_of_ones_own_is_found_by_module_and_function():
+    assert recipe("sparring.recipes.classic:nsgan")((2,), networks=SMALL).__class__ is GAN
+
+
+def test_image_networks_refuse_points_and_odd_sizes():
+    with pytest.raises(DataError, match="--network"):
+        recipe("dcgan")((2,))
+    with pytest.raises(DataError, match="--size 32"):
+        recipe("nsgan")((3, 30, 30))
+
+
+def test_the_table_is_complete_and_sorted_by_year():
+    assert set(PAPER) == set(RECIPES)
+    assert [row.year for row in RECIPES.values()] == sorted(row.year for row in RECIPES.values())
