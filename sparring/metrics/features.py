@@ -1,0 +1,172 @@
+"""Networks that turn images into features, for metrics to judge by: the interface, the default and any module.
+
+Scores by two extractors are not comparable, so each is known by the SHA-256 of its weights, which enters the stamp of
+every score. Resizing changes scores as much as the network does (Parmar et al., 2022), so it is named there too.
+"""
+
+import hashlib
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sparring.errors import DataError
+
+__all__ = ["Classifier", "Extractor", "Extracts", "ModuleExtractor", "resized", "weights_sha256"]
+
+FEATURES = 64
+SIDE = 32
+AT_ONCE = 256  # images that pass a network together
+
+
+@runtime_checkable
+class Extracts(Protocol):
+    """Whatever turns images (N, C, H, W) in [−1, 1] into features (N, d) and can be named in a stamp."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    @property
+    def sha256(self) -> str:
+        """What it is, to the bit: the hash of its weights."""
+
+    @property
+    def resize(self) -> str:
+        """What it does to the size of an image."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return features (N, d) of images (N, C, H, W) in [−1, 1]."""
+
+
+class Classifier(nn.Module):
+    """Three convolutions of stride 2, a layer of features and a layer of logits, for images of 32 × 32 (or 8 n × 8 n).
+
+    Args:
+        channels: Channels of the images.
+        outcomes: Logits.
+        side: Height and width of the images in pixels, a multiple of 8.
+    """
+
+    ARCHITECTURE = (
+        "conv 24-48-96, stride 2, batch norm, leaky relu; linear 64; 1"  # at the end: version of its training
+    )
+
+    def __init__(self, channels: int, outcomes: int, side: int = SIDE) -> None:
+        super().__init__()
+        widths = (channels, 24, 48, 96)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (side // 8) ** 2, FEATURES))
+        self.head = nn.Linear(FEATURES, outcomes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, outcomes) of images (N, C, side, side)."""
+        return self.head(F.leaky_relu(self.trunk(images), 0.2))
+
+
+class Extractor:
+    """A trained classifier as a judge of images; what it takes is resized to its own side first.
+
+    Attributes:
+        network: the classifier, in evaluation mode.
+        name: task, width, data and side, such as "classifier-64 trained on digits 32x32".
+        accuracy: share of held-out examples it names rightly, in [0, 1].
+        side: height and width in pixels at which it looks.
+    """
+
+    def __init__(self, network: Classifier, *, name: str, accuracy: float, side: int) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.name = name
+        self.accuracy = accuracy
+        self.side = side
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights, 64 hexadecimal digits."""
+        return weights_sha256(self.network)
+
+    @property
+    def resize(self) -> str:
+        """Resizing, for the stamp."""
+        return f"{self.side}x{self.side} bilinear antialiased"
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return features (N, 64) of images (N, C, H, W) in [−1, 1], on the device of the network."""
+        return self._through(self.network.trunk, images)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return logits (N, classes) of images (N, C, H, W) in [−1, 1]."""
+        return self._through(self.network, images)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the likeliest class (N,) of images (N, C, H, W) in [−1, 1]."""
+        return self.logits(images).argmax(dim=1)
+
+    def _through(self, part: nn.Module, images: Tensor) -> Tensor:
+        first = next(self.network.parameters())
+        if images.ndim != 4 or images.shape[1] != first.shape[1] or not images.is_floating_point():
+            raise DataError(
+                f"{self.name} judges float images (N, {first.shape[1]}, H, W) in [-1, 1], not {images.dtype} "
+                f"{tuple(images.shape)}: convert them or train an extractor on data of that kind."
+            )
+        with torch.no_grad():
+            return torch.cat([part(resized(x.to(first), self.side)) for x in images.split(AT_ONCE)])
+
+
+class ModuleExtractor:
+    """Any module that maps images in [−1, 1] to features, as a judge.
+
+    Args:
+        module: Maps (N, C, H, W) to (N, d), or to (N, d, 1, 1); resizing and scaling are its own affair.
+        name: What to call it in stamps and tables.
+
+    Example:
+        >>> ModuleExtractor(nn.Flatten(), "pixels").features(torch.zeros(3, 1, 4, 4)).shape
+        torch.Size([3, 16])
+    """
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights, 64 hexadecimal digits."""
+        return weights_sha256(self.module)
+
+    @property
+    def resize(self) -> str:
+        """Resizing, for the stamp."""
+        return "by the module"
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return features (N, d) of images (N, C, H, W), by the module in evaluation mode and on its device."""
+        first = next(self.module.parameters(), images)
+        was_training = {part: part.training for part in self.module.modules()}
+        self.module.eval()
+        try:
+            with torch.no_grad():
+                return torch.cat([self.module(x.to(first.device)).flatten(1) for x in images.split(AT_ONCE)])
+        finally:
+            for part, training in was_training.items():
+                part.training = training
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Hash the names, types, shapes and bytes of everything in a module's state."""
+    sha = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        sha.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
+        sha.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """Resize float images (N, C, H, W) to a square, bilinear with antialiasing (Parmar et al., 2022)."""
+    if images.shape[-2:] == (side, side):
+        return images
+    return F.interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)
