@@ -223,6 +223,8 @@ def test_layer_norm_keeps_samples_apart():
     torch.testing.assert_close(y.mean((1, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)
     torch.testing.assert_close(y.var((1, 2, 3), correction=0), torch.ones(3), rtol=0, atol=1e-3)
     torch.testing.assert_close(layer_norm(4)(x[:1]), y[:1])
+    shifted = layer_norm(4)(x + torch.tensor([0.0, 0.0, 0.0, 1e3]).reshape(1, 4, 1, 1))
+    assert (shifted[:, 3].mean((1, 2)) > 1).all()  # channels share one mean and one scale
 
 
 def test_batch_norm_mixing():

@@ -174,6 +174,7 @@ def test_wrong_input_is_named(make_G, make_D):
     ("shape", "remedy"),
     [
         ((3, 30, 30), "not (3, 30, 30): pass --size 32."),
+        ((3, 64, 32), "not (3, 64, 32): pass --size 64."),
         ((3, 33, 20), "not (3, 33, 20): pass --size 64."),
         ((1, 4, 4), "not (1, 4, 4): pass --size 8."),
         ((1, 512, 512), "not (1, 512, 512): pass --size 256."),
@@ -207,7 +208,7 @@ def test_counts_of_the_5x5_networks():
     assert count(G) == 100 * 16384 + 2 * 16384 + kernels + 2 * (512 + 256 + 128)
     kernels = 25 * (3 * 128 + 128 * 256 + 256 * 512 + 512 * 1024)
     assert count(D) == kernels + 2 * (256 + 512 + 1024) + 16384 + 1
-    D = RadfordCritic((3, 32, 32), norm=nn.Identity, bias=True)
+    D = RadfordCritic((3, 32, 32), norm=nn.Identity, bias=True)  # WGAN-GP on CIFAR-10
     assert count(D) == 25 * (3 * 128 + 128 * 256 + 256 * 512) + 128 + 256 + 512 + 8192 + 1
 
 
@@ -218,6 +219,8 @@ def test_counts_of_the_standard_cnn():
     assert count(G) == 129 * 8192 + upward + 9 * 64 * 3 + 3
     downward = sum(16 * n * n + n + 9 * n * w + w for w, n in stages)
     assert count(D) == 9 * 3 * 64 + 64 + downward + 8192 + 1
+    normed = SNCNNCritic((3, 32, 32), norm=nn.BatchNorm2d)
+    assert count(normed) == count(D) + 2 * sum(wide + narrow for wide, narrow in stages)
 
 
 def test_counts_of_the_residual_networks():
@@ -335,6 +338,7 @@ def test_pairs_suit_each_other():
         suited_pair(SMALL, 3, 4, norm=nn.Identity),
     ]:
         assert D(G(torch.randn(2, 3))).shape == (2,)
+    assert isinstance(resnet_pair(SMALL, 3, 4, pool=GlobalMean)[1].trunk[-1], GlobalMean)
     assert isinstance(suited_pair((2,), 3)[1], MLPCritic)
     assert isinstance(suited_pair(SMALL, 3, 4)[1], DCGANCritic)
 
