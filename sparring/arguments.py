@@ -1,0 +1,158 @@
+"""The arguments of a recipe, from values to plain JSON and back through the type hints of its signature.
+
+So nothing but names and numbers is ever stored, and reading them can make nothing but what a recipe asks for. A record
+from elsewhere can name a recipe ``module:function``; that imports a module *you* have, and the function is called only
+if it is declared to return a game.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from inspect import Parameter, signature
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from sparring.errors import GameError, RunError
+from sparring.game import Game
+from sparring.recipes import recipe
+
+FACTS = ("shape", "classes")  # what a recipe learns from the data, not from its arguments
+
+
+def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns every keyword argument of a recipe as plain values, defaults too: a run outlives a change of them.
+
+    Args:
+        name: The recipe's.
+        given: Values, or for dataclasses dicts of their fields.
+    """
+    return {setting: plain(setting, value) for setting, value in settings(declared(name), given).items()}
+
+
+def declared(name: str) -> Callable[..., Game]:
+    """Finds a recipe and makes sure that it is one, before it is called with what a file says.
+
+    Args:
+        name: As for `sparring.recipe`.
+
+    Raises:
+        RunError: If it takes no shape or does not declare that it returns a game.
+    """
+    function = recipe(name)
+    try:
+        returns = get_type_hints(function).get("return")
+        fits = isinstance(returns, type) and issubclass(returns, Game) and "shape" in signature(function).parameters
+    except (TypeError, ValueError, NameError):
+        fits = False
+    if not fits:
+        raise GameError(f"{name} is no recipe: declare it as `def {function.__name__}(shape, *, ...) -> Game`.")
+    return function
+
+
+def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns every keyword argument of a recipe: the given ones, made from plain values where they are, and defaults.
+
+    Args:
+        function: The recipe.
+        arguments: By name: values, or for dataclasses dicts of their fields.
+
+    Raises:
+        RunError: If the recipe has no such argument, or needs one that is missing.
+    """
+    hints = get_type_hints(function)
+    known = {name: item for name, item in signature(function).parameters.items() if name not in FACTS}
+    require_known(f"recipe {function.__name__}", arguments, list(known))
+    chosen = {}
+    for name, item in known.items():
+        default = None if item.default is Parameter.empty else item.default
+        if name in arguments:
+            chosen[name] = built(hints.get(name, Any), arguments[name], default)
+        elif item.default is Parameter.empty:
+            raise RunError(f"The recipe {function.__name__} needs the setting {name!r}: give it a value.")
+        else:
+            chosen[name] = default
+    return chosen
+
+
+def built(hint: Any, value: Any, default: Any = None) -> Any:
+    """Makes what a type hint describes from plain values.
+
+    Args:
+        hint: A type, or a generic one.
+        value: As from JSON, or made already.
+        default: Where the missing fields of a dataclass come from.
+
+    >>> built(tuple[float, float], [0, 0.9])
+    (0.0, 0.9)
+    """
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return value if value is None else built(_member(inner, value), value, default)
+    if is_dataclass(hint) and isinstance(value, dict):
+        return _dataclass(hint, value, default)
+    if kind in (tuple, list) and isinstance(value, (tuple, list)):
+        hints = inner if kind is tuple and inner[-1] is not Ellipsis else inner[:1] * len(value)
+        return kind(built(each, part) for each, part in zip(hints, value, strict=True))
+    return float(value) if hint is float and type(value) is int else value
+
+
+def plain(name: str, value: Any) -> Any:
+    """Turns a setting into what JSON can hold.
+
+    Args:
+        name: Of the setting, for the message.
+        value: A number, string, None, dataclass, path, or a dict, list or tuple of them.
+
+    Raises:
+        RunError: If it is anything else.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(f"{name}.{field.name}", getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(f"{name}.{key}", part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(name, part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    raise RunError(f"The setting {name} is a {type(value).__name__}, which run.json cannot hold: use plain values.")
+
+
+def require_known(owner: str, given: dict[str, Any], known: list[str]) -> None:
+    """Refuses names that nobody knows.
+
+    Args:
+        owner: Who should know them.
+        given: By name.
+        known: The names there are.
+
+    Raises:
+        RunError: With the nearest name.
+    """
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
+            raise RunError(f"The {owner} has no setting {name!r}: {hint}")
+
+
+def _member(members: tuple[Any, ...], value: Any) -> Any:
+    """Returns the member of a union that a plain value stands for; of dataclasses the smallest with its fields."""
+    if isinstance(value, dict):
+        held = [kind for kind in members if is_dataclass(kind) and set(value) <= {field.name for field in fields(kind)}]
+        return min(held, key=lambda kind: len(fields(kind)), default=Any)
+    if isinstance(value, (list, tuple)):
+        return next((kind for kind in members if get_origin(kind) in (list, tuple)), Any)
+    return next((kind for kind in members if kind is type(value)), next(k for k in members if k is not NoneType))
+
+
+def _dataclass(kind: Any, value: dict[str, Any], default: Any) -> Any:
+    hints = get_type_hints(kind)
+    require_known(kind.__name__, value, [field.name for field in fields(kind)])
+    like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}
+    made = {name: built(hints[name], part, like.get(name)) for name, part in value.items()}
+    return kind(**{**like, **made})

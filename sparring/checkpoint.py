@@ -1,0 +1,182 @@
+"""Checkpoints: one folder each, there completely or not at all, verified before a byte of them is interpreted.
+
+    RUN/checkpoints/000500/state.pt         weights, averages, optimisers, positions: tensors, numbers, dicts, lists
+                           manifest.json    SHA-256 and size of the state, versions; sealed by a SHA-256 of its own
+
+A checkpoint is written to a neighbouring name, flushed, and renamed; a crash at any moment leaves the older ones as
+they were. Neither safetensors nor torch's zip notices a flipped bit, so the manifest does. The bytes that are
+deserialised are the very bytes that were verified, and ``weights_only=True`` has no way round it: a checkpoint is data,
+never code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring import __version__
+from sparring.durable import put, require_room, settle, writing
+from sparring.errors import RunError
+
+State = dict[str, Any]
+
+STATE, MANIFEST = "state.pt", "manifest.json"
+UNFINISHED = ".tmp-"  # in the name of what is being written or removed
+
+
+def save(folder: Path, step: int, state: State, *, keep: int = 2) -> Path:
+    """Writes the checkpoint of a step and removes those that it makes superfluous.
+
+    Args:
+        folder: The run's.
+        step: Steps completed.
+        state: Tensors, numbers, strings, and dicts, lists and tuples of them.
+        keep: How many checkpoints stay, this one included.
+
+    Returns:
+        The folder of the checkpoint.
+
+    Raises:
+        RunError: If the disk is full or refuses; the older checkpoints are intact.
+    """
+    checkpoints = folder / "checkpoints"
+    path = checkpoints / f"{step:06d}"
+    with writing(path):
+        checkpoints.mkdir(exist_ok=True)
+        _sweep(checkpoints)
+        content = _serialised(state)
+        require_room(checkpoints, len(content) + 65536)
+        unfinished = checkpoints / f"{path.name}{UNFINISHED}{os.getpid()}"
+        try:
+            _fill(unfinished, step, content)
+            _discard(path)  # a broken one of the same step
+            unfinished.rename(path)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        settle(checkpoints)
+    _retire(folder, step, keep)
+    return path
+
+
+def load_newest(folder: Path) -> tuple[State | None, list[str]]:
+    """Reads the newest good checkpoint.
+
+    Args:
+        folder: The run's.
+
+    Returns:
+        Its state, or None where none was ever saved; and one sentence for each broken one that was passed over.
+
+    Raises:
+        RunError: If there are checkpoints and all of them are broken.
+    """
+    notes: list[str] = []
+    for path in reversed(listed(folder)):
+        try:
+            return load(path), notes
+        except RunError as error:
+            if not path.exists():  # the training process has just retired it
+                return load_newest(folder)
+            notes.append(str(error))
+    if notes:
+        raise RunError(f"No checkpoint of {folder} can be used: {notes[0]} Start another run, or restore a copy.")
+    return None, notes
+
+
+def load(path: Path) -> State:
+    """Verifies and reads one checkpoint.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        RunError: If anything about it is not as it was written, or it holds more than data.
+    """
+    content = _verified(path)
+    try:
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises RuntimeError, ValueError, UnpicklingError, EOFError, KeyError, ...
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise RunError(f"The checkpoint {path} is refused: its state is not plain data ({reason}).") from error
+
+
+def listed(folder: Path) -> list[Path]:
+    """Returns the folders of a run's checkpoints, oldest first.
+
+    Args:
+        folder: The run's.
+    """
+    found = [path for path in (folder / "checkpoints").glob("*") if path.name.isdecimal() and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name))
+
+
+def _serialised(state: State) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def _fill(unfinished: Path, step: int, content: bytes) -> None:
+    """Writes the files of a checkpoint and waits until the disk has them."""
+    unfinished.mkdir()
+    put(unfinished / STATE, content)
+    files = {STATE: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
+    versions = {"sparring": __version__, "torch": str(torch.__version__)}
+    put(unfinished / MANIFEST, _sealed({"step": step, "files": files, "versions": versions}))
+    settle(unfinished)
+
+
+def _sealed(manifest: dict[str, Any]) -> bytes:
+    """The one text of a manifest, which ends with its own digest."""
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**manifest, "sha256": digest}, indent=1).encode()
+
+
+def _verified(path: Path) -> bytes:
+    """Returns the bytes of the state if every byte of the checkpoint is as it was written."""
+    try:
+        text = (path / MANIFEST).read_bytes()
+        manifest = json.loads(text)
+        digest = manifest.pop("sha256", None)
+        if digest is None or _sealed(manifest) != text:
+            raise ValueError("its manifest was changed")
+        content = (path / STATE).read_bytes()
+        expected = manifest["files"][STATE]
+        if len(content) != expected["bytes"]:
+            raise ValueError(f"{STATE} has {len(content)} bytes instead of {expected['bytes']}")
+        if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+            raise ValueError(f"{STATE} was changed: its SHA-256 is not that of the manifest")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise RunError(f"The checkpoint {path} is broken: {reason}.") from error
+    return content
+
+
+def _retire(folder: Path, step: int, keep: int) -> None:
+    """Removes all but the last `keep` checkpoints up to `step`; later ones were passed over because they are broken."""
+    paths = listed(folder)
+    stay = [path for path in paths if int(path.name) <= step][-keep:]
+    with writing(folder / "checkpoints"):
+        for path in paths:
+            if path not in stay:
+                _discard(path)
+
+
+def _discard(path: Path) -> None:
+    """Removes a checkpoint: first its name, at once, then its files."""
+    if path.exists():
+        shutil.rmtree(path.rename(path.with_name(f"{path.name}{UNFINISHED}old")))
+
+
+def _sweep(checkpoints: Path) -> None:
+    """Removes what crashes left behind; only the process that holds the run's lock may call this."""
+    for path in checkpoints.glob(f"*{UNFINISHED}*"):
+        shutil.rmtree(path)

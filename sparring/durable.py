@@ -1,0 +1,102 @@
+"""Writing that survives a crash: complete or not at all, on the disk when it says so, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparring.errors import RunError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals while `path` is written into one sentence.
+
+    Args:
+        path: What is being written, for the message.
+
+    Raises:
+        RunError: In place of any `OSError`: disk full, permission denied, read-only, quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"{path} cannot be written ({reason}): free space or grant access, then run the same command again; "
+            "what was saved before is intact."
+        ) from error
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """Refuses to begin what the disk cannot hold.
+
+    Args:
+        folder: A folder of the disk.
+        needed: Bytes to be written.
+
+    Raises:
+        RunError: If less is free; the message names both.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise RunError(
+            f"{folder} has no room for a checkpoint: it needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are free; "
+            "free some space and run the same command again."
+        )
+
+
+def put(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until the disk has it.
+
+    Args:
+        path: The file.
+        content: All of it.
+    """
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def settle(folder: Path) -> None:
+    """Waits until the disk has the folder's list of names, so that a rename in it is there to stay.
+
+    Args:
+        folder: The folder.
+    """
+    if os.name != "posix":  # elsewhere folders cannot be opened, and renames are journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps every other process from training into the folder; the system unlocks it when this process dies, however.
+
+    Args:
+        folder: The folder of a run.
+
+    Raises:
+        RunError: If another process holds it.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl  # only there
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RunError(f"{folder} is being trained by another process: wait for it or stop it.") from None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,226 @@
+"""What a run is, as ``run.json``: the recipe, its arguments, the data and the seed; enough to build the game again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring import __version__, parallel
+from sparring.arguments import FACTS, declared, plain, settings
+from sparring.chance import mix
+from sparring.data import NAMES, Dataset
+from sparring.data.prepared import written
+from sparring.durable import writing
+from sparring.errors import RunError
+from sparring.game import Game
+
+Record = dict[str, Any]
+
+FILE = "run.json"
+PRECISIONS = ("fp32", "bf16")
+
+
+def read(folder: Path) -> Record:
+    """Reads the record of a run.
+
+    Args:
+        folder: The run's.
+
+    Raises:
+        RunError: If it is no run folder, or its record cannot be read.
+    """
+    try:
+        record = json.loads((folder / FILE).read_bytes())
+        return {**record, "data": dict(record["data"]), "arguments": dict(record["arguments"])}
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder} is no run folder, it has no {FILE}: give a folder that `sparring train` made."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(f"{folder / FILE} cannot be read ({error}): restore it from a copy.") from error
+
+
+def write(folder: Path, record: Record) -> None:
+    """Writes the record of a run, atomically.
+
+    Args:
+        folder: The run's.
+        record: What to write.
+    """
+    with writing(folder / FILE), written(folder / FILE) as file:
+        file.write(json.dumps(record, indent=1).encode() + b"\n")
+
+
+def data(dataset: Dataset, *, size: int | None, channels: int | None, root: str | Path | None, mirror: bool) -> Record:
+    """Describes the data: where it is, what it holds, and what a recipe asks of it.
+
+    Args:
+        dataset: Loaded with the following.
+        size: As given to `sparring.data.load`.
+        channels: As given to `sparring.data.load`.
+        root: As given to `sparring.data.load`.
+        mirror: Whether images are flipped at random.
+    """
+    name = dataset.name if dataset.name in NAMES else os.path.abspath(os.path.expanduser(dataset.name))
+    place = None if root is None else os.path.abspath(os.path.expanduser(root))
+    found = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
+    return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}
+
+
+def circumstances(device: torch.device) -> Record:
+    """Describes where, when and how a run was made; it has no part in what the run computes, but for rounding.
+
+    Args:
+        device: Where it trains.
+    """
+    return {
+        "sparring": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "processes": parallel.world(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+    }
+
+
+def changes(record: Record) -> list[str]:
+    """Says what has changed since the run was made and makes it go on equal to rounding only, not bit by bit.
+
+    Args:
+        record: The run's.
+    """
+    made, now = record["made"], {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    return [
+        f"The run was made with {name} {made[name]} and goes on with {value}: its numbers will agree to rounding only."
+        for name, value in now.items()
+        if made.get(name, value) != value
+    ]
+
+
+def game(record: Record) -> Game:
+    """Builds the game of a record, its weights a function of the seed.
+
+    Args:
+        record: As read or written here.
+
+    Raises:
+        RunError: If the recipe is none, or has no such settings.
+    """
+    function = declared(record["recipe"])
+    chosen = settings(function, record["arguments"])
+    known = {**record["data"]["facts"], "shape": tuple(record["data"]["facts"]["shape"])}
+    facts = {name: known[name] for name in FACTS if name in signature(function).parameters}
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(mix(record["seed"], -1))
+        return function(**facts, **chosen)
+
+
+def require_equal(folder: Path, old: Record, new: Record) -> None:
+    """Refuses to go on with a run under other settings than those it began with.
+
+    Args:
+        folder: The run's.
+        old: Its record.
+        new: What it is asked to be.
+
+    Raises:
+        RunError: If they differ; the message names the first difference.
+    """
+    before, now = dict(_decisive(old)), dict(_decisive(new))
+    for name in [*now, *before]:
+        if before.get(name) != now.get(name):
+            raise RunError(
+                f"{folder} was made with {name} = {before.get(name)}, not {now.get(name)}: "
+                "repeat its settings to go on with it, or give another folder."
+            )
+
+
+def require_data(folder: Path, record: Record, dataset: Dataset) -> None:
+    """Refuses to go on with other data than the run began with.
+
+    Args:
+        folder: The run's.
+        record: Its record.
+        dataset: What was loaded.
+
+    Raises:
+        RunError: If their content differs.
+    """
+    if record["data"]["fingerprint"] != dataset.fingerprint:
+        raise RunError(
+            f"The data {dataset.name} is not what {folder} began with (its fingerprint differs): "
+            "give the same data, or another folder for another run."
+        )
+
+
+def require_sense(*, seed: int, parts: int, average: float, precision: str) -> None:
+    """Refuses numbers that no run can have.
+
+    Args:
+        seed: 0 or more.
+        parts: 1 or more.
+        average: From 0 to below 1.
+        precision: A name of `PRECISIONS`.
+
+    Raises:
+        RunError: If one is out of range; the message names it.
+    """
+    if seed < 0:
+        raise RunError(f"The seed {seed} is negative: give 0 or more.")
+    require_counts(parts=parts)
+    if not 0 <= average < 1:
+        raise RunError(f"The averaged weights cannot decay by {average}: give a number from 0 (none) to below 1.")
+    if precision not in PRECISIONS:
+        raise RunError(f"There is no precision {precision!r}: give one of {', '.join(PRECISIONS)}.")
+
+
+def require_counts(**counts: int) -> None:
+    """Refuses counts below 1.
+
+    Args:
+        counts: By the name of their settings.
+
+    Raises:
+        RunError: If one is below 1.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise RunError(f"{name} cannot be {count}: give 1 or more.")
+
+
+def require_empty(folder: Path) -> None:
+    """Refuses to make a run among other things; hidden files do not count.
+
+    Args:
+        folder: Where the run is to be.
+
+    Raises:
+        RunError: If it is a file, or holds some.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file: give the name of a new folder.")
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise RunError(f"{folder} holds files but no run: give a new or an empty folder.")
+
+
+def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every setting that decides what a run computes, by its dotted name."""
+    for name, part in value.items():
+        where = f"{path}.{name}" if path else name
+        if where == "made" or (path == "data" and name != "mirror"):  # the data's identity is its fingerprint
+            continue
+        if isinstance(part, dict):
+            yield from _decisive(part, where)
+        else:
+            yield where, part

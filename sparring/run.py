@@ -1,0 +1,317 @@
+"""A training that is a folder: it can be stopped at any moment, and goes on as if nothing had happened.
+
+    RUN/run.json  log.jsonl  timing.jsonl  reals.png  samples/NNNNNN.png  checkpoints/NNNNNN/
+
+Everything random in a step is a function of (seed, step), the data's order of (seed, position), the first weights of
+the seed; a checkpoint holds the rest: weights, averages, optimisers, positions. Hence N + M steps with a stop between
+them are, bit for bit, N + M steps. Pictures and checkpoints leave no trace in the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparring import checkpoint, parallel, record
+from sparring.arguments import recorded
+from sparring.data import Dataset, Stream
+from sparring.data import load as load_data
+from sparring.data.stream import scaled
+from sparring.durable import locked, writing
+from sparring.errors import Diverged
+from sparring.game import Game, Samples
+from sparring.journal import Log
+from sparring.state import Saved, restore, restore_networks, untrained
+from sparring.stopping import Stopped, Wish, wishes
+from sparring.train import Report, train
+
+PRECISIONS = dict(zip(record.PRECISIONS, (None, torch.bfloat16), strict=True))
+
+
+class Run:
+    """A run folder, opened for training; make one with `Run.create` or `Run.open`.
+
+    Args:
+        folder: Where it is, or will be.
+        settings: What ``run.json`` holds.
+        dataset: The data that it names.
+        device: Where to train.
+
+    Attributes:
+        folder: Where it is.
+        record: What ``run.json`` holds.
+        dataset: The data.
+        game: The game in training.
+        players: Its optimisers.
+        average: Its averaged weights, if any.
+        stream: The batches.
+        step: Steps completed.
+        images: Images seen.
+        updates: Moves of each player.
+        notes: What deserves a sentence to the user, such as a broken checkpoint that was passed over.
+    """
+
+    def __init__(self, folder: Path, settings: record.Record, dataset: Dataset, device: torch.device) -> None:
+        self.folder, self.record, self.dataset = folder, settings, dataset
+        self.game, self.average = untrained(settings, device)
+        self.players = self.game.players()
+        self.stream = _stream(settings, dataset, device)
+        self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
+        state, self.notes = checkpoint.load_newest(folder)
+        if state is not None:
+            restore(self, state)
+        self.notes += record.changes(settings)
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        recipe: str,
+        *,
+        data: str | Path,
+        arguments: dict[str, Any] | None = None,
+        size: int | None = None,
+        channels: int | None = None,
+        data_root: str | Path | None = None,
+        mirror: bool = False,
+        batch: int | None = None,
+        seed: int = 0,
+        parts: int = 1,
+        average: float = 0.999,
+        precision: str = "fp32",
+        device: str = "auto",
+    ) -> Run:
+        """Makes a run, or goes on with the one that was made with the same settings.
+
+        Args:
+            folder: A new or empty folder, or that of a run with the same settings.
+            recipe: A name of `sparring.RECIPES`, or ``module:function``.
+            data: A name or path, see `sparring.data.load`.
+            arguments: The recipe's keyword arguments: values, or for dataclasses dicts of their fields.
+            size: Height and width of images.
+            channels: Channels of images.
+            data_root: Where the standard data sets are.
+            mirror: Flip images at random.
+            batch: Rows of a batch over all processes and parts; 64 images or 256 points unless told.
+            seed: Decides everything random.
+            parts: Play each batch in so many parts, for less memory.
+            average: Decay of the averaged weights, 0 for none.
+            precision: ``fp32``, or ``bf16`` for automatic mixed precision.
+            device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
+
+        Raises:
+            SparringError: If anything given cannot be used; the message names it and the remedy.
+        """
+        record.require_sense(seed=seed, parts=parts, average=average, precision=precision)
+        folder, where = Path(folder), parallel.device(device)
+        parallel.join(where)
+        dataset = load_data(data, size=size, channels=channels, root=data_root)
+        settings = {
+            "recipe": recipe,
+            "arguments": recorded(recipe, arguments or {}),
+            "data": record.data(dataset, size=size, channels=channels, root=data_root, mirror=mirror),
+            "seed": seed,
+            "batch": batch if batch is not None else 64 if len(dataset.shape) == 3 else 256,
+            "parts": parts,
+            "average": average,
+            "precision": precision,
+            "made": record.circumstances(where),
+        }
+        if (folder / record.FILE).exists():
+            before = record.read(folder)
+            record.require_equal(folder, before, settings)
+            settings["made"] = before["made"]
+            return cls(folder, settings, dataset, where)
+        record.require_empty(folder)
+        run = cls(folder, settings, dataset, where)
+        run._begin()
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path, *, device: str = "auto", data_root: str | Path | None = None) -> Run:
+        """Opens a run at its newest good checkpoint.
+
+        Args:
+            folder: The run's.
+            device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
+            data_root: Where the standard data sets are, if they have moved.
+
+        Raises:
+            SparringError: If it is no run, none of its checkpoints is good, or its data is absent or has changed.
+        """
+        folder, where = Path(folder), parallel.device(device)
+        settings = record.read(folder)
+        parallel.join(where)
+        place = settings["data"]
+        root = data_root or place["root"]
+        dataset = load_data(place["name"], size=place["size"], channels=place["channels"], root=root)
+        record.require_data(folder, settings, dataset)
+        return cls(folder, settings, dataset, where)
+
+    @property
+    def sampler(self) -> Game:
+        """The game to sample and to score: the averaged one, where there is one."""
+        return self.average.game if self.average else self.game
+
+    def fit(
+        self, steps: int, *, save_every: int | None = None, picture_every: int | None = None, keep: int = 2
+    ) -> Iterator[Report]:
+        """Trains up to step `steps`, and yields the report of each step.
+
+        Ctrl-C and SIGTERM end the step, save, and raise `Stopped`; leaving the loop saves, too.
+
+        Args:
+            steps: The step to end at, counted from the start of the run.
+            save_every: Steps between two checkpoints, see `cadence` unless told.
+            picture_every: Steps between two pictures, likewise.
+            keep: How many checkpoints stay.
+
+        Raises:
+            Diverged: If a term or a weight stops being finite; the last good checkpoint stays.
+            RunError: If the folder cannot be written, or another process trains in it.
+            Stopped: After a signal.
+        """
+        saving, drawing = (cadence(steps) if each is None else each for each in (save_every, picture_every))
+        record.require_counts(save_every=saving, picture_every=drawing, keep=keep)
+        with ExitStack() as stack:
+            wish = stack.enter_context(wishes(patient=parallel.world() > 1))
+            if parallel.rank() == 0:
+                stack.enter_context(locked(self.folder))
+            log = stack.enter_context(closing(Log(self.folder, self.step, self.images, self.updates)))
+            saved = Saved(self, log, keep)
+            if self.step == 0:
+                self.picture()
+            yield from self._play(steps, log, saved, wish, saving, drawing)
+
+    def _play(self, steps: int, log: Log, saved: Saved, wish: Wish, saving: int, drawing: int) -> Iterator[Report]:
+        """Plays a step, notes it, draws, saves, hands it out, sees whether to stop; and again."""
+        try:
+            for report in self._reports(steps):
+                self._count(report)
+                log.add(report)
+                if self.step % drawing == 0:
+                    self.picture()
+                if self.step % saving == 0 or self.step == steps:
+                    saved.save()
+                yield report
+                if number := parallel.largest(wish.signal):
+                    saved.save()
+                    raise Stopped(number)
+        except GeneratorExit:  # the caller left its loop
+            saved.save(alone=True)
+            raise
+        except Diverged as error:
+            raise Diverged(f"{error} {saved}") from None
+
+    def _reports(self, steps: int) -> Iterator[Report]:
+        return train(
+            self.game,
+            self.stream,
+            steps,
+            start=self.step,
+            seed=self.record["seed"],
+            players=self.players,
+            average=self.average,
+            parts=self.record["parts"],
+            precision=PRECISIONS[self.record["precision"]],
+        )
+
+    def _count(self, report: Report) -> None:
+        self.step = report.step
+        self.images += report.images
+        for player, moves in report.updates.items():
+            self.updates[player] += moves
+
+    def picture(self) -> None:
+        """Draws ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not notice."""
+        if parallel.rank() > 0 or not isinstance(self.sampler, Samples):
+            return
+        from sparring.pictures import save_grid  # plots are costly to import, and not every process draws
+        from sparring.sampling import samples
+
+        path, points = self.folder / "samples" / f"{self.step:06d}.png", len(self.dataset.shape) == 1
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+        drawn = samples(self.sampler, range(1000), batch=1000) if points else samples(self.sampler, range(64))
+        save_grid(drawn.cpu(), path, real=_reals(self.dataset, 4000) if points else None)
+
+    def _begin(self) -> None:
+        """Makes the folder: the record first, since it is what makes it a run."""
+        if parallel.rank() > 0:
+            return
+        from sparring.pictures import save_grid
+
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        record.write(self.folder, self.record)
+        save_grid(_reals(self.dataset, 1000 if len(self.dataset.shape) == 1 else 64), self.folder / "reals.png")
+
+
+def load(folder: str | Path, *, device: str = "auto") -> Game:
+    """Loads what a run learned, ready to be used: averaged weights, evaluation mode, no gradients; needs no data.
+
+    Args:
+        folder: The run's.
+        device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
+
+    Raises:
+        SparringError: If it is no run, or none of its checkpoints is good.
+    """
+    folder = Path(folder)
+    game, average = untrained(record.read(folder), parallel.device(device))
+    state, _ = checkpoint.load_newest(folder)
+    if state is not None:
+        restore_networks(folder, state, game, average)
+    return (average.game if average else game).eval().requires_grad_(False)
+
+
+@contextmanager
+def evaluation(game: nn.Module) -> Iterator[None]:
+    """Puts a game into evaluation mode without gradients, and back at the end of the block, module by module.
+
+    Args:
+        game: Any module.
+    """
+    before = {module: module.training for module in game.modules()}
+    game.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def cadence(steps: int) -> int:
+    """Returns about a tenth of `steps`: 1, 2 or 5 times a power of ten, at most 1000.
+
+    >>> [cadence(steps) for steps in (3, 25, 600, 4000, 10**6)]
+    [1, 2, 50, 200, 1000]
+    """
+    rounds = [factor * 10**power for power in range(4) for factor in (1, 2, 5) if factor * 10**power <= 1000]
+    return max((each for each in rounds if each * 10 <= steps), default=1)
+
+
+def _stream(settings: record.Record, dataset: Dataset, device: torch.device) -> Stream:
+    return Stream(
+        dataset,
+        settings["batch"],
+        seed=settings["seed"],
+        rank=parallel.rank(),
+        world=parallel.world(),
+        parts=settings["parts"],
+        mirror=settings["data"]["mirror"],
+        device=device,
+    )
+
+
+def _reals(dataset: Dataset, count: int) -> Tensor:
+    """Returns rows of the data, evenly spaced, as the game sees them."""
+    rows = dataset.rows(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(np.int64))[0]
+    return scaled(rows) if rows.dtype == torch.uint8 else rows
