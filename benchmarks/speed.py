@@ -1,0 +1,220 @@
+"""What a step costs: ours against the textbook loop on the same networks, and against the machine's limit.
+
+    python benchmarks/speed.py                    every case, one thread, CPU seconds
+    python benchmarks/speed.py --threads 2        two threads, wall seconds
+    python benchmarks/speed.py --cases dcgan32 --rounds 5
+
+Each case plays the same algorithm on the same networks with random images in memory: the *textbook* loop as the papers'
+boxes and most public scripts have it (gradients for every network in every move, plain Adam, contiguous tensors, plain
+resampling, full precision), and ours in full precision and in bfloat16. The three are interleaved round by round in one
+process, and medians are compared. The limit is the floating-point work a step must do, counted on our own step, over
+the best rate at which this machine convolves. Measure ratios, never quote seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from itertools import repeat
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+import sparring
+from sparring.game import LatentGame
+from sparring.layers.resample import ConvDown, UpConv
+from sparring.recipes import recipe
+from sparring.recipes.settings import Networks
+from sparring.train import train
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Textbook:
+    """The loop of the textbooks on a copy of a game's networks.
+
+    Args:
+        game: Where the networks come from.
+        critic_loss: (D, x, fake) -> the critic's loss.
+        generator_loss: scores of fakes -> the generator's loss.
+        rate: Adam's learning rate.
+        betas: Adam's decay rates.
+        critic_steps: Moves of D for each move of G.
+    """
+
+    def __init__(
+        self,
+        game: LatentGame,
+        critic_loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
+        generator_loss: Callable[[Tensor], Tensor],
+        rate: float,
+        betas: tuple[float, float],
+        critic_steps: int,
+    ) -> None:
+        game = deepcopy(game).to(memory_format=torch.contiguous_format)
+        self.G, self.D = _unfolded(game.G), _unfolded(game.D)
+        self.critic_loss, self.generator_loss, self.critic_steps = critic_loss, generator_loss, critic_steps
+        self.D_adam = torch.optim.Adam(self.D.parameters(), lr=rate, betas=betas)
+        self.G_adam = torch.optim.Adam(self.G.parameters(), lr=rate, betas=betas)
+
+    def step(self, x: Tensor) -> None:
+        """One move of G after `critic_steps` moves of D; with a single one, both share one draw of fakes."""
+        for _ in range(self.critic_steps):
+            fake = self.G(torch.randn(len(x), self.G.latent))
+            self.D_adam.zero_grad()
+            self.critic_loss(self.D, x, fake.detach()).backward()
+            self.D_adam.step()
+        if self.critic_steps > 1:
+            fake = self.G(torch.randn(len(x), self.G.latent))
+        self.G_adam.zero_grad()
+        self.generator_loss(self.D(fake)).backward()
+        self.G_adam.step()
+
+
+def cross_entropy(D: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
+    real, fake = D(x), D(fake)
+    ones, zeros = torch.ones_like(real), torch.zeros_like(fake)
+    return F.binary_cross_entropy_with_logits(real, ones) + F.binary_cross_entropy_with_logits(fake, zeros)
+
+
+def fool(scores: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores))
+
+
+def margins(D: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
+    return F.relu(1 - D(x)).mean() + F.relu(1 + D(fake)).mean()
+
+
+def earth_mover(D: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
+    mix = torch.rand(len(x), 1, 1, 1)
+    between = (mix * x + (1 - mix) * fake).requires_grad_()
+    scores = D(between)
+    (slope,) = torch.autograd.grad(scores, between, torch.ones_like(scores), create_graph=True)
+    penalty = ((slope.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
+    return D(fake).mean() - D(x).mean() + 10 * penalty
+
+
+def raise_scores(scores: Tensor) -> Tensor:
+    return -scores.mean()
+
+
+CASES = {  # name: (recipe, networks, shape, batch, critic's loss, generator's loss, rate, betas, critic steps)
+    "dcgan32": ("dcgan", Networks(), (3, 32, 32), 64, cross_entropy, fool, 2e-4, (0.5, 0.999), 1),
+    "dcgan64": ("dcgan", Networks(), (3, 64, 64), 64, cross_entropy, fool, 2e-4, (0.5, 0.999), 1),
+    "wgan-gp32": ("wgan-gp", Networks(latent=128), (3, 32, 32), 64, earth_mover, raise_scores, 1e-4, (0.5, 0.9), 5),
+    "sngan32": ("sngan", Networks(latent=128), (3, 32, 32), 16, margins, raise_scores, 2e-4, (0.0, 0.9), 5),
+}
+
+
+def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Times one case and returns medians, ratios and the share of the limit."""
+    home, networks, shape, batch, critic_loss, generator_loss, rate, betas, critic_steps = CASES[name]
+    torch.manual_seed(0)
+    game = recipe(home)(shape, networks=networks)
+    x = torch.randn(batch, *shape).clamp(-1, 1)
+    textbook = Textbook(game, critic_loss, generator_loss, rate, betas, critic_steps)
+    fp32, bf16 = _ours(deepcopy(game), x), _ours(deepcopy(game), x, torch.bfloat16)
+    contestants = {"textbook": lambda: textbook.step(x), "fp32": lambda: next(fp32), "bf16": lambda: next(bf16)}
+    seconds = _interleaved(contestants, rounds, clock)
+    with FlopCounterMode(display=False) as counter:
+        next(fp32)
+    limit = counter.get_total_flops()
+    return {
+        **{f"{key}_seconds": value for key, value in seconds.items()},
+        "fp32_ratio": seconds["textbook"] / seconds["fp32"],
+        "bf16_ratio": seconds["textbook"] / seconds["bf16"],
+        "gflop": limit / 1e9,
+        "fp32_of_limit": limit / best_rate(torch.float32, clock) / seconds["fp32"],
+        "bf16_of_limit": limit / best_rate(torch.bfloat16, clock) / seconds["bf16"],
+        "images_per_second_fp32": batch / seconds["fp32"],
+        "images_per_second_bf16": batch / seconds["bf16"],
+    }
+
+
+def best_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
+    """Returns the best rate, in floating-point operations a second, of 3×3 convolutions of usual sizes."""
+    best = 0.0
+    for channels, side in ((64, 32), (128, 16), (256, 16)):
+        x = torch.randn(32, channels, side, side, dtype=dtype).to(memory_format=torch.channels_last)
+        weight = torch.randn(channels, channels, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+        work = 2 * 32 * side**2 * channels**2 * 9
+        for _ in range(8):
+            start = clock()
+            F.conv2d(x, weight, padding=1)
+            best = max(best, work / (clock() - start))
+    return best
+
+
+def _ours(game: LatentGame, x: Tensor, precision: torch.dtype | None = None) -> Iterator[sparring.Report]:
+    return train(game, repeat((x,)), sys.maxsize, precision=precision)
+
+
+def _interleaved(contestants: dict[str, Callable], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Runs the contestants in turn, `rounds` times after a warm-up, and returns the median of each."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds + 1):
+        for name, play in contestants.items():
+            start = clock()
+            play()
+            times[name].append(clock() - start)
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+def _unfolded(network: nn.Module) -> nn.Module:
+    """Lets every folded layer resample and convolve in two plain steps."""
+    for layer in network.modules():
+        if isinstance(layer, UpConv):
+            layer.forward = lambda x, c=layer: F.conv2d(F.interpolate(x, scale_factor=2), c.weight, c.bias, padding=1)
+        elif isinstance(layer, ConvDown):
+            layer.forward = lambda x, c=layer: F.avg_pool2d(F.conv2d(x, c.weight, c.bias, padding=1), 2)
+    return network
+
+
+def processor() -> str:
+    """Names the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    clock = time.process_time if chosen.threads == 1 else time.perf_counter
+    measured = {}
+    print(f"{'case':12}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
+    for name in chosen.cases:
+        case = measured[name] = measure(name, chosen.rounds, clock)
+        print(
+            f"{name:12}{case['textbook_seconds']:9.3f}s{case['fp32_seconds']:8.3f}s{case['bf16_seconds']:8.3f}s"
+            f"{case['fp32_ratio']:9.2f} {case['bf16_ratio']:8.2f}{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
+            flush=True,
+        )
+    record = {
+        "command": "python " + " ".join(sys.argv),
+        "clock": clock.__name__,
+        "threads": chosen.threads,
+        "processor": processor(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
+        "cases": measured,
+    }
+    out = chosen.out or RESULTS / f"speed-{chosen.threads}-thread{'s' * (chosen.threads > 1)}.json"
+    out.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"Written to {out}.")
+
+
+if __name__ == "__main__":
+    main()
