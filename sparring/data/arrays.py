@@ -46,7 +46,7 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
     """
     if path.suffix == ".npy":
         return {"images": np.load(path, mmap_mode="r", allow_pickle=False)}
-    with np.load(path, allow_pickle=False) as loaded:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:  # numpy leaves bad files open
         return dict(loaded)
 
 
