@@ -21,6 +21,7 @@ The f-GAN family is in `sparring.divergences`.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -40,13 +41,13 @@ class Objective(Protocol):
     needs_real: ClassVar[bool] = False
     """Whether `generator` must be given the critic's outputs on reals too."""
 
+    @abstractmethod
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the loss the critic minimises, given its outputs on real and on fake samples."""
-        ...
 
+    @abstractmethod
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return the loss the generator minimises, given the critic's outputs on its samples."""
-        ...
 
     @property
     def equilibrium(self) -> dict[str, float]:

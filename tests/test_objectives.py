@@ -18,7 +18,6 @@ from sparring.objectives import (
     Relativistic,
     RelativisticAverage,
     Wasserstein,
-    batch_mean,
     hinged,
     logistic,
     squared,
@@ -299,7 +298,3 @@ def test_averages_run_over_all_processes(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(TWO_PROCESSES)]
     ranks = [subprocess.Popen([*command, str(rank), str(tmp_path / "store")]) for rank in range(2)]
     assert [process.wait(timeout=120) for process in ranks] == [0, 0]
-
-
-def test_batch_mean_alone_is_the_mean():
-    assert batch_mean(REAL).item() == 0.71875
