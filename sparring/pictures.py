@@ -21,12 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 from sparring.data.prepared import written
+from sparring.durable import writing
 from sparring.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["grid", "picture", "pixels", "rendered", "save", "save_animation", "save_grid", "scatter"]
+__all__ = ["film", "grid", "opened", "picture", "pixels", "rendered", "save", "save_animation", "save_grid", "scatter"]
 
 SIDE = 512  # pixels that a grid is enlarged towards
 LARGEST = 8  # times that an image is enlarged at most
@@ -155,7 +156,7 @@ def save(image: Image.Image, path: str | Path) -> Path:
     """
     path = Path(path)
     kind = _format(path, STILLS)
-    with _writing(path) as file:
+    with opened(path) as file:
         image.save(file, kind)
     return path
 
@@ -183,9 +184,30 @@ def save_animation(frames: Iterable[Image.Image], path: str | Path, *, rate: flo
     first, *rest = pictures
     # Lossless WebP: a film of small pixels looks dirty otherwise.
     settings = {"lossless": True} if kind == "WEBP" else {}
-    with _writing(path) as file:
+    with opened(path) as file:
         first.save(file, kind, save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, **settings)
     return path
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file, in a folder made where it is missing, that appears when it is whole."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as file:
+            yield file
+
+
+def film(way: Tensor, *, real: Tensor | None = None) -> list[Image.Image]:
+    """Returns the frames of a walk: one image each, or for points the way so far.
+
+    Args:
+        way: Images (T, C, H, W) or points (T, 2), one for each frame.
+        real: Points (M, 2) of the data to show behind.
+    """
+    if way.dim() == 4:
+        return [grid(image[None], scale=max(1, SIDE // 2 // image.shape[-1])) for image in way]
+    return [scatter(way[: end + 1], real=way if real is None else real) for end in range(len(way))]
 
 
 def _film(frames: Sequence[Image.Image], path: Path, rate: float) -> Path:
@@ -218,14 +240,3 @@ def _format(path: Path, known: dict[str, str]) -> str:
     if kind is None:
         raise RunError(f"{path} has no ending that names a format: use one of {', '.join(known)}.")
     return kind
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file that appears when it is whole, and turns a refusal of the operating system into one sentence."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as file:
-            yield file
-    except OSError as error:
-        raise RunError(f"{path} cannot be written ({error.strerror or error}): give another --out.") from error

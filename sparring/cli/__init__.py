@@ -1,0 +1,90 @@
+"""The command line: each command is a thin function over the library, its flags are the function's arguments.
+
+Exit codes: 0 done; 2 wrong usage or bad input, told in one sentence; 1 a fault of ours; 130 and 143 stopped by a
+signal, after saving. Nothing here needs torch before a command does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from sparring import __version__
+from sparring.errors import SparringError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "list": ("commands:show", "show the recipes: system, year, paper, what it learns from"),
+    "train": ("training:train", "train a recipe on data, into a run folder; the same command again resumes"),
+    "resume": ("training:resume", "go on with a run"),
+    "sample": ("commands:sample", "draw samples by their seeds"),
+    "interpolate": ("commands:interpolate", "film a walk from seed to seed"),
+    "evaluate": ("commands:evaluate", "score a run, beside what real data and noise would score"),
+    "report": ("commands:report", "write loss curves and a page of HTML into a run"),
+    "check": ("commands:check", "play a few rounds of a recipe and test every rule of play"),
+    "data prepare": ("commands:prepare", "decode images once, for many trainings"),
+    "demo": ("commands:demo", "train on handwritten digits for a minute and show everything"),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code.
+
+    Args:
+        words: What was typed after ``sparring``; the process's arguments unless told.
+    """
+    words = sys.argv[1:] if words is None else list(words)
+    try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            print(overview())
+        elif words[0] in ("-V", "--version"):
+            print(f"sparring {__version__}")
+        else:
+            _run(words)
+    except SparringError as error:
+        print(f"sparring: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stdout = None
+        return 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def overview() -> str:
+    """Returns the help of the program."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {words}" for name, (_, words) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Networks that learn by playing against each other.",
+            "",
+            "usage: sparring COMMAND ...     sparring COMMAND --help     sparring --version",
+            "",
+            *lines,
+            "",
+            "example: sparring train dcgan --data digits --out runs/digits --steps 2000",
+        ]
+    )
+
+
+def _run(words: list[str]) -> None:
+    """Finds a command by its name, imports no other, and calls it with what follows."""
+    name = next((n for n in COMMANDS if n.split() == words[: len(n.split())]), None)
+    if name is None:
+        near = get_close_matches(" ".join(words[:2]), COMMANDS, n=1) or get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
+        raise SparringError(f"There is no command {words[0]!r}: {hint}")
+    module, _, function = COMMANDS[name][0].partition(":")
+    command = getattr(import_module(f"sparring.cli.{module}"), function)
+    rest = words[len(name.split()) :]
+    if name == "train":  # whose flags depend on the recipe
+        command(rest)
+    else:
+        import_module("sparring.cli.flags").called(command, rest, name)

@@ -1,0 +1,197 @@
+"""The commands beside training; each is what a Python user would write, in a few lines."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.screen import say, show_table
+from sparring.errors import DataError
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+
+
+def show(match: str = "*") -> None:
+    """Shows the recipes.
+
+    Args:
+        match: Only names or systems that fit this pattern, such as "*wgan*".
+    """
+    from sparring.recipes import RECIPES
+
+    found = {
+        name: row for name, row in RECIPES.items() if any(fnmatch(x.lower(), match.lower()) for x in (name, row.system))
+    }
+    if not found:
+        raise DataError(f"No recipe fits {match!r}: put stars around a part of its name, such as '*gan*'.")
+    rows = [[name, row.system, str(row.year), row.paper, row.needs, row.home] for name, row in found.items()]
+    show_table(["recipe", "system", "year", "paper", "needs", "code"], rows)
+
+
+def sample(
+    run: RunFolder,
+    seeds: str = "0-63",
+    truncation: float = 1.0,
+    out: Path = Path("samples.png"),
+    columns: int | None = None,
+    device: str = "auto",
+) -> None:
+    """Draws the samples of seeds; a seed gives the same sample always.
+
+    Args:
+        run: The run's folder.
+        seeds: Numbers and ranges, such as 0-63,70.
+        truncation: Scales the noise: below 1 more typical, above 1 more daring.
+        out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
+        columns: Images in a row of the grid.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import pictures, sampling
+    from sparring.run import load
+
+    numbers = sampling.parse_seeds(seeds)
+    drawn = sampling.samples(load(run, device=device), numbers, truncation=truncation)
+    if out.suffix and not out.is_dir():
+        say(f"{len(numbers)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
+        return
+    for number, one in zip(numbers, drawn, strict=True):
+        pictures.save_grid(one[None], out / f"{number:06d}.png", scale=1)
+    say(f"{len(numbers)} samples are in {out}, one file a seed.")
+
+
+def interpolate(
+    run: RunFolder,
+    seeds: str = "0,1,2",
+    frames: int = 60,
+    out: Path = Path("walk.gif"),
+    rate: float = 20.0,
+    truncation: float = 1.0,
+    device: str = "auto",
+) -> None:
+    """Films a walk from seed to seed and back to the first, along arcs in the space of noise.
+
+    Args:
+        run: The run's folder.
+        seeds: What is visited, such as 0,1,2.
+        frames: Pictures in the film.
+        out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
+        rate: Pictures a second.
+        truncation: Scales the noise: below 1 more typical, above 1 more daring.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import pictures, sampling
+    from sparring.run import load
+
+    way = sampling.walk(load(run, device=device), sampling.parse_seeds(seeds), frames, truncation=truncation)
+    say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
+
+
+def evaluate(
+    run: RunFolder, metrics: str = "", samples: int | None = None, seed: int = 0, device: str = "auto"
+) -> None:
+    """Scores a run, beside what real data and noise would score, and writes evaluation.json into it.
+
+    Args:
+        run: The run's folder.
+        metrics: Names with commas between: modes, frechet, precision, density; those that suit the data unless told.
+        samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
+        seed: Decides the noise and the choice of real samples.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import evaluate as judge
+    from sparring.run import Run
+
+    chosen = judge.metrics_named([name.strip() for name in metrics.split(",")]) if metrics else None
+    opened = Run.open(run, device=device)
+    show_evaluation(judge.evaluate_run(opened, metrics=chosen, samples=samples, seed=seed))
+    say(f"The scores are in {run / 'evaluation.json'}.")
+
+
+def show_evaluation(result: object) -> None:
+    """Prints the scores of an evaluation and how they were measured.
+
+    Args:
+        result: What `sparring.evaluate` returned.
+    """
+    from sparring.report import protocol, table
+
+    show_table(*table(result))  # type: ignore[arg-type]
+    for line in dict.fromkeys(map(protocol, result.scores)):  # type: ignore[attr-defined]
+        say(f"  {line}")
+
+
+def report(run: RunFolder, device: str = "auto") -> None:
+    """Writes losses.png and report.html, one page that needs nothing but itself, into a run.
+
+    Args:
+        run: The run's folder.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.report import save_report
+    from sparring.run import Run
+
+    say(f"The report is {save_report(Run.open(run, device=device))}.")
+
+
+def check(
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE")],
+    data: str = "ring",
+    size: int | None = None,
+    batch: int = 8,
+    rounds: int = 2,
+) -> None:
+    """Plays a few rounds of a recipe, of ours or module:function of yours, and tests every rule of play.
+
+    Args:
+        recipe: Name of a recipe, or module:function.
+        data: What to play on; digits for a recipe that needs images.
+        size: Height and width of images.
+        batch: Rows of a batch.
+        rounds: How many rounds are played, at least 2.
+    """
+    from sparring.check import check_game
+    from sparring.data import Stream, load
+    from sparring.record import game
+
+    dataset = load(data, size=size)
+    built = game({"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0})
+    say(check_game(built, Stream(dataset, batch), max(rounds, 2)))
+    say(f"{recipe} keeps the rules.")
+
+
+def prepare(
+    source: Annotated[Positional[str], arg(metavar="SOURCE")],
+    target: Annotated[Positional[Path], arg(metavar="TARGET")],
+    size: int | None = None,
+    channels: int | None = None,
+    data_root: Path | None = None,
+) -> None:
+    """Decodes images once, into a file that any training opens at once.
+
+    Args:
+        source: Name of a data set, folder or zip of images, or array file.
+        target: The .npy file.
+        size: Height and width.
+        channels: 1, 3 or 4.
+        data_root: Where the standard data sets are.
+    """
+    from sparring.data import prepare as write
+
+    path = write(source, target, size=size, channels=channels, root=data_root)
+    say(f"The images are in {path}; train on it with --data {path}.")
+
+
+def demo(out: Path = Path("runs/demo"), steps: int | None = None, seed: int = 0) -> None:
+    """Trains on handwritten digits for about a minute, then samples, films, scores and reports.
+
+    Args:
+        out: The run's folder.
+        steps: How long to train; about a minute on two cores unless told.
+        seed: Decides everything random.
+    """
+    from sparring.demo import demo as play
+
+    play(out, steps=steps, seed=seed)

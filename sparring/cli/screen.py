@@ -1,0 +1,105 @@
+"""What the user sees: sentences, tables, and the progress of a training.
+
+On a terminal a training is a bar with the losses, the speed and the time left; elsewhere it is one plain line every few
+seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparring.train import Report
+
+__all__ = ["Ticker", "say", "show_table", "ticker"]
+
+EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
+
+
+def say(*words: object) -> None:
+    """Prints to the user at once."""
+    print(*words, flush=True)
+
+
+def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows of text under headings; on a terminal too narrow for them the cells are folded."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table)
+
+
+class Ticker:
+    """Follows a training from step to step; see `ticker`.
+
+    Args:
+        start: Where the training begins, in the unit of `goal`.
+        goal: Where it is to end, in steps or in images.
+        show: Called with the position, the words and whether it is the last time.
+        every: Seconds between two calls.
+    """
+
+    def __init__(self, start: int, goal: int, show: Any, every: float) -> None:
+        self._start, self._goal, self._show, self._every = start, goal, show, every
+        self._begun = self._last = time.perf_counter()
+        self._images = 0
+
+    def tick(self, report: Report, position: int) -> None:
+        """Tells of a step, if it is time.
+
+        Args:
+            report: What the step did.
+            position: Steps completed, or images seen.
+        """
+        self._images += report.images
+        now, last = time.perf_counter(), position >= self._goal
+        if now - self._last >= self._every or last:
+            self._last = now
+            spent = max(now - self._begun, 1e-9)
+            left = spent * (self._goal - position) / max(position - self._start, 1)
+            terms = "  ".join(f"{name} {value:.4f}" for name, value in report.scalars().items())
+            self._show(position, f"step {report.step}  {terms}  {self._images / spent:,.0f} img/s", left)
+
+
+@contextmanager
+def ticker(start: int, goal: int) -> Iterator[Ticker]:
+    """Opens a display of a training's progress.
+
+    Args:
+        start: Where the training begins.
+        goal: Where it is to end.
+    """
+    if not sys.stdout.isatty():
+        yield Ticker(start, goal, lambda position, words, left: say(f"{words}  {clock(left)} left"), EVERY[False])
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]} left  {task.description}")
+    with Progress(*columns) as progress:
+        task = progress.add_task("", total=goal, completed=start, left="?")
+
+        def show(position: int, words: str, left: float) -> None:
+            progress.update(task, completed=position, description=words, left=clock(left))
+
+        yield Ticker(start, goal, show, EVERY[True])
+
+
+def clock(seconds: float) -> str:
+    """Returns a duration as people say it.
+
+    >>> clock(5), clock(65), clock(3700)
+    ('5 s', '1 min 05 s', '1 h 01 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,237 @@
+"""The commands that train: ``sparring train RECIPE``, whose flags depend on the recipe, and ``sparring resume``."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.flags import parsed, with_recipe
+from sparring.cli.screen import say, ticker
+from sparring.errors import RunError, SparringError
+
+if TYPE_CHECKING:
+    from sparring.run import Run
+
+__all__ = ["Goal", "Training", "describe", "fit", "resume", "train"]
+
+STEPS = 10_000  # unless told
+FOREVER = 10**12  # steps, where images are counted instead
+GOAL = "goal.json"  # in the run's folder: how far to go, for a `resume` that does not say
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How far a training goes, and what it leaves on its way.
+
+    Attributes:
+        steps: Step to end at, counted from the start of the run; 10,000 unless told.
+        kimg: Thousands of images to have seen at the end, in place of steps.
+        save_every: Steps between two checkpoints; about a tenth of the training unless told.
+        picture_every: Steps between two pictures; likewise.
+        keep: How many checkpoints stay.
+    """
+
+    steps: int | None = None
+    kimg: float | None = None
+    save_every: int | None = None
+    picture_every: int | None = None
+    keep: int = 2
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is asked of every training.
+
+    Attributes:
+        data: Name of a data set, or path of a folder or zip of images, or of an array file.
+        goal: How far.
+        out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
+        seed: Decides everything random.
+        batch: Rows of a batch over all processes; 64 images or 256 points unless told.
+        parts: Play each batch in so many parts, for less memory.
+        size: Height and width of images.
+        channels: 1, 3 or 4.
+        data_root: Where the standard data sets are; $SPARRING_DATA unless told.
+        mirror: Flip every second image, on average, left to right.
+        average: Decay of the averaged weights, which are sampled and scored; 0 for none.
+        precision: fp32, or bf16 for automatic mixed precision.
+        device: cpu, cuda, cuda:N, mps or auto.
+        dry_run: Say what would be done, and do nothing.
+    """
+
+    data: str
+    goal: Annotated[Goal, arg(name="")] = Goal()
+    out: Path | None = None
+    seed: int = 0
+    batch: int | None = None
+    parts: int = 1
+    size: int | None = None
+    channels: int | None = None
+    data_root: Path | None = None
+    mirror: bool = False
+    average: float = 0.999
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str = "auto"
+    dry_run: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Returns what `Run.create` asks for, but for the recipe."""
+        beside = ("goal", "out", "dry_run")
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
+
+
+def train(words: list[str]) -> None:
+    """Trains a recipe on data; the same words again resume, and a larger --steps extends.
+
+    Args:
+        words: The recipe's name, then flags: those of `Training` and those of the recipe.
+    """
+    if words and words[0] in ("-h", "--help"):
+        say("usage: sparring train RECIPE [flags]     sparring train RECIPE --help shows the recipe's own flags, too\n")
+        parsed(Training, words, "train RECIPE")
+    if not words or words[0].startswith("-"):
+        raise SparringError("Name the recipe first: `sparring train RECIPE --data DATA`; `sparring list` shows them.")
+    from sparring.recipes import recipe
+    from sparring.run import Run
+
+    name, *flags = words
+    filled: Any = parsed(with_recipe(Training, recipe(name), name), flags, f"train {name}")
+    given: Training = filled.given
+    folder = given.out or Path("runs") / f"{name}-{Path(given.data).stem}".replace(":", ".")
+    arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
+    _require_goal(given.goal)
+    if given.dry_run:
+        with TemporaryDirectory() as nowhere:
+            known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
+            describe(Run.create(known, name, arguments=arguments, **given.settings()), folder)
+        say("This was a dry run: nothing was written.")
+        return
+    fit(Run.create(folder, name, arguments=arguments, **given.settings()), given.goal)
+
+
+def resume(
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
+    goal: Annotated[Goal, arg(name="")] = Goal(),
+    data_root: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Goes on with a run where it stopped, to the bit, towards the end it was given or a new one.
+
+    Args:
+        run: The run's folder.
+        goal: How far.
+        data_root: Where the standard data sets are, if they have moved.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.run import Run
+
+    _require_goal(goal)
+    opened = Run.open(run, device=device, data_root=data_root)
+    fit(opened, goal if goal.steps or goal.kimg else _remembered(opened.folder))
+
+
+def fit(run: Run, goal: Goal) -> None:
+    """Trains a run up to its goal, showing how it goes.
+
+    Args:
+        run: Opened.
+        goal: How far.
+    """
+    from sparring import parallel
+    from sparring.pictures import opened
+
+    if parallel.rank() > 0:
+        for _ in _reports(run, goal):
+            continue
+        return
+    describe(run, run.folder)
+    with opened(run.folder / GOAL) as file:
+        file.write(json.dumps(asdict(goal)).encode())
+    images, aim = bool(goal.kimg), _aim(goal)
+    start = run.images if images else run.step
+    if start >= aim:
+        say(f"It is there already, at step {run.step}: give a larger --{'kimg' if images else 'steps'} to go on.")
+        return
+    try:
+        with ticker(start, aim) as show:
+            for report in _reports(run, goal):
+                show.tick(report, run.images if images else run.step)
+    except SystemExit:
+        print(f"Stopped at step {run.step} and saved: the same command goes on.", file=sys.stderr)
+        raise
+    _farewell(run)
+
+
+def describe(run: Run, folder: Path) -> None:
+    """Says what is trained, with how many parameters, on what, and where it goes.
+
+    Args:
+        run: Opened.
+        folder: Where it goes.
+    """
+    from sparring.report import parameters
+
+    record, device = run.record, run.game.device
+    players = ", ".join(f"{name} ({type(player).__name__})" for name, player in run.players.items())
+    counts = ", ".join(f"{name} {parameters(network):,}" for name, network in run.game.named_children())
+    say(f"{record['recipe']}: {type(run.game).__name__}, players {players}, parameters {counts}")
+    say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}")
+    say(f"batch {record['batch']}, seed {record['seed']}, {record['precision']} on {device}")
+    say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))
+    for note in run.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _farewell(run: Run) -> None:
+    from sparring.report import commands
+
+    say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
+    for line in commands(run.folder, run.step):
+        say(f"  {line}")
+
+
+def _reports(run: Run, goal: Goal) -> Any:
+    """Yields the reports of a run up to its goal."""
+    pace: Any = {"save_every": goal.save_every, "picture_every": goal.picture_every, "keep": goal.keep}
+    if not goal.kimg:
+        yield from run.fit(_aim(goal), **pace)
+        return
+    with closing(run.fit(FOREVER, **pace)) as reports:  # type: ignore[type-var]  # closing it saves
+        for report in reports:
+            yield report
+            if run.images >= _aim(goal):
+                return
+
+
+def _aim(goal: Goal) -> int:
+    """Returns where to end, in images where they are counted, else in steps."""
+    return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or STEPS
+
+
+def _require_goal(goal: Goal) -> None:
+    if goal.steps is not None and goal.kimg is not None:
+        raise RunError("Both --steps and --kimg say how far to go: give one of them.")
+    for name in ("steps", "kimg"):
+        value = getattr(goal, name)
+        if value is not None and not 0 < value < FOREVER:
+            raise RunError(f"--{name} is {value}: give a number above 0.")
+
+
+def _remembered(folder: Path) -> Goal:
+    """Returns the goal that the run was last given."""
+    try:
+        goal = Goal(**json.loads((folder / GOAL).read_bytes()))
+        _require_goal(goal)
+        return goal
+    except (OSError, ValueError, TypeError):
+        where = shlex.quote(str(folder))
+        raise RunError(f"{folder} does not say how far to go: `sparring resume {where} --steps N`.") from None

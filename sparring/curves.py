@@ -1,0 +1,97 @@
+"""The losses of a run as curves, one panel a player.
+
+A loss of a GAN says little by its height and nothing by its fall: the players chase each other. What can be said is
+where theory puts both losses once the model equals the data, for this objective: the dashed line in each panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparring import journal, pictures
+from sparring.errors import RunError
+from sparring.game import Game
+from sparring.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["equilibrium", "losses", "save_losses", "smoothed"]
+
+
+def save_losses(run: Run, target: Path | None = None) -> Path:
+    """Draws a run's loss curves into a file, ``losses.png`` in its folder unless told.
+
+    Args:
+        run: The run.
+        target: Where to; the ending chooses the format, ``.svg`` among them.
+    """
+    target = run.folder / "losses.png" if target is None else target
+    figure = losses(journal.read(run.folder / "log.jsonl"), equilibrium(run.game))
+    if target.suffix.lower() != ".svg":
+        return pictures.save(pictures.rendered(figure), target)
+    with pictures.opened(target) as file:
+        figure.savefig(file, format="svg")
+    return target
+
+
+def equilibrium(game: Game) -> dict[str, float]:
+    """Returns for each player the loss where the model equals the data, as far as the game's objective knows it."""
+    return dict(getattr(getattr(game, "objective", None), "equilibrium", {}))
+
+
+def losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
+    """Draws every term of every player against the step: raw and smoothed, one panel a player.
+
+    Args:
+        lines: Of ``log.jsonl``.
+        theory: The value of each player's loss at equilibrium.
+
+    Raises:
+        RunError: If there is no line.
+    """
+    from matplotlib.figure import Figure
+
+    if not lines:
+        raise RunError("There is nothing to draw, the log is empty: train the run first.")
+    names = list(dict.fromkeys(name for line in lines for name in line["terms"]))
+    players = list(dict.fromkeys(name.partition("/")[0] for name in names))
+    figure = Figure(figsize=(8, 2.6 * len(players)), dpi=110, layout="constrained")
+    panels = figure.subplots(len(players), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, player in zip(panels, players, strict=True):
+        _panel(axes, player, lines, [name for name in names if name.startswith(f"{player}/")], theory.get(player))
+    panels[-1].set_xlabel("step")
+    return figure
+
+
+def smoothed(values: np.ndarray, width: int) -> np.ndarray:
+    """Returns the running mean of `values` (N,) over the `width` values around each, fewer at the ends.
+
+    >>> smoothed(np.array([0.0, 3.0, 0.0, 3.0]), 3).tolist()
+    [1.5, 1.0, 2.0, 1.5]
+    """
+    kernel = np.ones(min(width, 2 * len(values) - 1))
+    reach = len(kernel) // 2
+    total, count = (np.convolve(x, kernel)[reach : reach + len(values)] for x in (values, np.ones_like(values)))
+    return total / count
+
+
+def _panel(
+    axes: Axes, player: str, lines: Sequence[dict[str, Any]], names: Sequence[str], theory: float | None
+) -> None:
+    for index, name in enumerate(names):
+        steps, values = np.array([(line["step"], line["terms"][name]) for line in lines if name in line["terms"]]).T
+        colour = f"C{index}"
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.6)
+        width = 2 * (len(values) // 100) + 1
+        axes.plot(steps, smoothed(values, width), color=colour, linewidth=1.6, label=name)
+    if theory is not None:
+        axes.axhline(theory, color="0.3", linestyle="--", linewidth=1, label=f"theory: {theory:.3g} at equilibrium")
+    axes.set_title(f"player {player}", loc="left", fontsize=10)
+    axes.grid(alpha=0.2)
+    axes.legend(fontsize=8, loc="best")

@@ -1,0 +1,212 @@
+"""A run at a glance: one page of HTML that needs nothing but itself.
+
+Everything is read from the run's folder: pictures are inlined, there is no script, and nothing is asked of a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparring import evaluate, pictures
+from sparring.curves import save_losses
+from sparring.errors import RunError
+from sparring.metrics import Score
+from sparring.run import Run
+
+__all__ = ["commands", "evaluation", "page", "parameters", "protocol", "save_report", "table"]
+
+SHOWN = 6  # pictures of the training in the page
+TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
+
+
+def save_report(run: Run) -> Path:
+    """Writes ``losses.png`` and ``report.html`` into a run's folder, and returns the path of the page.
+
+    Args:
+        run: The run; its pictures, log and evaluation are read from its folder.
+
+    Raises:
+        RunError: If the run has not been trained yet, or its folder cannot be written.
+    """
+    save_losses(run)
+    target = run.folder / "report.html"
+    with pictures.opened(target) as file:
+        file.write(page(run).encode())
+    return target
+
+
+def table(result: evaluate.Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Returns an evaluation as headings and rows of text: each score, beside it its references.
+
+    Args:
+        result: What was measured.
+    """
+    heads = ["score", "samples", *result.references, "better"]
+    rows = [
+        [score.name, *(_number(column[index].value) for column in (result.scores, *result.references.values()))]
+        for index, score in enumerate(result.scores)
+    ]
+    return heads, [[*row, score.better] for row, score in zip(rows, result.scores, strict=True)]
+
+
+def protocol(score: Score) -> str:
+    """Returns in one line how a score was measured."""
+    how = score.stamp
+    judge = f"{how['extractor']} ({how['extractor_sha256'][:12]}), {how['resize']}" if how["extractor"] else "points"
+    constants = "".join(f", {name} {value:g}" for name, value in how["settings"].items())
+    data = f"{how['dataset']} ({how['fingerprint'][:12]}), {how['split']}"
+    counts = f"{how['real']} real, {how['fake']} generated"
+    return f"{how['metric']}{constants}; {counts}; {data}; {judge}; seed {how['seed']}"
+
+
+def page(run: Run) -> str:
+    """Returns the page: what was trained, what it makes, how it went, how good it is, how to go on.
+
+    Args:
+        run: The run.
+    """
+    title = f"{run.record['recipe']} on {run.record['data']['name']}"
+    parts = [_facts(run), _films(run.folder), _over_time(run.folder), _curves(run), _scores(run.folder), _commands(run)]
+    body = f"<h1>{html.escape(title)}</h1>" + "".join(parts)
+    return _PAGE.format(title=html.escape(title), body=body)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+h1, h2 {{ line-height: 1.2; }} h2 {{ margin-top: 2.5rem; }}
+img {{ max-width: 100%; image-rendering: pixelated; }}
+figure {{ display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 18rem; }}
+figcaption, small {{ color: #666; }}
+table {{ border-collapse: collapse; }}
+td, th {{ padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; }}
+thead th {{ border-bottom: 1px solid #999; }}
+pre {{ background: #f4f4f4; padding: .8rem; overflow-x: auto; }}
+</style></head>
+<body>
+{body}
+</body></html>
+"""
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _image(path: Path, caption: str) -> str:
+    content = base64.b64encode(path.read_bytes()).decode()
+    source = f"data:{TYPES[path.suffix]};base64,{content}"
+    words = html.escape(caption)
+    return f'<figure><img alt="{words}" src="{source}"><figcaption>{words}</figcaption></figure>'
+
+
+def _facts(run: Run) -> str:
+    record, game = run.record, run.game
+    counts = ", ".join(f"{name} {parameters(net):,}" for name, net in game.named_children())
+    moves = ", ".join(f"{player} {count:,}" for player, count in run.updates.items())
+    rows = {
+        "system": f"{record['recipe']} ({type(game).__name__})",
+        "data": f"{record['data']['name']}, {len(run.dataset):,} rows of shape {run.dataset.shape}",
+        "trained": f"{run.step:,} steps, {run.images / 1000:,.1f} thousand images seen; moves: {moves}",
+        "parameters": counts,
+        "settings": json.dumps(record["arguments"]),
+        "batch, seed": f"{record['batch']}, {record['seed']}",
+        "average": f"decay {record['average']}" if record["average"] else "none",
+        "made with": ", ".join(f"{key} {record['made'][key]}" for key in ("sparring", "torch", "device")),
+    }
+    cells = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in rows.items())
+    return f"<table>{cells}</table>"
+
+
+def parameters(network: Any) -> int:
+    """Returns how many parameters a network has."""
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _films(folder: Path) -> str:
+    films = [path for path in sorted(folder.iterdir()) if path.suffix in (".gif", ".webp")]
+    return "<h2>Walks</h2>" + "".join(_image(path, path.name) for path in films) if films else ""
+
+
+def _over_time(folder: Path) -> str:
+    every = sorted((folder / "samples").glob("*.png"))
+    chosen = [every[i] for i in sorted({round(k) for k in np.linspace(0, len(every) - 1, SHOWN)})] if every else []
+    shown = [_image(path, f"step {int(path.stem):,}") for path in chosen if path.stem.isdigit()]
+    if (folder / "reals.png").exists():
+        shown.append(_image(folder / "reals.png", "the data"))
+    return "<h2>Samples over time</h2>" + "".join(shown) if shown else ""
+
+
+def _curves(run: Run) -> str:
+    if not (run.folder / "losses.png").exists():
+        return ""
+    content = base64.b64encode((run.folder / "losses.png").read_bytes()).decode()
+    words = (
+        "Faint: every step. Bold: running mean. Dashed: where theory puts the loss once the model equals the data; "
+        "a game that is still being played stays on either side of it."
+    )
+    picture = f'<img alt="loss curves" src="data:image/png;base64,{content}">'
+    return f"<h2>Losses</h2>{picture}<p><small>{words}</small></p>"
+
+
+def _scores(folder: Path) -> str:
+    found = evaluation(folder)
+    if found is None:
+        return ""
+    heads, rows = table(found)
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    stamps = "".join(f"<li>{html.escape(line)}</li>" for line in dict.fromkeys(map(protocol, found.scores)))
+    words = "data: other real samples, what a perfect generator would score. noise: what knowing nothing scores."
+    return (
+        f"<h2>Scores</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p><small>{words}</small></p><ul><small>{stamps}</small></ul>"
+    )
+
+
+def evaluation(folder: Path) -> evaluate.Evaluation | None:
+    """Returns what ``evaluation.json`` in a run's folder holds, or None where there is none.
+
+    Args:
+        folder: The run's.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    path = folder / "evaluation.json"
+    try:
+        return evaluate.read(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be read ({error}): remove it, or evaluate the run again.") from error
+
+
+def _commands(run: Run) -> str:
+    return f"<h2>Go on</h2><pre>{html.escape(chr(10).join(commands(run.folder, run.step)))}</pre>"
+
+
+def commands(folder: Path, step: int) -> list[str]:
+    """Returns what to type next.
+
+    Args:
+        folder: The run's.
+        step: Steps completed.
+    """
+    where = shlex.quote(str(folder))
+    return [
+        f"sparring resume {where} --steps {2 * step}",
+        f"sparring sample {where} --seeds 0-63 --out samples.png",
+        f"sparring interpolate {where} --seeds 0,1,2 --frames 60 --out walk.gif",
+        f"sparring evaluate {where}",
+        f"sparring report {where}",
+    ]

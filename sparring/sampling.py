@@ -1,0 +1,171 @@
+"""From seeds to samples: one seed is one noise row is one picture, always, and paths lead from one to the next.
+
+A seed's row of noise depends on the seed alone: not on the batch it is drawn in, nor on the device. Samples are made in
+evaluation mode, in batches of one fixed size, so that a picture does not depend on its company either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from sparring.chance import seeded
+from sparring.errors import DataError, GameError
+from sparring.game import Game, Samples
+from sparring.run import evaluation
+
+__all__ = ["generate", "latents", "parse_seeds", "path", "samples", "sampling", "slerp", "walk"]
+
+BATCH = 16
+MOST = 1_000_000  # seeds in one request
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Reads seeds as people write them: numbers and ranges, both ends included.
+
+    Args:
+        text: Such as ``"0-63,70"``.
+
+    Raises:
+        DataError: If it cannot be read, or asks for more than a million.
+
+    >>> parse_seeds("0-3, 7")
+    [0, 1, 2, 3, 7]
+    """
+    seeds: list[int] = []
+    for item in text.split(","):
+        first, dash, last = (end.strip() for end in item.partition("-"))
+        ends = (first, last if dash else first)
+        if not all(end.isascii() and end.isdigit() and len(end) < 19 for end in ends):
+            raise DataError(f"The seeds {text!r} cannot be read: write numbers and ranges such as 0-63,70.")
+        low, high = map(int, ends)
+        if high < low or high - low + len(seeds) >= MOST:
+            raise DataError(f"The seeds {item.strip()!r} are too many or run backwards: write a range such as 0-63.")
+        seeds += range(low, high + 1)
+    return seeds
+
+
+def latents(game: Game, seeds: Sequence[int]) -> Tensor:
+    """Returns the noise of each seed, one row a seed, on the game's device.
+
+    Args:
+        game: A game that can sample.
+        seeds: One number a row.
+
+    Raises:
+        GameError: If the game cannot sample.
+    """
+    rows, able = [], sampling(game)
+    for seed in seeds:
+        with seeded(seed):
+            rows.append(able.noise(1))
+    return torch.cat(rows)
+
+
+def samples(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
+    """Returns the sample of each seed.
+
+    Args:
+        game: A game that can sample.
+        seeds: One number a sample.
+        batch: How many are made at once; on a CPU the pixels do not depend on it beyond the rounding of a float.
+        truncation: ψ scales the noise, z ← ψ z. Below 1 samples move towards the most typical one, that of z = 0: less
+            variety, often better looks; above 1 they become more daring.
+
+    Returns:
+        Samples (len(seeds), *shape), on the game's device.
+    """
+    return generate(sampling(game), truncation * latents(game, seeds), batch=batch)
+
+
+def walk(
+    game: Game,
+    seeds: Sequence[int],
+    frames: int = 60,
+    *,
+    loop: bool = True,
+    truncation: float = 1.0,
+    batch: int = BATCH,
+) -> Tensor:
+    """Returns the samples on a path that visits the seeds at constant pace.
+
+    Args:
+        game: A game that can sample.
+        seeds: What is visited, in order; at least 2.
+        frames: Samples on the whole path.
+        loop: Whether the path returns to its first seed, which is then not repeated at the end.
+        truncation: As for `samples`.
+        batch: As for `samples`.
+
+    Returns:
+        Samples (frames, *shape).
+
+    Raises:
+        DataError: If there are fewer than two seeds, or no frame.
+    """
+    if len(seeds) < 2 or frames < 1:
+        raise DataError(f"A walk needs two seeds and a frame, not {len(seeds)} and {frames}: try --seeds 0,1,2.")
+    return generate(sampling(game), truncation * path(latents(game, seeds), frames, loop=loop), batch=batch)
+
+
+def sampling(game: Game) -> Samples:
+    """Returns the game itself, known to sample.
+
+    Raises:
+        GameError: If it cannot.
+    """
+    if not isinstance(game, Samples):
+        raise GameError(f"{type(game).__name__} cannot sample: give it the methods noise(n) and sample(n).")
+    return game
+
+
+def generate(game: Samples, noise: Tensor, *, batch: int = BATCH) -> Tensor:
+    """Returns the samples of given noise, without gradients and without a trace in the game.
+
+    Args:
+        game: A game that can sample.
+        noise: One row a sample.
+        batch: How many are made at once; the last batch is filled up, so that every sample is made alike.
+    """
+    made: list[Tensor] = []
+    with evaluation(game):  # type: ignore[arg-type]
+        for rows in noise.split(batch):
+            full = rows.repeat(-(-batch // len(rows)), *[1] * (rows.dim() - 1))[:batch]
+            made.append(game.sample(batch, noise=full)[: len(rows)])
+    return torch.cat(made)
+
+
+def path(ends: Tensor, frames: int, *, loop: bool = True) -> Tensor:
+    """Returns `frames` rows at constant pace along the arcs from row to row of `ends` (N, ...), N at least 2.
+
+    >>> path(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 3, loop=False)
+    tensor([[1.0000, 0.0000],
+            [0.7071, 0.7071],
+            [0.0000, 1.0000]])
+    """
+    stops = [*ends, ends[0]] if loop else [*ends]
+    arcs = list(pairwise(stops))
+    rows = []
+    for frame in range(frames):
+        way = frame * len(arcs) / (frames if loop else max(frames - 1, 1))
+        arc = min(int(way), len(arcs) - 1)
+        rows.append(slerp(*arcs[arc], way - arc))
+    return torch.stack(rows)
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Returns the point at t ∈ [0, 1] of the arc from a to b (Shoemake, 1985; White, 2016).
+
+    Gaussian noise in many dimensions lies near a sphere, and a straight line would leave it: the middle of two noises
+    has √½ of their length. The direction turns at constant speed, the length changes linearly.
+    """
+    lengths = a.norm(), b.norm()
+    here, there = a / lengths[0], b / lengths[1]
+    angle = torch.arccos((here * there).sum().clamp(-1, 1))
+    if not torch.sin(angle) > 1e-4:  # the same direction, opposite ones, or no direction: there is no arc
+        return (1 - t) * a + t * b
+    direction = (torch.sin((1 - t) * angle) * here + torch.sin(t * angle) * there) / torch.sin(angle)
+    return ((1 - t) * lengths[0] + t * lengths[1]) * direction
