@@ -200,7 +200,8 @@ def main() -> None:
         case = measured[name] = measure(name, chosen.rounds, clock)
         print(
             f"{name:12}{case['textbook_seconds']:9.3f}s{case['fp32_seconds']:8.3f}s{case['bf16_seconds']:8.3f}s"
-            f"{case['fp32_ratio']:9.2f} {case['bf16_ratio']:8.2f}{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
+            f"{case['fp32_ratio']:9.2f} {case['bf16_ratio']:8.2f}"
+            f"{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
             flush=True,
         )
     record = {

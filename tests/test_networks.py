@@ -28,10 +28,6 @@ from sparring.networks import (
     SNCNNGenerator,
     UnrolledToyCritic,
     UnrolledToyGenerator,
-    dcgan_pair,
-    mlp_pair,
-    resnet_pair,
-    suited_pair,
 )
 
 
@@ -220,27 +216,6 @@ def test_generator_with_batch_statistics_only():
 
 def test_last_layer_of_a_residual_critic_has_no_bias():
     assert ResNetCritic(SMALL, 4).head.bias is None
-
-
-def test_dcgan_without_norm_has_biases_in_a_pair():
-    _, D = dcgan_pair(SMALL, 3, 4, norm=nn.Identity)
-    assert all(layer.bias is not None for layer in D.modules() if isinstance(layer, nn.Conv2d))
-    _, D = dcgan_pair(SMALL, 3, 4)
-    assert all(layer.bias is None for layer in D.modules() if isinstance(layer, nn.Conv2d))
-
-
-def test_pairs_suit_each_other():
-    for G, D in [
-        mlp_pair((2,), 3, 8),
-        dcgan_pair(SMALL, 3, 4),
-        resnet_pair(SMALL, 3, 4, pool=GlobalMean),
-        suited_pair((2,), 3, 8),
-        suited_pair(SMALL, 3, 4, norm=nn.Identity),
-    ]:
-        assert D(G(torch.randn(2, 3))).shape == (2,)
-    assert isinstance(resnet_pair(SMALL, 3, 4, pool=GlobalMean)[1].trunk[-1], GlobalMean)
-    assert isinstance(suited_pair((2,), 3)[1], MLPCritic)
-    assert isinstance(suited_pair(SMALL, 3, 4)[1], DCGANCritic)
 
 
 def test_spectral_leaves_the_initial_direction():

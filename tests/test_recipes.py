@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from sparring.check import check_game
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
 from sparring.games.gan import GAN
+from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.settings import Networks
 
@@ -86,6 +88,23 @@ def test_critics_of_penalised_and_spectral_games_have_no_batch_norm():
     for name in ("wgan-gp", "hinge", "sngan", "rsgan"):
         game = recipe(name)(IMAGES, networks=SMALL)
         assert not any("BatchNorm" in type(module).__name__ for module in game.D.modules()), name
+
+
+def test_a_penalised_critic_has_biases_and_mean_pooling():
+    """Without either norm or bias a convolutional critic is homogeneous in the pixels: D(0) = 0."""
+    D = recipe("wgan-gp")(IMAGES, networks=SMALL).D
+    assert all(layer.bias is not None for layer in D.modules() if isinstance(layer, nn.Conv2d))
+    D = recipe("dcgan")(IMAGES, networks=SMALL).D
+    assert all(layer.bias is None for layer in D.modules() if isinstance(layer, nn.Conv2d))
+    residual = Networks("resnet", latent=6, width=8)
+    assert any(isinstance(layer, GlobalMean) for layer in recipe("wgan-gp")(IMAGES, networks=residual).D.modules())
+    assert any(isinstance(layer, GlobalSum) for layer in recipe("hinge")(IMAGES, networks=residual).D.modules())
+
+
+@pytest.mark.parametrize("network", ["toy", "mlp", "dcgan", "cnn", "resnet"])
+def test_every_kind_of_network_plays(network):
+    game = recipe("nsgan")(IMAGES, networks=Networks(network, latent=6, width=8))
+    assert check_game(game, batches(IMAGES)).turns == (("D",), ("G",))
 
 
 def test_spectral_recipes_have_unit_norm_weights():

@@ -11,7 +11,6 @@ from sparring.networks.mlp import (
     UnrolledToyCritic,
     UnrolledToyGenerator,
 )
-from sparring.networks.pairs import dcgan_pair, mlp_pair, resnet_pair, suited_pair
 from sparring.networks.radford import RadfordCritic, RadfordGenerator
 from sparring.networks.resnet import ResNetCritic, ResNetGenerator
 from sparring.networks.roles import Critic, Generator
@@ -36,8 +35,4 @@ __all__ = [
     "SNCNNGenerator",
     "UnrolledToyCritic",
     "UnrolledToyGenerator",
-    "dcgan_pair",
-    "mlp_pair",
-    "resnet_pair",
-    "suited_pair",
 ]
