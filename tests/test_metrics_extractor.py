@@ -39,7 +39,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def judge(digits):
-    return train_extractor(digits, steps=100)
+    return train_extractor(digits, steps=70)
 
 
 def test_digits_are_told_apart(digits, judge):
@@ -62,6 +62,31 @@ def test_accuracy_is_measured_on_images_that_were_held_out():
     by_heart = (learnt.predict(images.float() / 127.5 - 1) == labels).double().mean().item()
     assert by_heart > 0.85
     assert learnt.accuracy < 0.75
+
+
+class Asked:
+    """A data set that remembers which rows were asked for."""
+
+    def __init__(self, dataset):
+        self.dataset, self.rows_asked = dataset, []
+        self.name, self.shape, self.classes = dataset.name, dataset.shape, dataset.classes
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def rows(self, indices):
+        self.rows_asked += indices.tolist()
+        return self.dataset.rows(indices)
+
+
+def test_the_seed_chooses_the_tenth_that_is_held_out():
+    held = []
+    for seed in (0, 0, 1):
+        asked = Asked(stripes())
+        train_extractor(asked, steps=1, side=16, seed=seed)
+        assert sorted(asked.rows_asked) == list(range(200))  # each once: none is both learnt from and held out
+        held.append(set(asked.rows_asked[-20:]))
+    assert held[0] == held[1] != held[2]
 
 
 def test_without_labels_it_tells_quarter_turns():

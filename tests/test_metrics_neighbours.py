@@ -94,6 +94,14 @@ def test_a_collapsed_generator_is_not_complete_even_far_from_the_origin():
     assert (found.precision, found.recall) == (1.0, 0.01)
 
 
+def test_distances_are_exact_and_those_of_equal_features_zero():
+    x = (cloud(60, 37, shift=1000.0)).double()
+    distances = torch.cat(list(neighbours._squared_distances(x, x)))
+    assert torch.equal(distances.diagonal(), torch.zeros(60, dtype=torch.float64))
+    true = (x[:, None] - x).square().sum(-1)
+    torch.testing.assert_close(distances, true, rtol=1e-7, atol=1e-7)
+
+
 def test_senseless_input_is_refused():
     with pytest.raises(ValueError, match="3 neighbours"):
         precision_recall(cloud(3), cloud(10))
