@@ -194,12 +194,13 @@ def _loss(move: Move, players: Players) -> Tensor:
     """Returns the move's loss if it can be played."""
     if move.player not in players:
         raise GameError(f"A move names the player {move.player!r}, but the players are {', '.join(players)}.")
-    if not move.loss.requires_grad:
+    loss = move.loss
+    if not loss.requires_grad:
         raise GameError(
             f"The loss of player {move.player!r} depends on no parameter: "
             "its samples were detached, drawn with fakes(), or made under no_grad."
         )
-    return move.loss
+    return loss
 
 
 def _average_gradients(parameters: list[Tensor]) -> None:

@@ -1,0 +1,66 @@
+"""Breaks the code on purpose, one line at a time, and sees the tests fail.
+
+    python tests/mutations.py                     every mutation
+    python tests/mutations.py --match penalties   those of one file
+
+Each mutation is made in a copy of the repository, where the named tests then must fail. A mutation that survives is a
+test that cannot fail; the command lists it and exits with 1. Results are written to benchmarks/results/mutations.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mutants import MUTANTS
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "mutations.json"
+
+
+def killed(copy: Path, file: str, old: str, new: str, tests: str) -> bool:
+    """Tells whether the tests fail once `old` is `new` in a file."""
+    path = copy / "sparring" / file
+    source = path.read_text()
+    if source.count(old) < 1:
+        raise SystemExit(f"{file} has no {old!r}: bring tests/mutants.py up to date.")
+    path.write_text(source.replace(old, new, 1))
+    try:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests.split()]
+        here = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(command, cwd=copy, env=here, capture_output=True, check=False).returncode == 1
+    finally:
+        path.write_text(source)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--match", default="", help="only mutations of files whose name contains this")
+    chosen = parser.parse_args()
+    outcomes, start = [], time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "sparring"
+        keep_out = shutil.ignore_patterns(".*", "runs", "__pycache__", "results")
+        shutil.copytree(ROOT, copy, ignore=keep_out)
+        for file, old, new, tests in MUTANTS:
+            if chosen.match not in file:
+                continue
+            dead = killed(copy, file, old, new, tests)
+            outcomes.append({"file": file, "old": old, "new": new, "tests": tests, "killed": dead})
+            print(f"{'killed  ' if dead else 'SURVIVED'} {file}: {old!r} -> {new!r}", flush=True)
+    alive = [outcome for outcome in outcomes if not outcome["killed"]]
+    print(f"{len(outcomes) - len(alive)} of {len(outcomes)} mutations killed in {time.time() - start:.0f} s.")
+    if not chosen.match:
+        RESULTS.write_text(json.dumps({"command": "python tests/mutations.py", "outcomes": outcomes}, indent=1) + "\n")
+    sys.exit(bool(alive))
+
+
+if __name__ == "__main__":
+    main()
