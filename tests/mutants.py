@@ -182,4 +182,36 @@ MUTANTS = [
         FLOOR_0,
     ),
     ("theory.py", "logit = shift * shift / 2 - shift * x", "logit = shift * shift - shift * x", FLOOR_0),
+    # metrics
+    (
+        "metrics/points.py",
+        "good = distance < (within * deviation) ** 2",
+        "good = distance <= (within * deviation) ** 2",
+        "tests/test_metrics_points.py",
+    ),
+    (
+        "metrics/points.py",
+        "spread=(distance[good].mean() / 2).sqrt().item(),",
+        "spread=(distance[good].mean()).sqrt().item(),",
+        "tests/test_metrics_points.py",
+    ),
+    ("metrics/frechet.py", "/ (count - 1) ** 0.5", "/ count ** 0.5", "tests/test_metrics_frechet.py"),
+    (
+        "metrics/frechet.py",
+        "values.where(values > rounding, 0).sqrt()",
+        "values.abs().sqrt()",
+        "tests/test_metrics_frechet.py",
+    ),
+    (
+        "metrics/neighbours.py",
+        "inside_fake = _balls_around(real, fake, _radii(fake, neighbours)) > 0",
+        "inside_fake = _balls_around(real, fake, _radii(real, neighbours)) > 0",
+        "tests/test_metrics_neighbours.py",
+    ),
+    (
+        "metrics/extractor.py",
+        'if extractor.sha256 != record["sha256"]:',
+        "if False:",
+        "tests/test_metrics_extractor.py",
+    ),
 ]

@@ -122,6 +122,18 @@ def test_parts_draw_different_noise_that_together_is_the_whole_batch():
     assert torch.equal(play(1), play(4))
 
 
+def test_every_turn_of_every_step_draws_new_noise():
+    drawn = []
+
+    class Listener(Point):
+        def forward(self, z):
+            drawn.append(tuple(z.flatten().tolist()))
+            return super().forward(z)
+
+    list(train(GAN(Listener(), LinearCritic((1.0, 1.0)), NonSaturating(), **learn), batches(), 3))
+    assert len(drawn) == len(set(drawn)) == 6
+
+
 def test_parts_that_disagree_are_refused():
     class Moody(Saddle):
         calls = 0
