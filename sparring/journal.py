@@ -74,6 +74,15 @@ def read(path: str | Path) -> list[Line]:
     return [line for line, _ in _lines(path)] if path.exists() else []
 
 
+def waits(report: Report) -> bool:
+    """Tells whether looking at a report means waiting for a device.
+
+    Args:
+        report: Straight from the trainer.
+    """
+    return any(value.device.type != "cpu" for value in report.terms.values())
+
+
 def arrived(reports: list[Report]) -> list[Report]:
     """Returns reports whose terms are means over the ranks and on the CPU, at the price of one transfer.
 
@@ -118,8 +127,7 @@ class Log:
             Diverged: If a term of it, or of one that waited, is not finite.
         """
         self._waiting.append(report)
-        device = next(iter(report.terms.values())).device
-        if device.type == "cpu" or len(self._waiting) >= LAG:
+        if not waits(report) or len(self._waiting) >= LAG:
             self._flush()
         self._time(self._clock.tick(report.step, report.images))
 

@@ -27,6 +27,7 @@ Record = dict[str, Any]
 
 FILE = "run.json"
 PRECISIONS = ("fp32", "bf16")
+IDENTITY = ("fingerprint", "mirror")  # of data: where it is makes no difference
 
 
 def read(folder: Path) -> Record:
@@ -146,6 +147,20 @@ def require_equal(folder: Path, old: Record, new: Record) -> None:
             )
 
 
+def moved(folder: Path, record: Record, place: Record) -> Record:
+    """Returns the record of a run whose data may have moved; a new place is noted in ``run.json``.
+
+    Args:
+        folder: The run's.
+        record: Its record.
+        place: The description of the same data where it is now.
+    """
+    now = {**record, "data": place}
+    if now != record and parallel.rank() == 0:
+        write(folder, now)
+    return now
+
+
 def require_data(folder: Path, record: Record, dataset: Dataset) -> None:
     """Refuses to go on with other data than the run began with.
 
@@ -218,7 +233,7 @@ def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
-        if where == "made" or (path == "data" and name != "mirror"):  # the data's identity is its fingerprint
+        if where == "made" or (path == "data" and name not in IDENTITY):
             continue
         if isinstance(part, dict):
             yield from _decisive(part, where)

@@ -11,25 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sparring import checkpoint, parallel, record
 from sparring.arguments import recorded
-from sparring.data import Dataset, Stream
+from sparring.data import Dataset
 from sparring.data import load as load_data
-from sparring.data.stream import scaled
 from sparring.durable import locked, writing
 from sparring.errors import Diverged
-from sparring.game import Game, Samples
+from sparring.game import Game
 from sparring.journal import Log
-from sparring.state import Saved, restore, restore_networks, untrained
+from sparring.state import Saved, restore, restore_networks, stream, untrained
 from sparring.stopping import Stopped, Wish, wishes
 from sparring.train import Report, train
+
+if TYPE_CHECKING:
+    from sparring.snapshots import Snapshots
 
 PRECISIONS = dict(zip(record.PRECISIONS, (None, torch.bfloat16), strict=True))
 
@@ -61,7 +63,7 @@ class Run:
         self.folder, self.record, self.dataset = folder, settings, dataset
         self.game, self.average = untrained(settings, device)
         self.players = self.game.players()
-        self.stream = _stream(settings, dataset, device)
+        self.stream = stream(settings, dataset, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
         state, self.notes = checkpoint.load_newest(folder)
         if state is not None:
@@ -112,7 +114,7 @@ class Run:
         folder, where = Path(folder), parallel.device(device)
         parallel.join(where)
         dataset = load_data(data, size=size, channels=channels, root=data_root)
-        settings = {
+        settings: record.Record = {
             "recipe": recipe,
             "arguments": recorded(recipe, arguments or {}),
             "data": record.data(dataset, size=size, channels=channels, root=data_root, mirror=mirror),
@@ -126,8 +128,7 @@ class Run:
         if (folder / record.FILE).exists():
             before = record.read(folder)
             record.require_equal(folder, before, settings)
-            settings["made"] = before["made"]
-            return cls(folder, settings, dataset, where)
+            return cls(folder, record.moved(folder, before, settings["data"]), dataset, where)
         record.require_empty(folder)
         run = cls(folder, settings, dataset, where)
         run._begin()
@@ -230,27 +231,22 @@ class Run:
 
     def picture(self) -> None:
         """Draws ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not notice."""
-        if parallel.rank() > 0 or not isinstance(self.sampler, Samples):
-            return
-        from sparring.pictures import save_grid  # plots are costly to import, and not every process draws
-        from sparring.sampling import samples
+        if parallel.rank() == 0:
+            self._snapshots.samples(self.sampler, self.step)
 
-        path, points = self.folder / "samples" / f"{self.step:06d}.png", len(self.dataset.shape) == 1
-        with writing(path):
-            path.parent.mkdir(exist_ok=True)
-        drawn = samples(self.sampler, range(1000), batch=1000) if points else samples(self.sampler, range(64))
-        save_grid(drawn.cpu(), path, real=_reals(self.dataset, 4000) if points else None)
+    @cached_property
+    def _snapshots(self) -> Snapshots:
+        from sparring.snapshots import Snapshots  # plots are costly to import, and not every process draws
+
+        return Snapshots(self.folder, self.dataset)
 
     def _begin(self) -> None:
         """Makes the folder: the record first, since it is what makes it a run."""
-        if parallel.rank() > 0:
-            return
-        from sparring.pictures import save_grid
-
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        record.write(self.folder, self.record)
-        save_grid(_reals(self.dataset, 1000 if len(self.dataset.shape) == 1 else 64), self.folder / "reals.png")
+        if parallel.rank() == 0:
+            with writing(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+            record.write(self.folder, self.record)
+            self._snapshots.reals()
 
 
 def load(folder: str | Path, *, device: str = "auto") -> Game:
@@ -289,29 +285,10 @@ def evaluation(game: nn.Module) -> Iterator[None]:
 
 
 def cadence(steps: int) -> int:
-    """Returns about a tenth of `steps`: 1, 2 or 5 times a power of ten, at most 1000.
+    """Returns a tenth of `steps`, rounded up to 1, 2 or 5 times a power of ten, at most 1000.
 
     >>> [cadence(steps) for steps in (3, 25, 600, 4000, 10**6)]
-    [1, 2, 50, 200, 1000]
+    [1, 5, 100, 500, 1000]
     """
-    rounds = [factor * 10**power for power in range(4) for factor in (1, 2, 5) if factor * 10**power <= 1000]
-    return max((each for each in rounds if each * 10 <= steps), default=1)
-
-
-def _stream(settings: record.Record, dataset: Dataset, device: torch.device) -> Stream:
-    return Stream(
-        dataset,
-        settings["batch"],
-        seed=settings["seed"],
-        rank=parallel.rank(),
-        world=parallel.world(),
-        parts=settings["parts"],
-        mirror=settings["data"]["mirror"],
-        device=device,
-    )
-
-
-def _reals(dataset: Dataset, count: int) -> Tensor:
-    """Returns rows of the data, evenly spaced, as the game sees them."""
-    rows = dataset.rows(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(np.int64))[0]
-    return scaled(rows) if rows.dtype == torch.uint8 else rows
+    rounds = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    return next((each for each in rounds if each * 10 >= steps), 1000)

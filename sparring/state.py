@@ -15,6 +15,7 @@ import torch
 from sparring import checkpoint, parallel, record
 from sparring.average import Average
 from sparring.checkpoint import State
+from sparring.data import Dataset, Stream
 from sparring.errors import Diverged, RunError
 from sparring.game import Game
 
@@ -31,7 +32,28 @@ def untrained(settings: record.Record, device: torch.device) -> tuple[Game, Aver
         device: Where the networks are to live.
     """
     game = record.game(settings).to(device)
-    return game, Average(game, settings["average"]) if settings["average"] else None
+    averaged = settings["average"] and game.sampling()
+    return game, Average(game, settings["average"]) if averaged else None
+
+
+def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> Stream:
+    """Opens the batches of a run at position 0, for this rank.
+
+    Args:
+        settings: The record.
+        dataset: The data that it names.
+        device: Where the batches are to go.
+    """
+    return Stream(
+        dataset,
+        settings["batch"],
+        seed=settings["seed"],
+        rank=parallel.rank(),
+        world=parallel.world(),
+        parts=settings["parts"],
+        mirror=settings["data"]["mirror"],
+        device=device,
+    )
 
 
 def gathered(run: Run) -> State:

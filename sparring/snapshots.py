@@ -1,0 +1,63 @@
+"""The pictures of a run: ``reals.png`` once, and ``samples/NNNNNN.png`` again and again from the same noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring.data import Dataset
+from sparring.data.stream import scaled
+from sparring.durable import writing
+from sparring.game import Game, Samples
+from sparring.pictures import save_grid
+from sparring.sampling import generate, latents
+
+POINTS, IMAGES = 1000, 64  # samples in a picture
+
+
+class Snapshots:
+    """Draws the pictures of a run; the training does not notice.
+
+    Args:
+        folder: The run's.
+        dataset: What it learns from.
+    """
+
+    def __init__(self, folder: Path, dataset: Dataset) -> None:
+        self.folder, self.dataset = folder, dataset
+        self.points = len(dataset.shape) == 1
+        self.count = POINTS if self.points else IMAGES
+        self.noise: Tensor | None = None
+
+    def reals(self) -> None:
+        """Draws real rows, evenly spaced over the data."""
+        save_grid(self.rows(self.count), self.folder / "reals.png")
+
+    def samples(self, game: Game, step: int) -> None:
+        """Draws samples of seeds 0, 1, 2, ..., if the game can sample; points before real ones.
+
+        Args:
+            game: To sample.
+            step: Steps completed.
+        """
+        if not isinstance(game, Samples):
+            return
+        if self.noise is None:
+            self.noise = latents(game, range(self.count))
+        path = self.folder / "samples" / f"{step:06d}.png"
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+        save_grid(generate(game, self.noise).cpu(), path, real=self.rows(4 * POINTS) if self.points else None)
+
+    def rows(self, count: int) -> Tensor:
+        """Returns at most `count` rows of the data as the game sees them.
+
+        Args:
+            count: How many.
+        """
+        indices = np.linspace(0, len(self.dataset) - 1, min(count, len(self.dataset))).astype(np.int64)
+        rows = self.dataset.rows(indices)[0]
+        return scaled(rows) if rows.dtype == torch.uint8 else rows

@@ -1,0 +1,96 @@
+"""Tiny runs, recipes that fail on purpose, and bit-by-bit comparison: shared by the tests of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring import RECIPES, data, recipe
+from sparring.game import Data, Game, Move, adam
+from sparring.networks import MLPCritic, MLPGenerator
+from sparring.recipes.classic import nsgan
+from sparring.run import Run
+
+POINTS: dict[str, Any] = {"data": "ring", "batch": 8, "device": "cpu"}
+IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch": 4, "device": "cpu"}
+CASES = [
+    (name, kind)
+    for name, row in RECIPES.items()
+    for kind, word in ((POINTS, "points"), (IMAGES, "images"))
+    if row.needs in ("points or images", word)
+]
+
+
+def quick(monkeypatch):
+    """A fixture: few samples, no pictures of them, which are slow, and each data set loaded once."""
+    monkeypatch.setattr("sparring.snapshots.save_grid", lambda *_, **__: None)
+    monkeypatch.setattr("sparring.snapshots.POINTS", 16)
+    monkeypatch.setattr("sparring.run.load_data", cache(data.load))
+
+
+def tiny(name: str) -> dict[str, Any]:
+    """Arguments that make a recipe's networks small, where it has such."""
+    return {"networks": {"latent": 8, "width": 8}} if "networks" in signature(recipe(name)).parameters else {}
+
+
+def start(folder, name: str = "nsgan", kind: dict[str, Any] = POINTS, **settings: Any) -> Run:
+    """The command that makes a run, and that resumes it."""
+    return Run.create(folder, name, **{"arguments": tiny(name), **kind, **settings})
+
+
+def play(run: Run, steps: int, **settings: Any) -> Run:
+    """Trains up to `steps`."""
+    for _ in run.fit(steps, **settings):
+        continue
+    return run
+
+
+def difference(one: Any, other: Any, path: str = "") -> str:
+    """Names the first place where two states differ in any bit; empty if nowhere."""
+    if isinstance(one, Tensor):
+        same = isinstance(other, Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+        return "" if same else path
+    if isinstance(one, dict):
+        if list(one) != list(other):
+            return f"{path}: {list(one)} against {list(other)}"
+        return next((found for key in one if (found := difference(one[key], other[key], f"{path}/{key}"))), "")
+    if isinstance(one, (list, tuple)):
+        if len(one) != len(other):
+            return path
+        pairs = enumerate(zip(one, other, strict=True))
+        return next((found for i, (a, b) in pairs if (found := difference(a, b, f"{path}/{i}"))), "")
+    return "" if type(one) is type(other) and one == other else f"{path}: {one!r} against {other!r}"
+
+
+class Failing(Game):
+    """A game whose critic's term, or weight, stops being finite at a step."""
+
+    def __init__(self, at: int, weight: bool) -> None:
+        super().__init__()
+        self.G, self.D = MLPGenerator((2,), 2, 4), MLPCritic((2,), 4)
+        self.at, self.weight = at, weight
+
+    def players(self) -> dict[str, torch.optim.Optimizer]:
+        return {"D": adam(self.D, lr=1e-3)}
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        x, *_ = next(data)
+        score = self.D(x).mean()
+        yield Move("D", healthy=score * 0, score=score * (torch.nan if step == self.at and not self.weight else 1))
+        if step == self.at and self.weight:
+            self.D.head.bias.data.fill_(torch.inf)
+
+
+def failing(shape: tuple[int, ...], *, at: int = 3, weight: bool = False) -> Failing:
+    """A recipe that diverges after `at` good steps."""
+    return Failing(at, weight)
+
+
+def unannounced(shape, *, seed=0):
+    """A function that does not say that it returns a game."""
+    return nsgan(shape)
