@@ -13,7 +13,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 
 import torch
 import torch.distributed as dist
@@ -142,7 +141,8 @@ def _play(
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     device, tally = game.device, _Tally(data, parts, world)
     rounds = [game.round(tally, step) for _ in range(parts)]
-    for turn in count():
+    turn, going = 0, True
+    while going:
         movers = set()
         for part, moves in enumerate(rounds):
             chance = drawing(seed, step, turn, shard=rank * parts + part, shards=world * parts, device=device)
@@ -152,9 +152,8 @@ def _play(
             movers.add(tally.add(now))
         if len(movers) > 1:
             raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
-        if not now:
-            return tally.report(step + 1)
-    raise AssertionError("a round that never ends")
+        turn, going = turn + 1, bool(now)
+    return tally.report(step + 1)
 
 
 class _Tally:
