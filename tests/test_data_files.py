@@ -140,11 +140,11 @@ def test_only_the_first_picture_of_an_animation_is_read(tmp_path):
 
 def test_grey_stays_grey_and_a_mixture_becomes_colour(tmp_path):
     saved(tmp_path / "set" / "0.png", picture(200, 200, 200, mode="L"))
-    saved(tmp_path / "set" / "1.png", Image.fromarray(np.full((16, 16), 100 * 257, np.uint16)))
-    assert colours(load(tmp_path / "set")) == [[200], [100]]
+    saved(tmp_path / "set" / "1.png", Image.fromarray(np.full((16, 16), 255 * 257, np.uint16)))
+    assert colours(load(tmp_path / "set")) == [[200], [255]]
     saved(tmp_path / "set" / "2.png", picture(255, 0, 0))
-    assert colours(load(tmp_path / "set")) == [[200] * 3, [100] * 3, [255, 0, 0]]
-    assert colours(load(tmp_path / "set", channels=1)) == [[200], [100], [76]]  # 0.299 · 255
+    assert colours(load(tmp_path / "set")) == [[200] * 3, [255] * 3, [255, 0, 0]]
+    assert colours(load(tmp_path / "set", channels=1)) == [[200], [255], [76]]  # 0.299 · 255
 
 
 def test_transparency_is_laid_on_white_unless_it_is_kept(tmp_path):
@@ -166,9 +166,10 @@ def test_pictures_are_turned_upright(tmp_path):
     assert values[8:].min() == 255
 
 
-def test_the_central_square_is_resized(tmp_path):
-    image = picture(255, size=(48, 16))
-    image.paste((0, 0, 255), (16, 0, 32, 16))
+@pytest.mark.parametrize(("size", "square"), [((48, 16), (16, 0, 32, 16)), ((16, 48), (0, 16, 16, 32))])
+def test_the_central_square_is_resized(tmp_path, size, square):
+    image = picture(255, size=size)
+    image.paste((0, 0, 255), square)
     saved(tmp_path / "set" / "x.png", image)
     data = load(tmp_path / "set", size=8)
     assert data.shape == (3, 8, 8)

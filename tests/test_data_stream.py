@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sparring.data import Dataset, Stream, load
-from sparring.data.shuffle import coins, permuted
+from sparring.data.shuffle import FLIP, ORDER, coins, hashed, permuted
 from sparring.errors import DataError
 
 WRITTEN_DOWN = [4, 2, 5, 3, 1, 7, 6, 0]
@@ -142,6 +142,11 @@ def test_the_same_row_is_flipped_in_one_epoch_and_not_in_another():
     assert 420 < flips.sum() < 580
     assert 420 < (flips ^ coins(np.arange(0, 1000), seed=1)).sum() < 580
     assert 200 < (flips[:-1] & flips[1:]).sum() < 300
+
+
+def test_order_and_mirroring_draw_from_different_numbers():
+    counters = np.arange(1000, dtype=np.uint64)
+    assert not (hashed(0, ORDER, counters) == hashed(0, FLIP, counters)).any()
 
 
 def test_images_are_scaled_to_plus_minus_one_and_contiguous():
