@@ -29,7 +29,7 @@ MUTANTS = [
     ("chance.py", "mix(seed, step, turn, shard)", "mix(seed, step, turn)", CHANCE),
     ("chance.py", "mix(seed, step, turn, -1)", "mix(seed, step, turn, shard)", CHANCE),
     ("chance.py", "_now.shard * n : (_now.shard + 1) * n", "0:n", CHANCE),
-    ("game.py", "return sum(rest, start=first)", "return first", GAMES),
+    ("game.py", "return sum(rest, start=first)", "return first", TRAIN),
     # the games: which terms, whose, in which direction
     (
         "games/gan.py",

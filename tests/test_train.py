@@ -55,8 +55,9 @@ def test_pace_multiplies_every_learning_rate():
     game = Saddle(simultaneous=True)
     players = game.players()
     list(train(game, batches(), 2, players=players))
-    assert [group["lr"] for player in players.values() for group in player.param_groups] == [0.05, 0.05]
     assert game.x.weight.item() == pytest.approx(0.9 - 0.05 * 1.1)
+    list(train(game, batches(), 4, start=2, players=players))
+    assert [group["lr"] for player in players.values() for group in player.param_groups] == [0.05, 0.05]
 
 
 @pytest.mark.parametrize("player", ["D", "G"])
@@ -206,6 +207,10 @@ def test_a_move_without_a_gradient_path_is_refused():
     game = Saddle(False)
     with pytest.raises(GameError, match="depends on no parameter"):
         update(Move("x", value=game.x.weight.sum().detach()), game.players())
+
+
+def test_the_loss_of_a_move_is_the_sum_of_its_terms():
+    assert Move("D", a=torch.tensor(1.0), b=torch.tensor(-4.0), c=torch.tensor(0.5)).loss.item() == -2.5
 
 
 @pytest.mark.parametrize(("terms", "match"), [({}, "no terms"), ({"a": 1.0}, "float"), ({"a": torch.ones(2)}, "(2,)")])
