@@ -33,6 +33,7 @@ SIDE = 512  # pixels that a grid is enlarged towards
 LARGEST = 8  # times that an image is enlarged at most
 GAP = 2  # pixels between two images
 POINTS = 4000  # real points drawn at most
+FEW = 200  # samples, up to which each is drawn large
 STILLS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 FILMS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
@@ -132,7 +133,9 @@ def scatter(points: Tensor, *, real: Tensor | None = None, title: str | None = N
     if real is not None:
         y = real[:POINTS].detach().float().cpu().numpy()
         axes.scatter(y[:, 0], y[:, 1], s=3, color="0.75", linewidths=0, label="data")
-    axes.scatter(x[:, 0], x[:, 1], s=4, color="tab:blue", alpha=0.5, linewidths=0, label="samples")
+    axes.scatter(
+        x[:, 0], x[:, 1], s=4 if len(x) > FEW else 24, color="tab:blue", alpha=0.5, linewidths=0, label="samples"
+    )
     low, high = _frame(x if real is None else y)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axes.legend(loc="upper right", markerscale=3, framealpha=0.8)

@@ -6,6 +6,7 @@ signal, after saving. Nothing here needs torch before a command does.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -37,6 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
         words: What was typed after ``sparring``; the process's arguments unless told.
     """
     words = sys.argv[1:] if words is None else list(words)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks é shows ? in its place
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(overview())

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import field, make_dataclass
 from inspect import Parameter, signature
+from itertools import dropwhile, takewhile
+from operator import not_
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
@@ -72,11 +74,11 @@ def sentence(box: str, name: str) -> str:
         box: What it wrote.
         name: What the command is called.
     """
-    lines = [line.strip("│╭╮╰╯ \t") for line in box.splitlines()[1:]]
-    text = " ".join(line for line in lines if line)
-    what = re.split(r" ?─{3,}| Got errors:| Perhaps you meant| For full", text)[0].strip(" .")
-    what = re.sub(r"^Missing from .*?: (--\S+).*", r"\1 is missing", what).replace("{None}|", "")
-    near = re.search(r"Perhaps you meant:\W*(--[\w.-]+)", text)
+    title, *lines = [line.strip("│╭╮╰╯─ \t") for line in box.splitlines()]
+    lines = [line if line.strip("-") else "" for line in lines]  # rules and blank lines part the paragraphs
+    first = " ".join(takewhile(bool, dropwhile(not_, lines))) or title
+    what = re.sub(r"^Missing from .*?: (--\S+).*", r"\1 is missing", first).replace("{None}|", "").strip(" .")
+    near = re.search(r"Perhaps you meant:\W*(--[\w.-]+)", " ".join(lines))
     return f"{what}{f'; did you mean {near[1]}?' if near else '.'} See `sparring {name} --help`."
 
 

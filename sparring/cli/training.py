@@ -21,7 +21,7 @@ from sparring.errors import RunError, SparringError
 if TYPE_CHECKING:
     from sparring.run import Run
 
-__all__ = ["Goal", "Training", "describe", "fit", "resume", "train"]
+__all__ = ["Goal", "Training", "describe", "farewell", "fit", "resume", "train"]
 
 STEPS = 10_000  # unless told
 FOREVER = 10**12  # steps, where images are counted instead
@@ -115,7 +115,9 @@ def train(words: list[str]) -> None:
             describe(Run.create(known, name, arguments=arguments, **given.settings()), folder)
         say("This was a dry run: nothing was written.")
         return
-    fit(Run.create(folder, name, arguments=arguments, **given.settings()), given.goal)
+    run = Run.create(folder, name, arguments=arguments, **given.settings())
+    fit(run, given.goal)
+    farewell(run)
 
 
 def resume(
@@ -137,6 +139,7 @@ def resume(
     _require_goal(goal)
     opened = Run.open(run, device=device, data_root=data_root)
     fit(opened, goal if goal.steps or goal.kimg else _remembered(opened.folder))
+    farewell(opened)
 
 
 def fit(run: Run, goal: Goal) -> None:
@@ -168,7 +171,6 @@ def fit(run: Run, goal: Goal) -> None:
     except SystemExit:
         print(f"Stopped at step {run.step} and saved: the same command goes on.", file=sys.stderr)
         raise
-    _farewell(run)
 
 
 def describe(run: Run, folder: Path) -> None:
@@ -191,9 +193,17 @@ def describe(run: Run, folder: Path) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def _farewell(run: Run) -> None:
+def farewell(run: Run) -> None:
+    """Says where the pictures are and what to type next.
+
+    Args:
+        run: Trained.
+    """
+    from sparring import parallel
     from sparring.report import commands
 
+    if parallel.rank() > 0:
+        return
     say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
     for line in commands(run.folder, run.step):
         say(f"  {line}")

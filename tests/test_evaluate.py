@@ -1,0 +1,157 @@
+"""Scores can be read: beside each stands what real data and noise would score, all by one protocol and one seed."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sparring import data, evaluate
+from sparring.data import Dataset
+from sparring.errors import DataError, GameError
+from sparring.game import Game
+from sparring.metrics import Better, ModuleExtractor, frechet_distance, same_protocol
+
+
+class Fixed(Game):
+    """Samples rows of a set in place of learning anything."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = nn.Parameter(rows, requires_grad=False)
+
+    def players(self):
+        return {}
+
+    def round(self, batches, step):
+        yield
+
+    def noise(self, n):
+        from sparring.chance import uniform
+
+        return uniform(n, 1)
+
+    def sample(self, n, *, noise=None):
+        assert not torch.is_grad_enabled()
+        noise = self.noise(n) if noise is None else noise
+        return self.rows[(noise[:, 0] * len(self.rows)).long()]
+
+
+def images(n=400, seed=0, level=128):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(level, 20, (n, 8, 8, 1)).clip(0, 255).astype(np.uint8)
+    return Dataset("squares", values)
+
+
+pixels = ModuleExtractor(nn.Flatten(), "pixels")
+
+
+def values(scores):
+    return {score.name: score.value for score in scores}
+
+
+@pytest.fixture(scope="module")
+def ring():
+    return data.load("ring")
+
+
+def test_samples_of_the_mixture_score_as_its_data_do(ring):
+    found = evaluate.evaluate(Fixed(torch.from_numpy(ring.values)), ring)
+    ceiling, spread = 1 - math.exp(-4.5), 5 * math.sqrt(0.011 / 2500)
+    for scores in (found.scores, found.references["data"]):
+        assert values(scores)["modes"] == 8
+        assert values(scores)["high quality"] == pytest.approx(ceiling, abs=spread)
+        assert values(scores)["reverse KL"] < 0.01
+    assert [score.better for score in found.scores] == [Better.HIGHER, Better.HIGHER, Better.LOWER]
+    assert {score.stamp["fake"] for score in found.scores} == {2500}
+
+
+def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
+    found = values(evaluate.evaluate(Fixed(ring.mixture.centres[:1]), ring).scores)
+    assert found == {"modes": 1, "high quality": 1.0, "reverse KL": pytest.approx(math.log(8))}
+
+
+def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
+    wide = Dataset("wide", (ring.values * [3, 1] + [10, 0]).astype(np.float32), mixture=ring.mixture)
+    noise = evaluate._noise(torch.from_numpy(wide.values), seed=0, bounded=False)
+    torch.testing.assert_close(noise.mean(0), torch.tensor([10.0, 0.0]), atol=0.02, rtol=0)
+    torch.testing.assert_close(noise.std(0), torch.tensor([3 / math.sqrt(2), math.sqrt(0.5)]), atol=0.02, rtol=0)
+    assert values(evaluate.evaluate(Fixed(ring.mixture.centres), ring).references["noise"])["high quality"] < 0.05
+
+
+def test_the_two_halves_of_real_samples_share_no_row():
+    rows = Dataset("rows", np.arange(200, dtype=np.float32).reshape(100, 2))
+    first, second = evaluate._halves(rows, 50, seed=3)
+    assert sorted(torch.cat([first, second])[:, 0].tolist()) == list(range(0, 200, 2))
+
+
+def test_images_are_judged_in_features_against_the_same_half():
+    dataset = images()
+    game = Fixed(data.stream.scaled(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
+    found = evaluate.evaluate(game, dataset, extractor=pixels, seed=5)
+    real, other = evaluate._halves(dataset, 200, seed=5)
+    assert found.scores[0].value == pytest.approx(frechet_distance(real.flatten(1), torch.full((200, 64), 0.5)))
+    reference = values(found.references["data"])
+    assert reference["Fréchet distance"] == pytest.approx(frechet_distance(real.flatten(1), other.flatten(1)))
+    assert reference["Fréchet distance"] < found.scores[0].value
+    assert values(found.scores)["precision"] == 0.0
+    assert reference["precision"] > 0.5
+    assert [score.name for score in found.scores] == ["Fréchet distance", "precision", "recall"]
+
+
+def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
+    found = evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), extractor=pixels, samples=100)
+    for scores in found.references.values():
+        assert all(same_protocol(a.stamp, b.stamp) for a, b in zip(found.scores, scores, strict=True))
+    stamp = found.scores[1].stamp
+    assert (stamp["real"], stamp["fake"], stamp["extractor"], stamp["settings"]) == (
+        100,
+        100,
+        "pixels",
+        {"neighbours": 3},
+    )
+
+
+def test_the_tools_own_extractor_judges_images_unless_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
+    monkeypatch.setattr(evaluate, "extractor_for", lambda dataset, device: pixels)
+    found = evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images())
+    assert found.scores[0].stamp["extractor"] == "pixels"
+
+
+def test_a_seed_decides_everything_and_nothing_is_left_behind(ring):
+    game = Fixed(torch.from_numpy(ring.values)).train()
+    before, state = copy.deepcopy(game.state_dict()), torch.random.get_rng_state()
+    first, again, other = (evaluate.evaluate(game, ring, samples=300, seed=seed) for seed in (1, 1, 2))
+    assert first.as_json() == again.as_json()
+    assert values(first.scores) != values(other.scores)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert game.training
+    assert torch.equal(game.rows, before["rows"])
+
+
+def test_json_holds_all_of_it_even_infinity(ring):
+    found = evaluate.evaluate(Fixed(torch.full((1, 2), 50.0)), ring)
+    assert values(found.scores)["reverse KL"] == math.inf
+    text = json.dumps(found.as_json(), allow_nan=False)
+    assert evaluate.read(json.loads(text)) == found
+
+
+def test_metrics_are_found_by_name_or_refused_with_the_nearest(ring):
+    assert list(evaluate.metrics_named(["density", "modes"])) == ["density", "modes"]
+    with pytest.raises(DataError, match="did you mean 'precision'"):
+        evaluate.metrics_named(["presision"])
+    found = evaluate.evaluate(Fixed(torch.from_numpy(ring.values)), ring, metrics=evaluate.metrics_named(["density"]))
+    assert values(found.scores)["coverage"] > 0.9
+
+
+def test_what_does_not_fit_is_refused_with_the_remedy(ring):
+    with pytest.raises(DataError, match="known mixture"):
+        evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), metrics=evaluate.metrics_named(["modes"]))
+    with pytest.raises(GameError, match="match --size"):
+        evaluate.evaluate(Fixed(torch.zeros(1, 1, 4, 4)), images(), extractor=pixels)
+    with pytest.raises(DataError, match="10 are needed"):
+        evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(n=12), extractor=pixels)

@@ -1,0 +1,114 @@
+"""A page that needs nothing but itself, and curves beside what theory expects of them."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+from sparring import curves, report
+from sparring.errors import RunError
+from sparring.evaluate import evaluate_run
+from sparring.metrics import Better, Score
+from sparring.run import Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder, small = tmp_path_factory.mktemp("runs") / "ring", {"networks": {"width": 8}}
+    made = Run.create(folder, "nsgan", data="ring", batch=16, arguments=small)
+    for _ in made.fit(6, picture_every=3):
+        continue
+    evaluate_run(made, samples=100)
+    return made
+
+
+def lines(terms, count=50):
+    return [{"step": step + 1, "terms": {name: f(step) for name, f in terms.items()}} for step in range(count)]
+
+
+def test_the_running_mean_is_centred_and_keeps_constants():
+    x = np.arange(20.0)
+    assert curves.smoothed(x, 5)[2:-2] == pytest.approx(x[2:-2])
+    assert curves.smoothed(np.ones(7), 101) == pytest.approx(np.ones(7))
+    assert curves.smoothed(x, 1) == pytest.approx(x)
+    assert curves.smoothed(x, 5)[0] == pytest.approx(1.0)
+
+
+def test_each_player_has_a_panel_with_its_terms_and_its_theory():
+    log = lines({"D/adversarial": lambda k: k, "D/penalty": lambda k: 2 * k, "G/adversarial": lambda k: -k})
+    upper, lower = curves.losses(log, {"D": 1.25}).axes
+    drawn = {line.get_label(): line for line in upper.lines}
+    assert drawn["D/penalty"].get_xdata().tolist() == list(range(1, 51))
+    assert drawn["D/penalty"].get_ydata()[25] == pytest.approx(50)
+    (theory,) = [line for label, line in drawn.items() if label.startswith("theory")]
+    assert set(theory.get_ydata()) == {1.25}
+    assert theory.get_linestyle() == "--"
+    assert not [line for line in lower.lines if line.get_label().startswith("theory")]
+    assert len(lower.lines) == 2  # raw and smoothed
+
+
+def test_a_term_that_comes_late_is_drawn_from_where_it_comes():
+    log = [*lines({"D/a": lambda k: 0.0}, 3), {"step": 4, "terms": {"D/a": 0.0, "D/late": 1.0}}]
+    (panel,) = curves.losses(log, {}).axes
+    assert [line.get_xdata().tolist() for line in panel.lines if line.get_label() == "D/late"] == [[4]]
+
+
+def test_theory_comes_from_the_objective_of_the_game(run):
+    assert curves.equilibrium(run.game) == {"D": pytest.approx(2 * math.log(2)), "G": pytest.approx(math.log(2))}
+
+
+def test_without_a_log_there_is_nothing_to_draw():
+    with pytest.raises(RunError, match="train the run first"):
+        curves.losses([], {})
+
+
+def test_curves_are_also_drawn_as_svg(run, tmp_path):
+    text = curves.save_losses(run, tmp_path / "losses.svg").read_text()
+    assert "<svg" in text
+
+
+def test_the_page_tells_everything_and_asks_nothing_of_a_network(run):
+    page = report.save_report(run).read_text()
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)\s*=\s*\"(?!data:)", page)
+    assert "http:" not in page.replace("data:", "")
+    assert "https:" not in page
+    for words in ("nsgan on ring", "step 6", "step 0", "the data", "loss curves", "reverse KL", "seeded half"):
+        assert words in page, words
+    assert f"sparring resume {run.folder}" in page
+    assert page.count("data:image/png;base64,") == 3 + 1 + 1  # samples, the data, the curves
+
+
+def test_words_from_outside_cannot_become_markup(run, monkeypatch):
+    monkeypatch.setitem(run.record["data"], "name", "<script>alert(1)</script>")
+    assert "<script" not in report.page(run)
+
+
+def test_a_table_has_a_row_a_score_and_a_column_a_reference(run):
+    found = report.evaluation(run.folder)
+    heads, rows = report.table(found)
+    assert heads == ["score", "samples", "data", "noise", "better"]
+    assert [row[0] for row in rows] == ["modes", "high quality", "reverse KL"]
+    assert rows[0][2] == "8"
+    assert rows[2][-1] == "lower"
+
+
+def test_the_evaluation_says_when_it_was_made(run):
+    record = json.loads((run.folder / "evaluation.json").read_text())
+    assert (record["step"], record["images"]) == (6, run.images)
+
+
+def test_a_protocol_names_judge_data_counts_and_seed(run):
+    stamp = dict(report.evaluation(run.folder).scores[0].stamp)
+    line = report.protocol(Score("modes", 1.0, stamp, Better.HIGHER))
+    assert line.startswith("modes, within 3; 100 real, 100 generated; ring (")
+    assert line.endswith("points; seed 0")
+
+
+def test_a_broken_evaluation_is_refused_with_the_remedy(tmp_path):
+    assert report.evaluation(tmp_path) is None
+    (tmp_path / "evaluation.json").write_text("{")
+    with pytest.raises(RunError, match="evaluate the run again"):
+        report.evaluation(tmp_path)
