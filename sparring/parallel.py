@@ -84,6 +84,15 @@ def wait() -> None:
     largest(0)
 
 
+def lost(error: RuntimeError) -> bool:
+    """Tells whether an error means that another rank is gone or hangs.
+
+    Args:
+        error: Raised while training.
+    """
+    return world() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error))
+
+
 def largest(number: int) -> int:
     """Returns the largest of the ranks' numbers, so that all decide alike.
 

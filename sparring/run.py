@@ -23,7 +23,7 @@ from sparring.arguments import recorded
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.durable import locked, writing
-from sparring.errors import Diverged
+from sparring.errors import Diverged, RunError
 from sparring.game import Game
 from sparring.journal import Log
 from sparring.state import Saved, restore, restore_networks, stream, untrained
@@ -209,6 +209,10 @@ class Run:
             raise
         except Diverged as error:
             raise Diverged(f"{error} {saved}") from None
+        except RuntimeError as error:
+            if not parallel.lost(error):
+                raise
+            raise RunError(f"Another process of the training is gone; start the same command again. {saved}") from error
 
     def _reports(self, steps: int) -> Iterator[Report]:
         return train(

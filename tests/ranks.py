@@ -1,0 +1,132 @@
+"""What each of two real processes does under torchrun; test_parallel.py looks at what they leave behind.
+
+torchrun --nproc-per-node 2 ranks.py FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+
+from sparring import data, parallel, snapshots
+from sparring import run as run_module
+from sparring.errors import DataError, Diverged, RunError
+from sparring.run import Run
+from sparring.stopping import Stopped
+
+STEPS = 6
+MLP = {"networks": {"network": "mlp", "latent": 4, "width": 16}}
+start = partial(Run.create, data="ring", batch=16, device="cpu", average=0.9, arguments=MLP)
+GAMES = ("nsgan", "wgan-gp", "rasgan", "ralsgan")
+
+
+def train(folder: Path, steps: int = STEPS, *, recipe: str, **settings) -> Run:
+    """The command that every rank is given."""
+    run = start(folder, recipe, **settings)
+    for _ in run.fit(steps, save_every=2):
+        continue
+    return run
+
+
+def drift(folder: Path, spoil) -> str:
+    """Spoils one rank's game after the first step, and returns what the next checkpoint says."""
+    run = start(folder, "nsgan")
+    try:
+        for report in run.fit(STEPS, save_every=2):
+            if parallel.rank() == 1 and report.step == 1:
+                spoil(run.game)
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+@torch.no_grad()
+def nudge(game) -> None:
+    """The smallest change there is."""
+    weight = next(game.D.parameters())
+    weight.view(-1)[3] = torch.nextafter(weight.view(-1)[3], torch.tensor(torch.inf))
+
+
+@torch.no_grad()
+def lose(game) -> None:
+    """One rank's critic gives NaN; the other's does not, until gradients are averaged."""
+    next(game.D.parameters()).fill_(torch.nan)
+
+
+def stop(folder: Path) -> list[int]:
+    """One rank alone gets a signal; both must stop at the same step."""
+    run = start(folder, "nsgan")
+    try:
+        for report in run.fit(STEPS, save_every=100):
+            if parallel.rank() == 1 and report.step == 3:
+                signal.raise_signal(signal.SIGTERM)
+    except Stopped as stopped:
+        return [run.step, stopped.code]
+    return [run.step, 0]
+
+
+def diverge(folder: Path) -> str:
+    run = start(folder, "nsgan")
+    try:
+        for report in run.fit(STEPS, save_every=1):
+            if parallel.rank() == 1 and report.step == 2:
+                lose(run.game)
+    except (Diverged, RunError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def unequal(folder: Path) -> str:
+    try:
+        start(folder, "nsgan", batch=7)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def main(folder: Path) -> None:
+    """Plays every scene, and notes what this rank saw."""
+    torch.set_num_threads(1)
+    run_module.load_data = cache(data.load)
+    snapshots.save_grid = lambda *_, **__: None
+    for name in GAMES:
+        train(folder / name, recipe=name)
+    train(folder / "stopped", 3, recipe="wgan-gp")
+    train(folder / "stopped", recipe="wgan-gp")
+    train(folder / "parts", recipe="wgan-gp", parts=2)
+    seen = {
+        "world": parallel.world(),
+        "largest": parallel.largest(parallel.rank()),
+        "mean": parallel.mean(torch.tensor([0.0, 4.0 * parallel.rank()])).tolist(),
+        "drift": drift(folder / "drift", nudge),
+        "statistics": statistics(),
+        "stop": stop(folder / "stop"),
+        "diverge": diverge(folder / "diverge"),
+        "unequal": unequal(folder / "unequal"),
+    }
+    (folder / f"rank{os.environ['RANK']}.json").write_text(json.dumps(seen))
+    parallel.leave()
+
+
+def statistics() -> str:
+    """Batch-norm statistics count; other buffers are a rank's own."""
+    game = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    with torch.no_grad():
+        game[0].weight.fill_(1), game[0].bias.fill_(0)
+        game[1].running_var[1] += parallel.rank()
+    game.register_buffer("pool", torch.full((3,), float(parallel.rank())))
+    try:
+        parallel.require_same(game)
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
