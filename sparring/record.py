@@ -147,16 +147,20 @@ def require_equal(folder: Path, old: Record, new: Record) -> None:
             )
 
 
-def moved(folder: Path, record: Record, place: Record) -> Record:
-    """Returns the record of a run whose data may have moved; a new place is noted in ``run.json``.
+def resumed(folder: Path, record: Record) -> Record:
+    """Returns the record of a run that is asked for again; where its data is now is noted in ``run.json``.
 
     Args:
         folder: The run's.
-        record: Its record.
-        place: The description of the same data where it is now.
+        record: What it is asked to be.
+
+    Raises:
+        RunError: If it is another run.
     """
-    now = {**record, "data": place}
-    if now != record and parallel.rank() == 0:
+    before = read(folder)
+    require_equal(folder, before, record)
+    now = {**before, "data": record["data"]}
+    if now != before and parallel.rank() == 0:
         write(folder, now)
     return now
 

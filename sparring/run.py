@@ -125,13 +125,14 @@ class Run:
             "precision": precision,
             "made": record.circumstances(where),
         }
-        if (folder / record.FILE).exists():
-            before = record.read(folder)
-            record.require_equal(folder, before, settings)
-            return cls(folder, record.moved(folder, before, settings["data"]), dataset, where)
-        record.require_empty(folder)
+        exists = (folder / record.FILE).exists()
+        if exists:
+            settings = record.resumed(folder, settings)
+        else:
+            record.require_empty(folder)
         run = cls(folder, settings, dataset, where)
-        run._begin()
+        if not exists:
+            run._begin()
         return run
 
     @classmethod
