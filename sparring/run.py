@@ -125,14 +125,11 @@ class Run:
             "precision": precision,
             "made": record.circumstances(where),
         }
-        exists = (folder / record.FILE).exists()
-        if exists:
-            settings = record.resumed(folder, settings)
-        else:
-            record.require_empty(folder)
+        if (folder / record.FILE).exists():
+            return cls(folder, record.resumed(folder, settings), dataset, where)
+        record.require_empty(folder)
         run = cls(folder, settings, dataset, where)
-        if not exists:
-            run._begin()
+        run._begin()
         return run
 
     @classmethod
