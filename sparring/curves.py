@@ -84,14 +84,19 @@ def smoothed(values: np.ndarray, width: int) -> np.ndarray:
 def _panel(
     axes: Axes, player: str, lines: Sequence[dict[str, Any]], names: Sequence[str], theory: float | None
 ) -> None:
+    """Draws one player; the first tenth, often wild, does not decide the height of the panel."""
+    seen = [] if theory is None else [theory]
     for index, name in enumerate(names):
         steps, values = np.array([(line["step"], line["terms"][name]) for line in lines if name in line["terms"]]).T
+        seen += [*np.quantile(values[len(values) // 10 :], (0.005, 0.995))]
         colour = f"C{index}"
         axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.6)
         width = 2 * (len(values) // 100) + 1
         axes.plot(steps, smoothed(values, width), color=colour, linewidth=1.6, label=name)
     if theory is not None:
         axes.axhline(theory, color="0.3", linestyle="--", linewidth=1, label=f"theory: {theory:.3g} at equilibrium")
+    margin = 0.15 * (max(seen) - min(seen)) or 0.1
+    axes.set_ylim(min(seen) - margin, max(seen) + margin)
     axes.set_title(f"player {player}", loc="left", fontsize=10)
     axes.grid(alpha=0.2)
     axes.legend(fontsize=8, loc="best")

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,3 +276,22 @@ def test_data_are_prepared_once_for_many_trainings(capsys, tmp_path):
     assert main(["data", "prepare", "digits", str(target), "--size", "8"]) == 0
     assert np.load(target).shape == (1797, 8, 8, 1)
     assert f"--data {target}" in capsys.readouterr().out
+
+
+def test_the_demo_leaves_everything_it_names(capsys, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr("sparring.evaluate.extractor_for", partial(train_extractor, steps=1))
+    monkeypatch.setattr("sparring.demo.FRAMES", 3)
+    threads, out = torch.get_num_threads(), tmp_path / "demo"
+    assert main(["demo", "--out", str(out), "--steps", "2"]) == 0
+    told = capsys.readouterr().out
+    named = [line.split()[0] for line in told.splitlines() if line.startswith(f"  {out}")]
+    assert len(named) == 6
+    for name in named:
+        assert Path(name).exists(), name
+    assert "Fréchet distance" in told
+    with Image.open(out / "walk.gif") as film:
+        assert film.n_frames == 3
+    assert "image/gif" in (out / "report.html").read_text()
+    assert torch.get_num_threads() == threads

@@ -55,6 +55,14 @@ def test_a_term_that_comes_late_is_drawn_from_where_it_comes():
     assert [line.get_xdata().tolist() for line in panel.lines if line.get_label() == "D/late"] == [[4]]
 
 
+def test_a_wild_start_does_not_flatten_the_rest():
+    log = lines({"D/a": lambda k: 1000.0 if k < 4 else 1 + 0.1 * (k % 2)}, 50)
+    (panel,) = curves.losses(log, {"D": 1.4}).axes
+    low, high = panel.get_ylim()
+    assert 0.8 < low < 1.0
+    assert 1.4 < high < 1.6
+
+
 def test_theory_comes_from_the_objective_of_the_game(run):
     assert curves.equilibrium(run.game) == {"D": pytest.approx(2 * math.log(2)), "G": pytest.approx(math.log(2))}
 
