@@ -52,18 +52,18 @@ NARROW = {"networks": {"network": "dcgan", "latent": 100, "width": 32}}
 TOYS = [
     Cell(recipe, data, steps, seed)
     for data in ("ring", "grid")
-    for recipe, steps in (("nsgan", 5000), ("rsgan", 5000), ("wgan-gp", 2500))
+    for recipe, steps in (("nsgan", 5000), ("rsgan", 5000), ("wgan-gp", 2000))
     for seed in range(3)
 ]
 FASHION = [
     Cell(recipe, "fashion-mnist", steps, batch=64, arguments=NARROW, size=32)
     for recipe, steps in (
-        ("dcgan", 4000),
-        ("rsgan", 4000),
-        ("wgan-gp", 1200),
-        ("benchmarks.twins:dcgan", 1000),
-        ("benchmarks.twins:rsgan", 1000),
-        ("benchmarks.twins:wgan_gp", 300),
+        ("dcgan", 2500),
+        ("rsgan", 2500),
+        ("wgan-gp", 700),
+        ("benchmarks.twins:dcgan", 800),
+        ("benchmarks.twins:rsgan", 800),
+        ("benchmarks.twins:wgan_gp", 250),
     )
 ]
 SUITES = {"toys": TOYS, "fashion": FASHION}

@@ -34,7 +34,7 @@ from sparring.game import LatentGame
 from sparring.layers.resample import ConvDown, UpConv
 from sparring.recipes import recipe
 from sparring.recipes.settings import Networks
-from sparring.train import train
+from sparring.trainer import train
 
 RESULTS = Path(__file__).parent / "results"
 

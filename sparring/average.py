@@ -13,6 +13,7 @@ import copy
 import torch
 from torch import Tensor
 
+from sparring.errors import GameError
 from sparring.game import Game
 
 
@@ -25,6 +26,9 @@ class Average:
         game: The game in training.
         decay: The limit of beta, in [0, 1).
 
+    Raises:
+        GameError: If the game names no network that sampling uses.
+
     Attributes:
         game: Sample and score with this one.
     """
@@ -32,23 +36,22 @@ class Average:
     def __init__(self, game: Game, decay: float = 0.999) -> None:
         self.decay = decay
         names = game.sampling()
+        if not names:
+            raise GameError(f"{type(game).__name__} names no network in sampling(): there is nothing to average.")
         shared = [module for path, module in game.named_modules() if path and not _related(path, names)]
         self.game: Game = copy.deepcopy(game, {id(module): module for module in shared})
-        self._pairs = [
-            (mine, theirs)
-            for name in names
-            for mine, theirs in zip(_tensors(self.game, name), _tensors(game, name), strict=True)
-        ]
+        pairs = [pair for name in names for pair in zip(_tensors(self.game, name), _tensors(game, name), strict=True)]
+        self._floating = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Moves the average towards the current weights, after `step` (counted from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        floating = [(mine, theirs) for mine, theirs in self._pairs if mine.is_floating_point()]
-        torch._foreach_lerp_([mine for mine, _ in floating], [theirs for _, theirs in floating], weight)
-        for mine, theirs in self._pairs:
-            if not mine.is_floating_point():
-                mine.copy_(theirs)
+        mine, theirs = (list(side) for side in zip(*self._floating, strict=True))
+        torch._foreach_lerp_(mine, theirs, weight)
+        for count, current in self._counts:
+            count.copy_(current)
 
 
 def _related(path: str, names: tuple[str, ...]) -> bool:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from sparring.chance import drawing
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Samples, Turn
-from sparring.train import Players, owned, train, update
+from sparring.trainer import Players, owned, train, update
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sparring.errors import RunError
 
@@ -47,6 +49,25 @@ def require_room(folder: Path, needed: int) -> None:
             f"{folder} has no room for a checkpoint: it needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are free; "
             "free some space and run the same command again."
         )
+
+
+@contextmanager
+def written(target: Path) -> Iterator[IO[bytes]]:
+    """Opens a file that appears under its name only when it is complete and on the disk.
+
+    Args:
+        target: Path it will have; a file that is there is replaced.
+    """
+    name = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(name, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, target)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
 
 
 def put(path: Path, content: bytes) -> None:

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from sparring.chance import mix, seeded
 from sparring.data.dataset import Dataset, Mixture
-from sparring.data.prepared import written
 from sparring.data.stream import scaled
+from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.game import Game
 from sparring.metrics import (

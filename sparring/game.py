@@ -3,8 +3,8 @@
     round: a generator of moves        move: (player, the terms that this player minimises)
 
 A game only *proposes* moves. Who receives which gradient, when optimisers step, how batches are split over processes
-is the trainer's business (`sparring.train`): at each ``yield`` it updates that player and no other, then the round goes
-on.
+is the trainer's business (`sparring.trainer`): at each ``yield`` it updates that player and no other, then the round
+goes on.
 
 Rules of a round: fakes are detached (or drawn with `fakes`) where the paper holds G fixed; never ``yield`` inside a
 ``with``; no optimiser step, device code, logging, printing or file access; whatever varies over time is a function of

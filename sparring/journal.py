@@ -22,7 +22,7 @@ import torch
 
 from sparring import parallel
 from sparring.durable import writing
-from sparring.train import Report
+from sparring.trainer import Report
 
 Line = dict[str, Any]
 LAG = 50  # steps whose reports may wait on a device for one transfer

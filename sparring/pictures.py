@@ -20,8 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sparring.data.prepared import written
-from sparring.durable import writing
+from sparring.durable import writing, written
 from sparring.errors import DataError, RunError
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from sparring import __version__, parallel
 from sparring.arguments import FACTS, declared, plain, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
-from sparring.data.prepared import written
-from sparring.durable import writing
+from sparring.durable import writing, written
 from sparring.errors import RunError
 from sparring.game import Game
 

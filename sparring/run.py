@@ -28,7 +28,7 @@ from sparring.game import Game
 from sparring.journal import Log
 from sparring.state import Saved, restore, restore_networks, stream, untrained
 from sparring.stopping import Stopped, Wish, wishes
-from sparring.train import Report, train
+from sparring.trainer import Report, train
 
 if TYPE_CHECKING:
     from sparring.snapshots import Snapshots

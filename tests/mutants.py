@@ -1,6 +1,6 @@
 """The mutations: (file in the package, the line as it is, the line broken, the tests that must fail)."""
 
-TRAIN, GAMES, CHECK, CHANCE = (f"tests/test_{name}.py" for name in ("train", "games", "check", "chance"))
+TRAIN, GAMES, CHECK, CHANCE = (f"tests/test_{name}.py" for name in ("trainer", "games", "check", "chance"))
 RECIPES, LAYERS, SPECTRAL, NETWORKS = (
     f"tests/test_{name}.py" for name in ("recipes", "layers", "spectral", "networks")
 )
@@ -8,22 +8,22 @@ FLOOR_0 = " ".join(f"tests/test_{name}.py" for name in ("objectives", "divergenc
 
 MUTANTS = [
     # the trainer: who gets which gradient, and when
-    ("train.py", ".backward(inputs=owned(players[move.player]), ", ".backward(", TRAIN),
-    ("train.py", "retain_graph=after > 0", "retain_graph=False", TRAIN),
+    ("trainer.py", ".backward(inputs=owned(players[move.player]), ", ".backward(", TRAIN),
+    ("trainer.py", "retain_graph=after > 0", "retain_graph=False", TRAIN),
     (
-        "train.py",
+        "trainer.py",
         "        for move in moves:\n            players[move.player].step()",
         "        for move in moves[:1]:\n            players[move.player].step()",
         TRAIN,
     ),
-    ("train.py", "            players[move.player].zero_grad()\n", "", TRAIN),
-    ("train.py", "share=1 / parts", "share=1.0", TRAIN),
-    ("train.py", "step=part == parts - 1", "step=True", TRAIN),
-    ("train.py", 'group.setdefault("initial_lr", group["lr"]) * pace', 'group["lr"] * pace', TRAIN),
-    ("train.py", "self.moves[player] for", "1 for", TRAIN),
-    ("train.py", "drawing(seed, step, turn,", "drawing(seed, 0, turn,", TRAIN),
-    ("train.py", "shards=world * parts", "shards=1", TRAIN),
-    ("train.py", "if not math.isfinite(value):", "if False:", TRAIN),
+    ("trainer.py", "            players[move.player].zero_grad()\n", "", TRAIN),
+    ("trainer.py", "share=1 / parts", "share=1.0", TRAIN),
+    ("trainer.py", "step=part == parts - 1", "step=True", TRAIN),
+    ("trainer.py", 'group.setdefault("initial_lr", group["lr"]) * pace', 'group["lr"] * pace', TRAIN),
+    ("trainer.py", "self.moves[player] for", "1 for", TRAIN),
+    ("trainer.py", "drawing(seed, step, turn,", "drawing(seed, 0, turn,", TRAIN),
+    ("trainer.py", "shards=world * parts", "shards=1", TRAIN),
+    ("trainer.py", "if not math.isfinite(value):", "if False:", TRAIN),
     ("average.py", "1 - min(self.decay, (1 + step) / (10 + step))", "min(self.decay, (1 + step) / (10 + step))", TRAIN),
     ("average.py", "*network.parameters(), *network.buffers()", "*network.parameters()", TRAIN),
     ("chance.py", "mix(seed, step, turn, shard)", "mix(seed, step, turn)", CHANCE),

@@ -13,7 +13,7 @@ from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGAN, WGANGP
 from sparring.objectives import LeastSquares, NonSaturating, RelativisticAverage, logistic
 from sparring.penalties import gradient_penalty
-from sparring.train import owned, train, update
+from sparring.trainer import owned, train, update
 
 
 @pytest.fixture(params=GAMES)

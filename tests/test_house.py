@@ -13,20 +13,11 @@ import sparring
 ROOT = Path(sparring.__file__).parent
 FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "theory"},
-    {"layers", "networks", "data", "metrics"},
-    {"chance", "game", "average", "schedules", "train", "check", "games"},
+    {"durable", "layers", "networks", "data", "metrics"},
+    {"chance", "game", "average", "schedules", "trainer", "check", "games"},
     {"recipes"},
-    {
-        "run",
-        "checkpoint",
-        "journal",
-        "stopping",
-        "parallel",
-        "pictures",
-        "sampling",
-        "evaluate",
-        "report",
-    },
+    {"run", "arguments", "record", "state", "checkpoint", "journal", "stopping", "parallel"}
+    | {"snapshots", "pictures", "sampling", "evaluate", "curves", "report"},
     {"cli", "demo", "__main__"},
 ]
 FILES = sorted(ROOT.rglob("*.py"))
@@ -63,7 +54,7 @@ def test_imports_only_go_down_the_floors(path):
 
 
 def test_games_know_neither_networks_nor_files_nor_the_terminal():
-    for path in [*ROOT.glob("games/*.py"), ROOT / "game.py", ROOT / "train.py", ROOT / "check.py"]:
+    for path in [*ROOT.glob("games/*.py"), ROOT / "game.py", ROOT / "trainer.py", ROOT / "check.py"]:
         tree = ast.parse(path.read_text())
         assert not [module for module in imported(tree) if floor(module.split(".")[1]) == 1], path
         calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
@@ -87,7 +78,7 @@ def test_files_and_functions_stay_short():
 
 def test_only_the_trainer_calls_backward_and_steps():
     for path in FILES:
-        if path.name == "train.py" or part_of(path) == "metrics":  # extractors are trained plainly
+        if path.name == "trainer.py" or part_of(path) == "metrics":  # extractors are trained plainly
             continue
         called = {
             node.func.attr

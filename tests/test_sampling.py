@@ -15,7 +15,7 @@ from sparring.games.gan import GAN
 from sparring.objectives import NonSaturating
 from sparring.recipes import recipe
 from sparring.recipes.settings import Networks
-from sparring.train import train
+from sparring.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,14 @@ def test_a_seed_gives_the_same_pixels_in_any_company(game):
     assert torch.equal(sampling.samples(game, [19, 3]), everyone[[19, 3]])
     assert torch.equal(sampling.samples(game, [3]), everyone[3:4])
     torch.testing.assert_close(sampling.samples(game, range(20), batch=7), everyone, atol=1e-6, rtol=0)
+
+
+def test_not_even_a_perceptron_rounds_by_the_company():
+    torch.manual_seed(0)
+    plain = recipe("nsgan")((2,), networks=Networks(network="mlp", latent=8, width=64))
+    everyone = sampling.samples(plain, range(20))
+    for seeds in ([3], [3, 19], [19, 0, 7]):
+        assert torch.equal(sampling.samples(plain, seeds), everyone[seeds])
 
 
 def test_sampling_leaves_no_trace(game):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparring.train import Report
+    from sparring.trainer import Report
 
 __all__ = ["Ticker", "say", "show_table", "ticker"]
 

@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparring.data.prepared import written
+from sparring.durable import written
 from sparring.errors import DataError
 
 SECONDS = 30  # without a byte before a server is given up

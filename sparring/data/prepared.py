@@ -7,9 +7,7 @@ is written under a temporary name, flushed and renamed, the description last; so
 import io
 import json
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from sparring.data.dataset import Dataset, description
 from sparring.data.sources import Source, stamped
+from sparring.durable import written
 from sparring.errors import DataError
 
 VERSION = 1  # of the layout and of how pictures become pixels; a new one makes caches start afresh
@@ -128,25 +127,6 @@ def npy_head(shape: tuple[int, ...]) -> bytes:
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return head.getvalue()
-
-
-@contextmanager
-def written(target: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is complete and on disk.
-
-    Args:
-        target: Path it will have.
-    """
-    name = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(name, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, target)
-    except BaseException:
-        name.unlink(missing_ok=True)
-        raise
 
 
 def described(target: Path) -> dict[str, Any] | None:

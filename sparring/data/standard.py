@@ -19,8 +19,8 @@ import numpy as np
 from sparring.data.download import fetch
 from sparring.data.files import Archive
 from sparring.data.labels import labelled
-from sparring.data.prepared import written
 from sparring.data.sources import Arrays, Pictures, Source, stamped
+from sparring.durable import written
 from sparring.errors import DataError
 
 DIGITS = tuple("0123456789")

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparring.data.dataset import Dataset
-from sparring.data.prepared import cache_folder, written
+from sparring.data.prepared import cache_folder
+from sparring.durable import written
 from sparring.errors import DataError
 from sparring.metrics.features import (
     AT_ONCE,

@@ -111,7 +111,11 @@ class Networks:
             raise DataError(f"The network {chosen} makes images, not points: pass --network toy or --network mlp.")
         G, D = _PAIRS[chosen](shape, self.latent, {} if self.width is None else {"width": self.width}, restraint)
         layout = torch.channels_last if chosen in _CONVOLVE else torch.contiguous_format  # convolves 1.2 times as fast
-        return G.to(memory_format=layout), restraint.finish(D).to(memory_format=layout)
+        return _laid_out(G, layout), _laid_out(restraint.finish(D), layout)
+
+
+def _laid_out(network: nn.Module, layout: torch.memory_format) -> nn.Module:
+    return network.to(memory_format=layout)  # type: ignore[call-overload]  # torch declares no such form
 
 
 def _toy(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:

@@ -14,7 +14,7 @@ from sparring.game import Game, Move, adam
 from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
 from sparring.objectives import NonSaturating, Wasserstein
-from sparring.train import owned, train, update
+from sparring.trainer import owned, train, update
 
 
 class Saddle(Game):

@@ -53,7 +53,7 @@ class Report:
         scalars = dict(zip(self.terms, values, strict=True))
         for name, value in scalars.items():
             if not math.isfinite(value):
-                raise Diverged(f"Step {self.step}: the term {name} became {value}; lower the learning rate or resume.")
+                raise Diverged(f"Step {self.step}: the term {name} became {value}; lower the learning rate.")
         return scalars
 
 
