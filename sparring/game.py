@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -152,6 +153,23 @@ class LatentGame(Game):
         """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
         with torch.no_grad():
             return self.G(self.noise(n) if noise is None else noise)
+
+
+@contextmanager
+def evaluation(game: nn.Module) -> Iterator[None]:
+    """Puts a game into evaluation mode without gradients, and back at the end of the block, module by module.
+
+    Args:
+        game: Any module.
+    """
+    before = {module: module.training for module in game.modules()}
+    game.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in before.items():
+            module.training = training
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ import torch
 
 from sparring import parallel
 from sparring.durable import writing
+from sparring.events import Events
 from sparring.trainer import Report
 
 Line = dict[str, Any]
@@ -107,13 +108,18 @@ class Log:
         step: Steps completed; lines about later ones are dropped.
         images: Images seen.
         updates: Moves of each player.
+        tensorboard: Write TensorBoard's events, too.
     """
 
-    def __init__(self, folder: Path, step: int, images: int, updates: dict[str, int]) -> None:
+    def __init__(
+        self, folder: Path, step: int, images: int, updates: dict[str, int], *, tensorboard: bool = False
+    ) -> None:
         self._step, self._images, self._updates = step, images, dict(updates)
         self._waiting: list[Report] = []
         self._journals: list[Journal] = []
+        self._events: list[Events] = []
         if parallel.rank() == 0:
+            self._events = [Events(folder, step)] if tensorboard else []
             self._journals = [Journal(folder / name, step) for name in ("log.jsonl", "timing.jsonl")]
         self._clock = Clock(self._journals[-1].last if self._journals else {})
 
@@ -139,13 +145,16 @@ class Log:
         """
         self._flush()
         self._time(self._clock.tick(self._step, 0, now=True))
-        for each in self._journals:
-            each.settle()
+        for file in self._files():
+            file.settle()
 
     def close(self) -> None:
         """Closes the files."""
-        for each in self._journals:
-            each.close()
+        for file in self._files():
+            file.close()
+
+    def _files(self) -> list[Journal | Events]:
+        return [*self._journals, *self._events]
 
     def _flush(self) -> None:
         lines = []
@@ -156,6 +165,8 @@ class Log:
             self._waiting = []
             if self._journals:
                 self._journals[0].write(lines)
+            for events in self._events:
+                events.write(lines)
 
     def _line(self, report: Report) -> Line:
         terms = report.scalars()

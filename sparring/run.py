@@ -10,13 +10,12 @@ them are, bit for bit, N + M steps. Pictures and checkpoints leave no trace in t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from sparring import checkpoint, parallel, record
 from sparring.arguments import recorded
@@ -159,7 +158,13 @@ class Run:
         return self.average.game if self.average else self.game
 
     def fit(
-        self, steps: int, *, save_every: int | None = None, picture_every: int | None = None, keep: int = 2
+        self,
+        steps: int,
+        *,
+        save_every: int | None = None,
+        picture_every: int | None = None,
+        keep: int = 2,
+        tensorboard: bool = False,
     ) -> Iterator[Report]:
         """Trains up to step `steps`, and yields the report of each step.
 
@@ -170,6 +175,7 @@ class Run:
             save_every: Steps between two checkpoints, see `cadence` unless told.
             picture_every: Steps between two pictures, likewise.
             keep: How many checkpoints stay.
+            tensorboard: Write TensorBoard's events, too.
 
         Raises:
             Diverged: If a term or a weight stops being finite; the last good checkpoint stays.
@@ -182,7 +188,8 @@ class Run:
             wish = stack.enter_context(wishes(patient=parallel.world() > 1))
             if parallel.rank() == 0:
                 stack.enter_context(locked(self.folder))
-            log = stack.enter_context(closing(Log(self.folder, self.step, self.images, self.updates)))
+            before = (self.folder, self.step, self.images, self.updates)
+            log = stack.enter_context(closing(Log(*before, tensorboard=tensorboard)))
             saved = Saved(self, log, keep)
             if self.step == 0:
                 self.picture()
@@ -267,23 +274,6 @@ def load(folder: str | Path, *, device: str = "auto") -> Game:
     if state is not None:
         restore_networks(folder, state, game, average)
     return (average.game if average else game).eval().requires_grad_(False)
-
-
-@contextmanager
-def evaluation(game: nn.Module) -> Iterator[None]:
-    """Puts a game into evaluation mode without gradients, and back at the end of the block, module by module.
-
-    Args:
-        game: Any module.
-    """
-    before = {module: module.training for module in game.modules()}
-    game.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in before.items():
-            module.training = training
 
 
 def cadence(steps: int) -> int:

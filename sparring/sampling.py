@@ -14,8 +14,7 @@ from torch import Tensor
 
 from sparring.chance import seeded
 from sparring.errors import DataError, GameError
-from sparring.game import Game, Samples
-from sparring.run import evaluation
+from sparring.game import Game, Samples, evaluation
 
 __all__ = ["generate", "latents", "parse_seeds", "path", "samples", "sampling", "slerp", "walk"]
 

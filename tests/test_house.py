@@ -16,7 +16,7 @@ FLOORS = [
     {"durable", "layers", "networks", "data", "metrics"},
     {"chance", "game", "average", "schedules", "trainer", "check", "games"},
     {"recipes"},
-    {"run", "arguments", "record", "state", "checkpoint", "journal", "stopping", "parallel"}
+    {"run", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
     | {"snapshots", "pictures", "sampling", "evaluate", "curves", "report"},
     {"cli", "demo", "__main__"},
 ]

@@ -17,8 +17,9 @@ from runs import IMAGES, difference, play, start
 from sparring import journal, record
 from sparring.arguments import built, plain, settings
 from sparring.errors import DataError, Diverged, GameError, RunError
+from sparring.game import evaluation
 from sparring.recipes.settings import Adam, Networks, RMSprop
-from sparring.run import Run, evaluation
+from sparring.run import Run
 from sparring.state import gathered
 from sparring.stopping import Stopped
 
@@ -345,3 +346,16 @@ def test_a_signal_ends_the_step_saves_and_tells(tmp_path, number, code):
     assert resumed.step == 3
     assert difference(gathered(play(resumed, 8)), gathered(straight)) == ""
     assert (tmp_path / "run/log.jsonl").read_bytes() == (tmp_path / "straight/log.jsonl").read_bytes()
+
+
+def test_tensorboard_events_hold_every_term_once_also_after_a_resume(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    play(start(tmp_path), 3, tensorboard=True)
+    play(start(tmp_path), 5, tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "events")).Reload()
+    assert sorted(events.Tags()["scalars"]) == ["D/adversarial", "G/adversarial"]
+    told = {line["step"]: line["terms"]["D/adversarial"] for line in journal.read(tmp_path / "log.jsonl")}
+    seen = {event.step: event.value for event in events.Scalars("D/adversarial")}
+    assert list(seen) == [1, 2, 3, 4, 5]
+    assert seen == pytest.approx(told)

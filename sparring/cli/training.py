@@ -38,6 +38,7 @@ class Goal:
         save_every: Steps between two checkpoints; about a tenth of the training unless told.
         picture_every: Steps between two pictures; likewise.
         keep: How many checkpoints stay.
+        tensorboard: Write TensorBoard's events, too.
     """
 
     steps: int | None = None
@@ -45,6 +46,7 @@ class Goal:
     save_every: int | None = None
     picture_every: int | None = None
     keep: int = 2
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,8 @@ def farewell(run: Run) -> None:
 
 def _reports(run: Run, goal: Goal) -> Any:
     """Yields the reports of a run up to its goal."""
-    pace: Any = {"save_every": goal.save_every, "picture_every": goal.picture_every, "keep": goal.keep}
+    names = ("save_every", "picture_every", "keep", "tensorboard")
+    pace: Any = {name: getattr(goal, name) for name in names}
     if not goal.kimg:
         yield from run.fit(_aim(goal), **pace)
         return
