@@ -6,6 +6,7 @@ BASE := python3
 
 demo: .venv/installed
 	@.venv/bin/sparring demo
+	@echo "(The commands are in .venv: first type  source .venv/bin/activate)"
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2
