@@ -201,7 +201,7 @@ class Run:
             for report in self._reports(steps):
                 self._count(report)
                 log.add(report)
-                if self.step % drawing == 0:
+                if self.step % drawing == 0 or self.step == steps:
                     self.picture()
                 if self.step % saving == 0 or self.step == steps:
                     saved.save()
