@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from sparring.game import Data, Game, LatentGame, Move
 from sparring.networks.roles import Shape
 from sparring.recipes import recipe
-from sparring.recipes.settings import Networks
+from sparring.recipes.settings import Adam, Networks
 
 
 class Flipped(Game):
@@ -50,9 +50,9 @@ def dcgan(shape: Shape, *, networks: Networks = Networks()) -> Flipped:
     return Flipped(recipe("dcgan")(shape, networks=networks))
 
 
-def rsgan(shape: Shape, *, networks: Networks = Networks()) -> Flipped:
+def rsgan(shape: Shape, *, networks: Networks = Networks(), critic: Adam = Adam(), generator: Adam = Adam()) -> Flipped:
     """RSGAN's broken twin."""
-    return Flipped(recipe("rsgan")(shape, networks=networks))
+    return Flipped(recipe("rsgan")(shape, networks=networks, critic=critic, generator=generator))
 
 
 def wgan_gp(shape: Shape, *, networks: Networks = Networks()) -> Flipped:
