@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -138,11 +139,20 @@ def table(cells: list[dict[str, Any]]) -> None:
         for which in ("untrained", "latest", "averaged"):
             judged = [cell[which] for cell in members]
             names = [name for name in judged[0] if name != "data"]
-            values = (f"{name} {_spread([one[name] for one in judged])}" for name in names)
+            values = (f"{name} {_spread([one[name] for one in judged if one[name] is not None])}" for name in names)
             print(f"{data:14} {recipe:26} {which:10} " + ", ".join(values))
 
 
+def _plain(value: Any) -> Any:
+    """JSON knows no infinity; a divergence of no samples is recorded as null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _spread(values: list[float]) -> str:
+    if not values:
+        return "–"
     deviation = f" ± {statistics.stdev(values):.3g}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.4g}{deviation}"
 
