@@ -72,7 +72,8 @@ def _seed(value: int, device: torch.device) -> None:
     """Seeds torch on the CPU and the device; `torch.manual_seed` would format a stack trace for each absent backend."""
     torch.default_generator.manual_seed(value)
     if device.type != "cpu":
-        getattr(torch, device.type).manual_seed(value)
+        backend = getattr(torch, device.type)
+        getattr(backend, "manual_seed_all", backend.manual_seed)(value)  # CUDA's plain one seeds the current device
 
 
 @contextmanager
