@@ -55,6 +55,14 @@ def rsgan(shape: Shape, *, networks: Networks = Networks(), critic: Adam = Adam(
     return Flipped(recipe("rsgan")(shape, networks=networks, critic=critic, generator=generator))
 
 
-def wgan_gp(shape: Shape, *, networks: Networks = Networks()) -> Flipped:
+def wgan_gp(
+    shape: Shape,
+    *,
+    networks: Networks = Networks(),
+    critic: Adam = Adam(),
+    generator: Adam = Adam(),
+    critic_steps: int = 5,
+) -> Flipped:
     """WGAN-GP's broken twin."""
-    return Flipped(recipe("wgan-gp")(shape, networks=networks))
+    settings = {"networks": networks, "critic": critic, "generator": generator, "critic_steps": critic_steps}
+    return Flipped(recipe("wgan-gp")(shape, **settings))
