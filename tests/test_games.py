@@ -11,6 +11,7 @@ from sparring.game import Move
 from sparring.games.gan import GAN, OneDrawGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGAN, WGANGP
+from sparring.layers.spectral import spectral
 from sparring.objectives import LeastSquares, NonSaturating, RelativisticAverage, logistic
 from sparring.penalties import gradient_penalty
 from sparring.trainer import owned, train, update
@@ -132,6 +133,28 @@ def test_a_batch_norm_critic_sees_real_and_fake_in_separate_passes(name):
     kinds = [{bool(value) for value in (x > 0).flatten().tolist()} for x in passes]
     assert kinds
     assert all(len(kind) == 1 for kind in kinds), "one pass held real and fake samples"
+
+
+def test_the_generators_move_leaves_the_critic_no_gradient_and_moves_only_its_statistics():
+    D = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), spectral(nn.Linear(4, 1)), nn.Flatten(0))
+    game = GAN(Point(0.5), D, NonSaturating(), **learn)
+    players = game.players()
+    for move in game.round(batches(), 0):
+        if move.player == "G":
+            update(move, players)
+    before = {name: value.clone() for name, value in D.state_dict().items()}
+    moves = game.round(batches(), 0)
+    next(moves)  # D's, not made
+    between = {name: value.clone() for name, value in D.state_dict().items()}
+    update(next(moves), players)
+    assert all(parameter.grad is None for parameter in D.parameters())
+    after = D.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, between[name])}
+    assert changed == {"1.running_mean", "1.running_var", "1.num_batches_tracked"} | {
+        name for name in changed if name.endswith(("_u", "_v"))
+    }
+    assert between["1.num_batches_tracked"] - before["1.num_batches_tracked"] == 2, "real and fake, one pass each"
+    assert after["1.num_batches_tracked"] - between["1.num_batches_tracked"] == 1
 
 
 def test_games_with_one_player_each_turn_yield_single_moves(make):
