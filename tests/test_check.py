@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 from torch import nn
-from toys import GAMES, LinearCritic, Point, batches
 
 from sparring.check import check_game
 from sparring.errors import GameError
 from sparring.game import Game, LatentGame, Move, adam
+from toys import GAMES, LinearCritic, Point, batches
 
 
 class Honest(LatentGame):

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from closed_forms import CHANCE, ROWS, P, Q, divergence_gradient, generator_gradient
 
+from closed_forms import CHANCE, ROWS, P, Q, divergence_gradient, generator_gradient
 from sparring.divergences import DIVERGENCES, FGAN, FGANAlternative, alpha, weighted_jensen_shannon
 from sparring.theory import best_critic, f_divergence, jensen_shannon, kl, total_variation, variational_bound
 

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from toys import GAMES, LinearCritic, Point, batches, learn, slide
 
 from sparring.chance import drawing
 from sparring.check import check_game
@@ -15,6 +14,7 @@ from sparring.layers.spectral import spectral
 from sparring.objectives import LeastSquares, NonSaturating, RelativisticAverage, logistic
 from sparring.penalties import gradient_penalty
 from sparring.trainer import owned, train, update
+from toys import GAMES, LinearCritic, Point, batches, learn, slide
 
 
 @pytest.fixture(params=GAMES)

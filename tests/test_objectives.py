@@ -7,8 +7,8 @@ import textwrap
 
 import pytest
 import torch
-from closed_forms import OBJECTIVES, RELATIVISTIC, P, Q, divergence_gradient, generator_gradient
 
+from closed_forms import OBJECTIVES, RELATIVISTIC, P, Q, divergence_gradient, generator_gradient
 from sparring.objectives import (
     Hinge,
     LeastSquares,

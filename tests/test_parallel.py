@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import ranks
 import torch
 
+import ranks
 import runs
 from sparring import checkpoint, parallel
 from sparring.errors import RunError

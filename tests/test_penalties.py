@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from closed_forms import P, Q
 from torch import nn
 
+from closed_forms import P, Q
 from sparring.objectives import Minimax, Wasserstein
 from sparring.penalties import clip, dragan, full_precision, gradient_penalty, r1, r2
 from sparring.theory import dirac_eigenvalues, penalised_slope, wasserstein1

@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 from torch import nn
-from toys import LinearCritic, Point, batches, learn
 
 from sparring import sampling
 from sparring.errors import DataError, GameError
@@ -16,6 +15,7 @@ from sparring.objectives import NonSaturating
 from sparring.recipes import recipe
 from sparring.recipes.settings import Networks
 from sparring.trainer import train
+from toys import LinearCritic, Point, batches, learn
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from closed_forms import OBJECTIVES, P, Q
 
+from closed_forms import OBJECTIVES, P, Q
 from sparring.objectives import Hinge, LeastSquares, Relativistic, RelativisticAverage, hinged, logistic, squared
 from sparring.theory import (
     best_critic,

@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 from torch import nn
-from toys import GAMES, LinearCritic, Point, batches, learn
 
 from sparring.average import Average
 from sparring.errors import Diverged, GameError
@@ -15,6 +14,7 @@ from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
 from sparring.objectives import NonSaturating, Wasserstein
 from sparring.trainer import owned, train, update
+from toys import GAMES, LinearCritic, Point, batches, learn
 
 
 class Saddle(Game):
