@@ -118,9 +118,8 @@ def judge(run: Run, game: sparring.Game) -> dict[str, Any]:
 
 def record(suite: str) -> None:
     """Writes the finished cells of a suite, with everything needed to run them again."""
-    cells = [
-        json.loads(done.read_text()) for cell in SUITES[suite] if (done := RUNS / cell.name / "cell.json").exists()
-    ]
+    finished = [RUNS / cell.name / "cell.json" for cell in SUITES[suite]]
+    cells = [_plain(json.loads(done.read_text())) for done in finished if done.exists()]
     record = {
         "command": f"python benchmarks/quality.py {suite}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
@@ -130,7 +129,7 @@ def record(suite: str) -> None:
         "cells": cells,
     }
     out = RESULTS / f"quality-{suite}.json"
-    out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    out.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     table(cells)
     print(f"{len(cells)} of {len(SUITES[suite])} cells written to {out.relative_to(ROOT)}.")
 
