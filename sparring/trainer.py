@@ -26,6 +26,8 @@ from sparring.game import Data, Game, Move, Turn
 
 Players = Mapping[str, Optimizer]
 
+ALONE = (0, 1)  # rank and number of processes
+
 
 @dataclass(frozen=True)
 class Report:
@@ -138,7 +140,7 @@ def _play(
     game: Game, data: Data, step: int, players: Players, *, seed: int, parts: int, precision: torch.dtype | None
 ) -> Report:
     """Plays one round, its parts in lockstep, and tells what happened."""
-    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, world = _place()
     device, tally = game.device, _Tally(data, parts, world)
     rounds = [game.round(tally, step) for _ in range(parts)]
     turn, going = 0, True
@@ -203,26 +205,35 @@ def _loss(move: Move, players: Players) -> Tensor:
 
 
 def _average_gradients(parameters: list[Tensor]) -> None:
-    """Averages the gradients over processes, as one flat tensor; a missing gradient counts as zero."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
+    """Averages the gradients over processes; a missing gradient counts as zero."""
+    if _place() == ALONE:
         return
-    flat = _average(torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]))
-    for parameter, gradient in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        parameter.grad = gradient.view_as(parameter)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    for parameter, gradient in zip(parameters, _averaged(gradients), strict=True):
+        parameter.grad = gradient
 
 
 def _average_statistics(game: nn.Module) -> None:
     """Averages batch-norm statistics over processes, so that every rank holds the same game."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
+    if _place() == ALONE:
         return
     norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
     if buffers:
-        flat = _average(torch.cat([b.flatten() for b in buffers]))
-        for buffer, mean in zip(buffers, flat.split([b.numel() for b in buffers]), strict=True):
-            buffer.copy_(mean.view_as(buffer))
+        for buffer, mean in zip(buffers, _averaged(buffers), strict=True):
+            buffer.copy_(mean)
 
 
-def _average(flat: Tensor) -> Tensor:
+def _averaged(tensors: list[Tensor]) -> list[Tensor]:
+    """Returns the means of tensors over processes, by one all-reduce of one flat tensor."""
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
-    return flat / dist.get_world_size()
+    means = (flat / dist.get_world_size()).split([tensor.numel() for tensor in tensors])
+    return [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)]
+
+
+def _place() -> tuple[int, int]:
+    """Returns the rank of this process and the number of processes."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return ALONE
+    return dist.get_rank(), dist.get_world_size()

@@ -24,7 +24,7 @@ from sparring.data.sources import Source
 from sparring.errors import DataError
 
 ROOT = os.environ.get("SPARRING_DATA")
-real = [pytest.mark.data, pytest.mark.skipif(ROOT is None, reason="SPARRING_DATA is not set")]
+real = [pytest.mark.data]
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
 LABELS = np.array([3, 1, 4, 1, 5], np.uint8)
@@ -205,7 +205,6 @@ def test_the_real_idx_sets(name, mean, first, tmp_path):
 
 
 @pytest.mark.data
-@pytest.mark.skipif(ROOT is None, reason="SPARRING_DATA is not set")
 def test_the_real_cifar10():
     with closing(standard.cifar10(Path(str(ROOT)))) as source:
         batch = np.stack(list(islice(source.images(None, None), 10_000)))
@@ -219,7 +218,6 @@ def test_the_real_cifar10():
 
 
 @pytest.mark.data
-@pytest.mark.skipif(ROOT is None, reason="SPARRING_DATA is not set")
 def test_real_photographs(tmp_path):
     data = load(Path(str(ROOT)) / "cat2dog" / "cat2dog_128.zip" / "testA", size=32, cache=tmp_path)
     assert (len(data), data.shape, data.classes) == (100, (3, 32, 32), ())

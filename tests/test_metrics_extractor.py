@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 
 import numpy as np
 import pytest
@@ -301,7 +300,6 @@ def test_dropping_classes_raises_the_distance_and_costs_recall_alone(judge, halv
 
 
 @pytest.mark.data
-@pytest.mark.skipif("SPARRING_DATA" not in os.environ, reason="needs SPARRING_DATA")
 def test_fashion_mnist_is_told_apart(tmp_path):
     extractor = train_extractor(data.load("fashion-mnist", size=32, cache=tmp_path))
     assert extractor.accuracy >= 0.85  # 0.87 measured
