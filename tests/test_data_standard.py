@@ -84,6 +84,7 @@ def test_mnist_in_other_sizes(root, tmp_path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"\0\0", gzip.compress(b"x")[:-4], gzip.compress(idx(IMAGES)[:-1]), gzip.compress(idx(LABELS)), b"\x1f\x8b9"],
+    ids=["empty", "two bytes", "cut gzip", "cut images", "labels", "no gzip"],  # gzip holds the time: no id to sort by
 )
 def test_damaged_files_are_named(root, content):
     path = root / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
