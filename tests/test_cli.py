@@ -145,7 +145,7 @@ def test_flags_reach_the_recipe(tmp_path):
     arguments = json.loads((out / "run.json").read_text())["arguments"]
     assert arguments["critic"] == {"rate": 0.003, "betas": [0.5, 0.999]}
     assert arguments["generator"] == {"rate": 0.0002, "betas": [0.0, 0.9]}
-    assert arguments["networks"] == {"network": None, "latent": 100, "width": 8}
+    assert arguments["networks"] == {"network": None, "latent": None, "width": 8}
     assert arguments["smoothing"] == 0.9
 
 

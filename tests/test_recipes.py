@@ -76,6 +76,13 @@ def test_the_settings_are_the_papers(name):
     assert getattr(game, "critic_steps", 1) == critic_steps
 
 
+@pytest.mark.parametrize(("name", "latent"), [("nsgan", 100), ("wgan-gp", 128), ("rsgan", 128), ("sngan", 128)])
+def test_the_noise_is_the_papers(name, latent):
+    assert recipe(name)((1, 8, 8), networks=Networks(width=8)).G.latent == latent
+    assert recipe(name)((2,)).G.latent == 2, "the toys of ALI, PacGAN and WGAN-GP"
+    assert recipe(name)((2,), networks=Networks(latent=5)).G.latent == 5
+
+
 def test_the_paper_sizes():
     dcgan = recipe("dcgan")((3, 64, 64))
     assert sum(p.numel() for p in dcgan.G.parameters()) == 3_576_704

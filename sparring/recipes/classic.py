@@ -104,7 +104,7 @@ def lsgan(
 def hinge(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(betas=(0.0, 0.9)),
     generator: Adam = Adam(betas=(0.0, 0.9)),
     critic_steps: int = 1,
@@ -118,7 +118,7 @@ def hinge(
         generator: How G learns.
         critic_steps: Moves of D for each move of G.
     """
-    G, D = networks.pair(shape, SPECTRAL)
+    G, D = networks.pair(shape, SPECTRAL, latent=128)
     return GAN(G, D, Hinge(), critic_steps=critic_steps, critic=critic, generator=generator)
 
 
@@ -174,7 +174,7 @@ def dcgan(
 def sngan(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(betas=(0.0, 0.9)),
     generator: Adam = Adam(betas=(0.0, 0.9)),
     critic_steps: int = 5,
@@ -190,6 +190,6 @@ def sngan(
         critic_steps: Moves of D for each move of G.
         decay: The step at which the learning rates, falling linearly, reach zero.
     """
-    G, D = networks.pair(shape, SPECTRAL, images="resnet")
+    G, D = networks.pair(shape, SPECTRAL, images="resnet", latent=128)
     settings = {"critic": critic, "generator": generator, "schedule": linear(decay)}
     return GAN(G, D, Hinge(), critic_steps=critic_steps, **settings)

@@ -11,7 +11,7 @@ from sparring.recipes.settings import SPECTRAL, Adam, Networks
 def rsgan(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
@@ -31,7 +31,7 @@ def rsgan(
 def rasgan(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
@@ -51,7 +51,7 @@ def rasgan(
 def ralsgan(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
@@ -71,7 +71,7 @@ def ralsgan(
 def rahinge(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
@@ -91,5 +91,5 @@ def rahinge(
 def _relativistic(
     objective: Objective, shape: Shape, networks: Networks, critic: Adam, generator: Adam, critic_steps: int
 ) -> RelativisticGAN:
-    G, D = networks.pair(shape, SPECTRAL, images="cnn")
+    G, D = networks.pair(shape, SPECTRAL, images="cnn", latent=128)
     return RelativisticGAN(G, D, objective, critic_steps=critic_steps, critic=critic, generator=generator)

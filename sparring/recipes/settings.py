@@ -86,15 +86,22 @@ class Networks:
 
     Attributes:
         network: Kind of network; a perceptron for points and the paper's for images unless told.
-        latent: Coordinates of the noise z.
+        latent: Coordinates of the noise z; 2 for points and the paper's number for images unless told.
         width: Units or channels of the networks; the paper's unless told.
     """
 
     network: Network | None = None
-    latent: int = 100
+    latent: int | None = None
     width: int | None = None
 
-    def pair(self, shape: Shape, restraint: Restraint, images: Network = "dcgan", points: Network = "toy") -> Pair:
+    def pair(
+        self,
+        shape: Shape,
+        restraint: Restraint,
+        images: Network = "dcgan",
+        points: Network = "toy",
+        latent: int = 100,
+    ) -> Pair:
         """Builds G and D.
 
         Args:
@@ -102,6 +109,8 @@ class Networks:
             restraint: What keeps D in bounds.
             images: The recipe's networks for images.
             points: The recipe's networks for points.
+            latent: The recipe's noise for images. Points have 2 coordinates of it (Dumoulin et al., 2017; Lin et al.,
+                2018; Gulrajani et al., 2017): with 128, WGAN-GP is far slower on the same plane (docs/log.md).
 
         Raises:
             DataError: If the networks cannot make data of this shape.
@@ -109,7 +118,8 @@ class Networks:
         chosen = self.network or (images if len(shape) == 3 else points)
         if chosen in _CONVOLVE and len(shape) != 3:
             raise DataError(f"The network {chosen} makes images, not points: pass --network toy or --network mlp.")
-        G, D = _PAIRS[chosen](shape, self.latent, {} if self.width is None else {"width": self.width}, restraint)
+        noise = self.latent or (latent if len(shape) == 3 else 2)
+        G, D = _PAIRS[chosen](shape, noise, {} if self.width is None else {"width": self.width}, restraint)
         layout = torch.channels_last if chosen in _CONVOLVE else torch.contiguous_format  # convolves 1.2 times as fast
         return _laid_out(G, layout), _laid_out(restraint.finish(D), layout)
 

@@ -35,7 +35,7 @@ def wgan(
 def wgan_gp(
     shape: Shape,
     *,
-    networks: Networks = Networks(latent=128),
+    networks: Networks = Networks(),
     critic: Adam = Adam(1e-4, (0.5, 0.9)),
     generator: Adam = Adam(1e-4, (0.5, 0.9)),
     penalty: float | None = None,
@@ -51,6 +51,6 @@ def wgan_gp(
         penalty: Weight of the gradient penalty; 0.1 for points and 10 for images unless told.
         critic_steps: Moves of D for each move of G.
     """
-    G, D = networks.pair(shape, PENALISED, points="mlp")
+    G, D = networks.pair(shape, PENALISED, points="mlp", latent=128)
     weight = penalty if penalty is not None else 10.0 if len(shape) == 3 else 0.1
     return WGANGP(G, D, penalty=weight, critic_steps=critic_steps, critic=critic, generator=generator)
