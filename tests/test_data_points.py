@@ -10,7 +10,7 @@ from sparring.data import Dataset, load
 from sparring.data.dataset import fingerprint
 from sparring.errors import DataError
 
-MIXTURES = {"ring": (8, 0.01), "grid": (25, 0.05), "mixture9": (9, 0.05)}
+MIXTURES = {"ring": (8, 0.01), "grid": (25, 0.05), "grid100": (100, 0.015), "mixture9": (9, 0.05)}
 
 
 def everything(name: str) -> tuple[torch.Tensor, ...]:
@@ -49,6 +49,8 @@ def test_centres_are_those_of_the_papers():
     assert {tuple(centre) for centre in load("grid").mixture.centres.tolist()} == {
         (x, y) for x in (-4, -2, 0, 2, 4) for y in (-4, -2, 0, 2, 4)
     }
+    ticks = sorted({round(9 * x) for centre in load("grid100").mixture.centres.tolist() for x in centre})
+    assert ticks == [-9, -7, -5, -3, -1, 1, 3, 5, 7, 9]
     assert {tuple(centre) for centre in load("mixture9").mixture.centres.tolist()} == {
         (x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)
     }

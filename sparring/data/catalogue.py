@@ -11,7 +11,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.embedded import digits
 from sparring.data.files import open_files
 from sparring.data.pictures import require_form
-from sparring.data.points import grid, mixture9, ring, spiral, swiss_roll
+from sparring.data.points import grid, grid100, mixture9, ring, spiral, swiss_roll
 from sparring.data.prepared import Progress, cache_folder, cached, opened, store
 from sparring.data.sources import Arrays, Pictures, Source
 from sparring.data.standard import FASHION, MNIST, cifar10
@@ -20,6 +20,7 @@ from sparring.errors import DataError
 POINTS: dict[str, Callable[[], Dataset]] = {
     "ring": ring,
     "grid": grid,
+    "grid100": grid100,
     "mixture9": mixture9,
     "swiss-roll": swiss_roll,
     "spiral": spiral,

@@ -4,6 +4,7 @@
 |------------|-----------------------------------------------------------------|--------------------------------|
 | ring       | 8 centres (cos 2πi/8, sin 2πi/8), σ = 0.01                      | Lin et al., 2018 (PacGAN)      |
 | grid       | 25 centres {−4, −2, 0, 2, 4}², σ = 0.05                         | Lin et al., 2018 (PacGAN)      |
+| grid100    | 100 centres on [−1, 1]², a step of 2/9, σ = 0.015               | HyperGAN 2.0, its default data |
 | mixture9   | 9 centres {−2, 0, 2}², σ = 0.05                                 | Xiangli et al., 2020 (Realness) |
 | swiss-roll | (t cos t, t sin t) + 0.25 N(0, I), t ~ U(1.5π, 4.5π), all / 7.5 | Gulrajani et al., 2017         |
 | spiral     | s (cos 6πs, sin 6πs) + 0.01 N(0, I), s = √u, u ~ U(0, 1)        | ours: three turns, evenly      |
@@ -29,6 +30,11 @@ def ring() -> Dataset:
 def grid() -> Dataset:
     """Twenty-five modes on a square lattice."""
     return gaussians("grid", lattice(-4, -2, 0, 2, 4), 0.05)
+
+
+def grid100() -> Dataset:
+    """A hundred modes on a square lattice."""
+    return gaussians("grid100", lattice(*np.linspace(-1, 1, 10)), 0.015)
 
 
 def mixture9() -> Dataset:
