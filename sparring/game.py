@@ -97,6 +97,10 @@ class Game(nn.Module, ABC):
         """Returns the names of the networks that sampling uses, which are therefore worth averaging."""
         return ()
 
+    def critics(self) -> tuple[str, ...]:
+        """Returns the names of the networks that see samples and judge them, on which training aids may act."""
+        return ()
+
     @property
     def device(self) -> torch.device:
         """Where the networks live."""
@@ -139,6 +143,10 @@ class LatentGame(Game):
     def sampling(self) -> tuple[str, ...]:
         """Sampling uses G alone."""
         return ("G",)
+
+    def critics(self) -> tuple[str, ...]:
+        """D alone sees samples."""
+        return ("D",)
 
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), shape (n, latent)."""

@@ -1,0 +1,180 @@
+"""What every training aid is made of: a game around a game.
+
+    aided = InstanceNoise(R1(game, ...), ...)         an aid wraps any game, and an aided game again
+
+A wrapper changes what goes into a round (the data), what comes out of it (the moves), or what the critics see of their
+samples. It never repeats a round. Whatever it does not change is the inner game's: players, pace, abilities, networks.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Move, Turn
+
+ABILITIES = ("noise", "sample", "encode", "translate")
+
+
+class Wrapper(Game):
+    """A game that plays another.
+
+    Args:
+        game: The game to play.
+
+    Attributes:
+        game: That game, possibly a wrapper again.
+    """
+
+    def __init__(self, game: Game) -> None:
+        super().__init__()
+        self.game = game
+        # Protocols look for attributes that are there, not for those that __getattr__ would find.
+        able = (name for name in ABILITIES if hasattr(game, name) and not hasattr(type(self), name))
+        self.__dict__.update({name: getattr(game, name) for name in able})
+
+    def __getattr__(self, name: str) -> Any:
+        """Finds whatever the wrapper lacks in the game: its networks, objective, abilities."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "game":
+                raise
+            return getattr(self.game, name)
+
+    @property
+    def core(self) -> Game:
+        """The innermost game, whose networks an aid may replace before the first step."""
+        return self.game.core if isinstance(self.game, Wrapper) else self.game
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns those of the game."""
+        return self.game.players()
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round."""
+        yield from self.game.round(data, step)
+
+    def pace(self, step: int) -> float:
+        """Returns that of the game."""
+        return self.game.pace(step)
+
+    def sampling(self) -> tuple[str, ...]:
+        """Returns those of the game, by their paths from here."""
+        return tuple(f"game.{name}" for name in self.game.sampling())
+
+    def critics(self) -> tuple[str, ...]:
+        """Returns those of the game, by their paths from here."""
+        return tuple(f"game.{name}" for name in self.game.critics())
+
+
+class ExtraTerms(Wrapper):
+    """A wrapper that adds terms to moves: penalties, regularisers."""
+
+    @abstractmethod
+    def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
+        """Returns what a player minimises besides; nothing, where it is not concerned.
+
+        Args:
+            player: Who is about to move.
+            x: The last real samples that the round has drawn, (N, *shape).
+            step: The step.
+        """
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round, with more terms in its moves."""
+        drawn = Remembering(data)
+        for turn in self.game.round(drawn, step):
+            yield each(turn, lambda move: Move(move.player, **move.terms, **self.terms(move.player, drawn.x, step)))
+
+
+class Remembering:
+    """Hands on the batches of another stream and keeps the last one.
+
+    Args:
+        data: The stream.
+
+    Attributes:
+        batch: The last batch.
+    """
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+        self.batch: tuple[Tensor, ...] = ()
+
+    def __iter__(self) -> Remembering:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        self.batch = next(self.data)
+        return self.batch
+
+    @property
+    def x(self) -> Tensor:
+        """The images or points of the last batch."""
+        if not self.batch:
+            raise GameError("An aid that looks at real samples wraps a game that has drawn none before its move.")
+        return self.batch[0]
+
+
+class Through(nn.Module):
+    """A critic that sees its samples through a transform; everything else about it stays.
+
+    Args:
+        transform: Maps samples (N, *shape) to the like.
+        critic: The critic; its further arguments (labels, coarse images) are handed on.
+    """
+
+    def __init__(self, transform: nn.Module, critic: nn.Module) -> None:
+        super().__init__()
+        self.transform, self.critic = transform, critic
+
+    def __getattr__(self, name: str) -> Any:
+        """Finds the critic's own attributes, such as its shape."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "critic":
+                raise
+            return getattr(self.critic, name)
+
+    def forward(self, x: Tensor, *given: Tensor) -> Tensor:
+        """Scores what the transform makes of x."""
+        return self.critic(self.transform(x), *given)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The critic's features of what the transform makes of x."""
+        return self.critic.features(self.transform(x))  # type: ignore[operator]
+
+
+def see_through(game: Game, transform: Callable[[], nn.Module]) -> None:
+    """Lets every critic of a game see its samples through a transform of its own.
+
+    Args:
+        game: The game, aided or not; its critics are replaced.
+        transform: Makes the transform of one critic.
+
+    Raises:
+        GameError: If the game names no critic.
+    """
+    if not game.critics():
+        raise GameError(f"{type(game).__name__} names no network in critics(): this aid has nothing to act on.")
+    for path in game.critics():
+        owner, _, name = path.rpartition(".")
+        critic = game.get_submodule(path)
+        setattr(game.get_submodule(owner), name, Through(transform(), critic))
+
+
+def each(turn: Turn, change: Callable[[Move], Move]) -> Turn:
+    """Returns a turn with every move changed.
+
+    Args:
+        turn: One move, or simultaneous ones.
+        change: Maps a move to another.
+    """
+    return change(turn) if isinstance(turn, Move) else tuple(change(move) for move in turn)
