@@ -1,0 +1,69 @@
+"""Search for the least value of a function: what closed forms are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Function = Callable[[Tensor], Tensor]
+
+
+def descend(function: Function, start: Tensor) -> Tensor:
+    """Return where L-BFGS (Liu and Nocedal, 1989) comes to rest, in float64: a local minimum of a smooth function.
+
+    Args:
+        function: Maps values (N,) to a scalar.
+        start: Where to start (N,).
+
+    >>> descend(lambda x: (x - 3).square().sum(), torch.zeros(1))
+    tensor([3.], dtype=torch.float64)
+    """
+    values = start.detach().double().clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [values], max_iter=2000, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> float:
+        value = function(values)
+        (values.grad,) = torch.autograd.grad(value, values)
+        return value.item()
+
+    optimizer.step(closure)
+    return values.detach()
+
+
+def least(function: Function, start: Tensor) -> Tensor:
+    """Return where a convex function is least, kinks or not.
+
+    Args:
+        function: Maps values (N,) to a scalar.
+        start: Where to start (N,), within 20 of the minimum.
+    """
+    values = descend(function, start).requires_grad_()
+
+    def slope() -> Tensor:
+        return torch.autograd.grad(function(values), values)[0]
+
+    if slope().norm() > 1e-5:  # the function has kinks, where L-BFGS stalls
+        _descend_by_ellipsoids(slope, values.detach())
+    return values.detach()
+
+
+def _descend_by_ellipsoids(slope: Callable[[], Tensor], center: Tensor, radius: float = 20.0) -> None:
+    """Move `center` in place to the minimum of a convex function, smooth or not, that lies within `radius`.
+
+    The ellipsoid method: a subgradient cuts the region in half, and the least ellipsoid around the kept half is the
+    next region. The root below bounds what is still to be gained, so the end is certain.
+    """
+    n = len(center)
+    region = radius**2 * torch.eye(n, dtype=center.dtype, device=center.device)
+    while True:
+        g = slope()
+        cut = region @ g
+        root = (g @ cut).clamp(min=0).sqrt()
+        if root < 1e-9:
+            return
+        center -= cut / ((n + 1) * root)
+        region = n**2 / (n**2 - 1) * (region - 2 / (n + 1) * torch.outer(cut, cut) / root**2)
