@@ -27,6 +27,7 @@ _HOME = {
     "update": "trainer",
     "check_game": "check",
     "Objective": "objectives",
+    "Aids": "aids",
     "RECIPES": "recipes",
     "recipe": "recipes",
     "Run": "run",

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from sparring import __version__, parallel
-from sparring.arguments import FACTS, declared, plain, settings
+from sparring.aids import Aids, aided
+from sparring.arguments import FACTS, built, declared, plain, recorded, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
 from sparring.durable import writing, written
@@ -58,6 +59,18 @@ def write(folder: Path, record: Record) -> None:
     """
     with writing(folder / FILE), written(folder / FILE) as file:
         file.write(json.dumps(record, indent=1).encode() + b"\n")
+
+
+def play(recipe: str, arguments: Record, aids: Aids | Record) -> Record:
+    """Describes the game: the recipe, all its arguments, and those aids that are not at their defaults.
+
+    Args:
+        recipe: The recipe's name.
+        arguments: As given to `sparring.Run.create`.
+        aids: As given to `sparring.Run.create`.
+    """
+    given = aids if isinstance(aids, Aids) else built(Aids, aids)
+    return {"recipe": recipe, "arguments": recorded(recipe, arguments), "aids": given.chosen()}
 
 
 def data(dataset: Dataset, *, size: int | None, channels: int | None, root: str | Path | None, mirror: bool) -> Record:
@@ -121,9 +134,10 @@ def game(record: Record) -> Game:
     chosen = settings(function, record["arguments"])
     known = {**record["data"]["facts"], "shape": tuple(record["data"]["facts"]["shape"])}
     facts = {name: known[name] for name in FACTS if name in signature(function).parameters}
+    aids = built(Aids, record.get("aids", {}))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(mix(record["seed"], -1))
-        return function(**facts, **chosen)
+        return aided(lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], aids)
 
 
 def require_equal(folder: Path, old: Record, new: Record) -> None:

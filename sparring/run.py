@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sparring import checkpoint, parallel, record
-from sparring.arguments import recorded
+from sparring.aids import Aids
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.durable import locked, writing
@@ -77,6 +77,7 @@ class Run:
         *,
         data: str | Path,
         arguments: dict[str, Any] | None = None,
+        aids: Aids | dict[str, Any] | None = None,
         size: int | None = None,
         channels: int | None = None,
         data_root: str | Path | None = None,
@@ -95,6 +96,7 @@ class Run:
             recipe: A name of `sparring.RECIPES`, or ``module:function``.
             data: A name or path, see `sparring.data.load`.
             arguments: The recipe's keyword arguments: values, or for dataclasses dicts of their fields.
+            aids: Training aids around the recipe's game.
             size: Height and width of images.
             channels: Channels of images.
             data_root: Where the standard data sets are.
@@ -109,19 +111,16 @@ class Run:
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
-        record.require_sense(seed=seed, parts=parts, average=average, precision=precision)
+        plain: dict[str, Any] = {"seed": seed, "parts": parts, "average": average, "precision": precision}
+        record.require_sense(**plain)
         folder, where = Path(folder), parallel.device(device)
         parallel.join(where)
         dataset = load_data(data, size=size, channels=channels, root=data_root)
         settings: record.Record = {
-            "recipe": recipe,
-            "arguments": recorded(recipe, arguments or {}),
+            **record.play(recipe, arguments or {}, aids or {}),
             "data": record.data(dataset, size=size, channels=channels, root=data_root, mirror=mirror),
-            "seed": seed,
             "batch": batch if batch is not None else 64 if len(dataset.shape) == 3 else 256,
-            "parts": parts,
-            "average": average,
-            "precision": precision,
+            **plain,
             "made": record.circumstances(where),
         }
         if (folder / record.FILE).exists():

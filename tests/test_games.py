@@ -11,7 +11,7 @@ from sparring.games.gan import GAN, OneDrawGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGAN, WGANGP
 from sparring.layers.spectral import spectral
-from sparring.objectives import LeastSquares, NonSaturating, RelativisticAverage, logistic
+from sparring.objectives import LeastSquares, NonSaturating, Relativistic, RelativisticAverage, logistic
 from sparring.penalties import gradient_penalty
 from sparring.trainer import owned, train, update
 from toys import GAMES, LinearCritic, Point, batches, learn, slide
@@ -53,6 +53,13 @@ def test_the_critic_ranks_real_above_fake(make):
             if move.player == "D":
                 update(move, players)
     assert game.D(torch.full((1, 2), 3.0)) > game.D(torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("kind", [GAN, RelativisticGAN, WGAN, WGANGP])
+def test_either_player_moves_as_often_as_told(kind):
+    objective = {GAN: [LeastSquares()], RelativisticGAN: [Relativistic(logistic)]}.get(kind, [])
+    game = kind(Point(), LinearCritic((0.1, 0.2)), *objective, critic_steps=3, generator_steps=2, **learn)
+    assert check_game(game, batches()).turns == (("D",),) * 3 + (("G",),) * 2
 
 
 def test_critic_and_generator_moves_are_the_objective_on_these_samples():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
+from sparring.aids import Aids
 from sparring.cli.flags import parsed, with_recipe
 from sparring.cli.screen import say, ticker
 from sparring.errors import RunError, SparringError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Goal", "Training", "describe", "farewell", "fit", "resume", "train"]
 
 STEPS = 10_000  # unless told
+NO_AIDS = Aids()
 FOREVER = 10**12  # steps, where images are counted instead
 GOAL = "goal.json"  # in the run's folder: how far to go, for a `resume` that does not say
 
@@ -56,6 +58,7 @@ class Training:
     Attributes:
         data: Name of a data set, or path of a folder or zip of images, or of an array file.
         goal: How far.
+        aids: Training aids around the recipe's game.
         out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
         seed: Decides everything random.
         batch: Rows of a batch over all processes; 64 images or 256 points unless told.
@@ -72,6 +75,7 @@ class Training:
 
     data: str
     goal: Annotated[Goal, arg(name="")] = Goal()
+    aids: Aids = NO_AIDS
     out: Path | None = None
     seed: int = 0
     batch: int | None = None

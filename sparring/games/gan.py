@@ -1,7 +1,7 @@
 """Generative adversarial networks with any objective (Goodfellow et al., 2014, Algorithm 1).
 
     repeat k times:  D minimises  L_D(D(x), D(G(z)))        G held fixed
-    once:            G minimises  L_G(D(G(z)))              D held fixed
+    then (once):     G minimises  L_G(D(G(z)))              D held fixed
 
 The objective decides the rest: minimax and non-saturating (Goodfellow et al., 2014), least squares (Mao et al., 2017),
 hinge (Lim & Ye, 2017; Miyato et al., 2018), every f-divergence (Nowozin et al., 2016). D sees real and fake images in
@@ -21,19 +21,29 @@ from sparring.objectives import Objective
 
 
 class GAN(LatentGame):
-    """Algorithm 1: k moves of D, each against new fakes, then one of G against new noise.
+    """Algorithm 1: k moves of D, each against new fakes, then one of G (or more) against new noise.
 
     Args:
         G: Generator (N, latent) -> (N, *shape).
         D: Critic (N, *shape) -> (N,).
         objective: The two losses.
         critic_steps: k, the moves of D in a round.
+        generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, objective: Objective, *, critic_steps: int = 1, **settings: Any):
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        objective: Objective,
+        *,
+        critic_steps: int = 1,
+        generator_steps: int = 1,
+        **settings: Any,
+    ):
         super().__init__(G, D, **settings)
-        self.objective, self.critic_steps = objective, critic_steps
+        self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""
@@ -41,7 +51,8 @@ class GAN(LatentGame):
             x, *_ = next(data)
             fake = self.fakes(len(x))
             yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(fake)))
-        yield Move("G", adversarial=self.objective.generator(self.D(self.G(self.noise(len(x))))))
+        for _ in range(self.generator_steps):
+            yield Move("G", adversarial=self.objective.generator(self.D(self.G(self.noise(len(x))))))
 
 
 class OneDrawGAN(LatentGame):

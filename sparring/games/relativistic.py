@@ -26,19 +26,30 @@ class RelativisticGAN(LatentGame):
         D: Critic (N, *shape) -> (N,).
         objective: `Relativistic` or `RelativisticAverage`.
         critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, objective: Objective, *, critic_steps: int = 1, **settings: Any):
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        objective: Objective,
+        *,
+        critic_steps: int = 1,
+        generator_steps: int = 1,
+        **settings: Any,
+    ):
         super().__init__(G, D, **settings)
-        self.objective, self.critic_steps = objective, critic_steps
+        self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G against new real images."""
         for _ in range(self.critic_steps):
             x, *_ = next(data)
             yield Move("D", relativistic=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
-        x, *_ = next(data)
-        with torch.no_grad():  # no path from the real scores to G
-            real = self.D(x)
-        yield Move("G", relativistic=self.objective.generator(self.D(self.G(self.noise(len(x)))), real))
+        for _ in range(self.generator_steps):
+            x, *_ = next(data)
+            with torch.no_grad():  # no path from the real scores to G
+                real = self.D(x)
+            yield Move("G", relativistic=self.objective.generator(self.D(self.G(self.noise(len(x)))), real))

@@ -19,8 +19,6 @@ from sparring.game import Data, LatentGame, Move
 from sparring.objectives import Wasserstein
 from sparring.penalties import clip, gradient_penalty
 
-wasserstein = Wasserstein()
-
 
 class WGAN(LatentGame):
     """Wasserstein GAN with weight clipping (Arjovsky et al., 2017, Algorithm 1).
@@ -32,6 +30,7 @@ class WGAN(LatentGame):
         critic_steps: Moves of D in a round.
         burst: Moves of D in each of the first 25 rounds and in every 500th, to bring D near its optimum; the authors'
             code uses 100, the paper's box none.
+        generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
@@ -43,10 +42,12 @@ class WGAN(LatentGame):
         bound: float = 0.01,
         critic_steps: int = 5,
         burst: int | None = None,
+        generator_steps: int = 1,
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
-        self.bound, self.critic_steps = bound, critic_steps
+        self.objective = Wasserstein()
+        self.bound, self.critic_steps, self.generator_steps = bound, critic_steps, generator_steps
         self.burst = critic_steps if burst is None else burst
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
@@ -54,9 +55,10 @@ class WGAN(LatentGame):
         for _ in range(self.burst if step < 25 or step % 500 == 0 else self.critic_steps):
             x, *_ = next(data)
             fake = self.fakes(len(x))
-            yield Move("D", wasserstein=wasserstein.critic(self.D(x), self.D(fake)))
+            yield Move("D", wasserstein=self.objective.critic(self.D(x), self.D(fake)))
             clip(self.D, self.bound)
-        yield Move("G", wasserstein=wasserstein.generator(self.D(self.G(self.noise(len(x))))))
+        for _ in range(self.generator_steps):
+            yield Move("G", wasserstein=self.objective.generator(self.D(self.G(self.noise(len(x))))))
 
 
 class WGANGP(LatentGame):
@@ -69,12 +71,23 @@ class WGANGP(LatentGame):
         D: Critic (N, *shape) -> (N,).
         penalty: λ, the weight of (‖∇D‖₂ - 1)²; 10 for images, 0.1 for the paper's points in the plane.
         critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, *, penalty: float = 10.0, critic_steps: int = 5, **settings: Any):
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        penalty: float = 10.0,
+        critic_steps: int = 5,
+        generator_steps: int = 1,
+        **settings: Any,
+    ):
         super().__init__(G, D, **settings)
-        self.penalty, self.critic_steps = penalty, critic_steps
+        self.objective = Wasserstein()
+        self.penalty, self.critic_steps, self.generator_steps = penalty, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D with its penalty, then G."""
@@ -83,7 +96,8 @@ class WGANGP(LatentGame):
             fake = self.fakes(len(x))
             yield Move(
                 "D",
-                wasserstein=wasserstein.critic(self.D(x), self.D(fake)),
+                wasserstein=self.objective.critic(self.D(x), self.D(fake)),
                 penalty=self.penalty * gradient_penalty(self.D, x, fake),
             )
-        yield Move("G", wasserstein=wasserstein.generator(self.D(self.G(self.noise(len(x))))))
+        for _ in range(self.generator_steps):
+            yield Move("G", wasserstein=self.objective.generator(self.D(self.G(self.noise(len(x))))))

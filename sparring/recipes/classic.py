@@ -37,6 +37,7 @@ def mmgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> GAN:
     """The minimax GAN (Goodfellow et al., 2014, equation 1), whose generator saturates where D is sure.
 
@@ -45,10 +46,12 @@ def mmgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
     G, D = networks.pair(shape, BATCH_NORM)
-    return GAN(G, D, Minimax(), critic_steps=critic_steps, critic=critic, generator=generator)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return GAN(G, D, Minimax(), **moves, critic=critic, generator=generator)
 
 
 def nsgan(
@@ -58,7 +61,9 @@ def nsgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
     smoothing: float = 1.0,
+    fake_target: float = 0.0,
 ) -> GAN:
     """The non-saturating GAN (Goodfellow et al., 2014, section 3), with label smoothing on request.
 
@@ -67,11 +72,14 @@ def nsgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
         smoothing: D's target on real samples; 0.9 smooths it on one side (Salimans et al., 2016).
+        fake_target: D's target on fakes; above 0 the smoothing is two-sided, which keeps fakes where they are.
     """
     G, D = networks.pair(shape, BATCH_NORM)
-    return GAN(G, D, NonSaturating(smoothing), critic_steps=critic_steps, critic=critic, generator=generator)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return GAN(G, D, NonSaturating(smoothing, fake_target), **moves, critic=critic, generator=generator)
 
 
 def lsgan(
@@ -81,6 +89,7 @@ def lsgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
     a: float = 0.0,
     b: float = 1.0,
     c: float = 1.0,
@@ -92,13 +101,15 @@ def lsgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
         a: D's target on fakes.
         b: D's target on real samples.
         c: What G wants D to say on fakes; (a, b, c) = (-1, 1, 0) minimises the Pearson divergence.
     """
     G, D = networks.pair(shape, BATCH_NORM)
-    return GAN(G, D, LeastSquares(a, b, c), critic_steps=critic_steps, critic=critic, generator=generator)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return GAN(G, D, LeastSquares(a, b, c), **moves, critic=critic, generator=generator)
 
 
 def hinge(
@@ -108,6 +119,7 @@ def hinge(
     critic: Adam = Adam(betas=(0.0, 0.9)),
     generator: Adam = Adam(betas=(0.0, 0.9)),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> GAN:
     """The hinge game (Lim & Ye, 2017) with a spectrally normalised critic (Miyato et al., 2018).
 
@@ -116,10 +128,12 @@ def hinge(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
     G, D = networks.pair(shape, SPECTRAL, latent=128)
-    return GAN(G, D, Hinge(), critic_steps=critic_steps, critic=critic, generator=generator)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return GAN(G, D, Hinge(), **moves, critic=critic, generator=generator)
 
 
 def fgan(
@@ -133,6 +147,7 @@ def fgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> GAN:
     """f-GAN: minimises any f-divergence through its variational bound (Nowozin et al., 2016, equations 4 and 7).
 
@@ -146,14 +161,16 @@ def fgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
     made = {"weighted-jensen-shannon": partial(divergences.weighted_jensen_shannon, weight)}
     made["alpha"] = partial(divergences.alpha, order)
     chosen = made[divergence]() if divergence in made else divergences.DIVERGENCES[divergence]
     objective = divergences.FGANAlternative(chosen) if alternative else divergences.FGAN(chosen)
     G, D = networks.pair(shape, BATCH_NORM)
-    return GAN(G, D, objective, critic_steps=critic_steps, critic=critic, generator=generator)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return GAN(G, D, objective, **moves, critic=critic, generator=generator)
 
 
 def dcgan(
@@ -178,6 +195,7 @@ def sngan(
     critic: Adam = Adam(betas=(0.0, 0.9)),
     generator: Adam = Adam(betas=(0.0, 0.9)),
     critic_steps: int = 5,
+    generator_steps: int = 1,
     decay: int = 100_000,
 ) -> GAN:
     """Spectrally normalised GAN (Miyato et al., 2018): residual networks, hinge, five moves of D, a linear decay.
@@ -187,9 +205,10 @@ def sngan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
         decay: The step at which the learning rates, falling linearly, reach zero.
     """
     G, D = networks.pair(shape, SPECTRAL, images="resnet", latent=128)
-    settings = {"critic": critic, "generator": generator, "schedule": linear(decay)}
-    return GAN(G, D, Hinge(), critic_steps=critic_steps, **settings)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return GAN(G, D, Hinge(), **moves, critic=critic, generator=generator, schedule=linear(decay))

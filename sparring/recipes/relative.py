@@ -15,6 +15,7 @@ def rsgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> RelativisticGAN:
     """Relativistic standard GAN (Jolicoeur-Martineau, 2019): D compares each real image with one fake.
 
@@ -23,9 +24,10 @@ def rsgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
-    return _relativistic(Relativistic(logistic), shape, networks, critic, generator, critic_steps)
+    return _relativistic(Relativistic(logistic), shape, networks, critic, generator, critic_steps, generator_steps)
 
 
 def rasgan(
@@ -35,6 +37,7 @@ def rasgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> RelativisticGAN:
     """Relativistic average GAN (Jolicoeur-Martineau, 2019): D compares each image with the mean of the other kind.
 
@@ -43,9 +46,12 @@ def rasgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
-    return _relativistic(RelativisticAverage(logistic), shape, networks, critic, generator, critic_steps)
+    return _relativistic(
+        RelativisticAverage(logistic), shape, networks, critic, generator, critic_steps, generator_steps
+    )
 
 
 def ralsgan(
@@ -55,6 +61,7 @@ def ralsgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> RelativisticGAN:
     """Relativistic average least squares GAN (Jolicoeur-Martineau, 2019).
 
@@ -63,9 +70,12 @@ def ralsgan(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
-    return _relativistic(RelativisticAverage(squared), shape, networks, critic, generator, critic_steps)
+    return _relativistic(
+        RelativisticAverage(squared), shape, networks, critic, generator, critic_steps, generator_steps
+    )
 
 
 def rahinge(
@@ -75,6 +85,7 @@ def rahinge(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     critic_steps: int = 1,
+    generator_steps: int = 1,
 ) -> RelativisticGAN:
     """Relativistic average hinge GAN (Jolicoeur-Martineau, 2019).
 
@@ -83,13 +94,21 @@ def rahinge(
         networks: Which networks play.
         critic: How D learns.
         generator: How G learns.
-        critic_steps: Moves of D for each move of G.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
     """
-    return _relativistic(RelativisticAverage(hinged), shape, networks, critic, generator, critic_steps)
+    return _relativistic(RelativisticAverage(hinged), shape, networks, critic, generator, critic_steps, generator_steps)
 
 
 def _relativistic(
-    objective: Objective, shape: Shape, networks: Networks, critic: Adam, generator: Adam, critic_steps: int
+    objective: Objective,
+    shape: Shape,
+    networks: Networks,
+    critic: Adam,
+    generator: Adam,
+    critic_steps: int,
+    generator_steps: int,
 ) -> RelativisticGAN:
     G, D = networks.pair(shape, SPECTRAL, images="cnn", latent=128)
-    return RelativisticGAN(G, D, objective, critic_steps=critic_steps, critic=critic, generator=generator)
+    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    return RelativisticGAN(G, D, objective, **moves, critic=critic, generator=generator)
