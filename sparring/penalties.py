@@ -1,11 +1,12 @@
-"""Penalties on the slope of a critic, and the clipping of its weights.
+"""Penalties on the slope of a critic, the clipping of its weights, and a penalty on filters that are alike.
 
-    ==================  =====================================  ==================================================
-    `gradient_penalty`  E (‖∇C(x̂)‖₂ − 1)², x̂ = εx + (1 − ε)x̃   Gulrajani et al. (2017), equation 3
-    `dragan`            E (‖∇C(x + noise)‖₂ − 1)²              Kodali et al. (2017)
-    `r1`, `r2`          E ‖∇C‖² on reals, on fakes             Mescheder et al. (2018), equation 9, without its γ/2
-    `clip`              every weight into [−c, c]              Arjovsky et al. (2017), Algorithm 1
-    ==================  =====================================  ==================================================
+    ====================  =====================================  ==================================================
+    `gradient_penalty`    E (‖∇C(x̂)‖₂ − 1)², x̂ = εx + (1 − ε)x̃   Gulrajani et al. (2017), equation 3
+    `dragan`              E (‖∇C(x + noise)‖₂ − 1)²              Kodali et al. (2017)
+    `r1`, `r2`            E ‖∇C‖² on reals, on fakes             Mescheder et al. (2018), equation 9, without its γ/2
+    `clip`                every weight into [−c, c]              Arjovsky et al. (2017), Algorithm 1
+    `orthogonal_penalty`  Σ ‖WᵀW ⊙ (1 − I)‖²_F                   Brock et al. (2019), equation 3, without its β
+    ====================  =====================================  ==================================================
 
 A penalty is differentiable in the critic's parameters (double backward) and knows nothing of the samples' history. The
 norm runs over everything but the batch. Slopes are squared and differentiated twice, which half precision does not
@@ -14,7 +15,7 @@ survive: inside a penalty the critic runs in full precision whatever autocast sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -116,9 +117,32 @@ def clip(module: nn.Module, bound: float) -> None:
         parameter.clamp_(-bound, bound)
 
 
+def orthogonal_penalty(weights: Iterable[Tensor]) -> Tensor:
+    """Return Σ ‖WᵀW ⊙ (1 − I)‖²_F, the squared inner products of different filters (Brock et al., 2019, equation 3).
+
+    The columns of the paper's W are filters; torch's weights hold them as rows, (filters, ...), and so does the code
+    here. With M the products of different filters the gradient is 4 M W; the authors' code uses the half of it.
+
+    Args:
+        weights: One tensor (filters, ...) a layer, at least one.
+
+    >>> orthogonal_penalty([torch.tensor([[1.0, 0.0], [2.0, 3.0]])])  # 2 · ⟨(1, 0), (2, 3)⟩²
+    tensor(8.)
+    """
+    return torch.stack([_overlaps(weight.flatten(1)) for weight in weights]).sum()
+
+
 def full_precision(x: Tensor) -> torch.autocast:
     """Return a context without autocast on the device of `x`; feed it inputs of at least float32."""
     return torch.autocast(x.device.type, enabled=False)
+
+
+def _overlaps(rows: Tensor) -> Tensor:
+    """Return the squared inner products of different rows, each pair counted twice, out of reach of autocast."""
+    rows = rows if rows.dtype == torch.float64 else rows.float()
+    with full_precision(rows):
+        products = rows @ rows.mT
+        return (products - torch.diag(products.diag())).square().sum()
 
 
 def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:

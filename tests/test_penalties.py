@@ -8,7 +8,7 @@ from torch import nn
 
 from closed_forms import P, Q
 from sparring.objectives import Minimax, Wasserstein
-from sparring.penalties import clip, dragan, full_precision, gradient_penalty, r1, r2
+from sparring.penalties import clip, dragan, full_precision, gradient_penalty, orthogonal_penalty, r1, r2
 from sparring.theory import dirac_eigenvalues, penalised_slope, wasserstein1
 
 IMAGES = (6, 3, 4, 4)
@@ -242,3 +242,27 @@ def test_squared_slopes_damp_the_dirac_game(gamma, expected):
     assert measured == pytest.approx(list(expected), abs=1e-6)
     assert list(dirac_eigenvalues(gamma)) == pytest.approx(list(expected), abs=1e-6)
     assert math.isclose(sum(measured).real, -gamma, abs_tol=1e-9)
+
+
+def test_orthogonal_penalty_by_hand_counts_pairs_of_rows_twice_and_lengths_not_at_all():
+    orthogonal = torch.tensor([[3.0, 0.0], [0.0, 5.0]])
+    alike = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.0, 1.0]])  # products 1, 2, -1
+    assert orthogonal_penalty([orthogonal]).item() == 0
+    assert orthogonal_penalty([orthogonal, alike]).item() == 2 * (1 + 4 + 1)
+    assert orthogonal_penalty([alike.reshape(3, 2, 1, 1)]).item() == 12, "filters are rows"
+
+
+def test_gradient_of_the_orthogonal_penalty_is_four_times_the_products_times_the_weights():
+    weight = double(4, 2, 3, 3).requires_grad_()
+    rows = weight.detach().flatten(1)
+    (gradient,) = torch.autograd.grad(orthogonal_penalty([weight]), weight)
+    apart = (rows @ rows.T) * (1 - torch.eye(4, dtype=torch.float64))
+    assert torch.allclose(gradient.flatten(1), 4 * apart @ rows)
+    assert torch.autograd.gradcheck(lambda w: orthogonal_penalty([w]), weight)
+
+
+def test_orthogonal_penalty_stays_in_full_precision_under_autocast():
+    weight = double(8, 16).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = orthogonal_penalty([weight])
+    assert value.item() == pytest.approx(orthogonal_penalty([weight]).item(), rel=1e-6)
