@@ -1,0 +1,138 @@
+"""Conditional games: G is told which class to draw, D which class it is shown (Mirza & Osindero, 2014).
+
+    repeat k times:  D minimises  L_D(D(x, y), D(G(z, y′), y′))       y′ uniform over the classes, G held fixed
+    once:            G minimises  L_G(D(G(z, y′), y′))                D held fixed
+
+Any objective; how y enters the networks is theirs (projection: Miyato & Koyama, 2018). Data without classes play the
+same game without y. A class is told as a row of weights over the classes, one-hot for a class, so that one row of noise
+is [z, weights]: whoever starts from it (grids, walks between samples, scores) need not know that there are classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sparring.chance import uniform
+from sparring.errors import GameError
+from sparring.game import Data, LatentGame, Move, evaluation
+from sparring.games.truncation import truncated
+from sparring.objectives import Objective
+
+
+class ConditionalGAN(LatentGame):
+    """k moves of D, each on labelled data and on new fakes of random classes, then one of G.
+
+    Args:
+        G: Generator (N, latent), (N, classes) -> (N, *shape), with an attribute ``latent``.
+        D: Critic (N, *shape), (N, classes) -> (N,).
+        objective: The two losses.
+        classes: How many there are; None plays without y, on networks that take one argument.
+        critic_steps: k, the moves of D in a round.
+        settings: The optimisers and the schedule, see `LatentGame`.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        objective: Objective,
+        *,
+        classes: int | None = None,
+        critic_steps: int = 1,
+        **settings: Any,
+    ):
+        super().__init__(G, D, **settings)
+        self.objective, self.classes, self.critic_steps = objective, classes, critic_steps
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D k times, then G."""
+        for _ in range(self.critic_steps):
+            x, *labels = next(data)
+            z, *y = self.split(self.noise(len(x)))
+            with torch.no_grad():
+                fake = self.G(z, *y)
+            real_scores, fake_scores = self.D(x, *self.told(*labels)), self.D(fake, *y)
+            yield Move("D", adversarial=self.objective.critic(real_scores, fake_scores))
+        z, *y = self.split(self.noise(len(x)))
+        yield Move("G", adversarial=self.objective.generator(self.D(self.G(z, *y), *y)))
+
+    def noise(self, n: int) -> Tensor:
+        """Draws rows [z, weights of the classes], z ~ N(0, I), each row of one class, uniform over the classes."""
+        z = super().noise(n)
+        if self.classes is None:
+            return z
+        labels = (self.classes * uniform(n, device=self.device)).long()
+        return torch.cat([z, *self.told(labels)], 1)
+
+    def split(self, noise: Tensor) -> tuple[Tensor, ...]:
+        """Cuts noise into z and, where there are classes, their weights, which are made to add up to 1."""
+        z, weights = noise.split([self.G.latent, self.classes or 0], 1)
+        if self.classes is None:
+            return (z,)
+        return z, weights / weights.sum(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
+
+    def told(self, *labels: Tensor) -> tuple[Tensor, ...]:
+        """Turns labels (N,) into one-hot rows (N, classes); to nothing where there are no classes.
+
+        Raises:
+            GameError: If there are classes, but no labels.
+        """
+        if self.classes is None:
+            return ()
+        if not labels:
+            raise GameError(f"The game knows {self.classes} classes, but its data has no labels: pass classes=None.")
+        return (one_hot(labels[0], self.classes).float(),)
+
+    def fakes(self, n: int) -> Tensor:
+        """Draws n samples of random classes without a graph."""
+        return self.sample(n)
+
+    def sample(
+        self, n: int, *, noise: Tensor | None = None, label: int | None = None, truncation: float | None = None
+    ) -> Tensor:
+        """Draws n samples, shape (n, *shape).
+
+        Args:
+            n: How many.
+            noise: Rows as `noise` draws them; fresh ones unless given.
+            label: The class of them all, whatever the noise says.
+            truncation: τ; z is kept within ±τ, for better looks and less variety.
+
+        Raises:
+            GameError: If there is no such class.
+        """
+        z, *y = self.split(self.noise(n) if noise is None else noise)
+        if label is not None:
+            if not 0 <= label < (self.classes or 0):
+                raise GameError(f"There is no class {label}: this game knows {self.classes or 'no'} classes.")
+            y = [*self.told(torch.full((n,), label, device=z.device))]
+        with torch.no_grad():
+            return self.G(z if truncation is None else truncated(z, truncation), *y)
+
+    def standing(self, batches: int = 16, size: int = 64) -> None:
+        """Measures the statistics of G's batch norm anew, and leaves G in evaluation mode, which uses them.
+
+        Standing statistics (Brock et al., 2019, section 4.1 and appendix A): they are the means over batches of the
+        batches' own, at the weights as they are now. Averaged weights have statistics of their own.
+
+        Args:
+            batches: How many are drawn.
+            size: Samples in each.
+        """
+        norms = [module for module in self.G.modules() if isinstance(module, _BatchNorm)]
+        kept = [norm.momentum for norm in norms]
+        with evaluation(self):
+            for norm in norms:
+                norm.train().reset_running_stats()
+                norm.momentum = None  # torch then takes the plain mean of all batches
+            for _ in range(batches):
+                self.sample(size)
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+        self.G.eval()

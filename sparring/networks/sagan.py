@@ -1,0 +1,84 @@
+"""The networks of SAGAN (Zhang et al., 2019, code) at any power-of-two size, with classes or without.
+
+Size rule: G starts at 4 × 4 and D ends there; whenever the side doubles the channels halve, from at most 16 times the
+`width`, which counts those of the largest map. At 128 × 128 these are the networks of the code, and a smaller image
+leaves out the widest stages. Attention is at 32 × 32, the code's place; in images up to 32 × 32 at half their side.
+Every layer of both networks is spectrally normalised but the tables of the class-conditional batch norm.
+
+Its batch norm keeps torch's decay of .9; the code's .999 needs some thousand steps before its averages can be used.
+"""
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from sparring.layers.conditional import ClassBatchNorm
+from sparring.layers.init import glorot_uniform
+from sparring.layers.norm import Norm
+from sparring.layers.spectral import spectral
+from sparring.networks.roles import Shape
+from sparring.networks.sizes import doublings
+from sparring.networks.stages import ProjectionCritic, Stages, wide_trunk
+
+__all__ = ["SAGANCritic", "SAGANGenerator"]
+
+
+def _attended(side: int) -> int:
+    return min(32, side // 2)
+
+
+class SAGANGenerator(nn.Module):
+    """G: noise, and the weights of the classes where there are any, to images in [−1, 1] (Zhang et al., 2019, code).
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        classes: Number of classes, or None.
+        latent: Coordinates of z.
+        width: Channels of the largest feature map.
+
+    Raises:
+        DataError: If the network cannot make this shape.
+
+    Example:
+        >>> import torch
+        >>> SAGANGenerator((3, 32, 32), 10, width=4)(torch.randn(2, 128), torch.eye(10)[[3, 7]]).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(self, shape: Shape, classes: int | None = None, latent: int = 128, width: int = 64) -> None:
+        super().__init__()
+        channels = [width * min(16, 2**i) for i in reversed(range(doublings(shape, "SAGAN") + 1))]
+        norm: Norm = partial(ClassBatchNorm, classes=classes) if classes else nn.BatchNorm2d
+        self.shape, self.latent = tuple(shape), latent
+        self.start = nn.Sequential(nn.Linear(latent, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4)))
+        self.stages = Stages(channels, norm, _attended(shape[1]))
+        last = nn.Conv2d(width, shape[0], 3, padding=1)
+        self.end = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), last, nn.Tanh())
+        spectral(self.apply(glorot_uniform()))
+
+    def forward(self, z: Tensor, *y: Tensor) -> Tensor:
+        """Draw one image for each row of z.
+
+        Args:
+            z: Noise, (N, latent).
+            y: Weights of the classes, (N, classes), unless G was built without any.
+        """
+        return self.end(self.stages(self.start(z), [y] * len(self.stages.grow)))
+
+
+class SAGANCritic(ProjectionCritic):
+    """D: the generator's mirror, wide blocks, a last block at 4 × 4, projection head (Zhang et al., 2019, code).
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        classes: Number of classes, or None.
+        width: Channels of the first feature map.
+
+    Raises:
+        DataError: If the network cannot read this shape.
+    """
+
+    def __init__(self, shape: Shape, classes: int | None = None, width: int = 64) -> None:
+        down = [width * min(16, 2**i) for i in range(doublings(shape, "SAGAN"))]
+        super().__init__(shape, wide_trunk(shape, down, down[-1:], _attended(shape[1])), down[-1], classes)
+        spectral(self.apply(glorot_uniform()))
