@@ -1,0 +1,109 @@
+"""DiffAugment (Zhao et al., 2020): what the critic sees, real or fake, is changed at random, and G learns through it.
+
+    L_D(D(T x), D(T G(z)))      L_G(D(T G(z)))      T drawn anew for each image and each pass
+
+A critic that is shown few images learns them by heart; augmenting the real ones alone would teach G to draw augmented
+images. If T is put before D everywhere, and is differentiable, G is told how to change what comes *before* T.
+
+    ===========  ===========================================================  =================================
+    colour       x + b                                                        b uniform on [−½, ½]
+                 m + s (x − m), m the mean of the pixel's channels            s uniform on [0, 2]
+                 μ + c (x − μ), μ the mean of the image                       c uniform on [½, 1½]
+    translation  whole pixels, zeros enter                                    each way up to ⅛ of the side
+    cutout       a square becomes 0; it may stick out                         side ½, its centre anywhere
+    ===========  ===========================================================  =================================
+
+Saturation needs several channels: with one, m is the pixel itself and nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sparring.augment.pixels import images, picked, uniform, whole
+
+__all__ = ["DiffAugment", "colour", "cutout", "translation"]
+
+
+def colour(x: Tensor) -> Tensor:
+    """Changes brightness, saturation and contrast, in this order.
+
+    Args:
+        x: Images (N, C, H, W).
+    """
+    x = x + uniform(x, -0.5, 0.5)
+    mean = x.mean(1, keepdim=True)
+    x = mean + uniform(x, 0.0, 2.0) * (x - mean)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + uniform(x, 0.5, 1.5) * (x - mean)
+
+
+def translation(x: Tensor, reach: float = 1 / 8) -> Tensor:
+    """Moves every image by whole pixels; zeros enter.
+
+    Args:
+        x: Images (N, C, H, W).
+        reach: The farthest move, as a share of the side.
+    """
+    height, width = x.shape[2:]
+    rows, columns = _read_at(x, height, reach), _read_at(x, width, reach)
+    down, across = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    inside = (rows == down)[:, None, :, None] & (columns == across)[:, None, None, :]
+    return picked(x, down, across) * inside
+
+
+def cutout(x: Tensor, share: float = 1 / 2) -> Tensor:
+    """Sets a rectangle of every image to zero; its centre is uniform over the image, so part of it may be outside.
+
+    Args:
+        x: Images (N, C, H, W).
+        share: Its sides, as a share of the image's.
+    """
+    rows, columns = _covered(x, x.shape[2], share), _covered(x, x.shape[3], share)
+    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+
+Change = Callable[[Tensor], Tensor]
+
+
+class DiffAugment(nn.Module):
+    """Changes images one after another; in evaluation mode it leaves them alone, like dropout.
+
+    Args:
+        policy: The changes, in order; none is the identity.
+    """
+
+    def __init__(self, policy: Sequence[Change] = (colour, translation, cutout)) -> None:
+        super().__init__()
+        self.policy = tuple(policy)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Draws a change of every image.
+
+        Args:
+            x: Images (N, C, H, W).
+
+        Raises:
+            DataError: If there is something to change and x holds no images.
+        """
+        for change in self.policy if self.training else ():
+            x = change(images(x, "DiffAugment"))
+        return x
+
+
+def _read_at(x: Tensor, size: int, reach: float) -> Tensor:
+    """Draws from which line each line of an image comes, (N, size); those outside are outside."""
+    farthest = int(size * reach + 0.5)
+    return torch.arange(size, device=x.device) - whole(x, -farthest, farthest).flatten(1)
+
+
+def _covered(x: Tensor, size: int, share: float) -> Tensor:
+    """Draws which lines a rectangle covers, (N, size)."""
+    length = int(size * share + 0.5)
+    # An even length has its middle between pixels, of which there is one more than there are pixels.
+    first = whole(x, 0, size - length % 2).flatten(1) - length // 2
+    at = torch.arange(size, device=x.device)
+    return (first <= at) & (at < first + length)

@@ -1,0 +1,130 @@
+"""What augmentations are made of: a number drawn for each image, and images whose pixels are read elsewhere.
+
+Reading pixels elsewhere is linear in the image. It is written with `gather`, which torch differentiates any number of
+times; `grid_sample` it does only once, and a penalty on a critic's slope needs twice.
+
+Beyond its border an image goes on as in a mirror that stands on the outermost pixels:  … 2 1 | 0 1 2 3 | 2 1 0 …
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparring.errors import DataError
+
+__all__ = ["flip_and_shift", "images", "normal", "picked", "reflected", "shifted", "uniform", "warped", "whole"]
+
+
+def images(x: Tensor, name: str) -> Tensor:
+    """Returns x if it holds images.
+
+    Args:
+        x: Anything.
+        name: Who asks.
+
+    Raises:
+        DataError: If x is not (N, C, H, W).
+    """
+    if x.dim() != 4:
+        raise DataError(f"{name} changes images (N, C, H, W), not {tuple(x.shape)}: leave this aid out for points.")
+    return x
+
+
+def uniform(x: Tensor, low: float, high: float) -> Tensor:
+    """Draws a number for each image, uniform on [low, high), shape (N, 1, 1, 1), at least in single precision."""
+    return low + (high - low) * torch.rand(len(x), 1, 1, 1, device=x.device, dtype=_precision(x))
+
+
+def whole(x: Tensor, low: int, high: int) -> Tensor:
+    """Draws an integer for each image, uniform from low to high, both included, shape (N, 1, 1, 1)."""
+    return torch.randint(low, high + 1, (len(x), 1, 1, 1), device=x.device)
+
+
+def normal(x: Tensor, spread: float) -> Tensor:
+    """Draws a number for each image, from N(0, spread²), shape (N, 1, 1, 1), at least in single precision."""
+    return spread * torch.randn(len(x), 1, 1, 1, device=x.device, dtype=_precision(x))
+
+
+def reflected(at: Tensor, size: int) -> Tensor:
+    """Folds coordinates beyond 0 … size − 1 back in, as a mirror on the outermost pixels does.
+
+    >>> reflected(torch.tensor([-2, -1, 0, 3, 4, 5]), 4)
+    tensor([2, 1, 0, 3, 2, 1])
+    """
+    last = size - 1
+    return last - (last - at.abs() % max(2 * last, 1)).abs()
+
+
+def picked(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Reads every image at the given rows and columns.
+
+    Args:
+        x: Images (N, C, H, W).
+        rows: Integers (N, H) from 0 to H − 1.
+        columns: Integers (N, W) from 0 to W − 1.
+    """
+    return x.gather(2, rows[:, None, :, None].expand(x.shape)).gather(3, columns[:, None, None, :].expand(x.shape))
+
+
+def shifted(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Moves every image by whole pixels; what enters is the mirror image.
+
+    Args:
+        x: Images (N, C, H, W).
+        down: Pixels (N, 1, 1, 1), integers.
+        right: Pixels (N, 1, 1, 1), integers.
+    """
+    height, width = x.shape[2:]
+    rows = torch.arange(height, device=x.device) - down.flatten(1)
+    columns = torch.arange(width, device=x.device) - right.flatten(1)
+    return picked(x, reflected(rows, height), reflected(columns, width))
+
+
+def warped(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Reads every image at real coordinates, bilinearly; at whole ones exactly.
+
+    Args:
+        x: Images (N, C, H, W).
+        rows: Coordinates (N, 1, H, W) in pixels, 0 at the centre of the first row; beyond the border is a mirror.
+        columns: Likewise.
+    """
+    height, width = x.shape[2:]
+    (top, bottom, below), (left, right, beside) = _between(rows, height), _between(columns, width)
+    flat = x.flatten(2)
+
+    def read(row: Tensor, column: Tensor) -> Tensor:
+        return flat.gather(2, (row * width + column).flatten(2).expand(flat.shape)).view(x.shape)
+
+    upper = _mixed(read(top, left), read(top, right), beside)
+    lower = _mixed(read(bottom, left), read(bottom, right), beside)
+    return _mixed(upper, lower, below)
+
+
+def flip_and_shift(x: Tensor) -> Tensor:
+    """Flips every second image and shifts it by up to an eighth of its side (Zhang et al., 2020, section 2).
+
+    Args:
+        x: Images (N, C, H, W).
+
+    Raises:
+        DataError: If x holds no images.
+    """
+    height, width = images(x, "flip_and_shift").shape[2:]
+    x = torch.where(whole(x, 0, 1) == 1, x.flip(3), x)
+    return shifted(x, whole(x, -(height // 8), height // 8), whole(x, -(width // 8), width // 8))
+
+
+def _between(at: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the pixels before and after a coordinate, and the share of the latter."""
+    at = reflected(at, size)
+    before = at.floor().clamp(max=size - 1)
+    return before.long(), (before.long() + 1).clamp(max=size - 1), at - before
+
+
+def _mixed(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    return first + share * (second - first)  # torch.lerp wants equal precisions
+
+
+def _precision(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
