@@ -1,0 +1,117 @@
+"""The recipe of RealnessGAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from sparring import networks
+from sparring.errors import GameError
+from sparring.games.realness import RealnessGAN
+from sparring.layers.init import gamma_normal
+from sparring.layers.spectral import spectral
+from sparring.layers.stochastic import Stochastic
+from sparring.networks.roles import Critic, Shape
+from sparring.networks.sizes import doublings
+from sparring.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
+from sparring.recipes.settings import Adam
+
+Goal = Literal["away", "paired", "anchored"]
+_GOALS = {"away": Away(), "paired": Paired(), "anchored": Anchored()}
+
+
+@dataclass(frozen=True)
+class SuitedAdam:
+    """How a player learns, by Adam (Kingma & Ba, 2015), at the authors' rates for points or for images.
+
+    Attributes:
+        rate: Learning rate; 1e-4 for points and 2e-4 for images unless told.
+        betas: Decay rates of the two moments; (.8, .999) for points and (.5, .999) for images unless told.
+    """
+
+    rate: float | None = None
+    betas: tuple[float, float] | None = None
+
+    def suiting(self, shape: Shape) -> Adam:
+        """Returns the settings for data of a shape."""
+        rate, betas = (2e-4, (0.5, 0.999)) if len(shape) == 3 else (1e-4, (0.8, 0.999))
+        return Adam(self.rate or rate, self.betas or betas)
+
+
+def realness(
+    shape: Shape,
+    *,
+    outcomes: int | None = None,
+    goal: Goal = "paired",
+    skew: float = 1.0,
+    distance: float | None = None,
+    latent: int = 128,
+    width: int | None = None,
+    critic: SuitedAdam = SuitedAdam(),
+    generator: SuitedAdam = SuitedAdam(),
+    critic_steps: int = 1,
+    generator_steps: int | None = None,
+) -> RealnessGAN:
+    """RealnessGAN (Xiangli et al., 2020): D answers with a distribution over outcomes instead of a number.
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        outcomes: How many outcomes realness has, at least 2; 5 for points and 51 for images unless told.
+        goal: What G wants of D's answers: away from the fake anchor, that and paired with the answers to real samples
+            (the authors' default), or that and at the real anchor.
+        skew: How far the drawn anchors are moved apart, in units of their support [-1, 1].
+        distance: KL(A1 ‖ A0) of fixed skew normal anchors in nats; drawn anchors unless told.
+        latent: Coordinates of the noise z.
+        width: Channels of the largest feature map, or units of a layer; the paper's unless told.
+        critic: How D learns.
+        generator: How G learns.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round; 3 for points and 1 for images unless told.
+
+    Raises:
+        GameError: If the outcomes are too few, or no anchors have this distance.
+    """
+    images = len(shape) == 3
+    count = outcomes if outcomes is not None else 51 if images else 5
+    objective = Realness(_anchors(count, skew, distance), _GOALS[goal])
+    G, D = (_images if images else _points)(shape, count, latent, {} if width is None else {"width": width})
+    return RealnessGAN(
+        G,
+        D,
+        objective,
+        critic_steps=critic_steps,
+        generator_steps=generator_steps if generator_steps is not None else 1 if images else 3,
+        critic=critic.suiting(shape),
+        generator=generator.suiting(shape),
+    )
+
+
+def _anchors(outcomes: int, skew: float, distance: float | None) -> AnchorSource:
+    if outcomes < 2:
+        raise GameError(f"RealnessGAN's D chooses among outcomes, {outcomes} leave no choice: pass --outcomes 5.")
+    if distance is None:
+        return DrawnAnchors(outcomes, skew)
+    if not 0.01 <= distance <= 100:
+        raise GameError(f"No anchors are a distance of {distance} apart: pass --distance between 0.01 and 100.")
+    return skew_normal(outcomes, distance)
+
+
+def _points(shape: Shape, outcomes: int, latent: int, width: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    """The mixture networks of ALI with torch's own weights (authors' code)."""
+    init = gamma_normal()
+    G = networks.AliToyGenerator(shape, latent, **width, init=init)
+    return G, networks.AliToyCritic(shape, **width, outcomes=outcomes, init=init)
+
+
+def _images(shape: Shape, outcomes: int, latent: int, width: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    """The networks of DCGAN; D has spectral norm in every layer, no batch norm, and a head whose outputs are drawn."""
+    G = networks.DCGANGenerator(shape, latent, **width)
+    plain = networks.DCGANCritic(shape, norm=nn.Identity, **width)
+    features = 16 * width.get("width", 64) * 2 ** (doublings(shape, "DCGAN") - 1)
+    head = nn.Sequential(nn.Flatten(), Stochastic(features, outcomes))
+    D = spectral(Critic(shape, plain.trunk, head, outcomes))
+    layout = torch.channels_last
+    return G.to(memory_format=layout), D.to(memory_format=layout)  # type: ignore[call-overload]
