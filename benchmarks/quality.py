@@ -18,13 +18,16 @@ import platform
 import statistics
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
+
 import sparring
+from benchmarks.cells import SUITES, Cell
 from sparring import journal
 from sparring.evaluate import evaluate
 from sparring.run import Run
@@ -34,70 +37,20 @@ ROOT = Path(__file__).parent.parent
 RESULTS, RUNS = ROOT / "benchmarks" / "results", ROOT / "runs" / "quality"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One training of a benchmark."""
-
-    recipe: str
-    data: str
-    steps: int
-    seed: int = 0
-    batch: int = 100
-    arguments: dict[str, Any] = field(default_factory=dict)
-    size: int | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.data}-{self.recipe.replace(':', '.')}-{self.seed}"
-
-
-NARROW = {"networks": {"network": "dcgan", "latent": 100, "width": 32}}
-BRISK = {"critic": {"rate": 2e-3, "betas": (0.0, 0.99)}, "generator": {"rate": 1e-3, "betas": (0.0, 0.99)}}
-KEEN = {
-    "critic": {"rate": 5e-4, "betas": (0.0, 0.9)},
-    "generator": {"rate": 5e-4, "betas": (0.0, 0.9)},
-    "critic_steps": 3,
-}
-"""Settings that learn in minutes; with the papers' rates, meant for 100,000 steps, they had not (docs/log.md)."""
-TOYS = [
-    Cell(recipe, data, steps, seed)
-    for data in ("ring", "grid")
-    for recipe, steps in (("nsgan", 5000), ("rsgan", 5000), ("wgan-gp", 2000))
-    for seed in range(3)
-]
-FASHION = [
-    Cell(recipe, "fashion-mnist", steps, batch=64, arguments=arguments, size=32)
-    for recipe, steps, arguments in (
-        ("dcgan", 2500, NARROW),
-        ("wgan-gp", 1000, NARROW | KEEN),
-        ("rsgan", 1800, NARROW | BRISK),
-        ("benchmarks.twins:dcgan", 400, NARROW),
-        ("benchmarks.twins:wgan_gp", 200, NARROW | KEEN),
-        ("benchmarks.twins:rsgan", 400, NARROW | BRISK),
-    )
-]
-SUITES = {"toys": TOYS, "fashion": FASHION}
-
-
 def play(cell: Cell) -> dict[str, Any]:
     """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
     folder = RUNS / cell.name
     done = folder / "cell.json"
     if done.exists():
         return json.loads(done.read_text())
-    settings = {"data": cell.data, "size": cell.size, "batch": cell.batch, "seed": cell.seed, "device": "cpu"}
-    run = Run.create(folder, cell.recipe, arguments=cell.arguments, **settings)
+    here = Path(os.environ.get("SPARRING_DATA", "")) / cell.data
+    run = Run.create(folder, data=here if "/" in cell.data else cell.data, **cell.settings())
     start = time.perf_counter()
     for report in run.fit(cell.steps):
         if report.step % 500 == 0:
             print(f"{cell.name}: step {report.step} of {cell.steps}, {time.perf_counter() - start:.0f} s", flush=True)
     result = {
-        "recipe": cell.recipe,
-        "data": cell.data,
-        "seed": cell.seed,
-        "steps": cell.steps,
-        "batch": cell.batch,
-        "arguments": cell.arguments,
+        **asdict(cell),
         "images": run.images,
         "updates": run.updates,
         "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
@@ -138,7 +91,8 @@ def table(cells: list[dict[str, Any]]) -> None:
     """Prints mean and standard deviation over seeds of every score."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in cells:
-        groups.setdefault((cell["data"], cell["recipe"]), []).append(cell)
+        words = [cell["recipe"], cell.get("label"), "twin" if cell.get("twin") else ""]
+        groups.setdefault((cell["data"], " ".join(filter(None, words))), []).append(cell)
     for (data, recipe), members in groups.items():
         for which in ("untrained", "latest", "averaged"):
             judged = [cell[which] for cell in members]
@@ -167,11 +121,10 @@ def main() -> None:
     parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    sys.path.insert(0, str(ROOT))
     mine, of = (int(part) for part in chosen.share.split("/"))
     for suite in chosen.suites:
-        if suite == "fashion" and "SPARRING_DATA" not in os.environ:
-            sys.exit("Set SPARRING_DATA to a folder that holds FashionMNIST/raw.")
+        if suite not in ("toys", "points") and "SPARRING_DATA" not in os.environ:
+            sys.exit("Set SPARRING_DATA to a folder that holds FashionMNIST/raw and cifar10.")
         for cell in SUITES[suite][mine::of]:
             play(cell)
         record(suite)

@@ -6,53 +6,49 @@ A benchmark that its broken twin passes measures nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
+from typing import Any
 
-from torch import Tensor
-from torch.optim import Optimizer
-
-from sparring.game import Data, Game, LatentGame, Move
+from sparring.arguments import declared, settings
+from sparring.game import Data, Move, Turn
 from sparring.networks.roles import Shape
-from sparring.recipes import recipe
 from sparring.recipes.settings import Adam, Networks
+from sparring.wrappers.wrapper import Wrapper, each
 
 
-class Flipped(Game):
-    """Plays another game with the sign of G's loss reversed."""
+class Flipped(Wrapper):
+    """Plays another game with the sign of every generator's loss reversed."""
 
-    def __init__(self, game: LatentGame) -> None:
-        super().__init__()
-        self.game = game
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """The game's moves; those of players called G reversed."""
+        for turn in self.game.round(data, step):
+            yield each(turn, lambda move: Move(move.player, flipped=-move.loss) if "G" in move.player else move)
 
-    def players(self) -> dict[str, Optimizer]:
-        """Those of the game."""
-        return self.game.players()
 
-    def round(self, data: Data, step: int) -> Iterator[Move]:
-        """The game's moves, G's reversed."""
-        for move in self.game.round(data, step):
-            yield Move("G", flipped=-move.loss) if move.player == "G" else move
+def flipped(
+    shape: Shape, classes: int | None = None, *, recipe: str, arguments: dict[str, Any] | None = None
+) -> Flipped:
+    """The broken twin of any recipe.
 
-    def sampling(self) -> tuple[str, ...]:
-        """That of the game."""
-        return ("game.G",)
-
-    def noise(self, n: int) -> Tensor:
-        """That of the game."""
-        return self.game.noise(n)
-
-    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Those of the game."""
-        return self.game.sample(n, noise=noise)
+    Args:
+        shape: Shape of one sample.
+        classes: Number of classes, if the data has any.
+        recipe: Its name.
+        arguments: Its arguments.
+    """
+    function = declared(recipe)
+    facts = {"classes": classes} if "classes" in signature(function).parameters else {}
+    return Flipped(function(shape, **facts, **settings(function, arguments or {})))
 
 
 def dcgan(shape: Shape, *, networks: Networks = Networks()) -> Flipped:
     """DCGAN's broken twin."""
-    return Flipped(recipe("dcgan")(shape, networks=networks))
+    return flipped(shape, recipe="dcgan", arguments={"networks": networks})
 
 
 def rsgan(shape: Shape, *, networks: Networks = Networks(), critic: Adam = Adam(), generator: Adam = Adam()) -> Flipped:
     """RSGAN's broken twin."""
-    return Flipped(recipe("rsgan")(shape, networks=networks, critic=critic, generator=generator))
+    return flipped(shape, recipe="rsgan", arguments={"networks": networks, "critic": critic, "generator": generator})
 
 
 def wgan_gp(
@@ -64,5 +60,5 @@ def wgan_gp(
     critic_steps: int = 5,
 ) -> Flipped:
     """WGAN-GP's broken twin."""
-    settings = {"networks": networks, "critic": critic, "generator": generator, "critic_steps": critic_steps}
-    return Flipped(recipe("wgan-gp")(shape, **settings))
+    chosen = {"networks": networks, "critic": critic, "generator": generator, "critic_steps": critic_steps}
+    return flipped(shape, recipe="wgan-gp", arguments=chosen)

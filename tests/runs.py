@@ -33,9 +33,12 @@ def quick(monkeypatch):
     monkeypatch.setattr("sparring.run.load_data", cache(data.load))
 
 
+SMALL = {"networks": {"latent": 8, "width": 8}, "latent": 8, "width": 8, "units": 8, "cardinality": 2, "generators": 2}
+
+
 def tiny(name: str) -> dict[str, Any]:
-    """Arguments that make a recipe's networks small, where it has such."""
-    return {"networks": {"latent": 8, "width": 8}} if "networks" in signature(recipe(name)).parameters else {}
+    """Arguments that make a recipe's networks small."""
+    return {key: value for key, value in SMALL.items() if key in signature(recipe(name)).parameters}
 
 
 def start(folder, name: str = "nsgan", kind: dict[str, Any] = POINTS, **settings: Any) -> Run:

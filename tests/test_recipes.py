@@ -1,9 +1,13 @@
 """Every recipe: its game keeps the rules, on points and on images, and its settings are the paper's."""
 
+from inspect import signature
+
 import pytest
 import torch
 from torch import nn
 
+from runs import tiny
+from sparring.arguments import declared, settings
 from sparring.check import check_game
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
@@ -13,6 +17,7 @@ from sparring.recipes import RECIPES, recipe
 from sparring.recipes.settings import Networks
 
 SMALL = Networks(latent=6, width=8)
+MANY_PLAYERS = ("lapgan", "madgan")
 POINTS, IMAGES = (2,), (1, 16, 16)
 CASES = [
     (name, shape)
@@ -27,15 +32,35 @@ def batches(shape, n=4):
         yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
 
 
+def small(name, shape, **facts):
+    """A recipe's game with the smallest networks."""
+    function = declared(name)
+    torch.manual_seed(0)
+    return function(shape, **facts, **settings(function, tiny(name)))
+
+
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_every_recipe_keeps_the_rules(name, shape):
-    torch.manual_seed(0)
-    game = recipe(name)(shape, networks=SMALL)
+    game = small(name, shape)
     seen = check_game(game, batches(shape))
-    critic_steps = getattr(game, "critic_steps", 1)
-    assert seen.turns == (("D",),) * critic_steps + (("G",),)
-    assert {player for who in seen.owners.values() for player in who} == {"D", "G"}
+    moves = getattr(game, "critic_steps", 1), getattr(game, "generator_steps", 1)
+    if name not in MANY_PLAYERS:
+        assert seen.turns == (("D",),) * moves[0] + (("G",),) * moves[1]
+    assert {player for who in seen.owners.values() for player in who} == set(game.players())
     assert game.sample(3).shape == (3, *shape)
+    assert all(isinstance(game.get_submodule(path), nn.Module) for path in game.critics())
+    assert game.critics(), "training aids act on the networks that see samples"
+
+
+LABELLED = [name for name in RECIPES if "classes" in signature(recipe(name)).parameters]
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_recipes_that_can_use_labels_keep_the_rules_with_them(name):
+    data = ((x, torch.arange(4) % 3) for (x,) in batches(IMAGES))
+    game = small(name, IMAGES, classes=3)
+    check_game(game, data)
+    assert game.sample(3).shape == (3, *IMAGES)
 
 
 @pytest.mark.parametrize("divergence", [*DIVERGENCES, "weighted-jensen-shannon", "alpha"])
@@ -68,11 +93,10 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_settings_are_the_papers(name):
     rate, betas, critic_steps = PAPER[name]
-    game = recipe(name)((1, 32, 32), networks=Networks(width=8))
-    for player in game.players().values():
-        (group,) = player.param_groups
-        assert group["lr"] == rate
-        assert betas is None or group["betas"] == betas
+    game = small(name, (1, 32, 32))
+    (group,) = next(iter(game.players().values())).param_groups
+    assert group["lr"] == pytest.approx(rate)
+    assert betas is None or group["betas"] == betas
     assert getattr(game, "critic_steps", 1) == critic_steps
 
 

@@ -1,0 +1,88 @@
+"""What the quality suite trains: one cell is one training, and every system has a deliberately broken twin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a benchmark.
+
+    Attributes:
+        recipe: Name of the recipe.
+        data: Name of the data, or a path below ``$SPARRING_DATA``.
+        steps: How long.
+        seed: Decides everything random.
+        batch: Rows of a batch.
+        arguments: The recipe's.
+        aids: Training aids around its game.
+        size: Height and width of images.
+        precision: fp32 or bf16.
+        twin: Whether the generators' losses are reversed.
+        label: Tells cells of one recipe apart.
+    """
+
+    recipe: str
+    data: str
+    steps: int
+    seed: int = 0
+    batch: int = 100
+    arguments: dict[str, Any] = field(default_factory=dict)
+    aids: dict[str, Any] = field(default_factory=dict)
+    size: int | None = None
+    precision: str = "fp32"
+    twin: bool = False
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its run folder."""
+        parts = [self.data.replace("/", "."), self.recipe.replace(":", "."), self.label, "twin" if self.twin else ""]
+        return "-".join([*filter(None, parts), str(self.seed)])
+
+    def settings(self) -> dict[str, Any]:
+        """What `sparring.Run.create` is given besides folder and data."""
+        given = {"recipe": self.recipe, "arguments": self.arguments}
+        if self.twin:
+            given = {"recipe": "benchmarks.twins:flipped", "arguments": given}
+        beside = {"aids": self.aids, "size": self.size, "batch": self.batch, "precision": self.precision}
+        return {**given, **beside, "seed": self.seed, "device": "cpu"}
+
+
+def trials(*cells: tuple[str, int, dict[str, Any]], seeds: int = 2, **settings: Any) -> list[Cell]:
+    """Returns each recipe over seeds, and once as its broken twin, for a quarter of the steps."""
+    made = []
+    for recipe, steps, arguments in cells:
+        made += [Cell(recipe, steps=steps, seed=seed, arguments=arguments, **settings) for seed in range(seeds)]
+        made.append(Cell(recipe, steps=steps // 4, arguments=arguments, twin=True, **settings))
+    return made
+
+
+NARROW = {"networks": {"network": "dcgan", "latent": 100, "width": 32}}
+BRISK = {"critic": {"rate": 2e-3, "betas": (0.0, 0.99)}, "generator": {"rate": 1e-3, "betas": (0.0, 0.99)}}
+KEEN = {
+    "critic": {"rate": 5e-4, "betas": (0.0, 0.9)},
+    "generator": {"rate": 5e-4, "betas": (0.0, 0.9)},
+    "critic_steps": 3,
+}
+"""Settings that learn in minutes; with the papers' rates, meant for 100,000 steps, they had not (docs/log.md)."""
+TOYS = [
+    Cell(recipe, data, steps, seed)
+    for data in ("ring", "grid")
+    for recipe, steps in (("nsgan", 5000), ("rsgan", 5000), ("wgan-gp", 2000))
+    for seed in range(3)
+]
+FASHION = [
+    Cell(recipe, "fashion-mnist", steps, batch=64, arguments=arguments, size=32)
+    for recipe, steps, arguments in (
+        ("dcgan", 2500, NARROW),
+        ("wgan-gp", 1000, NARROW | KEEN),
+        ("rsgan", 1800, NARROW | BRISK),
+        ("benchmarks.twins:dcgan", 400, NARROW),
+        ("benchmarks.twins:wgan_gp", 200, NARROW | KEEN),
+        ("benchmarks.twins:rsgan", 400, NARROW | BRISK),
+    )
+]
+SUITES = {"toys": TOYS, "fashion": FASHION}
