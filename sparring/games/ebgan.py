@@ -1,0 +1,50 @@
+"""Energy-based GAN: D is an autoencoder, and what it cannot reconstruct is fake (Zhao et al., 2017).
+
+    E(x) = ‖Dec(Enc(x)) - x‖ = -D(x)
+
+    D minimises  mean E(x) + mean max(0, m - E(G(z)))          G minimises  mean E(G(z)) + w f_PT(Enc(G(z)))
+
+The margin m is where D loses interest in a fake. The pulling-away term f_PT, the mean squared cosine between the codes
+of a batch, keeps fakes from being alike; only G has it. With it the game is called EBGAN-PT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from sparring.energy import margin_loss, pulling_away
+from sparring.game import Data, LatentGame, Move
+
+
+class EBGAN(LatentGame):
+    """One move of D, then one of G against new noise (Zhao et al., 2017, equations 1, 2 and 4).
+
+    Args:
+        G: Generator (N, latent) -> (N, *shape).
+        D: Autoencoder: D(x) is minus the energy, (N,), large = real as of any critic; D.features(x) the codes, (N, F).
+        margin: m, the energy up to which fakes are pushed; in the units of the energy, so with the norm it grows as the
+            root of the number of pixels.
+        pulling_away: w, the weight of the pulling-away term.
+        settings: The optimisers and the schedule, see `LatentGame`.
+    """
+
+    def __init__(self, G: nn.Module, D: nn.Module, *, margin: float, pulling_away: float = 0.1, **settings: Any):
+        super().__init__(G, D, **settings)
+        self.margin, self.pulling_away = margin, pulling_away
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Returns E(x), (N,): how badly D reconstructs each sample."""
+        return -self.D(x)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, then G."""
+        x, *_ = next(data)
+        yield Move("D", margin=margin_loss(self.energy(x), self.energy(self.fakes(len(x))), self.margin))
+        fake = self.G(self.noise(len(x)))
+        terms = {"energy": self.energy(fake).mean()}
+        if self.pulling_away > 0:
+            terms["pulling_away"] = self.pulling_away * pulling_away(self.D.features(fake))  # type: ignore[operator]
+        yield Move("G", **terms)
