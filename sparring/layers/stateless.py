@@ -1,0 +1,89 @@
+"""Spectral normalisation without a memory, as in the code of the T-GANs (Su, 2018).
+
+    W̄ = W / σ,   σ = vᵀ W u,   u = 1 at every forward, then five times   v ← W u / ‖W u‖,   u ← Wᵀ v / ‖Wᵀ v‖
+
+W is a layer's weight as a matrix with one row per output. Nothing is kept between forwards: a weight alone decides its
+norm, in training and in evaluation. The gradient runs through the iterations too. Five of them from a fixed start come
+near the largest singular value, from below; a start without a share in the first singular vector finds the second.
+`sparring.layers.spectral` remembers u, and so comes nearer all the time.
+
+A vector, such as the gain γ of a batch norm, is a matrix of one column, and its σ is its length: the entries of γ / ‖γ‖
+are about 1/√C. That restrains a critic far more than normalised weights do, whose scale a batch norm undoes.
+"""
+
+from typing import TypeVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
+
+from sparring.penalties import full_precision
+
+__all__ = ["stateless", "stateless_norm"]
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_ITERATIONS = 5
+
+
+def stateless_norm(matrix: Tensor) -> Tensor:
+    """Estimate the largest singular value by five power iterations from u = 1; a vector's is its length.
+
+    Args:
+        matrix: (outputs, inputs), or (C,).
+
+    Example:
+        >>> import torch
+        >>> round(stateless_norm(torch.diag(torch.tensor([3.0, 1.0]))).item(), 4)
+        3.0
+        >>> round(stateless_norm(torch.ones(64)).item(), 4)
+        8.0
+    """
+    W = matrix.flatten(1) if matrix.dim() > 1 else matrix[:, None]
+    u = W.new_ones(W.shape[1])
+    for _ in range(_ITERATIONS):
+        v = F.normalize(W @ u, dim=0)
+        u = F.normalize(v @ W, dim=0)
+    return v @ W @ u
+
+
+class _Normalised(nn.Module):
+    """W ↦ W / σ(W); a weight of zeros stays zero.
+
+    Args:
+        outputs: The dimension of the weight that counts outputs.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with full_precision(weight):  # ten products of a matrix, differentiated: too many for half precision
+            return weight / stateless_norm(weight.transpose(0, self.outputs)).clamp(min=1e-12)
+
+
+def stateless(
+    module: Module, layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd, nn.Embedding, _BatchNorm)
+) -> Module:
+    """Normalise the weight of every layer in a module, at each forward anew (Su, 2018, code).
+
+    A layer that has a parametrised weight, or none, is left alone. Initialise before, not after.
+
+    Args:
+        module: A layer or a network; changed in place.
+        layers: Which kinds of layers to normalise; without `_BatchNorm`, gains stay free.
+
+    Returns:
+        The module itself.
+
+    Example:
+        >>> stateless(nn.BatchNorm2d(64)).weight[:2].tolist()
+        [0.125, 0.125]
+    """
+    for layer in module.modules():
+        if isinstance(layer, layers) and isinstance(layer.weight, Tensor) and not is_parametrized(layer, "weight"):
+            register_parametrization(layer, "weight", _Normalised(int(isinstance(layer, _ConvTransposeNd))))
+    return module
