@@ -1,7 +1,8 @@
-"""Learning-rate schedules: the pace of a game as a function of the step."""
+"""Schedules: a learning rate's pace, a penalty's weight, as functions of the step."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 
@@ -13,3 +14,13 @@ def linear(end: int) -> Callable[[int], float]:
     (1.0, 0.75, 0.0)
     """
     return lambda step: max(0.0, 1 - step / end)
+
+
+def cosine(start: float, end: float, steps: int) -> Callable[[int], float]:
+    """Goes from `start` at step 0 to `end` at step `steps` along half a cosine, and stays there.
+
+    >>> weight = cosine(2.0, 1.0, 100)
+    >>> [round(weight(step), 3) for step in (0, 25, 50, 100, 200)]
+    [2.0, 1.854, 1.5, 1.0, 1.0]
+    """
+    return lambda step: end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2

@@ -1,0 +1,69 @@
+"""R3GAN: the relativistic pairing game with two zero-centred gradient penalties (Huang et al., 2024).
+
+    D minimises  mean φ(D(x) − D(G(z))) + γ/2 (E ‖∇D(x)‖² + E ‖∇D(G(z))‖²)          φ(t) = log(1 + e⁻ᵗ)
+    G minimises  mean φ(D(G(z)) − D(x))                                            new z, new x
+
+The pairing lets D separate each fake from a real image near it instead of all fakes from all reals at once, so that no
+mode is worth dropping; the two penalties, R1 on reals and R2 on fakes (Mescheder et al., 2018), make the game converge,
+which the pairing alone does not. Both are paid at every step. γ may fall over a burn-in, as in the authors' code. The
+slopes are those in the images themselves: what D does to them first (augmentation, say) is differentiated through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring.game import Data, LatentGame, Move
+from sparring.objectives import Relativistic
+from sparring.penalties import full_precision
+
+relativistic = Relativistic()
+
+
+class R3GAN(LatentGame):
+    """Pairs and both penalties at every step (Huang et al., 2024, section 3; authors' code for G's loss).
+
+    D must score each sample by itself: neither batch norm nor minibatch statistics.
+
+    Args:
+        G: Generator (N, latent) -> (N, *shape).
+        D: Critic (N, *shape) -> (N,).
+        penalty: γ as a function of the step.
+        settings: The optimisers and the schedule, see `LatentGame`.
+    """
+
+    def __init__(self, G: nn.Module, D: nn.Module, *, penalty: Callable[[int], float], **settings: Any):
+        super().__init__(G, D, **settings)
+        self.penalty = penalty
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D with both penalties, then G against new real images."""
+        x, *_ = next(data)
+        real, r1 = sloped(self.D, x)
+        fake, r2 = sloped(self.D, self.fakes(len(x)))
+        half = self.penalty(step) / 2
+        yield Move("D", relativistic=relativistic.critic(real, fake), r1=half * r1, r2=half * r2)
+        x, *_ = next(data)
+        with torch.no_grad():  # no path from the real scores to G
+            real = self.D(x)
+        yield Move("G", relativistic=relativistic.generator(self.D(self.G(self.noise(len(x)))), real))
+
+
+def sloped(critic: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the scores C(x), shape (N,), and E ‖∇C(x)‖² from one pass, which is what `penalties.r1` is with two.
+
+    The pass is in full precision, as slopes need it.
+
+    Args:
+        critic: The critic.
+        x: Samples (N, ...).
+    """
+    x = (x if x.dtype == torch.float64 else x.float()).detach().requires_grad_()
+    with full_precision(x):
+        scores = critic(x)
+        (slopes,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+        return scores, slopes.flatten(1).square().sum(1).mean()

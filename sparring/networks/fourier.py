@@ -1,0 +1,68 @@
+"""Perceptrons behind Fourier features, for points whose modes are many and narrow (Tancik et al., 2020).
+
+The critic sees points in units of `scale`, the size of a typical coordinate; the generator draws them in it.
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from sparring.layers.affine import Affine
+from sparring.layers.fourier import FourierFeatures
+from sparring.networks.roles import Critic, Generator, Shape
+
+__all__ = ["FourierCritic", "FourierGenerator"]
+
+SLOPE = 0.2
+
+
+class FourierGenerator(Generator):
+    """Waves of the noise, hidden layers of leaky ReLUs, a linear layer.
+
+    Args:
+        shape: (D,), the coordinates of one point.
+        latent: Coordinates of z.
+        width: Units of a hidden layer.
+        depth: Hidden layers.
+        scale: Size of a typical coordinate.
+
+    Example:
+        >>> import torch
+        >>> FourierGenerator((2,), width=8)(torch.randn(5, 2)).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(self, shape: Shape, latent: int = 2, width: int = 128, depth: int = 2, scale: float = 1.0) -> None:
+        waves = FourierFeatures(latent, lowest=0.5, highest=30.0)
+        layers = [waves, *_hidden(waves.outputs, width, depth), nn.Linear(width, shape[0]), Affine(scale)]
+        super().__init__(shape, latent, nn.Sequential(*layers))
+
+
+class FourierCritic(Critic):
+    """Waves of the point, hidden layers of leaky ReLUs, a linear layer.
+
+    Args:
+        shape: (D,), the coordinates of one point.
+        width: Units of a hidden layer.
+        depth: Hidden layers.
+        scale: Size of a typical coordinate.
+        outcomes: Scores per sample.
+
+    Example:
+        >>> import torch
+        >>> FourierCritic((2,), width=8)(torch.randn(5, 2)).shape
+        torch.Size([5])
+    """
+
+    def __init__(
+        self, shape: Shape, width: int = 128, depth: int = 2, scale: float = 1.0, *, outcomes: int = 1
+    ) -> None:
+        waves = FourierFeatures(shape[0], lowest=2.0, highest=60.0)
+        trunk = nn.Sequential(Affine(1 / scale), waves, *_hidden(waves.outputs, width, depth))
+        super().__init__(shape, trunk, nn.Linear(width, outcomes), outcomes)
+
+
+def _hidden(inputs: int, width: int, depth: int) -> list[nn.Module]:
+    """`depth` hidden layers of one width."""
+    sizes = [inputs] + [width] * depth
+    return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(SLOPE))]
