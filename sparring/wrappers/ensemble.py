@@ -1,0 +1,77 @@
+"""Ensembles of independent games: K trainings that never meet, and the uniform mixture of their generators.
+
+    k ~ U{1, …, K},  x = G_k(z):        p_model = (1/K) Σ_k p_k
+
+A generator that drops modes drops others in another training. The mixture has a mode as soon as one member has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Move, Samples, Turn
+from sparring.games.mixture import choice, chosen, with_choice
+from sparring.wrappers.wrapper import each
+
+
+class Ensemble(Game):
+    """Plays one round of every member, each on data of its own; the players are "0/D", "0/G", "1/D" and so on.
+
+    Other aids go into the members.
+
+    Args:
+        make: Builds a member; called K times, so with K different initial weights.
+        members: K.
+
+    Raises:
+        GameError: If there is no member, or it cannot sample.
+    """
+
+    def __init__(self, make: Callable[[], Game], members: int = 3) -> None:
+        super().__init__()
+        if members < 1:
+            raise GameError(f"An ensemble has at least 1 member, not {members}.")
+        self.members = nn.ModuleList(make() for _ in range(members))
+        if not isinstance(self.members[0], Samples):
+            raise GameError(f"{type(self.members[0]).__name__} cannot sample, so there is no mixture: leave it off.")
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns those of all members."""
+        return {f"{k}/{name}": player for k, game in self._games() for name, player in game.players().items()}
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays a round of one member after the other."""
+        for k, game in self._games():
+            for turn in game.round(data, step):
+                yield each(turn, lambda move, k=k: Move(f"{k}/{move.player}", **move.terms))  # type: ignore[misc]
+
+    def pace(self, step: int) -> float:
+        """Returns that of the members, which are alike."""
+        return self._games()[0][1].pace(step)
+
+    def sampling(self) -> tuple[str, ...]:
+        """Returns those of all members."""
+        return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.sampling())
+
+    def critics(self) -> tuple[str, ...]:
+        """Returns those of all members."""
+        return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.critics())
+
+    def noise(self, n: int) -> Tensor:
+        """Draws rows [choice of a member, its noise]."""
+        return with_choice(self._games()[0][1].noise(n))
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples of the mixture, (n, *shape)."""
+        members, z = choice(self.noise(n) if noise is None else noise, len(self.members))
+        # Every member makes every row, so that a sample does not depend on who else is in the batch.
+        return chosen(torch.stack([game.sample(n, noise=z) for _, game in self._games()]), members)
+
+    def _games(self) -> list[tuple[int, Any]]:
+        return [*enumerate(self.members)]
