@@ -10,6 +10,7 @@ from math import sqrt
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils import parametrize
 
 __all__ = [
     "Init",
@@ -19,11 +20,13 @@ __all__ = [
     "he_uniform",
     "normal",
     "orthogonal",
+    "reinitialised",
     "uniform",
     "wgan_gp",
 ]
 
 Init = Callable[[nn.Module], None]
+WARM_UP = 15  # power iterations after which spectral norms are right again
 
 
 def _weights(fill: Callable[..., object], layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd)) -> Init:
@@ -93,3 +96,32 @@ def wgan_gp(module: nn.Module) -> None:
     """Glorot-uniform weights, with gain √2 in convolutions and 1 in linear layers (Gulrajani et al., 2017, code)."""
     glorot_uniform()(module)
     _weights(lambda weight: nn.init.xavier_uniform_(weight, sqrt(2)), (_ConvNd,))(module)
+
+
+def reinitialised(network: nn.Module, init: Init) -> nn.Module:
+    """Initialises a finished network anew, also where its weights are computed from others (spectral norm).
+
+    Args:
+        network: Changed in place.
+        init: Initialises each module.
+
+    Returns:
+        The network itself.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4))
+        >>> reinitialised(layer, normal(0.0)).parametrizations.weight.original.abs().max().item()
+        0.0
+    """
+    for module in list(network.modules()):
+        if not parametrize.is_parametrized(module, "weight"):
+            init(module)
+            continue
+        steps = list(module.get_submodule("parametrizations.weight").children())
+        parametrize.remove_parametrizations(module, "weight", leave_parametrized=False)
+        init(module)
+        for step in steps:
+            parametrize.register_parametrization(module, "weight", step, unsafe=True)
+        for _ in range(WARM_UP):
+            module.weight  # noqa: B018  # each look in training mode is one power iteration
+    return network

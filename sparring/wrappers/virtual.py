@@ -1,0 +1,69 @@
+"""Virtual batch norm for any game: D's references come from the data, G's from the noise, once and for all.
+
+The references of D are the first samples that the data hold; under several processes those of the first one serve all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Turn
+from sparring.wrappers.pair import pair
+from sparring.wrappers.wrapper import Wrapper
+
+
+class VirtualBatch(Wrapper):
+    """Normalises G and D by fixed references instead of by the batch.
+
+    Args:
+        game: A game of G and D.
+        shape: Shape of one sample that D sees.
+        referenced: Runs a network beside references kept in a buffer ``reference``, see `sparring.layers.virtual`.
+        size: How many references each network has.
+
+    Raises:
+        GameError: If the game is of another kind, or there would be no reference.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        shape: tuple[int, ...],
+        referenced: Callable[[nn.Module, Tensor], nn.Module],
+        size: int = 64,
+    ) -> None:
+        super().__init__(game)
+        if size < 1:
+            raise GameError(f"Virtual batch norm needs at least 1 reference, not {size}.")
+        core = pair(game, "Virtual batch norm")
+        core.G = referenced(core.G, core.noise(size))
+        core.D = referenced(core.D, torch.zeros(size, *shape, device=core.device))
+        self.register_buffer("ready", torch.tensor(False))
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round; before the very first one, draws D's references."""
+        if step == 0 and not self.ready:  # the other parts of this step find them drawn
+            self.refer(data)
+        yield from self.game.round(data, step)
+
+    @torch.no_grad()
+    def refer(self, data: Data) -> None:
+        """Fills D's references from the data.
+
+        Args:
+            data: Gives as many batches as it takes.
+        """
+        reference: Tensor = pair(self, "Virtual batch norm").D.reference  # type: ignore[assignment]
+        rows: list[Tensor] = []
+        while len(rows) < len(reference):
+            x, *_ = next(data)
+            rows += x
+        reference.copy_(torch.stack(rows[: len(reference)]))
+        if dist.is_available() and dist.is_initialized():
+            dist.broadcast(reference, 0)
+        self.ready.fill_(True)
