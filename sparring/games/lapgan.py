@@ -1,0 +1,131 @@
+"""LAPGAN: a Laplacian pyramid of generative adversarial networks (Denton et al., 2015, Algorithm 1).
+
+A level holds images I_k of one size. Each is a coarse image c_k = up(I_{k−1}), of which a level below knows all, and a
+residual h_k = I_k − c_k, which G_k draws given c_k. At level 0 there is nothing coarser: c_0 = 0 and h_0 = I_0. With
+c, m the coarse images of *true* images, drawn independently, every level k plays a game of its own:
+
+    D_k minimises  L_D(D_k(h_k + c_k), D_k(G_k(z_k, m_k) + m_k))         the real residual beside that of another image
+    G_k minimises  L_G(D_k(G_k(z_k, m_k) + m_k))
+
+No gradient passes from level to level, so that their order in a round is free. Sampling climbs them:
+
+    I_0 = G_0(z_0),   I_k = up(I_{k−1}) + G_k(z_k, up(I_{k−1}))          z uniform on [−1, 1]
+
+Only here does a level see images that were generated below it. The last image alone is clamped to [−1, 1]: residuals
+are free to correct what overshoots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.chance import uniform
+from sparring.errors import DataError
+from sparring.game import Data, Game, Move, Optimiser
+from sparring.objectives import Objective
+
+
+class LAPGAN(Game):
+    """One generator and one critic a level, each pair trained independently of the others.
+
+    Args:
+        G: The generators, the smallest level first: there (N, latent) -> (N, *shape), above (N, latent), (N, *shape)
+            -> (N, *shape), from noise and coarse image to residual. Each has attributes ``latent`` and ``shape``.
+        D: The critics, in the same order: (N, *shape) -> (N,), of residual and coarse image added.
+        objective: The two losses.
+        bands: Splits images into the residual and the coarse image of so many levels, the smallest first.
+        up: Doubles the sides of images, as `bands` does.
+        critic: Builds each critic's optimiser.
+        generator: Builds each generator's optimiser.
+    """
+
+    def __init__(
+        self,
+        G: Sequence[nn.Module],
+        D: Sequence[nn.Module],
+        objective: Objective,
+        *,
+        bands: Callable[[Tensor, int], list[tuple[Tensor, Tensor]]],
+        up: Callable[[Tensor], Tensor],
+        critic: Optimiser,
+        generator: Optimiser,
+    ) -> None:
+        super().__init__()
+        self.G, self.D, self.objective = nn.ModuleList(G), nn.ModuleList(D), objective
+        self.bands, self.up = bands, up
+        self._optimisers = {"D": critic, "G": generator}
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D0, G0, D1, G1, ..."""
+        pairs = [{"D": D, "G": G} for D, G in zip(self.D, self.G, strict=True)]
+        return {f"{role}{k}": self._optimisers[role](pair[role]) for k, pair in enumerate(pairs) for role in pair}
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses the generators alone."""
+        return ("G",)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays every level: D on one batch of images and on fakes that continue another, then G on new fakes."""
+        (x, *_), (other, *_) = next(data), next(data)
+        levels = zip(self.bands(x, len(self.G)), self.bands(other, len(self.G)), strict=True)
+        for k, ((h, c), (_, m)) in enumerate(levels):
+            with torch.no_grad():
+                fake = self.residual(k, m)
+            yield Move(f"D{k}", adversarial=self.objective.critic(self.score(k, h, c), self.score(k, fake, m)))
+            yield Move(f"G{k}", adversarial=self.objective.generator(self.score(k, self.residual(k, m), m)))
+
+    def score(self, level: int, residual: Tensor, coarse: Tensor) -> Tensor:
+        """Returns the scores (N,) of a level's critic, which sees the two images (N, *shape) added."""
+        return self.D[level](residual + coarse)
+
+    def residual(self, level: int, coarse: Tensor, z: Tensor | None = None) -> Tensor:
+        """Draws what a level adds to each of its coarse images (N, *shape), from noise (N, latent) or fresh noise."""
+        z = self._draw(level, len(coarse)) if z is None else z
+        return self.G[level](z, coarse) if level else self.G[level](z)
+
+    def noise(self, n: int) -> Tensor:
+        """Draws the noise of every level, uniform on [−1, 1), shape (n, sum of latents), the smallest level first."""
+        return torch.cat([self._draw(level, n) for level in range(len(self.G))], 1)
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples, shape (n, *shape), from the given noise, as `noise` draws it, or from fresh noise."""
+        return self.levels(self.noise(n) if noise is None else noise)[-1]
+
+    def levels(self, noise: Tensor) -> list[Tensor]:
+        """Returns how the samples of the given noise grow: one image (N, C, H, W) a level; the last are the samples."""
+        channels, height, width = self.G[0].shape  # type: ignore[misc]
+        return self._climb(noise.new_zeros(len(noise), channels, height // 2, width // 2), 0, noise)
+
+    def refine(self, images: Tensor, *, noise: Tensor | None = None) -> Tensor:
+        """Returns small images with the detail that the levels above theirs draw: a learned super-resolution.
+
+        Args:
+            images: (N, C, H, W) in [−1, 1], of the size of any level but the last.
+            noise: As `noise` draws it; the part of the images' own level and of those below it is not used.
+
+        Raises:
+            DataError: If no level has images of this shape.
+        """
+        shapes, shape = [tuple(G.shape) for G in self.G], tuple(images.shape[1:])  # type: ignore[arg-type]
+        if shape not in shapes[:-1]:
+            raise DataError(f"No level refines images of shape {shape}: resize them to one of {shapes[:-1]}.")
+        noise = self.noise(len(images)) if noise is None else noise
+        return self._climb(images, shapes.index(shape) + 1, noise)[-1]
+
+    def _climb(self, image: Tensor, level: int, noise: Tensor) -> list[Tensor]:
+        """Returns the images of `level` and those above it, begun with images of half its size."""
+        parts = noise.split([G.latent for G in self.G], 1)
+        made = []
+        with torch.no_grad():
+            for k in range(level, len(self.G)):
+                coarse = self.up(image)
+                image = coarse + self.residual(k, coarse, parts[k])
+                made.append(image)
+        return [*made[:-1], made[-1].clamp(-1, 1)]
+
+    def _draw(self, level: int, n: int) -> Tensor:
+        return 2 * uniform(n, self.G[level].latent, device=self.device) - 1  # type: ignore[arg-type]

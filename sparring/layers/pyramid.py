@@ -1,0 +1,80 @@
+"""The Laplacian pyramid: an image as a small image and one residual a doubling (Burt & Adelson, 1983).
+
+    levels:     I_K = x,  I_{k−1} = down(I_k)                        level 0 is the smallest image, K the whole one
+    bands:      l_k = up(I_{k−1}),  h_k = I_k − l_k                  l_0 = 0, so h_0 = I_0
+    rebuild:    I_k = up(I_{k−1}) + h_k                              exact, whatever down and up are
+
+What makes it exact is only that both directions use the same `up`: data, training and sampling all call this one.
+LAPGAN's code shrinks and enlarges bilinearly (Denton et al., 2015), which for a factor 2 is what follows.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["Bands", "bands", "down", "rebuild", "up"]
+
+Bands = list[tuple[Tensor, Tensor]]
+"""Residual h and coarse image l of every level, each (N, C, H, W); the smallest level first."""
+
+
+def down(x: Tensor) -> Tensor:
+    """Halve the sides of (N, C, H, W): the mean of every 2 × 2 block.
+
+    Args:
+        x: Images with even sides.
+    """
+    return F.avg_pool2d(x, 2)
+
+
+def up(x: Tensor) -> Tensor:
+    """Double the sides of (N, C, H, W) bilinearly: ¾ of the nearest pixel and ¼ of the next, along each axis.
+
+    Args:
+        x: Images.
+    """
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def bands(x: Tensor, levels: int) -> Bands:
+    """Split images into the residual and the coarse image of every level.
+
+    Args:
+        x: (N, C, H, W) with sides that can be halved `levels` − 1 times.
+        levels: How many there are.
+
+    Raises:
+        ValueError: If the sides cannot be halved so often.
+
+    Example:
+        >>> [tuple(residual.shape) for residual, _ in bands(torch.zeros(1, 3, 32, 32), 3)]
+        [(1, 3, 8, 8), (1, 3, 16, 16), (1, 3, 32, 32)]
+    """
+    if any(side % 2 ** (levels - 1) for side in x.shape[2:]):
+        raise ValueError(f"images {tuple(x.shape)} cannot be halved {levels - 1} times: pad them to a power of two.")
+    found = []
+    for _ in range(levels - 1):
+        smaller = down(x)
+        coarse = up(smaller)
+        found.append((x - coarse, coarse))
+        x = smaller
+    return [(x, torch.zeros_like(x)), *reversed(found)]
+
+
+def rebuild(residuals: Iterable[Tensor]) -> Tensor:
+    """Add the residuals up again, the smallest first: the inverse of `bands`.
+
+    Args:
+        residuals: h_0, …, h_K, each (N, C, H, W), each with twice the sides of the one before.
+
+    Example:
+        >>> x = torch.rand(2, 1, 16, 16)
+        >>> torch.allclose(rebuild(residual for residual, _ in bands(x, 2)), x, atol=1e-6)
+        True
+    """
+    image, *rest = residuals
+    for residual in rest:
+        image = up(image) + residual
+    return image
