@@ -253,6 +253,16 @@ def test_the_parts_of_the_first_step_share_the_references():
     assert torch.equal(game.D.reference, drawn[0])
 
 
+def test_a_network_without_batch_norm_is_left_alone():
+    G = MLPGenerator((2,), latent=3, width=8, norm=nn.BatchNorm1d)
+    game = VirtualBatch(GAN(G, MLPCritic((2,), width=8), NonSaturating(), **learn), (2,), Referenced, 16)
+    assert isinstance(game.core.G, Referenced)
+    assert isinstance(game.core.D, MLPCritic)
+    (report,) = train(game, batches(), 1)
+    assert report.images == 16, "no references were drawn"
+    check_game(game, batches())
+
+
 def test_sampling_leaves_the_references_alone():
     game = virtual(size=16)
     before = {name: value.clone() for name, value in game.state_dict().items()}

@@ -54,14 +54,22 @@ AIDS = {
     "feature matching too": lambda game: FeatureMatching(game, keep=True),
     "historical averaging": lambda game: HistoricalAveraging(game, 0.1),
     "packing": Packing,
-    "virtual batch": lambda game: VirtualBatch(game, tuple(game.core_shape), Referenced, 5),
+    "virtual batch": lambda game: VirtualBatch(game, (2,), Referenced, 5),
 }
 
 
+class Normed(nn.Sequential):
+    """Puts a batch norm before a network."""
+
+    def __init__(self, network):
+        super().__init__(nn.BatchNorm1d(2), network)
+        self.latent = 2
+
+
 def aided(aid, make):
-    game = make(Point(), Seeing((0.1, 0.2, 0.3, -0.1) if aid == "packing" else (0.1, 0.2)))
-    game.core_shape = (2,)
-    return AIDS[aid](game)
+    if aid == "virtual batch":
+        return AIDS[aid](make(Normed(Point()), Normed(Seeing((0.1, 0.2)))))
+    return AIDS[aid](make(Point(), Seeing((0.1, 0.2, 0.3, -0.1) if aid == "packing" else (0.1, 0.2))))
 
 
 @pytest.mark.parametrize("aid", AIDS)
@@ -252,6 +260,7 @@ def test_aids_refuse_games_they_do_not_fit(aid):
         lambda game: Packing(game, 0),
         lambda game: Unrolled(game, -1),
         lambda game: VirtualBatch(game, (2,), Referenced, 0),
+        lambda game: VirtualBatch(game, (2,), Referenced),  # which has no batch norm
         lambda game: Ensemble(lambda: game, 0),
         FeatureMatching,
     ],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Turn
@@ -18,7 +19,7 @@ from sparring.wrappers.wrapper import Wrapper
 
 
 class VirtualBatch(Wrapper):
-    """Normalises G and D by fixed references instead of by the batch.
+    """Normalises by fixed references instead of by the batch: G, D or both, whichever has batch norm.
 
     Args:
         game: A game of G and D.
@@ -27,7 +28,7 @@ class VirtualBatch(Wrapper):
         size: How many references each network has.
 
     Raises:
-        GameError: If the game is of another kind, or there would be no reference.
+        GameError: If the game is of another kind or has no batch norm, or there would be no reference.
     """
 
     def __init__(
@@ -41,13 +42,18 @@ class VirtualBatch(Wrapper):
         if size < 1:
             raise GameError(f"Virtual batch norm needs at least 1 reference, not {size}.")
         core = pair(game, "Virtual batch norm")
-        core.G = referenced(core.G, core.noise(size))
-        core.D = referenced(core.D, torch.zeros(size, *shape, device=core.device))
+        if not _normalises(core):
+            raise GameError(f"Virtual batch norm replaces batch norm, of which {type(core).__name__} has none here.")
+        self.refers = _normalises(core.D)
+        if _normalises(core.G):
+            core.G = referenced(core.G, core.noise(size))
+        if self.refers:
+            core.D = referenced(core.D, torch.zeros(size, *shape, device=core.device))
         self.register_buffer("ready", torch.tensor(False))
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round; before the very first one, draws D's references."""
-        if step == 0 and not self.ready:  # the other parts of this step find them drawn
+        if step == 0 and self.refers and not self.ready:  # the other parts of this step find them drawn
             self.refer(data)
         yield from self.game.round(data, step)
 
@@ -67,3 +73,7 @@ class VirtualBatch(Wrapper):
         if dist.is_available() and dist.is_initialized():
             dist.broadcast(reference, 0)
         self.ready.fill_(True)
+
+
+def _normalises(network: nn.Module) -> bool:
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
