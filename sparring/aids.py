@@ -4,7 +4,8 @@
     Run.create(folder, "nsgan", data="grid", aids=Aids(packing=2, r1=0.1))
 
 Each aid is a wrapper, a layer or a penalty of its own (`sparring.wrappers`, `sparring.layers`, `sparring.augment`);
-here they only get names, numbers and an order. This module needs no tensor library before an aid is put on.
+here they only get names, numbers and an order: from the networks outwards, to what the critic sees, to what a player
+minimises, to whole games. This module needs no tensor library before an aid is put on.
 """
 
 from __future__ import annotations
@@ -13,21 +14,70 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from sparring.errors import GameError
+
 if TYPE_CHECKING:
     from sparring.game import Game
+
+    Shape = tuple[int, ...]
+    Make = Callable[[Shape], Game]
 
 __all__ = ["Aids", "aided"]
 
 
 @dataclass(frozen=True)
 class Aids:
-    """What helps a game besides its recipe; all off unless told.
+    """What helps a game besides its recipe; all off unless told. docs/aids.md tells which problem each answers.
 
     Attributes:
+        instance_noise: Standard deviation of noise on whatever D sees, fading to 0 (Sønderby et al., 2017).
+        instance_noise_steps: The step at which it has faded.
+        augment: How all images that D sees are changed: DiffAugment (Zhao et al., 2020), or StyleGAN2-ADA's changes
+            with a probability that adapts to how D overfits (Karras et al., 2020).
+        r1: Weight γ of ½γ E ‖∇D(x)‖² (Mescheder et al., 2018).
+        r2: The same on fakes.
+        dragan: Weight of DRAGAN's penalty around the data (Kodali et al., 2017); 10 in the paper.
+        penalty_every: r1, r2 and dragan are paid at every k-th step, k times as high (Karras et al., 2020).
+        consistency: Weight of CR: flips and shifts must not change D(x) (Zhang et al., 2020); 10 in the paper.
+        balanced_consistency: Weight of bCR, the same on fakes too (Zhao et al., 2021); 10 in the paper.
+        latent_consistency: Weight of zCR: small moves of z must not change D(G(z)) (Zhao et al., 2021).
+        lecam: Weight of LeCam, D near its running means (Tseng et al., 2021); 0.3 in the authors' code.
+        lecam_start: The step from which it is paid.
+        feature_matching: Weight of feature matching, in place of G's own loss (Salimans et al., 2016).
+        minibatch: Show D how close samples are to one another: minibatch discrimination (Salimans et al., 2016) or the
+            batch's standard deviation (Karras et al., 2018).
+        historical_averaging: Weight of the distance to the mean of the past weights (Salimans et al., 2016).
+        virtual_batch_norm: References by which batch norm normalises (Salimans et al., 2016); 0 leaves it plain.
+        unrolling: Steps of D that G looks ahead (Metz et al., 2017).
+        unrolling_rate: Learning rate of those steps.
+        packing: Samples that D judges at once (Lin et al., 2018).
+        ensemble: Generators, each with a critic of its own, sampled in turn.
+        initialisation: Initial weights: the recipe's own, or others.
         schedule: How the learning rates fall, on top of the recipe's own schedule.
         schedule_steps: The step at which they reach zero.
     """
 
+    instance_noise: float = 0.0
+    instance_noise_steps: int = 10_000
+    augment: Literal["none", "diff", "adaptive"] = "none"
+    r1: float = 0.0
+    r2: float = 0.0
+    dragan: float = 0.0
+    penalty_every: int = 1
+    consistency: float = 0.0
+    balanced_consistency: float = 0.0
+    latent_consistency: float = 0.0
+    lecam: float = 0.0
+    lecam_start: int = 1000
+    feature_matching: float = 0.0
+    minibatch: Literal["none", "discrimination", "deviation"] = "none"
+    historical_averaging: float = 0.0
+    virtual_batch_norm: int = 0
+    unrolling: int = 0
+    unrolling_rate: float = 0.1
+    packing: int = 1
+    ensemble: int = 1
+    initialisation: Literal["own", "orthogonal", "normal", "glorot", "he"] = "own"
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     schedule_steps: int = 100_000
 
@@ -37,18 +87,125 @@ class Aids:
         return {name: value for name, (value, default) in values.items() if value != default}
 
 
-def aided(make: Callable[..., Game], shape: tuple[int, ...], aids: Aids) -> Game:
+def aided(make: Make, shape: Shape, aids: Aids) -> Game:
     """Builds a game with its aids around it.
 
     Args:
         make: Builds the game for data of a shape.
         shape: The shape of the data.
         aids: What to put on.
+
+    Raises:
+        GameError: If two aids exclude each other, or one cannot be put on this game.
     """
-    game = make(shape)
+    if not aids.chosen():
+        return make(shape)
+    _require_sense(aids)
+    if aids.ensemble == 1:
+        game = _whole(make, shape, aids)
+    else:
+        from sparring.wrappers.ensemble import Ensemble
+
+        game = Ensemble(lambda: _whole(make, shape, aids), aids.ensemble)
     if aids.schedule != "constant":
         from sparring import schedules
         from sparring.wrappers.paced import Paced
 
-        game = Paced(game, getattr(schedules, aids.schedule)(aids.schedule_steps))
+        fall = {"linear": schedules.linear, "cosine": lambda steps: schedules.cosine(1.0, 0.0, steps)}
+        game = Paced(game, fall[aids.schedule](aids.schedule_steps))
+    return game
+
+
+def _require_sense(aids: Aids) -> None:
+    for name, value in aids.chosen().items():
+        if not isinstance(value, str) and value < 0:
+            raise GameError(f"The aid {name} cannot be {value}: give 0 or more.")
+    for name in ("packing", "ensemble", "penalty_every", "schedule_steps", "instance_noise_steps"):
+        if getattr(aids, name) < 1:
+            raise GameError(f"The aid {name} cannot be {getattr(aids, name)}: give 1 or more.")
+    if aids.unrolling and aids.feature_matching:
+        raise GameError("Unrolling and feature matching both replace G's loss: choose one of them.")
+
+
+def _whole(make: Make, shape: Shape, aids: Aids) -> Game:
+    """One game, packed or not."""
+    if aids.packing == 1:
+        game = _minimising(_seeing(_built(make(shape), shape, aids), aids), aids)
+    else:
+        from sparring.wrappers.packing import packed
+
+        game = packed(
+            lambda pack: _minimising(_seeing(_built(make(pack), pack, aids), aids), aids), shape, aids.packing
+        )
+    if aids.historical_averaging:
+        from sparring.wrappers.history import HistoricalAveraging
+
+        game = HistoricalAveraging(game, aids.historical_averaging)
+    return game
+
+
+def _built(game: Game, shape: Shape, aids: Aids) -> Game:
+    """What an aid changes about the networks."""
+    from sparring.layers import init
+
+    if aids.initialisation != "own":
+        weights = {
+            "orthogonal": init.orthogonal(),
+            "normal": init.normal(),
+            "glorot": init.glorot_uniform(),
+            "he": init.he_uniform,
+        }
+        init.reinitialised(game, weights[aids.initialisation])
+    if aids.minibatch != "none":
+        from sparring.layers.deviation import MinibatchDeviation
+        from sparring.layers.discrimination import MinibatchDiscrimination
+        from sparring.networks.heads import reading
+
+        for name in game.critics():
+            critic, discrimination = game.get_submodule(name), aids.minibatch == "discrimination"
+            reading(critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchDeviation())
+    if aids.virtual_batch_norm:
+        from sparring.layers.virtual import Referenced
+        from sparring.wrappers.virtual import VirtualBatch
+
+        game = VirtualBatch(game, shape, Referenced, aids.virtual_batch_norm)
+    return game
+
+
+def _seeing(game: Game, aids: Aids) -> Game:
+    """What an aid changes about what the critics see; noise comes last, on top of all else."""
+    from sparring import augment
+    from sparring.wrappers.augmented import Adaptive, Augmented
+    from sparring.wrappers.noise import InstanceNoise
+
+    if aids.instance_noise:
+        game = InstanceNoise(game, aids.instance_noise, aids.instance_noise_steps)
+    if aids.augment == "diff":
+        game = Augmented(game, augment.DiffAugment)
+    if aids.augment == "adaptive":
+        game = Adaptive(game, augment.AdaptivePipe)
+    return game
+
+
+def _minimising(game: Game, aids: Aids) -> Game:
+    """What an aid changes about what the players minimise."""
+    from sparring import augment
+    from sparring.wrappers import consistency, matching, slopes, unrolled
+
+    if aids.unrolling:
+        game = unrolled.Unrolled(game, aids.unrolling, unrolled.sgd(aids.unrolling_rate))
+    if aids.feature_matching:
+        game = matching.FeatureMatching(game, weight=aids.feature_matching)
+    extra: list[tuple[float, Callable[[Game, float], Game]]] = [
+        (aids.r1, lambda game, weight: slopes.R1(game, weight, aids.penalty_every)),
+        (aids.r2, lambda game, weight: slopes.R2(game, weight, aids.penalty_every)),
+        (aids.dragan, lambda game, weight: slopes.DRAGAN(game, weight, every=aids.penalty_every)),
+        (aids.consistency, lambda game, weight: consistency.CR(game, augment.flip_and_shift, weight)),
+        (aids.balanced_consistency, lambda game, weight: consistency.BCR(game, augment.flip_and_shift, weight)),
+        (aids.latent_consistency, lambda game, weight: consistency.ZCR(game, weight=weight)),
+        (aids.lecam, lambda game, weight: consistency.LeCam(game, weight, start=aids.lecam_start)),
+    ]
+    for weight, put_on in extra:
+        if weight:
+            game = put_on(game, weight)
     return game

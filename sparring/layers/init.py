@@ -7,6 +7,7 @@ once. Apply them before `spectral`: a parametrised weight is a computed tensor, 
 from collections.abc import Callable
 from math import sqrt
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -72,7 +73,11 @@ def glorot_uniform(gain: float = 1.0) -> Init:
 
 def orthogonal(gain: float = 1.0) -> Init:
     """Weights with orthogonal rows or columns of length gain (Saxe et al., 2014)."""
-    return _weights(lambda weight: nn.init.orthogonal_(weight, gain))
+
+    def fill(weight: Tensor) -> None:  # torch's own cannot fill weights that are laid out channels-last
+        weight.data.copy_(nn.init.orthogonal_(torch.empty_like(weight, memory_format=torch.contiguous_format), gain))
+
+    return _weights(fill)
 
 
 def gamma_normal(std: float = 0.02) -> Init:
