@@ -13,6 +13,7 @@ are about 1/√C. That restrains a critic far more than normalised weights do, w
 
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -25,8 +26,6 @@ __all__ = ["stateless", "stateless_norm"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
-_ITERATIONS = 5
-
 
 def stateless_norm(matrix: Tensor) -> Tensor:
     """Estimate the largest singular value by five power iterations from u = 1; a vector's is its length.
@@ -35,18 +34,23 @@ def stateless_norm(matrix: Tensor) -> Tensor:
         matrix: (outputs, inputs), or (C,).
 
     Example:
-        >>> import torch
         >>> round(stateless_norm(torch.diag(torch.tensor([3.0, 1.0]))).item(), 4)
         3.0
         >>> round(stateless_norm(torch.ones(64)).item(), 4)
         8.0
     """
-    W = matrix.flatten(1) if matrix.dim() > 1 else matrix[:, None]
+    if matrix.dim() == 1:
+        return torch.linalg.vector_norm(matrix)
+    W = matrix.flatten(1)
     u = W.new_ones(W.shape[1])
-    for _ in range(_ITERATIONS):
-        v = F.normalize(W @ u, dim=0)
-        u = F.normalize(v @ W, dim=0)
-    return v @ W @ u
+    for _ in range(4):
+        u = _direction(W @ u @ W)  # v on the way has the right direction: its length goes with u's
+    v = _direction(W @ u)
+    return torch.linalg.vector_norm(v @ W)  # the fifth u = Wᵀv / ‖Wᵀv‖, so vᵀ W u = ‖Wᵀv‖
+
+
+def _direction(vector: Tensor) -> Tensor:
+    return F.normalize(vector, dim=0, eps=1e-30)
 
 
 class _Normalised(nn.Module):
