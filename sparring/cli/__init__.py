@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": ("commands:evaluate", "score a run, beside what real data and noise would score"),
     "report": ("commands:report", "write loss curves and a page of HTML into a run"),
     "check": ("commands:check", "play a few rounds of a recipe and test every rule of play"),
+    "theory": ("theory:theory", "compute what theory says of GANs: best critics, divergences, gradients, motion"),
     "data prepare": ("commands:prepare", "decode images once, for many trainings"),
     "demo": ("commands:demo", "train on handwritten digits for a minute and show everything"),
 }

@@ -42,12 +42,15 @@ def generator_gradient(objective: Objective, critic: Tensor, q: Tensor) -> Tenso
 def divergence_gradient(divergence: Callable[[Tensor], Tensor], q: Tensor) -> Tensor:
     """Return the gradient (N,) of a function of q in the softmax logits of q.
 
+    To first order logits that change by ℓ move q to q(1 + ℓ − E_q ℓ); this starts from q itself, to the last bit, so
+    that a function with kinks is taken at the side where q lies.
+
     Args:
         divergence: Maps probabilities (N,) to a scalar.
         q: Where the gradient is taken (N,), none of them zero.
     """
-    logits = q.log().detach().requires_grad_()
-    return torch.autograd.grad(divergence(logits.softmax(0)), logits)[0]
+    change = torch.zeros_like(q, requires_grad=True)
+    return torch.autograd.grad(divergence(q * (1 + change - (q * change).sum())), change)[0]
 
 
 def gaussian_pull(objective: Objective, critic: Callable[[Tensor], Tensor], distance: float) -> float:

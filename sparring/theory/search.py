@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -55,15 +56,18 @@ def _descend_by_ellipsoids(slope: Callable[[], Tensor], center: Tensor, radius: 
     """Move `center` in place to the minimum of a convex function, smooth or not, that lies within `radius`.
 
     The ellipsoid method: a subgradient cuts the region in half, and the least ellipsoid around the kept half is the
-    next region. The root below bounds what is still to be gained, so the end is certain.
+    next region. The reach below bounds what is still to be gained, so the end is certain. The region is kept as the
+    image of the unit ball under a matrix, which rounding cannot turn inside out.
     """
     n = len(center)
-    region = radius**2 * torch.eye(n, dtype=center.dtype, device=center.device)
+    region = radius * torch.eye(n, dtype=center.dtype, device=center.device)
+    across, along = n / math.sqrt(n**2 - 1), n / (n + 1)
     while True:
-        g = slope()
-        cut = region @ g
-        root = (g @ cut).clamp(min=0).sqrt()
-        if root < 1e-9:
+        direction = region.T @ slope()
+        reach = direction.norm()
+        if reach < 1e-9:
             return
-        center -= cut / ((n + 1) * root)
-        region = n**2 / (n**2 - 1) * (region - 2 / (n + 1) * torch.outer(cut, cut) / root**2)
+        direction /= reach
+        cut = region @ direction
+        center -= cut / (n + 1)
+        region = across * region + (along - across) * torch.outer(cut, direction)

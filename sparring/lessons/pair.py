@@ -1,0 +1,89 @@
+"""The two distributions that lessons are about, as a user types them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sparring.errors import DataError
+
+DATA, MODEL = ".1,.2,.3,.25,.15", ".3,.1,.15,.05,.4"
+"""The pair on which the tests of this library know every number."""
+
+MOST = 8  # points, for a table must fit a page
+FINEST = 100  # samples that stand for a distribution
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Data and model over the same points.
+
+    Args:
+        p: Probabilities of the data (N,), float64, none of them zero.
+        q: Probabilities of the model (N,), likewise.
+        points: A number of samples of which every probability is a whole share.
+    """
+
+    p: Tensor
+    q: Tensor
+    points: int
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the points."""
+        return tuple(f"x{'₀₁₂₃₄₅₆₇₈'[i]}" for i in range(1, len(self.p) + 1))
+
+    @staticmethod
+    def words(weights: Tensor) -> str:
+        """Returns probabilities as they are written."""
+        return ", ".join(f"{weight:.4g}" for weight in weights.tolist())
+
+
+def parsed(p: str = DATA, q: str = MODEL) -> Pair:
+    """Returns a pair from its words.
+
+    Args:
+        p: Probabilities of the data with commas between.
+        q: Probabilities of the model.
+
+    Raises:
+        DataError: If these are no two distributions that the lessons can use.
+
+    >>> parsed(".5,.5", "1/4,3/4").points
+    4
+    """
+    weights = {"--p": _weights("--p", p), "--q": _weights("--q", q)}
+    first, second = weights.values()
+    if len(first) != len(second):
+        raise DataError(f"--p has {len(first)} probabilities and --q {len(second)}: give one of each for every point.")
+    if all(abs(a - b) < 1e-9 for a, b in zip(first, second, strict=True)):
+        raise DataError("--p and --q are the same: no critic can tell them apart, so there is nothing to compute.")
+    for points in range(1, FINEST + 1):
+        if all(abs(weight * points - round(weight * points)) < 1e-6 for weight in first + second):
+            counts = torch.tensor([first, second], dtype=torch.float64).mul(points).round()
+            return Pair(counts[0] / points, counts[1] / points, points)
+    raise DataError(f"--p and --q must be shares of one number of samples up to {FINEST}: use whole hundredths.")
+
+
+def _weights(flag: str, words: str) -> list[float]:
+    """Returns probabilities as they were typed, decimals or fractions."""
+    try:
+        weights = [_number(word) for word in words.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise DataError(f"{flag} takes probabilities with commas between, such as {DATA}, not {words!r}.") from None
+    if not 2 <= len(weights) <= MOST:
+        raise DataError(f"{flag} needs 2 to {MOST} probabilities, not {len(weights)}: a table must fit a page.")
+    if not all(0 < weight < 1 for weight in weights):
+        raise DataError(f"{flag} needs probabilities above 0 and below 1, not {words}: there no best critic is finite.")
+    total = math.fsum(weights)
+    if abs(total - 1) > 1e-6:
+        raise DataError(f"{flag} sums to {total:.6g}: probabilities must sum to 1.")
+    return weights
+
+
+def _number(word: str) -> float:
+    top, slash, bottom = word.partition("/")
+    return float(top) / float(bottom) if slash else float(top)
