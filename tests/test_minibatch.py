@@ -64,6 +64,12 @@ def test_minibatch_discrimination_follows_a_permutation():
     torch.testing.assert_close(layer(h[order]), layer(h)[order], rtol=1e-12, atol=1e-12)
 
 
+def test_half_precision_counts_neighbours_exactly():
+    with torch.autocast("cpu", torch.bfloat16):
+        out = MinibatchDiscrimination(3, measures=2)(torch.ones(301, 3))
+    assert set(out[:, 3:].flatten().tolist()) == {300.0}
+
+
 CRITICS = {
     "mlp": lambda: MLPCritic((2,), width=8),
     "dcgan": lambda: DCGANCritic((1, 16, 16), width=4),

@@ -1,6 +1,7 @@
 """Every aid around every game, and aids around aids: the rules hold, and what an aid does not change stays."""
 
 import copy
+import math
 from itertools import permutations
 
 import pytest
@@ -275,3 +276,18 @@ def test_evaluation_leaves_an_aided_game_as_it_was():
     with evaluation(game):
         assert not game.haze.training
     assert game.haze.training
+
+
+@pytest.mark.parametrize("aid", AIDS)
+def test_half_precision_leaves_every_term_finite_and_whole(aid):
+    game = aided(aid, GAMES["non-saturating"])
+    (report,) = train(game, batches(), 1, precision=torch.bfloat16)
+    assert all(math.isfinite(value) for value in report.scalars().values())
+    extra = [value for name, value in report.terms.items() if name.split("/")[1] in ("matching", "history")]
+    assert all(value.dtype == torch.float32 for value in extra)
+
+
+def test_unrolling_is_in_full_precision():
+    game = Unrolled(GAMES["non-saturating"](Point(), LinearCritic((0.1, 0.2))), 2)
+    (report,) = train(game, batches(), 1, precision=torch.bfloat16)
+    assert report.terms["G/unrolled"].dtype == torch.float32

@@ -37,6 +37,7 @@ class MinibatchDiscrimination(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """Map (N, A) to (N, A + B)."""
         M = (h @ self.T).unflatten(1, (self.measures, -1))
+        M = M.to(torch.promote_types(M.dtype, torch.float32))  # a count of neighbours needs more than 8 bits
         distances = (M[:, None] - M[None]).abs().sum(3)
         return torch.cat([h, torch.exp(-distances).sum(1) - 1], 1)
 

@@ -46,7 +46,7 @@ class VirtualBatchNorm(nn.Module):
         """
         if not 0 < self.references <= len(x):
             raise ValueError("virtual batch norm needs its references first in the batch: wrap the network, Referenced")
-        wide = x if x.dtype == torch.float64 else x.float()  # half precision does not survive m − μ²
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision does not survive m − μ²
         mean, square = (_per_sample(value) for value in (wide, wide.square()))
         share = torch.full_like(mean[:, :1], 1 / (self.references + 1))
         share[: self.references] = 0

@@ -79,5 +79,6 @@ class FeatureMatching(Wrapper):
 
 def over_batch(features: Tensor) -> Tensor:
     """Returns the mean features (F,) of the batches (N, F) of all processes."""
+    features = features.to(torch.promote_types(features.dtype, torch.float32))
     alone = not (dist.is_available() and dist.is_initialized())
     return features.mean(0) if alone else _ProcessMean.apply(features.mean(0))

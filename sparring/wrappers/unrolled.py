@@ -93,7 +93,7 @@ class Unrolled(Wrapper):
         game = pair(self, "Unrolling")
         fake = game.G(game.noise(len(x)))
         with full_precision(x):
-            return Move("G", unrolled=self.loss(x, fake if fake.dtype == torch.float64 else fake.float()))
+            return Move("G", unrolled=self.loss(x, fake.to(torch.promote_types(fake.dtype, torch.float32))))
 
     def loss(self, x: Tensor, fake: Tensor) -> Tensor:
         """Returns L_G(θ_k), differentiable through θ_k.
