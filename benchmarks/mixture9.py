@@ -56,7 +56,7 @@ PUBLISHED = {  # outcomes: (share of high quality, modes)
     45: (0.79, 8),
     50: (0.85, 8),
 }
-SOURCE = "Xiangli et al. (2020), figure 3, single draws, converged; read off the image, ± .01"
+SOURCE = "Xiangli et al. (2020), figure 3, converged, no spread given; read off the image"
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def draw(suite: str, cells: list[dict[str, Any]], target: Path) -> None:
         )
         axes.set_ylim(0, {"modes": 9.3, "high_quality": 1.03}[key])
         axes.grid(alpha=0.2)
-    panels[0].legend(fontsize=7, loc="upper left")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=5)
     figure.suptitle(f"mixture of nine, {suite}: mean ± s.e. over {seeds_of(cells)}. Published: {SOURCE}", fontsize=8)
     pictures.save(pictures.rendered(figure), target)
 
