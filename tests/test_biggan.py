@@ -10,6 +10,7 @@ from sparring.errors import DataError, GameError
 from sparring.games.biggan import BigGAN
 from sparring.games.truncation import truncated
 from sparring.layers.attention import SelfAttention
+from sparring.layers.pool import GlobalSum
 from sparring.networks.biggan import BigGANCritic, BigGANGenerator
 from sparring.penalties import orthogonal_penalty
 from sparring.recipes.attention import SizedAdam, biggan
@@ -107,6 +108,7 @@ def test_standing_statistics_are_the_means_of_the_statistics_of_batches():
     norm = game.G.end[0]
     with torch.no_grad():
         norm.running_mean.fill_(7)
+        norm.num_batches_tracked.fill_(9)  # batches of the training, which must not count
     seen = []
     norm.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
     before = {name: value.clone() for name, value in game.state_dict().items() if "running" not in name}
@@ -197,6 +199,7 @@ def test_the_plan_is_the_papers(side):
         layer for layer in D.trunk.modules() if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3)
     ]
     assert [layer.out_channels for layer in convolutions] == [channels for channels in deep for _ in range(2)]
+    assert [type(layer) for layer in D.trunk[-2:]] == [nn.ReLU, GlobalSum]
     for layer in (layer for network in (G, D) for layer in network.modules() if isinstance(layer, SelfAttention)):
         layer.register_forward_hook(lambda layer, given, made: places.append(made.shape[-1]))
     y = torch.eye(CLASSES)[[0, 1]]
