@@ -41,23 +41,35 @@ class Row:
     home: str
 
 
-_CLASSIC, _WASSERSTEIN, _RELATIVE = (f"sparring.recipes.{module}" for module in ("classic", "wasserstein", "relative"))
+_HOUSE = "sparring.recipes"
+_CLASSIC, _WASSERSTEIN, _RELATIVE = f"{_HOUSE}.classic", f"{_HOUSE}.wasserstein", f"{_HOUSE}.relative"
 
 # fmt: off
 RECIPES: dict[str, Row] = {
     "mmgan":   Row("Minimax GAN",                2014, "Goodfellow et al., arXiv:1406.2661",  "points or images", f"{_CLASSIC}:mmgan"),
     "nsgan":   Row("Non-saturating GAN",         2014, "Goodfellow et al., arXiv:1406.2661",  "points or images", f"{_CLASSIC}:nsgan"),
     "dcgan":   Row("DCGAN",                      2015, "Radford et al., arXiv:1511.06434",    "images",           f"{_CLASSIC}:dcgan"),
+    "lapgan":  Row("Laplacian pyramid GAN",      2015, "Denton et al., arXiv:1506.05751",     "images",           f"{_HOUSE}.pyramid:lapgan"),
     "fgan":    Row("f-GAN, any divergence",      2016, "Nowozin et al., arXiv:1606.00709",    "points or images", f"{_CLASSIC}:fgan"),
     "lsgan":   Row("Least squares GAN",          2016, "Mao et al., arXiv:1611.04076",        "points or images", f"{_CLASSIC}:lsgan"),
+    "ebgan":   Row("Energy-based GAN",           2016, "Zhao et al., arXiv:1609.03126",       "points or images", f"{_HOUSE}.energy:ebgan"),
     "wgan":    Row("Wasserstein GAN",            2017, "Arjovsky et al., arXiv:1701.07875",   "points or images", f"{_WASSERSTEIN}:wgan"),
     "wgan-gp": Row("WGAN with gradient penalty", 2017, "Gulrajani et al., arXiv:1704.00028",  "points or images", f"{_WASSERSTEIN}:wgan_gp"),
     "hinge":   Row("Hinge GAN",                  2017, "Lim & Ye, arXiv:1705.02894",          "points or images", f"{_CLASSIC}:hinge"),
+    "madgan":  Row("Multi-agent diverse GAN",    2017, "Ghosh et al., arXiv:1704.02906",      "points or images", f"{_HOUSE}.ensemble:madgan"),
     "sngan":   Row("Spectrally normalised GAN",  2018, "Miyato et al., arXiv:1802.05957",     "points or images", f"{_CLASSIC}:sngan"),
     "rsgan":   Row("Relativistic GAN",           2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rsgan"),
     "rasgan":  Row("Relativistic average GAN",   2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rasgan"),
     "ralsgan": Row("Relativistic average LSGAN", 2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:ralsgan"),
     "rahinge": Row("Relativistic average hinge", 2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rahinge"),
+    "sagan":   Row("Self-attention GAN",         2018, "Zhang et al., arXiv:1805.08318",      "images",           f"{_HOUSE}.attention:sagan"),
+    "biggan":  Row("BigGAN",                     2018, "Brock et al., arXiv:1809.11096",      "images",           f"{_HOUSE}.attention:biggan"),
+    "tsgan":   Row("Turing GAN, standard",       2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tsgan"),
+    "twgan":   Row("Turing GAN, Wasserstein",    2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:twgan"),
+    "tgan":    Row("Turing GAN, any objective",  2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tgan"),
+    "stylegan2": Row("StyleGAN2",                2019, "Karras et al., arXiv:1912.04958",     "images",           f"{_HOUSE}.modern:stylegan2"),
+    "realness": Row("RealnessGAN",               2020, "Xiangli et al., arXiv:2002.05512",    "points or images", f"{_HOUSE}.realness:realness"),
+    "r3gan":   Row("R3GAN",                      2024, "Huang et al., arXiv:2501.05441",      "points or images", f"{_HOUSE}.modern:r3gan"),
 }
 # fmt: on
 
