@@ -12,7 +12,9 @@ from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.r3gan import R3GAN, sloped
+from sparring.layers.fourier import FourierFeatures
 from sparring.layers.residual import Residual
+from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.r3gan import R3GANCritic, R3GANGenerator, residual_block
 from sparring.penalties import r1
 from sparring.recipes.modern import r3gan
@@ -41,6 +43,7 @@ def test_one_pass_gives_the_scores_and_r1():
     scores, penalty = sloped(D, x)
     torch.testing.assert_close(scores, D(x))
     torch.testing.assert_close(penalty, r1(D, x))
+    assert not x.requires_grad, "the batch stays as it was"
     mine = torch.autograd.grad(penalty, D[0].weight)[0]
     torch.testing.assert_close(mine, torch.autograd.grad(r1(D, x), D[0].weight)[0])
 
@@ -233,6 +236,29 @@ def test_the_published_plan(side, widths):
 def test_cardinality_is_the_number_of_groups():
     grouped = [layer.groups for layer in R3GANCritic((1, 8, 8), 32, 8).modules() if isinstance(layer, nn.Conv2d)]
     assert set(grouped) == {1, 8, 32}, "1×1, 3×3, and the depthwise end"
+
+
+def test_waves_are_sines_and_cosines_of_every_octave():
+    torch.manual_seed(0)
+    waves = FourierFeatures(3, 4000, lowest=0.5, highest=32.0).double()
+    lengths = waves.frequencies.norm(dim=0)
+    assert 0.5 <= lengths.min() <= lengths.max() <= 32
+    assert torch.histc(lengths.log2(), 6, -1, 5).tolist() == pytest.approx([4000 / 6] * 6, rel=0.15)
+    assert waves.frequencies.sign().mean().abs() < 0.05
+    x = torch.randn(5, 3, dtype=torch.float64)
+    y, phases = waves(x), x @ waves.frequencies
+    torch.testing.assert_close(y, torch.cat([x, torch.sin(phases), torch.cos(phases)], 1))
+    assert y.shape[1] == waves.outputs
+
+
+def test_networks_of_points_work_in_units_of_the_scale():
+    torch.manual_seed(0)
+    G, D = FourierGenerator((2,), width=8, scale=5.0), FourierCritic((2,), width=8, scale=5.0)
+    z, x = torch.randn(4, 2), torch.randn(4, 2)
+    torch.testing.assert_close(G(z), 5 * G.body[:-1](z))
+    torch.testing.assert_close(D(5 * x), D.head(D.trunk[1:](x)).squeeze(1))
+    game = r3gan(POINTS, scale=5.0)
+    assert (game.G.body[-1].scale, game.D.trunk[0].scale, game.G.latent) == (5.0, 0.2, 2)
 
 
 def test_what_cannot_be_divided_or_drawn_is_refused():

@@ -24,6 +24,7 @@ class FourierGenerator(Generator):
         latent: Coordinates of z.
         width: Units of a hidden layer.
         depth: Hidden layers.
+        waves: Frequencies of the features.
         scale: Size of a typical coordinate.
 
     Example:
@@ -32,9 +33,11 @@ class FourierGenerator(Generator):
         torch.Size([5, 2])
     """
 
-    def __init__(self, shape: Shape, latent: int = 2, width: int = 128, depth: int = 2, scale: float = 1.0) -> None:
-        waves = FourierFeatures(latent, lowest=0.5, highest=30.0)
-        layers = [waves, *_hidden(waves.outputs, width, depth), nn.Linear(width, shape[0]), Affine(scale)]
+    def __init__(
+        self, shape: Shape, latent: int = 2, width: int = 128, depth: int = 2, waves: int = 256, scale: float = 1.0
+    ) -> None:
+        features = FourierFeatures(latent, waves, lowest=0.5, highest=30.0)
+        layers = [features, *_hidden(features.outputs, width, depth), nn.Linear(width, shape[0]), Affine(scale)]
         super().__init__(shape, latent, nn.Sequential(*layers))
 
 
@@ -45,6 +48,7 @@ class FourierCritic(Critic):
         shape: (D,), the coordinates of one point.
         width: Units of a hidden layer.
         depth: Hidden layers.
+        waves: Frequencies of the features.
         scale: Size of a typical coordinate.
         outcomes: Scores per sample.
 
@@ -55,10 +59,17 @@ class FourierCritic(Critic):
     """
 
     def __init__(
-        self, shape: Shape, width: int = 128, depth: int = 2, scale: float = 1.0, *, outcomes: int = 1
+        self,
+        shape: Shape,
+        width: int = 128,
+        depth: int = 2,
+        waves: int = 256,
+        scale: float = 1.0,
+        *,
+        outcomes: int = 1,
     ) -> None:
-        waves = FourierFeatures(shape[0], lowest=2.0, highest=60.0)
-        trunk = nn.Sequential(Affine(1 / scale), waves, *_hidden(waves.outputs, width, depth))
+        features = FourierFeatures(shape[0], waves, lowest=2.0, highest=40.0)
+        trunk = nn.Sequential(Affine(1 / scale), features, *_hidden(features.outputs, width, depth))
         super().__init__(shape, trunk, nn.Linear(width, outcomes), outcomes)
 
 
