@@ -9,9 +9,10 @@ the ramp of beta lets it forget the untrained start.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.errors import GameError
 from sparring.game import Game
@@ -20,7 +21,8 @@ from sparring.game import Game
 class Average:
     """A copy of a game whose sampling networks are averaged over the training; every other network is shared.
 
-    Floating buffers (batch-norm statistics) are averaged like weights, integer ones copied.
+    Batch-norm statistics are averaged like weights; every other buffer is copied. The vectors of spectral norm must be:
+    a mean of unit vectors is shorter than 1, which makes W / σ too large.
 
     Args:
         game: The game in training.
@@ -40,18 +42,18 @@ class Average:
             raise GameError(f"{type(game).__name__} names no network in sampling(): there is nothing to average.")
         shared = [module for path, module in game.named_modules() if path and not _related(path, names)]
         self.game: Game = copy.deepcopy(game, {id(module): module for module in shared})
-        pairs = [pair for name in names for pair in zip(_tensors(self.game, name), _tensors(game, name), strict=True)]
-        self._floating = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+        pairs = [pair for name in names for pair in _pairs(self.game.get_submodule(name), game.get_submodule(name))]
+        self._means = [pair[1:] for pair in pairs if pair[0]]
+        self._copies = [pair[1:] for pair in pairs if not pair[0]]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Moves the average towards the current weights, after `step` (counted from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = (list(side) for side in zip(*self._floating, strict=True))
+        mine, theirs = (list(side) for side in zip(*self._means, strict=True))
         torch._foreach_lerp_(mine, theirs, weight)
-        for count, current in self._counts:
-            count.copy_(current)
+        for copied, current in self._copies:
+            copied.copy_(current)
 
 
 def _related(path: str, names: tuple[str, ...]) -> bool:
@@ -59,6 +61,9 @@ def _related(path: str, names: tuple[str, ...]) -> bool:
     return any(f"{path}.".startswith(f"{name}.") or f"{name}.".startswith(f"{path}.") for name in names)
 
 
-def _tensors(game: Game, name: str) -> list[Tensor]:
-    network = game.get_submodule(name)
-    return [*network.parameters(), *network.buffers()]
+def _pairs(mine: nn.Module, theirs: nn.Module) -> Iterator[tuple[bool, Tensor, Tensor]]:
+    """Yields whether to average, and the tensors of the average and of the game, for parameters and buffers."""
+    for parameter, current in zip(mine.parameters(), theirs.parameters(), strict=True):
+        yield True, parameter, current
+    for (name, buffer), now in zip(mine.named_buffers(), theirs.buffers(), strict=True):
+        yield name.endswith(("running_mean", "running_var")), buffer, now

@@ -12,6 +12,7 @@ from sparring.errors import Diverged, GameError
 from sparring.game import Game, Move, adam
 from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
+from sparring.layers.spectral import spectral
 from sparring.objectives import NonSaturating, Wasserstein
 from sparring.trainer import owned, train, update
 from toys import GAMES, LinearCritic, Point, batches, learn
@@ -263,6 +264,19 @@ def test_the_average_follows_the_networks_that_sampling_uses_buffers_included():
     assert average.game.D is game.D
     assert average.game.G is not game.G
     assert not torch.equal(average.game.G[0].weight, game.G[0].weight)
+
+
+def test_spectral_norms_of_the_average_stay_one():
+    """Were its power iterations averaged, ‖u‖ < 1 would make every W / σ too large."""
+    torch.manual_seed(0)
+    G = Wide(spectral(nn.Linear(4, 8)), nn.ReLU(), spectral(nn.Linear(8, 2)))
+    game = GAN(G, LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
+    average = Average(game, decay=0.9)
+    list(train(game, batches(), 30, average=average))
+    ours = average.game.G.eval()
+    for name, value in game.G.named_buffers():
+        assert torch.equal(dict(ours.named_buffers())[name], value), name
+    assert torch.linalg.matrix_norm(ours[0].weight, 2).item() == pytest.approx(1.0, abs=0.1)
 
 
 def test_an_average_without_memory_is_the_network_itself():
