@@ -222,6 +222,11 @@ def test_initialisations_reach_spectral_weights_and_leave_them_spectral():
         assert not layer.bias.any()
 
 
+def test_spectral_weights_are_of_norm_one_at_the_first_look_after_an_initialisation():
+    layer = reinitialised(spectral(nn.Linear(64, 64)), normal(1.0)).eval()
+    assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1.0, abs=0.1)
+
+
 def test_initialisations_reach_plain_weights_too():
     D = reinitialised(MLPCritic((2,), width=64), normal(0.5))
     assert D.head.weight.std().item() == pytest.approx(0.5, rel=0.3)
