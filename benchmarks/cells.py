@@ -85,4 +85,24 @@ FASHION = [
         ("benchmarks.twins:rsgan", 400, NARROW | BRISK),
     )
 ]
-SUITES = {"toys": TOYS, "fashion": FASHION}
+LIGHT = {"networks": {"network": "mlp", "latent": 2, "width": 128}}
+QUICK = {"critic": {"rate": 1e-3, "betas": (0.5, 0.9)}, "generator": {"rate": 1e-3, "betas": (0.5, 0.9)}}
+SLIDE = {"critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
+POINTS = [
+    *trials(
+        *((name, 3000, LIGHT | QUICK) for name in ("mmgan", "nsgan", "fgan", "lsgan", "ebgan", "hinge", "madgan")),
+        *((name, 3000, LIGHT | QUICK) for name in ("rsgan", "rasgan", "ralsgan", "rahinge")),
+        ("sngan", 1500, LIGHT | QUICK),
+        ("wgan", 1500, LIGHT | SLIDE),
+        ("wgan-gp", 1500, LIGHT | QUICK),
+        ("tsgan", 2000, {"width": 128} | QUICK),
+        ("twgan", 2000, {"width": 128} | QUICK),
+        ("realness", 1000, {}),
+        ("r3gan", 2000, QUICK),
+        data="ring",
+        batch=256,
+        label="light",
+    )
+]
+"""Every system that learns points, on ring-8: one small network and brisk rates where the system has a choice."""
+SUITES = {"toys": TOYS, "fashion": FASHION, "points": POINTS}
