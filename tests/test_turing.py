@@ -474,6 +474,8 @@ def test_the_kinds_of_normalisation():
     weighted, norms, game = layers("none")
     assert not any(hasattr(layer, "parametrizations") for layer in weighted)
     assert not any("parametrizations" in name for name in game.G.state_dict())
+    points = [make((2,), width=8).state_dict() for make in (turing.tsgan, turing.twgan)]
+    assert [any("parametrizations" in name for name in state) for state in points] == [False, True]
 
 
 def test_every_parameter_of_the_critic_matters():

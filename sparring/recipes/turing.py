@@ -40,7 +40,7 @@ def tsgan(
     *,
     latent: int | None = None,
     width: int | None = None,
-    normalisation: Normalisation = "stateless",
+    normalisation: Normalisation | None = None,
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     generator_steps: int = 2,
@@ -52,12 +52,14 @@ def tsgan(
         latent: Coordinates of the noise z; 2 for points, 64 at 32 pixels and 100 elsewhere unless told.
         width: Units or channels of the networks; the code's unless told.
         normalisation: Of E and D: the code's, without a memory and of the gains too; the usual spectral one; or none.
+            The code's for images unless told, and none for points, between whose modes a critic of slope 1 is flat.
         critic: How D and E learn.
         generator: How G learns.
         generator_steps: Moves of G for each move of D.
     """
     objective = NonSaturating()
-    return _turing(objective, shape, latent, width, normalisation, critic, generator, generator_steps)
+    normalised = normalisation or ("stateless" if len(shape) == 3 else "none")
+    return _turing(objective, shape, latent, width, normalised, critic, generator, generator_steps)
 
 
 def twgan(
