@@ -51,7 +51,19 @@ def test_the_module_is_the_program():
 def test_nothing_typed_shows_every_command(capsys):
     assert main([]) == 0
     told = capsys.readouterr().out
-    for command in ("list", "train", "resume", "sample", "interpolate", "evaluate", "report", "check", "data", "demo"):
+    for command in (
+        "list",
+        "train",
+        "resume",
+        "sample",
+        "interpolate",
+        "evaluate",
+        "report",
+        "check",
+        "theory",
+        "data",
+        "demo",
+    ):
         assert f"\n  {command} " in told
 
 
