@@ -146,6 +146,13 @@ def test_losses_and_gradients_are_finite_at_extreme_logits(dtype):
         assert torch.isfinite(torch.autograd.grad(loss, logits)[0]).all()
 
 
+def test_half_precision_ends_at_the_logits():
+    half, other = LOGITS.bfloat16(), OTHERS.bfloat16()
+    for name, goal in GOALS.items():
+        exact = goal(half.double(), ANCHORS, other.double()).item()
+        assert goal(half, fixed()(), other).item() == pytest.approx(exact, abs=1e-6), name
+
+
 def test_the_goals_are_the_three_objectives():
     to_fake, to_real = divergence(A0, LOGITS), divergence(A1, LOGITS)
     to_pair = divergence(OTHERS.softmax(1), LOGITS)
