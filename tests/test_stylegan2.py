@@ -224,6 +224,15 @@ def test_the_mapping_forgets_the_length_of_the_noise():
     assert not torch.allclose(mapping(-z), mapping(z))
 
 
+def test_the_mapping_learns_a_hundredfold_slowly():
+    torch.manual_seed(0)
+    layers = [layer for layer in Mapping(64, 64, 2).layers if hasattr(layer, "weight")]
+    assert len(layers) == 2
+    for layer in layers:
+        assert layer.rate == 0.01
+        assert layer.weight.std().item() == pytest.approx(100, rel=0.05)
+
+
 def test_the_average_style_follows_in_training_only():
     torch.manual_seed(0)
     mapping, z = Mapping(6, 8, 2), torch.randn(5, 6)
@@ -343,3 +352,10 @@ def test_slopes_are_in_full_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         terms = {name: value for move in game.round(batches(), 0) for name, value in move.terms.items()}
     assert terms["r1"].dtype == terms["path"].dtype == torch.float32
+    w = torch.randn(2, game.G.synthesis.layers, 6)
+    game.eval()
+    torch.manual_seed(0)
+    plain = path_lengths(game.G.synthesis, w)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.manual_seed(0)
+        assert torch.equal(path_lengths(game.G.synthesis, w), plain)
