@@ -125,6 +125,8 @@ def _require_sense(aids: Aids) -> None:
             raise GameError(f"The aid {name} cannot be {getattr(aids, name)}: give 1 or more.")
     if aids.unrolling and aids.feature_matching:
         raise GameError("Unrolling and feature matching both replace G's loss: choose one of them.")
+    if aids.virtual_batch_norm and aids.minibatch != "none":
+        raise GameError("The references of virtual batch norm would count as neighbours in the minibatch: choose one.")
 
 
 def _whole(make: Make, shape: Shape, aids: Aids) -> Game:

@@ -259,13 +259,14 @@ class RelativisticAverage(Objective):
 
 
 def batch_mean(x: Tensor) -> Tensor:
-    """Return the mean of `x` over the batch of every process, equal shares assumed; alone, that is `x.mean()`.
+    """Return the mean of `x` over the batch of every process, equal shares assumed; alone, that is `x.mean()`."""
+    return process_mean(x.mean())
 
-    Its gradient is averaged over the processes likewise, so that the mean over processes of their gradients is the
-    gradient of the loss that one process with the whole batch would have.
-    """
+
+def process_mean(x: Tensor) -> Tensor:
+    """Return the mean of `x` over processes, its gradient averaged likewise: as if one process had the whole batch."""
     alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
-    return x.mean() if alone else _ProcessMean.apply(x.mean())
+    return x if alone else _ProcessMean.apply(x)
 
 
 class _ProcessMean(torch.autograd.Function):

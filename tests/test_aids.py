@@ -119,7 +119,8 @@ def test_the_schedule_multiplies_the_pace():
         ({"packing": 0}, "packing cannot be 0"),
         ({"packing": 3}, "multiple of 3"),
         ({"augment": "diff"}, "images"),
-        ({"virtual_batch_norm": 4, "initialisation": "he", "minibatch": "deviation"}, "batch norm"),
+        ({"virtual_batch_norm": 4}, "batch norm"),
+        ({"virtual_batch_norm": 4, "minibatch": "deviation"}, "choose one"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(aids, match):
