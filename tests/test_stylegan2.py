@@ -263,14 +263,15 @@ def test_truncation_moves_styles_to_their_average():
     torch.testing.assert_close(game.sample(4, noise=z, truncation=0.5), game.G.synthesis(half).detach())
 
 
-def test_the_averaged_game_has_its_own_average_style():
+def test_the_averaged_game_has_the_average_style_too():
     game = small()
     average = Average(game, 0.5)
     for _ in train(game, batches(), 2, average=average):
         pass
     mine, theirs = average.game.G.mapping.average, game.G.mapping.average
+    assert mine is not theirs
     assert mine.abs().sum() > 0
-    assert not torch.equal(mine, theirs)
+    assert torch.equal(mine, theirs), "a moving average already, so copied, as in the authors' code"
     assert average.game.D is game.D
     assert torch.equal(average.game.G.synthesis.convolutions[0].fixed, game.G.synthesis.convolutions[0].fixed)
 
@@ -337,6 +338,13 @@ def test_signals_neither_die_nor_explode():
     G(torch.randn(8, 64))
     assert all(0.1 < size < 2 for size in seen[:blocks]), "filters take some of white noise"
     assert all(0.1 < size < 2 for size in seen[blocks:])
+
+
+def test_a_critics_block_weighs_path_and_shortcut_equally():
+    torch.manual_seed(0)
+    (block,) = [layer for layer in StyleGAN2Critic(SHAPE, 4).trunk if type(layer).__name__ == "_Halving"]
+    x = torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(block(x), (block.path(x) + block.shortcut(x)) / 2**0.5)
 
 
 def test_the_critic_sees_how_much_a_group_differs():
