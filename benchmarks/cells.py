@@ -57,7 +57,7 @@ def trials(*cells: tuple[str, int, dict[str, Any]], seeds: int = 2, **settings: 
     for recipe, steps, arguments in cells:
         made += [Cell(recipe, steps=steps, seed=seed, arguments=arguments, **settings) for seed in range(seeds)]
         made.append(Cell(recipe, steps=steps // 4, arguments=arguments, twin=True, **settings))
-    return made
+    return sorted(made, key=lambda cell: (cell.twin, cell.seed))  # stopped half-way, every system was tried once
 
 
 NARROW = {"networks": {"network": "dcgan", "latent": 100, "width": 32}}
@@ -105,4 +105,70 @@ POINTS = [
     )
 ]
 """Every system that learns points, on ring-8: one small network and brisk rates where the system has a choice."""
-SUITES = {"toys": TOYS, "fashion": FASHION, "points": POINTS}
+
+
+def brisk(generator: float, critic: float | None = None) -> dict[str, Any]:
+    """Rates that learn in hundreds of steps."""
+    betas = (0.5, 0.99)
+    return {
+        "critic": {"rate": critic or generator, "betas": betas},
+        "generator": {"rate": generator, "betas": betas},
+    }
+
+
+def slim(width: int, network: str | None = None) -> dict[str, Any]:
+    """Networks that convolve in a tenth of a second."""
+    return {"networks": {"network": network, "width": width}}
+
+
+IMAGES = trials(
+    ("hinge", 1500, slim(16) | brisk(1e-3, 2e-3)),
+    ("sngan", 500, slim(24) | brisk(1e-3, 2e-3) | {"critic_steps": 2}),
+    ("ebgan", 1500, slim(16) | brisk(1e-3)),
+    ("tsgan", 500, {"width": 16} | brisk(1e-3)),
+    ("twgan", 500, {"width": 16} | brisk(1e-3)),
+    ("realness", 2000, {"width": 16} | brisk(1e-3)),
+    ("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)),
+    ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
+    ("lapgan", 800, {"width": 16, "units": 400}),
+    ("stylegan2", 600, {"width": 8, "latent": 64}),
+    data="fashion-mnist",
+    size=32,
+    batch=32,
+    precision="bf16",
+    label="slim",
+)
+"""Every system for images that the suite "fashion" leaves out, in two or three minutes each."""
+COLOUR = trials(
+    ("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)),
+    ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
+    ("realness", 2000, {"width": 16} | brisk(1e-3)),
+    ("lapgan", 800, {"width": 16, "units": 400}),
+    data="cifar10/cifar10_train.zip",
+    size=32,
+    batch=32,
+    precision="bf16",
+    label="slim",
+)
+"""The systems that are meant for colour, on CIFAR-10."""
+DIVERSE = [
+    Cell(recipe, "grid", 2000, seed, 120, LIGHT | QUICK | arguments, aids, label=label)
+    for seed in range(5)
+    for label, recipe, arguments, aids in (
+        ("plain", "nsgan", {}, {}),
+        ("packing2", "nsgan", {}, {"packing": 2}),
+        ("packing3", "nsgan", {}, {"packing": 3}),
+        ("packing4", "nsgan", {}, {"packing": 4}),
+        ("ensemble3", "nsgan", {}, {"ensemble": 3}),
+        ("three", "madgan", {"generators": 3}, {}),
+    )
+]
+"""The aids against mode collapse, on grid-25 over five seeds."""
+SUITES = {
+    "toys": TOYS,
+    "points": POINTS,
+    "diverse": DIVERSE,
+    "fashion": FASHION,
+    "images": IMAGES,
+    "colour": COLOUR,
+}

@@ -117,13 +117,13 @@ def _spread(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=list(SUITES))
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[])
     parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     mine, of = (int(part) for part in chosen.share.split("/"))
-    for suite in chosen.suites:
-        if suite not in ("toys", "points") and "SPARRING_DATA" not in os.environ:
+    for suite in chosen.suites or SUITES:
+        if suite not in ("toys", "points", "diverse") and "SPARRING_DATA" not in os.environ:
             sys.exit("Set SPARRING_DATA to a folder that holds FashionMNIST/raw and cifar10.")
         for cell in SUITES[suite][mine::of]:
             play(cell)
