@@ -33,7 +33,8 @@ from sparring.realness import (
     skew_normal,
     skewed,
 )
-from sparring.recipes.realness import SuitedAdam, realness
+from sparring.recipes.realness import realness
+from sparring.recipes.settings import SuitedAdam
 from sparring.theory import jensen_shannon, kl, repeated_points
 from sparring.trainer import train, update
 from toys import Point, batches, learn

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
@@ -13,30 +11,9 @@ from sparring.networks.biggan import BigGANCritic, BigGANGenerator
 from sparring.networks.roles import Shape
 from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
-from sparring.recipes.settings import Adam
+from sparring.recipes.settings import Adam, SuitedAdam
 
 SMALL = 32  # side in pixels up to which BigGAN is that of the authors' CIFAR script
-
-
-@dataclass(frozen=True)
-class SizedAdam:
-    """How a player learns, by Adam (Kingma & Ba, 2015), at a rate that depends on the size of the images.
-
-    Attributes:
-        rate: Learning rate; the one published for the size unless told.
-        betas: Decay rates of the two moments.
-    """
-
-    rate: float | None = None
-    betas: tuple[float, float] = (0.0, 0.999)
-
-    def or_else(self, rate: float) -> Adam:
-        """Returns the optimiser, at this rate unless it was told another.
-
-        Args:
-            rate: Learning rate.
-        """
-        return Adam(rate if self.rate is None else self.rate, self.betas)
 
 
 def sagan(
@@ -73,8 +50,8 @@ def biggan(
     *,
     latent: int = 128,
     width: int | None = None,
-    critic: SizedAdam = SizedAdam(),
-    generator: SizedAdam = SizedAdam(),
+    critic: SuitedAdam = SuitedAdam(),
+    generator: SuitedAdam = SuitedAdam(),
     critic_steps: int | None = None,
     orthogonal: float = 1e-4,
 ) -> BigGAN:
@@ -95,6 +72,7 @@ def biggan(
     classes = classes or None  # data without labels have 0 classes
     G, D = BigGANGenerator(shape, classes, latent, width), BigGANCritic(shape, classes, width)
     rate, steps = (2e-4, 4) if shape[1] <= SMALL else (5e-5, 2)
+    betas = (0.0, 0.999)
     return BigGAN(
         _fast(G),
         _fast(D),
@@ -102,8 +80,8 @@ def biggan(
         orthogonal=orthogonal,
         classes=classes,
         critic_steps=steps if critic_steps is None else critic_steps,
-        critic=critic.or_else(2e-4),
-        generator=generator.or_else(rate),
+        critic=critic.or_else(Adam(2e-4, betas)),
+        generator=generator.or_else(Adam(rate, betas)),
     )
 
 

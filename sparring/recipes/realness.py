@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -17,28 +16,10 @@ from sparring.layers.stochastic import Stochastic
 from sparring.networks.roles import Critic, Shape
 from sparring.networks.sizes import doublings
 from sparring.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
-from sparring.recipes.settings import Adam
+from sparring.recipes.settings import Adam, SuitedAdam
 
 Goal = Literal["away", "paired", "anchored"]
 _GOALS = {"away": Away(), "paired": Paired(), "anchored": Anchored()}
-
-
-@dataclass(frozen=True)
-class SuitedAdam:
-    """How a player learns, by Adam (Kingma & Ba, 2015), at the authors' rates for points or for images.
-
-    Attributes:
-        rate: Learning rate; 1e-4 for points and 2e-4 for images unless told.
-        betas: Decay rates of the two moments; (.8, .999) for points and (.5, .999) for images unless told.
-    """
-
-    rate: float | None = None
-    betas: tuple[float, float] | None = None
-
-    def suiting(self, shape: Shape) -> Adam:
-        """Returns the settings for data of a shape."""
-        rate, betas = (2e-4, (0.5, 0.999)) if len(shape) == 3 else (1e-4, (0.8, 0.999))
-        return Adam(self.rate or rate, self.betas or betas)
 
 
 def realness(
@@ -75,6 +56,7 @@ def realness(
         GameError: If the outcomes are too few, or no anchors have this distance.
     """
     images = len(shape) == 3
+    published = Adam(2e-4, (0.5, 0.999)) if images else Adam(1e-4, (0.8, 0.999))
     count = outcomes if outcomes is not None else 51 if images else 5
     objective = Realness(_anchors(count, skew, distance), _GOALS[goal])
     G, D = (_images if images else _points)(shape, count, latent, {} if width is None else {"width": width})
@@ -84,8 +66,8 @@ def realness(
         objective,
         critic_steps=critic_steps,
         generator_steps=generator_steps if generator_steps is not None else 1 if images else 3,
-        critic=critic.suiting(shape),
-        generator=generator.suiting(shape),
+        critic=critic.or_else(published),
+        generator=generator.or_else(published),
     )
 
 

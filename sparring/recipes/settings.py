@@ -44,6 +44,27 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class SuitedAdam:
+    """How a player learns, by Adam (Kingma & Ba, 2015), where the paper's settings depend on the data.
+
+    Attributes:
+        rate: Learning rate; the one published for such data unless told.
+        betas: Decay rates of the two moments; likewise.
+    """
+
+    rate: float | None = None
+    betas: tuple[float, float] | None = None
+
+    def or_else(self, published: Adam) -> Adam:
+        """Returns what was told, and for the rest what was published.
+
+        Args:
+            published: The settings for the data at hand.
+        """
+        return Adam(self.rate or published.rate, self.betas or published.betas)
+
+
+@dataclass(frozen=True)
 class RMSprop:
     """How a player learns, by RMSprop (Hinton, 2012).
 
