@@ -33,7 +33,9 @@ class Aids:
         instance_noise: Standard deviation of noise on whatever D sees, fading to 0 (Sønderby et al., 2017).
         instance_noise_steps: The step at which it has faded.
         augment: How all images that D sees are changed: DiffAugment (Zhao et al., 2020), or StyleGAN2-ADA's changes
-            with a probability that adapts to how D overfits (Karras et al., 2020).
+            with a probability that adapts to how D overfits (Karras et al., 2020). The latter needs a D whose scores
+            have opposite signs on reals and fakes: logistic and hinge losses.
+        augment_images: Images after which that probability can have risen from 0 to 1.
         r1: Weight γ of ½γ E ‖∇D(x)‖² (Mescheder et al., 2018).
         r2: The same on fakes.
         dragan: Weight of DRAGAN's penalty around the data (Kodali et al., 2017); 10 in the paper.
@@ -60,6 +62,7 @@ class Aids:
     instance_noise: float = 0.0
     instance_noise_steps: int = 10_000
     augment: Literal["none", "diff", "adaptive"] = "none"
+    augment_images: int = 500_000
     r1: float = 0.0
     r2: float = 0.0
     dragan: float = 0.0
@@ -120,7 +123,7 @@ def _require_sense(aids: Aids) -> None:
     for name, value in aids.chosen().items():
         if not isinstance(value, str) and value < 0:
             raise GameError(f"The aid {name} cannot be {value}: give 0 or more.")
-    for name in ("packing", "ensemble", "penalty_every", "schedule_steps", "instance_noise_steps"):
+    for name in ("packing", "ensemble", "penalty_every", "schedule_steps", "instance_noise_steps", "augment_images"):
         if getattr(aids, name) < 1:
             raise GameError(f"The aid {name} cannot be {getattr(aids, name)}: give 1 or more.")
     if aids.unrolling and aids.feature_matching:
@@ -185,7 +188,7 @@ def _seeing(game: Game, aids: Aids) -> Game:
     if aids.augment == "diff":
         game = Augmented(game, augment.DiffAugment)
     if aids.augment == "adaptive":
-        game = Adaptive(game, augment.AdaptivePipe)
+        game = Adaptive(game, augment.AdaptivePipe, images=aids.augment_images)
     return game
 
 

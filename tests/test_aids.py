@@ -101,6 +101,12 @@ def test_without_aids_the_game_is_the_recipes_own():
     assert type(aided(lambda shape: recipe("wgan-gp")(shape, networks=SMALL), (2,), Aids())) is WGANGP
 
 
+def test_an_aid_that_the_game_has_already_is_refused():
+    made = aided(lambda shape: recipe("r3gan")(shape, width=8), (2,), Aids(r1=1.0))
+    with pytest.raises(SparringError, match="'r1' already"):
+        check_game(made, batches((2,)))
+
+
 def test_the_schedule_multiplies_the_pace():
     made = game({"schedule": "linear", "schedule_steps": 100}, "sngan")
     assert made.pace(50) == pytest.approx(0.5 * made.game.pace(50))

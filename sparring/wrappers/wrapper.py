@@ -90,7 +90,16 @@ class ExtraTerms(Wrapper):
         """Plays the game's round, with more terms in its moves."""
         drawn = Remembering(data)
         for turn in self.game.round(drawn, step):
-            yield each(turn, lambda move: Move(move.player, **move.terms, **self.terms(move.player, drawn.x, step)))
+            yield each(turn, lambda move: _extended(move, self.terms(move.player, drawn.x, step)))
+
+
+def _extended(move: Move, more: dict[str, Tensor]) -> Move:
+    for name in more:
+        if name in move.terms:
+            raise GameError(
+                f"The player {move.player!r} minimises a term {name!r} already: put this aid on once, or not."
+            )
+    return Move(move.player, **move.terms, **more)
 
 
 class Remembering:
