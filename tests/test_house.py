@@ -21,6 +21,7 @@ FLOORS = [
     {"cli", "demo", "__main__"},
 ]
 FILES = sorted(ROOT.rglob("*.py"))
+GAMES = sorted(ROOT.glob("games/*.py"))
 
 
 def floor(part):
@@ -54,7 +55,7 @@ def test_imports_only_go_down_the_floors(path):
 
 
 def test_games_know_neither_networks_nor_files_nor_the_terminal():
-    for path in [*ROOT.glob("games/*.py"), *ROOT.glob("wrappers/*.py"), ROOT / "game.py", ROOT / "trainer.py", ROOT / "check.py"]:
+    for path in [*GAMES, *ROOT.glob("wrappers/*.py"), *(ROOT / f"{name}.py" for name in ("game", "trainer", "check"))]:
         tree = ast.parse(path.read_text())
         assert not [module for module in imported(tree) if floor(module.split(".")[1]) == 1], path
         calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
@@ -74,6 +75,11 @@ def test_files_and_functions_stay_short():
     lengths = dict(functions())
     assert not {name: n for name, n in lengths.items() if n > 60}
     assert statistics.median(lengths.values()) <= 10
+
+
+def test_a_game_is_one_short_file_and_a_round_fits_an_algorithm_box():
+    assert not {path.name: n for path in GAMES if (n := len(path.read_text().splitlines())) > 150}
+    assert not {name: n for name, n in functions() if name.endswith(":round") and n > 20}
 
 
 def test_only_the_trainer_calls_backward_and_steps():
