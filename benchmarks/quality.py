@@ -123,7 +123,7 @@ def main() -> None:
     torch.set_num_threads(1)
     mine, of = (int(part) for part in chosen.share.split("/"))
     for suite in chosen.suites or SUITES:
-        if suite not in ("toys", "points", "diverse") and "SPARRING_DATA" not in os.environ:
+        if suite not in ("toys", "points", "diverse", "hundred") and "SPARRING_DATA" not in os.environ:
             sys.exit("Set SPARRING_DATA to a folder that holds FashionMNIST/raw and cifar10.")
         for cell in SUITES[suite][mine::of]:
             play(cell)

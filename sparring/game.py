@@ -102,6 +102,11 @@ class Game(nn.Module, ABC):
         return ()
 
     @property
+    def core(self) -> Game:
+        """The game inside all training aids, which is this one where there are none."""
+        return self
+
+    @property
     def device(self) -> torch.device:
         """Where the networks live."""
         return next(self.parameters()).device

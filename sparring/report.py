@@ -111,7 +111,7 @@ def _image(path: Path, caption: str) -> str:
 
 def _facts(run: Run) -> str:
     record, game = run.record, run.game
-    counts = ", ".join(f"{name} {parameters(net):,}" for name, net in game.named_children())
+    counts = ", ".join(f"{name} {parameters(net):,}" for name, net in game.core.named_children())
     moves = ", ".join(f"{player} {count:,}" for player, count in run.updates.items())
     rows = {
         "system": f"{record['recipe']} ({type(game).__name__})",

@@ -190,8 +190,10 @@ def describe(run: Run, folder: Path) -> None:
 
     record, device = run.record, run.game.device
     players = ", ".join(f"{name} ({type(player).__name__})" for name, player in run.players.items())
-    counts = ", ".join(f"{name} {parameters(network):,}" for name, network in run.game.named_children())
-    say(f"{record['recipe']}: {type(run.game).__name__}, players {players}, parameters {counts}")
+    counts = ", ".join(f"{name} {parameters(network):,}" for name, network in run.game.core.named_children())
+    say(f"{record['recipe']}: {type(run.game.core).__name__}, players {players}, parameters {counts}")
+    if aids := record.get("aids"):
+        say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
     say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}")
     say(f"batch {record['batch']}, seed {record['seed']}, {record['precision']} on {device}")
     say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))

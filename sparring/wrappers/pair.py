@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sparring.errors import GameError
 from sparring.game import Game, LatentGame
-from sparring.wrappers.wrapper import Wrapper
 
 
 def pair(game: Game, aid: str, *more: str) -> LatentGame:
@@ -18,7 +17,7 @@ def pair(game: Game, aid: str, *more: str) -> LatentGame:
     Raises:
         GameError: If it is another kind of game.
     """
-    core = game.core if isinstance(game, Wrapper) else game
+    core = game.core
     plain = isinstance(core, LatentGame) and getattr(core, "classes", None) is None
     if not plain or not all(hasattr(core, name) for name in more):
         needs = "".join(f" and an attribute {name!r}" for name in more)

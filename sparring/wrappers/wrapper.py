@@ -50,7 +50,7 @@ class Wrapper(Game):
     @property
     def core(self) -> Game:
         """The innermost game, whose networks an aid may replace before the first step."""
-        return self.game.core if isinstance(self.game, Wrapper) else self.game
+        return self.game.core
 
     def players(self) -> dict[str, Optimizer]:
         """Returns those of the game."""
