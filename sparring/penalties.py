@@ -85,7 +85,7 @@ def r1(critic: Critic, real: Tensor) -> Tensor:
     >>> r1(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(7, 2)).item()
     25.0
     """
-    return _squared_slopes(critic, real).mean()
+    return sloped(critic, real)[1].mean()
 
 
 def r2(critic: Critic, fake: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def r2(critic: Critic, fake: Tensor) -> Tensor:
         critic: The critic.
         fake: Fake samples (N, ...).
     """
-    return _squared_slopes(critic, fake).mean()
+    return sloped(critic, fake)[1].mean()
 
 
 @torch.no_grad()
@@ -145,18 +145,24 @@ def _overlaps(rows: Tensor) -> Tensor:
         return (products - torch.diag(products.diag())).square().sum()
 
 
-def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:
-    return ((_squared_slopes(critic, x) + ROOT_GUARD).sqrt() - target).square().mean()
+def sloped(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scores C(x_i) and ‖∇C(x_i)‖², (N,) both, from one pass in the graph of the critic's parameters.
 
-
-def _squared_slopes(critic: Critic, x: Tensor) -> Tensor:
-    """Return ‖∇C(x_i)‖² for every sample (N,), in the graph of the critic's parameters."""
+    Args:
+        critic: The critic; each of its outputs depends on its own sample alone.
+        x: Samples (N, ...); they receive no gradient.
+    """
     x = x.detach()
     x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
     with full_precision(x), torch.enable_grad():
-        # Each output depends on its own sample alone, so the gradient of the sum holds every sample's gradient.
-        (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-        return gradient.flatten(1).square().sum(1)
+        scores = critic(x)
+        # Hence the gradient of the sum holds every sample's gradient.
+        (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+        return scores, gradient.flatten(1).square().sum(1)
+
+
+def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:
+    return ((sloped(critic, x)[1] + ROOT_GUARD).sqrt() - target).square().mean()
 
 
 def _per_sample(weights: Tensor, x: Tensor) -> Tensor:

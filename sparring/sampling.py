@@ -7,6 +7,7 @@ evaluation mode, in batches of one fixed size, so that a picture does not depend
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from itertools import pairwise
 
 import torch
@@ -71,13 +72,14 @@ def samples(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation:
         game: A game that can sample.
         seeds: One number a sample.
         batch: How many are made at once; on a CPU the pixels do not depend on it beyond the rounding of a float.
-        truncation: ψ scales the noise, z ← ψ z. Below 1 samples move towards the most typical one, that of z = 0: less
-            variety, often better looks; above 1 they become more daring.
+        truncation: ψ. Below 1 samples become more typical: less variety, often better looks; above 1 more daring. A
+            game whose `sample` knows truncation decides how (StyleGAN2: in its styles; BigGAN: z cut off at ±ψ); else
+            ψ scales the noise.
 
     Returns:
         Samples (len(seeds), *shape), on the game's device.
     """
-    return generate(sampling(game), truncation * latents(game, seeds), batch=batch)
+    return generate(sampling(game), latents(game, seeds), batch=batch, truncation=truncation)
 
 
 def walk(
@@ -107,7 +109,8 @@ def walk(
     """
     if len(seeds) < 2 or frames < 1:
         raise DataError(f"A walk needs two seeds and a frame, not {len(seeds)} and {frames}: try --seeds 0,1,2.")
-    return generate(sampling(game), truncation * path(latents(game, seeds), frames, loop=loop), batch=batch)
+    way = path(latents(game, seeds), frames, loop=loop)
+    return generate(sampling(game), way, batch=batch, truncation=truncation)
 
 
 def sampling(game: Game) -> Samples:
@@ -121,19 +124,22 @@ def sampling(game: Game) -> Samples:
     return game
 
 
-def generate(game: Samples, noise: Tensor, *, batch: int = BATCH) -> Tensor:
+def generate(game: Samples, noise: Tensor, *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
     """Returns the samples of given noise, without gradients and without a trace in the game.
 
     Args:
         game: A game that can sample.
         noise: One row a sample.
         batch: How many are made at once; the last batch is filled up, so that every sample is made alike.
+        truncation: As for `samples`.
     """
     made: list[Tensor] = []
+    how = {"truncation": truncation} if truncation != 1 and "truncation" in signature(game.sample).parameters else {}
+    noise = noise if how else truncation * noise
     with evaluation(game):  # type: ignore[arg-type]
         for rows in noise.split(batch):
             full = rows.repeat(-(-batch // len(rows)), *[1] * (rows.dim() - 1))[:batch]
-            made.append(game.sample(batch, noise=full)[: len(rows)])
+            made.append(game.sample(batch, noise=full, **how)[: len(rows)])
     return torch.cat(made)
 
 

@@ -166,6 +166,7 @@ class _Tally:
         self.images = 0
         self.moves: Counter[str] = Counter()
         self.sums: dict[tuple[str, str], Tensor] = {}
+        self.times: Counter[tuple[str, str]] = Counter()
 
     def __iter__(self) -> _Tally:
         return self
@@ -180,10 +181,11 @@ class _Tally:
             self.moves[move.player] += 1
             for name, value in move.terms.items():
                 self.sums[move.player, name] = self.sums.get((move.player, name), 0) + value.detach()
+                self.times[move.player, name] += 1
         return tuple(move.player for move in moves)
 
     def report(self, step: int) -> Report:
-        terms = {f"{player}/{name}": value / self.moves[player] for (player, name), value in self.sums.items()}
+        terms = {"/".join(term): value / self.times[term] for term, value in self.sums.items()}
         return Report(step, self.images, {player: n // self.parts for player, n in self.moves.items()}, terms)
 
 

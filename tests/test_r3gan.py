@@ -11,12 +11,12 @@ from sparring.chance import drawing
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
-from sparring.games.r3gan import R3GAN, sloped
+from sparring.games.r3gan import R3GAN
 from sparring.layers.fourier import FourierFeatures
 from sparring.layers.residual import Residual
 from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.r3gan import R3GANCritic, R3GANGenerator, residual_block
-from sparring.penalties import r1
+from sparring.penalties import r1, sloped
 from sparring.recipes.modern import r3gan
 from sparring.schedules import cosine
 from sparring.trainer import owned, train
@@ -40,7 +40,8 @@ def test_one_pass_gives_the_scores_and_r1():
     torch.manual_seed(0)
     D = nn.Sequential(nn.Linear(3, 8), nn.Softplus(), nn.Linear(8, 1), nn.Flatten(0)).double()
     x = torch.randn(6, 3, dtype=torch.float64)
-    scores, penalty = sloped(D, x)
+    scores, slopes = sloped(D, x)
+    penalty = slopes.mean()
     torch.testing.assert_close(scores, D(x))
     torch.testing.assert_close(penalty, r1(D, x))
     assert not x.requires_grad, "the batch stays as it was"

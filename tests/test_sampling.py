@@ -163,3 +163,11 @@ def test_a_walk_needs_somewhere_to_go_and_a_game_that_samples(game):
 
     with pytest.raises(GameError, match="Mute cannot sample"):
         sampling.samples(Mute(), [1])
+
+
+def test_truncation_is_the_games_own_where_it_has_one():
+    game = recipe("stylegan2")((1, 8, 8), latent=8, width=4)
+    assert game.sample(2, noise=2 * torch.ones(2, 8)).shape == (2, 1, 8, 8)
+    plain, typical = (sampling.samples(game, range(4), truncation=psi) for psi in (1.0, 0.0))
+    assert plain.std(0).max() > 1e-3
+    assert typical.std(0).max() < 1e-6, "its mapping normalises z: only styles can be truncated"

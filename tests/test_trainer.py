@@ -188,6 +188,17 @@ def test_terms_are_means_over_a_players_moves():
     assert report.scalars() == {"x/value": 2.5}
 
 
+def test_a_term_of_some_moves_is_a_mean_over_those():
+    class Lazily(Saddle):
+        def round(self, data, step):
+            yield Move("x", value=1.0 + 0 * self.x.weight.sum())
+            yield Move("x", penalty=4.0 + 0 * self.x.weight.sum())
+
+    (report,) = train(Lazily(False), batches(), 1)
+    assert report.scalars() == {"x/value": 1.0, "x/penalty": 4.0}
+    assert report.updates == {"x": 2}
+
+
 def test_a_term_that_stops_being_finite_is_named():
     class Doomed(Saddle):
         def round(self, data, step):

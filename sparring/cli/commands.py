@@ -44,7 +44,7 @@ def sample(
     Args:
         run: The run's folder.
         seeds: Numbers and ranges, such as 0-63,70.
-        truncation: Scales the noise: below 1 more typical, above 1 more daring.
+        truncation: Below 1 more typical samples, above 1 more daring ones.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
         columns: Images in a row of the grid.
         device: cpu, cuda, cuda:N, mps or auto.
@@ -79,7 +79,7 @@ def interpolate(
         frames: Pictures in the film.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         rate: Pictures a second.
-        truncation: Scales the noise: below 1 more typical, above 1 more daring.
+        truncation: Below 1 more typical samples, above 1 more daring ones.
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import pictures, sampling

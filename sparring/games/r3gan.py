@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sparring.game import Data, LatentGame, Move
 from sparring.objectives import Relativistic
-from sparring.penalties import full_precision
+from sparring.penalties import sloped
 
 relativistic = Relativistic()
 
@@ -46,24 +46,8 @@ class R3GAN(LatentGame):
         real, r1 = sloped(self.D, x)
         fake, r2 = sloped(self.D, self.fakes(len(x)))
         half = self.penalty(step) / 2
-        yield Move("D", relativistic=relativistic.critic(real, fake), r1=half * r1, r2=half * r2)
+        yield Move("D", relativistic=relativistic.critic(real, fake), r1=half * r1.mean(), r2=half * r2.mean())
         x, *_ = next(data)
         with torch.no_grad():  # no path from the real scores to G
             real = self.D(x)
         yield Move("G", relativistic=relativistic.generator(self.D(self.G(self.noise(len(x)))), real))
-
-
-def sloped(critic: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the scores C(x), shape (N,), and E ‖∇C(x)‖² from one pass, which is what `penalties.r1` is with two.
-
-    The pass is in full precision, as slopes need it.
-
-    Args:
-        critic: The critic.
-        x: Samples (N, ...).
-    """
-    x = (x if x.dtype == torch.float64 else x.float()).detach().requires_grad_()
-    with full_precision(x):
-        scores = critic(x)
-        (slopes,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-        return scores, slopes.flatten(1).square().sum(1).mean()
