@@ -1,11 +1,20 @@
 """Does it learn? Real trainings, judged beside untrained and deliberately broken twins, and beside published rows.
 
-    python benchmarks/quality.py toys       ring-8 and grid-25: NSGAN, WGAN-GP, RSGAN, three seeds each
-    python benchmarks/quality.py fashion    Fashion-MNIST at 32 × 32: DCGAN, RSGAN, WGAN-GP (needs $SPARRING_DATA)
+    python benchmarks/quality.py toys       ring-8 and grid-25 with the noise of image networks, three seeds
+    python benchmarks/quality.py points     every system that learns points, on ring-8
+    python benchmarks/quality.py diverse    the aids against mode collapse, on grid-25, five seeds
+    python benchmarks/quality.py hundred    R3GAN on 100 Gaussians
+    python benchmarks/quality.py fashion    DCGAN, RSGAN, WGAN-GP on Fashion-MNIST at 32 × 32 (needs $SPARRING_DATA)
+    python benchmarks/quality.py images     every other system for images, likewise
+    python benchmarks/quality.py colour     the systems meant for colour, on CIFAR-10 (needs $SPARRING_DATA)
 
 Every cell is a run folder under ``runs/quality``: a stopped benchmark goes on where it was, a finished cell is read,
-not trained again. Records are written to ``benchmarks/results``. Cells run one after another, on one thread; start the
-command twice with ``--share 0/2`` and ``--share 1/2`` to use two cores.
+not trained again. Records are written to ``benchmarks/results``; ``--read`` only writes those of what is finished.
+Cells run one after another, on one thread; start the command twice with ``--share 0/2`` and ``--share 1/2`` to use two
+cores.
+
+A training has *learned* when its averaged generator reaches three quarters of the modes with a quarter of its samples
+of high quality, or, on images, a fifth of the Fréchet distance of the untrained generator. The broken twins must not.
 """
 
 from __future__ import annotations
@@ -69,10 +78,19 @@ def judge(run: Run, game: sparring.Game) -> dict[str, Any]:
     return {**scores, "data": {score.name: score.value for score in judged.references["data"]}}
 
 
+def learned(cell: dict[str, Any]) -> bool:
+    """Whether a finished cell has learned, by the rule at the head of this file."""
+    reached = cell["averaged"]
+    if "modes" in reached:
+        return reached["modes"] >= 0.75 * reached["data"]["modes"] and reached["high quality"] >= 0.25
+    return reached["Fréchet distance"] <= cell["untrained"]["Fréchet distance"] / 5
+
+
 def record(suite: str) -> None:
     """Writes the finished cells of a suite, with everything needed to run them again."""
     finished = [RUNS / cell.name / "cell.json" for cell in SUITES[suite]]
-    cells = [_plain(json.loads(done.read_text())) for done in finished if done.exists()]
+    cells = [json.loads(done.read_text()) for done in finished if done.exists()]
+    cells = [_plain({**cell, "learned": learned(cell)}) for cell in cells]
     record = {
         "command": f"python benchmarks/quality.py {suite}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
@@ -99,6 +117,7 @@ def table(cells: list[dict[str, Any]]) -> None:
             names = [name for name in judged[0] if name != "data"]
             values = (f"{name} {_spread([one[name] for one in judged if one[name] is not None])}" for name in names)
             print(f"{data:14} {recipe:26} {which:10} " + ", ".join(values))
+        print(f"{data:14} {recipe:26} learned    {sum(cell['learned'] for cell in members)} of {len(members)}")
 
 
 def _plain(value: Any) -> Any:
@@ -119,13 +138,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[])
     parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
+    parser.add_argument("--read", action="store_true", help="train nothing, write the records of what is finished")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     mine, of = (int(part) for part in chosen.share.split("/"))
     for suite in chosen.suites or SUITES:
         if suite not in ("toys", "points", "diverse", "hundred") and "SPARRING_DATA" not in os.environ:
             sys.exit("Set SPARRING_DATA to a folder that holds FashionMNIST/raw and cifar10.")
-        for cell in SUITES[suite][mine::of]:
+        for cell in [] if chosen.read else SUITES[suite][mine::of]:
             play(cell)
         record(suite)
 
