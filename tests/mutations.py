@@ -2,6 +2,7 @@
 
     python tests/mutations.py                     every mutation
     python tests/mutations.py --match penalties   those of one file
+    python tests/mutations.py --new               those that the record does not hold yet
 
 Each mutation is made in a copy of the repository, where the named tests then must fail. A mutation that survives is a
 test that cannot fail; the command lists it and exits with 1. Results are written to benchmarks/results/mutations.json.
@@ -19,8 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from mutants import MUTANTS
+import mutants
+import mutants_systems
 
+MUTANTS = [*mutants.MUTANTS, *mutants_systems.MUTANTS]
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutations.json"
 
@@ -40,25 +43,36 @@ def killed(copy: Path, file: str, old: str, new: str, tests: str) -> bool:
         path.write_text(source)
 
 
+def record(outcomes: list[dict[str, object]]) -> None:
+    """Writes the outcomes over those of earlier runs; mutations that are no longer listed are dropped."""
+    before = json.loads(RESULTS.read_text())["outcomes"] if RESULTS.exists() else []
+    known = {(each["file"], each["old"], each["new"]): each for each in [*before, *outcomes]}
+    listed = [known[mutant[:3]] for mutant in MUTANTS if mutant[:3] in known]
+    RESULTS.write_text(json.dumps({"command": "python tests/mutations.py", "outcomes": listed}, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--match", default="", help="only mutations of files whose name contains this")
+    parser.add_argument("--new", action="store_true", help="only mutations that the record does not hold yet")
     chosen = parser.parse_args()
+    held = (
+        {(each["file"], each["old"]) for each in json.loads(RESULTS.read_text())["outcomes"]} if chosen.new else set()
+    )
     outcomes, start = [], time.time()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "sparring"
         keep_out = shutil.ignore_patterns(".*", "runs", "__pycache__", "results")
         shutil.copytree(ROOT, copy, ignore=keep_out)
         for file, old, new, tests in MUTANTS:
-            if chosen.match not in file:
+            if chosen.match not in file or (file, old) in held:
                 continue
             dead = killed(copy, file, old, new, tests)
             outcomes.append({"file": file, "old": old, "new": new, "tests": tests, "killed": dead})
             print(f"{'killed  ' if dead else 'SURVIVED'} {file}: {old!r} -> {new!r}", flush=True)
     alive = [outcome for outcome in outcomes if not outcome["killed"]]
     print(f"{len(outcomes) - len(alive)} of {len(outcomes)} mutations killed in {time.time() - start:.0f} s.")
-    if not chosen.match:
-        RESULTS.write_text(json.dumps({"command": "python tests/mutations.py", "outcomes": outcomes}, indent=1) + "\n")
+    record(outcomes)
     sys.exit(bool(alive))
 
 

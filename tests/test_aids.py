@@ -101,6 +101,16 @@ def test_without_aids_the_game_is_the_recipes_own():
     assert type(aided(lambda shape: recipe("wgan-gp")(shape, networks=SMALL), (2,), Aids())) is WGANGP
 
 
+def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
+    make = lambda shape: recipe("lapgan")(shape, latent=4, units=8, width=4)  # noqa: E731
+    made = aided(make, (1, 16, 16), Aids(instance_noise=0.5, augment="diff"))
+    check_game(made, batches((1, 16, 16)))
+    seen = made.core.D
+    assert [type(critic).__name__ for critic in seen] == ["Through", "Through"]
+    noisy = made.core.score(1, torch.zeros(4, 1, 16, 16), torch.zeros(4, 1, 16, 16))
+    assert noisy.std() > 0
+
+
 def test_an_aid_that_the_game_has_already_is_refused():
     made = aided(lambda shape: recipe("r3gan")(shape, width=8), (2,), Aids(r1=1.0))
     with pytest.raises(SparringError, match="'r1' already"):

@@ -68,6 +68,10 @@ class LAPGAN(Game):
         """Sampling uses the generators alone."""
         return ("G",)
 
+    def critics(self) -> tuple[str, ...]:
+        """The critic of every level sees images."""
+        return tuple(f"D.{level}" for level in range(len(self.D)))
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays every level: D on one batch of images and on fakes that continue another, then G on new fakes."""
         (x, *_), (other, *_) = next(data), next(data)

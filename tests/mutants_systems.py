@@ -1,0 +1,113 @@
+"""The mutations of the later systems and of the training aids, as in `mutants`: sabotages that the fact sheets name."""
+
+REALNESS, ENERGY, TURING, ATTENTION, BIGGAN = (
+    f"tests/test_{name}.py" for name in ("realness", "energy", "turing", "attention", "biggan")
+)
+R3GAN, STYLE, MODULATED, LAPGAN, MADGAN = (
+    f"tests/test_{name}.py" for name in ("r3gan", "stylegan2", "modulated", "lapgan", "madgan")
+)
+CRITIC, SAMPLES, MOVES, MINIBATCH, WRAPPERS = (
+    f"tests/test_{name}.py" for name in ("wrappers_critic", "wrapped_samples", "wrapped_moves", "minibatch", "wrappers")
+)
+AUGMENT, AIDS = "tests/test_augment.py", "tests/test_aids.py"
+
+MUTANTS = [
+    # RealnessGAN: anchors, skew, KL, goals
+    ("realness.py", "Anchors(skewed(real, self.skew), skewed(fake, -self.skew))", "Anchors(real, fake)", REALNESS),
+    ("realness.py", "skewed(fake, -self.skew)", "skewed(fake, self.skew)", REALNESS),
+    ("realness.py", "((draws - low) / (high - low) * outcomes)", "((draws + 1) / 2 * outcomes)", REALNESS),
+    (
+        "realness.py",
+        "return (torch.xlogy(target, target) - target * answers).sum(-1).mean()",
+        "return (torch.xlogy(target, target) - target * answers).mean(-1).mean()",
+        REALNESS,
+    ),
+    (
+        "realness.py",
+        "return divergence(anchors.real, real) + divergence(anchors.fake, fake)",
+        "return divergence(anchors.fake, real) + divergence(anchors.real, fake)",
+        REALNESS,
+    ),
+    (
+        "realness.py",
+        "return divergence(anchors.real, fake) - divergence(anchors.fake, fake)",
+        "return divergence(anchors.real, fake) + divergence(anchors.fake, fake)",
+        REALNESS,
+    ),
+    ("realness.py", "real.detach().softmax(", "real.softmax(", REALNESS),
+    ("layers/stochastic.py", "(log_variance / 2).exp()", "log_variance.exp()", REALNESS),
+    # EBGAN and the Turing GANs
+    (
+        "energy.py",
+        "return real.mean() + relu(margin - fake).mean()",
+        "return real.mean() + relu(margin - fake.mean())",
+        ENERGY,
+    ),
+    ("energy.py", "(squares.sum() - squares.diagonal().sum())", "squares.sum()", ENERGY),
+    ("games/ebgan.py", "return -self.D(x)", "return self.D(x)", ENERGY),
+    (
+        "games/turing.py",
+        "self.objective.critic(self.D(a - b), self.D(b - a))",
+        "self.objective.critic(self.D(b - a), self.D(a - b))",
+        TURING,
+    ),
+    ("games/turing.py", "self.D(b - a)", "-self.D(a - b)", TURING),
+    (
+        "layers/stateless.py",
+        "return torch.linalg.vector_norm(v @ W)",
+        "return torch.linalg.vector_norm(v.detach() @ W)",
+        TURING,
+    ),
+    # SAGAN and BigGAN
+    ("layers/attention.py", "(queries.mT @ keys).softmax(2)", "(queries.mT @ keys).softmax(1)", ATTENTION),
+    ("layers/attention.py", "return x + self.gain * self.out(seen)", "return self.gain * self.out(seen)", ATTENTION),
+    ("layers/conditional.py", "1 + self.gain(y), self.bias(y)", "self.gain(y), self.bias(y)", f"{ATTENTION} {BIGGAN}"),
+    (
+        "layers/conditional.py",
+        "score + (self.embed(*y) * h).sum(1)",
+        "score - (self.embed(*y) * h).sum(1)",
+        f"{ATTENTION} {BIGGAN}",
+    ),
+    ("games/biggan.py", "self.orthogonal * orthogonal_penalty", "-self.orthogonal * orthogonal_penalty", BIGGAN),
+    # the modern baselines
+    ("games/r3gan.py", "half = self.penalty(step) / 2", "half = self.penalty(step)", R3GAN),
+    ("games/r3gan.py", "relativistic.critic(real, fake)", "relativistic.critic(fake, real)", R3GAN),
+    ("games/r3gan.py", "r2=half * r2.mean()", "r2=half * r1.mean()", R3GAN),
+    ("games/stylegan2.py", "r1=self.penalty_every * self.penalty / 2", "r1=self.penalty / 2", STYLE),
+    ("games/stylegan2.py", "torch.lerp(self.path_length, batch_mean(lengths), 0.01)", "batch_mean(lengths)", STYLE),
+    ("layers/modulated.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
+    # the pyramid and the many generators
+    ("games/lapgan.py", "return self.D[level](residual + coarse)", "return self.D[level](residual)", LAPGAN),
+    ("games/lapgan.py", "self.score(k, fake, m)", "self.score(k, fake, c)", LAPGAN),
+    ("layers/pyramid.py", "return F.avg_pool2d(x, 2)", "return x[:, :, ::2, ::2]", LAPGAN),
+    ("games/madgan.py", "fool=fool.shape[0] * real(", "fool=-fool.shape[0] * real(", MADGAN),
+    # training aids
+    (
+        "wrappers/slopes.py",
+        "super().__init__(game, gamma / 2, every)\n\n",
+        "super().__init__(game, gamma, every)\n\n",
+        CRITIC,
+    ),
+    ("wrappers/slopes.py", "return r2(self.critic, self.fakes(len(x)))", "return r2(self.critic, x)", CRITIC),
+    ("wrappers/augmented.py", "(r - self.target).sign() * seen", "(self.target - r).sign() * seen", CRITIC),
+    ("wrappers/consistency.py", 'terms["variety"] = -self.spread', 'terms["variety"] = self.spread', CRITIC),
+    (
+        "wrappers/noise.py",
+        "return x + self.sigma * torch.randn_like(x)",
+        "return x + self.sigma * torch.randn_like(x[:1])",
+        SAMPLES,
+    ),
+    ("wrappers/noise.py", "self.haze.sigma = self.sigma * self.fading(step)", "self.haze.sigma = self.sigma", SAMPLES),
+    ("wrappers/matching.py", "self.distance(real - fake)", "self.distance(real - fake.detach())", MOVES),
+    (
+        "wrappers/history.py",
+        "return self.weight * torch.stack(gaps).sum()",
+        "return -self.weight * torch.stack(gaps).sum()",
+        MOVES,
+    ),
+    ("layers/discrimination.py", "torch.exp(-distances).sum(1) - 1", "torch.exp(-distances).sum(1)", MINIBATCH),
+    ("layers/virtual.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", MINIBATCH),
+    ("wrappers/wrapper.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", AIDS),
+    ("wrappers/wrapper.py", "return Move(move.player, **move.terms, **more)", "return move", AIDS),
+    ("aids.py", "(aids.r2, lambda game, weight: slopes.R2", "(aids.r2, lambda game, weight: slopes.R1", AIDS),
+]
