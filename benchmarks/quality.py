@@ -39,7 +39,9 @@ import sparring
 from benchmarks.cells import SUITES, Cell
 from sparring import journal
 from sparring.evaluate import evaluate
-from sparring.run import Run
+from sparring.pictures import save_grid
+from sparring.run import Run, load
+from sparring.sampling import samples
 from sparring.state import untrained
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +122,15 @@ def table(cells: list[dict[str, Any]]) -> None:
         print(f"{data:14} {recipe:26} learned    {sum(cell['learned'] for cell in members)} of {len(members)}")
 
 
+def rows(suite: str, path: Path, columns: int = 16) -> None:
+    """Draws one row of samples for each system of a suite, first seeds, in the order of the record."""
+    folders = [RUNS / cell.name for cell in SUITES[suite] if not cell.twin and cell.seed == 0]
+    drawn = [
+        samples(load(folder, device="cpu"), range(columns)) for folder in folders if (folder / "cell.json").exists()
+    ]
+    print(f"The rows are in {save_grid(torch.cat(drawn), path, columns=columns, scale=1)}.")
+
+
 def _plain(value: Any) -> Any:
     """JSON knows no infinity; a divergence of no samples is recorded as null."""
     if isinstance(value, dict):
@@ -138,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[])
     parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
+    parser.add_argument("--rows", type=Path, help="draw a row of samples for each system into this file")
     parser.add_argument("--read", action="store_true", help="train nothing, write the records of what is finished")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -148,6 +160,8 @@ def main() -> None:
         for cell in [] if chosen.read else SUITES[suite][mine::of]:
             play(cell)
         record(suite)
+        if chosen.rows:
+            rows(suite, chosen.rows)
 
 
 if __name__ == "__main__":
