@@ -1,0 +1,143 @@
+"""Perceptual path length: how far an image moves when its noise moves a little (Karras et al., 2019, section 4.1).
+
+    l = E d²(G(slerp(z₁, z₂; t)), G(slerp(z₁, z₂; t + ε))) / ε²        t ~ U(0, 1), ε = 10⁻⁴
+
+d is a distance of features, so d² / ε² tends to the squared speed of the features along the arc. A generator that jumps
+from image to image is quick in few places and slow elsewhere, and squares punish that: lower is smoother. Authors drop
+the shortest and the longest hundredth of the paths before they average, since single jumps would rule the mean.
+
+The speed belongs to the noise, too: on a sphere twice as large, or under more dimensions that do nothing, l is another.
+Compare generators of the same noise, and features of the same scale only. And a generator that makes one image is the
+smoothest of all: read it beside recall.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["PathLength", "feature_distance", "path_length", "slerp"]
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""Squared distances (N,) of two sets of samples."""
+
+
+@dataclass(frozen=True)
+class PathLength:
+    """What `path_length` found.
+
+    Attributes:
+        mean: l, in squared units of the features for an arc from t = 0 to 1; lower is smoother.
+        standard_error: of that mean over the paths that were kept.
+        paths: how many were kept.
+    """
+
+    mean: float
+    standard_error: float
+    paths: int
+
+
+def path_length(
+    generate: Callable[[Tensor], Tensor],
+    start: Tensor,
+    end: Tensor,
+    *,
+    distance: Distance,
+    epsilon: float = 1e-4,
+    trim: float = 0.01,
+    batch: int = 64,
+    seed: int = 0,
+) -> PathLength:
+    """Return the perceptual path length of a sampler (Karras et al., 2019, equation 2).
+
+    Both ends of a step meet the same random numbers, where the generator draws any of torch's own.
+
+    Args:
+        generate: From noise (n, ...) to samples; without dropout and in full precision, for a step is short.
+        start: Noise at one end of each arc (N, ...).
+        end: Noise at the other end (N, ...).
+        distance: Squared distances (n,) of two sets of samples, such as `feature_distance` makes of an extractor.
+        epsilon: ε, the step, as a share of the arc.
+        trim: Share of the paths that is dropped at either end of their sorted lengths; 0 keeps all.
+        batch: Arcs at once.
+        seed: Fixes the places t.
+
+    Returns:
+        l with its standard error.
+
+    Raises:
+        ValueError: If the shapes do not fit, a number makes no sense or a length is not finite.
+
+    Example:
+        >>> z = torch.eye(4, dtype=torch.float64)
+        >>> squared = lambda a, b: (a - b).square().sum(1)
+        >>> round(path_length(lambda z: z, z, z.roll(1, 0), distance=squared).mean, 6)  # (π / 2)²
+        2.467401
+    """
+    if start.shape != end.shape or start.ndim < 2 or len(start) < 2:
+        raise ValueError(f"two ends (N, ...) of one shape are needed, N ≥ 2, not {start.shape} and {end.shape}")
+    if not (epsilon > 0 and 0 <= trim < 0.5 and batch >= 1):
+        raise ValueError(f"epsilon {epsilon} and batch {batch} must be positive, trim {trim} in [0, 0.5)")
+    t = torch.rand(len(start), generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(start.device)
+    squares = []
+    with torch.no_grad():
+        for a, b, at in zip(start.split(batch), end.split(batch), t.split(batch), strict=True):
+            here, there = _alike(generate, slerp(a, b, at), slerp(a, b, at + epsilon))
+            squares.append(distance(here, there).double())
+    lengths = (torch.cat(squares) / epsilon**2).sort().values
+    if not lengths.isfinite().all():
+        raise ValueError("path lengths are not all finite; look for NaN in the samples")
+    dropped = math.floor(trim * (len(lengths) - 1))
+    kept = lengths[dropped : len(lengths) - dropped]
+    return PathLength(kept.mean().item(), kept.std().item() / math.sqrt(len(kept)), len(kept))
+
+
+def feature_distance(features: Callable[[Tensor], Tensor]) -> Distance:
+    """Return the squared Euclidean distance of features, as `path_length` takes it.
+
+    Args:
+        features: From samples (n, ...) to features (n, d), such as an extractor's `features`.
+
+    Example:
+        >>> feature_distance(lambda x: 2 * x)(torch.zeros(1, 2), torch.ones(1, 2))
+        tensor([8.], dtype=torch.float64)
+    """
+
+    def squared(a: Tensor, b: Tensor) -> Tensor:
+        return (features(a).double() - features(b).double()).square().sum(dim=1)
+
+    return squared
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Return the points at t of the arcs from a to b, row by row (Shoemake, 1985; White, 2016).
+
+    The direction turns at constant speed, the length changes linearly; where there is no arc (one direction, opposite
+    ones or none), the line. Angles are taken in float64, for neighbouring points are subtracted.
+
+    Args:
+        a: (N, ...).
+        b: (N, ...).
+        t: (N,), 0 at a and 1 at b.
+
+    Example:
+        >>> slerp(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 4.0]]), torch.tensor([0.5]))
+        tensor([[2.1213, 2.1213]])
+    """
+    x, y = a.flatten(1).double(), b.flatten(1).double()
+    t = t.double()[:, None]
+    long, wide = x.norm(dim=1, keepdim=True), y.norm(dim=1, keepdim=True)
+    here, there = x / long, y / wide
+    angle = (here * there).sum(dim=1, keepdim=True).clamp(-1, 1).arccos()
+    turned = (torch.sin((1 - t) * angle) * here + torch.sin(t * angle) * there) / torch.sin(angle)
+    arc = ((1 - t) * long + t * wide) * turned
+    return arc.where(torch.sin(angle) > 1e-4, (1 - t) * x + t * y).reshape(a.shape).to(a.dtype)
+
+
+def _alike(generate: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples of both, the same random numbers inside; two draws would lie apart by a finite distance over ε²."""
+    with torch.random.fork_rng(devices=[a.device] if a.is_cuda else []):
+        here = generate(a)
+    return here, generate(b)
