@@ -280,6 +280,7 @@ def test_it_is_an_extractor_known_by_its_weights():
     assert not network.training
     images = torch.rand(8, 1, 4, 4) * 2 - 1
     assert judge.logits(images).shape == (8, 2)
+    assert not judge.features(images.clone().requires_grad_()).requires_grad
     torch.testing.assert_close(judge.logits(images), judge.features(images) @ network.fc.weight.T)
     assert frechet_distance(judge.features(images), judge.features(images)) < 1e-9
 
@@ -429,8 +430,10 @@ def test_absent_weights_are_downloaded_checked_and_kept(folders, tmp_path, monke
     public = tmp_path / "server.pth"
     sha = saved(layout(counters=True), public)
     monkeypatch.setattr(weights, "REFERENCE", sha)
+    monkeypatch.setattr(extractors, "REFERENCE", sha)
     monkeypatch.setattr(weights, "SERVERS", ((tmp_path / "absent").as_uri(), public.as_uri()))
     judge = inception(sha256=sha)
+    assert judge.reference
     assert judge.sha256 == inception(public, sha256=sha).sha256
     assert (ours / weights.NAMES[1]).read_bytes() == public.read_bytes()
     public.unlink()
