@@ -35,6 +35,7 @@ from sparring.metrics import (
     density_coverage,
     extractor_for,
     frechet_distance,
+    kernel_distance,
     mode_coverage,
     precision_recall,
     stamp,
@@ -96,6 +97,10 @@ def _frechet(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float
     return (frechet_distance(real, fake),)
 
 
+def _kernel(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
+    return (kernel_distance(real, fake),)
+
+
 def _precision(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
     found = precision_recall(real, fake)
     return found.precision, found.recall
@@ -110,6 +115,7 @@ _UP, _DOWN = Better.HIGHER, Better.LOWER
 METRICS: dict[str, Metric] = {
     "modes": Metric({"modes": _UP, "high quality": _UP, "reverse KL": _DOWN}, _modes, {"within": 3.0}, mixture=True),
     "frechet": Metric({"Fréchet distance": _DOWN}, _frechet),
+    "kernel": Metric({"kernel distance": _DOWN}, _kernel, {"degree": 3}),
     "precision": Metric({"precision": _UP, "recall": _UP}, _precision, {"neighbours": 3}),
     "density": Metric({"density": _UP, "coverage": _UP}, _density, {"neighbours": 5}),
 }
