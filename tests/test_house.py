@@ -17,7 +17,7 @@ FLOORS = [
     {"chance", "game", "average", "schedules", "trainer", "check", "games", "wrappers"},
     {"recipes", "aids"},
     {"run", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
-    | {"snapshots", "pictures", "sampling", "evaluate", "curves", "report", "lessons"},
+    | {"snapshots", "pictures", "sampling", "evaluate", "curves", "report", "lessons", "compare"},
     {"cli", "demo", "__main__"},
 ]
 FILES = sorted(ROOT.rglob("*.py"))

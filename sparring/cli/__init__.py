@@ -25,6 +25,7 @@ COMMANDS = {
     "interpolate": ("commands:interpolate", "film a walk from seed to seed"),
     "evaluate": ("commands:evaluate", "score a run, beside what real data and noise would score"),
     "report": ("commands:report", "write loss curves and a page of HTML into a run"),
+    "compare": ("compare:compare", "let recipes or settings compete over seeds, and say who is best"),
     "check": ("commands:check", "play a few rounds of a recipe and test every rule of play"),
     "theory": ("theory:theory", "compute what theory says of GANs: best critics, divergences, gradients, motion"),
     "data prepare": ("commands:prepare", "decode images once, for many trainings"),
@@ -89,7 +90,7 @@ def _run(words: list[str]) -> None:
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"sparring.cli.{module}"), function)
     rest = words[len(name.split()) :]
-    if name == "train":  # whose flags depend on the recipe
+    if name in ("train", "compare"):  # whose flags depend on the recipe
         command(rest)
     else:
         import_module("sparring.cli.flags").called(command, rest, name)

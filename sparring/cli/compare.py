@@ -1,0 +1,200 @@
+"""The command that lets recipes, or settings of one recipe, compete over seeds: ``sparring compare RECIPE ...``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import tyro
+
+from sparring.aids import Aids
+from sparring.cli.contestants import contestants, sorted_flags
+from sparring.cli.flags import parsed
+from sparring.cli.screen import clock, say, show_table
+from sparring.errors import RunError, SparringError
+
+if TYPE_CHECKING:
+    from sparring.compare import Budget, Cell, Contestant
+    from sparring.data import Dataset
+
+__all__ = ["Comparison", "compare"]
+
+NO_AIDS = Aids()
+AXES = ("steps", "kimg", "minutes")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is asked of a comparison; flags of the recipes go to all contestants that know them.
+
+    Attributes:
+        data: Name of a data set, or path of a folder or zip of images, or of an array file.
+        steps: The same budget for all: rounds of each game.
+        kimg: Or thousands of images seen.
+        minutes: Or minutes of training.
+        seeds: Of each contestant, such as 0-4; three unless told.
+        vary: A setting and its values, such as outcomes=2,5,10, critic.rate=1e-4,2e-4 or aids.packing=1,2; given
+            several times, all combinations.
+        judge_every: How much of the budget lies between two judgements; a tenth unless told.
+        metrics: Names with commas between, as for `sparring evaluate`; those that suit the data unless told.
+        samples: How many are judged.
+        aids: Training aids around every game.
+        out: The comparison's folder; one that holds cells of it already is gone on with.
+        jobs: Cells trained at a time, each in a process with one thread.
+        only: Train these cells only, by their names, and write no page: to share the work between machines.
+        batch: Rows of a batch; 64 images or 256 points unless told.
+        parts: Play each batch in so many parts, for less memory.
+        size: Height and width of images.
+        channels: 1, 3 or 4.
+        data_root: Where the standard data sets are; $SPARRING_DATA unless told.
+        mirror: Flip every second image, on average, left to right.
+        average: Decay of the averaged weights, which are judged; 0 for none.
+        precision: fp32, or bf16 for automatic mixed precision.
+        device: cpu, cuda, cuda:N, mps or auto.
+        dry_run: Say which cells there are and what they will cost, and do nothing.
+    """
+
+    data: str
+    steps: int | None = None
+    kimg: float | None = None
+    minutes: float | None = None
+    seeds: str = "0-2"
+    vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    judge_every: float | None = None
+    metrics: str = ""
+    samples: int | None = None
+    aids: Aids = NO_AIDS
+    out: Path | None = None
+    jobs: int = 1
+    only: tuple[str, ...] = ()
+    batch: int | None = None
+    parts: int = 1
+    size: int | None = None
+    channels: int | None = None
+    data_root: Path | None = None
+    mirror: bool = False
+    average: float = 0.999
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str = "auto"
+    dry_run: bool = False
+
+    def shared(self) -> dict[str, Any]:
+        """Returns what `sparring.Run.create` is given, the same for all."""
+        names = ("data", "batch", "parts", "size", "channels", "data_root", "mirror", "average", "precision", "device")
+        return {name: getattr(self, name) for name in names}
+
+
+def compare(words: list[str]) -> None:
+    """Trains contestants over seeds and says who is best; the same words again go on.
+
+    Args:
+        words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
+    """
+    if words and words[0] in ("-h", "--help"):
+        say("usage: sparring compare RECIPE [RECIPE ...] [flags]\n")
+        parsed(Comparison, words, "compare RECIPE")
+    from sparring import parallel
+    from sparring.data import load
+    from sparring.metrics import extractor_for
+
+    names = list(takewhile(lambda word: not word.startswith("-"), words))
+    if not names:
+        raise SparringError("Name the recipes first: `sparring compare nsgan wgan-gp --data ring --steps 2000`.")
+    common, others = sorted_flags(Comparison, words[len(names) :])
+    given: Comparison = parsed(Comparison, common, "compare")
+    budget = _budget(given)
+    who = list(contestants(Comparison, names, common, others, given.vary))
+    dataset = load(given.data, size=given.size, channels=given.channels, root=given.data_root)
+    made = _cells(given, budget, who, dataset)
+    if given.only:
+        _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
+        return
+    _require_playable(made, dataset)
+    if given.dry_run:
+        _show_cost(made, given.jobs)
+        return
+    if given.jobs > 1 and len(dataset.shape) == 3:
+        extractor_for(dataset, device=str(parallel.device(given.device)))  # once, not once in each process
+    _train(made, words, given.jobs)
+    _publish(made, words)
+
+
+def _budget(given: Comparison) -> Budget:
+    from sparring.compare import Budget
+
+    axes = [axis for axis in AXES if getattr(given, axis) is not None]
+    if len(axes) != 1:
+        raise RunError(f"Give one budget, the same for all: --steps, --kimg or --minutes, not {len(axes) or 'none'}.")
+    return Budget(axes[0], getattr(given, axes[0]), given.judge_every)  # type: ignore[arg-type]
+
+
+def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset: Dataset) -> list[Cell]:
+    from sparring.compare import Rules, cells
+    from sparring.evaluate import metrics_named
+    from sparring.sampling import parse_seeds
+
+    metrics = tuple(name.strip() for name in given.metrics.split(",")) if given.metrics else ()
+    metrics_named(metrics)
+    rules = Rules(budget, given.shared(), dataset.fingerprint, metrics, given.samples)
+    out = given.out or Path("runs") / f"compare-{Path(given.data).stem}"
+    return cells(who, parse_seeds(given.seeds), rules, out)
+
+
+def _lost(made: Sequence[Cell], name: str) -> NoReturn:
+    raise RunError(f"There is no cell {name!r}: they are {', '.join(cell.name for cell in made)}.")
+
+
+def _require_playable(made: Sequence[Cell], dataset: Dataset) -> None:
+    """Refuses what cannot be built for this data now, not in the middle of the night; what else fails is the cell's."""
+    from sparring.record import game
+
+    facts = {"data": {"facts": dataset.facts()}, "seed": 0}
+    for who in {cell.contestant.label: cell.contestant for cell in made}.values():
+        try:
+            game({"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts})
+        except SparringError as error:
+            raise RunError(f"{who.label} cannot compete: {error}") from error
+        except Exception:  # of a user's recipe
+            continue
+
+
+def _train(made: Sequence[Cell], words: Sequence[str], jobs: int) -> None:
+    from sparring.compare import Progress, train_all
+
+    closed = sum(cell.closed() for cell in made)
+    say(f"{len(made)} cells, {closed} closed already; {made[0].rules.budget} each, in {made[0].folder.parent}")
+    command = [sys.executable, "-m", "sparring", "compare", *words]
+    train_all(made, Progress(made, say, clock), jobs, lambda cell: [*command, "--only", cell.name])
+
+
+def _publish(made: Sequence[Cell], words: Sequence[str]) -> None:
+    from sparring.compare import outcome, save_pages
+    from sparring.compare.page import verdicts
+
+    out = made[0].folder.parent.parent
+    result = outcome(made, shlex.join(["sparring", "compare", *words]))
+    page = save_pages(result, made, out)
+    say()
+    for line in verdicts(result):
+        say(line)
+    say(f"\nEverything is in {page}, {out / 'compare.md'} and {out / 'compare.json'}.")
+
+
+def _show_cost(made: Sequence[Cell], jobs: int) -> None:
+    from sparring.compare import pilot
+
+    costs, rows, total = pilot(made), [], 0.0
+    for cell in made:
+        cost, before = costs[cell.contestant.label], cell.read()
+        left = 0.0 if cell.closed() else (1 - cell.share()) * (cost.training + cost.judging)
+        total += left
+        state = before["state"] if before else "not begun"
+        rows.append([cell.name, str(cell.rules.budget), state, clock(cost.training), clock(cost.judging), clock(left)])
+    show_table(["cell", "budget", "state", "training", "judging", "left"], rows)
+    say(f"\nAbout {clock(total / jobs)} with --jobs {jobs}, on a machine as busy as now.")
+    say("This was a dry run: nothing was written.")

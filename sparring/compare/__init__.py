@@ -1,0 +1,31 @@
+"""The arena: many recipes, or one under many settings, over seeds, with the same data and the same budget.
+
+    cells(...)          one training for each contestant and seed
+    train_all(...)      trains what is not finished, several at a time; what is finished is never trained again
+    outcome(...)        tables, tests and everything else, as plain values
+    save_pages(...)     compare.json, compare.md, compare.html
+
+`sparring compare` is these four lines.
+"""
+
+from sparring.compare.bouts import created, play
+from sparring.compare.cells import Budget, Cell, Contestant, Rules, cells
+from sparring.compare.costs import pilot
+from sparring.compare.crew import Progress, train_all
+from sparring.compare.outcomes import outcome
+from sparring.compare.page import save_pages
+
+__all__ = [
+    "Budget",
+    "Cell",
+    "Contestant",
+    "Progress",
+    "Rules",
+    "cells",
+    "created",
+    "outcome",
+    "pilot",
+    "play",
+    "save_pages",
+    "train_all",
+]

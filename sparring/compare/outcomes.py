@@ -1,0 +1,154 @@
+"""What came of a comparison, as plain values: every number of compare.json, read from the folders of its cells."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import torch
+
+from sparring import __version__, evaluate, report
+from sparring.compare.cells import Cell
+from sparring.compare.crew import cores
+from sparring.compare.statistics import LEVEL, holm, over_training, spread, welch
+from sparring.errors import RunError
+from sparring.metrics import Score, require_same_protocol
+
+__all__ = ["outcome", "plain"]
+
+Values = dict[str, Any]
+COLUMNS = ("min", "max", "mean", "SD")
+
+
+def outcome(cells: Sequence[Cell], command: str) -> Values:
+    """Gathers what came of all cells.
+
+    Args:
+        cells: All of them.
+        command: What was typed.
+
+    Raises:
+        RunError: If no cell is finished.
+        SparringError: If two cells were judged by different protocols.
+    """
+    told = [_told(cell) for cell in cells]
+    judged = [evaluate.read(row) for cell in cells for row in cell.rows()[-1:]]
+    if not any(one["state"] == "finished" for one in told):
+        sentence = next((one["sentence"] for one in told if one["sentence"]), "none was trained yet.")
+        raise RunError(f"No cell is finished, there is nothing to compare: {sentence}")
+    for later in judged[1:]:
+        for first, other in zip(judged[0].scores, later.scores, strict=True):
+            require_same_protocol(first.stamp, other.stamp)
+    scores, labels = judged[0].scores, list(dict.fromkeys(cell.contestant.label for cell in cells))
+    budget = cells[0].rules.budget
+    return {
+        "command": command,
+        "budget": {"axis": budget.axis, "amount": budget.amount, "marks": budget.marks()},
+        "data": scores[0].stamp["dataset"],
+        "shape": scores[0].stamp["shape"],
+        "shared": {name: str(value) if value is not None else None for name, value in cells[0].rules.shared.items()},
+        "versions": {"sparring": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+        "machine": {"system": platform.platform(), "cores": cores(), "of": os.cpu_count()},
+        "scores": {score.name: score.better.value for score in scores},
+        "protocol": list(dict.fromkeys(map(report.protocol, scores))),
+        "references": {name: _values(row) for name, row in judged[0].references.items()},
+        "contestants": labels,
+        "cells": told,
+        "table": [_line(label, told, scores) for label in labels],
+        "significance": {score.name: _pairs(score.name, labels, told) for score in scores},
+        "verdicts": {score.name: _verdict(score, labels, told) for score in scores},
+    }
+
+
+def plain(value: Any) -> Any:
+    """Returns values fit for JSON, which knows neither infinity nor what is no number: the one as text, the other null.
+
+    >>> plain({"a": [1.0, math.inf, math.nan]})
+    {'a': [1.0, 'inf', None]}
+    """
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _told(cell: Cell) -> Values:
+    """Everything about a cell, its scores over training as plain numbers by name."""
+    before = cell.read() or {"state": "not begun", "sentence": ""}
+    kept = ("step", "images", "seconds", "judging")
+    rows = [{**{k: row[k] for k in kept}, "scores": _values(evaluate.read(row).scores)} for row in cell.rows()]
+    facts = {name: before[name] for name in ("state", "sentence")}
+    trained = {name: before.get(name) for name in ("step", "images", "seconds", "updates", "parameters", "made")}
+    who = {"label": cell.contestant.label, "seed": cell.seed, "folder": cell.folder.name}
+    settings = {name: getattr(cell.contestant, name) for name in ("recipe", "arguments", "aids")}
+    return {**who, **facts, **settings, **trained, "rows": rows}
+
+
+def _values(scores: Sequence[Score]) -> dict[str, float]:
+    return {score.name: score.value for score in scores}
+
+
+def _of(label: str, told: Sequence[Values]) -> list[Values]:
+    return [one for one in told if one["label"] == label and one["state"] == "finished"]
+
+
+def _finals(label: str, told: Sequence[Values], score: str) -> list[float]:
+    """The scores of a contestant at the end, one a seed."""
+    return [one["rows"][-1]["scores"][score] for one in _of(label, told)]
+
+
+def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values:
+    """A contestant's line of the table: at the end over seeds, and over training the mean over seeds of each column."""
+    finished, columns = _of(label, told), {}
+    for score in scores:
+        end = spread(_finals(label, told, score.name))
+        courses = [over_training([row["scores"][score.name] for row in one["rows"]]) for one in finished]
+        training = {name: spread([course[name] for course in courses]).mean for name in COLUMNS}
+        columns[score.name] = {"mean": end.mean, "SD": end.deviation, "training": training}
+    lost = [one["seed"] for one in told if one["label"] == label and one["state"] != "finished"]
+    seconds = spread([one["seconds"] for one in finished]).mean
+    images = spread([one["images"] for one in finished]).mean
+    return {
+        "label": label,
+        "seeds": len(finished),
+        "lost": lost,
+        "images": images,
+        "seconds": seconds,
+        "scores": columns,
+    }
+
+
+def _pairs(score: str, labels: Sequence[str], told: Sequence[Values]) -> list[Values]:
+    """Every pair of contestants: Welch's t-test, and its p adjusted for the number of pairs that could be tested."""
+    pairs = list(combinations(labels, 2))
+    tests = [welch(*(_finals(label, told, score) for label in pair)) for pair in pairs]
+    adjusted = iter(holm([test.p for test in tests if test]))
+    found = []
+    for (first, second), test in zip(pairs, tests, strict=True):
+        numbers = {"t": test.t, "freedom": test.freedom, "p": test.p, "adjusted": next(adjusted)} if test else {}
+        found.append({"first": first, "second": second, **numbers})
+    return found
+
+
+def _verdict(score: Score, labels: Sequence[str], told: Sequence[Values]) -> Values:
+    """Who is best in the mean, from whom the test tells it apart, and from whom it does not or cannot."""
+    means = {label: spread(_finals(label, told, score.name)).mean for label in labels}
+    here = {label: mean for label, mean in means.items() if mean is not None}
+    sign = 1 if score.better == "higher" else -1
+    best = max(here, key=lambda label: sign * here[label])
+    verdict: Values = {"best": best, "beaten": [], "not told apart": [], "level": [], "untested": []}
+    for pair in _pairs(score.name, labels, told):
+        if best in (pair["first"], pair["second"]):
+            other = pair["second"] if pair["first"] == best else pair["first"]
+            if "adjusted" in pair:
+                verdict["beaten" if pair["adjusted"] < LEVEL else "not told apart"].append(other)
+            elif other in here:
+                verdict["level" if here[other] == here[best] else "untested"].append(other)
+    return verdict
