@@ -107,6 +107,13 @@ def test_cells_see_copies_that_hide_behind_bad_images():
     assert parts.closer == whole.closer
 
 
+def test_cells_are_centred_at_the_means_of_the_training_data():
+    left, right = cloud(50, shift=-20.0), cloud(90, seed=1, shift=20.0)
+    centres = memory._means(torch.cat([left, right]), 2, seed=0)
+    expected = torch.stack([left.double().mean(0), right.double().mean(0)])
+    torch.testing.assert_close(centres[centres[:, 0].argsort()], expected, rtol=1e-12, atol=0)
+
+
 def test_cells_without_enough_generated_images_are_left_out():
     train = torch.cat([cloud(100, shift=-20.0), cloud(100, seed=1, shift=20.0)])
     held_out = torch.cat([cloud(50, seed=2, shift=-20.0), cloud(50, seed=3, shift=20.0)])

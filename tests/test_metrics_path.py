@@ -97,6 +97,15 @@ def test_arcs_turn_at_constant_speed():
     torch.testing.assert_close(image.flatten(1), slerp(a, b, angles))
 
 
+@pytest.mark.parametrize("degrees", [1, 60, 120, 179])
+def test_arcs_of_any_angle_stay_on_the_circle(degrees):
+    angle = math.radians(degrees)
+    a = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    b = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+    third = torch.tensor([[math.cos(angle / 3), math.sin(angle / 3)]], dtype=torch.float64)
+    torch.testing.assert_close(slerp(a, b, torch.tensor([1 / 3], dtype=torch.float64)), third, rtol=1e-9, atol=0)
+
+
 def test_where_there_is_no_arc_there_is_a_line():
     a = torch.tensor([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]])
     b = torch.tensor([[2.0, 4.0], [-1.0, -2.0], [3.0, 0.0]])

@@ -13,7 +13,8 @@ test can be made in cells around the training data (k-means) and averaged by the
 the authors' code, an image at the border of a cell may find its nearest training image beyond it.
 
 C_T grows with the numbers of images. What does not is `closer` = 1 − U / (m n): the chance that a generated image lies
-closer to the training data than a held-out one, ½ for a perfect sampler and 1 for copies.
+closer to the training data than a held-out one, ½ for a perfect sampler and 1 for copies. Both also move towards
+copying when a generator makes only the classes whose images lie close together, so read them beside recall.
 """
 
 import math
