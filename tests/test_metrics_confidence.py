@@ -114,11 +114,12 @@ def test_probabilities_of_low_precision_are_taken_and_normalised(dtype):
     found = classifier_score(x.softmax(1).to(dtype)).mean
     assert found == pytest.approx(classifier_score(x.softmax(1)).mean, rel=2e-3)
     assert classifier_score(torch.full((20, 10), 0.1, dtype=dtype)).mean == pytest.approx(1, abs=1e-12)
+    assert classifier_score(0.996 * torch.eye(10, dtype=dtype), splits=1).mean == pytest.approx(10, rel=1e-12)
 
 
 def test_senseless_input_is_refused():
     x = logits(20, 5)
-    for wrong in (x, x.softmax(1).log(), x.softmax(1) * 2):
+    for wrong in (x, x.softmax(1).log(), x.softmax(1) * 2, torch.tensor([[1.5, -0.5]]).repeat(20, 1)):
         with pytest.raises(ValueError, match="softmax"):
             classifier_score(wrong)
     with pytest.raises(ValueError, match="finite"):
