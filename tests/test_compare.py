@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 
 import sparring
 from runs import difference
@@ -348,6 +349,22 @@ def test_a_larger_budget_goes_on_and_another_setting_is_refused(tmp_path, no_pic
     assert "batch = 8, not 9" in refused(capsys, *words, "--steps", "6", "--batch", "9")
     assert "budget.every = 2.0, not 3.0" in refused(capsys, *words, "--steps", "6", "--judge-every", "3")
     assert "samples = 50, not 60" in refused(capsys, *words, "--steps", "6", "--samples", "60")
+
+
+def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
+    judge, judged = compare.bouts.evaluate.evaluate, []
+
+    def seen(game, *given, **named):
+        judged.append({name: weight.clone() for name, weight in game.G.state_dict().items()})
+        return judge(game, *given, **named)
+
+    monkeypatch.setattr("sparring.evaluate.evaluate", seen)
+    words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "4", "--judge-every", "2", "--average", "0.9"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    saved = state(tmp_path, "nsgan-0")
+    assert len(judged) == 2
+    assert difference(judged[-1], dict(saved["average"]["G"])) == ""
+    assert any(not torch.equal(weight, saved["game"][f"G.{name}"]) for name, weight in judged[-1].items())
 
 
 def test_a_process_that_dies_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ __all__ = ["curves", "film", "snapshots"]
 
 SIDE = 320  # pixels of a film
 RATE = 4.0  # its frames a second
-FAR = 20  # times that a score may change before its axis is logarithmic
+FAR = 20  # times that a distance may change before its axis is logarithmic
 AXES = {"images": ("thousand images seen", 1000), "seconds": ("seconds of training", 1)}
 
 
@@ -83,7 +83,7 @@ def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:
             axes.plot(*bold, color=colour, linestyle=style, linewidth=2, marker=".", label=label)
     axes.axhline(result["references"]["data"][score], color="0.4", linestyle="--", linewidth=1, label="other real data")
     finite = [value for value in seen if np.isfinite(value)]
-    if finite and min(finite) > 0 and max(finite) / min(finite) > FAR:
+    if result["scores"][score] == "lower" and finite and min(finite) > 0 and max(finite) / min(finite) > FAR:
         axes.set_yscale("log")
     axes.grid(alpha=0.2)
 
