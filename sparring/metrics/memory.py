@@ -91,9 +91,9 @@ def nearest(queries: Tensor, references: Tensor) -> Nearest:
     x = queries.detach().to(y.device).double()
     if not (x.isfinite().all() and y.isfinite().all()):
         raise ValueError("features are not all finite, so they have no neighbours; look for NaN in the images")
-    centre = y.mean(dim=0)  # costs the distances nothing, and their rounding much
-    blocks = (x - centre).split(max(1, BLOCK // len(y)))
-    found = torch.cat([torch.cdist(block, y - centre).argmin(dim=1) for block in blocks])
+    centre = y.mean(dim=0)
+    x, y = x - centre, y - centre  # costs the distances nothing, and their rounding much
+    found = torch.cat([torch.cdist(block, y).argmin(dim=1) for block in x.split(max(1, BLOCK // len(y)))])
     return Nearest(found, (x - y[found]).norm(dim=1))  # exact, unlike those by matrix products
 
 
