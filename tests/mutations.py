@@ -70,9 +70,9 @@ def main() -> None:
             dead = killed(copy, file, old, new, tests)
             outcomes.append({"file": file, "old": old, "new": new, "tests": tests, "killed": dead})
             print(f"{'killed  ' if dead else 'SURVIVED'} {file}: {old!r} -> {new!r}", flush=True)
+            record(outcomes)
     alive = [outcome for outcome in outcomes if not outcome["killed"]]
     print(f"{len(outcomes) - len(alive)} of {len(outcomes)} mutations killed in {time.time() - start:.0f} s.")
-    record(outcomes)
     sys.exit(bool(alive))
 
 
