@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -264,6 +265,12 @@ def test_minutes_are_the_same_for_all_and_judging_is_not_counted(tmp_path, no_pi
         assert len(found) == 2
         assert 0.599 <= found[-1]["seconds"] < 0.6 + 0.25
         assert found[-1]["judging"] >= 0.3
+
+
+def test_seconds_after_the_checkpoint_of_a_killed_run_do_not_count(tmp_path):
+    lines = [{"step": 2, "seconds": 1.5}, {"step": 4, "seconds": 3.5}, {"step": 5, "seconds": 8.5}]
+    (tmp_path / "timing.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [compare.bouts._spent(SimpleNamespace(folder=tmp_path, step=step)) for step in (0, 4, 5)] == [0, 3.5, 8.5]
 
 
 # -- nothing lost, nothing twice
