@@ -96,7 +96,8 @@ def evaluate(
 
     Args:
         run: The run's folder.
-        metrics: Names with commas between: modes, frechet, kernel, precision, density; those that suit the data unless told.
+        metrics: Names with commas between: modes, frechet, kernel, precision, density; those that suit the data unless
+            told.
         samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
         seed: Decides the noise and the choice of real samples.
         device: cpu, cuda, cuda:N, mps or auto.
