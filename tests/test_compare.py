@@ -384,6 +384,20 @@ def test_a_process_that_dies_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch
     assert "no memory left" in told[-1]
 
 
+def test_a_cell_has_one_thread_in_this_process_too(tmp_path, monkeypatch):
+    threads = []
+    monkeypatch.setattr("sparring.compare.crew.play", lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        made = [cell(tmp_path)]
+        train_all(made, Progress(made, lambda _: None, clock), 1, lambda cell: [])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1]
+
+
 def test_a_signal_ends_every_process(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.compare.crew.cores", lambda: 2)
     made, begun = [cell(tmp_path, seed=seed) for seed in range(3)], tmp_path / "begun"
@@ -395,8 +409,10 @@ def test_a_signal_ends_every_process(tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=interrupt, daemon=True).start()
+    start = time.monotonic()
     with pytest.raises(Stopped):
         train_all(made, Progress(made, lambda _: None, clock), 2, lambda cell: [sys.executable, "-c", code])
+    assert time.monotonic() - start < 40, "they were waited for, not ended"
     children = [int(path.name.removeprefix("begun")) for path in tmp_path.glob("begun*")]
     assert len(children) == 2
     for child in children:
