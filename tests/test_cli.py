@@ -60,6 +60,7 @@ def test_nothing_typed_shows_every_command(capsys):
         "evaluate",
         "report",
         "check",
+        "compare",
         "theory",
         "data",
         "demo",
