@@ -97,6 +97,23 @@ def test_every_aid_resumes_bit_for_bit_and_changes_the_training(tmp_path, aid):
         assert logs[0] != logs[1] or not same, "the aid did nothing"
 
 
+TERMS = {
+    "r1": "r1",
+    "r2": "r2",
+    "dragan": "dragan",
+    "consistency": "cr",
+    "balanced_consistency": "bcr",
+    "latent_consistency": "zcr",
+    "lecam": "lecam",
+}
+
+
+@pytest.mark.parametrize("aid", TERMS)
+def test_a_name_is_that_aid_and_no_other(aid):
+    seen = check_game(game({aid: 0.5, "lecam_start": 0}, shape=(1, 8, 8)), batches((1, 8, 8)))
+    assert seen.terms["D"] == ("adversarial", TERMS[aid])
+
+
 def test_without_aids_the_game_is_the_recipes_own():
     assert type(aided(lambda shape: recipe("wgan-gp")(shape, networks=SMALL), (2,), Aids())) is WGANGP
 
