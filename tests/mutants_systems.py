@@ -106,7 +106,7 @@ MUTANTS = [
         MOVES,
     ),
     ("layers/discrimination.py", "torch.exp(-distances).sum(1) - 1", "torch.exp(-distances).sum(1)", MINIBATCH),
-    ("layers/virtual.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", SAMPLES),
+    ("layers/virtual.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", MINIBATCH),
     ("wrappers/wrapper.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", AIDS),
     ("wrappers/wrapper.py", "return Move(move.player, **move.terms, **more)", "return move", AIDS),
     ("aids.py", "(aids.r2, lambda game, weight: slopes.R2", "(aids.r2, lambda game, weight: slopes.R1", AIDS),

@@ -183,6 +183,12 @@ def test_a_sample_does_not_depend_on_its_company_but_on_the_references(name):
     assert not any("BatchNorm" in type(m).__name__ and "Virtual" not in type(m).__name__ for m in network.modules())
 
 
+def test_what_comes_back_belongs_to_the_samples_and_not_to_the_references():
+    network, x = nn.Linear(2, 3), torch.randn(4, 2)
+    referenced = Referenced(network, torch.randn(6, 2))
+    torch.testing.assert_close(referenced(x), network(x))
+
+
 def test_penalties_on_single_scores_keep_their_meaning():
     """The slope of the sum of scores in x_i is the slope of the score of x_i."""
     D = Referenced(MLPCritic((2,), width=8, norm=nn.BatchNorm1d), torch.randn(7, 2)).double()
