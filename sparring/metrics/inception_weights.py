@@ -7,11 +7,9 @@ the head of its SHA-256. A file is hashed before it is opened, and opened withou
 """
 
 import hashlib
-import http.client
 import io
 import os
 import pickle
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from sparring.data.download import BLOCK, SECONDS
+from sparring.data.download import fetch
 from sparring.data.prepared import cache_folder
 from sparring.durable import written
 from sparring.errors import DataError
@@ -84,25 +82,8 @@ def download(cache: str | Path | None = None) -> Path:
         DataError: No server could be reached, or none sent the right content; the message says where to put the file.
     """
     target = cache_folder(cache) / "inception" / NAMES[1]
-    reasons = []
-    for server in SERVERS:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(server, timeout=SECONDS) as answer, written(target) as file:
-                checksum = hashlib.sha256()
-                while block := answer.read(BLOCK):
-                    file.write(block)
-                    checksum.update(block)
-                if checksum.hexdigest() != REFERENCE:
-                    raise OSError(f"its SHA-256 is {checksum.hexdigest()}, not {REFERENCE}")
-        except (OSError, http.client.HTTPException) as error:
-            reasons.append(f"{server} ({error})")
-        else:
-            return target
-    raise DataError(
-        f"The Inception weights could not be downloaded from {' or '.join(reasons)}: "
-        f"put {target.name} into {target.parent}, or name the file in ${VARIABLE}."
-    )
+    remedy = f"put {target.name} into {target.parent}, or name the file in ${VARIABLE}."
+    return fetch(SERVERS, target, REFERENCE, algorithm="SHA-256", remedy=remedy)
 
 
 def read(path: str | Path, *, sha256: str = REFERENCE) -> InceptionV3:
