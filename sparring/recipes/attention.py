@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
-
 from sparring.games.biggan import BigGAN
 from sparring.games.conditional import ConditionalGAN
 from sparring.networks.biggan import BigGANCritic, BigGANGenerator
 from sparring.networks.roles import Shape
 from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
-from sparring.recipes.settings import Adam, SuitedAdam
+from sparring.recipes.settings import Adam, SuitedAdam, channels_last
 
 SMALL = 32  # side in pixels up to which BigGAN is that of the authors' CIFAR script
 
@@ -40,7 +37,13 @@ def sagan(
     classes = classes or None  # data without labels have 0 classes
     G, D = SAGANGenerator(shape, classes, latent, width), SAGANCritic(shape, classes, width)
     return ConditionalGAN(
-        _fast(G), _fast(D), Hinge(), classes=classes, critic_steps=critic_steps, critic=critic, generator=generator
+        channels_last(G),
+        channels_last(D),
+        Hinge(),
+        classes=classes,
+        critic_steps=critic_steps,
+        critic=critic,
+        generator=generator,
     )
 
 
@@ -74,8 +77,8 @@ def biggan(
     rate, steps = (2e-4, 4) if shape[1] <= SMALL else (5e-5, 2)
     betas = (0.0, 0.999)
     return BigGAN(
-        _fast(G),
-        _fast(D),
+        channels_last(G),
+        channels_last(D),
         Hinge(),
         orthogonal=orthogonal,
         classes=classes,
@@ -83,7 +86,3 @@ def biggan(
         critic=critic.or_else(Adam(2e-4, betas)),
         generator=generator.or_else(Adam(rate, betas)),
     )
-
-
-def _fast(network: nn.Module) -> nn.Module:
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from math import prod, sqrt
 
-import torch
 from torch import nn
 
 from sparring.games.ebgan import EBGAN
 from sparring.networks.autoencoder import Autoencoder, DCGANAutoencoder, MLPAutoencoder
 from sparring.networks.roles import Shape
-from sparring.recipes.settings import BATCH_NORM, Adam, Networks
+from sparring.recipes.settings import BATCH_NORM, Adam, Networks, channels_last
 
 
 def ebgan(
@@ -46,5 +45,4 @@ def ebgan(
 def _autoencoder(G: nn.Module, shape: Shape, width: dict[str, int]) -> Autoencoder:
     if not any(isinstance(layer, nn.ConvTranspose2d | nn.Conv2d) for layer in G.modules()):
         return MLPAutoencoder(shape, depth=1 if len(shape) == 3 else 2, **width)
-    D = DCGANAutoencoder(shape, **width)
-    return D.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
+    return channels_last(DCGANAutoencoder(shape, **width))

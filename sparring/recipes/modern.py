@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import nn
 
 from sparring.games.r3gan import R3GAN
@@ -16,7 +15,7 @@ from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.r3gan import R3GANCritic, R3GANGenerator
 from sparring.networks.roles import Shape
 from sparring.networks.stylegan2 import StyleGAN2Critic, StyleGAN2Generator
-from sparring.recipes.settings import Adam
+from sparring.recipes.settings import Adam, channels_last
 from sparring.schedules import cosine
 
 
@@ -57,7 +56,7 @@ def r3gan(
         G = FourierGenerator(shape, latent or 2, width or 128, scale=scale)
         D = FourierCritic(shape, width or 128, scale=scale)
     falling = {"penalty": cosine(*penalty, burn_in), "schedule": cosine(1.0, cooling, burn_in)}
-    return R3GAN(_laid_out(G), _laid_out(D), **falling, critic=critic, generator=generator)
+    return R3GAN(channels_last(G), channels_last(D), **falling, critic=critic, generator=generator)
 
 
 def stylegan2(
@@ -95,8 +94,8 @@ def stylegan2(
     G = StyleGAN2Generator(shape, latent, width, mapping)
     D = StyleGAN2Critic(shape, width, group, residual=residual)
     return StyleGAN2(
-        _laid_out(G),
-        _laid_out(D),
+        channels_last(G),
+        channels_last(D),
         penalty=penalty,
         path=path,
         mixing=mixing,
@@ -121,8 +120,3 @@ def lazy(learner: Adam, every: int | None) -> Adam:
         return learner
     c = every / (every + 1)
     return replace(learner, rate=learner.rate * c, betas=(learner.betas[0] ** c, learner.betas[1] ** c))
-
-
-def _laid_out(network: nn.Module) -> nn.Module:
-    """Channels last, which convolves faster; other layers do not care."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form

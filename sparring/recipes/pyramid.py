@@ -14,7 +14,7 @@ from sparring.networks.lapgan import BaseCritic, BaseGenerator, LevelCritic, Lev
 from sparring.networks.roles import Shape
 from sparring.networks.sizes import doublings
 from sparring.objectives import NonSaturating
-from sparring.recipes.settings import Adam
+from sparring.recipes.settings import Adam, channels_last
 
 SMALLEST = 8  # pixels; the paper's CIFAR pyramid begins there
 
@@ -91,6 +91,6 @@ def lapgan(
     G = [BaseGenerator(smallest, latent, units), *(LevelGenerator(one, width) for one in larger)]
     D = [BaseCritic(smallest, units // 2), *(LevelCritic(one, width) for one in larger)]
     for network in (*G, *D):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
+        channels_last(network)
     learn = {"critic": descent or critic, "generator": descent or generator}
     return LAPGAN(G, D, NonSaturating(), bands=bands, up=up, **learn)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from sparring import networks
@@ -16,7 +15,7 @@ from sparring.layers.stochastic import Stochastic
 from sparring.networks.roles import Critic, Shape
 from sparring.networks.sizes import doublings
 from sparring.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
-from sparring.recipes.settings import Adam, SuitedAdam
+from sparring.recipes.settings import Adam, SuitedAdam, channels_last
 
 Goal = Literal["away", "paired", "anchored"]
 _GOALS = {"away": Away(), "paired": Paired(), "anchored": Anchored()}
@@ -95,5 +94,4 @@ def _images(shape: Shape, outcomes: int, latent: int, width: dict[str, Any]) -> 
     features = 16 * width.get("width", 64) * 2 ** (doublings(shape, "DCGAN") - 1)
     head = nn.Sequential(nn.Flatten(), Stochastic(features, outcomes))
     D = spectral(Critic(shape, plain.trunk, head, outcomes))
-    layout = torch.channels_last
-    return G.to(memory_format=layout), D.to(memory_format=layout)  # type: ignore[call-overload]
+    return channels_last(G), channels_last(D)

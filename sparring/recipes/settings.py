@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -141,12 +141,22 @@ class Networks:
             raise DataError(f"The network {chosen} makes images, not points: pass --network toy or --network mlp.")
         noise = self.latent or (latent if len(shape) == 3 else 2)
         G, D = _PAIRS[chosen](shape, noise, {} if self.width is None else {"width": self.width}, restraint)
-        layout = torch.channels_last if chosen in _CONVOLVE else torch.contiguous_format  # convolves 1.2 times as fast
-        return _laid_out(G, layout), _laid_out(restraint.finish(D), layout)
+        return channels_last(G), channels_last(restraint.finish(D))
 
 
-def _laid_out(network: nn.Module, layout: torch.memory_format) -> nn.Module:
-    return network.to(memory_format=layout)  # type: ignore[call-overload]  # torch declares no such form
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def channels_last(network: Module) -> Module:
+    """Lays the weights of convolutions out channels-last, which convolves 1.2 times as fast; others do not care.
+
+    Args:
+        network: Changed in place.
+
+    Returns:
+        The network itself.
+    """
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
 
 
 def _toy(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:

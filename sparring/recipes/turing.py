@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import nn
 
 from sparring.divergences import DIVERGENCES, FGAN
@@ -15,7 +14,7 @@ from sparring.networks import AliToyGenerator
 from sparring.networks.roles import Shape
 from sparring.networks.turing import TuringEncoder, TuringGenerator, TuringJudge, TuringPointEncoder
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Objective, Wasserstein
-from sparring.recipes.settings import Adam
+from sparring.recipes.settings import Adam, channels_last
 
 Normalisation = Literal["stateless", "spectral", "none"]
 PairObjective = Literal[
@@ -139,9 +138,7 @@ def _points(shape: Shape, latent: int | None, width: int | None) -> tuple[nn.Mod
 def _images(shape: Shape, latent: int | None, width: int | None) -> tuple[nn.Module, nn.Module, nn.Module]:
     G, E = TuringGenerator(shape, latent, width), TuringEncoder(shape, width)
     D = TuringJudge(E.features, 256, 0.1) if shape[1] == 32 else TuringJudge(E.features)
-    for network in (G, E):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
-    return G, D, E
+    return channels_last(G), D, channels_last(E)
 
 
 _NORMALISED = {"stateless": stateless, "spectral": spectral, "none": lambda network: network}
