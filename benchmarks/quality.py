@@ -8,8 +8,9 @@
     python benchmarks/quality.py images     every other system for images, likewise
     python benchmarks/quality.py colour     the systems meant for colour, on CIFAR-10 (needs $SPARRING_DATA)
 
-Every cell is a run folder under ``runs/quality``: a stopped benchmark goes on where it was, a finished cell is read,
-not trained again. Records are written to ``benchmarks/results``; ``--read`` only writes those of what is finished.
+Every cell is a run folder under ``runs/quality``: a stopped benchmark goes on where it was. A cell that is finished, or
+recorded in ``benchmarks/results`` with the same settings, is not trained again unless ``--again`` is given; ``--read``
+only writes the records of what is finished.
 Cells run one after another, on one thread; start the command twice with ``--share 0/2`` and ``--share 1/2`` to use two
 cores.
 
@@ -51,9 +52,6 @@ RESULTS, RUNS = ROOT / "benchmarks" / "results", ROOT / "runs" / "quality"
 def play(cell: Cell) -> dict[str, Any]:
     """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
     folder = RUNS / cell.name
-    done = folder / "cell.json"
-    if done.exists():
-        return json.loads(done.read_text())
     here = Path(os.environ.get("SPARRING_DATA", "")) / cell.data
     run = Run.create(folder, data=here if "/" in cell.data else cell.data, **cell.settings())
     start = time.perf_counter()
@@ -68,9 +66,30 @@ def play(cell: Cell) -> dict[str, Any]:
         "averaged": judge(run, run.sampler),
         "latest": judge(run, run.game),
         "untrained": judge(run, untrained(run.record, run.game.device)[0]),
+        "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
     }
-    done.write_text(json.dumps(result, indent=1, ensure_ascii=False))
+    (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
     return result
+
+
+def processor() -> str:
+    """What bf16 runs on decides how it rounds and how fast it is."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
+    """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
+    found = {}
+    path = RESULTS / f"quality-{suite}.json"
+    recorded = [] if again or not path.exists() else json.loads(path.read_text())["cells"]
+    for cell in SUITES[suite]:
+        settings = json.loads(json.dumps(asdict(cell)))
+        done = RUNS / cell.name / "cell.json"
+        known = [json.loads(done.read_text())] if done.exists() else recorded
+        found |= {cell.name: row for row in known if settings.items() <= row.items()}
+    return found
 
 
 def judge(run: Run, game: sparring.Game) -> dict[str, Any]:
@@ -90,12 +109,9 @@ def learned(cell: dict[str, Any]) -> bool:
 
 def record(suite: str) -> None:
     """Writes the finished cells of a suite, with everything needed to run them again."""
-    finished = [RUNS / cell.name / "cell.json" for cell in SUITES[suite]]
-    cells = [json.loads(done.read_text()) for done in finished if done.exists()]
-    cells = [_plain({**cell, "learned": learned(cell)}) for cell in cells]
+    cells = [_plain({**cell, "learned": learned(cell)}) for cell in finished(suite).values()]
     record = {
         "command": f"python benchmarks/quality.py {suite}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
         "threads": torch.get_num_threads(),
         "protocol": "toys: 2,500 samples, 3 sigma; images: Fréchet distance, precision and recall in the features of "
         "the classifier that the tool trains on the data, 2,000 against 2,000",
@@ -151,6 +167,7 @@ def main() -> None:
     parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[])
     parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
     parser.add_argument("--rows", type=Path, help="draw a row of samples for each system into this file")
+    parser.add_argument("--again", action="store_true", help="train what is recorded, too")
     parser.add_argument("--read", action="store_true", help="train nothing, write the records of what is finished")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -158,7 +175,9 @@ def main() -> None:
     for suite in chosen.suites or SUITES:
         if suite not in ("toys", "points", "diverse", "hundred") and "SPARRING_DATA" not in os.environ:
             sys.exit("Set SPARRING_DATA to a folder that holds FashionMNIST/raw and cifar10.")
-        for cell in [] if chosen.read else SUITES[suite][mine::of]:
+        done = finished(suite, again=chosen.again)
+        missing = [] if chosen.read else [cell for cell in SUITES[suite] if cell.name not in done]
+        for cell in missing[mine::of]:
             play(cell)
         record(suite)
         if chosen.rows:
