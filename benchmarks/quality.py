@@ -88,7 +88,8 @@ def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
         settings = json.loads(json.dumps(asdict(cell)))
         done = RUNS / cell.name / "cell.json"
         known = [json.loads(done.read_text())] if done.exists() else recorded
-        found |= {cell.name: row for row in known if settings.items() <= row.items()}
+        if same := [row for row in known if settings.items() <= row.items()]:
+            found[cell.name] = same[0]
     return found
 
 
