@@ -88,17 +88,30 @@ FASHION = [
 ]
 LIGHT = {"networks": {"network": "mlp", "latent": 2, "width": 128}}
 QUICK = {"critic": {"rate": 1e-3, "betas": (0.5, 0.9)}, "generator": {"rate": 1e-3, "betas": (0.5, 0.9)}}
-SLIDE = {"critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
+
+
+def speeds(generator: float, critic: float | None = None, betas: tuple[float, float] | None = None) -> dict[str, Any]:
+    """Learning rates of both players, the same unless two are given, and Adam's constants if it is Adam."""
+    rates = {"critic": {"rate": critic or generator}, "generator": {"rate": generator}}
+    return {player: rate | ({"betas": betas} if betas else {}) for player, rate in rates.items()}
+
+
 POINTS = [
     *trials(
-        *((name, 3000, LIGHT | QUICK) for name in ("mmgan", "nsgan", "fgan", "lsgan", "ebgan", "hinge", "madgan")),
+        *((name, 3000, LIGHT | QUICK) for name in ("nsgan", "fgan", "lsgan", "hinge", "madgan")),
+        ("mmgan", 3000, LIGHT | speeds(1e-3, 3e-4, (0.5, 0.9))),  # a critic as quick as G saturates: 4 modes
+        ("ebgan", 3000, LIGHT | speeds(3e-4, betas=(0.5, 0.9))),
         *((name, 3000, LIGHT | QUICK) for name in ("rsgan", "rasgan", "ralsgan", "rahinge")),
         ("sngan", 1500, LIGHT | QUICK),
-        ("wgan", 1500, LIGHT | SLIDE),
+        (
+            "wgan",
+            2000,
+            LIGHT | speeds(1e-3) | {"bound": 0.1},
+        ),  # bound .01: 5 % of high quality
         ("wgan-gp", 1500, LIGHT | QUICK),
         ("tsgan", 2000, {"width": 128} | QUICK),
-        ("twgan", 2000, {"width": 128} | QUICK),
-        ("realness", 1000, {}),
+        ("twgan", 5000, {"width": 128} | speeds(1e-3, betas=(0.0, 0.9))),
+        ("realness", 2000, speeds(1e-3, betas=(0.5, 0.9))),
         ("r3gan", 2000, QUICK),
         data="ring",
         batch=256,
@@ -110,11 +123,7 @@ POINTS = [
 
 def brisk(generator: float, critic: float | None = None) -> dict[str, Any]:
     """Rates that learn in hundreds of steps."""
-    betas = (0.5, 0.99)
-    return {
-        "critic": {"rate": critic or generator, "betas": betas},
-        "generator": {"rate": generator, "betas": betas},
-    }
+    return speeds(generator, critic, (0.5, 0.99))
 
 
 def slim(width: int, network: str | None = None) -> dict[str, Any]:
@@ -127,12 +136,12 @@ IMAGES = trials(
     ("sngan", 500, slim(24) | brisk(1e-3, 2e-3) | {"critic_steps": 2}),
     ("ebgan", 1500, slim(16) | brisk(1e-3)),
     ("tsgan", 500, {"width": 16} | brisk(1e-3)),
-    ("twgan", 500, {"width": 16} | brisk(1e-3)),
+    ("twgan", 1500, {"width": 16} | speeds(1e-3, betas=(0.0, 0.9))),
     ("realness", 2000, {"width": 16} | brisk(1e-3)),
     ("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)),
     ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
-    ("lapgan", 800, {"width": 16, "units": 400}),
-    ("stylegan2", 600, {"width": 8, "latent": 64}),
+    ("lapgan", 3000, {"width": 16, "units": 400} | speeds(1e-3, betas=(0.5, 0.9))),
+    ("stylegan2", 2400, {"width": 8, "latent": 64}),
     data="fashion-mnist",
     size=32,
     batch=32,
@@ -144,7 +153,7 @@ COLOUR = trials(
     ("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)),
     ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
     ("realness", 2000, {"width": 16} | brisk(1e-3)),
-    ("lapgan", 800, {"width": 16, "units": 400}),
+    ("lapgan", 3000, {"width": 16, "units": 400} | speeds(1e-3, betas=(0.5, 0.9))),
     data="cifar10/cifar10_train.zip",
     size=32,
     batch=32,
@@ -153,18 +162,19 @@ COLOUR = trials(
 )
 """The systems that are meant for colour, on CIFAR-10."""
 DIVERSE = [
+    Cell("nsgan", "grid", 10_000, seed, 100 * packing, aids={"packing": packing} if packing > 1 else {}, label=label)
+    for seed in range(5)
+    for packing, label in ((1, "pacgan1"), (2, "pacgan2"))
+] + [
     Cell(recipe, "grid", 2000, seed, 120, LIGHT | QUICK | arguments, aids, label=label)
     for seed in range(5)
     for label, recipe, arguments, aids in (
         ("plain", "nsgan", {}, {}),
-        ("packing2", "nsgan", {}, {"packing": 2}),
-        ("packing3", "nsgan", {}, {"packing": 3}),
-        ("packing4", "nsgan", {}, {"packing": 4}),
         ("ensemble3", "nsgan", {}, {"ensemble": 3}),
         ("three", "madgan", {"generators": 3}, {}),
     )
 ]
-"""The aids against mode collapse, on grid-25 over five seeds."""
+"""The aids against mode collapse, on grid-25 over five seeds; packing on PacGAN's own networks, batches and rates."""
 SHARP = {
     "critic": {"rate": 6e-4, "betas": (0.0, 0.99)},
     "generator": {"rate": 3e-4, "betas": (0.0, 0.99)},

@@ -41,9 +41,9 @@ from benchmarks.cells import SUITES, Cell
 from sparring import journal
 from sparring.evaluate import evaluate
 from sparring.pictures import save_grid
-from sparring.run import Run, load
+from sparring.run import Run
 from sparring.sampling import samples
-from sparring.state import untrained
+from sparring.state import load, untrained
 
 ROOT = Path(__file__).parent.parent
 RESULTS, RUNS = ROOT / "benchmarks" / "results", ROOT / "runs" / "quality"
