@@ -31,7 +31,7 @@ _HOME = {
     "RECIPES": "recipes",
     "recipe": "recipes",
     "Run": "run",
-    "load": "run",
+    "load": "state",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -28,10 +28,11 @@ from sparring.errors import RunError
 State = dict[str, Any]
 
 STATE, MANIFEST = "state.pt", "manifest.json"
+PLACE, BEST = "checkpoints", "best"  # where those to go on from are, and the best one
 UNFINISHED = ".tmp-"  # in the name of what is being written or removed
 
 
-def save(folder: Path, step: int, state: State, *, keep: int = 2) -> Path:
+def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = PLACE) -> Path:
     """Writes the checkpoint of a step and removes those that it makes superfluous.
 
     Args:
@@ -39,6 +40,7 @@ def save(folder: Path, step: int, state: State, *, keep: int = 2) -> Path:
         step: Steps completed.
         state: Tensors, numbers, strings, and dicts, lists and tuples of them.
         keep: How many checkpoints stay, this one included.
+        place: The folder within the run's.
 
     Returns:
         The folder of the checkpoint.
@@ -46,7 +48,7 @@ def save(folder: Path, step: int, state: State, *, keep: int = 2) -> Path:
     Raises:
         RunError: If the disk is full or refuses; the older checkpoints are intact.
     """
-    checkpoints = folder / "checkpoints"
+    checkpoints = folder / place
     path = checkpoints / f"{step:06d}"
     with writing(path):
         checkpoints.mkdir(exist_ok=True)
@@ -62,7 +64,7 @@ def save(folder: Path, step: int, state: State, *, keep: int = 2) -> Path:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         settle(checkpoints)
-    _retire(folder, step, keep)
+    _retire(folder, step, keep, place)
     return path
 
 
@@ -91,6 +93,31 @@ def load_newest(folder: Path) -> tuple[State | None, list[str]]:
     return None, notes
 
 
+def load_named(folder: Path, name: str = "newest") -> tuple[State | None, list[str]]:
+    """Reads a checkpoint by its name.
+
+    Args:
+        folder: The run's.
+        name: newest, best, or the step of one that is kept.
+
+    Returns:
+        As `load_newest`.
+
+    Raises:
+        RunError: If there is none of that name, or it is broken.
+    """
+    if name == "newest":
+        return load_newest(folder)
+    kept = {path.name.lstrip("0") or "0": path for place in (BEST, PLACE) for path in listed(folder, place)}
+    best = listed(folder, BEST)
+    if name == "best" and not best:
+        raise RunError(f"{folder} has no best checkpoint: train with --judge-every to keep one.")
+    if name != "best" and name not in kept:
+        steps = ", ".join(sorted(kept, key=int)) or "none"
+        raise RunError(f"{folder} keeps no checkpoint {name!r}: give newest, best, or one of the steps {steps}.")
+    return load(best[-1] if name == "best" else kept[name]), []
+
+
 def load(path: Path) -> State:
     """Verifies and reads one checkpoint.
 
@@ -108,14 +135,29 @@ def load(path: Path) -> State:
         raise RunError(f"The checkpoint {path} is refused: its state is not plain data ({reason}).") from error
 
 
-def listed(folder: Path) -> list[Path]:
+def listed(folder: Path, place: str = PLACE) -> list[Path]:
     """Returns the folders of a run's checkpoints, oldest first.
 
     Args:
         folder: The run's.
+        place: The folder within the run's.
     """
-    found = [path for path in (folder / "checkpoints").glob("*") if path.name.isdecimal() and path.is_dir()]
+    found = [path for path in (folder / place).glob("*") if path.name.isdecimal() and path.is_dir()]
     return sorted(found, key=lambda path: int(path.name))
+
+
+def prune(folder: Path, place: str, steps: set[int]) -> None:
+    """Removes all checkpoints but those of some steps; only the process that holds the run's lock may call this.
+
+    Args:
+        folder: The run's.
+        place: The folder within the run's.
+        steps: Which stay.
+    """
+    with writing(folder / place):
+        for path in listed(folder, place):
+            if int(path.name) not in steps:
+                _discard(path)
 
 
 def _serialised(state: State) -> bytes:
@@ -160,11 +202,11 @@ def _verified(path: Path) -> bytes:
     return content
 
 
-def _retire(folder: Path, step: int, keep: int) -> None:
+def _retire(folder: Path, step: int, keep: int, place: str) -> None:
     """Removes all but the last `keep` checkpoints up to `step`; later ones were passed over because they are broken."""
-    paths = listed(folder)
+    paths = listed(folder, place)
     stay = [path for path in paths if int(path.name) <= step][-keep:]
-    with writing(folder / "checkpoints"):
+    with writing(folder / place):
         for path in paths:
             if path not in stay:
                 _discard(path)

@@ -3,19 +3,23 @@
 * *data*: other real samples in the place of the generated ones — what a perfect generator would score at these counts;
 * *noise*: independent coordinates with the data's means and deviations — what knowing nothing but these two scores.
 
-All three are measured against the same real samples, in the same numbers, by the same protocol. The two halves of real
-samples are disjoint; everything is a function of the seed. Points of a known mixture are judged by mode coverage
-(Srivastava et al., 2017; Lin et al., 2018: 2,500 samples, 3 σ). Images are judged in the features of the tool's own
-classifier, which is no Inception: its Fréchet distance is comparable with itself only, and is never called FID.
+All three are measured against the same real samples, in the same numbers, by the same protocol: against rows that the
+generator never saw where some were held out, else against a seeded half of all. Everything is a function of the seed.
+Points of a known mixture are judged by mode coverage (Srivastava et al., 2017; Lin et al., 2018: 2,500 samples, 3 σ).
+Images are judged in the features of the tool's own classifier, which is no Inception: its Fréchet distance is
+comparable with itself only, and is never called FID; with Inception's reference weights it is.
+
+Samples pass by a few hundred at a time and only their features stay, so that memory does not grow with their number
+(some metrics look at pixels: those stay, too, as bytes).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,49 +27,29 @@ import torch
 from torch import Tensor
 
 from sparring.chance import mix, seeded
-from sparring.data.dataset import Dataset, Mixture
+from sparring.data.dataset import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
-from sparring.game import Game
-from sparring.metrics import (
-    Better,
-    Extracts,
-    Score,
-    density_coverage,
-    extractor_for,
-    frechet_distance,
-    kernel_distance,
-    mode_coverage,
-    precision_recall,
-    stamp,
-)
+from sparring.evidence import Case, Metric, Need, Seen
+from sparring.game import Game, Labels, Samples
+from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
+from sparring.pictures import save_grid
 from sparring.sampling import generate, sampling
+from sparring.scores import METRICS, metrics_named, suited
 
 if TYPE_CHECKING:
     from sparring.run import Run
 
-__all__ = ["METRICS", "Evaluation", "Metric", "evaluate", "evaluate_run", "metrics_named", "read", "suited"]
+__all__ = ["METRICS", "Evaluation", "evaluate", "evaluate_run", "metrics_named", "read", "suited"]
 
 POINTS = 2_500  # the published protocol
 IMAGES = 2_000  # at most; half of the data where there are fewer
+AT_ONCE = 500  # samples that pass by together
+RESAMPLES = 100  # of a bootstrap
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A way to judge samples.
-
-    Attributes:
-        scores: The names of its scores, and in which direction each improves.
-        measure: From real and generated features (N, d), and the mixture behind them, to the values in that order.
-        settings: Its constants, for the stamp.
-        mixture: Whether it needs points of a known mixture.
-    """
-
-    scores: dict[str, Better]
-    measure: Callable[[Tensor, Tensor, Mixture | None], tuple[float, ...]]
-    settings: dict[str, Any] = field(default_factory=dict)
-    mixture: bool = False
+Batches = Iterable[tuple[Tensor, Tensor | None]]
+"""Samples (n, *shape) with their classes (n,), where there are any."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +59,14 @@ class Evaluation:
     Attributes:
         scores: The scores of the generated samples.
         references: The same scores of other real samples ("data") and of noise ("noise").
+        seconds: What it cost: sampling and looking at the samples, and measuring.
+        exhibits: Pictures that metrics left, by name.
     """
 
     scores: list[Score]
     references: dict[str, list[Score]]
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    exhibits: dict[str, Tensor] = field(default_factory=dict, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain values, fit for JSON."""
@@ -87,67 +75,18 @@ class Evaluation:
         return {"scores": plain.pop("scores"), "references": plain}
 
 
-def _modes(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
-    assert mixture is not None
-    found = mode_coverage(fake, mixture.centres, mixture.deviation)
-    return found.modes, found.high_quality, found.reverse_kl
-
-
-def _frechet(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
-    return (frechet_distance(real, fake),)
-
-
-def _kernel(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
-    return (kernel_distance(real, fake),)
-
-
-def _precision(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
-    found = precision_recall(real, fake)
-    return found.precision, found.recall
-
-
-def _density(real: Tensor, fake: Tensor, mixture: Mixture | None) -> tuple[float, ...]:
-    found = density_coverage(real, fake)
-    return found.density, found.coverage
-
-
-_UP, _DOWN = Better.HIGHER, Better.LOWER
-METRICS: dict[str, Metric] = {
-    "modes": Metric({"modes": _UP, "high quality": _UP, "reverse KL": _DOWN}, _modes, {"within": 3.0}, mixture=True),
-    "frechet": Metric({"Fréchet distance": _DOWN}, _frechet),
-    "kernel": Metric({"kernel distance": _DOWN}, _kernel, {"degree": 3}),
-    "precision": Metric({"precision": _UP, "recall": _UP}, _precision, {"neighbours": 3}),
-    "density": Metric({"density": _UP, "coverage": _UP}, _density, {"neighbours": 5}),
-}
-"""The metrics by name: the one place where a name becomes a metric."""
-
-
-def metrics_named(names: Sequence[str]) -> dict[str, Metric]:
-    """Returns metrics by their names.
-
-    Raises:
-        DataError: If there is none of a name; the message suggests the nearest.
-    """
-    for name in names:
-        if name not in METRICS:
-            near = get_close_matches(name, METRICS, n=1, cutoff=0.0)[0]
-            raise DataError(f"There is no metric {name!r}: did you mean {near!r}, or another of {', '.join(METRICS)}?")
-    return {name: METRICS[name] for name in names}
-
-
-def suited(dataset: Dataset) -> dict[str, Metric]:
-    """Returns the metrics that suit a data set: modes where they are known, else distance, precision and recall."""
-    return metrics_named(["modes"] if dataset.mixture else ["frechet", "precision"])
-
-
 def evaluate(
     game: Game,
     dataset: Dataset,
     *,
+    held_out: Dataset | None = None,
     metrics: Mapping[str, Metric] | None = None,
     samples: int | None = None,
     seed: int = 0,
     extractor: Extracts | None = None,
+    references: bool = True,
+    resamples: int = RESAMPLES,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Judges a game's samples, and the two references beside them.
 
@@ -155,48 +94,60 @@ def evaluate(
 
     Args:
         game: A game that can sample.
-        dataset: The real data.
+        dataset: The real data that it was trained on.
+        held_out: Real data that it never saw.
         metrics: From `METRICS`; those suited to the data unless told.
-        samples: How many are generated; 2,500 points or 2,000 images unless told, never more than half of the data.
+        samples: How many are generated; 2,500 points or 2,000 images unless told, never more than are held out, or
+            half of the data.
         seed: Decides the noise and the choice of real samples.
         extractor: What sees the images; the tool's own classifier, trained on this data, unless told.
+        references: Whether to judge real data and noise, too.
+        resamples: Of the bootstrap behind the intervals of distances; 0 for none. Distances of more than 256 features
+            have none.
+        progress: Called with the samples seen so far and to see.
 
     Raises:
         DataError: If a metric does not suit the data, or the data are too few.
         GameError: If the game cannot sample, or makes samples of another shape.
     """
     metrics = suited(dataset) if metrics is None else metrics
-    images = len(dataset.shape) == 3
-    for name, metric in metrics.items():
-        if metric.mixture and dataset.mixture is None:
-            raise DataError(f"The metric {name!r} needs points of a known mixture, which {dataset.name} is not.")
-    count = min(samples or (IMAGES if images else POINTS), len(dataset) // 2)
-    if count < 10:
-        raise DataError(f"{dataset.name} has {len(dataset)} rows and {count} samples are asked for: 10 are needed.")
+    images, count = len(dataset.shape) == 3, _count(dataset, held_out, samples)
     if images and extractor is None:
         extractor = extractor_for(dataset, device=str(game.device))
-    real, other = _halves(dataset, count, seed)
-    sets = {"": _fakes(game, dataset, count, seed), "data": other, "noise": _noise(real, seed, bounded=images)}
-    see = extractor.features if images and extractor else _as_they_are
-    seen = {name: see(rows).cpu() for name, rows in {"real": real, **sets}.items()}
-    protocol = partial(
-        stamp, dataset=dataset, split="seeded half", real=count, fake=count, seed=seed, extractor=extractor
-    )
-    rows = {name: _scores(metrics, seen["real"], seen[name], dataset, protocol) for name in sets}
-    return Evaluation(rows.pop(""), rows)
+    needs = _require(metrics, game, dataset, held_out, extractor)
+    rows = _Rows(dataset, held_out, count, seed)
+    everything = len(dataset) if "held-out data" in needs else 0
+    look = _Look(extractor, "pixels" in needs and images, progress, count * (4 if references else 2) + everything)
+    real = look(rows.real())
+    sets = {"": look(_fakes(game, dataset, count, seed))}
+    if references:
+        sets |= {"data": look(rows.other()), "noise": look(rows.noise())}
+    training = look(rows.everything(), pixels=False) if everything else None
+    protocol = partial(stamp, dataset=dataset, split=rows.split, real=count, fake=count, seed=seed, extractor=extractor)
+    start = time.perf_counter()
+    case = Case(real, sets.pop(""), dataset, training, extractor, sampling(game), seed, resamples)
+    found = _scores(metrics, case, protocol)
+    beside = {
+        name: _scores(metrics, replace(case, fake=seen, sampler=None, resamples=0, exhibits={}), protocol)
+        for name, seen in sets.items()
+    }
+    seconds = {"looking": look.seconds, "measuring": time.perf_counter() - start}
+    return Evaluation(found, beside, seconds, case.exhibits)
 
 
 def evaluate_run(run: Run, **settings: Any) -> Evaluation:
-    """Judges a run's sampler on the run's own data and writes ``evaluation.json`` into its folder.
+    """Judges a run's sampler on the run's own data; writes ``evaluation.json`` and pictures into its folder.
 
     Args:
         run: The run.
         settings: Those of `evaluate`.
     """
-    result = evaluate(run.sampler, run.dataset, **settings)
-    record = {"step": run.step, "images": run.images, **result.as_json()}
+    result = evaluate(run.sampler, run.training, held_out=run.held_out, **settings)
+    record = {"step": run.step, "images": run.images, "seconds": result.seconds, **result.as_json()}
     with written(run.folder / "evaluation.json") as file:
         file.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode())
+    for name, images in result.exhibits.items():
+        save_grid(images, run.folder / f"{name}.png", columns=8)
     return result
 
 
@@ -206,7 +157,10 @@ def read(record: Mapping[str, Any]) -> Evaluation:
 
 
 def _read(scores: list[dict[str, Any]]) -> list[Score]:
-    return [Score(s["name"], float(s["value"]), s["stamp"], Better(s["better"])) for s in scores]
+    return [
+        Score(s["name"], float(s["value"]), s["stamp"], Better(s["better"]), tuple(s["interval"] or ()) or None)
+        for s in scores
+    ]
 
 
 def _plain(score: Score) -> dict[str, Any]:
@@ -215,41 +169,118 @@ def _plain(score: Score) -> dict[str, Any]:
     return plain | {"value": score.value if math.isfinite(score.value) else str(score.value)}
 
 
-def _scores(
-    metrics: Mapping[str, Metric], real: Tensor, fake: Tensor, dataset: Dataset, protocol: Callable[..., dict[str, Any]]
-) -> list[Score]:
+def _count(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> int:
+    """Returns how many samples are judged, against as many real ones and as many others."""
+    most = len(dataset) // 2 if held_out is None else min(len(held_out), len(dataset))
+    count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), most)
+    if count < 10:
+        raise DataError(f"{dataset.name} has {len(dataset)} rows and {count} samples are asked for: 10 are needed.")
+    return count
+
+
+def _require(
+    metrics: Mapping[str, Metric], game: Game, dataset: Dataset, held_out: Dataset | None, extractor: Extracts | None
+) -> set[Need]:
+    """Refuses metrics that cannot be had here; returns what the others need."""
+    able = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
+    classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
+    reasons: dict[Need, tuple[bool, str]] = {
+        "mixture": (dataset.mixture is not None, f"points of a known mixture, which {dataset.name} is not."),
+        "images": (len(dataset.shape) == 3, f"images, and {dataset.name} holds points."),
+        "classes": (classified, f"a classifier, and {dataset.name} has no classes to train one: give labelled data."),
+        "labels": (able and bool(dataset.classes), "a game that draws samples of a class, and labelled data."),
+        "held-out data": (held_out is not None, "data that were not trained on: train with --hold-out 0.1."),
+        "sampler": (not able, "a game without classes: there is no arc from class to class."),
+    }
+    for name, metric in metrics.items():
+        for need in sorted(metric.needs - {"pixels"}):
+            met, remedy = reasons[need]
+            if not met:
+                raise DataError(f"The metric {name!r} needs {remedy}")
+    return {need for metric in metrics.values() for need in metric.needs}
+
+
+def _scores(metrics: Mapping[str, Metric], case: Case, protocol: Callable[..., dict[str, Any]]) -> list[Score]:
     scores = []
     for name, metric in metrics.items():
-        values = metric.measure(real, fake, dataset.mixture)
-        made_by = protocol(name, **metric.settings)
-        for (title, better), value in zip(metric.scores.items(), values, strict=True):
-            scores.append(Score(title, float(value), made_by, better))
+        found, made_by = metric.measure(case), protocol(name, **metric.settings)
+        for (title, better), (value, interval) in zip(metric.named(case.extractor).items(), found, strict=True):
+            scores.append(Score(title, float(value), made_by, better, interval))
     return scores
 
 
-def _halves(dataset: Dataset, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Two disjoint sets of `count` real rows each."""
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(mix(seed, 1))).numpy()
-    first, second = (dataset.rows(order[k * count : (k + 1) * count])[0] for k in range(2))
-    return (scaled(first), scaled(second)) if first.dtype == torch.uint8 else (first, second)
+class _Look:
+    """Looks at samples as they pass by, keeps what is needed of them, and counts."""
+
+    def __init__(
+        self, extractor: Extracts | None, pixels: bool, progress: Callable[[int, int], None] | None, goal: int
+    ) -> None:
+        self.extractor, self.pixels, self.progress, self.goal = extractor, pixels, progress, goal
+        self.seconds, self.done = 0.0, 0
+
+    def __call__(self, batches: Batches, *, pixels: bool = True) -> Seen:
+        start, features, kept, labels = time.perf_counter(), [], [], []
+        for rows, classes in batches:
+            features.append((self.extractor.features(rows) if self.extractor else rows).cpu())
+            if self.pixels and pixels:
+                kept.append(((rows + 1) * 127.5).round().clamp(0, 255).to(torch.uint8))
+            if classes is not None:
+                labels.append(classes.cpu())
+            self.done += len(rows)
+            if self.progress:
+                self.progress(self.done, self.goal)
+        self.seconds += time.perf_counter() - start
+        return Seen(torch.cat(features), torch.cat(kept) if kept else None, torch.cat(labels) if labels else None)
 
 
-def _fakes(game: Game, dataset: Dataset, count: int, seed: int) -> Tensor:
-    with seeded(mix(seed, 2)):
-        noise = sampling(game).noise(count)
-    fakes = generate(sampling(game), noise, batch=min(100, count)).float().cpu()
-    if tuple(fakes.shape[1:]) != dataset.shape:
-        raise GameError(
-            f"The game makes samples {tuple(fakes.shape[1:])}, {dataset.name} holds {dataset.shape}: match --size."
+class _Rows:
+    """The real samples: two disjoint sets of `count` rows, and noise with the means and deviations of the first."""
+
+    def __init__(self, dataset: Dataset, held_out: Dataset | None, count: int, seed: int) -> None:
+        self.dataset, self.seed, self.split = dataset, seed, "held out" if held_out else "seeded half"
+        first, second = (
+            torch.randperm(len(rows), generator=torch.Generator().manual_seed(mix(seed, 1))).numpy()
+            for rows in (held_out or dataset, dataset)
         )
-    return fakes
+        self._real = (held_out or dataset, first[:count])
+        self._other = (dataset, second[:count] if held_out else second[count : 2 * count])
+
+    def real(self) -> Batches:
+        return _batches(*self._real)
+
+    def other(self) -> Batches:
+        return _batches(*self._other)
+
+    def everything(self) -> Batches:
+        return _batches(self.dataset, torch.arange(len(self.dataset)).numpy())
+
+    def noise(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        total, squares = torch.zeros(2, *self.dataset.shape, dtype=torch.float64)
+        images, count = len(self.dataset.shape) == 3, len(self._real[1])
+        for rows, _ in self.real():
+            total, squares = total + rows.double().sum(0), squares + rows.double().square().sum(0)
+        mean = total / count
+        deviation = ((squares - count * mean.square()) / (count - 1)).clamp(min=0).sqrt()
+        generator = torch.Generator().manual_seed(mix(self.seed, 3))
+        for rows, classes in self.real():
+            made = (mean + deviation * torch.randn(rows.shape, generator=generator)).float()
+            yield made.clamp(-1, 1) if images else made, classes
 
 
-def _noise(real: Tensor, seed: int, *, bounded: bool) -> Tensor:
-    generator = torch.Generator().manual_seed(mix(seed, 3))
-    noise = real.mean(0) + real.std(0) * torch.randn(real.shape, generator=generator)
-    return noise.clamp(-1, 1) if bounded else noise
+def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor | None]]:
+    for start in range(0, len(positions), AT_ONCE):
+        rows, *labels = dataset.rows(positions[start : start + AT_ONCE])
+        yield scaled(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None
 
 
-def _as_they_are(points: Tensor) -> Tensor:
-    return points
+def _fakes(game: Game, dataset: Dataset, count: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    able: Samples = sampling(game)
+    with seeded(mix(seed, 2)):
+        noise = able.noise(count)
+    for rows in noise.split(AT_ONCE):
+        fakes = generate(able, rows, batch=min(100, count)).float().cpu()
+        if tuple(fakes.shape[1:]) != dataset.shape:
+            raise GameError(
+                f"The game makes samples {tuple(fakes.shape[1:])}, {dataset.name} holds {dataset.shape}: match --size."
+            )
+        yield fakes, game.labels(rows) if isinstance(game, Labels) else None

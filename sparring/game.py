@@ -197,6 +197,14 @@ class Samples(Protocol):
 
 
 @runtime_checkable
+class Labels(Protocol):
+    """The ability to draw samples of a class."""
+
+    def labels(self, noise: Tensor) -> Tensor | None:
+        """Returns the classes (N,) that rows of noise ask for, or None where the data has no classes."""
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """The ability to map data to codes."""
 

@@ -63,6 +63,18 @@ def join(device: torch.device, patience: timedelta = PATIENCE) -> None:
     atexit.register(leave)
 
 
+def joined(name: str, patience: timedelta = PATIENCE) -> torch.device:
+    """Returns the device of this process, which has joined the group where there is one.
+
+    Args:
+        name: As for `device`.
+        patience: As for `join`.
+    """
+    found = device(name)
+    join(found, patience)
+    return found
+
+
 def leave() -> None:
     """Leaves the process group, if in one."""
     if dist.is_initialized():

@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 FILE = "run.json"
 PRECISIONS = ("fp32", "bf16")
-IDENTITY = ("fingerprint", "mirror")  # of data: where it is makes no difference
+IDENTITY = ("fingerprint", "mirror", "hold_out")  # of data: where it is makes no difference
 
 
 def read(folder: Path) -> Record:
@@ -73,7 +73,15 @@ def play(recipe: str, arguments: Record, aids: Aids | Record) -> Record:
     return {"recipe": recipe, "arguments": recorded(recipe, arguments), "aids": given.chosen()}
 
 
-def data(dataset: Dataset, *, size: int | None, channels: int | None, root: str | Path | None, mirror: bool) -> Record:
+def data(
+    dataset: Dataset,
+    *,
+    size: int | None,
+    channels: int | None,
+    root: str | Path | None,
+    mirror: bool,
+    hold_out: float = 0.0,
+) -> Record:
     """Describes the data: where it is, what it holds, and what a recipe asks of it.
 
     Args:
@@ -82,10 +90,12 @@ def data(dataset: Dataset, *, size: int | None, channels: int | None, root: str 
         channels: As given to `sparring.data.load`.
         root: As given to `sparring.data.load`.
         mirror: Whether images are flipped at random.
+        hold_out: Share of the rows that are not trained on; not mentioned where it is 0.
     """
     name = dataset.name if dataset.name in NAMES else os.path.abspath(os.path.expanduser(dataset.name))
     place = None if root is None else os.path.abspath(os.path.expanduser(root))
-    found = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
+    found: Record = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
+    found |= {"hold_out": hold_out} if hold_out else {}
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}
 
 
@@ -196,8 +206,8 @@ def require_data(folder: Path, record: Record, dataset: Dataset) -> None:
         )
 
 
-def require_sense(*, seed: int, parts: int, average: float, precision: str) -> None:
-    """Refuses numbers that no run can have.
+def sensible(*, seed: int, parts: int, average: float, precision: str) -> Record:
+    """Returns these settings, or refuses numbers that no run can have.
 
     Args:
         seed: 0 or more.
@@ -215,6 +225,7 @@ def require_sense(*, seed: int, parts: int, average: float, precision: str) -> N
         raise RunError(f"The averaged weights cannot decay by {average}: give a number from 0 (none) to below 1.")
     if precision not in PRECISIONS:
         raise RunError(f"There is no precision {precision!r}: give one of {', '.join(PRECISIONS)}.")
+    return {"seed": seed, "parts": parts, "average": average, "precision": precision}
 
 
 def require_counts(**counts: int) -> None:

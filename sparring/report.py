@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,13 @@ def table(result: evaluate.Evaluation) -> tuple[list[str], list[list[str]]]:
     Args:
         result: What was measured.
     """
-    heads = ["score", "samples", *result.references, "better"]
-    rows = [
-        [score.name, *(_number(column[index].value) for column in (result.scores, *result.references.values()))]
-        for index, score in enumerate(result.scores)
-    ]
-    return heads, [[*row, score.better] for row, score in zip(rows, result.scores, strict=True)]
+    heads = ["score", "samples", "95 % interval", *result.references, "better"]
+    rows = []
+    for index, score in enumerate(result.scores):
+        sure = "–" if score.interval is None else " to ".join(map(_number, score.interval))
+        beside = [_number(column[index].value) for column in result.references.values()]
+        rows.append([score.name, _number(score.value), sure, *beside, score.better])
+    return heads, rows
 
 
 def protocol(score: Score) -> str:
@@ -99,7 +101,7 @@ pre {{ background: #f4f4f4; padding: .8rem; overflow-x: auto; }}
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return "–" if math.isnan(value) else f"{value:.4g}"
 
 
 def _image(path: Path, caption: str) -> str:

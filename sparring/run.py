@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sparring import checkpoint, parallel, record
+from sparring import parallel, record
 from sparring.aids import Aids
+from sparring.checkpoint import load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.durable import locked, writing
 from sparring.errors import Diverged, RunError
 from sparring.game import Game
 from sparring.journal import Log
-from sparring.state import Saved, restore, restore_networks, stream, untrained
+from sparring.selection import Judging, Selection
+from sparring.state import Saved, restore, stream, untrained
 from sparring.stopping import Stopped, Wish, wishes
 from sparring.trainer import Report, train
 
@@ -43,11 +45,14 @@ class Run:
         settings: What ``run.json`` holds.
         dataset: The data that it names.
         device: Where to train.
+        name: Which checkpoint, see `open`.
 
     Attributes:
         folder: Where it is.
         record: What ``run.json`` holds.
         dataset: The data.
+        training: What of it is trained on.
+        held_out: What is not, if any.
         game: The game in training.
         players: Its optimisers.
         average: Its averaged weights, if any.
@@ -55,16 +60,21 @@ class Run:
         step: Steps completed.
         images: Images seen.
         updates: Moves of each player.
+        judged: Judgements on the way, see `sparring.selection`.
         notes: What deserves a sentence to the user, such as a broken checkpoint that was passed over.
     """
 
-    def __init__(self, folder: Path, settings: record.Record, dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, folder: Path, settings: record.Record, dataset: Dataset, device: torch.device, name: str = "newest"
+    ) -> None:
         self.folder, self.record, self.dataset = folder, settings, dataset
+        self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
         self.game, self.average = untrained(settings, device)
         self.players = self.game.players()
-        self.stream = stream(settings, dataset, device)
+        self.stream = stream(settings, self.training, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
-        state, self.notes = checkpoint.load_newest(folder)
+        self.judged: list[dict[str, Any]] = []
+        state, self.notes = load_named(folder, name)
         if state is not None:
             restore(self, state)
         self.notes += record.changes(settings)
@@ -82,6 +92,7 @@ class Run:
         channels: int | None = None,
         data_root: str | Path | None = None,
         mirror: bool = False,
+        hold_out: float = 0.0,
         batch: int | None = None,
         seed: int = 0,
         parts: int = 1,
@@ -101,6 +112,7 @@ class Run:
             channels: Channels of images.
             data_root: Where the standard data sets are.
             mirror: Flip images at random.
+            hold_out: Share of the rows that is never trained on, the same rows for every seed.
             batch: Rows of a batch over all processes and parts; 64 images or 256 points unless told.
             seed: Decides everything random.
             parts: Play each batch in so many parts, for less memory.
@@ -111,14 +123,13 @@ class Run:
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
-        plain: dict[str, Any] = {"seed": seed, "parts": parts, "average": average, "precision": precision}
-        record.require_sense(**plain)
-        folder, where = Path(folder), parallel.device(device)
-        parallel.join(where)
-        dataset = load_data(data, size=size, channels=channels, root=data_root)
+        plain = record.sensible(seed=seed, parts=parts, average=average, precision=precision)
+        folder, where = Path(folder), parallel.joined(device)
+        how: Any = {"size": size, "channels": channels, "root": data_root}
+        dataset = load_data(data, **how)
         settings: record.Record = {
             **record.play(recipe, arguments or {}, aids or {}),
-            "data": record.data(dataset, size=size, channels=channels, root=data_root, mirror=mirror),
+            "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),
             "batch": batch if batch is not None else 64 if len(dataset.shape) == 3 else 256,
             **plain,
             "made": record.circumstances(where),
@@ -131,25 +142,32 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, folder: str | Path, *, device: str = "auto", data_root: str | Path | None = None) -> Run:
-        """Opens a run at its newest good checkpoint.
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        device: str = "auto",
+        data_root: str | Path | None = None,
+        checkpoint: str = "newest",
+    ) -> Run:
+        """Opens a run at a checkpoint, unless told its newest good one.
 
         Args:
             folder: The run's.
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
             data_root: Where the standard data sets are, if they have moved.
+            checkpoint: ``newest``, ``best``, or the step of one that is kept; to look at, not to train from.
 
         Raises:
             SparringError: If it is no run, none of its checkpoints is good, or its data is absent or has changed.
         """
-        folder, where = Path(folder), parallel.device(device)
-        settings = record.read(folder)
-        parallel.join(where)
+        folder, settings = Path(folder), record.read(Path(folder))
+        where = parallel.joined(device)
         place = settings["data"]
         root = data_root or place["root"]
         dataset = load_data(place["name"], size=place["size"], channels=place["channels"], root=root)
         record.require_data(folder, settings, dataset)
-        return cls(folder, settings, dataset, where)
+        return cls(folder, settings, dataset, where, checkpoint)
 
     @property
     def sampler(self) -> Game:
@@ -164,6 +182,7 @@ class Run:
         picture_every: int | None = None,
         keep: int = 2,
         tensorboard: bool = False,
+        judging: Judging | None = None,
     ) -> Iterator[Report]:
         """Trains up to step `steps`, and yields the report of each step.
 
@@ -175,6 +194,7 @@ class Run:
             picture_every: Steps between two pictures, likewise.
             keep: How many checkpoints stay.
             tensorboard: Write TensorBoard's events, too.
+            judging: Judge on the way, keep the best checkpoint, and perhaps end before `steps`.
 
         Raises:
             Diverged: If a term or a weight stops being finite; the last good checkpoint stays.
@@ -190,21 +210,33 @@ class Run:
             before = (self.folder, self.step, self.images, self.updates)
             log = stack.enter_context(closing(Log(*before, tensorboard=tensorboard)))
             saved = Saved(self, log, keep)
+            judge = stack.enter_context(closing(Selection(self, judging, saved.best))) if judging else None
+            self.judged = judge.rows if judge else []
             if self.step == 0:
                 self.picture()
-            yield from self._play(steps, log, saved, wish, saving, drawing)
+            yield from self._play(steps, log, saved, wish, saving, drawing, judge)
 
-    def _play(self, steps: int, log: Log, saved: Saved, wish: Wish, saving: int, drawing: int) -> Iterator[Report]:
-        """Plays a step, notes it, draws, saves, hands it out, sees whether to stop; and again."""
+    def _play(
+        self, steps: int, log: Log, saved: Saved, wish: Wish, saving: int, drawing: int, judge: Selection | None
+    ) -> Iterator[Report]:
+        """Plays a step, notes it, draws, judges, saves, hands it out, sees whether to stop; and again."""
+        if judge and judge.over:
+            return
         try:
             for report in self._reports(steps):
+                images = self.images
                 self._count(report)
                 log.add(report)
                 if self.step % drawing == 0 or self.step == steps:
                     self.picture()
-                if self.step % saving == 0 or self.step == steps:
+                if judge:
+                    judge.after(images)
+                over = judge is not None and judge.over
+                if self.step % saving == 0 or self.step == steps or over:
                     saved.save()
                 yield report
+                if over:
+                    return
                 if number := parallel.largest(wish.signal):
                     saved.save()
                     raise Stopped(number)
@@ -255,24 +287,6 @@ class Run:
                 self.folder.mkdir(parents=True, exist_ok=True)
             record.write(self.folder, self.record)
             self._snapshots.reals()
-
-
-def load(folder: str | Path, *, device: str = "auto") -> Game:
-    """Loads what a run learned, ready to be used: averaged weights, evaluation mode, no gradients; needs no data.
-
-    Args:
-        folder: The run's.
-        device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
-
-    Raises:
-        SparringError: If it is no run, or none of its checkpoints is good.
-    """
-    folder = Path(folder)
-    game, average = untrained(record.read(folder), parallel.device(device))
-    state, _ = checkpoint.load_newest(folder)
-    if state is not None:
-        restore_networks(folder, state, game, average)
-    return (average.game if average else game).eval().requires_grad_(False)
 
 
 def cadence(steps: int) -> int:

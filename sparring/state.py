@@ -14,7 +14,7 @@ import torch
 
 from sparring import checkpoint, parallel, record
 from sparring.average import Average
-from sparring.checkpoint import State
+from sparring.checkpoint import State, load_named
 from sparring.data import Dataset, Stream
 from sparring.errors import Diverged, RunError
 from sparring.game import Game
@@ -111,6 +111,25 @@ def restore_networks(folder: Path, state: State, game: Game, average: Average | 
                 average.game.get_submodule(name).load_state_dict(state["average"][name])
 
 
+def load(folder: str | Path, *, device: str = "auto", checkpoint: str = "newest") -> Game:
+    """Loads what a run learned, ready to be used: averaged weights, evaluation mode, no gradients; needs no data.
+
+    Args:
+        folder: The run's.
+        device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
+        checkpoint: ``newest``, ``best``, or the step of one that is kept.
+
+    Raises:
+        SparringError: If it is no run, or none of its checkpoints is good.
+    """
+    folder = Path(folder)
+    game, average = untrained(record.read(folder), parallel.device(device))
+    state, _ = load_named(folder, checkpoint)
+    if state is not None:
+        restore_networks(folder, state, game, average)
+    return (average.game if average else game).eval().requires_grad_(False)
+
+
 class Saved:
     """Saves a run, and knows at which step it did.
 
@@ -146,6 +165,16 @@ class Saved:
         self.step = run.step
         if not alone:
             parallel.wait()
+
+    def best(self) -> None:
+        """Saves the run as its best so far, beside the checkpoints that it goes on from.
+
+        Raises:
+            Diverged: If a weight is not finite.
+            RunError: If the folder cannot be written.
+        """
+        require_finite(self.run)
+        checkpoint.save(self.run.folder, self.run.step, gathered(self.run), keep=1, place=checkpoint.BEST)
 
     def __str__(self) -> str:
         if not self.step:

@@ -246,7 +246,7 @@ def test_truncation_changes_the_picture(run, tmp_path):
 
 def test_interpolate_evaluate_and_report_leave_the_training_as_it_was(capsys, run, tmp_path, monkeypatch):
     judge = partial(train_extractor, steps=1)
-    monkeypatch.setattr("sparring.evaluate.extractor_for", judge)
+    monkeypatch.setattr("sparring.judges.extractor_for", judge)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.suffix in (".pt", ".jsonl", ".safetensors")}
     assert before
     film = tmp_path / "walk.gif"
@@ -257,6 +257,7 @@ def test_interpolate_evaluate_and_report_leave_the_training_as_it_was(capsys, ru
     told = capsys.readouterr().out
     assert "Fréchet distance" in told
     assert "classifier-64 trained on digits" in told
+    assert "of measuring" in told
     assert (run / "evaluation.json").exists()
     assert main(["report", str(run)]) == 0
     assert (run / "report.html").exists()

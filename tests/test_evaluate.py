@@ -76,7 +76,7 @@ def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
 
 def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
     wide = Dataset("wide", (ring.values * [3, 1] + [10, 0]).astype(np.float32), mixture=ring.mixture)
-    noise = evaluate._noise(torch.from_numpy(wide.values), seed=0, bounded=False)
+    noise = torch.cat([rows for rows, _ in evaluate._Rows(wide, None, len(wide), seed=0).noise()])
     torch.testing.assert_close(noise.mean(0), torch.tensor([10.0, 0.0]), atol=0.02, rtol=0)
     torch.testing.assert_close(noise.std(0), torch.tensor([3 / math.sqrt(2), math.sqrt(0.5)]), atol=0.02, rtol=0)
     assert values(evaluate.evaluate(Fixed(ring.mixture.centres), ring).references["noise"])["high quality"] < 0.05
@@ -84,29 +84,31 @@ def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
 
 def test_the_two_halves_of_real_samples_share_no_row():
     rows = Dataset("rows", np.arange(200, dtype=np.float32).reshape(100, 2))
-    first, second = evaluate._halves(rows, 50, seed=3)
-    assert sorted(torch.cat([first, second])[:, 0].tolist()) == list(range(0, 200, 2))
+    halves = evaluate._Rows(rows, None, 50, seed=3)
+    both = torch.cat([part for half in (halves.real(), halves.other()) for part, _ in half])
+    assert sorted(both[:, 0].tolist()) == list(range(0, 200, 2))
 
 
 def test_images_are_judged_in_features_against_the_same_half():
     dataset = images()
     game = Fixed(data.stream.scaled(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
     found = evaluate.evaluate(game, dataset, extractor=pixels, seed=5)
-    real, other = evaluate._halves(dataset, 200, seed=5)
+    halves = evaluate._Rows(dataset, None, 200, seed=5)
+    real, other = (torch.cat([rows for rows, _ in half]) for half in (halves.real(), halves.other()))
     assert found.scores[0].value == pytest.approx(frechet_distance(real.flatten(1), torch.full((200, 64), 0.5)))
     reference = values(found.references["data"])
     assert reference["Fréchet distance"] == pytest.approx(frechet_distance(real.flatten(1), other.flatten(1)))
     assert reference["Fréchet distance"] < found.scores[0].value
     assert values(found.scores)["precision"] == 0.0
     assert reference["precision"] > 0.5
-    assert [score.name for score in found.scores] == ["Fréchet distance", "precision", "recall"]
+    assert [score.name for score in found.scores] == ["Fréchet distance", "kernel distance", "precision", "recall"]
 
 
 def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
     found = evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), extractor=pixels, samples=100)
     for scores in found.references.values():
         assert all(same_protocol(a.stamp, b.stamp) for a, b in zip(found.scores, scores, strict=True))
-    stamp = found.scores[1].stamp
+    stamp = found.scores[2].stamp
     assert (stamp["real"], stamp["fake"], stamp["extractor"], stamp["settings"]) == (
         100,
         100,

@@ -15,9 +15,22 @@ FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "theory", "realness", "energy"},
     {"durable", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "average", "schedules", "trainer", "check", "games", "wrappers"},
-    {"recipes", "aids"},
+    {"recipes", "aids", "imports"},
     {"run", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
-    | {"snapshots", "pictures", "sampling", "evaluate", "curves", "report", "lessons", "compare"},
+    | {
+        "snapshots",
+        "pictures",
+        "sampling",
+        "evidence",
+        "scores",
+        "judges",
+        "selection",
+        "evaluate",
+        "curves",
+        "report",
+        "lessons",
+        "compare",
+    },
     {"cli", "demo", "__main__"},
 ]
 FILES = sorted(ROOT.rglob("*.py"))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from sparring.cli.screen import say, show_table
+from sparring.cli.screen import clock, say, show_table
 from sparring.errors import DataError
+
+if TYPE_CHECKING:
+    from sparring.evaluate import Evaluation
 
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
@@ -37,6 +40,7 @@ def sample(
     truncation: float = 1.0,
     out: Path = Path("samples.png"),
     columns: int | None = None,
+    checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
     """Draws the samples of seeds; a seed gives the same sample always.
@@ -47,13 +51,14 @@ def sample(
         truncation: Below 1 more typical samples, above 1 more daring ones.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
         columns: Images in a row of the grid.
+        checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import pictures, sampling
-    from sparring.run import load
+    from sparring.state import load
 
     numbers = sampling.parse_seeds(seeds)
-    drawn = sampling.samples(load(run, device=device), numbers, truncation=truncation)
+    drawn = sampling.samples(load(run, device=device, checkpoint=checkpoint), numbers, truncation=truncation)
     if out.suffix and not out.is_dir():
         say(f"{len(numbers)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
         return
@@ -69,6 +74,7 @@ def interpolate(
     out: Path = Path("walk.gif"),
     rate: float = 20.0,
     truncation: float = 1.0,
+    checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
     """Films a walk from seed to seed and back to the first, along arcs in the space of noise.
@@ -80,48 +86,72 @@ def interpolate(
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         rate: Pictures a second.
         truncation: Below 1 more typical samples, above 1 more daring ones.
+        checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import pictures, sampling
-    from sparring.run import load
+    from sparring.state import load
 
-    way = sampling.walk(load(run, device=device), sampling.parse_seeds(seeds), frames, truncation=truncation)
+    way = sampling.walk(
+        load(run, device=device, checkpoint=checkpoint), sampling.parse_seeds(seeds), frames, truncation=truncation
+    )
     say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
 
 
 def evaluate(
-    run: RunFolder, metrics: str = "", samples: int | None = None, seed: int = 0, device: str = "auto"
+    run: RunFolder,
+    metrics: str = "",
+    samples: int | None = None,
+    extractor: str = "classifier",
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
 ) -> None:
     """Scores a run, beside what real data and noise would score, and writes evaluation.json into it.
 
     Args:
         run: The run's folder.
-        metrics: Names with commas between: modes, frechet, kernel, precision, density; those that suit the data unless
-            told.
+        metrics: Names with commas between, of modes, frechet, limit, kernel, precision, density, score, classes,
+            labels, sliced, pyramid, similarity, memory, parzen, path; those that suit the data unless told.
         samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
+        extractor: What sees images: classifier (the tool's own, trained on the data), inception (downloads its weights
+            once), or module:function of yours.
         seed: Decides the noise and the choice of real samples.
+        checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import evaluate as judge
+    from sparring.cli.screen import bar
+    from sparring.judges import extractor_named
     from sparring.run import Run
 
     chosen = judge.metrics_named([name.strip() for name in metrics.split(",")]) if metrics else None
-    opened = Run.open(run, device=device)
-    show_evaluation(judge.evaluate_run(opened, metrics=chosen, samples=samples, seed=seed))
+    opened = Run.open(run, device=device, checkpoint=checkpoint)
+    images = len(opened.dataset.shape) == 3
+    seer = extractor_named(extractor, opened.training, str(opened.game.device)) if images else None
+    with bar("looking at samples") as progress:
+        result = judge.evaluate_run(
+            opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=progress
+        )
+    show_evaluation(result)
+    for name in result.exhibits:
+        say(f"Samples, each beside its nearest training image: {run / name}.png")
     say(f"The scores are in {run / 'evaluation.json'}.")
 
 
-def show_evaluation(result: object) -> None:
-    """Prints the scores of an evaluation and how they were measured.
+def show_evaluation(result: Evaluation) -> None:
+    """Prints the scores of an evaluation, how they were measured, and what that cost.
 
     Args:
         result: What `sparring.evaluate` returned.
     """
     from sparring.report import protocol, table
 
-    show_table(*table(result))  # type: ignore[arg-type]
-    for line in dict.fromkeys(map(protocol, result.scores)):  # type: ignore[attr-defined]
+    show_table(*table(result))
+    for line in dict.fromkeys(map(protocol, result.scores)):
         say(f"  {line}")
+    if cost := result.seconds:
+        say(f"  {clock(cost['looking'])} of sampling and looking, {clock(cost['measuring'])} of measuring")
 
 
 def report(run: RunFolder, device: str = "auto") -> None:

@@ -53,6 +53,7 @@ class Comparison:
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are; $SPARRING_DATA unless told.
         mirror: Flip every second image, on average, left to right.
+        hold_out: Share of the rows that no contestant is trained on, and against which all are judged, such as 0.1.
         average: Decay of the averaged weights, which are judged; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
         device: cpu, cuda, cuda:N, mps or auto.
@@ -78,6 +79,7 @@ class Comparison:
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
+    hold_out: float = 0.0
     average: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
@@ -85,7 +87,8 @@ class Comparison:
 
     def shared(self) -> dict[str, Any]:
         """Returns what `sparring.Run.create` is given, the same for all."""
-        names = ("data", "batch", "parts", "size", "channels", "data_root", "mirror", "average", "precision", "device")
+        beside = ("data", "batch", "parts", "size", "channels", "data_root", "average", "precision", "device")
+        names = (*beside, "mirror", "hold_out")
         return {name: getattr(self, name) for name in names}
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparring.trainer import Report
 
-__all__ = ["Ticker", "say", "show_table", "ticker"]
+__all__ = ["Ticker", "bar", "say", "show_table", "ticker"]
 
 EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
 
@@ -91,6 +91,33 @@ def ticker(start: int, goal: int) -> Iterator[Ticker]:
             progress.update(task, completed=position, description=words, left=clock(left))
 
         yield Ticker(start, goal, show, EVERY[True])
+
+
+@contextmanager
+def bar(words: str) -> Iterator[Callable[[int, int], None]]:
+    """Opens a display of work that knows how much is done of how much; short work passes in silence.
+
+    Args:
+        words: What is being done.
+    """
+    begun = last = time.perf_counter()
+    if not sys.stdout.isatty():
+
+        def line(done: int, goal: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if now - last >= EVERY[False]:
+                last = now
+                say(f"{words}: {done:,} of {goal:,}, {clock((now - begun) * (goal - done) / done)} left")
+
+        yield line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task(words, total=None)
+        yield lambda done, goal: progress.update(task, completed=done, total=goal)
 
 
 def clock(seconds: float) -> str:

@@ -21,6 +21,7 @@ from sparring.errors import RunError, SparringError
 
 if TYPE_CHECKING:
     from sparring.run import Run
+    from sparring.selection import Judging
 
 __all__ = ["Goal", "Training", "describe", "farewell", "fit", "resume", "train"]
 
@@ -41,6 +42,10 @@ class Goal:
         picture_every: Steps between two pictures; likewise.
         keep: How many checkpoints stay.
         tensorboard: Write TensorBoard's events, too.
+        judge_every: Thousands of images between two judgements of the averaged generator against data that is held
+            out; the best checkpoint is kept. None unless told.
+        judge: Metric whose first score decides; frechet for images and sliced for points unless told.
+        patience: So many judgements without a better score end the training.
     """
 
     steps: int | None = None
@@ -49,6 +54,17 @@ class Goal:
     picture_every: int | None = None
     keep: int = 2
     tensorboard: bool = False
+    judge_every: float | None = None
+    judge: str = ""
+    patience: int | None = None
+
+    def judging(self) -> Judging | None:
+        """Returns when and how the training is judged, if it is."""
+        from sparring.selection import Judging
+
+        if self.judge_every is None:
+            return None
+        return Judging(self.judge_every, self.judge, self.patience)
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,7 @@ class Training:
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are; $SPARRING_DATA unless told.
         mirror: Flip every second image, on average, left to right.
+        hold_out: Share of the rows that is never trained on, for judges, such as 0.1.
         average: Decay of the averaged weights, which are sampled and scored; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
         device: cpu, cuda, cuda:N, mps or auto.
@@ -84,6 +101,7 @@ class Training:
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
+    hold_out: float = 0.0
     average: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
@@ -174,6 +192,8 @@ def fit(run: Run, goal: Goal) -> None:
         with ticker(start, aim) as show:
             for report in _reports(run, goal):
                 show.tick(report, run.images if images else run.step)
+                if run.judged and run.judged[-1]["step"] == run.step:
+                    say(_verdict(run.judged[-1]))
     except SystemExit:
         print(f"Stopped at step {run.step} and saved: the same command goes on.", file=sys.stderr)
         raise
@@ -194,7 +214,8 @@ def describe(run: Run, folder: Path) -> None:
     say(f"{record['recipe']}: {type(run.game.core).__name__}, players {players}, parameters {counts}")
     if aids := record.get("aids"):
         say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
-    say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}")
+    held = f", {len(run.held_out):,} of them held out" if run.held_out else ""
+    say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}{held}")
     say(f"batch {record['batch']}, seed {record['seed']}, {record['precision']} on {device}")
     say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))
     for note in run.notes:
@@ -209,18 +230,26 @@ def farewell(run: Run) -> None:
     """
     from sparring import parallel
     from sparring.report import commands
+    from sparring.selection import best
 
     if parallel.rank() > 0:
         return
+    if found := best(run.judged):
+        say(f"\nThe best checkpoint, `--checkpoint best`, is {_verdict(found)}")
     say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
     for line in commands(run.folder, run.step):
         say(f"  {line}")
 
 
+def _verdict(row: dict[str, Any]) -> str:
+    """Returns a judgement as a sentence."""
+    return f"step {row['step']}: {row['score']} {row['value']:.4g}{', the best so far' if row['best'] else ''}"
+
+
 def _reports(run: Run, goal: Goal) -> Any:
     """Yields the reports of a run up to its goal."""
     names = ("save_every", "picture_every", "keep", "tensorboard")
-    pace: Any = {name: getattr(goal, name) for name in names}
+    pace: Any = {name: getattr(goal, name) for name in names} | {"judging": goal.judging()}
     if not goal.kimg:
         yield from run.fit(_aim(goal), **pace)
         return
@@ -239,6 +268,8 @@ def _aim(goal: Goal) -> int:
 def _require_goal(goal: Goal) -> None:
     if goal.steps is not None and goal.kimg is not None:
         raise RunError("Both --steps and --kimg say how far to go: give one of them.")
+    if goal.judge_every is None and (goal.judge or goal.patience is not None):
+        raise RunError("--judge and --patience need to know when to judge: give --judge-every, in thousands of images.")
     for name in ("steps", "kimg"):
         value = getattr(goal, name)
         if value is not None and not 0 < value < FOREVER:

@@ -94,7 +94,9 @@ def _judged(run: Run, cell: Cell) -> Row:
     run.picture()
     rules, start = cell.rules, time.perf_counter()
     metrics = evaluate.metrics_named(rules.metrics) if rules.metrics else None
-    scores = evaluate.evaluate(run.sampler, run.dataset, metrics=metrics, samples=rules.samples).as_json()
+    scores = evaluate.evaluate(
+        run.sampler, run.training, held_out=run.held_out, metrics=metrics, samples=rules.samples, resamples=0
+    ).as_json()
     judging = round(time.perf_counter() - start, 3)
     return {"step": run.step, "images": run.images, "seconds": _spent(run), "judging": judging, **scores}
 

@@ -6,13 +6,14 @@ channels-last; points are kept as ``float32`` of shape (N, 2).
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sparring.data.shuffle import permuted
 from sparring.errors import DataError
 
 FINGERPRINTED = 2**26  # bytes read for a fingerprint: up to 64 MiB are hashed whole, larger arrays in even steps
@@ -42,6 +43,7 @@ class Dataset:
         classes: Names of the classes; empty exactly when there are no labels.
         mixture: The truth behind the points, where it is known.
         fingerprint: SHA-256 of the content in hexadecimal; computed here when it is not given.
+        chosen: Positions of the rows that belong to it, int64; all unless given.
 
     Raises:
         DataError: There is no row, or values, labels and classes do not fit together.
@@ -58,6 +60,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     mixture: Mixture | None = field(default=None, repr=False)
     fingerprint: str = ""
+    chosen: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         require_rows(self.name, self.values)
@@ -74,7 +77,7 @@ class Dataset:
         return channels, height, width
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.values) if self.chosen is None else len(self.chosen)
 
     def rows(self, indices: np.ndarray) -> tuple[Tensor, ...]:
         """Gather rows as they are stored.
@@ -85,9 +88,35 @@ class Dataset:
         Returns:
             Images ``uint8`` (n, C, H, W) or points ``float32`` (n, 2); then labels ``int64`` (n,) where there are any.
         """
+        indices = indices if self.chosen is None else self.chosen[indices]
         values = torch.from_numpy(np.asarray(self.values)[indices])
         first = values if values.ndim == 2 else values.permute(0, 3, 1, 2)
         return (first,) if self.labels is None else (first, torch.from_numpy(self.labels[indices]))
+
+    def divided(self, share: float) -> "tuple[Dataset, Dataset | None]":
+        """Hold a part out, the same rows whatever a training's seed is; nothing is copied.
+
+        Args:
+            share: Of the rows, from 0 to below 1.
+
+        Returns:
+            The rest and the part; all and None where the share is 0.
+
+        Raises:
+            DataError: The share is out of range, or leaves either without a row.
+        """
+        held = round(share * len(self))
+        if not share:
+            return self, None
+        if not 0 < share < 1 or not 0 < held < len(self):
+            raise DataError(f"A share of {share:g} of {len(self)} rows cannot be held out: try --hold-out 0.1.")
+        order = permuted(np.arange(len(self)), len(self), seed=0)
+        return self._part(np.sort(order[held:])), self._part(np.sort(order[:held]))
+
+    def _part(self, rows: np.ndarray) -> "Dataset":
+        chosen = rows if self.chosen is None else self.chosen[rows]
+        content = hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest()
+        return replace(self, chosen=chosen, fingerprint=content)
 
     def facts(self) -> dict[str, Any]:
         """What a recipe may ask of the data: the shape of a row and the number of classes."""

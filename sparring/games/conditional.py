@@ -77,6 +77,10 @@ class ConditionalGAN(LatentGame):
             return (z,)
         return z, weights / weights.sum(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
+    def labels(self, noise: Tensor) -> Tensor | None:
+        """Returns the class (N,) with the largest weight in each row of noise; None where there are no classes."""
+        return None if self.classes is None else self.split(noise)[1].argmax(1)
+
     def told(self, *labels: Tensor) -> tuple[Tensor, ...]:
         """Turns labels (N,) into one-hot rows (N, classes); to nothing where there are no classes.
 

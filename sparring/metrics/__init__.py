@@ -6,17 +6,26 @@ from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_mom
 from sparring.metrics.histogram import ModeHistogram, mode_histogram, stacked, stacked_histogram
 from sparring.metrics.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_over_subsets
+from sparring.metrics.labelled import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
 from sparring.metrics.memory import Memorisation, memorisation, nearest
 from sparring.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
 from sparring.metrics.parzen import ParzenLikelihood, parzen_likelihood
 from sparring.metrics.path_length import PathLength, path_length
 from sparring.metrics.points import ModeCoverage, mode_coverage
 from sparring.metrics.similarity import PairSimilarity, ms_ssim, pair_similarity, ssim
+from sparring.metrics.single_image import (
+    SingleImageDistances,
+    inception_maps,
+    random_filters,
+    single_image_distance,
+    single_image_distances,
+)
 from sparring.metrics.sliced import PyramidDistance, pyramid_distance, sliced_wasserstein
 from sparring.metrics.stamp import Better, Score, require_same_protocol, same_protocol, stamp
-from sparring.metrics.uncertainty import Bootstrap, Extrapolation, bootstrap, extrapolated
+from sparring.metrics.uncertainty import Bootstrap, Extrapolation, bootstrap, extrapolated, wilson
 
 __all__ = [
+    "Accuracy",
     "Better",
     "Bootstrap",
     "ClassifierScore",
@@ -26,6 +35,7 @@ __all__ = [
     "Extrapolation",
     "InceptionExtractor",
     "KernelDistance",
+    "LabelledAccuracies",
     "Memorisation",
     "ModeCoverage",
     "ModeHistogram",
@@ -37,6 +47,7 @@ __all__ = [
     "PrecisionRecall",
     "PyramidDistance",
     "Score",
+    "SingleImageDistances",
     "bootstrap",
     "classifier_score",
     "density_coverage",
@@ -44,9 +55,13 @@ __all__ = [
     "extrapolated",
     "frechet_distance",
     "frechet_from_moments",
+    "gan_test",
+    "gan_train",
     "inception",
+    "inception_maps",
     "kernel_distance",
     "kernel_distance_over_subsets",
+    "labelled_accuracies",
     "memorisation",
     "mode_coverage",
     "mode_histogram",
@@ -57,12 +72,16 @@ __all__ = [
     "path_length",
     "precision_recall",
     "pyramid_distance",
+    "random_filters",
     "require_same_protocol",
     "same_protocol",
+    "single_image_distance",
+    "single_image_distances",
     "sliced_wasserstein",
     "ssim",
     "stacked",
     "stacked_histogram",
     "stamp",
     "train_extractor",
+    "wilson",
 ]

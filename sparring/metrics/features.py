@@ -102,6 +102,11 @@ class Extractor:
         """Return logits (N, classes) of images (N, C, H, W) in [−1, 1]."""
         return self._through(self.network, images)
 
+    def logits_of(self, features: Tensor) -> Tensor:
+        """Return logits (N, classes) of features (N, 64), which are worth a second use."""
+        with torch.no_grad():
+            return self.network.head(F.leaky_relu(features.to(self.network.head.weight), 0.2))
+
     def predict(self, images: Tensor) -> Tensor:
         """Return the likeliest class (N,) of images (N, C, H, W) in [−1, 1]."""
         return self.logits(images).argmax(dim=1)

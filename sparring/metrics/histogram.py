@@ -121,8 +121,8 @@ def stacked(dataset: Dataset, count: int = 128_000, seed: int = 0) -> Dataset:
     rows = torch.randint(len(dataset), (count, 3), generator=torch.Generator().manual_seed(seed)).numpy()
     values = np.empty((count, *dataset.shape[1:], 3), np.uint8)
     for channel in range(3):
-        values[..., channel] = dataset.values[rows[:, channel], ..., 0]
-    labels = stacked_classes(torch.from_numpy(dataset.labels[rows]), len(dataset.classes)).numpy()
+        values[..., channel] = dataset.rows(rows[:, channel])[0][:, 0].numpy()
+    labels = stacked_classes(torch.stack([dataset.rows(one)[1] for one in rows.T], 1), len(dataset.classes)).numpy()
     classes = tuple("-".join(names) for names in product(dataset.classes, repeat=3))
     return Dataset(f"stacked {dataset.name}", values, labels, classes)
 

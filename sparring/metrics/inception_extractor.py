@@ -72,7 +72,11 @@ class InceptionExtractor:
 
     def logits(self, images: Tensor) -> Tensor:
         """Return logits (N, 1008) without bias of images as in `features`; the Inception Score takes their softmax."""
-        return self.network.logits(self.features(images))
+        return self.logits_of(self.features(images))
+
+    def logits_of(self, features: Tensor) -> Tensor:
+        """Return logits (N, 1008) of features (N, 2048), which are worth a second use."""
+        return self.network.logits(features.to(self.network.fc.weight))
 
 
 def inception(

@@ -19,7 +19,6 @@ two numbers lie close, take several seeds.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import torch
 from torch import Tensor
@@ -27,6 +26,7 @@ from torch import Tensor
 from sparring.data.dataset import Dataset
 from sparring.metrics.extractor import STEPS, train_extractor
 from sparring.metrics.features import SIDE, Extractor
+from sparring.metrics.uncertainty import wilson
 
 __all__ = ["Accuracy", "LabelledAccuracies", "gan_test", "gan_train", "labelled_accuracies"]
 
@@ -82,13 +82,7 @@ class Accuracy:
         Raises:
             ValueError: if the confidence does not lie between 0 and 1.
         """
-        if not 0 < confidence < 1:
-            raise ValueError(f"the confidence {confidence} must lie between 0 and 1")
-        z = NormalDist().inv_cdf((1 + confidence) / 2)
-        weight = z * z / self.count
-        centre = (self.value + weight / 2) / (1 + weight)
-        reach = math.sqrt(weight * (self.value * (1 - self.value) + weight / 4)) / (1 + weight)
-        return max(0.0, centre - reach), min(1.0, centre + reach)
+        return wilson(self.value, self.count, confidence)
 
 
 @dataclass(frozen=True)

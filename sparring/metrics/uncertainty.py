@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Bootstrap", "Extrapolation", "bootstrap", "extrapolated"]
+__all__ = ["Bootstrap", "Extrapolation", "bootstrap", "extrapolated", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,29 @@ def extrapolated(
     slope, value = statistics.linear_regression([1 / n for n in counts], values)
     apart = [found - value - slope / n for n, found in zip(counts, values, strict=True)]
     return Extrapolation(value, slope, statistics.fmean(r * r for r in apart) ** 0.5, tuple(counts), tuple(values))
+
+
+def wilson(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the score interval of a share of independent samples (Wilson, 1927), which is sound at 0 and 1, too.
+
+    Args:
+        share: of the samples, in [0, 1].
+        count: how many there are.
+        confidence: probability of covering the true share, in (0, 1).
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> [round(end, 3) for end in wilson(0.0, 100)], [round(end, 3) for end in wilson(0.5, 100)]
+        ([0.0, 0.037], [0.404, 0.596])
+    """
+    if not (0 <= share <= 1 and count >= 1):
+        raise ValueError(f"a share {share} in [0, 1] of {count} samples, 1 or more, is needed")
+    z = statistics.NormalDist().inv_cdf(1 - _tail(confidence))
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def _tail(confidence: float) -> float:

@@ -6,15 +6,14 @@ else: a row of the table, ``module:function``, or an entry point of the group ``
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from sparring.errors import GameError
+from sparring.imports import imported
 
 if TYPE_CHECKING:
     from sparring.game import Game
@@ -87,23 +86,12 @@ def recipe(name: str) -> Recipe:
     'wgan_gp'
     """
     if name in RECIPES:
-        return _function(RECIPES[name].home)
+        return imported(RECIPES[name].home)
     if ":" in name:
-        return _function(name)
+        return imported(name)
     published = {point.name: point for point in entry_points(group="sparring.recipes")}
     if name in published:
         return published[name].load()
     near = get_close_matches(name, [*RECIPES, *published], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "see `sparring list`, or give module:function."
     raise GameError(f"There is no recipe {name!r}: {hint}")
-
-
-def _function(home: str) -> Recipe:
-    """Imports ``module:function``; modules of the working directory are found too."""
-    module, _, function = home.partition(":")
-    if "" not in sys.path:
-        sys.path.append("")
-    try:
-        return getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise GameError(f"The recipe {home!r} cannot be imported ({error}): give module:function.") from error

@@ -1,0 +1,128 @@
+"""Which checkpoint is best: by a score of the averaged generator against data that it never saw, never by the loss.
+
+    RUN/judged.jsonl      {"step": 500, "images": 32000, "score": "Fréchet distance", "value": 41.2, "best": true}
+    RUN/best/000500/      the checkpoint with the best score so far
+
+A judgement leaves no trace in the training and is a function of the step, so that a run that was stopped judges as one
+that was not. Points of a known mixture can be judged without held-out data: their truth is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparring import checkpoint, parallel
+from sparring.errors import RunError
+from sparring.evaluate import evaluate
+from sparring.journal import Journal, read
+from sparring.metrics import Better
+from sparring.scores import metrics_named
+
+if TYPE_CHECKING:
+    from sparring.run import Run
+
+__all__ = ["FILE", "Judging", "Selection", "best"]
+
+FILE = "judged.jsonl"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """When a training is judged on its way, by what, and when it has gone on in vain for long enough.
+
+    Attributes:
+        every: Thousands of images between two judgements.
+        metric: Of `sparring.evaluate.METRICS`, whose first score decides: frechet for images and sliced for points,
+            unless told.
+        patience: So many judgements without a better score end the training; none unless told.
+        samples: How many are judged, as for `sparring.evaluate.evaluate`.
+    """
+
+    every: float
+    metric: str = ""
+    patience: int | None = None
+    samples: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.every > 0:
+            raise RunError(f"--judge-every is {self.every:g}: give thousands of images, above 0.")
+        if self.patience is not None and self.patience < 1:
+            raise RunError(f"--patience is {self.patience}: give 1 judgement or more.")
+
+
+class Selection:
+    """Judges a run at its marks, and keeps the best checkpoint.
+
+    Args:
+        run: What is trained.
+        judging: When and how.
+        keep: Saves the run's state as the best.
+
+    Raises:
+        RunError: If there is nothing fair to judge by.
+        DataError: If there is no such metric.
+    """
+
+    def __init__(self, run: Run, judging: Judging, keep: Callable[[], None]) -> None:
+        if run.held_out is None and run.dataset.mixture is None:
+            raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
+        self.run, self.judging, self.keep = run, judging, keep
+        name = judging.metric or ("frechet" if len(run.dataset.shape) == 3 else "sliced")
+        self.metric = metrics_named([name])
+        self.rows = [row for row in read(run.folder / FILE) if row["step"] <= run.step]
+        self._open = ExitStack()
+        self._journal: Journal | None = None
+        if parallel.rank() == 0:
+            self._journal = self._open.enter_context(closing(Journal(run.folder / FILE, run.step)))
+            found = best(self.rows)
+            checkpoint.prune(run.folder, checkpoint.BEST, {found["step"]} if found else set())
+
+    @property
+    def over(self) -> bool:
+        """Whether patience is at its end."""
+        last = max((index for index, row in enumerate(self.rows) if row["best"]), default=0)
+        return self.judging.patience is not None and len(self.rows) - 1 - last >= self.judging.patience
+
+    def after(self, images: int) -> None:
+        """Judges, if a mark lies between `images` and those that the run has seen now.
+
+        Args:
+            images: Those it had seen before its last step.
+        """
+        each = self.judging.every * 1000
+        if self.run.images // each == images // each:
+            return
+        row = self._judged()
+        self.rows.append(row)
+        if self._journal:
+            if row["best"]:
+                self.keep()
+            self._journal.write([row])
+            self._journal.settle()
+        parallel.wait()
+
+    def close(self) -> None:
+        """Closes the journal."""
+        self._open.close()
+
+    def _judged(self) -> Row:
+        run = self.run
+        how: Any = {"metrics": self.metric, "samples": self.judging.samples, "references": False, "resamples": 0}
+        score = evaluate(run.sampler, run.training, held_out=run.held_out, **how).scores[0]
+        before, sign = best(self.rows), 1 if score.better is Better.HIGHER else -1
+        better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])
+        facts = {"step": run.step, "images": run.images, "score": score.name, "value": score.value}
+        return {**facts, "better": score.better.value, "best": better}
+
+
+def best(rows: list[Row]) -> Row | None:
+    """Returns the best of some judgements, first to last, or None where there is none.
+
+    Args:
+        rows: Lines of ``judged.jsonl``.
+    """
+    return next((row for row in reversed(rows) if row["best"]), None)
