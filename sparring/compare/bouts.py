@@ -68,7 +68,7 @@ def _fought(cell: Cell, hear: Heard) -> dict[str, Any]:
             if done and done >= mark:  # before a stop, or passed by a single long step
                 continue
             _train(run, budget, mark)
-            row = _judged(run, cell)
+            row = _judged(run, cell, references=mark == budget.marks()[-1])
             judged.write([row])
             judged.settle()
             judged.last = row
@@ -90,13 +90,13 @@ def _train(run: Run, budget: Budget, mark: float) -> None:
                 return
 
 
-def _judged(run: Run, cell: Cell) -> Row:
+def _judged(run: Run, cell: Cell, *, references: bool) -> Row:
+    """Judges a run; data and noise, which are the same for all cells at any time, at the end only."""
     run.picture()
     rules, start = cell.rules, time.perf_counter()
     metrics = evaluate.metrics_named(rules.metrics) if rules.metrics else None
-    scores = evaluate.evaluate(
-        run.sampler, run.training, held_out=run.held_out, metrics=metrics, samples=rules.samples, resamples=0
-    ).as_json()
+    how: Any = {"metrics": metrics, "samples": rules.samples, "references": references, "resamples": 0}
+    scores = evaluate.evaluate(run.sampler, run.training, held_out=run.held_out, **how).as_json()
     judging = round(time.perf_counter() - start, 3)
     return {"step": run.step, "images": run.images, "seconds": _spent(run), "judging": judging, **scores}
 

@@ -54,5 +54,13 @@ def _cost(cell: Cell) -> Cost:
     round_ = (time.perf_counter() - begun) / ROUNDS
     rounds = {"steps": marks[-1], "kimg": marks[-1] * (1 + ROUNDS) / images, "minutes": marks[-1] / round_}
     begun, metrics = time.perf_counter(), metrics_named(rules.metrics) if rules.metrics else None
-    evaluate(run.sampler, run.training, held_out=run.held_out, metrics=metrics, samples=rules.samples, resamples=0)
+    evaluate(
+        run.sampler,
+        run.training,
+        held_out=run.held_out,
+        metrics=metrics,
+        samples=rules.samples,
+        references=False,
+        resamples=0,
+    )
     return Cost(rounds[rules.budget.axis] * round_, len(marks) * (time.perf_counter() - begun))

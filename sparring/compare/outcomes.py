@@ -55,7 +55,7 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
         "machine": {"system": platform.platform(), "cores": cores(), "of": os.cpu_count()},
         "scores": {score.name: score.better.value for score in scores},
         "protocol": list(dict.fromkeys(map(report.protocol, scores))),
-        "references": {name: _values(row) for name, row in judged[0].references.items()},
+        "references": _references(judged),
         "contestants": labels,
         "cells": told,
         "table": [_line(label, told, scores) for label in labels],
@@ -93,6 +93,12 @@ def _told(cell: Cell) -> Values:
 
 def _values(scores: Sequence[Score]) -> dict[str, float]:
     return {score.name: score.value for score in scores}
+
+
+def _references(judged: Sequence[evaluate.Evaluation]) -> dict[str, dict[str, float]]:
+    """The scores of real data and of noise, from the first cell that was judged at its end."""
+    found = next((one.references for one in judged if one.references), {})
+    return {name: _values(row) for name, row in found.items()}
 
 
 def _of(label: str, told: Sequence[Values]) -> list[Values]:
