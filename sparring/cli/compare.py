@@ -118,11 +118,11 @@ def compare(words: list[str]) -> None:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
         return
     _require_playable(made, dataset)
+    if len(dataset.shape) == 3:  # once, and in the cost of no cell
+        extractor_for(dataset.divided(given.hold_out)[0], device=str(parallel.device(given.device)))
     if given.dry_run:
         _show_cost(made, given.jobs)
         return
-    if given.jobs > 1 and len(dataset.shape) == 3:
-        extractor_for(dataset, device=str(parallel.device(given.device)))  # once, not once in each process
     _train(made, words, given.jobs)
     _publish(made, words)
 
