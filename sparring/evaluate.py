@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from sparring.chance import mix, seeded
+from sparring.data.catalogue import STACKED
 from sparring.data.dataset import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import written
@@ -188,6 +189,7 @@ def _require(
         "mixture": (dataset.mixture is not None, f"points of a known mixture, which {dataset.name} is not."),
         "images": (len(dataset.shape) == 3, f"images, and {dataset.name} holds points."),
         "classes": (classified, f"a classifier, and {dataset.name} has no classes to train one: give labelled data."),
+        "stacks": (dataset.name in STACKED, f"stacked digits, which {dataset.name} is not: try stacked-mnist."),
         "labels": (able and bool(dataset.classes), "a game that draws samples of a class, and labelled data."),
         "held-out data": (held_out is not None, "data that were not trained on: train with --hold-out 0.1."),
         "sampler": (not able, "a game without classes: there is no arc from class to class."),

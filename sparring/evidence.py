@@ -14,7 +14,7 @@ from sparring.metrics import Better, Extracts
 
 __all__ = ["Case", "Found", "Metric", "Need", "Seen"]
 
-Need = Literal["mixture", "images", "pixels", "classes", "labels", "held-out data", "sampler"]
+Need = Literal["mixture", "images", "pixels", "classes", "labels", "stacks", "held-out data", "sampler"]
 Found = tuple[float, tuple[float, float] | None]
 """A score, and the 95 % interval around it where one is known."""
 

@@ -16,13 +16,16 @@ from torch import Tensor
 
 from sparring.chance import mix, seeded
 from sparring.data.dataset import Dataset
+from sparring.data.stacked import unstacked
 from sparring.errors import DataError
 from sparring.evidence import Case, Found, Metric, Need, Seen
 from sparring.metrics import (
     Better,
     bootstrap,
+    channel_labels,
     classifier_score,
     density_coverage,
+    extractor_for,
     extrapolated,
     frechet_distance,
     kernel_distance,
@@ -36,6 +39,7 @@ from sparring.metrics import (
     precision_recall,
     pyramid_distance,
     sliced_wasserstein,
+    stacked_histogram,
     wilson,
 )
 from sparring.metrics.features import SIDE
@@ -122,6 +126,14 @@ def classes(case: Case) -> Sequence[Found]:
     return (found.captured, None), (found.reverse_kl, None), (found.forward_kl, None)
 
 
+def stacks(case: Case) -> Sequence[Found]:
+    """Stacked digits: the stacks that are reached, and their balance, by a classifier of single digits."""
+    digits = unstacked(case.dataset)
+    judge = extractor_for(digits)
+    found = stacked_histogram(channel_labels(judge.predict, case.fake.scaled).cpu(), len(digits.classes))
+    return (found.captured, None), (found.reverse_kl, None)
+
+
 def memory(case: Case) -> Sequence[Found]:
     """Whether samples lie nearer to the training data than unseen real ones do; leaves a picture of the nearest."""
     assert case.training is not None
@@ -200,6 +212,7 @@ METRICS: dict[str, Metric] = {
     "classes": Metric(
         {"classes": _UP, "class reverse KL": _DOWN, "class forward KL": _DOWN}, classes, _CLASSES, {"fewest": 1}
     ),
+    "stacks": Metric({"stacks": _UP, "stack reverse KL": _DOWN}, stacks, frozenset({"stacks", "pixels"})),
     "labels": Metric({"GAN-train": _UP, "GAN-test": _UP, "trained on real": _UP}, labels, _LABELS),
     "sliced": Metric({"sliced Wasserstein": _DOWN}, sliced, frozenset({"pixels"}), {"projections": 512}),
     "pyramid": Metric({"pyramid Wasserstein": _DOWN}, pyramid, _PIXELS, {"patches": 128, "projections": 512}),

@@ -8,8 +8,9 @@ import torch
 
 from sparring.data import load
 from sparring.data.dataset import Dataset
+from sparring.data.stacked import stacked, unstacked
 from sparring.errors import DataError
-from sparring.metrics.histogram import channel_labels, mode_histogram, stacked, stacked_histogram
+from sparring.metrics.histogram import channel_labels, mode_histogram, stacked_histogram
 
 
 def labels_of(counts):
@@ -164,3 +165,47 @@ def test_senseless_input_is_refused():
         stacked(load("digits", channels=3))
     with pytest.raises(ValueError, match="positive"):
         stacked(grey(), 0)
+
+
+def test_stacks_come_apart_into_the_images_they_were_made_of():
+    digits = load("digits", size=8)
+    whole = stacked(digits, 40, seed=2)
+    apart = unstacked(whole, 30)
+    assert len(apart) == 90
+    assert apart.classes == digits.classes
+    images, labels = apart.rows(np.arange(90))
+    known = {(image.numpy().tobytes(), int(label)) for image, label in zip(*digits.rows(np.arange(1797)), strict=True)}
+    assert {(image.numpy().tobytes(), int(label)) for image, label in zip(images, labels, strict=True)} <= known
+    assert torch.equal(images.reshape(30, 3, 8, 8), whole.rows(np.arange(30))[0])
+
+
+def test_stacked_digits_go_by_name_and_are_their_own_perfect_sampler(tmp_path, monkeypatch):
+    from sparring.evaluate import evaluate
+    from sparring.scores import metrics_named
+    from tests.test_scores import Shows
+
+    monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
+    data = load("stacked-digits", size=8)
+    assert (data.name, data.shape, len(data), len(data.classes)) == ("stacked-digits", (3, 8, 8), 128_000, 1000)
+    some = data.rows(np.arange(0, 128_000, 4))[0].float() / 127.5 - 1
+    settings = {"metrics": metrics_named(["stacks"]), "samples": 2000, "extractor": Pixels(), "references": False}
+    modes, balance = evaluate(Shows(some), data, **settings).scores
+    met = 1000 * (1 - (1 - 1 / 1000) ** 2000)  # classes that 2,000 even draws meet on average: 865
+    assert modes.value == pytest.approx(met, abs=40)
+    assert balance.value < 0.35  # (K − 1) / 2 N = .25, and what the classifier mistakes
+    red = some.clone()
+    red[:, 1:] = some[:1, 1:]
+    modes, balance = evaluate(Shows(red), data, **settings).scores
+    assert modes.value <= 30
+    assert balance.value > math.log(100) - 0.5
+    with pytest.raises(DataError, match="leave channels out"):
+        load("stacked-digits", channels=1)
+
+
+class Pixels:
+    """An extractor that does nothing."""
+
+    name, sha256, resize = "pixels", "0" * 64, "none"
+
+    def features(self, images):
+        return images.flatten(1)

@@ -112,7 +112,7 @@ def evaluate(
     Args:
         run: The run's folder.
         metrics: Names with commas between, of modes, frechet, limit, kernel, precision, density, score, classes,
-            labels, sliced, pyramid, similarity, memory, parzen, path; those that suit the data unless told.
+            labels, stacks, sliced, pyramid, similarity, memory, parzen, path; those that suit the data unless told.
         samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
         extractor: What sees images: classifier (the tool's own, trained on the data), inception (downloads its weights
             once), or module:function of yours.

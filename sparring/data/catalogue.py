@@ -14,6 +14,7 @@ from sparring.data.pictures import require_form
 from sparring.data.points import grid, grid100, mixture9, ring, spiral, swiss_roll
 from sparring.data.prepared import Progress, cache_folder, cached, opened, store
 from sparring.data.sources import Arrays, Pictures, Source
+from sparring.data.stacked import stacked
 from sparring.data.standard import FASHION, MNIST, cifar10
 from sparring.errors import DataError
 
@@ -31,7 +32,8 @@ STANDARD: dict[str, Callable[[Path], Source]] = {
     "fashion-mnist": FASHION.source,
     "cifar10": cifar10,
 }
-NAMES = (*POINTS, *EMBEDDED, *STANDARD)
+STACKED = {f"stacked-{name}": name for name in ("digits", "mnist", "fashion-mnist")}
+NAMES = (*POINTS, *EMBEDDED, *STANDARD, *STACKED)
 
 
 def load(
@@ -63,6 +65,12 @@ def load(
         >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
         (100000, (2,), 8, 0.01)
     """
+    if str(name) in STACKED:
+        require_form(str(name), size, channels)
+        if channels not in (None, 3):
+            raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
+        grey = load(STACKED[str(name)], size=size, channels=1, root=root, cache=cache, progress=progress)
+        return stacked(grey, name=str(name))
     cache = cache_folder(cache)
     found = find(str(name), size, channels, data_root(root, cache))
     if isinstance(found, Dataset):
@@ -96,6 +104,8 @@ def prepare(
     Raises:
         DataError: The data cannot be found or used, or the target cannot be written.
     """
+    if str(name) in STACKED:
+        raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
     found = find(str(name), size, channels, data_root(root, cache_folder()))
     with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:

@@ -3,7 +3,7 @@
 from sparring.metrics.confidence import ClassifierScore, classifier_score
 from sparring.metrics.extractor import Extractor, Extracts, ModuleExtractor, extractor_for, train_extractor
 from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_moments
-from sparring.metrics.histogram import ModeHistogram, mode_histogram, stacked, stacked_histogram
+from sparring.metrics.histogram import ModeHistogram, channel_labels, mode_histogram, stacked_histogram
 from sparring.metrics.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_over_subsets
 from sparring.metrics.labelled import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
@@ -49,6 +49,7 @@ __all__ = [
     "Score",
     "SingleImageDistances",
     "bootstrap",
+    "channel_labels",
     "classifier_score",
     "density_coverage",
     "extractor_for",
@@ -79,7 +80,6 @@ __all__ = [
     "single_image_distances",
     "sliced_wasserstein",
     "ssim",
-    "stacked",
     "stacked_histogram",
     "stamp",
     "train_extractor",

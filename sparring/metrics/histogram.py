@@ -19,17 +19,14 @@ generated images are looked at by a classifier of single digits, channel by chan
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.data.dataset import Dataset
-from sparring.errors import DataError
+from sparring.data.stacked import stacked_classes
 from sparring.theory.distances import jensen_shannon, kl
 
-__all__ = ["ModeHistogram", "channel_labels", "mode_histogram", "stacked", "stacked_histogram"]
+__all__ = ["ModeHistogram", "channel_labels", "mode_histogram", "stacked_histogram"]
 
 
 @dataclass(frozen=True)
@@ -94,51 +91,6 @@ def mode_histogram(labels: Tensor, classes: int, *, reference: Tensor | None = N
         ceiling=-torch.expm1(count * torch.log1p(-there)).sum().item(),
         counts=tuple(counts.tolist()),
     )
-
-
-def stacked(dataset: Dataset, count: int = 128_000, seed: int = 0) -> Dataset:
-    """Stack three random grey images as the colours of one (Metz et al., 2017; VEEGAN).
-
-    The class of a stack is r K² + g K + b; it is named by the three, such as "3-0-7". Nothing is enlarged: 128,000
-    stacks of 32 × 32 take 393 MB.
-
-    Args:
-        dataset: labelled grey images of K classes.
-        count: stacks, each of three images drawn with replacement.
-        seed: fixes the draw.
-
-    Returns:
-        Colour images of K³ classes.
-
-    Raises:
-        DataError: the images are not grey or have no labels.
-        ValueError: if `count` is not positive.
-    """
-    if len(dataset.shape) != 3 or dataset.shape[0] != 1 or dataset.labels is None:
-        raise DataError(f"{dataset.name} cannot be stacked: give labelled grey images, such as digits or mnist.")
-    if count < 1:
-        raise ValueError(f"count {count} must be positive")
-    rows = torch.randint(len(dataset), (count, 3), generator=torch.Generator().manual_seed(seed)).numpy()
-    values = np.empty((count, *dataset.shape[1:], 3), np.uint8)
-    for channel in range(3):
-        values[..., channel] = dataset.rows(rows[:, channel])[0][:, 0].numpy()
-    labels = stacked_classes(torch.stack([dataset.rows(one)[1] for one in rows.T], 1), len(dataset.classes)).numpy()
-    classes = tuple("-".join(names) for names in product(dataset.classes, repeat=3))
-    return Dataset(f"stacked {dataset.name}", values, labels, classes)
-
-
-def stacked_classes(labels: Tensor, classes: int = 10) -> Tensor:
-    """Number stacks (N,) from 0 to K³ − 1 by the classes of their channels.
-
-    Args:
-        labels: classes of red, green and blue (N, 3).
-        classes: K.
-
-    Example:
-        >>> stacked_classes(torch.tensor([[3, 0, 7]]))
-        tensor([307])
-    """
-    return (labels * torch.tensor([classes**2, classes, 1], device=labels.device)).sum(dim=1)
 
 
 def channel_labels(predict: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
