@@ -1,6 +1,8 @@
 """Precision, recall, density and coverage on sets whose answers are known, and against the definitions written out."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -111,3 +113,20 @@ def test_senseless_input_is_refused():
     broken[0, 0] = math.nan
     with pytest.raises(ValueError, match="finite"):
         precision_recall(cloud(10), broken)
+
+
+def test_memory_stays_bounded_however_many_samples_there_are():
+    """All distances of 10,000 samples at once would be 0.8 GB; measured in a process of its own."""
+    script = (
+        "import resource, torch\n"
+        "from sparring.metrics import density_coverage, memorisation, precision_recall\n"
+        "torch.set_num_threads(1)\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "x, y = torch.randn(2, 10000, 64)\n"
+        "precision_recall(x[:200], y[:200]), density_coverage(x[:200], y[:200]), memorisation(x[:9], y[:9], x[:9])\n"
+        "before = peak()\n"
+        "precision_recall(x, y), density_coverage(x, y), memorisation(x, y, y)\n"
+        "print(peak() - before)\n"
+    )
+    grown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert float(grown) < 200

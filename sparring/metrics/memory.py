@@ -93,7 +93,10 @@ def nearest(queries: Tensor, references: Tensor) -> Nearest:
         raise ValueError("features are not all finite, so they have no neighbours; look for NaN in the images")
     centre = y.mean(dim=0)
     x, y = x - centre, y - centre  # costs the distances nothing, and their rounding much
-    found = torch.cat([torch.cdist(block, y).argmin(dim=1) for block in x.split(max(1, BLOCK // len(y)))])
+    found = torch.empty(len(x), dtype=torch.int64, device=y.device)  # room for all: memory between blocks is used again
+    rows = max(1, BLOCK // len(y))
+    for start in range(0, len(x), rows):
+        found[start : start + rows] = torch.cdist(x[start : start + rows], y).argmin(dim=1)
     return Nearest(found, (x - y[found]).norm(dim=1))  # exact, unlike those by matrix products
 
 

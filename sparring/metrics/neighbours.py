@@ -11,7 +11,7 @@ outlier among the reals inflates less, are Naeem et al. (2020; k = 5). All four 
 compare scores at equal counts only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -84,7 +84,7 @@ def density_coverage(real: Tensor, fake: Tensor, neighbours: int = 5) -> Density
     real, fake = _prepared(real, fake, neighbours)
     radii = _radii(real, neighbours)
     density = _balls_around(fake, real, radii).double().mean().item() / neighbours
-    nearest = torch.cat([block.min(dim=1).values for block in _squared_distances(real, fake)])
+    nearest = _reduced(lambda block: block.min(dim=1).values, real, fake)
     return DensityCoverage(density, (nearest <= radii).double().mean().item())
 
 
@@ -110,12 +110,24 @@ def _squared_distances(queries: Tensor, references: Tensor) -> Iterator[Tensor]:
         yield squared.where(squared > SAME * scale, 0)
 
 
+def _reduced(reduce: Callable[[Tensor], Tensor], queries: Tensor, references: Tensor) -> Tensor:
+    """What becomes of each query's row of squared distances (N,).
+
+    Results go where there is room already: new ones between blocks would keep the memory of the blocks from being used
+    again, and 10,000 samples would take a gigabyte.
+    """
+    found, start = queries.new_empty(len(queries)), 0
+    for block in _squared_distances(queries, references):
+        found[start : start + len(block)] = reduce(block)
+        start += len(block)
+    return found
+
+
 def _radii(features: Tensor, neighbours: int) -> Tensor:
     """Squared distance (N,) to the k-th nearest other sample; each sample itself is the nearest of all, hence k + 1."""
-    blocks = _squared_distances(features, features)
-    return torch.cat([block.topk(neighbours + 1, dim=1, largest=False).values[:, -1] for block in blocks])
+    return _reduced(lambda block: block.topk(neighbours + 1, dim=1, largest=False).values[:, -1], features, features)
 
 
 def _balls_around(queries: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
     """How many of the balls hold each query (N,)."""
-    return torch.cat([(block <= radii).sum(dim=1) for block in _squared_distances(queries, centres)])
+    return _reduced(lambda block: (block <= radii).sum(dim=1), queries, centres)
