@@ -12,7 +12,7 @@ import sparring
 
 ROOT = Path(sparring.__file__).parent
 FLOORS = [
-    {"errors", "objectives", "divergences", "penalties", "theory", "realness", "energy"},
+    {"errors", "objectives", "divergences", "penalties", "theory", "realness", "energy", "likelihood"},
     {"durable", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "average", "schedules", "trainer", "check", "games", "wrappers"},
     {"recipes", "aids", "imports"},

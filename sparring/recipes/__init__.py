@@ -45,13 +45,17 @@ _CLASSIC, _WASSERSTEIN, _RELATIVE = f"{_HOUSE}.classic", f"{_HOUSE}.wasserstein"
 
 # fmt: off
 RECIPES: dict[str, Row] = {
+    "vae":     Row("Variational autoencoder",    2013, "Kingma & Welling, arXiv:1312.6114",   "points or images", f"{_HOUSE}.encoding:vae"),
     "mmgan":   Row("Minimax GAN",                2014, "Goodfellow et al., arXiv:1406.2661",  "points or images", f"{_CLASSIC}:mmgan"),
     "nsgan":   Row("Non-saturating GAN",         2014, "Goodfellow et al., arXiv:1406.2661",  "points or images", f"{_CLASSIC}:nsgan"),
     "dcgan":   Row("DCGAN",                      2015, "Radford et al., arXiv:1511.06434",    "images",           f"{_CLASSIC}:dcgan"),
     "lapgan":  Row("Laplacian pyramid GAN",      2015, "Denton et al., arXiv:1506.05751",     "images",           f"{_HOUSE}.pyramid:lapgan"),
+    "vae-gan": Row("VAE-GAN",                    2015, "Larsen et al., arXiv:1512.09300",     "points or images", f"{_HOUSE}.encoding:vae_gan"),
     "fgan":    Row("f-GAN, any divergence",      2016, "Nowozin et al., arXiv:1606.00709",    "points or images", f"{_CLASSIC}:fgan"),
     "lsgan":   Row("Least squares GAN",          2016, "Mao et al., arXiv:1611.04076",        "points or images", f"{_CLASSIC}:lsgan"),
     "ebgan":   Row("Energy-based GAN",           2016, "Zhao et al., arXiv:1609.03126",       "points or images", f"{_HOUSE}.energy:ebgan"),
+    "bigan":   Row("BiGAN; ALI",                 2016, "Donahue et al., arXiv:1605.09782",    "points or images", f"{_HOUSE}.encoding:bigan"),
+    "latent-regressor": Row("GAN with latent regressor", 2016, "Donahue et al., arXiv:1605.09782",    "points or images", f"{_HOUSE}.encoding:latent_regressor"),
     "wgan":    Row("Wasserstein GAN",            2017, "Arjovsky et al., arXiv:1701.07875",   "points or images", f"{_WASSERSTEIN}:wgan"),
     "wgan-gp": Row("WGAN with gradient penalty", 2017, "Gulrajani et al., arXiv:1704.00028",  "points or images", f"{_WASSERSTEIN}:wgan_gp"),
     "hinge":   Row("Hinge GAN",                  2017, "Lim & Ye, arXiv:1705.02894",          "points or images", f"{_CLASSIC}:hinge"),

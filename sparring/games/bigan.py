@@ -1,0 +1,78 @@
+"""Adversarially learned inference: BiGAN (Donahue et al., 2017) and ALI (Dumoulin et al., 2017), found independently.
+
+    D minimises        −E log σ(D(x, E(x))) − E log σ(−D(G(z), z))
+    E and G minimise   −E log σ(−D(x, E(x))) − E log σ(D(G(z), z))         both targets exchanged: nothing saturates
+
+D sees pairs, of data with their codes and of noise with its samples. It cannot tell them apart only where both pairs
+have one joint distribution, and there E inverts G. No term compares a reconstruction with its original. All move at
+once, from one pass of D over both kinds of pair, as in both codes. BiGAN's E gives one code; ALI's draws it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.optim import Optimizer
+
+from sparring.game import Data, LatentGame, Move
+from sparring.games.posterior import drawn, stated
+
+
+class BiGAN(LatentGame):
+    """D on one side, E and G together on the other, simultaneously.
+
+    Args:
+        E: Encoder (N, *shape) -> (N, latent); its range must be that of the noise, or D tells pairs apart by it.
+        G: Generator (N, latent) -> (N, *shape), with an attribute ``latent``.
+        D: Critic (N, *shape), (N, latent) -> (N,).
+        settings: The optimisers (``critic`` of D, ``generator`` of E and G) and the schedule, see `LatentGame`.
+    """
+
+    def __init__(self, E: nn.Module, G: nn.Module, D: nn.Module, **settings: Any) -> None:
+        super().__init__(G, D, **settings)
+        self.E = E
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D and of encoder and generator together."""
+        both = nn.ModuleList([self.E, self.G])
+        return {"D": self._optimisers["D"](self.D), "GE": self._optimisers["G"](both)}
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        return ("E", "G")
+
+    def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
+        """Plays D, and E with G, at once."""
+        x, *_ = next(data)
+        z = self.noise(len(x))
+        real, fake = self.D(torch.cat([x, self.G(z)]), torch.cat([self.code(x), z])).chunk(2)
+        yield (
+            Move("D", real=softplus(-real).mean(), fake=softplus(fake).mean()),
+            Move("GE", encoder=softplus(real).mean(), generator=softplus(-fake).mean()),
+        )
+
+    def code(self, x: Tensor) -> Tensor:
+        """Returns the codes of x that D is shown, (N, latent)."""
+        return self.E(x)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the code of each row of x, (N, latent)."""
+        with torch.no_grad():
+            return self.E(x)
+
+
+class ALI(BiGAN):
+    """BiGAN whose encoder (N, *shape) -> (N, 2 latent) states means and log variances, from which codes are drawn."""
+
+    def code(self, x: Tensor) -> Tensor:
+        """Draws a code of each row of x."""
+        return drawn(*stated(self.E(x)))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the mean code of each row of x, (N, latent)."""
+        with torch.no_grad():
+            return stated(self.E(x))[0]

@@ -1,0 +1,95 @@
+"""The variational autoencoder (Kingma & Welling, 2014): no critic; one player, encoder and decoder together.
+
+    E and G minimise  −E log p(x|G(z)) + β KL(N(μ, σ²) ‖ N(0, I)),     z ~ N(μ, σ²), (μ, log σ²) = E(x)    (equation 10)
+
+At β = 1 this is minus the evidence lower bound; other β trade likeness for order in the codes (Higgins et al., 2017).
+β may rise from 0, so that codes learn to tell something before they are asked to be normal (Bowman et al., 2016). The
+likelihood sums over pixels: with a mean in its place the prior wins, and codes tell nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.chance import normal
+from sparring.game import Data, Game, Move, Optimiser
+from sparring.games.posterior import drawn, stated
+from sparring.likelihood import Likelihood, kl_to_prior
+
+
+class VAE(Game):
+    """One move: the likeness of a reconstruction and the distance of its code from the prior.
+
+    Args:
+        E: Encoder (N, *shape) -> (N, 2 latent), means and log variances.
+        G: Decoder (N, latent) -> (N, *shape), with an attribute ``latent``.
+        likelihood: −log p(x|x̃) of each sample.
+        autoencoder: Builds the optimiser of E and G.
+        beta: β, the weight of the prior.
+        warm_up: Steps over which β rises from 0.
+        schedule: The pace, as a function of the step.
+    """
+
+    def __init__(
+        self,
+        E: nn.Module,
+        G: nn.Module,
+        likelihood: Likelihood,
+        *,
+        autoencoder: Optimiser,
+        beta: float = 1.0,
+        warm_up: int = 0,
+        schedule: Callable[[int], float] = lambda step: 1.0,
+    ) -> None:
+        super().__init__()
+        self.E, self.G, self.likelihood = E, G, likelihood
+        self.beta, self.warm_up = beta, warm_up
+        self._autoencoder, self._schedule = autoencoder, schedule
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimiser of encoder and decoder."""
+        return {"AE": self._autoencoder(nn.ModuleList([self.E, self.G]))}
+
+    def pace(self, step: int) -> float:
+        """Follows the schedule given at construction."""
+        return self._schedule(step)
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        return ("E", "G")
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays one move of encoder and decoder."""
+        x, *_ = next(data)
+        mean, log_variance = stated(self.E(x))
+        again = self.G(drawn(mean, log_variance))
+        prior = self.weight(step) * kl_to_prior(mean, log_variance).mean()
+        yield Move("AE", likeness=self.likelihood(x, again).mean(), prior=prior)
+
+    def weight(self, step: int) -> float:
+        """Returns β at a step."""
+        return self.beta * min(1.0, step / self.warm_up) if self.warm_up else self.beta
+
+    def noise(self, n: int) -> Tensor:
+        """Draws codes z ~ N(0, I), shape (n, latent)."""
+        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n means of p(x|z), shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
+        with torch.no_grad():
+            return self.G(self.noise(n) if noise is None else noise)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the mean code of each row of x, (N, latent)."""
+        with torch.no_grad():
+            return stated(self.E(x))[0]
+
+    def elbo(self, x: Tensor) -> Tensor:
+        """Returns a lower bound of log p(x) of each row, in nats, (N,), constants included, from one draw a row."""
+        with torch.no_grad():
+            mean, log_variance = stated(self.E(x))
+            return -self.likelihood(x, self.G(drawn(mean, log_variance))) - kl_to_prior(mean, log_variance)

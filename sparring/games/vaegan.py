@@ -1,0 +1,127 @@
+"""The VAE-GAN (Larsen et al., 2016, Algorithm 1): an autoencoder that is judged in the features of a critic.
+
+    L_prior = KL(N(μ, σ²) ‖ N(0, I))        x̃ = G(z), z ~ N(μ, σ²), (μ, log σ²) = E(x);   x_p = G(z_p), z_p ~ N(0, I)
+    L_like  = ½ Σ (F(x) − F(x̃))²            over the features F of D; Gaussian of variance 1, without its constant
+
+    E minimises  L_prior + L_like
+    G minimises  γ L_like − E log σ(D(x̃)) − E log σ(D(x_p))               the paper's form saturates
+    D minimises  −E log σ(D(x)) − E log σ(−D(x̃)) − E log σ(−D(x_p))
+
+All three move at once, from one forward pass. What D thinks of x̃ says nothing to E, and likeness nothing to D: D would
+make everything alike. γ weighs a sum: the more features, the smaller it must be.
+
+Gates (authors' code): where D tells one kind of sample apart at less than equilibrium − margin, it waits; where it errs
+by more than equilibrium + margin, G waits; if both would, both move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.optim import Optimizer
+
+from sparring.chance import normal
+from sparring.game import Data, Game, Move, Optimiser
+from sparring.games.posterior import drawn, stated
+from sparring.likelihood import kl_to_prior
+from sparring.objectives import batch_mean
+
+
+def unlikeness(features: Tensor, target: Tensor) -> Tensor:
+    """Returns L_like of features (N, F), a mean over samples."""
+    return (features - target).square().sum(1).mean() / 2
+
+
+class VAEGAN(Game):
+    """Encoder, generator and critic, simultaneously.
+
+    Args:
+        E: Encoder (N, *shape) -> (N, 2 latent), means and log variances.
+        G: Generator (N, latent) -> (N, *shape), with an attribute ``latent``.
+        D: Critic (N, *shape) -> (N,), with a method ``features`` (N, *shape) -> (N, F).
+        encoder: Builds E's optimiser.
+        generator: Builds G's optimiser.
+        critic: Builds D's optimiser.
+        gamma: γ, the weight of likeness in G's loss.
+        judge_reconstructions: Whether D is shown x̃ besides x_p; the paper's is, its code's for faces is not.
+        equilibrium: Cross-entropy around which the gates are open, .68 in the authors' code; None leaves them open.
+            Gates look at the batch: they need it whole, not in parts.
+        margin: How far the cross-entropies may be from it.
+    """
+
+    def __init__(
+        self,
+        E: nn.Module,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        encoder: Optimiser,
+        generator: Optimiser,
+        critic: Optimiser,
+        gamma: float,
+        judge_reconstructions: bool = True,
+        equilibrium: float | None = None,
+        margin: float = 0.35,
+    ) -> None:
+        super().__init__()
+        self.E, self.G, self.D = E, G, D
+        self._optimisers = {"E": encoder, "G": generator, "D": critic}
+        self.gamma, self.judge_reconstructions = gamma, judge_reconstructions
+        self.equilibrium, self.margin = equilibrium, margin
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of encoder, generator and critic."""
+        return {name: build(self.get_submodule(name)) for name, build in self._optimisers.items()}
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        return ("E", "G")
+
+    def critics(self) -> tuple[str, ...]:
+        """D alone sees samples."""
+        return ("D",)
+
+    def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
+        """Plays all three at once, or those whose gates are open."""
+        x, *_ = next(data)
+        mean, log_variance = stated(self.E(x))
+        again, imagined = self.G(drawn(mean, log_variance)), self.G(self.noise(len(x)))
+        with torch.no_grad():
+            target = self.D.features(x)  # type: ignore[operator]
+        likeness = unlikeness(self.D.features(again), target)  # type: ignore[operator]
+        judged = [again, imagined] if self.judge_reconstructions else [imagined]
+        on_real, fakes = softplus(-self.D(x)).mean(), torch.stack([self.D(fake) for fake in judged])
+        on_fakes = softplus(fakes).mean(1)
+        moves = (
+            Move("E", prior=kl_to_prior(mean, log_variance).mean(), likeness=likeness),
+            Move("G", likeness=self.gamma * likeness, fool=softplus(-fakes).mean(1).sum()),
+            Move("D", real=on_real, fake=on_fakes.sum()),
+        )
+        waiting = self.waiting(on_real, on_fakes.mean())
+        yield tuple(move for move in moves if move.player not in waiting)
+
+    def waiting(self, on_real: Tensor, on_fake: Tensor) -> set[str]:
+        """Returns who has to wait at these cross-entropies of D, means over the batch."""
+        if self.equilibrium is None:
+            return set()
+        costs = [batch_mean(cost.detach()).item() for cost in (on_real, on_fake)]
+        waits = {"D"} if min(costs) < self.equilibrium - self.margin else set()
+        waits |= {"G"} if max(costs) > self.equilibrium + self.margin else set()
+        return waits if len(waits) == 1 else set()
+
+    def noise(self, n: int) -> Tensor:
+        """Draws z ~ N(0, I), shape (n, latent)."""
+        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
+        with torch.no_grad():
+            return self.G(self.noise(n) if noise is None else noise)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the mean code of each row of x, (N, latent)."""
+        with torch.no_grad():
+            return stated(self.E(x))[0]
