@@ -18,12 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
-import mutants
-import mutants_systems
-
-MUTANTS = [*mutants.MUTANTS, *mutants_systems.MUTANTS]
+TABLES = sorted(path.stem for path in Path(__file__).parent.glob("mutants*.py"))
+MUTANTS = [row for table in TABLES for row in import_module(table).MUTANTS]
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutations.json"
 
@@ -33,7 +32,7 @@ def killed(copy: Path, file: str, old: str, new: str, tests: str) -> bool:
     path = copy / "sparring" / file
     source = path.read_text()
     if source.count(old) < 1:
-        raise SystemExit(f"{file} has no {old!r}: bring tests/mutants.py up to date.")
+        raise SystemExit(f"{file} has no {old!r}: bring its table, tests/mutants*.py, up to date.")
     path.write_text(source.replace(old, new, 1))
     try:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests.split()]

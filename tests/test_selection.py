@@ -171,7 +171,7 @@ def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monke
     told = capsys.readouterr().out
     assert "359 of them held out" in told
     assert "step 2: Fréchet distance" in told
-    assert "The best checkpoint, `--checkpoint best`, is step" in told
+    assert "The best checkpoint, `--checkpoint best`, is that of step" in told
     picture = tmp_path / "best.png"
     assert main(["sample", str(out), "--checkpoint", "best", "--seeds", "0-3", "--out", str(picture)]) == 0
     assert picture.exists()

@@ -235,7 +235,7 @@ def farewell(run: Run) -> None:
     if parallel.rank() > 0:
         return
     if found := best(run.judged):
-        say(f"\nThe best checkpoint, `--checkpoint best`, is {_verdict(found)}")
+        say(f"\nThe best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
     say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
     for line in commands(run.folder, run.step):
         say(f"  {line}")
