@@ -21,6 +21,7 @@ FLOORS = [
         "snapshots",
         "pictures",
         "sampling",
+        "encoding",
         "evidence",
         "scores",
         "judges",

@@ -22,7 +22,10 @@ COMMANDS = {
     "train": ("training:train", "train a recipe on data, into a run folder; the same command again resumes"),
     "resume": ("training:resume", "go on with a run"),
     "sample": ("commands:sample", "draw samples by their seeds"),
-    "interpolate": ("commands:interpolate", "film a walk from seed to seed"),
+    "interpolate": ("commands:interpolate", "film a walk from seed to seed, or from image to image"),
+    "reconstruct": ("encoding:reconstruct", "draw images beside what their codes make of them"),
+    "attribute": ("encoding:attribute", "give images what others have, such as glasses"),
+    "train-encoder": ("encoding:train_encoder", "fit an encoder to the generator of a finished run"),
     "evaluate": ("commands:evaluate", "score a run, beside what real data and noise would score"),
     "report": ("commands:report", "write loss curves and a page of HTML into a run"),
     "compare": ("compare:compare", "let recipes or settings compete over seeds, and say who is best"),
@@ -90,7 +93,7 @@ def _run(words: list[str]) -> None:
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"sparring.cli.{module}"), function)
     rest = words[len(name.split()) :]
-    if name in ("train", "compare"):  # whose flags depend on the recipe
+    if name in ("train", "train-encoder", "compare"):  # whose flags depend on the recipe
         command(rest)
     else:
         import_module("sparring.cli.flags").called(command, rest, name)

@@ -74,10 +74,11 @@ def interpolate(
     out: Path = Path("walk.gif"),
     rate: float = 20.0,
     truncation: float = 1.0,
+    images: tuple[Path, ...] = (),
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
-    """Films a walk from seed to seed and back to the first, along arcs in the space of noise.
+    """Films a walk from seed to seed and back to the first, along arcs in the space of noise; or between two images.
 
     Args:
         run: The run's folder.
@@ -86,12 +87,18 @@ def interpolate(
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         rate: Pictures a second.
         truncation: Below 1 more typical samples, above 1 more daring ones.
+        images: Two image files to walk between, in place of seeds, if the game encodes.
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import pictures, sampling
     from sparring.state import load
 
+    if images:
+        from sparring.cli.encoding import between
+
+        between(run, images, frames, out, rate, checkpoint, device)
+        return
     way = sampling.walk(
         load(run, device=device, checkpoint=checkpoint), sampling.parse_seeds(seeds), frames, truncation=truncation
     )
