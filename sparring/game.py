@@ -205,6 +205,17 @@ class Labels(Protocol):
 
 
 @runtime_checkable
+class Recodes(Protocol):
+    """The ability to ask for a class or for the value of a code, everything else in the noise being kept."""
+
+    def codes(self) -> dict[str, tuple[float, ...]]:
+        """Returns the values worth seeing of each code, by the code's name; a class is the code "class"."""
+
+    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
+        """Returns rows of noise in which one code has a value, and the rest is as it was."""
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """The ability to map data to codes."""
 

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from sparring.chance import uniform
 from sparring.errors import GameError
-from sparring.game import Data, LatentGame, Move, evaluation
+from sparring.game import Data, LatentGame, Move
+from sparring.games.standing import measure
 from sparring.games.truncation import truncated
 from sparring.objectives import Objective
 
@@ -81,6 +81,21 @@ class ConditionalGAN(LatentGame):
         """Returns the class (N,) with the largest weight in each row of noise; None where there are no classes."""
         return None if self.classes is None else self.split(noise)[1].argmax(1)
 
+    def codes(self) -> dict[str, tuple[float, ...]]:
+        """Returns what noise asks for besides z: the class, where there are any."""
+        return {"class": tuple(range(self.classes))} if self.classes else {}
+
+    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
+        """Returns rows of noise that ask for the class `value`, their z as it was.
+
+        Raises:
+            GameError: If there is no such class.
+        """
+        if value not in self.codes().get(code, ()):
+            raise GameError(f"There is no {code} {value:g}: this game knows {self.classes or 'no'} classes.")
+        z, *_ = self.split(noise)
+        return torch.cat([z, *self.told(torch.full((len(z),), int(value), device=z.device))], 1)
+
     def told(self, *labels: Tensor) -> tuple[Tensor, ...]:
         """Turns labels (N,) into one-hot rows (N, classes); to nothing where there are no classes.
 
@@ -111,32 +126,16 @@ class ConditionalGAN(LatentGame):
         Raises:
             GameError: If there is no such class.
         """
-        z, *y = self.split(self.noise(n) if noise is None else noise)
-        if label is not None:
-            if not 0 <= label < (self.classes or 0):
-                raise GameError(f"There is no class {label}: this game knows {self.classes or 'no'} classes.")
-            y = [*self.told(torch.full((n,), label, device=z.device))]
+        noise = self.noise(n) if noise is None else noise
+        z, *y = self.split(noise if label is None else self.recoded(noise, "class", label))
         with torch.no_grad():
             return self.G(z if truncation is None else truncated(z, truncation), *y)
 
     def standing(self, batches: int = 16, size: int = 64) -> None:
-        """Measures the statistics of G's batch norm anew, and leaves G in evaluation mode, which uses them.
-
-        Standing statistics (Brock et al., 2019, section 4.1 and appendix A): they are the means over batches of the
-        batches' own, at the weights as they are now. Averaged weights have statistics of their own.
+        """Measures the statistics of G's batch norm anew, see `sparring.games.standing`; G is then in evaluation mode.
 
         Args:
             batches: How many are drawn.
             size: Samples in each.
         """
-        norms = [module for module in self.G.modules() if isinstance(module, _BatchNorm)]
-        kept = [norm.momentum for norm in norms]
-        with evaluation(self):
-            for norm in norms:
-                norm.train().reset_running_stats()
-                norm.momentum = None  # torch then takes the plain mean of all batches
-            for _ in range(batches):
-                self.sample(size)
-        for norm, momentum in zip(norms, kept, strict=True):
-            norm.momentum = momentum
-        self.G.eval()
+        measure(self, self.G, lambda: self.sample(size), batches)

@@ -1,0 +1,36 @@
+"""Standing statistics (Brock et al., 2019, section 4.1 and appendix A): those of batch norm, measured anew.
+
+They are the means over batches of the batches' own, at the weights as they are now. Averaged weights have statistics
+of their own, which no training batch has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sparring.game import evaluation
+
+
+def measure(game: nn.Module, G: nn.Module, draw: Callable[[], object], batches: int) -> None:
+    """Measures the statistics of G's batch norm, and leaves G in evaluation mode, which uses them.
+
+    Args:
+        game: What plays while G draws; in evaluation mode but for G's norms.
+        G: A network of the game.
+        draw: Makes a batch of samples.
+        batches: How many are drawn.
+    """
+    norms = [module for module in G.modules() if isinstance(module, _BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    with evaluation(game):
+        for norm in norms:
+            norm.train().reset_running_stats()
+            norm.momentum = None  # torch then takes the plain mean of all batches
+        for _ in range(batches):
+            draw()
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum
+    G.eval()
