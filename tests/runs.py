@@ -22,7 +22,7 @@ CASES = [
     (name, kind)
     for name, row in RECIPES.items()
     for kind, word in ((POINTS, "points"), (IMAGES, "images"))
-    if row.needs in ("points or images", word)
+    if row.needs.removeprefix("labelled ") in ("points or images", word)
 ]
 
 

@@ -41,8 +41,11 @@ def small(name, shape, **facts):
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_every_recipe_keeps_the_rules(name, shape):
-    game = small(name, shape)
-    seen = check_game(game, batches(shape))
+    facts, data = {}, batches(shape)
+    if RECIPES[name].needs.startswith("labelled"):
+        facts, data = {"classes": 3}, ((x, torch.arange(4) % 3) for (x,) in data)
+    game = small(name, shape, **facts)
+    seen = check_game(game, data)
     moves = getattr(game, "critic_steps", 1), getattr(game, "generator_steps", 1)
     if name not in OWN_ROUNDS:
         assert seen.turns == (("D",),) * moves[0] + (("G",),) * moves[1]
@@ -76,9 +79,11 @@ def test_every_f_gan_keeps_the_rules(divergence, alternative):
 PAPER = {  # name: (D's learning rate, betas or None, moves of D)
     "mmgan": (2e-4, (0.5, 0.999), 1),
     "nsgan": (2e-4, (0.5, 0.999), 1),
+    "cgan": (2e-4, (0.5, 0.999), 1),
     "dcgan": (2e-4, (0.5, 0.999), 1),
     "fgan": (2e-4, (0.5, 0.999), 1),
     "lsgan": (2e-4, (0.5, 0.999), 1),
+    "infogan": (2e-4, (0.5, 0.999), 1),
     "wgan": (5e-5, None, 5),
     "wgan-gp": (1e-4, (0.5, 0.9), 5),
     "hinge": (2e-4, (0.0, 0.9), 1),
@@ -108,7 +113,7 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_settings_are_the_papers(name):
     rate, betas, critic_steps = PAPER[name]
-    game = small(name, (1, 32, 32))
+    game = small(name, (1, 32, 32), **({"classes": 3} if RECIPES[name].needs.startswith("labelled") else {}))
     (group,) = next(iter(game.players().values())).param_groups
     assert group["lr"] == pytest.approx(rate)
     assert betas is None or group["betas"] == pytest.approx(betas)

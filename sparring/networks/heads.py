@@ -17,7 +17,7 @@ from sparring.errors import GameError
 from sparring.layers.spectral import spectral
 from sparring.networks.roles import Critic
 
-__all__ = ["answering", "reading"]
+__all__ = ["answering", "reading", "width"]
 
 
 def reading(critic: nn.Module, layer: Callable[[int], nn.Module]) -> nn.Module:
@@ -60,9 +60,21 @@ def answering(critic: nn.Module, outcomes: int) -> nn.Module:
         GameError: If it is no critic with a linear head.
     """
     core = _core(critic)
-    core.head = nn.Sequential(nn.Flatten(), _grown(core, prod(_linear(core).weight.shape[1:]), outcomes))
+    core.head = nn.Sequential(nn.Flatten(), _grown(core, width(core), outcomes))
     core.outcomes = outcomes
     return critic
+
+
+def width(critic: nn.Module) -> int:
+    """Returns how many features the head of a critic reads, flattened.
+
+    Args:
+        critic: A `Critic`.
+
+    Raises:
+        GameError: If it is no critic with a linear head.
+    """
+    return prod(_linear(_core(critic)).weight.shape[1:])
 
 
 def _core(critic: nn.Module) -> Critic:

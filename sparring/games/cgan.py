@@ -1,0 +1,119 @@
+"""Conditional games whose critic also learns what does *not* match, or names the class itself.
+
+Three kinds of pairs: (x, y) real, (G, y) fake, (x, y′) real with a wrong label, y′ uniform over the other classes. With
+R and F the two halves of D's loss, on what is to be called real and on what is not, and R G's loss, too:
+
+    `MatchingGAN`   D  R(D(x, y)) + ½ [F(D(G, y)) + F(D(x, y′))]                               G  R(D(G, y))
+    `SeparateGAN`   D  ½ [R(r(x)) + R(m(x, y))] + ⅓ [F(r(G)) + F(m(G, y)) + F(m(x, y′))]       G  R(r(G)) + R(m(G, y))
+    `AuxiliaryGAN`  D  R(r(x)) + F(r(G)) + H(k(x), y) + H(k(G), y)                             G  R(r(G)) + H(k(G), y)
+
+Matching-aware: Reed et al. (2016), algorithm 1. Without wrong pairs D may look at x alone for a long time; with them y
+comes first. Separate scores for "real?" and "matches y?": StackGAN++ (Zhang et al., 2019), weights of the authors'
+code; a wrong pair says nothing about r, since its image is real. Auxiliary classifier: Odena et al. (2017); both
+players *minimise* the cross-entropy H, which is what L_S + L_C and L_C − L_S, maximised, come to.
+
+Fakes are asked for the labels of the batch: classes then have the frequencies of the data. z is new in every move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot, softplus
+
+from sparring.chance import uniform
+from sparring.errors import GameError
+from sparring.game import Data, Move
+from sparring.games.conditional import ConditionalGAN
+
+
+def wrong(y: Tensor) -> Tensor:
+    """Draws for each one-hot row of y (N, classes) another class, uniform over the others.
+
+    Raises:
+        GameError: If there is no other class.
+    """
+    n, classes = y.shape
+    if classes < 2:
+        raise GameError("A wrong label needs at least 2 classes: train on data with more, or by another design.")
+    shift = 1 + ((classes - 1) * uniform(n, device=y.device)).long()
+    return one_hot((y.argmax(1) + shift) % classes, classes).to(y)
+
+
+class LabelledGAN(ConditionalGAN):
+    """What the three games share: batches with labels, and samples of the labels of a batch."""
+
+    def labelled(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Returns the next samples x (N, *shape), and their classes y as one-hot rows (N, classes).
+
+        Raises:
+            GameError: If the data has no labels, or the game no classes.
+        """
+        x, *labels = next(data)
+        if not self.classes:
+            raise GameError(f"{type(self).__name__} cannot play without classes: give it labelled data.")
+        (y,) = self.told(*labels)
+        return x, y
+
+    def drawn(self, y: Tensor) -> Tensor:
+        """Draws one sample with new z for each row of y."""
+        return self.G(self.split(self.noise(len(y)))[0], y)
+
+
+class MatchingGAN(LabelledGAN):
+    """D(x, y) learns from three kinds of pairs, two of them fakes, half as heavy each; any objective."""
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D k times, then G."""
+        for _ in range(self.critic_steps):
+            x, y = self.labelled(data)
+            with torch.no_grad():
+                fake = self.drawn(y)
+            real, critic = self.D(x, y), self.objective.critic
+            yield Move(
+                "D", adversarial=critic(real, self.D(fake, y)) / 2, matching=critic(real, self.D(x, wrong(y))) / 2
+            )
+        yield Move("G", adversarial=self.objective.generator(self.D(self.drawn(y), y)))
+
+
+class SeparateGAN(LabelledGAN):
+    """D(x, y) -> (N, 2) answers two questions, "real?" and "matches y?", by cross-entropies, whatever the objective."""
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D k times, then G."""
+        for _ in range(self.critic_steps):
+            x, y = self.labelled(data)
+            with torch.no_grad():
+                fake = self.drawn(y)
+            (real, match), (false, fits) = self.D(x, y).unbind(1), self.D(fake, y).unbind(1)
+            misfit = softplus(self.D(x, wrong(y))[:, 1]).mean()
+            yield Move(
+                "D",
+                adversarial=softplus(-real).mean() / 2 + softplus(false).mean() / 3,
+                matching=softplus(-match).mean() / 2 + (softplus(fits).mean() + misfit) / 3,
+            )
+        real, match = self.D(self.drawn(y), y).unbind(1)
+        yield Move("G", adversarial=softplus(-real).mean(), matching=softplus(-match).mean())
+
+
+class AuxiliaryGAN(LabelledGAN):
+    """D(x) -> (N, 1 + classes): a score, and logits of the class, which D and G both want right; any objective."""
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D k times, then G."""
+        for _ in range(self.critic_steps):
+            x, y = self.labelled(data)
+            with torch.no_grad():
+                fake = self.drawn(y)
+            (real, of_real), (false, of_fake) = parted(self.D(x)), parted(self.D(fake))
+            classes = cross_entropy(of_real, y) + cross_entropy(of_fake, y)
+            yield Move("D", adversarial=self.objective.critic(real, false), classes=classes)
+        score, classes = parted(self.D(self.drawn(y)))
+        yield Move("G", adversarial=self.objective.generator(score), classes=cross_entropy(classes, y))
+
+
+def parted(answers: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the scores (N,) and the logits of the classes (N, classes) in answers (N, 1 + classes)."""
+    return answers[:, 0], answers[:, 1:]

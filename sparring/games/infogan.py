@@ -1,0 +1,150 @@
+"""InfoGAN (Chen et al., 2016): G is given codes beside its noise, and a third network Q must read them from samples.
+
+    `InfoGAN`            D (trunk, head, Q)  L_D − λ_d L_d − λ_c L_c      G         L_G − λ_d L_d − λ_c L_c
+    `GeneratorsInfoGAN`  D (trunk, head)     L_D                          G with Q  L_G − λ_d L_d − λ_c L_c
+    `ApartInfoGAN`       D (trunk, head)     L_D                          G         L_G
+                         then  Q (trunk, Q and G)  − λ_d L_d − λ_c L_c
+
+L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats (`sparring.games.codes`). Q
+shares D's trunk. The first is the authors' code: D's optimiser owns Q, and codes are in the losses of both players; the
+second is the paper's equation 6, which G and Q minimise and D maximises; the third is what many codes play. Q never
+sees data while it learns. Terms carry their weights, and so do the logs: at λ = 1 a term is −L, in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.chance import normal
+from sparring.game import Data, LatentGame, Move, evaluation
+from sparring.games.codes import Codes
+from sparring.objectives import Objective
+
+
+class InfoGAN(LatentGame):
+    """One move of D with Q, one of G, as in the authors' code.
+
+    Args:
+        G: Generator (N, latent) -> (N, *shape); the last coordinates of its noise are the codes.
+        D: Critic (N, *shape) -> (N,) that is ``head``, (N, F) -> (N, 1), on ``features``, (N, *shape) -> (N, F).
+        Q: Reads codes from features: (N, F) -> (N, code.answers).
+        objective: The two losses.
+        code: The codes that there are.
+        categorical: λ_d, the weight of what is known of categorical codes.
+        continuous: λ_c, that of continuous ones.
+        settings: The optimisers and the schedule, see `LatentGame`.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        Q: nn.Module,
+        objective: Objective,
+        code: Codes,
+        *,
+        categorical: float = 1.0,
+        continuous: float = 0.1,
+        **settings: Any,
+    ):
+        super().__init__(G, D, **settings)
+        self.Q, self.objective, self.code = Q, objective, code
+        self.categorical, self.continuous = categorical, continuous
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D, which owns Q, and of G."""
+        return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.Q])), "G": self._optimisers["G"](self.G)}
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D with Q, then G; each on codes of its own."""
+        x, *_ = next(data)
+        noise = self.noise(len(x))
+        scores, answers = self.judged(self.sample(len(x), noise=noise))
+        yield Move("D", adversarial=self.objective.critic(self.D(x), scores), **self.information(answers, noise))
+        noise = self.noise(len(x))
+        scores, answers = self.judged(self.G(noise))
+        yield Move("G", adversarial=self.objective.generator(scores), **self.information(answers, noise))
+
+    def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns D's scores (N,) and Q's answers (N, answers), by one pass through the trunk."""
+        h = self.D.features(x)  # type: ignore[operator]
+        return self.D.head(h).squeeze(1), self.Q(h)  # type: ignore[operator]
+
+    def information(self, answers: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """Returns the terms −λ_d L_d and −λ_c L_c, each summed over the codes of a kind."""
+        return self.code.terms(answers, self.split(noise)[1], self.categorical, self.continuous)
+
+    def bounds(self, n: int = 1000) -> dict[str, float]:
+        """Measures what can be read of each code at least, in nats, on n new samples, by Q as it is."""
+        with evaluation(self):
+            noise = self.noise(n)
+            bounds = self.code.bounds(self.judged(self.G(noise))[1], self.split(noise)[1])
+        return {name: bound.item() for name, bound in bounds.items()}
+
+    def noise(self, n: int) -> Tensor:
+        """Draws rows [z, c], z ~ N(0, I), c uniform."""
+        z = normal(n, self.G.latent - self.code.size, device=self.device)  # type: ignore[arg-type, operator]
+        return torch.cat([z, self.code.drawn(n, self.device)], 1)
+
+    def split(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Cuts noise into z and c; weights of a category are made to add up to 1."""
+        z, c = noise.split([noise.shape[1] - self.code.size, self.code.size], 1)
+        return z, self.code.told(c)
+
+    def codes(self) -> dict[str, tuple[float, ...]]:
+        """Returns the values of each code that are worth seeing."""
+        return self.code.values()
+
+    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
+        """Returns rows of noise with one code at a value, z and the other codes as they were."""
+        z, c = self.split(noise)
+        return torch.cat([z, self.code.replaced(c, code, value)], 1)
+
+    def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """Draws n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z and spares c."""
+        z, c = self.split(self.noise(n) if noise is None else noise)
+        with torch.no_grad():
+            return self.G(torch.cat([truncation * z, c], 1))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns what Q reads in x, (N, code.size): probabilities of each category, means of continuous codes."""
+        with torch.no_grad():
+            return self.code.posterior(self.Q(self.D.features(x)))  # type: ignore[operator]
+
+
+class GeneratorsInfoGAN(InfoGAN):
+    """Q belongs to G; D knows nothing of codes, and so its trunk is not trained to show them."""
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D and of G, which owns Q."""
+        return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](nn.ModuleList([self.G, self.Q]))}
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, then G with Q."""
+        x, *_ = next(data)
+        yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
+        noise = self.noise(len(x))
+        scores, answers = self.judged(self.G(noise))
+        yield Move("G", adversarial=self.objective.generator(scores), **self.information(answers, noise))
+
+
+class ApartInfoGAN(InfoGAN):
+    """Q is a third player, by an optimiser of its own over Q, the trunk and G, whom others own as well."""
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D, of G, and of Q, made as G's is."""
+        owned: Any = [self.Q, self.D.trunk, self.G]
+        return {**LatentGame.players(self), "Q": self._optimisers["G"](nn.ModuleList(owned))}
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, then G, then Q together with the trunk and G."""
+        x, *_ = next(data)
+        yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
+        yield Move("G", adversarial=self.objective.generator(self.D(self.G(self.noise(len(x))))))
+        noise = self.noise(len(x))
+        yield Move("Q", **self.information(self.judged(self.G(noise))[1], noise))
