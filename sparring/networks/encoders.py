@@ -1,8 +1,10 @@
 """Encoders, which read data as codes, and what else plays with them: critics of pairs, generators fed z again.
 
 The perceptrons are those of BiGAN on MNIST (Donahue et al., 2017, code): two hidden layers of 1024, batch norm after
-all but the first of E and D, and in G's every hidden layer; z enters each hidden layer of G and the second one of D.
-The convolutions are those of DCGAN. Codes are not bounded: they are to look like z ~ N(0, I).
+E's second and in G's every hidden layer; z enters each hidden layer of G and the second one of D. The convolutions are
+those of DCGAN. Codes are not bounded as theirs are: they are to look like z ~ N(0, I). That is why D has no batch norm
+where it reads codes: it would hide from D how large they are, and E makes them ever larger (on MNIST at 16 pixels,
+after 2,400 steps: a variance of 815 with it, 1.2 without).
 """
 
 from math import prod
@@ -131,7 +133,7 @@ class PairCritic(nn.Module):
 
 
 class MLPPairCritic(PairCritic):
-    """Two hidden layers; the second reads the code, too, and is batch-normalised (Donahue et al., 2017, MNIST).
+    """Two hidden layers of leaky ReLU; the second reads the code, too (Donahue et al., 2017, MNIST).
 
     Args:
         shape: Shape of one sample.
@@ -141,7 +143,7 @@ class MLPPairCritic(PairCritic):
 
     def __init__(self, shape: Shape, latent: int, width: int = 1024) -> None:
         trunk = nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), width), nn.LeakyReLU(SLOPE))
-        both = [nn.Linear(width + latent, width, bias=False), nn.BatchNorm1d(width), nn.LeakyReLU(SLOPE)]
+        both = [nn.Linear(width + latent, width), nn.LeakyReLU(SLOPE)]
         super().__init__(shape, latent, trunk, nn.Identity(), nn.Sequential(*both, nn.Linear(width, 1)))
         self.apply(he_uniform)
 
