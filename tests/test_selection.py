@@ -179,6 +179,20 @@ def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monke
     assert "give --judge-every" in capsys.readouterr().err
 
 
+def test_the_command_line_says_when_patience_ends_and_resume_remembers_it(capsys, tmp_path, monkeypatch):
+    script(monkeypatch, [1.0, 2.0, 0.5, 3.0])
+    out = str(tmp_path / "run")
+    words = ["train", "nsgan", "--data", "ring", "--batch", "8", "--steps", "20", "--out", out, "--width", "8"]
+    assert main([*words, "--judge-every", "0.016", "--patience", "1"]) == 0
+    assert "Patience is at its end: 1 judgements" in capsys.readouterr().out
+    assert main(["resume", out, "--device", "cpu"]) == 0
+    assert "Patience is at its end" in capsys.readouterr().out
+    assert main(["resume", out, "--steps", "8", "--patience", "2", "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert "step 6: scripted 0.5, the best so far" in told
+    assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4, 6, 8]
+
+
 def test_every_rank_ends_together_when_patience_does():
     """Patience is judged from rows that every rank has: none of them reads a file that only the first writes."""
     selection = Selection.__new__(Selection)

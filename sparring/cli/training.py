@@ -150,7 +150,7 @@ def resume(
     data_root: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Goes on with a run where it stopped, to the bit, towards the end it was given or a new one.
+    """Goes on with a run where it stopped, to the bit: with the goal it had before, unless told anew.
 
     Args:
         run: The run's folder.
@@ -160,9 +160,10 @@ def resume(
     """
     from sparring.run import Run
 
-    _require_goal(goal)
     opened = Run.open(run, device=device, data_root=data_root)
-    fit(opened, goal if goal.steps or goal.kimg else _remembered(opened.folder))
+    goal = _remembered(opened.folder, goal)
+    _require_goal(goal)
+    fit(opened, goal)
     farewell(opened)
 
 
@@ -194,6 +195,10 @@ def fit(run: Run, goal: Goal) -> None:
                 show.tick(report, run.images if images else run.step)
                 if run.judged and run.judged[-1]["step"] == run.step:
                     say(_verdict(run.judged[-1]))
+        if (run.images if images else run.step) < aim:
+            say(
+                f"Patience is at its end: {goal.patience} judgements in vain; a larger --patience goes on."
+            )
     except SystemExit:
         print(f"Stopped at step {run.step} and saved: the same command goes on.", file=sys.stderr)
         raise
@@ -276,12 +281,15 @@ def _require_goal(goal: Goal) -> None:
             raise RunError(f"--{name} is {value}: give a number above 0.")
 
 
-def _remembered(folder: Path) -> Goal:
-    """Returns the goal that the run was last given."""
+def _remembered(folder: Path, goal: Goal) -> Goal:
+    """Returns what is asked of a run, and of what is not, what it was last given."""
+    asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
+    far = {"steps", "kimg"} & set(asked)
     try:
-        goal = Goal(**json.loads((folder / GOAL).read_bytes()))
-        _require_goal(goal)
-        return goal
+        before = json.loads((folder / GOAL).read_bytes())
+        return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
     except (OSError, ValueError, TypeError):
+        if far:
+            return goal
         where = shlex.quote(str(folder))
         raise RunError(f"{folder} does not say how far to go: `sparring resume {where} --steps N`.") from None
