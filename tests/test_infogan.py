@@ -299,9 +299,13 @@ def test_the_game_can_be_asked_for_codes_and_read_in_their_layout():
     assert torch.equal(asked[:, :4], rows[:, :4])
     assert (game.split(asked)[1][:, :10].argmax(1) == 7).all()
     assert not torch.equal(game.sample(5, noise=asked), game.sample(5, noise=rows))
-    read = game.encode(game.sample(5, noise=rows))
-    assert read.shape == (5, 12)
-    assert not read.requires_grad
+    row = game.encode(game.sample(5, noise=rows))
+    z, read = game.split(row)
+    assert not row.requires_grad
+    assert not z.any(), "nobody knows"
+    assert z.shape == (5, 4)
+    assert game.sample(5, noise=row).shape == (5, *IMAGES)
+    torch.testing.assert_close(read, game.code.posterior(game.Q(game.D.features(game.sample(5, noise=rows)))))
     torch.testing.assert_close(read[:, :10].sum(1), torch.ones(5))
 
 

@@ -2,8 +2,7 @@
 
     `InfoGAN`            D (trunk, head, Q)  L_D − λ_d L_d − λ_c L_c      G         L_G − λ_d L_d − λ_c L_c
     `GeneratorsInfoGAN`  D (trunk, head)     L_D                          G with Q  L_G − λ_d L_d − λ_c L_c
-    `ApartInfoGAN`       D (trunk, head)     L_D                          G         L_G
-                         then  Q (trunk, Q and G)  − λ_d L_d − λ_c L_c
+    `ApartInfoGAN`       D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
 
 L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats (`sparring.games.codes`). Q
 shares D's trunk. The first is the authors' code: D's optimiser owns Q, and codes are in the losses of both players; the
@@ -76,7 +75,7 @@ class InfoGAN(LatentGame):
         return self.D.head(h).squeeze(1), self.Q(h)  # type: ignore[operator]
 
     def information(self, answers: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Returns the terms −λ_d L_d and −λ_c L_c, each summed over the codes of a kind."""
+        """Returns the terms −λ_d L_d and −λ_c L_c."""
         return self.code.terms(answers, self.split(noise)[1], self.categorical, self.continuous)
 
     def bounds(self, n: int = 1000) -> dict[str, float]:
@@ -112,9 +111,10 @@ class InfoGAN(LatentGame):
             return self.G(torch.cat([truncation * z, c], 1))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns what Q reads in x, (N, code.size): probabilities of each category, means of continuous codes."""
+        """Returns rows that `sample` starts from: z = 0, of which Q knows nothing, then what it reads in x (N, ...)."""
         with torch.no_grad():
-            return self.code.posterior(self.Q(self.D.features(x)))  # type: ignore[operator]
+            read = self.code.posterior(self.judged(x)[1])
+        return torch.cat([torch.zeros_like(self.split(self.noise(len(x)))[0]), read], 1)
 
 
 class GeneratorsInfoGAN(InfoGAN):
