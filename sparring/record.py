@@ -82,7 +82,7 @@ def data(
     mirror: bool,
     hold_out: float = 0.0,
 ) -> Record:
-    """Describes the data: where it is, what it holds, and what a recipe asks of it.
+    """Describes the data: where it is, what it holds, what its classes are called, and what a recipe asks of it.
 
     Args:
         dataset: Loaded with the following.
@@ -96,6 +96,8 @@ def data(
     place = None if root is None else os.path.abspath(os.path.expanduser(root))
     found: Record = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
     found |= {"hold_out": hold_out} if hold_out else {}
+    numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
+    found |= {} if numbered else {"names": list(dataset.classes)}
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}
 
 

@@ -57,6 +57,7 @@ def test_nothing_typed_shows_every_command(capsys):
         "resume",
         "sample",
         "interpolate",
+        "traverse",
         "evaluate",
         "report",
         "check",

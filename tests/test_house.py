@@ -21,6 +21,7 @@ FLOORS = [
         "snapshots",
         "pictures",
         "sampling",
+        "codes",
         "encoding",
         "evidence",
         "scores",

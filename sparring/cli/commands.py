@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -36,7 +36,9 @@ def show(match: str = "*") -> None:
 
 def sample(
     run: RunFolder,
-    seeds: str = "0-63",
+    seeds: str | None = None,
+    label: str | None = None,
+    grid: Literal["classes"] | None = None,
     truncation: float = 1.0,
     out: Path = Path("samples.png"),
     columns: int | None = None,
@@ -47,29 +49,43 @@ def sample(
 
     Args:
         run: The run's folder.
-        seeds: Numbers and ranges, such as 0-63,70.
+        seeds: Numbers and ranges, such as 0-63,70; 0-63, or 0-7 for a grid of classes, unless told.
+        label: Draws all of them as this class, by its name or number.
+        grid: classes draws every seed as every class: a row has one z, a column one class.
         truncation: Below 1 more typical samples, above 1 more daring ones.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
         columns: Images in a row of the grid.
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import pictures, sampling
+    from sparring import codes, pictures, sampling
     from sparring.state import load
 
-    numbers = sampling.parse_seeds(seeds)
-    drawn = sampling.samples(load(run, device=device, checkpoint=checkpoint), numbers, truncation=truncation)
+    if label is not None and grid is not None:
+        raise DataError("A grid of classes draws every class: leave --label out, or --grid.")
+    numbers = sampling.parse_seeds(seeds or ("0-7" if grid else "0-63"))
+    game, names = load(run, device=device, checkpoint=checkpoint), [f"{number:06d}" for number in numbers]
+    if grid:
+        drawn = codes.traverse(game, "class", numbers, truncation=truncation)
+        columns = columns or drawn.shape[1]
+        names, drawn = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])], drawn.flatten(0, 1)
+    elif label is not None:
+        chosen = codes.class_named(label, codes.class_names(run))
+        drawn = codes.of_class(game, numbers, chosen, truncation=truncation)
+    else:
+        drawn = sampling.samples(game, numbers, truncation=truncation)
     if out.suffix and not out.is_dir():
-        say(f"{len(numbers)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
+        say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
         return
-    for number, one in zip(numbers, drawn, strict=True):
-        pictures.save_grid(one[None], out / f"{number:06d}.png", scale=1)
-    say(f"{len(numbers)} samples are in {out}, one file a seed.")
+    for name, one in zip(names, drawn, strict=True):
+        pictures.save_grid(one[None], out / f"{name}.png", scale=1)
+    say(f"{len(names)} samples are in {out}, one file a sample.")
 
 
 def interpolate(
     run: RunFolder,
-    seeds: str = "0,1,2",
+    seeds: str | None = None,
+    labels: str | None = None,
     frames: int = 60,
     out: Path = Path("walk.gif"),
     rate: float = 20.0,
@@ -78,11 +94,12 @@ def interpolate(
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
-    """Films a walk from seed to seed and back to the first, along arcs in the space of noise; or between two images.
+    """Films a walk from seed to seed and back, along arcs in the space of noise; or between classes, or two images.
 
     Args:
         run: The run's folder.
-        seeds: What is visited, such as 0,1,2.
+        seeds: What is visited; 0,1,2, or for a walk between classes 0, unless told.
+        labels: Classes to walk between, by name or number, such as 3,8, with the z of one seed.
         frames: Pictures in the film.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         rate: Pictures a second.
@@ -91,7 +108,7 @@ def interpolate(
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import pictures, sampling
+    from sparring import codes, pictures, sampling
     from sparring.state import load
 
     if images:
@@ -99,9 +116,17 @@ def interpolate(
 
         between(run, images, frames, out, rate, checkpoint, device)
         return
-    way = sampling.walk(
-        load(run, device=device, checkpoint=checkpoint), sampling.parse_seeds(seeds), frames, truncation=truncation
-    )
+    game = load(run, device=device, checkpoint=checkpoint)
+    numbers = sampling.parse_seeds(seeds or ("0" if labels else "0,1,2"))
+    if labels is None:
+        way = sampling.walk(game, numbers, frames, truncation=truncation)
+    elif len(numbers) > 1:
+        raise DataError(
+            f"A walk between classes keeps one z, not {len(numbers)}: give one seed, or leave --labels out."
+        )
+    else:
+        visited = [codes.class_named(label, codes.class_names(run)) for label in labels.split(",")]
+        way = codes.class_walk(game, numbers[0], visited, frames, truncation=truncation)
     say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
 
 

@@ -1,0 +1,44 @@
+"""The command of games that can be asked for a class or a code: what does each change?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.screen import say
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+
+
+def traverse(
+    run: RunFolder,
+    code: str | None = None,
+    seeds: str = "0-7",
+    values: tuple[float, ...] = (),
+    truncation: float = 1.0,
+    out: Path = Path("traversal"),
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Draws what each code changes: one grid a code, one row a seed, one column a value of the code.
+
+    Args:
+        run: The run's folder.
+        code: The name of a code, such as category0, continuous1 or class; all of them unless told.
+        seeds: Numbers and ranges, such as 0-7; everything but the code stays as a seed has it.
+        values: What the code is set to, such as -2 -1 0 1 2; all values worth seeing unless told.
+        truncation: Below 1 more typical samples, above 1 more daring ones.
+        out: The folder of the pictures, each named after its code.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import codes, pictures, sampling
+    from sparring.state import load
+
+    game = load(run, device=device, checkpoint=checkpoint)
+    for name in [code] if code else codes.names(game):
+        drawn = codes.traverse(game, name, sampling.parse_seeds(seeds), values=values, truncation=truncation)
+        path = pictures.save_grid(drawn.flatten(0, 1), out / f"{name}.png", columns=drawn.shape[1])
+        say(f"{name}: {drawn.shape[1]} values of {drawn.shape[0]} seeds are in {path}.")
