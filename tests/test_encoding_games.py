@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.aids import Aids, aided
 from sparring.chance import seeded
 from sparring.check import check_game
 from sparring.errors import GameError
@@ -142,6 +143,9 @@ def test_codes_are_drawn_in_training_and_means_otherwise():
     x = next(images())[0]
     assert torch.equal(game.encode(x), game.E(x)[:, :3])
     assert not torch.equal(game.elbo(x), game.elbo(x))
+    one, two = (only_turn(game, iter([(x,)]))["AE"].terms for _ in range(2))
+    assert not torch.equal(one["likeness"], two["likeness"])
+    assert torch.equal(one["prior"], two["prior"])
 
 
 # --- VAE-GAN
@@ -321,6 +325,12 @@ def broken_bigan(game):
     code = game.code
     game.code = lambda x: code(x).detach()
     return game
+
+
+@pytest.mark.parametrize("recipe", [bigan, latent_regressor])
+def test_packs_are_refused_where_an_encoder_reads_single_samples(recipe):
+    with pytest.raises(GameError, match="reads single samples"):
+        aided(lambda shape: recipe(shape, networks=SMALL), SHAPE, Aids(packing=2))
 
 
 def test_a_bigan_whose_encoder_is_detached_is_refused():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sparring.chance import normal
 from sparring.errors import GameError
-from sparring.game import Data, Game, Turn
+from sparring.game import Data, Encodes, Game, Turn
 from sparring.wrappers.pair import pair
 from sparring.wrappers.wrapper import Wrapper
 
@@ -73,6 +73,10 @@ class Packing(Wrapper):
         super().__init__(game)
         if m < 1:
             raise GameError(f"A pack holds at least 1 sample, not {m}.")
+        if isinstance(game.core, Encodes):
+            raise GameError(
+                f"Packing shows D packs, but the encoder of {type(game.core).__name__} reads single samples."
+            )
         self.m = m
         core = pair(game, "Packing")
         core.G = PackedGenerator(core.G, m)
