@@ -21,6 +21,7 @@ FLOORS = [
         "snapshots",
         "pictures",
         "sampling",
+        "exploring",
         "codes",
         "encoding",
         "evidence",
