@@ -172,6 +172,14 @@ def test_the_terms_of_a_vae_gan_by_hand():
     assert moves["G"].terms["fool"].item() == pytest.approx(sp(-2))
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_critic_of_a_vae_gan_is_shown_reconstructions_or_not(shown):
+    game = vae_gan(SHAPE, networks=SMALL, judge_reconstructions=shown)
+    moves = only_turn(game)
+    for term in (moves["D"].terms["fake"], moves["G"].terms["fool"]):
+        assert reached(term, game) == {"G", "D"} | ({"E"} if shown else set())
+
+
 def test_unlikeness_is_a_sum_over_features_and_a_mean_over_samples():
     assert unlikeness(torch.zeros(2, 3), torch.tensor([[1.0, 2.0, 2.0], [0.0, 0.0, 1.0]])).item() == 2.5
 
