@@ -17,7 +17,7 @@ from sparring.networks.heads import answering, width
 from sparring.networks.roles import Critic, Generator, Shape
 from sparring.networks.stages import ProjectionCritic
 from sparring.objectives import Hinge, NonSaturating
-from sparring.recipes.settings import SPECTRAL, Adam, Networks, Restraint, SuitedAdam, channels_last
+from sparring.recipes.settings import Adam, Networks, Restraint, SuitedAdam, channels_last
 
 Design = Literal["joint", "matching", "separate", "projection", "auxiliary"]
 FREE = Restraint(nn.Identity, bias=True)  # batch norm would tell a batch of wrong pairs by its company
@@ -76,7 +76,7 @@ def cgan(
 def _critic(design: Design, shape: Shape, classes: int, networks: Networks) -> nn.Module:
     if design in ("joint", "matching"):
         return JointCritic(cast(Critic, networks.pair(told(shape, classes), FREE)[1]), classes)
-    D = cast(Critic, networks.pair(shape, SPECTRAL if design == "projection" else FREE)[1])
+    D = cast(Critic, networks.pair(shape, FREE)[1])
     if design == "separate":
         return SeparateCritic(D, width(D), classes)
     if design == "auxiliary":

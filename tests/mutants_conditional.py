@@ -1,0 +1,88 @@
+"""The mutations of conditional GANs, of InfoGAN, and of what is done with classes and codes, as in `mutants`."""
+
+CGAN, INFOGAN, CODES = (f"tests/test_{name}.py" for name in ("cgan", "infogan", "codes"))
+
+MUTANTS = [
+    # conditional GANs: wrong pairs, weights, signs, who is asked
+    ("games/cgan.py", "shift = 1 + (", "shift = 0 + (", CGAN),
+    ("games/cgan.py", "((classes - 1) * uniform(", "(classes * uniform(", CGAN),
+    ("games/cgan.py", "critic(real, self.D(fake, y)) / 2", "critic(real, self.D(fake, y))", CGAN),
+    (
+        "games/cgan.py",
+        "matching=critic(real, self.D(x, wrong(y))) / 2",
+        "matching=critic(real, self.D(x, y)) / 2",
+        CGAN,
+    ),
+    ("games/cgan.py", "self.D(x, wrong(y))[:, 1]", "self.D(x, wrong(y))[:, 0]", CGAN),
+    ("games/cgan.py", "(softplus(fits).mean() + misfit) / 3", "softplus(fits).mean() / 3", CGAN),
+    (
+        "games/cgan.py",
+        "softplus(-real).mean() / 2 + softplus(false)",
+        "softplus(real).mean() / 2 + softplus(false)",
+        CGAN,
+    ),
+    (
+        "games/cgan.py",
+        "adversarial=softplus(-real).mean(), matching=softplus(-match).mean()",
+        "adversarial=softplus(-real).mean(), matching=softplus(match).mean()",
+        CGAN,
+    ),
+    ("games/cgan.py", "cross_entropy(of_real, y) + cross", "cross_entropy(of_real, y) - cross", CGAN),
+    ("games/cgan.py", "classes=cross_entropy(classes, y)", "classes=-cross_entropy(classes, y)", CGAN),
+    ("games/cgan.py", "return answers[:, 0], answers[:, 1:]", "return answers[:, -1], answers[:, :-1]", CGAN),
+    (
+        "games/cgan.py",
+        "return self.G(self.split(self.noise(len(y)))[0], y)",
+        "return self.G(*self.split(self.noise(len(y))))",
+        CGAN,
+    ),
+    (
+        "networks/conditional.py",
+        "self.real(h), self.match(h, y)[:, None]",
+        "self.match(h, y)[:, None], self.real(h)",
+        CGAN,
+    ),
+    ("recipes/labelled.py", "return spectral(projecting)", "return projecting", CGAN),
+    ("recipes/labelled.py", "Hinge() if design", "NonSaturating() if design", CGAN),
+    # InfoGAN: the bound, its sign, its routes
+    ("games/codes.py", "math.log(y.shape[1]) - cross_entropy(a, y)", "-cross_entropy(a, y)", INFOGAN),
+    ("games/codes.py", "[*found, *(math.log(2) + likely.mean(0))]", "[*found, *likely.mean(0)]", INFOGAN),
+    ("games/codes.py", "+ spreads + math.log(2 * math.pi)) / 2", "+ math.log(2 * math.pi)) / 2", INFOGAN),
+    ("games/codes.py", "spreads = spreads.clamp(*LOG_VARIANCE)", "spreads = spreads", INFOGAN),
+    ("games/codes.py", "kind: -weight * torch", "kind: weight * torch", INFOGAN),
+    ("games/codes.py", "2 * u[:, len(self.categories) :] - 1", "u[:, len(self.categories) :]", INFOGAN),
+    ("games/codes.py", "(k * u[:, i]).long()", "(k * u[:, 0]).long()", INFOGAN),
+    (
+        "games/infogan.py",
+        "critic(self.D(x), scores), **self.information(answers, noise))",
+        "critic(self.D(x), scores))",
+        INFOGAN,
+    ),
+    ("games/infogan.py", "self.judged(self.sample(len(x), noise=noise))", "self.judged(self.G(noise))", INFOGAN),
+    (
+        "games/infogan.py",
+        "        noise = self.noise(len(x))\n        scores, answers = self.judged(self.G(noise))",
+        "        scores, answers = self.judged(self.G(noise))",
+        INFOGAN,
+    ),
+    (
+        "games/infogan.py",
+        "return self.D.head(h).squeeze(1), self.Q(h)",
+        "return self.D.head(h).squeeze(1), self.Q(h.detach())",
+        INFOGAN,
+    ),
+    (
+        "games/infogan.py",
+        '"D": self._optimisers["D"](nn.ModuleList([self.D, self.Q])), "G": self._optimisers["G"](self.G)',
+        '"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](nn.ModuleList([self.G, self.Q]))',
+        INFOGAN,
+    ),
+    ("games/infogan.py", "[self.Q, self.D.trunk, self.G]", "[self.Q, self.G]", INFOGAN),
+    ("games/infogan.py", "torch.cat([truncation * z, c], 1)", "truncation * torch.cat([z, c], 1)", INFOGAN),
+    # classes and codes in use
+    ("games/conditional.py", "z, *_ = self.split(noise)", "z = self.split(self.noise(len(noise)))[0]", CODES),
+    ("codes.py", "torch.stack(columns, 1)", "torch.stack(columns)", CODES),
+    ("codes.py", "torch.lerp(stops[first], stops[first + 1], share)", "stops[first]", CODES),
+    ("codes.py", "known |= {name: number", "known = {name: number", CODES),
+    ("record.py", "{} if numbered else", "{} if True else", CODES),
+]
