@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.aids import Aids, aided
 from sparring.check import check_game, owners
 from sparring.errors import GameError
 from sparring.game import Encodes, Labels, Recodes, adam, evaluation
@@ -177,6 +178,11 @@ def test_the_posterior_is_laid_out_like_the_codes():
 def test_every_ownership_keeps_the_rules(owner, turns, shape):
     seen = check_game(small(owner, shape), batches(shape))
     assert seen.turns == tuple((player,) for player in turns)
+
+
+def test_a_layer_that_adds_features_to_the_critic_leaves_the_reader_alone():
+    aided_game = aided(lambda shape: small(shape=shape), IMAGES, Aids(minibatch="discrimination"))
+    check_game(aided_game, batches(IMAGES))
 
 
 @pytest.mark.parametrize(
