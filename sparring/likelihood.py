@@ -32,6 +32,7 @@ def gaussian(deviation: float) -> Likelihood:
     Raises:
         ValueError: If it is not positive.
 
+    >>> import torch
     >>> gaussian(1.0)(torch.zeros(1, 2), torch.ones(1, 2)).item()  # 1 + log 2π
     2.837877035140991
     """
@@ -54,6 +55,7 @@ def bernoulli(x: Tensor, again: Tensor) -> Tensor:
 def kl_to_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Returns KL(N(μ, σ²) ‖ N(0, I)) of each row, (N, latent) to (N,).
 
+    >>> import torch
     >>> kl_to_prior(torch.ones(1, 3), torch.zeros(1, 3)).item()
     1.5
     """

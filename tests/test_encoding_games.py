@@ -318,6 +318,8 @@ def test_perceptrons_play_up_to_32_pixels_and_convolutions_above():
 def test_noise_enters_every_hidden_layer_of_the_generator():
     G = InjectedGenerator((2,), latent=3, width=5, depth=3)
     assert [layer[0].in_features for layer in G.body.hidden] == [3, 8, 8]
+    G(torch.randn(9, 3)).square().sum().backward()
+    assert all(layer[0].weight.grad[:, -3:].any() for layer in G.body.hidden)
 
 
 def test_a_critic_of_pairs_refuses_what_is_no_pair():
