@@ -96,6 +96,7 @@ def data(
     place = None if root is None else os.path.abspath(os.path.expanduser(root))
     found: Record = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
     found |= {"hold_out": hold_out} if hold_out else {}
+    found |= {} if dataset.captions is None else {"words": list(dataset.captions.words)}
     numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
     found |= {} if numbered else {"names": list(dataset.classes)}
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}

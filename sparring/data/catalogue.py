@@ -123,7 +123,8 @@ def in_memory(dataset: Dataset) -> Source:
     """
     if len(dataset.shape) != 3:
         raise DataError(f"{dataset.name} holds points, which need no preparing: load it as it is.")
-    return Arrays(dataset.name, dataset.fingerprint, lambda: (dataset.values, dataset.labels), dataset.classes)
+    read = (dataset.values, dataset.labels)
+    return Arrays(dataset.name, dataset.fingerprint, lambda: read, dataset.classes, captions=dataset.captions)
 
 
 def data_root(root: str | Path | None, cache: Path) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring.data.captions import Captions
 from sparring.data.shuffle import permuted
 from sparring.errors import DataError
 
@@ -34,7 +35,7 @@ class Mixture:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows of images or points, with a label each where there are classes.
+    """Rows of images or points, with a label each where there are classes, and captions where there are any.
 
     Args:
         name: What the user called it; a name of the catalogue or a path.
@@ -44,9 +45,10 @@ class Dataset:
         mixture: The truth behind the points, where it is known.
         fingerprint: SHA-256 of the content in hexadecimal; computed here when it is not given.
         chosen: Positions of the rows that belong to it, int64; all unless given.
+        captions: What is said of each row, or None.
 
     Raises:
-        DataError: There is no row, or values, labels and classes do not fit together.
+        DataError: There is no row, or values, labels, classes and captions do not fit together.
 
     Example:
         >>> noise = Dataset("noise", np.zeros((5, 8, 8, 3), np.uint8))
@@ -61,12 +63,18 @@ class Dataset:
     mixture: Mixture | None = field(default=None, repr=False)
     fingerprint: str = ""
     chosen: np.ndarray | None = field(default=None, repr=False)
+    captions: Captions | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         require_rows(self.name, self.values)
         require_labels(self.name, len(self.values), self.labels, self.classes)
+        if self.captions is not None and len(self.captions) != len(self.values):
+            raise DataError(
+                f"{self.name} has captions for {len(self.captions)} of {len(self.values)} rows: give all some."
+            )
         if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", fingerprint(self.values, self.labels, self.classes))
+            content = fingerprint(self.values, self.labels, self.classes, self.captions)
+            object.__setattr__(self, "fingerprint", content)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,6 +100,19 @@ class Dataset:
         values = torch.from_numpy(np.asarray(self.values)[indices])
         first = values if values.ndim == 2 else values.permute(0, 3, 1, 2)
         return (first,) if self.labels is None else (first, torch.from_numpy(self.labels[indices]))
+
+    def said(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
+        """One caption of each row, where there are any.
+
+        Args:
+            indices: Positions in the set, int64 (n,).
+            chances: What decides which of several, uint64 (n,).
+
+        Returns:
+            The codes of their words, int64 (n, L), see `sparring.data.captions`; or nothing.
+        """
+        indices = indices if self.chosen is None else self.chosen[indices]
+        return () if self.captions is None else (self.captions.drawn(indices, chances),)
 
     def divided(self, share: float) -> "tuple[Dataset, Dataset | None]":
         """Hold a part out, the same rows whatever a training's seed is; nothing is copied.
@@ -119,8 +140,9 @@ class Dataset:
         return replace(self, chosen=chosen, fingerprint=content)
 
     def facts(self) -> dict[str, Any]:
-        """What a recipe may ask of the data: the shape of a row and the number of classes."""
-        return {"shape": self.shape, "classes": len(self.classes)}
+        """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any."""
+        said = {} if self.captions is None else {"captions": self.captions.some()}
+        return {"shape": self.shape, "classes": len(self.classes), **said}
 
 
 def require_rows(name: str, values: np.ndarray) -> None:
@@ -169,25 +191,37 @@ def require_labels(name: str, count: int, labels: np.ndarray | None, classes: Se
         )
 
 
-def fingerprint(values: np.ndarray, labels: np.ndarray | None = None, classes: Sequence[str] = ()) -> str:
+def fingerprint(
+    values: np.ndarray,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+    captions: Captions | None = None,
+) -> str:
     """SHA-256 of content, cheap for any size: beyond 64 MiB only evenly spaced rows are read (labels always all).
 
     Args:
         values: Rows, shape (N, ...).
         labels: Class indices (N,), or None.
         classes: Names of the classes.
+        captions: What is said of the rows, or None.
 
     Returns:
         64 hexadecimal digits.
     """
     step = max(1, -(-values.nbytes // FINGERPRINTED))
-    sha = description(values.shape, str(values.dtype), labels, classes)
+    sha = description(values.shape, str(values.dtype), labels, classes, captions)
     for start in range(0, len(values), 1024 * step):
         sha.update(values[start : start + 1024 * step : step].tobytes())
     return sha.hexdigest()
 
 
-def description(shape: Sequence[int], kind: str, labels: np.ndarray | None, classes: Sequence[str]) -> "hashlib._Hash":
+def description(
+    shape: Sequence[int],
+    kind: str,
+    labels: np.ndarray | None,
+    classes: Sequence[str],
+    captions: Captions | None = None,
+) -> "hashlib._Hash":
     """Begin a fingerprint with everything but the rows.
 
     Args:
@@ -195,6 +229,7 @@ def description(shape: Sequence[int], kind: str, labels: np.ndarray | None, clas
         kind: Name of their type.
         labels: Class indices (N,), or None.
         classes: Names of the classes.
+        captions: What is said of the rows, or None.
 
     Returns:
         A SHA-256 that the rows are to be fed to.
@@ -202,4 +237,6 @@ def description(shape: Sequence[int], kind: str, labels: np.ndarray | None, clas
     sha = hashlib.sha256(repr((tuple(shape), kind, tuple(classes))).encode())
     if labels is not None:
         sha.update(labels.tobytes())
+    if captions is not None:
+        sha.update(captions.content)
     return sha

@@ -1,7 +1,7 @@
 """Prepared images: decoded once to ``uint8`` (N, H, W, C) in one memory-mappable ``.npy`` file, described beside it.
 
-``X.npy`` holds the images, ``X.labels.npy`` the labels, ``X.json`` what they are and the SHA-256 of their content. Each
-is written under a temporary name, flushed and renamed, the description last; so what is there is whole.
+``X.npy`` holds the images, ``X.labels.npy`` the labels, ``X.captions.json`` the captions, ``X.json`` what they are and
+the SHA-256 of their content. Each is written under a temporary name, flushed and renamed, the description last; so what is there is whole.
 """
 
 import io
@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from sparring.data.captions import Captions
 from sparring.data.dataset import Dataset, description
 from sparring.data.sources import Source, stamped
 from sparring.durable import written
@@ -80,7 +81,11 @@ def store(
         if source.labels is not None:
             with written(target.with_suffix(".labels.npy")) as file:
                 np.save(file, source.labels)
+        if source.captions is not None:
+            with written(target.with_suffix(".captions.json")) as file:
+                file.write(source.captions.content)
         facts = {"sparring": VERSION, "shape": shape, "classes": source.classes, "content": content}
+        facts |= {"captions": True} if source.captions is not None else {}
         with written(target.with_suffix(".json")) as file:
             file.write(json.dumps({"source": source.title, "stamp": source.stamp, **facts}).encode())
     except OSError as error:
@@ -109,7 +114,7 @@ def write_rows(
         if not shape:
             shape = (len(source), *image.shape)
             file.write(npy_head(shape))
-            sha = description(shape, "uint8", source.labels, source.classes)
+            sha = description(shape, "uint8", source.labels, source.classes, source.captions)
         content = image.tobytes()
         file.write(content)
         sha.update(content)
@@ -156,8 +161,14 @@ def opened(name: str, target: Path) -> Dataset:
     try:
         values = np.load(target, mmap_mode="r")
         labels = np.load(target.with_suffix(".labels.npy")) if facts and facts["classes"] else None
+        captions = _captions(target) if facts and facts.get("captions") else None
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{target} cannot be read ({error}): remove it and prepare the images again.") from error
     if facts is None or list(values.shape) != facts["shape"]:
         raise DataError(f"{target} does not fit its description: remove both and prepare the images again.")
-    return Dataset(name, values, labels, tuple(facts["classes"]), None, facts["content"])
+    return Dataset(name, values, labels, tuple(facts["classes"]), None, facts["content"], captions=captions)
+
+
+def _captions(target: Path) -> Captions:
+    """The captions beside a prepared file."""
+    return Captions(tuple(map(tuple, json.loads(target.with_suffix(".captions.json").read_bytes()))))

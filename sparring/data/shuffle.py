@@ -15,7 +15,7 @@ import numpy as np
 
 HALF_ROUNDS = 8
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: consecutive multiples are well spread
-ORDER, FLIP = 1, 2  # purposes, so that order and mirroring are independent
+ORDER, FLIP, CAPTION = 1, 2, 3  # purposes, so that order, mirroring and captions are independent
 
 
 def mixed(x: np.ndarray) -> np.ndarray:
@@ -105,3 +105,16 @@ def coins(positions: np.ndarray, seed: int) -> np.ndarray:
         bool (n,).
     """
     return hashed(seed, FLIP, positions.astype(np.uint64)) >> np.uint64(63) == 1
+
+
+def chances(positions: np.ndarray, seed: int) -> np.ndarray:
+    """Numbers that decide which caption is read, one for each position, independent of the order.
+
+    Args:
+        positions: Non-negative int64 (n,).
+        seed: Any integer.
+
+    Returns:
+        uint64 (n,).
+    """
+    return hashed(seed, CAPTION, positions.astype(np.uint64))

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from sparring.data.captions import Captions, captioned, spoken
 from sparring.data.files import Files
 from sparring.data.labels import Labelled, labelled
 from sparring.data.pictures import GREY, decoded, opened, pixels, quiet
@@ -38,6 +39,10 @@ class Source(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes; empty without labels."""
+
+    @property
+    def captions(self) -> Captions | None:
+        """What is said of each image, or None."""
 
     def __len__(self) -> int: ...
 
@@ -66,7 +71,13 @@ class Pictures:
     @property
     def stamp(self) -> str:
         """Changes when a file is added, removed, renamed, resized or touched, or the order is another."""
-        return stamped(self.title, self.names, list(self.files.entries.items()))
+        said = ["captions"] if spoken(self.files, self.names) else []
+        return stamped(self.title, self.names, list(self.files.entries.items()), *said)
+
+    @cached_property
+    def captions(self) -> Captions | None:
+        """What tables and texts say of each image, if they do."""
+        return captioned(self.files, self.names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -132,6 +143,7 @@ class Arrays:
         read: Called at most once, for images ``uint8`` (N, H, W, C) and labels int64 (N,) or None.
         classes: Names of the classes.
         border: Black pixels to put on every side, where the size asked for allows.
+        captions: What is said of each image, or None.
     """
 
     def __init__(
@@ -141,8 +153,10 @@ class Arrays:
         read: Callable[[], tuple[np.ndarray, np.ndarray | None]],
         classes: tuple[str, ...] = (),
         border: int = 0,
+        captions: Captions | None = None,
     ) -> None:
         self.title, self.stamp, self.read, self.classes, self.border = title, stamp, read, classes, border
+        self.captions = captions
 
     @cached_property
     def content(self) -> tuple[np.ndarray, np.ndarray | None]:

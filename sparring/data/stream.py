@@ -13,14 +13,16 @@ import torch
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
-from sparring.data.shuffle import coins, permuted
+from sparring.data.shuffle import chances, coins, permuted
 from sparring.errors import DataError
 
 AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is then negligible
 
 
 class Stream:
-    """Iterator of ``(images or points, labels…)`` on a device; images are ``float32`` (n, C, H, W) in [−1, 1].
+    """Iterator of ``(images or points, labels…, captions…)`` on a device; images are ``float32`` (n, C, H, W) in [−1, 1].
+
+    Of several captions of a row each visit draws one, a function of (seed, position), too.
 
     Args:
         dataset: Where the rows come from; it may be smaller than the batch.
@@ -78,7 +80,8 @@ class Stream:
             first = torch.where(flips[:, None, None, None], first.flip(-1), first)
         if first.dtype == torch.uint8:
             first = scaled(first)
-        return first, *(self.moved(label) for label in labels)
+        said = self.dataset.said(indices, chances(positions, self.seed))
+        return first, *(self.moved(told) for told in (*labels, *said))
 
     def ahead(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions and indices of the next call, int64 (rows,) each; worked out for several calls at once."""
