@@ -69,9 +69,8 @@ class Dataset:
         require_rows(self.name, self.values)
         require_labels(self.name, len(self.values), self.labels, self.classes)
         if self.captions is not None and len(self.captions) != len(self.values):
-            raise DataError(
-                f"{self.name} has captions for {len(self.captions)} of {len(self.values)} rows: give all some."
-            )
+            said, rows = len(self.captions), len(self.values)
+            raise DataError(f"{self.name} has captions for {said} rows, not for {rows}: give every row at least one.")
         if not self.fingerprint:
             content = fingerprint(self.values, self.labels, self.classes, self.captions)
             object.__setattr__(self, "fingerprint", content)

@@ -1,7 +1,8 @@
 """Prepared images: decoded once to ``uint8`` (N, H, W, C) in one memory-mappable ``.npy`` file, described beside it.
 
 ``X.npy`` holds the images, ``X.labels.npy`` the labels, ``X.captions.json`` the captions, ``X.json`` what they are and
-the SHA-256 of their content. Each is written under a temporary name, flushed and renamed, the description last; so what is there is whole.
+the SHA-256 of their content. Each is written under a temporary name, flushed and renamed, the description last; so what
+is there is whole.
 """
 
 import io

@@ -20,7 +20,7 @@ AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is 
 
 
 class Stream:
-    """Iterator of ``(images or points, labels…, captions…)`` on a device; images are ``float32`` (n, C, H, W) in [−1, 1].
+    """Iterator of ``(images or points, labels…, captions…)`` on a device; images: ``float32`` (n, C, H, W) in [−1, 1].
 
     Of several captions of a row each visit draws one, a function of (seed, position), too.
 
