@@ -569,3 +569,17 @@ def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
 
 def test_json_knows_no_infinity():
     assert plain({"a": (math.inf, -math.inf, math.nan, 1)}) == {"a": ["inf", "-inf", None, 1]}
+
+
+def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_path):
+    from sparring.compare import unlike
+
+    words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch", "8", "--seeds", "0"]
+    words += ["--width", "8", "--samples", "50", "--out", str(tmp_path / "duel")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "Not alike: The generators moved unlike often: nsgan 10, wgan-gp 2 times" in told
+    assert "moved unlike often" in (tmp_path / "duel" / "compare.md").read_text()
+    assert unlike({"a": {"G": 100.0}, "b": {"G": 109.0}}, {"a": {"D": 1}, "b": {"D": 9}}) == []
+    assert main(["compare", "nsgan", "--vary", "width=8,64", "--data", "ring", "--steps", "2", "--dry-run"]) == 0
+    assert "note: The networks are of unlike size" in capsys.readouterr().out

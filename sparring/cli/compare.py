@@ -117,7 +117,8 @@ def compare(words: list[str]) -> None:
     if given.only:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
         return
-    _require_playable(made, dataset)
+    for line in _require_playable(made, dataset):
+        say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell
         extractor_for(dataset.divided(given.hold_out)[0], device=str(parallel.device(given.device)))
     if given.dry_run:
@@ -152,18 +153,27 @@ def _lost(made: Sequence[Cell], name: str) -> NoReturn:
     raise RunError(f"There is no cell {name!r}: they are {', '.join(cell.name for cell in made)}.")
 
 
-def _require_playable(made: Sequence[Cell], dataset: Dataset) -> None:
-    """Refuses what cannot be built for this data now, not in the middle of the night; what else fails is the cell's."""
+def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
+    """Refuses what cannot be built for this data now, not in the middle of the night; what else fails is the cell's.
+
+    Returns what is not alike about the contestants.
+    """
+    from sparring.compare import unlike
     from sparring.record import game
 
+    sizes: dict[str, dict[str, float]] = {}
     facts = {"data": {"facts": dataset.facts()}, "seed": 0}
     for who in {cell.contestant.label: cell.contestant for cell in made}.values():
         try:
-            game({"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts})
+            built = game({"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts})
+            sizes[who.label] = {
+                name: sum(w.numel() for w in net.parameters()) for name, net in built.core.named_children()
+            }
         except SparringError as error:
             raise RunError(f"{who.label} cannot compete: {error}") from error
         except Exception:  # of a user's recipe
             continue
+    return unlike(sizes)
 
 
 def _train(made: Sequence[Cell], words: Sequence[str], jobs: int) -> None:

@@ -12,7 +12,7 @@ from sparring.compare.bouts import created, play
 from sparring.compare.cells import Budget, Cell, Contestant, Rules, cells
 from sparring.compare.costs import pilot
 from sparring.compare.crew import Progress, train_all
-from sparring.compare.outcomes import outcome
+from sparring.compare.outcomes import outcome, unlike
 from sparring.compare.page import save_pages
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "play",
     "save_pages",
     "train_all",
+    "unlike",
 ]

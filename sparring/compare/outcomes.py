@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -18,9 +18,11 @@ from sparring.compare.statistics import LEVEL, holm, over_training, spread, welc
 from sparring.errors import RunError
 from sparring.metrics import Score, require_same_protocol
 
-__all__ = ["outcome", "plain"]
+__all__ = ["outcome", "plain", "unlike"]
 
 Values = dict[str, Any]
+Counts = Mapping[str, float]
+ALIKE = 1.1  # times as many parameters or moves are still alike
 COLUMNS = ("min", "max", "mean", "SD")
 
 
@@ -60,6 +62,7 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
         "cells": told,
         "table": [_line(label, told, scores) for label in labels],
         "significance": {score.name: _pairs(score.name, labels, told) for score in scores},
+        "unlike": unlike(_means(told, "parameters"), _means(told, "updates")),
         "verdicts": {score.name: _verdict(score, labels, told) for score in scores},
     }
 
@@ -99,6 +102,40 @@ def _references(judged: Sequence[evaluate.Evaluation]) -> dict[str, dict[str, fl
     """The scores of real data and of noise, from the first cell that was judged at its end."""
     found = next((one.references for one in judged if one.references), {})
     return {name: _values(row) for name, row in found.items()}
+
+
+def unlike(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
+    """Says in what the contestants were not alike beyond what they are compared for.
+
+    Args:
+        parameters: Of each contestant, by network.
+        updates: Of each contestant, by player, if they have been trained.
+
+    >>> unlike({"a": {"G": 100, "D": 100}, "b": {"G": 105, "D": 100}, "c": {"G": 400, "D": 100}})
+    ['The networks are of unlike size: a 200, b 205, c 500 parameters; --network and --width make them alike.']
+    """
+    found, sizes = [], {label: sum(counts.values()) for label, counts in parameters.items()}
+    if sizes and max(sizes.values()) > ALIKE * min(sizes.values()):
+        told = ", ".join(f"{label} {size:,.0f}" for label, size in sizes.items())
+        found.append(f"The networks are of unlike size: {told} parameters; --network and --width make them alike.")
+    moves = {label: counts["G"] for label, counts in (updates or {}).items() if "G" in counts}
+    if moves and max(moves.values()) > ALIKE * min(moves.values()):
+        told = ", ".join(f"{label} {count:,.0f}" for label, count in moves.items())
+        found.append(
+            f"The generators moved unlike often: {told} times; the same --steps would have been the same moves."
+        )
+    return found
+
+
+def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
+    """Mean counts of every contestant's finished cells."""
+    labels = dict.fromkeys(one["label"] for one in told if one["state"] == "finished")
+    every = {label: [one[fact] for one in _of(label, told) if one[fact]] for label in labels}
+    return {
+        label: {name: spread([row[name] for row in rows]).mean or 0.0 for name in rows[0]}
+        for label, rows in every.items()
+        if rows
+    }
 
 
 def _of(label: str, told: Sequence[Values]) -> list[Values]:

@@ -103,11 +103,12 @@ def _cells(result: Values) -> Table:
 
 
 def verdicts(result: Values) -> Iterator[str]:
-    """Yields for each score in a few sentences who is best, and how sure that is.
+    """Yields what makes the comparison unfair, then for each score who is best, and how sure that is.
 
     Args:
         result: What `sparring.compare.outcome` returned.
     """
+    yield from (f"Not alike: {line}" for line in result["unlike"])
     for score, verdict in result["verdicts"].items():
         (line,) = (line for line in result["table"] if line["label"] == verdict["best"])
         words = {
