@@ -216,6 +216,14 @@ class Recodes(Protocol):
 
 
 @runtime_checkable
+class Words(Protocol):
+    """The ability to draw what a sentence says."""
+
+    def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
+        """Returns rows of noise that ask for sentences, told as rows of word codes, and else are as they were."""
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """The ability to map data to codes."""
 

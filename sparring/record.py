@@ -146,7 +146,7 @@ def game(record: Record) -> Game:
     function = declared(record["recipe"])
     chosen = settings(function, record["arguments"])
     known = {**record["data"]["facts"], "shape": tuple(record["data"]["facts"]["shape"])}
-    facts = {name: known[name] for name in FACTS if name in signature(function).parameters}
+    facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
     aids = built(Aids, record.get("aids", {}))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(mix(record["seed"], -1))

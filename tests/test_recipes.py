@@ -9,6 +9,7 @@ from torch import nn
 from runs import tiny
 from sparring.arguments import declared, settings
 from sparring.check import check_game
+from sparring.data.captions import told
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
 from sparring.games.gan import GAN
@@ -26,6 +27,18 @@ CASES = [
 ]
 
 
+SAID = ("a red heart", "a blue heart", "one dog", "two dogs")
+
+
+def known(name):
+    """What a recipe is told of the data besides its shape, and what its batches hold besides images."""
+    if RECIPES[name].needs.startswith("labelled"):
+        return {"classes": 3}, (torch.arange(4) % 3,)
+    if RECIPES[name].needs.startswith("captioned"):
+        return {"captions": SAID}, (told(SAID),)
+    return {}, ()
+
+
 def batches(shape, n=4):
     generator = torch.Generator().manual_seed(0)
     while True:
@@ -41,9 +54,8 @@ def small(name, shape, **facts):
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_every_recipe_keeps_the_rules(name, shape):
-    facts, data = {}, batches(shape)
-    if RECIPES[name].needs.startswith("labelled"):
-        facts, data = {"classes": 3}, ((x, torch.arange(4) % 3) for (x,) in data)
+    facts, conditions = known(name)
+    data = ((x, *conditions) for (x,) in batches(shape))
     game = small(name, shape, **facts)
     seen = check_game(game, data)
     moves = getattr(game, "critic_steps", 1), getattr(game, "generator_steps", 1)
@@ -103,6 +115,7 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
     "stylegan2": (2.5e-3 * 16 / 17, (0.0, 0.99 ** (16 / 17)), 1),  # R1 is paid at every 16th step only
     "realness": (2e-4, (0.5, 0.999), 1),
     "r3gan": (2e-4, (0.0, 0.99), 1),
+    "stackgan": (2e-4, (0.5, 0.999), 1),
     "vae": (1e-3, (0.9, 0.999), 1),  # of E and G; there is no D
     "vae-gan": (3e-4, None, 1),  # E's
     "bigan": (2e-4, (0.5, 0.999), 1),
@@ -113,7 +126,7 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_settings_are_the_papers(name):
     rate, betas, critic_steps = PAPER[name]
-    game = small(name, (1, 32, 32), **({"classes": 3} if RECIPES[name].needs.startswith("labelled") else {}))
+    game = small(name, (1, 32, 32), **known(name)[0])
     (group,) = next(iter(game.players().values())).param_groups
     assert group["lr"] == pytest.approx(rate)
     assert betas is None or group["betas"] == pytest.approx(betas)

@@ -1,0 +1,144 @@
+"""StackGAN: images of what a sentence says, coarse ones first, then the same again in twice the size.
+
+    stage I    x̃ = G(z, c)                                z ~ N(0, I), c drawn around φ, images of half the side
+    stage II   x̃ = G₂(G(z, c), c₂)                        G held fixed, in evaluation mode
+    D minimises  mean_h R(D_h(x, φ)) + [Σ_h F(D_h(x̃, φ)) + F(D_match(x, φ′))] / (heads + 1)
+    G minimises  Σ_h R(D_h(x̃, φ)) + λ KL(N(μ, σ²) ‖ N(0, I)) / dims
+
+R and F are the cross-entropies of "fits" and of "does not". In stage I D has one head, "does x match φ?", which makes
+its loss the matching-aware one of Reed et al. (2016); in stage II also "is x real?", of which a wrong pair (x, φ′) says
+nothing (Zhang et al., 2017 and 2019; weights of the authors' code, whose KL is a mean over coordinates, too).
+
+A wrong pair must be wrong: φ′ is drawn from those of the batch with another caption *and* another image; a row that
+has none is left out. D reads φ by itself, since G's conditions hardly tell captions apart at first. T may be fixed, or
+learn for some rounds to tell which caption belongs to which image E(x), by a margin (Reed et al., 2016, equation 2):
+
+    T, E minimise   mean_ij [1 + s_ij − s_ii]₊ + [1 + s_ji − s_ii]₊,    s = ⟨E(x_i), T(words_j)⟩ / √features
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.optim import Optimizer
+
+from sparring.game import Data, Move, Optimiser, evaluation
+from sparring.games.pairs import different, mismatched, structured
+from sparring.games.posterior import drawn
+from sparring.games.sentences import SentenceGame
+from sparring.likelihood import kl_to_prior
+
+
+class Second(NamedTuple):
+    """The second stage: its players, the step at which it takes over, how images are halved and doubled.
+
+    G: images of stage I, (N, condition) -> (N, *shape), with a buffer ``begun``. D: images and captions -> (N, 2).
+    """
+
+    G: nn.Module
+    D: nn.Module
+    begins: int
+    down: Callable[[Tensor], Tensor]
+    up: Callable[[Tensor], Tensor]
+
+
+class Reading(NamedTuple):
+    """How T learns: with E, images (N, *shape) -> (N, features); for how many rounds; by which optimiser."""
+
+    E: nn.Module
+    rounds: int
+    learn: Optimiser
+
+
+class StackGAN(SentenceGame):
+    """D, then G: of stage I, and from a step on of stage II.
+
+    Args:
+        text: T, see `SentenceGame`.
+        G: Stage I, (N, latent), (N, condition) -> images; see `SentenceGame`.
+        D: Critic of stage I's images and captions (N, features), (N, heads), matching first.
+        divergence: λ.
+        second: The second stage, if any.
+        reading: How T learns; None if it is fixed.
+        settings: The captions of noise, the optimisers of D and G of either stage, and the schedule.
+    """
+
+    def __init__(
+        self,
+        text: nn.Module,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        divergence: float = 1.0,
+        second: Second | None = None,
+        reading: Reading | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(text, G, D, **settings)
+        self.divergence, self.second, self.reading = divergence, second, reading
+        self.G2: Any = second and second.G
+        self.D2: Any = second and second.D
+        self.E: Any = reading and reading.E
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D and G, of D2 and G2 where there are two stages, and of T where it learns."""
+        second = {"D2": self._critic(self.D2), "G2": self._generator(self.G2)} if self.second else {}
+        text = {"T": self.reading.learn(nn.ModuleList([self.text, self.E]))} if self.reading else {}
+        return {**super().players(), **second, **text}
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling reads words, and draws with one generator or with two."""
+        return ("text", "G", "G2") if self.second else ("text", "G")
+
+    def critics(self) -> tuple[str, ...]:
+        """D, and D2 where there are two stages."""
+        return ("D", "D2") if self.second else ("D",)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Lets T learn at first; then plays D and G of the stage whose time it is."""
+        x, codes = self.told(data)
+        apart = different(x, codes)
+        if self.reading and step < self.reading.rounds:
+            yield Move("T", matching=structured(self.E(x), self.text(codes), apart))
+        x, D, stage = self.staged(x, step)
+        with torch.no_grad():
+            phi = self.text(codes)
+            fake, _ = self.drawn(phi, stage)
+        wrong, there = mismatched(apart)
+        real, false, misfit = D(x, phi), D(fake, phi), softplus(D(x, phi[wrong])[:, 0]) * there
+        parts = 1 + real.shape[1]
+        adversarial = softplus(-real).mean() + softplus(false).sum(1).mean() / parts
+        yield Move(f"D{stage}", adversarial=adversarial, matching=misfit.sum() / there.sum().clamp_min(1) / parts)
+        fake, far = self.drawn(phi, stage)
+        yield Move(f"G{stage}", adversarial=softplus(-D(fake, phi)).sum(1).mean(), divergence=self.divergence * far)
+
+    def staged(self, x: Tensor, step: int) -> tuple[Tensor, Any, str]:
+        """Returns what the stage's critic is shown of x, that critic, and what its players' names end in."""
+        if self.second is None or step < self.second.begins:
+            return (self.second.down(x) if self.second else x), self.D, ""
+        self.G2.begun.fill_(True)
+        return x, self.D2, "2"
+
+    def drawn(self, phi: Tensor, stage: str) -> tuple[Tensor, Tensor]:
+        """Draws a sample of each caption by the stage; and returns its conditions' divergence, a coordinate."""
+        start, G = self.z(len(phi)), self.G2 if stage else self.G
+        if stage:
+            with evaluation(self.G):
+                start = self.G(start, drawn(*self.G.augment(phi)))
+        mean, log_variance = G.augment(phi)
+        return G(start, drawn(mean, log_variance)), kl_to_prior(mean, log_variance).mean() / mean.shape[1]
+
+    def generators(self) -> tuple[Any, ...]:
+        """Returns G, and G2 where there are two stages."""
+        return (self.G, self.G2) if self.second else (self.G,)
+
+    def paint(self, z: Tensor, conditions: list[Tensor]) -> Tensor:
+        """Draws by stage I, and refines by stage II once its training has begun; before, only the size is doubled."""
+        x = self.G(z, conditions[0])
+        if self.second is None:
+            return x
+        return self.G2(x, conditions[1]) if self.G2.begun else self.second.up(x)

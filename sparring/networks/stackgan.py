@@ -1,0 +1,183 @@
+"""The networks of StackGAN's two stages, at any size (Zhang et al., 2017, section 3, and the authors' code).
+
+A caption's vector φ becomes a normal distribution of conditions, of which a generator gets a draw c. Stage I makes an
+image of z and c; stage II reads a stage-I image of half the side, and c once more, and draws what is missing. A critic
+reads φ itself through a layer of its own, laid over every position of its last feature map.
+
+The critics have no batch norm, which would tell a batch of wrong pairs by its company; their weights are He's.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from sparring.errors import DataError
+from sparring.layers.init import dcgan, he_uniform
+from sparring.layers.resample import UpConv
+from sparring.layers.residual import Residual
+from sparring.networks.roles import Shape
+from sparring.networks.sizes import doublings
+
+__all__ = ["FirstGenerator", "PairCritic", "SecondGenerator"]
+
+
+class _Augmenting(nn.Module):
+    """A generator with a layer that makes conditions of captions; no activation, for σ must fall below 1."""
+
+    def __init__(self, shape: Shape, features: int, condition: int) -> None:
+        super().__init__()
+        self.shape, self.condition = tuple(shape), condition
+        self.conditions = nn.Linear(features, 2 * condition)
+
+    def augment(self, phi: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the conditions of captions (N, features), (N, condition) each."""
+        mean, log_variance = self.conditions(phi).chunk(2, 1)
+        return mean, log_variance
+
+
+class FirstGenerator(_Augmenting):
+    """Stage I: from z and c to 4 × 4, then up-sampling, convolution, batch norm and ReLU for every doubling, tanh.
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        features: Coordinates of a caption.
+        latent: Coordinates of z.
+        condition: Coordinates of c.
+        width: Channels of the largest feature map; the smallest has as many for each halving of the side.
+
+    Example:
+        >>> G = FirstGenerator((3, 16, 16), 64, latent=8, condition=4, width=8)
+        >>> G(torch.randn(5, 8), torch.randn(5, 4)).shape, G.augment(torch.randn(5, 64))[0].shape
+        (torch.Size([5, 3, 16, 16]), torch.Size([5, 4]))
+    """
+
+    def __init__(self, shape: Shape, features: int, latent: int = 100, condition: int = 128, width: int = 96) -> None:
+        super().__init__(shape, features, condition)
+        self.latent, stages = latent, doublings(shape, "StackGAN")
+        channels = [width * 2**i for i in reversed(range(stages + 1))]
+        first = [nn.Linear(latent + condition, 16 * channels[0], bias=False), nn.Unflatten(1, (channels[0], 4, 4))]
+        self.body = nn.Sequential(*first, nn.BatchNorm2d(channels[0]), nn.ReLU(), *_growing(channels, shape[0]))
+        self.body.apply(dcgan)
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        """Draw one image for each row of z (N, latent) and c (N, condition)."""
+        return self.body(torch.cat([z, c], 1))
+
+
+class SecondGenerator(_Augmenting):
+    """Stage II: reads a coarse image down to a quarter of its side, meets c, residual blocks, and up again; tanh.
+
+    Args:
+        shape: (C, H, W) of the fine image, H = W a power of two from 16 to 256.
+        features: Coordinates of a caption.
+        condition: Coordinates of c.
+        width: Channels of the largest feature map.
+        blocks: Residual blocks; the paper has 4 at 256 × 256.
+
+    Attributes:
+        begun: Whether its training has begun: until then nobody should look at what it draws.
+
+    Example:
+        >>> G = SecondGenerator((3, 32, 32), 64, condition=4, width=8)
+        >>> G(torch.randn(5, 3, 16, 16), torch.randn(5, 4)).shape
+        torch.Size([5, 3, 32, 32])
+    """
+
+    begun: Tensor
+
+    def __init__(self, shape: Shape, features: int, condition: int = 128, width: int = 96, blocks: int = 2) -> None:
+        super().__init__(shape, features, condition)
+        self.register_buffer("begun", torch.tensor(False))
+        wide = 4 * width
+        down = [nn.Conv2d(shape[0], width, 3, padding=1), nn.ReLU()]
+        for narrow in (width, 2 * width):
+            down += [nn.Conv2d(narrow, 2 * narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * narrow), nn.ReLU()]
+        self.down = nn.Sequential(*down)
+        meet = [nn.Conv2d(wide + condition, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
+        alike = [_alike(wide) for _ in range(blocks)]
+        self.body = nn.Sequential(*meet, *alike, *_growing([wide, wide // 2, wide // 4, wide // 8], shape[0]))
+        self.down.apply(dcgan)
+        self.body.apply(dcgan)
+
+    def forward(self, coarse: Tensor, c: Tensor) -> Tensor:
+        """Refine images (N, C, H / 2, W / 2), told c (N, condition), to (N, C, H, W)."""
+        seen = self.down(coarse)
+        return self.body(torch.cat([seen, c[:, :, None, None].expand(-1, -1, *seen.shape[2:])], 1))
+
+
+class PairCritic(nn.Module):
+    """D(x, φ): does the caption match the image? And, with two heads, is the image real, whatever is said of it?
+
+    Args:
+        shape: (C, H, W), H = W a power of two from 8 to 256.
+        features: Coordinates of a caption.
+        condition: Coordinates of what its own layer makes of the caption.
+        width: Channels of the largest feature map.
+        heads: 1, or 2 for both questions.
+
+    Example:
+        >>> PairCritic((3, 16, 16), 64, 4, 8, heads=2)(torch.randn(5, 3, 16, 16), torch.randn(5, 64)).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(self, shape: Shape, features: int, condition: int = 128, width: int = 96, heads: int = 1) -> None:
+        super().__init__()
+        channels = [width * 2**i for i in range(doublings(shape, "StackGAN"))]
+        self.shape, wide = tuple(shape), channels[-1]
+        layers = [layer for ends in pairwise([shape[0], *channels]) for layer in _halving(*ends)]
+        self.trunk = nn.Sequential(*layers)
+        self.read = nn.Sequential(nn.Linear(features, condition), nn.LeakyReLU(0.2))
+        meet = [nn.Conv2d(wide + condition, wide, 3, padding=1), nn.LeakyReLU(0.2)]
+        self.match = nn.Sequential(*meet, nn.Conv2d(wide, 1, 4), nn.Flatten())
+        self.real = nn.Sequential(nn.Conv2d(wide, 1, 4), nn.Flatten()) if heads == 2 else None
+        self.apply(he_uniform)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the trunk sees in x, flattened, whatever its caption."""
+        return self.trunk(x).flatten(1)
+
+    def forward(self, x: Tensor, phi: Tensor) -> Tensor:
+        """Score pairs of x (N, *shape) and captions (N, features): (N, heads), matching first.
+
+        Raises:
+            ValueError: If x is not (N, *shape).
+        """
+        if x.shape[1:] != self.shape:
+            raise ValueError(f"this critic takes data (N, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}.")
+        seen, said = self.trunk(x), self.read(phi)[:, :, None, None]
+        match = self.match(torch.cat([seen, said.expand(-1, -1, *seen.shape[2:])], 1))
+        return match if self.real is None else torch.cat([match, self.real(seen)], 1)
+
+
+def half(shape: Shape) -> Shape:
+    """The shape of stage I's images where stage II doubles their sides.
+
+    Args:
+        shape: (C, H, W) of stage II's.
+
+    Raises:
+        DataError: If half of it is too small.
+    """
+    doublings(shape, "StackGAN")
+    if shape[1] < 16:
+        raise DataError(f"StackGAN's second stage needs images of 16 × 16 at least, not {shape}: pass --size 32.")
+    return (shape[0], shape[1] // 2, shape[2] // 2)
+
+
+def _growing(channels: list[int], colours: int) -> list[nn.Module]:
+    """Doublings of the side with ever fewer channels, and the image."""
+    layers: list[nn.Module] = []
+    for wide, narrow in pairwise(channels):
+        layers += [UpConv(wide, narrow, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
+    return [*layers, nn.Conv2d(channels[-1], colours, 3, padding=1), nn.Tanh()]
+
+
+def _halving(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(0.2)]
+
+
+def _alike(channels: int) -> nn.Module:
+    first = [nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+    second = [nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)]
+    return nn.Sequential(Residual(nn.Sequential(*first, *second), nn.Identity()), nn.ReLU())

@@ -1,0 +1,76 @@
+"""The recipe of images from sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from sparring.data.captions import told
+from sparring.errors import DataError
+from sparring.games.stackgan import Reading, Second, StackGAN
+from sparring.layers.pyramid import down, up
+from sparring.networks.dcgan import DCGANCritic
+from sparring.networks.roles import Shape
+from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator, half
+from sparring.networks.text import HashedWords, RecurrentWords
+from sparring.recipes.settings import PENALISED, Adam, channels_last
+
+
+def stackgan(
+    shape: Shape,
+    captions: Sequence[str] | None = None,
+    *,
+    refine_from: int | None = None,
+    text: Literal["hashed", "recurrent"] = "hashed",
+    reading: int = 2000,
+    features: int = 128,
+    latent: int = 100,
+    condition: int = 128,
+    width: int = 96,
+    divergence: float = 1.0,
+    critic: Adam = Adam(),
+    generator: Adam = Adam(),
+) -> StackGAN:
+    """StackGAN: draws what a sentence says, in one stage or in two (Zhang et al., 2017); learns from captioned images.
+
+    Args:
+        shape: (C, H, W), square, a power of two from 8 to 256; with two stages from 16.
+        captions: Some captions of the data, for samples that nobody gave a sentence.
+        refine_from: The step from which on a second stage refines images of half the side, which the first stage has
+            learned until then; one stage makes whole images unless told.
+        text: hashed reads the words by fixed random signs; recurrent learns to, from the data's own captions.
+        reading: Rounds in which the recurrent reader learns.
+        features: Coordinates of a caption; the paper has 1024, of a reader trained on millions of images.
+        latent: Coordinates of the noise z.
+        condition: Coordinates of what the networks make of a caption.
+        width: Channels of the largest feature map.
+        divergence: Weight of the divergence of conditions from N(0, I); 1 in the paper and 2 in its code.
+        critic: How the critic of either stage learns.
+        generator: How the generator of either stage learns.
+
+    Raises:
+        DataError: If the data has no captions.
+    """
+    if not captions:
+        raise DataError(
+            "StackGAN needs captions: put a metadata.jsonl with file_name and text to the images, or a.txt."
+        )
+    size = shape if refine_from is None else half(shape)
+    second = None
+    if refine_from is not None:
+        G2 = channels_last(SecondGenerator(shape, features, condition, width))
+        D2 = channels_last(PairCritic(shape, features, condition, width, heads=2))
+        second = Second(G2, D2, refine_from, down, up)
+    learns = text == "recurrent"
+    E = DCGANCritic(shape, width // 2, PENALISED.norm, bias=True, outcomes=features) if learns else None
+    return StackGAN(
+        RecurrentWords(features) if learns else HashedWords(features),
+        channels_last(FirstGenerator(size, features, latent, condition, width)),
+        channels_last(PairCritic(size, features, condition, width)),
+        captions=told(captions),
+        divergence=divergence,
+        second=second,
+        reading=None if E is None else Reading(channels_last(E), reading, Adam(1e-3, (0.9, 0.999))),
+        critic=critic,
+        generator=generator,
+    )
