@@ -23,6 +23,7 @@ FLOORS = [
         "sampling",
         "exploring",
         "codes",
+        "sentences",
         "encoding",
         "evidence",
         "scores",

@@ -38,6 +38,7 @@ def sample(
     run: RunFolder,
     seeds: str | None = None,
     label: str | None = None,
+    text: str | None = None,
     grid: Literal["classes"] | None = None,
     truncation: float = 1.0,
     out: Path = Path("samples.png"),
@@ -51,6 +52,7 @@ def sample(
         run: The run's folder.
         seeds: Numbers and ranges, such as 0-63,70; 0-63, or 0-7 for a grid of classes, unless told.
         label: Draws all of them as this class, by its name or number.
+        text: Draws all of them as this sentence says, such as "a red heart".
         grid: classes draws every seed as every class: a row has one z, a column one class.
         truncation: Below 1 more typical samples, above 1 more daring ones.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
@@ -58,11 +60,13 @@ def sample(
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import codes, pictures, sampling
+    from sparring import codes, pictures, sampling, sentences
     from sparring.state import load
 
     if label is not None and grid is not None:
         raise DataError("A grid of classes draws every class: leave --label out, or --grid.")
+    if text is not None and (label is not None or grid is not None):
+        raise DataError("A sentence says all that is to be seen: leave --text out, or --label and --grid.")
     numbers = sampling.parse_seeds(seeds or ("0-7" if grid else "0-63"))
     game, names = load(run, device=device, checkpoint=checkpoint), [f"{number:06d}" for number in numbers]
     if grid:
@@ -72,6 +76,9 @@ def sample(
     elif label is not None:
         chosen = codes.class_named(label, codes.class_names(run))
         drawn = codes.of_class(game, numbers, chosen, truncation=truncation)
+    elif text is not None:
+        drawn = sentences.of_sentence(game, numbers, text, truncation=truncation)
+        tell_strangers(run, text)
     else:
         drawn = sampling.samples(game, numbers, truncation=truncation)
     if out.suffix and not out.is_dir():
@@ -82,10 +89,24 @@ def sample(
     say(f"{len(names)} samples are in {out}, one file a sample.")
 
 
+def tell_strangers(run: Path, *texts: str) -> None:
+    """Says which words of sentences a run has never read; it draws them all the same.
+
+    Args:
+        run: The run's folder.
+        texts: The sentences.
+    """
+    from sparring.sentences import strangers
+
+    if unknown := strangers(run, *texts):
+        say(f"The captions that {run} learned from never say: {', '.join(unknown)}.")
+
+
 def interpolate(
     run: RunFolder,
     seeds: str | None = None,
     labels: str | None = None,
+    texts: tuple[str, ...] = (),
     frames: int = 60,
     out: Path = Path("walk.gif"),
     rate: float = 20.0,
@@ -94,12 +115,13 @@ def interpolate(
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
-    """Films a walk from seed to seed and back, along arcs in the space of noise; or between classes, or two images.
+    """Films a walk from seed to seed and back, along arcs in the space of noise; or by classes, sentences, two images.
 
     Args:
         run: The run's folder.
-        seeds: What is visited; 0,1,2, or for a walk between classes 0, unless told.
+        seeds: What is visited; 0,1,2, or for a walk between classes or sentences 0, unless told.
         labels: Classes to walk between, by name or number, such as 3,8, with the z of one seed.
+        texts: Sentences to walk between, such as "a red heart" "a blue heart", with all else of one seed.
         frames: Pictures in the film.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         rate: Pictures a second.
@@ -108,24 +130,30 @@ def interpolate(
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import codes, pictures, sampling
+    from sparring import codes, pictures, sampling, sentences
     from sparring.state import load
 
+    if labels and texts:
+        raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
     if images:
         from sparring.cli.encoding import between
 
         between(run, images, frames, out, rate, checkpoint, device)
         return
     game = load(run, device=device, checkpoint=checkpoint)
-    numbers = sampling.parse_seeds(seeds or ("0" if labels else "0,1,2"))
-    if labels is None:
+    numbers = sampling.parse_seeds(seeds or ("0" if labels or texts else "0,1,2"))
+    if labels is None and not texts:
         way = sampling.walk(game, numbers, frames, truncation=truncation)
     elif len(numbers) > 1:
         raise DataError(
-            f"A walk between classes keeps one z, not {len(numbers)}: give one seed, or leave --labels out."
+            f"A walk between {'sentences' if texts else 'classes'} keeps one z, not {len(numbers)}: give one seed, "
+            f"or leave --{'texts' if texts else 'labels'} out."
         )
+    elif texts:
+        way = sentences.sentence_walk(game, numbers[0], texts, frames, truncation=truncation)
+        tell_strangers(run, *texts)
     else:
-        visited = [codes.class_named(label, codes.class_names(run)) for label in labels.split(",")]
+        visited = [codes.class_named(label, codes.class_names(run)) for label in (labels or "").split(",")]
         way = codes.class_walk(game, numbers[0], visited, frames, truncation=truncation)
     say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
 
