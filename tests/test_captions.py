@@ -13,6 +13,8 @@ from PIL import Image
 
 from sparring.data import Dataset, Stream, load, prepare
 from sparring.data.captions import Captions, codes, told, words
+from sparring.data.files import open_files
+from sparring.data.sources import Pictures, stamped
 from sparring.errors import DataError
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -63,6 +65,17 @@ def test_captions_found_later_or_changed_make_another_data_set(tmp_path):
     second = load(folder, cache=cache)
     assert second.captions.texts[0] == ("a crimson square",)
     assert len({plain.fingerprint, first.fingerprint, second.fingerprint}) == 3
+
+
+def test_what_was_prepared_before_captions_were_read_is_not_taken_for_captioned(tmp_path):
+    folder = pictures(tmp_path / "data")
+    as_lines(folder)
+    files = open_files(folder)
+    source = Pictures(files)
+    assert source.stamp != stamped(source.title, source.names, list(files.entries.items()))
+    (folder / "metadata.jsonl").unlink()
+    files = open_files(folder)
+    assert Pictures(files).stamp == stamped(source.title, source.names, list(files.entries.items()))
 
 
 def test_a_table_names_files_from_its_own_folder_and_only_the_training_split_counts(tmp_path):

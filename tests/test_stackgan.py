@@ -19,10 +19,11 @@ from sparring.layers.pyramid import down, up
 from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator
 from sparring.networks.text import HashedWords
 from sparring.recipes.sentences import stackgan
+from sparring.recipes.settings import Adam
 from sparring.run import Run
 from sparring.sampling import samples
 from sparring.state import gathered, load
-from sparring.trainer import owned, update
+from sparring.trainer import owned, train, update
 
 SHAPE = (1, 16, 16)
 SAID = ("a red heart", "a blue heart", "one dog", "two dogs")
@@ -61,7 +62,7 @@ class Fixed(nn.Module):
         return self.score(first, second) + 0 * self.weight
 
 
-def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergence=1.0):
+def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergence=1.0, data=None):
     """The moves of a round between stubs."""
     G, G2 = Fixed(mean, log_variance, side=8 if two else 16), Fixed(mean, log_variance)
     D = Fixed(score=score)
@@ -76,7 +77,9 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergen
         second=second,
         **player,
     )
-    return {move.player: {k: v.item() for k, v in move.terms.items()} for move in fixed.round(captioned(said), 0)}
+    return {
+        move.player: {k: v.item() for k, v in move.terms.items()} for move in fixed.round(data or captioned(said), 0)
+    }
 
 
 def test_a_critic_that_knows_nothing_pays_two_log_two_in_either_stage():
@@ -143,7 +146,9 @@ def test_rows_without_a_wrong_caption_are_left_out():
     assert moves["D"] == pytest.approx({"adversarial": 1.5 * LN2, "matching": 0.0})
     _, there = mismatched(different(torch.rand(3, 1, 8, 8), told(["a", "a", "a"])))
     assert not there.any()
-    moves = by_hand(lambda x, phi: torch.zeros(len(x), 1), said=("a heart", "a dog"))
+    x, codes = next(captioned(("a heart", "a heart", "a dog")))
+    x[2] = x[0]  # so that of the first row the one has its caption and the other its image
+    moves = by_hand(lambda x, phi: torch.zeros(len(x), 1), data=iter([(x, codes)]))
     assert moves["D"]["matching"] == pytest.approx(0.5 * LN2), "the mean is over rows that have one"
 
 
@@ -316,3 +321,37 @@ def test_a_run_of_both_stages_resumes_bit_for_bit_and_samples_without_its_data(t
         path.unlink()
     assert samples(load(tmp_path / "straight", device="cpu"), [0, 1]).shape == (2, 3, 16, 16)
     assert straight.record["data"]["words"] == ["a", "blue", "dog", "dogs", "heart", "one", "red", "two"]
+
+
+# --- learning
+
+
+def asked(game):
+    """How much redder samples of "a red square" are than those of "a blue square", from −2 to 2."""
+    game.eval()
+    with seeded(7):
+        noise = game.noise(32)
+    red, blue = (game.sample(32, noise=game.worded(noise, told([f"a {name} square"]))) for name in ("red", "blue"))
+    game.train()
+    return ((red[:, 0] - red[:, 2]).mean() - (blue[:, 0] - blue[:, 2]).mean()).item() / 2
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_the_colour_that_is_asked_for_is_drawn_and_not_where_captions_are_at_random(truth):
+    def coloured():
+        generator = torch.Generator().manual_seed(0)
+        while True:
+            red = torch.rand(16, generator=generator) < 0.5
+            x = 2 * torch.stack([red, red & False, ~red], 1).float()[:, :, None, None].expand(-1, -1, 8, 8) - 1
+            said = red if truth else torch.rand(16, generator=generator) < 0.5
+            yield (
+                x + 0.1 * torch.randn(x.shape, generator=generator),
+                told([f"a {'red' if one else 'blue'} square" for one in said]),
+            )
+
+    torch.manual_seed(0)
+    captions, learn = ("a red square", "a blue square"), {"critic": Adam(1e-3), "generator": Adam(1e-3)}
+    game = stackgan((3, 8, 8), captions, width=16, condition=8, latent=5, features=16, **learn)
+    for _ in train(game, coloured(), 80):
+        continue
+    assert (asked(game) > 1) == truth

@@ -1,0 +1,74 @@
+"""The mutations of captions, of what reads them, of StackGAN and of what is done with sentences, as in `mutants`."""
+
+CAPTIONS, TEXT, STACKGAN, SENTENCES = (
+    f"tests/test_{name}.py" for name in ("captions", "text", "stackgan", "sentences")
+)
+
+MUTANTS = [
+    # captions: which image, which of several, what makes another data set
+    ("data/captions.py", "str(folder / name), text)", "name, text)", CAPTIONS),
+    ("data/captions.py", "chances % (last - first)", "0 * chances % (last - first)", CAPTIONS),
+    ("data/captions.py", "1 + zlib.crc32(word.encode())", "1 + hash(word) % 2**32", CAPTIONS),
+    (
+        "data/dataset.py",
+        "return () if self.captions is None else (self.captions.drawn(indices, ",
+        "return () if self.captions is None else (self.captions.drawn(np.sort(indices), ",
+        CAPTIONS,
+    ),
+    ("data/dataset.py", "        sha.update(captions.content)\n", "        pass\n", CAPTIONS),
+    ("data/sources.py", '["captions"] if spoken(self.files, self.names) else []', "[]", CAPTIONS),
+    ("data/stream.py", "chances(positions, self.seed)", "chances(indices, self.seed)", CAPTIONS),
+    # readers: order, padding, the last word
+    ("networks/text.py", "scrambled(codes[:, :-1]) + (codes[:, 1:] & MASK)", "codes[:, :-1] + codes[:, 1:]", TEXT),
+    ("networks/text.py", "clamp_min(1).sqrt()", "clamp_min(1)", TEXT),
+    ("networks/text.py", "self.signs(pairs, there[:, 1:]) / 2", "self.signs(pairs, there[:, :-1]) / 2", TEXT),
+    (
+        "networks/text.py",
+        "last = (there.sum(1) - 1).clamp_min(0)",
+        "last = there.sum(1) * 0 + codes.shape[1] - 1",
+        TEXT,
+    ),
+    # StackGAN: signs, weights, who is frozen, what is wrong
+    (
+        "games/stackgan.py",
+        "real, false, misfit = D(x, phi), D(fake, phi), softplus(D(",
+        "real, false, misfit = D(x, phi), D(fake, phi), softplus(-D(",
+        STACKGAN,
+    ),
+    ("games/stackgan.py", "D(x, phi[wrong])[:, 0]", "D(x, phi[wrong])[:, -1]", STACKGAN),
+    ("games/stackgan.py", "D(x, phi[wrong])[:, 0]", "D(x, phi)[:, 0]", STACKGAN),
+    ("games/stackgan.py", "softplus(false).sum(1).mean() / parts", "softplus(false).sum(1).mean()", STACKGAN),
+    ("games/stackgan.py", "softplus(-real).mean()", "softplus(-real).sum(1).mean()", STACKGAN),
+    ("games/stackgan.py", "adversarial=softplus(-D(fake, phi))", "adversarial=softplus(D(fake, phi))", STACKGAN),
+    ("games/stackgan.py", "divergence=self.divergence * far", "divergence=-self.divergence * far", STACKGAN),
+    (
+        "games/stackgan.py",
+        "kl_to_prior(mean, log_variance).mean() / mean.shape[1]",
+        "kl_to_prior(mean, log_variance).mean()",
+        STACKGAN,
+    ),
+    ("games/stackgan.py", "            with evaluation(self.G):", "            with torch.no_grad():", STACKGAN),
+    (
+        "games/stackgan.py",
+        "        with torch.no_grad():\n            phi =",
+        "        with torch.enable_grad():\n            phi =",
+        STACKGAN,
+    ),
+    ("games/stackgan.py", "misfit.sum() / there.sum().clamp_min(1)", "misfit.mean()", STACKGAN),
+    ("games/stackgan.py", "        self.G2.begun.fill_(True)\n", "", STACKGAN),
+    ("games/stackgan.py", "(self.second.down(x) if self.second else x), self.D", "x, self.D", STACKGAN),
+    ("games/pairs.py", "torch.logical_and(seen, ", "torch.logical_or(seen, ", STACKGAN),
+    ("games/pairs.py", "return (draws * apart).argmax(1)", "return (draws * ~apart).argmax(1)", STACKGAN),
+    ("games/pairs.py", "relu(1 + fits.T - right[:, None])", "relu(1 + fits - right[:, None])", STACKGAN),
+    ("games/sentences.py", "(log_variance / 2).exp() * draw", "log_variance.exp() * draw", STACKGAN),
+    ("games/sentences.py", "self.paint(truncation * z,", "self.paint(z,", STACKGAN),
+    ("wrappers/wrapper.py", '"recoded", "worded", "encode"', '"recoded", "encode"', SENTENCES),
+    # sentences in use
+    (
+        "sentences.py",
+        "torch.lerp(stops[first], stops[first + 1], share)",
+        "torch.lerp(stops[first + 1], stops[first], share)",
+        SENTENCES,
+    ),
+    ("sentences.py", "if word not in known]", "if word in known]", SENTENCES),
+]
