@@ -53,7 +53,7 @@ def stackgan(
     """
     if not captions:
         raise DataError(
-            "StackGAN needs captions: put a metadata.jsonl with file_name and text to the images, or a.txt."
+            "StackGAN needs captions: put a metadata.jsonl (file_name, text) to the images, or a.txt beside each a.png."
         )
     size = shape if refine_from is None else half(shape)
     second = None
