@@ -141,11 +141,13 @@ def table(cells: list[dict[str, Any]]) -> None:
 
 
 def rows(suite: str, path: Path, columns: int = 16) -> None:
-    """Draws one row of samples for each system of a suite, first seeds, in the order of the record."""
-    folders = [RUNS / cell.name for cell in SUITES[suite] if not cell.twin and cell.seed == 0]
-    drawn = [
-        samples(load(folder, device="cpu"), range(columns)) for folder in folders if (folder / "cell.json").exists()
-    ]
+    """Draws one row of samples for each system of a suite, in the order of the record: its first run that is here."""
+    here: dict[str, Path] = {}
+    for cell in SUITES[suite]:
+        if not cell.twin and (RUNS / cell.name / "cell.json").exists():
+            here.setdefault(cell.recipe, RUNS / cell.name)
+    folders = [here[name] for name in dict.fromkeys(cell.recipe for cell in SUITES[suite]) if name in here]
+    drawn = [samples(load(folder, device="cpu"), range(columns)) for folder in folders]
     print(f"The rows are in {save_grid(torch.cat(drawn), path, columns=columns, scale=1)}.")
 
 

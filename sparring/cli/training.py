@@ -196,9 +196,7 @@ def fit(run: Run, goal: Goal) -> None:
                 if run.judged and run.judged[-1]["step"] == run.step:
                     say(_verdict(run.judged[-1]))
         if (run.images if images else run.step) < aim:
-            say(
-                f"Patience is at its end: {goal.patience} judgements in vain; a larger --patience goes on."
-            )
+            say(f"Patience is at its end: {goal.patience} judgements in vain; a larger --patience goes on.")
     except SystemExit:
         print(f"Stopped at step {run.step} and saved: the same command goes on.", file=sys.stderr)
         raise
