@@ -247,7 +247,8 @@ def draw(suite: str, cells: list[dict[str, Any]], target: Path) -> None:
 
 
 def seeds_of(cells: list[dict[str, Any]]) -> str:
-    counts = {sum(row["name"] == name for row in cells) for name in {row["name"] for row in cells}}
+    kinds = {(row["name"], step) for row in cells for step in row["judged"]}
+    counts = {sum(row["name"] == name and step in row["judged"] for row in cells) for name, step in kinds}
     return f"{min(counts)} to {max(counts)} seeds" if len(counts) > 1 else f"{min(counts)} seeds"
 
 
