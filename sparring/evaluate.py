@@ -183,7 +183,8 @@ def _require(
     metrics: Mapping[str, Metric], game: Game, dataset: Dataset, held_out: Dataset | None, extractor: Extracts | None
 ) -> set[Need]:
     """Refuses metrics that cannot be had here; returns what the others need."""
-    able = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
+    with seeded(0):  # or the random state would not be left as it was
+        able = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
     classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
     reasons: dict[Need, tuple[bool, str]] = {
         "mixture": (dataset.mixture is not None, f"points of a known mixture, which {dataset.name} is not."),

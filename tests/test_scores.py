@@ -127,6 +127,12 @@ def test_only_the_reference_inception_gives_scores_their_official_names(parts, j
     assert told == ["FID", "FID, n → ∞", "KID", "Inception Score", "precision", "recall"]
 
 
+def test_the_random_state_is_left_as_it_was_by_games_with_classes_too(parts, judge):
+    before = torch.random.get_rng_state()
+    found(shows(parts[0], labels=True), parts, judge, "frechet", references=False)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_a_generator_of_one_image_has_no_path_and_references_have_none_to_measure(parts, judge):
     still = found(Shows(torch.zeros(1, 1, 8, 8)), parts, judge, "path")
     assert still.scores[0].value == 0
