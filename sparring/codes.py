@@ -15,7 +15,7 @@ from torch import Tensor
 from sparring import record
 from sparring.errors import DataError, GameError
 from sparring.game import Game, Recodes
-from sparring.sampling import generate, latents, sampling
+from sparring.sampling import generate, latents, path, sampling
 
 __all__ = ["class_named", "class_names", "class_walk", "names", "of_class", "traverse"]
 
@@ -134,11 +134,8 @@ def class_walk(
     able, row = _able(game, "class"), latents(game, [seed])
     if len(labels) < 2 or frames < 1:
         raise DataError(f"A walk needs two classes and a frame, not {len(labels)} and {frames}: try --labels 3,8.")
-    stops = torch.cat([able.recoded(row, "class", label) for label in [*labels, *labels[: int(loop)]]])
-    ways = torch.arange(frames) * (len(stops) - 1) / (frames if loop else max(frames - 1, 1))
-    first = ways.long().clamp_max(len(stops) - 2)
-    share = (ways - first).to(stops)[:, None]
-    return generate(sampling(game), torch.lerp(stops[first], stops[first + 1], share), truncation=truncation)
+    stops = torch.cat([able.recoded(row, "class", label) for label in labels])
+    return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
 
 
 def _able(game: Game, code: str) -> Recodes:

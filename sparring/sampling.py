@@ -6,7 +6,7 @@ evaluation mode, in batches of one fixed size, so that a picture does not depend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from itertools import pairwise
 
@@ -143,8 +143,10 @@ def generate(game: Samples, noise: Tensor, *, batch: int = BATCH, truncation: fl
     return torch.cat(made)
 
 
-def path(ends: Tensor, frames: int, *, loop: bool = True) -> Tensor:
-    """Returns `frames` rows at constant pace along the arcs from row to row of `ends` (N, ...), N at least 2.
+def path(
+    ends: Tensor, frames: int, *, loop: bool = True, between: Callable[[Tensor, Tensor, float], Tensor] | None = None
+) -> Tensor:
+    """Returns `frames` rows at constant pace from row to row of `ends` (N, ...), N at least 2: along arcs unless told.
 
     >>> path(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 3, loop=False)
     tensor([[1.0000, 0.0000],
@@ -157,7 +159,7 @@ def path(ends: Tensor, frames: int, *, loop: bool = True) -> Tensor:
     for frame in range(frames):
         way = frame * len(arcs) / (frames if loop else max(frames - 1, 1))
         arc = min(int(way), len(arcs) - 1)
-        rows.append(slerp(*arcs[arc], way - arc))
+        rows.append((between or slerp)(*arcs[arc], way - arc))
     return torch.stack(rows)
 
 

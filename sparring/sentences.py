@@ -15,7 +15,7 @@ from sparring import record
 from sparring.data.captions import told, words
 from sparring.errors import DataError, GameError
 from sparring.game import Game, Words
-from sparring.sampling import generate, latents, sampling
+from sparring.sampling import generate, latents, path, sampling
 
 __all__ = ["of_sentence", "sentence_walk", "strangers"]
 
@@ -77,11 +77,8 @@ def sentence_walk(
     if len(texts) < 2 or frames < 1:
         raise DataError(f'A walk needs two sentences and a frame, not {len(texts)} and {frames}: try --texts "a" "b".')
     row = latents(game, [seed])
-    stops = torch.cat([_asking(game, row, text) for text in [*texts, *texts[: int(loop)]]])
-    ways = torch.arange(frames) * (len(stops) - 1) / (frames if loop else max(frames - 1, 1))
-    first = ways.long().clamp_max(len(stops) - 2)
-    share = (ways - first).to(stops)[:, None]
-    return generate(sampling(game), torch.lerp(stops[first], stops[first + 1], share), truncation=truncation)
+    stops = torch.cat([_asking(game, row, text) for text in texts])
+    return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
 
 
 def _able(game: Game) -> Words:

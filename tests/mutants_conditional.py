@@ -82,7 +82,7 @@ MUTANTS = [
     # classes and codes in use
     ("games/conditional.py", "z, *_ = self.split(noise)", "z = self.split(self.noise(len(noise)))[0]", CODES),
     ("codes.py", "torch.stack(columns, 1)", "torch.stack(columns)", CODES),
-    ("codes.py", "torch.lerp(stops[first], stops[first + 1], share)", "stops[first]", CODES),
+    ("codes.py", "between=torch.lerp", "between=lambda a, b, t: a", CODES),
     ("codes.py", "known |= {name: number", "known = {name: number", CODES),
     ("record.py", "{} if numbered else", "{} if True else", CODES),
 ]

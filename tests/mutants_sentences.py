@@ -66,8 +66,8 @@ MUTANTS = [
     # sentences in use
     (
         "sentences.py",
-        "torch.lerp(stops[first], stops[first + 1], share)",
-        "torch.lerp(stops[first + 1], stops[first], share)",
+        "between=torch.lerp",
+        "between=lambda a, b, t: torch.lerp(b, a, t)",
         SENTENCES,
     ),
     ("sentences.py", "if word not in known]", "if word in known]", SENTENCES),
