@@ -10,7 +10,6 @@ that was not. Points of a known mixture can be judged without held-out data: the
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +73,8 @@ class Selection:
         name = judging.metric or ("frechet" if len(run.dataset.shape) == 3 else "sliced")
         self.metric = metrics_named([name])
         self.rows = [row for row in read(run.folder / FILE) if row["step"] <= run.step]
-        self._open = ExitStack()
-        self._journal: Journal | None = None
-        if parallel.rank() == 0:
-            self._journal = self._open.enter_context(closing(Journal(run.folder / FILE, run.step)))
+        self._journal = Journal(run.folder / FILE, run.step) if parallel.rank() == 0 else None
+        if self._journal:
             found = best(self.rows)
             checkpoint.prune(run.folder, checkpoint.BEST, {found["step"]} if found else set())
 
@@ -107,7 +104,8 @@ class Selection:
 
     def close(self) -> None:
         """Closes the journal."""
-        self._open.close()
+        if self._journal:
+            self._journal.close()
 
     def _judged(self) -> Row:
         run = self.run
