@@ -9,14 +9,16 @@ Means {−2, 0, 2}², σ = .05; batches of 100, Adam 1e-4 (.8, .999), noise of 1
 of D and those of G. The authors' script stops after 500 iterations; this goes on to 2,000 and judges at every 500:
 10,000 samples of the latest weights, of high quality within 4 σ of the nearest mean; a mode counts with more than 100.
 
-Every cell is a run folder under ``runs/mixture9``, shared between suites: a stopped benchmark goes on where it was, a
-finished cell is read. Each suite writes a record to ``benchmarks/results`` and a figure to ``docs``. Cells run one
-after another on one thread, seed by seed; ``--share 0/2`` and ``--share 1/2`` use two cores.
+Every cell is a run folder under ``runs/mixture9``, shared between suites: a stopped benchmark goes on where it was. A
+cell that was judged far enough, here or in a committed record with the same settings, is not trained again. Each suite
+writes a record to ``benchmarks/results`` and a figure to ``docs``. Cells run one after another on one thread, seed by
+seed; ``--share 0/2`` and ``--share 1/2`` use two cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import platform
@@ -116,7 +118,7 @@ SUITES = {
 def play(name: str, seed: int, steps: int) -> None:
     """Trains a cell, or goes on with it, and judges it at every mark; what was judged stays."""
     kind, folder = KINDS[name], cell(name, seed)
-    if marks(steps) <= set(judged(folder)):
+    if marks(steps) <= set(known(name, seed)):
         return
     settings = {"data": "mixture9", "batch": 100, "seed": seed, "average": 0.0, "device": "cpu"}
     run = Run.create(folder, kind.recipe, arguments=kind.arguments, **settings)
@@ -168,12 +170,30 @@ def judged(folder: Path) -> dict[int, dict[str, Any]]:
     return {int(step): found for step, found in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
+def known(name: str, seed: int) -> dict[int, dict[str, Any]]:
+    """Returns what was judged of a cell: here, or in the records where they have seen more of it."""
+    here, kind = judged(cell(name, seed)), json.dumps(asdict(KINDS[name]), sort_keys=True)
+    return max(here, recorded().get((kind, seed), {}), key=len)
+
+
+@functools.cache
+def recorded() -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
+    """Returns what the committed records say of every cell, by its settings and seed."""
+    found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
+    for path in (RESULTS / f"mixture9-{suite}.json" for suite in SUITES):
+        for row in json.loads(path.read_text())["cells"] if path.exists() else []:
+            kind = json.dumps({key: row[key] for key in ("recipe", "arguments")}, sort_keys=True)
+            seen = {int(step): each for step, each in row["judged"].items()}
+            found[kind, row["seed"]] = max(found.get((kind, row["seed"]), {}), seen, key=len)
+    return found
+
+
 def gathered(suite: str, seeds: int, steps: int) -> list[dict[str, Any]]:
     """Returns what has been judged of a suite so far."""
     rows = []
     for name in SUITES[suite]:
         for seed in range(seeds):
-            found = {step: each for step, each in judged(cell(name, seed)).items() if step in marks(steps)}
+            found = {step: each for step, each in known(name, seed).items() if step in marks(steps)}
             if found:
                 rows.append({"name": name, "seed": seed, **asdict(KINDS[name]), "judged": found})
     return rows
