@@ -56,7 +56,9 @@ def main() -> None:
     parser.add_argument("--new", action="store_true", help="only mutations that the record does not hold yet")
     chosen = parser.parse_args()
     held = (
-        {(each["file"], each["old"]) for each in json.loads(RESULTS.read_text())["outcomes"]} if chosen.new else set()
+        {(each["file"], each["old"], each["new"]) for each in json.loads(RESULTS.read_text())["outcomes"]}
+        if chosen.new
+        else set()
     )
     outcomes, start = [], time.time()
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +66,7 @@ def main() -> None:
         keep_out = shutil.ignore_patterns(".*", "runs", "__pycache__", "results")
         shutil.copytree(ROOT, copy, ignore=keep_out)
         for file, old, new, tests in MUTANTS:
-            if chosen.match not in file or (file, old) in held:
+            if chosen.match not in file or (file, old, new) in held:
                 continue
             dead = killed(copy, file, old, new, tests)
             outcomes.append({"file": file, "old": old, "new": new, "tests": tests, "killed": dead})
