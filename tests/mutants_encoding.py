@@ -15,7 +15,7 @@ MUTANTS = [
     ("games/posterior.py", "return mean, log_variance", "return log_variance, mean", GAMES),
     ("games/vae.py", "min(1.0, step / self.warm_up)", "step / self.warm_up", GAMES),
     ("games/vae.py", "again = self.G(drawn(mean, log_variance))", "again = self.G(mean)", GAMES),
-    ("games/vae.py", "return stated(self.E(x))[0]", "return drawn(*stated(self.E(x)))", GAMES),
+    ("games/posterior.py", "return stated(self.E(x))[0]", "return drawn(*stated(self.E(x)))", GAMES),
     ("games/vae.py", "self.G(drawn(mean, log_variance))) - kl", "self.G(drawn(mean, log_variance))) + kl", GAMES),
     # VAE-GAN: signs, routes, gates
     (

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.chance import normal
-from sparring.game import Data, Game, Move, Optimiser
-from sparring.games.posterior import drawn, stated
+from sparring.game import Data, Move, Optimiser
+from sparring.games.posterior import PosteriorGame, drawn, stated
 from sparring.likelihood import Likelihood, kl_to_prior
 
 
-class VAE(Game):
+class VAE(PosteriorGame):
     """One move: the likeness of a reconstruction and the distance of its code from the prior.
 
     Args:
@@ -45,8 +44,8 @@ class VAE(Game):
         warm_up: int = 0,
         schedule: Callable[[int], float] = lambda step: 1.0,
     ) -> None:
-        super().__init__()
-        self.E, self.G, self.likelihood = E, G, likelihood
+        super().__init__(E, G)
+        self.likelihood = likelihood
         self.beta, self.warm_up = beta, warm_up
         self._autoencoder, self._schedule = autoencoder, schedule
 
@@ -57,10 +56,6 @@ class VAE(Game):
     def pace(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
-
-    def sampling(self) -> tuple[str, ...]:
-        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
-        return ("E", "G")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays one move of encoder and decoder."""
@@ -73,20 +68,6 @@ class VAE(Game):
     def weight(self, step: int) -> float:
         """Returns β at a step."""
         return self.beta * min(1.0, step / self.warm_up) if self.warm_up else self.beta
-
-    def noise(self, n: int) -> Tensor:
-        """Draws codes z ~ N(0, I), shape (n, latent)."""
-        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
-
-    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n means of p(x|z), shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
-        with torch.no_grad():
-            return self.G(self.noise(n) if noise is None else noise)
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Returns the mean code of each row of x, (N, latent)."""
-        with torch.no_grad():
-            return stated(self.E(x))[0]
 
     def elbo(self, x: Tensor) -> Tensor:
         """Returns a lower bound of log p(x) of each row, in nats, (N,), constants included, from one draw a row."""

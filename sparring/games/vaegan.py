@@ -23,9 +23,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from sparring.chance import normal
-from sparring.game import Data, Game, Move, Optimiser
-from sparring.games.posterior import drawn, stated
+from sparring.game import Data, Move, Optimiser
+from sparring.games.posterior import PosteriorGame, drawn, stated
 from sparring.likelihood import kl_to_prior
 from sparring.objectives import batch_mean
 
@@ -35,7 +34,7 @@ def unlikeness(features: Tensor, target: Tensor) -> Tensor:
     return (features - target).square().sum(1).mean() / 2
 
 
-class VAEGAN(Game):
+class VAEGAN(PosteriorGame):
     """Encoder, generator and critic, simultaneously.
 
     Args:
@@ -66,8 +65,8 @@ class VAEGAN(Game):
         equilibrium: float | None = None,
         margin: float = 0.35,
     ) -> None:
-        super().__init__()
-        self.E, self.G, self.D = E, G, D
+        super().__init__(E, G)
+        self.D = D
         self._optimisers = {"E": encoder, "G": generator, "D": critic}
         self.gamma, self.judge_reconstructions = gamma, judge_reconstructions
         self.equilibrium, self.margin = equilibrium, margin
@@ -75,10 +74,6 @@ class VAEGAN(Game):
     def players(self) -> dict[str, Optimizer]:
         """Returns the optimisers of encoder, generator and critic."""
         return {name: build(self.get_submodule(name)) for name, build in self._optimisers.items()}
-
-    def sampling(self) -> tuple[str, ...]:
-        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
-        return ("E", "G")
 
     def critics(self) -> tuple[str, ...]:
         """D alone sees samples."""
@@ -111,17 +106,3 @@ class VAEGAN(Game):
         waits = {"D"} if min(costs) < self.equilibrium - self.margin else set()
         waits |= {"G"} if max(costs) > self.equilibrium + self.margin else set()
         return waits if len(waits) == 1 else set()
-
-    def noise(self, n: int) -> Tensor:
-        """Draws z ~ N(0, I), shape (n, latent)."""
-        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
-
-    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
-        with torch.no_grad():
-            return self.G(self.noise(n) if noise is None else noise)
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Returns the mean code of each row of x, (N, latent)."""
-        with torch.no_grad():
-            return stated(self.E(x))[0]

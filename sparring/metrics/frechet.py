@@ -19,6 +19,8 @@ which falls with their size: compare scores at equal sample counts only.
 import torch
 from torch import Tensor
 
+from sparring.metrics.exact import exact
+
 __all__ = ["Moments", "frechet_distance", "frechet_from_moments"]
 
 
@@ -63,7 +65,7 @@ class Moments:
                 f"not {tuple(mean.shape)}, {tuple(covariance.shape)} and {count}"
             )
         moments = cls()
-        moments._join(count, _exact(mean), _exact(covariance) * (count - 1))
+        moments._join(count, exact(mean), exact(covariance) * (count - 1))
         return moments
 
     def update(self, features: Tensor) -> None:
@@ -71,7 +73,7 @@ class Moments:
         if features.ndim != 2:
             raise ValueError(f"features have shape {tuple(features.shape)}; (N, d) is needed")
         if len(features):
-            x = _exact(features)
+            x = exact(features)
             mean = x.mean(dim=0)
             self._join(len(x), mean, (x - mean).T @ (x - mean))
 
@@ -134,8 +136,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     for features in (a, b):
         if features.ndim != 2 or len(features) < 2:
             raise ValueError(f"features have shape {tuple(features.shape)}; (N, d) with N of at least 2 is needed")
-    x = _exact(a)
-    y = _exact(b).to(x.device)
+    x = exact(a)
+    y = exact(b).to(x.device)
     return _distance(x.mean(dim=0), _factor_of_features(x), y.mean(dim=0), _factor_of_features(y))
 
 
@@ -171,24 +173,11 @@ def _factor_of_features(x: Tensor) -> Tensor:
     count, dimensions = x.shape
     if count >= dimensions:
         return _root(Moments.of(x).covariance)
-    _require_finite(x)
     return (x - x.mean(dim=0)).T / (count - 1) ** 0.5
 
 
 def _root(covariance: Tensor) -> Tensor:
     """A factor F (d, d) with F Fᵀ = C: V Λ^½. Eigenvalues below the rounding of the largest are null directions."""
-    _require_finite(covariance)
     values, vectors = torch.linalg.eigh(covariance)
     rounding = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
     return vectors * values.where(values > rounding, 0).sqrt()
-
-
-def _exact(features: Tensor) -> Tensor:
-    """Float64, on the CPU where the device has none."""
-    features = features.detach()
-    return (features.cpu() if features.device.type == "mps" else features).double()
-
-
-def _require_finite(values: Tensor) -> None:
-    if not values.isfinite().all():
-        raise ValueError("features are not all finite, so their distance is undefined; look for NaN in the images")
