@@ -16,7 +16,7 @@ FLOORS = [
     {"durable", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "average", "schedules", "trainer", "check", "games", "wrappers"},
     {"recipes", "aids", "imports"},
-    {"run", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
+    {"run", "plan", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
     | {
         "snapshots",
         "pictures",

@@ -16,6 +16,7 @@ from tyro.conf import Positional, arg
 
 from sparring.aids import Aids
 from sparring.cli.flags import parsed, with_recipe
+from sparring.cli.planning import tell
 from sparring.cli.screen import say, ticker
 from sparring.errors import RunError, SparringError
 
@@ -88,6 +89,7 @@ class Training:
         precision: fp32, or bf16 for automatic mixed precision.
         device: cpu, cuda, cuda:N, mps or auto.
         dry_run: Say what would be done, and do nothing.
+        plan: Play a few steps, say what the training would cost, and do nothing else.
     """
 
     data: str
@@ -106,10 +108,11 @@ class Training:
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
     dry_run: bool = False
+    plan: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Returns what `Run.create` asks for, but for the recipe."""
-        beside = ("goal", "out", "dry_run")
+        beside = ("goal", "out", "dry_run", "plan")
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
 
 
@@ -133,10 +136,12 @@ def train(words: list[str]) -> None:
     folder = given.out or Path("runs") / f"{name}-{Path(given.data).stem}".replace(":", ".")
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
     _require_goal(given.goal)
-    if given.dry_run:
+    if given.dry_run or given.plan:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
-            describe(Run.create(known, name, arguments=arguments, **given.settings()), folder)
+            describe(run := Run.create(known, name, arguments=arguments, **given.settings()), folder)
+            if given.plan:
+                tell(run, _aim(given.goal), images=bool(given.goal.kimg))
         say("This was a dry run: nothing was written.")
         return
     run = Run.create(folder, name, arguments=arguments, **given.settings())
