@@ -19,7 +19,7 @@ from sparring.errors import GameError, RunError
 from sparring.game import Game
 from sparring.recipes import recipe
 
-FACTS = ("shape", "classes", "captions")  # what a recipe learns from the data, not from its arguments
+FACTS = ("shape", "classes", "captions", "other", "paired", "regions")  # learnt from the data, not from arguments
 
 
 def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sparring.aids import Aids, aided
 from sparring.arguments import FACTS, built, declared, plain, recorded, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
+from sparring.data.layouts import located
 from sparring.durable import writing, written
 from sparring.errors import RunError
 from sparring.game import Game
@@ -27,7 +28,7 @@ Record = dict[str, Any]
 
 FILE = "run.json"
 PRECISIONS = ("fp32", "bf16")
-IDENTITY = ("fingerprint", "mirror", "hold_out")  # of data: where it is makes no difference
+IDENTITY = ("fingerprint", "mirror", "hold_out", "margin")  # of data: where it is makes no difference
 
 
 def read(folder: Path) -> Record:
@@ -81,6 +82,7 @@ def data(
     root: str | Path | None,
     mirror: bool,
     hold_out: float = 0.0,
+    margin: int = 0,
 ) -> Record:
     """Describes the data: where it is, what it holds, what its classes are called, and what a recipe asks of it.
 
@@ -91,15 +93,40 @@ def data(
         root: As given to `sparring.data.load`.
         mirror: Whether images are flipped at random.
         hold_out: Share of the rows that are not trained on; not mentioned where it is 0.
+        margin: As given to `sparring.data.load`; likewise.
     """
-    name = dataset.name if dataset.name in NAMES else os.path.abspath(os.path.expanduser(dataset.name))
+    name = dataset.name if dataset.name in NAMES else located(dataset.name)
     place = None if root is None else os.path.abspath(os.path.expanduser(root))
     found: Record = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
-    found |= {"hold_out": hold_out} if hold_out else {}
+    found |= {name: value for name, value in (("hold_out", hold_out), ("margin", margin)) if value}
     found |= {} if dataset.captions is None else {"words": list(dataset.captions.words)}
+    if dataset.second and dataset.second.regions:
+        found["regions"] = plain("regions", dataset.second.regions)
     numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
     found |= {} if numbered else {"names": list(dataset.classes)}
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}
+
+
+def rows(dataset: Dataset) -> int:
+    """Returns how many rows a batch has unless told.
+
+    Args:
+        dataset: Loaded.
+    """
+    if len(dataset.shape) != 3:
+        return 256
+    return 64 if dataset.second is None else 8
+
+
+def form(record: Record, root: str | Path | None = None) -> dict[str, Any]:
+    """Returns how to load the data of a run, besides its name.
+
+    Args:
+        record: The run's.
+        root: Where the standard data sets are, if they have moved.
+    """
+    known = {name: record["data"].get(name) for name in ("size", "channels")}
+    return {**known, "margin": record["data"].get("margin", 0), "root": root or record["data"]["root"]}
 
 
 def circumstances(device: torch.device) -> Record:
@@ -145,7 +172,8 @@ def game(record: Record) -> Game:
     """
     function = declared(record["recipe"])
     chosen = settings(function, record["arguments"])
-    known = {**record["data"]["facts"], "shape": tuple(record["data"]["facts"]["shape"])}
+    told = record["data"]["facts"]
+    known = {**told, **{name: tuple(told[name]) for name in ("shape", "other") if name in told}}
     facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
     aids = built(Aids, record.get("aids", {}))
     with torch.random.fork_rng(devices=[]):

@@ -92,6 +92,7 @@ class Run:
         channels: int | None = None,
         data_root: str | Path | None = None,
         mirror: bool = False,
+        margin: int = 0,
         hold_out: float = 0.0,
         batch: int | None = None,
         seed: int = 0,
@@ -112,8 +113,9 @@ class Run:
             channels: Channels of images.
             data_root: Where the standard data sets are.
             mirror: Flip images at random.
+            margin: Pixels by which images are larger; a window is cut out of each at random.
             hold_out: Share of the rows that is never trained on, the same rows for every seed.
-            batch: Rows of a batch over all processes and parts; 64 images or 256 points unless told.
+            batch: Rows of a batch over all processes and parts; 64 images, 8 of two domains or 256 points unless told.
             seed: Decides everything random.
             parts: Play each batch in so many parts, for less memory.
             average: Decay of the averaged weights, 0 for none.
@@ -125,21 +127,19 @@ class Run:
         """
         plain = record.sensible(seed=seed, parts=parts, average=average, precision=precision)
         folder, where = Path(folder), parallel.joined(device)
-        how: Any = {"size": size, "channels": channels, "root": data_root}
+        how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin}
         dataset = load_data(data, **how)
         settings: record.Record = {
             **record.play(recipe, arguments or {}, aids or {}),
             "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),
-            "batch": batch if batch is not None else 64 if len(dataset.shape) == 3 else 256,
+            "batch": record.rows(dataset) if batch is None else batch,
             **plain,
             "made": record.circumstances(where),
         }
         if (folder / record.FILE).exists():
             return cls(folder, record.resumed(folder, settings), dataset, where)
         record.require_empty(folder)
-        run = cls(folder, settings, dataset, where)
-        run._begin()
-        return run
+        return cls(folder, settings, dataset, where)._begun()
 
     @classmethod
     def open(
@@ -163,9 +163,7 @@ class Run:
         """
         folder, settings = Path(folder), record.read(Path(folder))
         where = parallel.joined(device)
-        place = settings["data"]
-        root = data_root or place["root"]
-        dataset = load_data(place["name"], size=place["size"], channels=place["channels"], root=root)
+        dataset = load_data(settings["data"]["name"], **record.form(settings, data_root))
         record.require_data(folder, settings, dataset)
         return cls(folder, settings, dataset, where, checkpoint)
 
@@ -280,13 +278,14 @@ class Run:
 
         return Snapshots(self.folder, self.dataset)
 
-    def _begin(self) -> None:
-        """Makes the folder: the record first, since it is what makes it a run."""
+    def _begun(self) -> Run:
+        """Makes the folder: the record first, since it is what makes it a run; returns the run."""
         if parallel.rank() == 0:
             with writing(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
             record.write(self.folder, self.record)
             self._snapshots.reals()
+        return self
 
 
 def cadence(steps: int) -> int:

@@ -49,7 +49,7 @@ MUTANTS = [
         NEIGHBOURS,
     ),
     # what is held out
-    ("data/dataset.py", "self._part(np.sort(order[:held]))", "self._part(np.sort(order[held:]))", SCORES),
+    ("data/dataset.py", "self.part(np.sort(order[:held]))", "self.part(np.sort(order[held:]))", SCORES),
     ("data/dataset.py", "rows if self.chosen is None else self.chosen[rows]", "rows", SCORES),
     ("run.py", "stream(settings, self.training, device)", "stream(settings, self.dataset, device)", SCORES),
     # which checkpoint is best

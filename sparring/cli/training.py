@@ -73,17 +73,19 @@ class Training:
     """What is asked of every training.
 
     Attributes:
-        data: Name of a data set, or path of a folder or zip of images, or of an array file.
+        data: Name of a data set, or path of a folder or zip of images, or of an array file; for two domains a folder or
+            zip with trainA and trainB, unpaired:PATH or pairs:PATH.
         goal: How far.
         aids: Training aids around the recipe's game.
         out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
         seed: Decides everything random.
-        batch: Rows of a batch over all processes; 64 images or 256 points unless told.
+        batch: Rows of a batch over all processes; 64 images, 8 of two domains or 256 points unless told.
         parts: Play each batch in so many parts, for less memory.
         size: Height and width of images.
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are; $SPARRING_DATA unless told.
         mirror: Flip every second image, on average, left to right.
+        margin: Load images larger by so many pixels than the size, and cut a window out of each at random.
         hold_out: Share of the rows that is never trained on, for judges, such as 0.1.
         average: Decay of the averaged weights, which are sampled and scored; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
@@ -103,6 +105,7 @@ class Training:
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
+    margin: int = 0
     hold_out: float = 0.0
     average: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -4,12 +4,16 @@ import difflib
 import os
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sparring.data import arrays
+from sparring.data.couples import coupled
 from sparring.data.dataset import Dataset
 from sparring.data.embedded import digits
 from sparring.data.files import open_files
+from sparring.data.layouts import in_domains, kind_of
 from sparring.data.pictures import require_form
 from sparring.data.points import grid, grid100, mixture9, ring, spiral, swiss_roll
 from sparring.data.prepared import Progress, cache_folder, cached, opened, store
@@ -41,6 +45,7 @@ def load(
     *,
     size: int | None = None,
     channels: int | None = None,
+    margin: int = 0,
     root: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
@@ -49,10 +54,13 @@ def load(
 
     Args:
         name: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
-            a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2).
+            a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2). ``pairs:PATH`` and
+            ``unpaired:PATH`` are two domains, see `sparring.data.layouts`.
         size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
             largest power of two that fits into the first one, at most 64.
         channels: 1, 3 or 4; by default the images' own, and for image files 1 if all are grey, else 3.
+        margin: Pixels by which images are larger than the size; a stream cuts a window of that size out of each, at
+            random. Needs a size where images are not in two domains.
         root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
         cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
         progress: Called while images are prepared, with the images done and the images there are.
@@ -65,18 +73,42 @@ def load(
         >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
         (100000, (2,), 8, 0.01)
     """
+    cache, (kind, rest) = cache_folder(cache), kind_of(str(name))
+    require_form(str(name), size, channels, margin)
+    how: Any = {"cache": cache, "progress": progress}
+    if kind:
+        return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **how)
     if str(name) in STACKED:
-        require_form(str(name), size, channels)
         if channels not in (None, 3):
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
-        grey = load(STACKED[str(name)], size=size, channels=1, root=root, cache=cache, progress=progress)
+        grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **how)
         return stacked(grey, name=str(name))
-    cache = cache_folder(cache)
-    found = find(str(name), size, channels, data_root(root, cache))
+    found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache))
     if isinstance(found, Dataset):
-        return found
+        return with_margin(found, size, margin)
     with closing(found):
-        return opened(str(name), cached(found, size, channels, cache, progress))
+        if isinstance(found, Pictures) and in_domains(found.files):
+            return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **how)
+        path = cached(found, None if size is None else size + margin, channels, cache, progress)
+        return with_margin(opened(str(name), path), size, margin)
+
+
+def with_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
+    """Lets rows be windows of the images that are there.
+
+    Args:
+        dataset: Images that are larger by the margin.
+        size: What was asked for.
+        margin: How much.
+
+    Raises:
+        DataError: No size was asked for, or they are points.
+    """
+    if not margin:
+        return dataset
+    if size is None or len(dataset.shape) != 3:
+        raise DataError(f"{dataset.name} can have a margin only around a size: give images, and --size, too.")
+    return replace(dataset, margin=margin)
 
 
 def prepare(
@@ -104,6 +136,8 @@ def prepare(
     Raises:
         DataError: The data cannot be found or used, or the target cannot be written.
     """
+    if kind_of(str(name))[0]:
+        raise DataError(f"{name} is two domains, which are prepared when they are loaded: train on them by this name.")
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.captions import Captions
+from sparring.data.domains import Second
 from sparring.data.shuffle import permuted
 from sparring.errors import DataError
 
@@ -46,9 +47,12 @@ class Dataset:
         fingerprint: SHA-256 of the content in hexadecimal; computed here when it is not given.
         chosen: Positions of the rows that belong to it, int64; all unless given.
         captions: What is said of each row, or None.
+        second: The second of two domains, or None.
+        margin: Pixels by which images are stored larger, in either direction, than a row is: a row is a window of
+            them, in the middle unless told.
 
     Raises:
-        DataError: There is no row, or values, labels, classes and captions do not fit together.
+        DataError: There is no row, or values, labels, classes, captions and domains do not fit together.
 
     Example:
         >>> noise = Dataset("noise", np.zeros((5, 8, 8, 3), np.uint8))
@@ -64,6 +68,8 @@ class Dataset:
     fingerprint: str = ""
     chosen: np.ndarray | None = field(default=None, repr=False)
     captions: Captions | None = field(default=None, repr=False)
+    second: Second | None = field(default=None, repr=False)
+    margin: int = 0
 
     def __post_init__(self) -> None:
         require_rows(self.name, self.values)
@@ -71,6 +77,11 @@ class Dataset:
         if self.captions is not None and len(self.captions) != len(self.values):
             said, rows = len(self.captions), len(self.values)
             raise DataError(f"{self.name} has captions for {said} rows, not for {rows}: give every row at least one.")
+        if self.second is not None and self.second.paired and len(self.second.dataset) != len(self):
+            there, here = len(self.second.dataset), len(self)
+            raise DataError(f"{self.name} has {here} rows but {there} partners: give each row exactly one.")
+        if not 0 <= self.margin < (min(self.values.shape[1:3]) if self.values.ndim == 4 else 1):
+            raise DataError(f"{self.name} has no room for a margin of {self.margin}: give fewer pixels, and images.")
         if not self.fingerprint:
             content = fingerprint(self.values, self.labels, self.classes, self.captions)
             object.__setattr__(self, "fingerprint", content)
@@ -81,24 +92,34 @@ class Dataset:
         if self.values.ndim == 2:
             return tuple(self.values.shape[1:])
         height, width, channels = self.values.shape[1:]
-        return channels, height, width
+        return channels, height - self.margin, width - self.margin
 
     def __len__(self) -> int:
         return len(self.values) if self.chosen is None else len(self.chosen)
 
-    def rows(self, indices: np.ndarray) -> tuple[Tensor, ...]:
+    def rows(self, indices: np.ndarray, corners: np.ndarray | None = None) -> tuple[Tensor, ...]:
         """Gather rows as they are stored.
 
         Args:
             indices: Positions in the set, int64 (n,).
+            corners: Where each row's window begins in its margin, int64 (n, 2), from 0 to the margin; in the middle
+                unless told.
 
         Returns:
             Images ``uint8`` (n, C, H, W) or points ``float32`` (n, 2); then labels ``int64`` (n,) where there are any.
         """
         indices = indices if self.chosen is None else self.chosen[indices]
-        values = torch.from_numpy(np.asarray(self.values)[indices])
+        values = torch.from_numpy(self._windows(np.asarray(self.values)[indices], corners))
         first = values if values.ndim == 2 else values.permute(0, 3, 1, 2)
         return (first,) if self.labels is None else (first, torch.from_numpy(self.labels[indices]))
+
+    def _windows(self, values: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
+        if not self.margin:
+            return values
+        _, height, width = self.shape
+        corners = np.full((len(values), 2), self.margin // 2) if corners is None else corners
+        pairs = zip(values, corners.tolist(), strict=True)
+        return np.stack([image[top : top + height, left : left + width] for image, (top, left) in pairs])
 
     def said(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
         """One caption of each row, where there are any.
@@ -131,17 +152,36 @@ class Dataset:
         if not 0 < share < 1 or not 0 < held < len(self):
             raise DataError(f"A share of {share:g} of {len(self)} rows cannot be held out: try --hold-out 0.1.")
         order = permuted(np.arange(len(self)), len(self), seed=0)
-        return self._part(np.sort(order[held:])), self._part(np.sort(order[:held]))
+        rest, part = self.part(np.sort(order[held:])), self.part(np.sort(order[:held]))
+        if self.second is None or self.second.paired:
+            return rest, part
+        of_rest, of_part = self.second.divided(share)
+        return replace(rest, second=of_rest), replace(part, second=of_part)
 
-    def _part(self, rows: np.ndarray) -> "Dataset":
+    def part(self, rows: np.ndarray) -> "Dataset":
+        """Some of the rows, and the partners of paired ones; nothing is copied.
+
+        Args:
+            rows: Positions, int64 (n,).
+        """
         chosen = rows if self.chosen is None else self.chosen[rows]
         content = hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest()
-        return replace(self, chosen=chosen, fingerprint=content)
+        second = self.second.following(rows) if self.second and self.second.paired else self.second
+        return replace(self, chosen=chosen, fingerprint=content, second=second)
 
     def facts(self) -> dict[str, Any]:
-        """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any."""
-        said = {} if self.captions is None else {"captions": self.captions.some()}
-        return {"shape": self.shape, "classes": len(self.classes), **said}
+        """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any.
+
+        Where there is a second domain, also ``other``, the shape of its rows, ``paired``, whether they belong to those
+        of the first, and ``regions``, the number of classes in its label maps, 0 for images.
+        """
+        facts: dict[str, Any] = {"shape": self.shape, "classes": len(self.classes)}
+        if self.captions is not None:
+            facts["captions"] = self.captions.some()
+        if self.second is not None:
+            maps = self.second.regions
+            facts |= {"other": self.second.shape, "paired": self.second.paired, "regions": len(maps) if maps else 0}
+        return facts
 
 
 def require_rows(name: str, values: np.ndarray) -> None:

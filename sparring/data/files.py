@@ -19,7 +19,9 @@ LARGEST = 2**28  # bytes of one file; an image of more is a mistake or an attack
 class Files(Protocol):
     """Named byte strings; ``entries`` maps each name to numbers that change with its content."""
 
-    title: str
+    @property
+    def title(self) -> str:
+        """Where they are."""
 
     @property
     def entries(self) -> dict[str, tuple[int, int]]:

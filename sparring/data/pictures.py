@@ -111,17 +111,20 @@ def on_white(picture: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
-def require_form(title: str, size: int | None, channels: int | None) -> None:
+def require_form(title: str, size: int | None, channels: int | None, margin: int = 0) -> None:
     """Refuse sizes and channel counts that no picture can have.
 
     Args:
         title: Name of the data, for messages.
         size: Height and width, or None.
         channels: Number of channels, or None.
+        margin: Pixels to crop at random.
 
     Raises:
-        DataError: The size is not between 1 and 4096 or the channels are not 1, 3 or 4.
+        DataError: The size is not between 1 and 4096, the channels are not 1, 3 or 4, or the margin is out of range.
     """
+    if not 0 <= margin <= 4096:
+        raise DataError(f"{title} cannot have a margin of {margin} pixels: choose from 0 to 4096.")
     if size is not None and not 1 <= size <= 4096:
         raise DataError(f"{title} cannot be brought to {size} pixels: choose a size from 1 to 4096.")
     if channels is not None and channels not in MODES:

@@ -15,7 +15,8 @@ import numpy as np
 
 HALF_ROUNDS = 8
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: consecutive multiples are well spread
-ORDER, FLIP, CAPTION = 1, 2, 3  # purposes, so that order, mirroring and captions are independent
+ORDER, FLIP, CAPTION, WINDOW = 1, 2, 3, 4  # purposes, so that order, mirroring, captions and windows are independent
+SECOND = 16  # added to a purpose for a second domain
 
 
 def mixed(x: np.ndarray) -> np.ndarray:
@@ -47,13 +48,14 @@ def hashed(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
     return mixed(mixed(counters * GOLDEN + key) ^ key)
 
 
-def permuted(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
+def permuted(positions: np.ndarray, count: int, seed: int, purpose: int = ORDER) -> np.ndarray:
     """Indices at the given positions of an endless sequence of permutations, one for each epoch.
 
     Args:
         positions: Non-negative int64 (n,); position p lies in epoch p // count.
         count: Size of the set.
         seed: Any integer.
+        purpose: As for `hashed`: orders of other purposes are independent.
 
     Returns:
         int64 (n,) in [0, count); each epoch holds every index once.
@@ -64,7 +66,7 @@ def permuted(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
     """
     p = positions.astype(np.uint64)
     n = np.uint64(count)
-    keys = hashed(seed, ORDER, p // n)
+    keys = hashed(seed, purpose, p // n)
     y = feistel(p % n, keys, count)
     while (outside := y >= n).any():
         y[outside] = feistel(y[outside], keys[outside], count)
@@ -94,17 +96,35 @@ def feistel(x: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
     return left * b + right
 
 
-def coins(positions: np.ndarray, seed: int) -> np.ndarray:
+def coins(positions: np.ndarray, seed: int, purpose: int = FLIP) -> np.ndarray:
     """Fair coins, one for each position, independent of the order.
 
     Args:
         positions: Non-negative int64 (n,).
         seed: Any integer.
+        purpose: As for `hashed`.
 
     Returns:
         bool (n,).
     """
-    return hashed(seed, FLIP, positions.astype(np.uint64)) >> np.uint64(63) == 1
+    return hashed(seed, purpose, positions.astype(np.uint64)) >> np.uint64(63) == 1
+
+
+def corners(positions: np.ndarray, margin: int, seed: int, purpose: int = WINDOW) -> np.ndarray:
+    """Where windows begin, one for each position, uniform in the margin and independent of the order.
+
+    Args:
+        positions: Non-negative int64 (n,).
+        margin: Largest coordinate, below 65536.
+        seed: Any integer.
+        purpose: As for `hashed`.
+
+    Returns:
+        int64 (n, 2), from the top and from the left.
+    """
+    drawn = hashed(seed, purpose, positions.astype(np.uint64))
+    halves = np.stack([drawn >> np.uint64(32), drawn & np.uint64(2**32 - 1)], axis=1)
+    return (halves * np.uint64(margin + 1) >> np.uint64(32)).astype(np.int64)
 
 
 def chances(positions: np.ndarray, seed: int) -> np.ndarray:

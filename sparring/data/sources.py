@@ -22,6 +22,8 @@ from sparring.data.pictures import GREY, decoded, opened, pixels, quiet
 CHUNK = 256  # images decoded, in parallel, before they are handed on
 LARGEST_DEFAULT = 64
 
+Decode = Callable[[str, bytes, int | None, int], np.ndarray]
+
 
 class Source(Protocol):
     """Images in order, with labels; nothing is decoded before it is asked for."""
@@ -62,17 +64,22 @@ class Pictures:
     Args:
         files: Where they are.
         found: Names to read with labels and classes; by default what ``labelled`` makes of the files.
+        decode: Makes pixels of the bytes of a file, see ``decoded``.
+        mark: Says how that is done, where it is done otherwise.
     """
 
-    def __init__(self, files: Files, found: Labelled | None = None) -> None:
-        self.files, self.title = files, files.title
+    def __init__(
+        self, files: Files, found: Labelled | None = None, decode: Decode = decoded, mark: str | None = None
+    ) -> None:
+        self.files, self.title, self.decode, self.mark = files, files.title, decode, mark
         self.names, self.labels, self.classes = labelled(files) if found is None else found
 
     @property
     def stamp(self) -> str:
         """Changes when a file is added, removed, renamed, resized or touched, or the order is another."""
         said = ["captions"] if spoken(self.files, self.names) else []
-        return stamped(self.title, self.names, list(self.files.entries.items()), *said)
+        marks = [*said, *([self.mark] if self.mark else [])]
+        return stamped(self.title, self.names, list(self.files.entries.items()), *marks)
 
     @cached_property
     def captions(self) -> Captions | None:
@@ -110,7 +117,7 @@ class Pictures:
             size: Height and width.
             channels: 1, 3 or 4.
         """
-        return decoded(f"{self.title}: {name}", self.files.read(name), size, channels)
+        return self.decode(f"{self.title}: {name}", self.files.read(name), size, channels)
 
     def head(self, name: str) -> Image.Image:
         """Read the head of one picture.

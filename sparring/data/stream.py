@@ -13,16 +13,17 @@ import torch
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
-from sparring.data.shuffle import chances, coins, permuted
+from sparring.data.shuffle import FLIP, ORDER, SECOND, WINDOW, chances, coins, corners, permuted
 from sparring.errors import DataError
 
 AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is then negligible
 
 
 class Stream:
-    """Iterator of ``(images or points, labels…, captions…)`` on a device; images: ``float32`` (n, C, H, W) in [−1, 1].
+    """Iterator of ``(images or points, second domain…, labels…, captions…)`` on a device.
 
-    Of several captions of a row each visit draws one, a function of (seed, position), too.
+    Images are ``float32`` (n, C, H, W) in [−1, 1], label maps ``int64`` (n, H, W). Of several captions of a row, and of
+    the windows of an image in its margin, each visit draws one, a function of (seed, position), too.
 
     Args:
         dataset: Where the rows come from; it may be smaller than the batch.
@@ -73,15 +74,50 @@ class Stream:
     def __next__(self) -> tuple[Tensor, ...]:
         positions, indices = self.ahead()
         self.position += 1
-        first, *labels = self.dataset.rows(indices)
-        first = self.moved(first)
-        if self.mirror:
-            flips = self.moved(torch.from_numpy(coins(positions, self.seed)))
-            first = torch.where(flips[:, None, None, None], first.flip(-1), first)
-        if first.dtype == torch.uint8:
-            first = scaled(first)
+        first, *labels = self.dataset.rows(indices, self.windows(positions, self.dataset.margin))
         said = self.dataset.said(indices, chances(positions, self.seed))
-        return first, *(self.moved(told) for told in (*labels, *said))
+        images = (self.shown(first, positions), *self.beside(positions, indices))
+        return *images, *(self.moved(told) for told in (*labels, *said))
+
+    def beside(self, positions: np.ndarray, indices: np.ndarray) -> tuple[Tensor, ...]:
+        """Rows of the second domain, if there is one: partners, or others in an order of their own.
+
+        Args:
+            positions: In the endless sequence, int64 (n,).
+            indices: What is read of the first domain there, int64 (n,).
+        """
+        second = self.dataset.second
+        if second is None:
+            return ()
+        shift = 0 if second.paired else SECOND
+        if not second.paired:
+            indices = permuted(positions, len(second.dataset), self.seed, ORDER + SECOND)
+        rows = second.rows(indices, self.windows(positions, second.dataset.margin, shift))
+        return (self.shown(rows, positions, shift),)
+
+    def windows(self, positions: np.ndarray, margin: int, shift: int = 0) -> np.ndarray | None:
+        """Where the windows of rows begin, if they have a margin.
+
+        Args:
+            positions: In the endless sequence, int64 (n,).
+            margin: Of the rows.
+            shift: Added to the purpose of the chances.
+        """
+        return corners(positions, margin, self.seed, WINDOW + shift) if margin else None
+
+    def shown(self, rows: Tensor, positions: np.ndarray, shift: int = 0) -> Tensor:
+        """Bring rows to the device, mirror some of them, and scale images.
+
+        Args:
+            rows: As they are stored.
+            positions: In the endless sequence, int64 (n,).
+            shift: Added to the purpose of the chances.
+        """
+        rows = self.moved(rows)
+        if self.mirror:
+            flips = self.moved(torch.from_numpy(coins(positions, self.seed, FLIP + shift)))
+            rows = torch.where(flips.view(-1, *[1] * (rows.dim() - 1)), rows.flip(-1), rows)
+        return scaled(rows) if rows.dtype == torch.uint8 else rows
 
     def ahead(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions and indices of the next call, int64 (rows,) each; worked out for several calls at once."""

@@ -1,0 +1,247 @@
+"""How two domains lie in folders and archives: ``trainA`` and ``trainB``, two folders, or A | B side by side.
+
+    unpaired:PATH   pairs:PATH     PATH alone is unpaired where it holds trainA and trainB
+
+PATH is a folder or zip with ``trainA`` and ``trainB``, or with two folders of any names, or with ``train`` around them;
+or what the names of two folders begin with, such as ``photos/test`` of ``photos/testA`` and ``photos/testB``; or two
+paths with a comma between; or, for pairs, a folder of pictures that are A on the left and B on the right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from sparring.data.files import SUFFIXES, Files, open_files
+from sparring.data.labels import SPLITS
+from sparring.data.pictures import opened, pixels, unreadable
+from sparring.errors import DataError
+
+__all__ = ["KINDS", "Part", "half", "in_domains", "kind_of", "located", "matched", "parts"]
+
+KINDS = ("pairs", "unpaired")
+REMEDY = "put the one domain into trainA and the other into trainB, or give two paths with a comma between."
+
+
+def kind_of(name: str) -> tuple[str, str]:
+    """Takes the kind of two domains off a name.
+
+    Args:
+        name: As given.
+
+    Returns:
+        One of ``KINDS`` or nothing; the rest.
+
+    Example:
+        >>> kind_of("pairs:photos.zip"), kind_of("photos.zip")
+        (('pairs', 'photos.zip'), ('', 'photos.zip'))
+    """
+    kind, colon, rest = name.partition(":")
+    return (kind, rest) if colon and kind in KINDS else ("", name)
+
+
+def located(name: str) -> str:
+    """A name whose paths no longer depend on where they are read from.
+
+    Args:
+        name: A path or two, perhaps with a kind before them.
+    """
+    kind, rest = kind_of(name)
+    places = ",".join(str(Path(place).expanduser().absolute()) for place in _places(rest))
+    return f"{kind}:{places}" if kind else places
+
+
+def _places(rest: str) -> list[str]:
+    both = rest.split(",")
+    return both if len(both) == 2 and all(both) and open_files(Path(rest).expanduser().absolute()) is None else [rest]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the files of a folder or an archive.
+
+    Args:
+        files: Where they are.
+        names: Their names.
+        folder: What they have in common, for messages.
+        half: 0 or 1, where each file holds both domains side by side; else None.
+    """
+
+    files: Files
+    names: tuple[str, ...]
+    folder: str = ""
+    half: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Where they are."""
+        return str(Path(self.files.title) / self.folder)
+
+    @property
+    def entries(self) -> dict[str, tuple[int, int]]:
+        """The names, to what changes with their content."""
+        return {name: self.files.entries[name] for name in self.names}
+
+    def read(self, name: str) -> bytes:
+        """Content of one file.
+
+        Args:
+            name: One of the entries.
+        """
+        return self.files.read(name)
+
+    def close(self) -> None:
+        """Release what is held open."""
+        self.files.close()
+
+    def picture(self, name: str) -> Image.Image:
+        """Open one picture.
+
+        Args:
+            name: One of the names.
+        """
+        return opened(f"{self.files.title}/{name}", self.read(name))
+
+
+def parts(kind: str, rest: str) -> tuple[Part, Part]:
+    """Find the two domains.
+
+    Args:
+        kind: One of ``KINDS``.
+        rest: What was given behind it.
+
+    Returns:
+        A and B; those of pairs have as many files, in the same order.
+
+    Raises:
+        DataError: They are not there, or do not belong together.
+    """
+    given = [Path(place).expanduser().absolute() for place in _places(rest)]
+    found = [open_files(path) for path in given]
+    if len(given) == 1 and not (found[0] and _images(found[0])):
+        ends = [open_files(Path(f"{given[0]}{end}")) for end in "AB"]
+        found = ends if all(files and _images(files) for files in ends) else found
+    if None in found:
+        raise DataError(f"{rest} does not exist: give a folder or zip of two domains, or two of them, a comma between.")
+    opened_ = [files for files in found if files is not None]
+    both = _within(kind, opened_[0]) if len(opened_) == 1 else [Part(files, _images(files)) for files in opened_]
+    for part in both:
+        if not part.names:
+            raise DataError(f"{part.title} holds no images, but is one of two domains: {REMEDY}")
+    a, b = both
+    return matched(a, b) if kind == "pairs" and a.half is None else (a, b)
+
+
+def _images(files: Files) -> tuple[str, ...]:
+    return tuple(name for name in files.entries if name.lower().endswith(SUFFIXES))
+
+
+def _within(kind: str, files: Files) -> list[Part]:
+    """The two domains in one folder or archive."""
+    names, root = list(_images(files)), ""
+    while True:
+        below = [name[len(root) :] for name in names]
+        tops = sorted({name.split("/")[0] for name in below if "/" in name})
+        bare = [name for name in below if "/" not in name]
+        if {"trainA", "trainB"} <= set(tops):
+            tops = ["trainA", "trainB"]
+        elif not bare and (len(tops) == 1 or ("train" in tops and set(tops) <= SPLITS)):
+            root += f"{'train' if 'train' in tops else tops[0]}/"
+            names = [name for name in names if name.startswith(root)]
+            continue
+        if len(tops) == 2 and (not bare or tops == ["trainA", "trainB"]):
+            folders = [f"{root}{top}/" for top in tops]
+            return [Part(files, tuple(n for n in names if n.startswith(folder)), folder) for folder in folders]
+        if kind == "pairs" and bare and not tops:
+            return _halves(Part(files, tuple(names), root))
+        raise DataError(f"{files.title} holds no two domains ({len(tops)} folders with images): {REMEDY}")
+
+
+def in_domains(files: Files) -> bool:
+    """Whether files are in two domains by the names of their folders.
+
+    Args:
+        files: A folder or archive.
+    """
+    tops = {name.split("/")[-2] for name in _images(files) if "/" in name}
+    return {"trainA", "trainB"} <= tops
+
+
+def _halves(part: Part) -> list[Part]:
+    """Both domains of pictures that are two squares side by side."""
+    width, height = part.picture(part.names[0]).size
+    if abs(width - 2 * height) > 2:
+        raise DataError(
+            f"{part.title} holds neither two folders nor pictures twice as wide as high ({part.names[0]} is "
+            f"{width} × {height}): {REMEDY}"
+        )
+    return [Part(part.files, part.names, part.folder, half) for half in (0, 1)]
+
+
+def half(name: str, content: bytes, size: int | None, channels: int, which: int) -> np.ndarray:
+    """Decode one half of a picture.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+        size: Height and width, or None to keep the half's own.
+        channels: 1, 3 or 4.
+        which: 0 for the left one, 1 for the right one.
+
+    Returns:
+        ``uint8`` (H, W, C).
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    whole = opened(name, content)
+    try:
+        ImageOps.exif_transpose(whole, in_place=True)
+        middle = whole.width // 2
+        return pixels(whole.crop((which * middle, 0, (which + 1) * middle, whole.height)), size, channels)
+    except OSError as error:
+        raise unreadable(name, error) from error
+
+
+def matched(a: Part, b: Part) -> tuple[Part, Part]:
+    """Bring the files of two folders into the same order, by their names without endings.
+
+    Args:
+        a: The one folder.
+        b: The other one.
+
+    Raises:
+        DataError: A file has no partner, or two files have the same name, or the first two another shape.
+    """
+    here, there = _stems(a), _stems(b)
+    for mine, others, part, other in ((here, there, a, b), (there, here, b, a)):
+        alone = [name for stem, name in mine.items() if stem not in others]
+        if alone:
+            raise DataError(
+                f"{part.files.title}/{alone[0]} has no partner in {other.title} ({len(alone)} of {len(mine)} such): "
+                "add or remove it, or write unpaired: in place of pairs:."
+            )
+    first, second = a.picture(a.names[0]), b.picture(there[next(iter(here))])
+    if abs(first.width * second.height - second.width * first.height) > 2 * max(*first.size, *second.size):
+        raise DataError(
+            f"{a.files.title}/{a.names[0]} is {first.width} × {first.height} and {b.names[0]} {second.width} × "
+            f"{second.height}: partners must be of the same proportions, crop them first."
+        )
+    return (
+        Part(a.files, tuple(here.values()), a.folder),
+        Part(b.files, tuple(there[stem] for stem in here), b.folder),
+    )
+
+
+def _stems(part: Part) -> dict[str, str]:
+    """Names by what they are called below their folder, without endings."""
+    found: dict[str, str] = {}
+    for name in part.names:
+        stem = str(PurePosixPath(name[len(part.folder) :]).with_suffix(""))
+        if stem in found:
+            raise DataError(f"{part.files.title} holds both {found[stem]} and {name}: rename or remove one of them.")
+        found[stem] = name
+    return found

@@ -1,0 +1,140 @@
+"""Label maps: pictures whose pixels are class numbers, or colours that a list of classes names.
+
+A list of classes, ``classes.txt``, ``palette.txt`` or ``label_colors.txt``, has one class a line, in order of the
+numbers: its name, and perhaps its colour, before or behind it, as ``128 64 128`` or ``#804080``. Maps are never
+interpolated: the nearest pixel is taken.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from PIL import Image
+
+from sparring.data.domains import MOST, Colour, Regions
+from sparring.data.pictures import DEEP, opened, unreadable
+from sparring.errors import DataError
+
+__all__ = ["LISTS", "indexed", "listed", "looks_indexed", "palette"]
+
+LISTS = ("classes.txt", "palette.txt", "label_colors.txt")
+INDEXED = ("P", "L", "1", "I", *DEEP)
+FEW = 64  # a grey picture whose values stay below this, but for 255, is a label map
+NUMBERS = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
+BEFORE, BEHIND = re.compile(rf"^{NUMBERS}(?:[\s,;]+(.*))?$"), re.compile(rf"^(.*?)[\s,;]+{NUMBERS}$")
+HEX = re.compile(r"#([0-9a-fA-F]{6})\b")
+
+
+def listed(title: str, text: str) -> Regions:
+    r"""Read a list of classes.
+
+    Args:
+        title: Of the file, for messages.
+        text: One class a line; empty lines count for nothing.
+
+    Raises:
+        DataError: Some classes have colours and some none, or there are none or too many.
+
+    Example:
+        >>> listed("classes.txt", "sky\nold wall\n").names
+        ('sky', 'old wall')
+        >>> listed("palette.txt", "128 64 128 road\n#ff0000 car").colours
+        ((128, 64, 128), (255, 0, 0))
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = [_class(line, str(number)) for number, line in enumerate(lines)]
+    colours = tuple(colour for _, colour in found if colour)
+    if colours and len(colours) != len(found):
+        raise DataError(f"{title} gives {len(colours)} of {len(found)} classes a colour: give each one, or none any.")
+    if any(max(colour) > 255 for colour in colours) or len(set(colours)) != len(colours):
+        raise DataError(f"{title} has a colour twice, or a number above 255: give each class a colour of its own.")
+    return Regions(tuple(name for name, _ in found), colours)
+
+
+def _class(line: str, number: str) -> tuple[str, Colour | None]:
+    """Name and colour of a line; the name is the number where there is none."""
+    if found := HEX.search(line):
+        red, green, blue = bytes.fromhex(found[1])
+        return HEX.sub("", line).strip(" \t,;") or number, (red, green, blue)
+    if found := BEFORE.match(line):
+        return found[4] or number, (int(found[1]), int(found[2]), int(found[3]))
+    if found := BEHIND.match(line):
+        return found[1] or number, (int(found[2]), int(found[3]), int(found[4]))
+    return line, None
+
+
+def indexed(
+    name: str, content: bytes, size: int | None, channels: int = 1, regions: Regions | None = None
+) -> np.ndarray:
+    """Decode a label map: central square, nearest pixels.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+        size: Height and width, or None to keep the picture's own.
+        channels: 1.
+        regions: Says which colour is which class, for pictures in colour.
+
+    Returns:
+        Class numbers, ``uint8`` (H, W, 1); 255 is unknown.
+
+    Raises:
+        DataError: The file is damaged, or in colours that nobody names.
+    """
+    picture = opened(name, content)
+    try:
+        numbers = _numbers(picture, regions)
+    except OSError as error:
+        raise unreadable(name, error) from error
+    if numbers is None:
+        raise DataError(f"{name} is no label map but a picture in colour: list its colours in palette.txt.")
+    side = min(numbers.shape)
+    top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
+    square = Image.fromarray(numbers[top : top + side, left : left + side])
+    near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
+    return np.array(near)[..., None]
+
+
+def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None:
+    """Class numbers of every pixel, ``uint8`` (H, W); None for colours that nobody names."""
+    if picture.mode in INDEXED:
+        values = np.asarray(picture).astype(np.int64)
+        return np.where((values < 0) | (values > MOST), MOST, values).astype(np.uint8)
+    if regions is None:
+        return None
+    pixels = np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+    keys = np.array(regions.colours) @ np.array([65536, 256, 1])
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], pixels), len(keys) - 1)
+    known = keys[order][place] == pixels
+    return np.where(known, order[place], MOST).astype(np.uint8)
+
+
+def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool:
+    """Whether a picture is a label map rather than an image.
+
+    Args:
+        picture: Opened.
+        regions: A list of classes that was found beside it, or None.
+    """
+    if picture.format == "JPEG" or (picture.mode not in INDEXED and regions is None):
+        return False
+    numbers = _numbers(picture, regions)
+    if numbers is None:
+        return False
+    known = numbers[numbers != MOST]
+    return known.size > numbers.size / 2 and bool(known.max() < max(FEW, len(regions or ())))
+
+
+def palette(picture: Image.Image, count: int) -> tuple[Colour, ...]:
+    """Colours of the first classes, where a picture has a palette that tells them apart.
+
+    Args:
+        picture: Opened.
+        count: Number of classes.
+    """
+    flat = picture.getpalette("RGB") if picture.mode == "P" else None
+    found = [] if flat is None else [tuple(flat[3 * k : 3 * k + 3]) for k in range(count)]
+    whole = len(set(found)) == count and all(len(colour) == 3 for colour in found)
+    return tuple((colour[0], colour[1], colour[2]) for colour in found) if whole else ()
