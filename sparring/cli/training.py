@@ -73,8 +73,7 @@ class Training:
     """What is asked of every training.
 
     Attributes:
-        data: Name of a data set, or path of a folder or zip of images, or of an array file; for two domains a folder or
-            zip with trainA and trainB, unpaired:PATH or pairs:PATH.
+        data: Name of a data set, path of a folder or zip of images or of an array file; unpaired:PATH or pairs:PATH.
         goal: How far.
         aids: Training aids around the recipe's game.
         out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
