@@ -224,17 +224,34 @@ METRICS: dict[str, Metric] = {
 """The metrics by name: the one place where a name becomes a metric."""
 
 
+FIELD = {
+    "fid": ("frechet",),
+    "kid": ("kernel",),
+    "is": ("score",),
+    "prdc": ("precision", "density"),
+    "kde": ("parzen",),
+    "swd": ("sliced",),
+    "ms-ssim": ("similarity",),
+    "ppl": ("path",),
+}
+"""What the field calls them; a score is called FID, KID or Inception Score only where its features are Inception's."""
+
+
 def metrics_named(names: Sequence[str]) -> dict[str, Metric]:
-    """Returns metrics by their names.
+    """Returns metrics by their names, or by those that the field has for them.
 
     Raises:
         DataError: If there is none of a name; the message suggests the nearest.
+
+    >>> list(metrics_named(["fid", "prdc"]))
+    ['frechet', 'precision', 'density']
     """
+    known = {name: (name,) for name in METRICS} | FIELD
     for name in names:
-        if name not in METRICS:
-            near = get_close_matches(name, METRICS, n=1, cutoff=0.0)[0]
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise DataError(f"There is no metric {name!r}: did you mean {near!r}, or another of {', '.join(METRICS)}?")
-    return {name: METRICS[name] for name in names}
+    return {each: METRICS[each] for name in names for each in known[name]}
 
 
 def suited(dataset: Dataset) -> dict[str, Metric]:

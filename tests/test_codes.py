@@ -229,3 +229,9 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(capsys, run):
     assert "has no codes" in refused(capsys, "traverse", str(run / "nsgan"))
     assert "it has category0" in refused(capsys, "traverse", str(run / "infogan"), "--code", "colour")
     assert "needs labels" in refused(capsys, "train", "cgan", "--data", "spiral", "--steps", "1")
+
+
+def test_a_picture_file_is_named_after_its_code(capsys, run, tmp_path):
+    words = ["--code", "category0", "--seeds", "0-1", "--out", str(tmp_path / "one.png")]
+    assert main(["traverse", str(run / "infogan"), *words]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["one-category0.png"]

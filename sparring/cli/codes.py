@@ -30,7 +30,7 @@ def traverse(
         seeds: Numbers and ranges, such as 0-7; everything but the code stays as a seed has it.
         values: What the code is set to, such as -2 -1 0 1 2; all values worth seeing unless told.
         truncation: Below 1 more typical samples, above 1 more daring ones.
-        out: The folder of the pictures, each named after its code.
+        out: The folder of the pictures, each named after its code; or a picture file, whose name gets the code's.
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
@@ -40,5 +40,6 @@ def traverse(
     game = load(run, device=device, checkpoint=checkpoint)
     for name in [code] if code else codes.names(game):
         drawn = codes.traverse(game, name, sampling.parse_seeds(seeds), values=values, truncation=truncation)
-        path = pictures.save_grid(drawn.flatten(0, 1), out / f"{name}.png", columns=drawn.shape[1])
+        target = out.with_stem(f"{out.stem}-{name}") if out.suffix else out / f"{name}.png"
+        path = pictures.save_grid(drawn.flatten(0, 1), target, columns=drawn.shape[1])
         say(f"{name}: {drawn.shape[1]} values of {drawn.shape[0]} seeds are in {path}.")

@@ -58,7 +58,9 @@ def cgan(
         DataError: If the data has no labels.
     """
     if not classes:
-        raise DataError("A conditional GAN needs labels: give images in one folder a class, a dataset.json, or nsgan.")
+        raise DataError(
+            "A conditional GAN needs labels: put each class into a folder of its own, or use nsgan without labels."
+        )
     noise = networks.latent or (100 if len(shape) == 3 else 2)
     G, _ = replace(networks, latent=noise + classes).pair(shape, FREE)
     published = Adam(betas=(0.0, 0.9)) if design == "projection" else Adam()
