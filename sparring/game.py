@@ -14,7 +14,7 @@ Rules of a round: fakes are detached (or drawn with `fakes`) where the paper hol
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -221,6 +221,14 @@ class Words(Protocol):
 
     def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
         """Returns rows of noise that ask for sentences, told as rows of word codes, and else are as they were."""
+
+
+@runtime_checkable
+class Knows(Protocol):
+    """The ability to make sentences known, by their letters, before their word codes are told."""
+
+    def know(self, texts: Sequence[str]) -> None:
+        """Makes sentences known that are going to be learned from or asked for."""
 
 
 @runtime_checkable

@@ -69,12 +69,13 @@ class Run:
     ) -> None:
         self.folder, self.record, self.dataset = folder, settings, dataset
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
-        self.game, self.average = untrained(settings, device)
+        state, self.notes = load_named(folder, name)
+        said = dataset.captions.distinct if dataset.captions and state is None else ()
+        self.game, self.average = untrained(settings, device, said)
         self.players = self.game.players()
         self.stream = stream(settings, self.training, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
         self.judged: list[dict[str, Any]] = []
-        state, self.notes = load_named(folder, name)
         if state is not None:
             restore(self, state)
         self.notes += record.changes(settings)

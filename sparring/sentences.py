@@ -14,7 +14,7 @@ from torch import Tensor
 from sparring import record
 from sparring.data.captions import told, words
 from sparring.errors import DataError, GameError
-from sparring.game import Game, Words
+from sparring.game import Game, Knows, Words
 from sparring.sampling import generate, latents, path, sampling
 
 __all__ = ["of_sentence", "sentence_walk", "strangers"]
@@ -91,4 +91,6 @@ def _asking(game: Game, rows: Tensor, text: str) -> Tensor:
     able = _able(game)
     if not words(text):
         raise DataError(f"The sentence {text!r} has no words: write what is to be seen, such as 'a red heart'.")
+    if isinstance(game.core, Knows):
+        game.core.know([text])
     return able.worded(rows, told([text]))

@@ -5,7 +5,7 @@ state = weights and buffers of the game, averaged networks, optimisers, position
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +17,24 @@ from sparring.average import Average
 from sparring.checkpoint import State, load_named
 from sparring.data import Dataset, Stream
 from sparring.errors import Diverged, RunError
-from sparring.game import Game
+from sparring.game import Game, Knows
 
 if TYPE_CHECKING:
     from sparring.journal import Log
     from sparring.run import Run
 
 
-def untrained(settings: record.Record, device: torch.device) -> tuple[Game, Average | None]:
+def untrained(settings: record.Record, device: torch.device, said: Sequence[str] = ()) -> tuple[Game, Average | None]:
     """Builds the game of a record, and its average if it has one, as they are at step 0.
 
     Args:
         settings: The record.
         device: Where the networks are to live.
+        said: Captions that the game is to know, if it must know them beforehand and no checkpoint tells them.
     """
     game = record.game(settings).to(device)
+    if said and isinstance(game.core, Knows):
+        game.core.know(said)
     averaged = settings["average"] and game.sampling()
     return game, Average(game, settings["average"]) if averaged else None
 
@@ -123,8 +126,9 @@ def load(folder: str | Path, *, device: str = "auto", checkpoint: str = "newest"
         SparringError: If it is no run, or none of its checkpoints is good.
     """
     folder = Path(folder)
-    game, average = untrained(record.read(folder), parallel.device(device))
-    state, _ = load_named(folder, checkpoint)
+    settings, (state, _) = record.read(folder), load_named(folder, checkpoint)
+    said = settings["data"]["facts"].get("captions", ()) if state is None else ()
+    game, average = untrained(settings, parallel.device(device), said)
     if state is not None:
         restore_networks(folder, state, game, average)
     return (average.game if average else game).eval().requires_grad_(False)

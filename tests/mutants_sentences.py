@@ -1,7 +1,7 @@
 """The mutations of captions, of what reads them, of StackGAN and of what is done with sentences, as in `mutants`."""
 
-CAPTIONS, TEXT, STACKGAN, SENTENCES = (
-    f"tests/test_{name}.py" for name in ("captions", "text", "stackgan", "sentences")
+CAPTIONS, TEXT, STACKGAN, SENTENCES, EMBEDDINGS = (
+    f"tests/test_{name}.py" for name in ("captions", "text", "stackgan", "sentences", "embeddings")
 )
 
 MUTANTS = [
@@ -71,4 +71,25 @@ MUTANTS = [
         SENTENCES,
     ),
     ("sentences.py", "if word not in known]", "if word in known]", SENTENCES),
+    # embedded captions: which vector, what is kept, what may not be executed
+    ("networks/known.py", "vectors.mean(0)", "0 * vectors.mean(0)", EMBEDDINGS),
+    ("networks/known.py", "        if not len(self.centre):\n", "        if True:\n", EMBEDDINGS),
+    ("networks/known.py", "self._placed(vectors)])[order]", "self._placed(vectors)])", EMBEDDINGS),
+    ("networks/known.py", "/ width**0.5", "/ width", EMBEDDINGS),
+    ("networks/known.py", "scrambled(codes) + scrambled(places * odd)", "scrambled(codes) + odd", EMBEDDINGS),
+    ("networks/known.py", "or not bool((self.keys[rows] == wanted).all())", "", EMBEDDINGS),
+    ("networks/known.py", "setattr(self, name, torch.empty_like(given, device=self.keys.device))", "pass", EMBEDDINGS),
+    ("data/embeddings.py", "trust_remote_code=False", "trust_remote_code=True", EMBEDDINGS),
+    ("data/embeddings.py", '{"use_safetensors": True}', "{}", EMBEDDINGS),
+    ("data/embeddings.py", "            _require_own_modules(self.path)\n", "", EMBEDDINGS),
+    (
+        "data/embeddings.py",
+        "with np.load(path, allow_pickle=False)",
+        "with np.load(path, allow_pickle=True)",
+        EMBEDDINGS,
+    ),
+    ("state.py", " if state is None else ()", "", EMBEDDINGS),
+    ("run.py", "if dataset.captions and state is None else ()", "if dataset.captions else ()", EMBEDDINGS),
+    ("run.py", "dataset.captions.distinct", "dataset.captions.texts[0]", EMBEDDINGS),
+    ("sentences.py", "        game.core.know([text])\n", "        pass\n", EMBEDDINGS),
 ]

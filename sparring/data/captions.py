@@ -123,6 +123,11 @@ class Captions:
         return tuple(sorted({word for said in self.texts for text in said for word in words(text)}))
 
     @cached_property
+    def distinct(self) -> tuple[str, ...]:
+        """Every caption once."""
+        return tuple(dict.fromkeys(text for said in self.texts for text in said))
+
+    @cached_property
     def content(self) -> bytes:
         """Everything said, for a fingerprint and a file."""
         return json.dumps(self.texts, ensure_ascii=False).encode()

@@ -9,7 +9,7 @@ which the game was built with: whoever starts from it need not know that there a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,8 @@ class SentenceGame(Game):
     """A reader of words, a generator that is told what they say, a critic that is told it, too.
 
     Args:
-        text: T, word codes (N, L) -> (N, features), with an attribute ``features``.
+        text: T, word codes (N, L) -> (N, features), with an attribute ``features``; and with a method ``know`` where it
+            must see the letters of a sentence before.
         G: Generator with attributes ``latent`` and ``condition`` and a method ``augment`` that makes of captions
             (N, features) means and log variances (N, condition).
         D: Critic of images and captions (N, features).
@@ -93,6 +94,11 @@ class SentenceGame(Game):
         draws = normal(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
         which = (len(self.captions) * uniform(n, device=self.device)).long()
         return self.worded(torch.cat([draws, draws.new_zeros(n, self.text.features)], 1), self.captions[which])
+
+    def know(self, texts: Sequence[str]) -> None:
+        """Makes sentences known to a reader that must see their letters; others read word codes alone."""
+        if hasattr(self.text, "know"):
+            self.text.know(texts)
 
     def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
         """Returns rows of noise that ask for sentences, the rest as it was.

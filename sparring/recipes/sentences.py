@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+
+from torch import nn
 
 from sparring.data.captions import told
+from sparring.data.embeddings import SUFFIXES, EmbeddedCaptions, SentenceModel
 from sparring.errors import DataError
 from sparring.games.stackgan import Reading, Second, StackGAN
 from sparring.layers.pyramid import down, up
 from sparring.networks.dcgan import DCGANCritic
+from sparring.networks.known import KnownCaptions
 from sparring.networks.roles import Shape
 from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator, half
 from sparring.networks.text import HashedWords, RecurrentWords
@@ -21,7 +25,7 @@ def stackgan(
     captions: Sequence[str] | None = None,
     *,
     refine_from: int | None = None,
-    text: Literal["hashed", "recurrent"] = "hashed",
+    text: str = "hashed",
     reading: int = 2000,
     features: int = 128,
     latent: int = 100,
@@ -38,7 +42,8 @@ def stackgan(
         captions: Some captions of the data, for samples that nobody gave a sentence.
         refine_from: The step from which on a second stage refines images of half the side, which the first stage has
             learned until then; one stage makes whole images unless told.
-        text: hashed reads the words by fixed random signs; recurrent learns to, from the data's own captions.
+        text: hashed reads the words by fixed random signs; recurrent learns to, from the data's own captions. Or a
+            path: a file of embedded captions (.npz, .npy, .safetensors), or the folder of a sentence-transformer.
         reading: Rounds in which the recurrent reader learns.
         features: Coordinates of a caption; the paper has 1024, of a reader trained on millions of images.
         latent: Coordinates of the noise z.
@@ -49,7 +54,7 @@ def stackgan(
         generator: How the generator of either stage learns.
 
     Raises:
-        DataError: If the data has no captions.
+        DataError: If the data has no captions, or nothing of that name reads them.
     """
     if not captions:
         raise DataError(
@@ -64,7 +69,7 @@ def stackgan(
     learns = text == "recurrent"
     E = DCGANCritic(shape, width // 2, PENALISED.norm, bias=True, outcomes=features) if learns else None
     return StackGAN(
-        RecurrentWords(features) if learns else HashedWords(features),
+        reader(text, features),
         channels_last(FirstGenerator(size, features, latent, condition, width)),
         channels_last(PairCritic(size, features, condition, width)),
         captions=told(captions),
@@ -73,4 +78,27 @@ def stackgan(
         reading=None if E is None else Reading(channels_last(E), reading, Adam(1e-3, (0.9, 0.999))),
         critic=critic,
         generator=generator,
+    )
+
+
+def reader(text: str, features: int) -> nn.Module:
+    """What reads captions, by its name.
+
+    Args:
+        text: hashed, recurrent, or a path of embedded captions or of a sentence-transformer.
+        features: Coordinates of a caption.
+
+    Raises:
+        DataError: If there is nothing of that name.
+    """
+    if text == "hashed":
+        return HashedWords(features)
+    if text == "recurrent":
+        return RecurrentWords(features)
+    if Path(text).suffix.lower() in SUFFIXES:
+        return KnownCaptions(EmbeddedCaptions(text), features)
+    if len(Path(text).parts) > 1 or Path(text).is_dir():
+        return KnownCaptions(SentenceModel(text), features)
+    raise DataError(
+        f"Nothing called {text!r} reads captions: take hashed, recurrent, or the path of embedded captions."
     )
