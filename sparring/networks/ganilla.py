@@ -1,0 +1,83 @@
+"""GANILLA's generator (Hicsonmez et al., 2020): residual blocks that concatenate, and a pyramid back up.
+
+Its decoder sums the features of every scale, without norm or ReLU, so that content survives; at 7,228,419 parameters in
+colour it is smaller than CycleGAN's.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from sparring.layers.init import dcgan
+from sparring.layers.instance import instance_norm
+from sparring.layers.norm import Norm
+from sparring.networks.translation import reflected
+
+__all__ = ["GANILLATranslator"]
+
+
+class ConcatenatingBlock(nn.Module):
+    """Two convolutions beside a shortcut, both concatenated, and a third one that reads them.
+
+    Args:
+        inputs: Channels.
+        outputs: Channels.
+        stride: Of the first convolution and of the shortcut.
+        norm: Makes the normalisation of so many channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
+        super().__init__()
+        first, second = reflected(inputs, outputs, 3, stride, bias=False), reflected(outputs, outputs, 3, bias=False)
+        self.body = nn.Sequential(first, norm(outputs), nn.ReLU(), second, norm(outputs))
+        shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        same = stride == 1 and inputs == outputs
+        self.shortcut = nn.Identity() if same else nn.Sequential(shortcut, norm(outputs))
+        self.join = nn.Sequential(reflected(2 * outputs, outputs, 3, bias=False), norm(outputs), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        return self.join(torch.cat([self.body(x), self.shortcut(x)], 1))
+
+
+class GANILLATranslator(nn.Module):
+    """Four scales down, and a sum of all four back up.
+
+    Args:
+        channels: Of the images that come in.
+        outputs: Channels of those that go out.
+        width: Channels of the first feature map.
+        blocks: Blocks of each scale.
+        norm: Makes the normalisation of so many channels.
+    """
+
+    multiple = 16  # of which the sides of images must be multiples
+
+    def __init__(
+        self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 2, norm: Norm = instance_norm
+    ) -> None:
+        super().__init__()
+        halved = nn.Sequential(nn.ReflectionPad2d(1), nn.MaxPool2d(3, 2))
+        self.stem = nn.Sequential(reflected(channels, width, 7), norm(width), nn.ReLU(), halved)
+        widths = [width, width, 2 * width, 2 * width, 4 * width]
+        self.scales = nn.ModuleList(
+            nn.Sequential(
+                ConcatenatingBlock(widths[k], widths[k + 1], 1 if k == 0 else 2, norm),
+                *(ConcatenatingBlock(widths[k + 1], widths[k + 1], 1, norm) for _ in range(blocks - 1)),
+            )
+            for k in range(4)
+        )
+        self.laterals = nn.ModuleList(nn.Conv2d(wide, 2 * width, 1) for wide in widths[1:])
+        self.paint = nn.Sequential(reflected(2 * width, width, 3), reflected(width, outputs, 7), nn.Tanh())
+        self.apply(dcgan)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, channels, H, W) in [−1, 1] to images (N, outputs, H, W), H and W multiples of 16."""
+        h, seen = self.stem(x), []
+        for scale, lateral in zip(self.scales, self.laterals, strict=True):
+            h = scale(h)
+            seen.append(lateral(h))
+        top = seen.pop()
+        while seen:
+            top = interpolate(top, scale_factor=2.0) + seen.pop()
+        return self.paint(interpolate(top, scale_factor=2.0))

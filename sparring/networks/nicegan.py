@@ -1,0 +1,186 @@
+"""NICE-GAN's networks (Chen et al., 2020): a critic whose first part is the encoder of translation, and generators.
+
+    E   two halvings to x₀ = E₀(x); a class activation map: w of one linear layer on mean and maximum of x₀, its logit;
+        attention a = conv1×1([x₀, x₀] ⊙ w), code z = LReLU(λ a + x₀), λ learned from 0
+    C   scores of patches at two scales, from z
+    G   from z to an image: six residual blocks whose AdaILN is told by the mean of z (light) or by all of z
+
+In colour E has 167,489 parameters, C 46,706,944, G 8,104,640.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, linear
+
+from sparring.layers.instance import ILN, AdaILN
+from sparring.layers.spectral import spectral
+from sparring.networks.translation import reflected
+
+__all__ = ["NICECritic", "NICEEncoder", "NICESeer", "NICETranslator", "depths"]
+
+
+def _halving(inputs: int, outputs: int, stride: int = 2, *, bias: bool = True) -> nn.Sequential:
+    """A 4×4 convolution under spectral norm that sees a mirror at the border."""
+    return nn.Sequential(nn.ReflectionPad2d(1), spectral(nn.Conv2d(inputs, outputs, 4, stride, bias=bias)))
+
+
+class NICEEncoder(nn.Module):
+    """E: images (N, C, H, W) to codes (N, 2 width, H / 4, W / 4), and what its attention says.
+
+    Args:
+        channels: Of the images.
+        width: Channels of the larger feature map.
+    """
+
+    def __init__(self, channels: int = 3, width: int = 64) -> None:
+        super().__init__()
+        first, second = _halving(channels, width), _halving(width, 2 * width)
+        self.body = nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
+        self.cam = spectral(nn.Linear(4 * width, 1, bias=False))
+        self.attend = nn.Conv2d(4 * width, 2 * width, 1)
+        self.strength = nn.Parameter(torch.zeros(1))
+
+    def attended(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns features λ a + x₀ (N, 2 width, H / 4, W / 4) and the logit of the attention (N, 1)."""
+        h = self.body(x)
+        weight = self.cam.weight  # looked at once: each look is a power iteration
+        logit = linear(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1), weight)
+        attention = self.attend(torch.cat([h, h], 1) * weight[..., None, None])
+        return self.strength * attention + h, logit
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns codes z and the logit of the attention (N, 1)."""
+        features, logit = self.attended(x)
+        return leaky_relu(features, 0.2), logit
+
+
+class NICECritic(nn.Module):
+    """C: codes to the scores of small and of large patches.
+
+    Args:
+        width: That of the encoder.
+        shared: Halvings before both scores.
+        deep: Further ones before the score of large patches.
+        widest: Channels at most.
+    """
+
+    def __init__(self, width: int = 64, shared: int = 1, deep: int = 2, widest: int = 2048) -> None:
+        super().__init__()
+        widths = [min(width * 2**k, widest) for k in range(1, shared + deep + 3)]
+        self.trunk = nn.Sequential(*_halvings(widths[: shared + 1]))
+        self.small = nn.Sequential(*_scores(*widths[shared : shared + 2]))
+        self.large = nn.Sequential(*_halvings(widths[shared:-1]), *_scores(*widths[-2:]))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns scores (N, 1, H', W') of small and (N, 1, H", W") of large patches, large = real."""
+        h = self.trunk(z)
+        return self.small(h), self.large(h)
+
+
+def _halvings(widths: list[int]) -> list[nn.Module]:
+    return [layer for narrow, wide in pairwise(widths) for layer in (_halving(narrow, wide), nn.LeakyReLU(0.2))]
+
+
+def _scores(narrow: int, wide: int) -> list[nn.Module]:
+    return [_halving(narrow, wide, 1), nn.LeakyReLU(0.2), _halving(wide, 1, 1, bias=False)]
+
+
+class NICESeer(nn.Module):
+    """D = C ∘ E: a critic that encodes.
+
+    Args:
+        E: The encoder.
+        C: What judges codes.
+    """
+
+    def __init__(self, E: nn.Module, C: nn.Module) -> None:
+        super().__init__()
+        self.E, self.C = E, C
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the codes of images (N, C, H, W)."""
+        return self.E(x)[0]
+
+    def heat(self, x: Tensor) -> Tensor:
+        """Returns where the encoder looks, (N, 1, H / 4, W / 4): its attended features, summed over channels."""
+        return self.E.attended(x)[0].sum(1, keepdim=True)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Returns three kinds of scores: of small patches, of large ones, of the attention."""
+        z, logit = self.E(x)
+        return *self.C(z), logit
+
+
+class TellingBlock(nn.Module):
+    """A residual block whose norms are told gain and offset.
+
+    Args:
+        channels: Of the feature map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = (reflected(channels, channels, 3, bias=False) for _ in range(2))
+        self.norms = nn.ModuleList([AdaILN(channels), AdaILN(channels)])
+
+    def forward(self, x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the like, told γ and β (N, C)."""
+        h = self.norms[0](self.first(x), gain, offset).relu()
+        return x + self.norms[1](self.second(h), gain, offset)
+
+
+class NICETranslator(nn.Module):
+    """G: codes to images.
+
+    Args:
+        outputs: Channels of the images.
+        width: That of the encoder.
+        blocks: Residual blocks.
+        whole: Side of the codes, H / 4, where gains and offsets are to depend on every position of them (276 million
+            parameters at 256 pixels, which then is the only size); None for their mean, the light form.
+    """
+
+    multiple = 4  # of which the sides of images must be multiples
+
+    def __init__(self, outputs: int = 3, width: int = 64, blocks: int = 6, whole: int | None = None) -> None:
+        super().__init__()
+        wide = 4 * width
+        self.widen = nn.Sequential(reflected(2 * width, wide, 3), ILN(wide), nn.ReLU())
+        reads = nn.Flatten() if whole else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        first = nn.Linear(wide * (whole or 1) ** 2, wide, bias=False)
+        self.told = nn.Sequential(reads, first, nn.ReLU(), nn.Linear(wide, wide, bias=False), nn.ReLU())
+        self.gain, self.offset = (nn.Linear(wide, wide, bias=False) for _ in range(2))
+        self.blocks = nn.ModuleList(TellingBlock(wide) for _ in range(blocks))
+        doublings = [layer for broad in (wide, wide // 2) for layer in _doubling(broad)]
+        self.paint = nn.Sequential(*doublings, reflected(width, outputs, 7, bias=False), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map codes (N, 2 width, H / 4, W / 4) to images (N, outputs, H, W) in [−1, 1]."""
+        h = self.widen(z)
+        told = self.told(h)
+        gain, offset = self.gain(told), self.offset(told)
+        for block in self.blocks:
+            h = block(h, gain, offset)
+        return self.paint(h)
+
+
+def _doubling(broad: int) -> list[nn.Module]:
+    """Half the channels and twice the side, by pixel shuffling."""
+    half = broad // 2
+    first = [reflected(broad, half, 3, bias=False), ILN(half), nn.ReLU()]
+    return [*first, nn.Conv2d(half, 4 * half, 1), nn.PixelShuffle(2), ILN(half), nn.ReLU()]
+
+
+def depths(side: int) -> tuple[int, int]:
+    """How many halvings, shared and deep, a critic of codes has unless told: the paper's from 128 pixels.
+
+    Args:
+        side: Of the images in pixels, at least 16.
+
+    Example:
+        >>> depths(256), depths(64), depths(32), depths(16)
+        ((1, 2), (1, 1), (0, 1), (0, 0))
+    """
+    return (1 if side >= 64 else 0), (2 if side >= 128 else 1 if side >= 32 else 0)

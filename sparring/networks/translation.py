@@ -1,0 +1,123 @@
+"""CycleGAN's networks (Zhu et al., 2017, section 7): a residual generator, and a critic of patches.
+
+Both are convolutional throughout: they work at any size that can be halved twice.
+"""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from sparring.layers.init import dcgan
+from sparring.layers.instance import instance_norm
+from sparring.layers.norm import Norm
+
+__all__ = ["PatchCritic", "ResNetTranslator"]
+
+
+def reflected(inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = True) -> nn.Sequential:
+    """A convolution that sees a mirror at the border.
+
+    Args:
+        inputs: Channels.
+        outputs: Channels.
+        kernel: Its odd side.
+        stride: Of the convolution.
+        bias: Whether it has one.
+    """
+    return nn.Sequential(nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inputs, outputs, kernel, stride, bias=bias))
+
+
+class ResidualBlock(nn.Module):
+    """x + f(x), f: convolution, norm, ReLU, convolution, norm; nothing after the sum.
+
+    Args:
+        channels: Of the feature map.
+        norm: Makes the normalisation of so many channels.
+    """
+
+    def __init__(self, channels: int, norm: Norm) -> None:
+        super().__init__()
+        first, second = reflected(channels, channels, 3), reflected(channels, channels, 3)
+        self.body = nn.Sequential(first, norm(channels), nn.ReLU(), second, norm(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the like."""
+        return x + self.body(x)
+
+
+class ResNetTranslator(nn.Module):
+    """Convolution 7×7, two halvings, residual blocks, two doublings, convolution 7×7, tanh.
+
+    With 9 blocks, for 256 pixels and more, it has 11,378,179 parameters in colour; with 6, for 128, 7,837,699.
+
+    Args:
+        channels: Of the images that come in.
+        outputs: Channels of those that go out.
+        width: Channels of the largest feature map.
+        blocks: Residual blocks.
+        norm: Makes the normalisation of so many channels.
+    """
+
+    multiple = 4  # of which the sides of images must be multiples
+
+    def __init__(
+        self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 9, norm: Norm = instance_norm
+    ) -> None:
+        super().__init__()
+        wide = 4 * width
+        layers: list[nn.Module] = [reflected(channels, width, 7), norm(width), nn.ReLU()]
+        for narrow in (width, 2 * width):
+            layers += [nn.Conv2d(narrow, 2 * narrow, 3, 2, 1), norm(2 * narrow), nn.ReLU()]
+        layers += [ResidualBlock(wide, norm) for _ in range(blocks)]
+        for broad in (wide, 2 * width):
+            layers += [nn.ConvTranspose2d(broad, broad // 2, 3, 2, 1, 1), norm(broad // 2), nn.ReLU()]
+        self.body = nn.Sequential(*layers, reflected(width, outputs, 7), nn.Tanh())
+        self.apply(dcgan)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, channels, H, W) in [−1, 1] to images (N, outputs, H, W), H and W multiples of 4."""
+        return self.body(x)
+
+
+class PatchCritic(nn.Module):
+    """PatchGAN: a score for every patch (Isola et al., 2017), strided 4×4 convolutions, leaky ReLU .2.
+
+    With 3 layers a score sees 70 × 70 pixels, and there are 2,764,737 parameters in colour.
+
+    Args:
+        channels: Of the images; of input and output together where it judges pairs.
+        width: Channels of the largest feature map.
+        layers: Halvings; the receptive field is 16, 34, 70, 142 pixels for 1, 2, 3, 4.
+        norm: Makes the normalisation of so many channels, for all but the first and the last convolution:
+            `instance_norm`, `nn.BatchNorm2d` for pix2pix, `nn.Identity`.
+        bias: Whether normalised convolutions have biases, as CycleGAN's have; pix2pix's have not.
+    """
+
+    def __init__(
+        self, channels: int = 3, width: int = 64, layers: int = 3, norm: Norm = instance_norm, *, bias: bool = True
+    ) -> None:
+        super().__init__()
+        widths = [width * min(2**k, 8) for k in range(layers + 1)]
+        body: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for depth, (narrow, wide) in enumerate(pairwise(widths), 1):
+            stride = 2 if depth < layers else 1
+            body += [nn.Conv2d(narrow, wide, 4, stride, 1, bias=bias), norm(wide), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+        self.apply(dcgan)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, channels, H, W) to scores (N, 1, H', W'), large = real; 30 × 30 of them at 256 pixels."""
+        return self.body(x)
+
+
+def patches(side: int) -> int:
+    """How many layers a patch critic of images has unless told: fewer for small ones.
+
+    Args:
+        side: Their smaller side in pixels.
+
+    Example:
+        >>> patches(256), patches(64), patches(32), patches(8)
+        (3, 3, 2, 1)
+    """
+    return 3 if side >= 64 else 2 if side >= 16 else 1
