@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sparring import record
 from sparring.data import load as load_data
+from sparring.data.naming import row_names
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.game import Encodes, Game, Samples, evaluation
@@ -180,9 +181,29 @@ def images(run: str | Path, sources: Iterable[str | Path], most: int | None = No
     Raises:
         DataError: If the run was trained on points, or there is no image.
     """
+    return named_images(run, sources, most)[1]
+
+
+def named_images(
+    run: str | Path, sources: Iterable[str | Path], most: int | None = None
+) -> tuple[tuple[str, ...], Tensor]:
+    """Loads images as `images` does, and says what each is called: its path, or the set's name and its number.
+
+    Args:
+        run: The run's folder.
+        sources: As for `images`.
+        most: As for `images`.
+
+    Returns:
+        N names, and images (N, C, H, W).
+
+    Raises:
+        DataError: As for `images`.
+    """
     shape = record.read(Path(run))["data"]["facts"]["shape"]
     if len(shape) != 3:
         raise DataError(f"{run} was trained on points: give a run that was trained on images.")
+    names: list[str] = []
     rows: list[Tensor] = []
     for source in sources:
         room = None if most is None else most - sum(map(len, rows))
@@ -190,9 +211,10 @@ def images(run: str | Path, sources: Iterable[str | Path], most: int | None = No
         if len(dataset.shape) != 3:
             raise DataError(f"{source} holds points, but {run} was trained on images: give images.")
         rows.append(scaled(dataset.rows(np.arange(len(dataset))[:room])[0]))
+        names += row_names(source, len(rows[-1]))
     if not sum(map(len, rows)):
         raise DataError("No image is given: name files, folders or zips of images.")
-    return torch.cat(rows)
+    return tuple(names), torch.cat(rows)
 
 
 def fitted_encoder(

@@ -240,6 +240,14 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Posteriors(Protocol):
+    """The ability to tell what data say of each code."""
+
+    def posteriors(self, x: Tensor) -> dict[str, Tensor]:
+        """Returns for each code, by its name, what is believed of it, (N, ...) for x (N, ...)."""
+
+
+@runtime_checkable
 class Translates(Protocol):
     """The ability to carry data into another domain."""
 

@@ -1,6 +1,6 @@
 """The mutations of the systems that encode, as in `mutants`: sabotages that their fact sheet names."""
 
-GAMES, CODES = "tests/test_encoding_games.py", "tests/test_encoding.py"
+GAMES, CODES, BOOK = "tests/test_encoding_games.py", "tests/test_encoding.py", "tests/test_codebook.py"
 
 MUTANTS = [
     # what a variational autoencoder minimises
@@ -56,4 +56,9 @@ MUTANTS = [
     ("encoding.py", "largest=False", "largest=True", CODES),
     ("encoding.py", "if codes.shape[1:] != wanted.shape[1:]:", "if False:", CODES),
     ("encoding.py", '.get("recipe") == HOME', '.get("recipe") == ""', CODES),
+    # codes in a file: whose, and which
+    ("encoding.py", "names += row_names(source, len(rows[-1]))", "names += [str(source)] * len(rows[-1])", BOOK),
+    ("codebook.py", 'f"{code}={value}"', 'f"{code}={count}"', BOOK),
+    ("codebook.py", "isinstance(game.core, Posteriors)", "True", BOOK),
+    ("data/naming.py", "labelled(files)[0][:count]", "sorted(labelled(files)[0])[::-1][:count]", BOOK),
 ]

@@ -25,6 +25,7 @@ FLOORS = [
         "codes",
         "sentences",
         "encoding",
+        "codebook",
         "evidence",
         "scores",
         "judges",

@@ -27,6 +27,7 @@ COMMANDS = {
     "directions": ("exploring:directions", "draw what the directions of noise do that change samples most"),
     "truncations": ("exploring:truncations", "draw seeds from the most typical to the most daring"),
     "invert": ("exploring:invert", "find the noise of real images"),
+    "encode": ("encoding:encode", "write the codes of images to a file"),
     "reconstruct": ("encoding:reconstruct", "draw images beside what their codes make of them"),
     "attribute": ("encoding:attribute", "give images what others have, such as glasses"),
     "train-encoder": ("encoding:train_encoder", "fit an encoder to the generator of a finished run"),

@@ -1,4 +1,4 @@
-"""The commands of games that encode: reconstruct images, walk between them, add what others have, fit an encoder."""
+"""The commands of games that encode: codes in a file, reconstructions, walks, attributes, encoders fitted to games."""
 
 from __future__ import annotations
 
@@ -47,6 +47,31 @@ def reconstruct(
     game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
     _beside(out, x, encoding.reconstruct(game, x))
     say(f"{len(x)} images, each beside its reconstruction, are in {out}.")
+
+
+def encode(
+    run: RunFolder,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
+    out: Path = Path("codes.npz"),
+    most: int | None = None,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Writes the codes of images to a file: of an InfoGAN what it reads in them, else rows that samples start from.
+
+    Args:
+        run: The run's folder.
+        images: Files, folders or zips of images, or names of data sets.
+        out: The file: .npz with names, columns and codes, or .csv with a row an image.
+        most: How many images are encoded; all unless told.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import codebook
+    from sparring.state import load
+
+    book = codebook.encoded(load(run, device=device, checkpoint=checkpoint), run, images, most)
+    say(f"The codes of {len(book.names)} images, {len(book.columns)} numbers each, are in {codebook.saved(book, out)}.")
 
 
 def between(

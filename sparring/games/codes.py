@@ -94,6 +94,10 @@ class Codes:
         *logits, means, _ = answers.split([*self.categories, self.continuous, self.continuous], 1)
         return torch.cat([*(each.softmax(1) for each in logits), means], 1)
 
+    def parts(self, c: Tensor) -> dict[str, Tensor]:
+        """Cuts rows laid out like c (N, size) into the codes, by their names."""
+        return dict(zip(self.names(), c.split([*self.categories, *[1] * self.continuous], 1), strict=True))
+
     def names(self) -> list[str]:
         """Returns the names of the codes: category0, ..., continuous0, ..."""
         named = {"category": len(self.categories), "continuous": self.continuous}
@@ -114,7 +118,7 @@ class Codes:
         known = self.values()
         if name not in known:
             raise GameError(f"There is no code {name!r}: this game has {', '.join(known)}.")
-        parts = dict(zip(known, c.split([*self.categories, *[1] * self.continuous], 1), strict=True))
+        parts = self.parts(c)
         if name.startswith("category"):
             if value not in known[name]:
                 raise GameError(f"{name} has no value {value:g}: it has 0 to {len(known[name]) - 1}.")

@@ -5,9 +5,8 @@
     `ApartInfoGAN`       D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
 
 L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats (`sparring.games.codes`). Q
-shares D's trunk. The first is the authors' code: D's optimiser owns Q, and codes are in the losses of both players; the
-second is the paper's equation 6, which G and Q minimise and D maximises; the third is what many codes play. Q never
-sees data while it learns. Terms carry their weights, and so do the logs: at λ = 1 a term is −L, in nats.
+shares D's trunk, and sees no data while it learns. The first is the authors' code, the second the paper's equation 6,
+the third what many codes play. Terms carry their weights, and so do the logs: at λ = 1 a term is −L, in nats.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ class InfoGAN(LatentGame):
         Q: Reads codes from features: (N, F) -> (N, code.answers).
         objective: The two losses.
         code: The codes that there are.
-        categorical: λ_d, the weight of what is known of categorical codes.
-        continuous: λ_c, that of continuous ones.
+        categorical: λ_d, the weight of what is known of categorical codes; continuous: λ_c, that of the others.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
@@ -112,9 +110,11 @@ class InfoGAN(LatentGame):
 
     def encode(self, x: Tensor) -> Tensor:
         """Returns rows that `sample` starts from: z = 0, of which Q knows nothing, then what it reads in x (N, ...)."""
-        with torch.no_grad():
-            read = self.code.posterior(self.judged(x)[1])
-        return torch.cat([torch.zeros_like(self.split(self.noise(len(x)))[0]), read], 1)
+        return torch.cat([torch.zeros_like(self.split(self.noise(len(x)))[0]), *self.posteriors(x).values()], 1)
+
+    def posteriors(self, x: Tensor) -> dict[str, Tensor]:
+        """Returns what Q reads in x: probabilities of each categorical code (N, K), means of continuous ones (N, 1)."""
+        return self.code.parts(self.code.posterior(self.judged(x)[1].detach()))
 
 
 class GeneratorsInfoGAN(InfoGAN):
