@@ -32,7 +32,7 @@ PLACE, BEST = "checkpoints", "best"  # where those to go on from are, and the be
 UNFINISHED = ".tmp-"  # in the name of what is being written or removed
 
 
-def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = PLACE) -> Path:
+def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = PLACE, every: int = 0) -> Path:
     """Writes the checkpoint of a step and removes those that it makes superfluous.
 
     Args:
@@ -41,6 +41,7 @@ def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = P
         state: Tensors, numbers, strings, and dicts, lists and tuples of them.
         keep: How many checkpoints stay, this one included.
         place: The folder within the run's.
+        every: The newest one of a multiple of so many steps stays, too; 0 for none.
 
     Returns:
         The folder of the checkpoint.
@@ -64,7 +65,7 @@ def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = P
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         settle(checkpoints)
-    _retire(folder, step, keep, place)
+    _retire(folder, step, keep, place, every)
     return path
 
 
@@ -202,10 +203,11 @@ def _verified(path: Path) -> bytes:
     return content
 
 
-def _retire(folder: Path, step: int, keep: int, place: str) -> None:
-    """Removes all but the last `keep` checkpoints up to `step`; later ones were passed over because they are broken."""
+def _retire(folder: Path, step: int, keep: int, place: str, every: int) -> None:
+    """Removes all but the last `keep` checkpoints up to `step`; later ones were passed over, or gone back from."""
     paths = listed(folder, place)
-    stay = [path for path in paths if int(path.name) <= step][-keep:]
+    before = [path for path in paths if int(path.name) <= step]
+    stay = before[-keep:] + [path for path in before if every and int(path.name) % every == 0][-1:]
     with writing(folder / place):
         for path in paths:
             if path not in stay:

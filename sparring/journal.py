@@ -3,8 +3,10 @@
     log.jsonl       {"step": 2, "images": 128, "updates": {"D": 2, "G": 2}, "terms": {"D/adversarial": 1.38, ...}}
     timing.jsonl    {"step": 2, "seconds": 0.05, "images_per_second": 2560.0, "memory": 451000000}
 
-Counts are totals since the start of the run. The log knows no clock: it is a function of the run's settings, byte for
-byte, however often the training was stopped. Lines beyond the checkpoint from which it goes on are dropped.
+Counts are totals since the start of the run. Where there were any, "skipped" counts the moves that were not made since
+they were not finite ("updates" counts them, too), and "rollbacks" how often the training went back (see `remedies`).
+The log knows no clock: it is a function of the run's settings, byte for byte, however often the training was stopped.
+Lines beyond the checkpoint from which it goes on are dropped.
 """
 
 from __future__ import annotations
@@ -14,19 +16,21 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sparring import parallel
+from sparring.arrival import arrived, waits
 from sparring.durable import writing
+from sparring.errors import Diverged
 from sparring.events import Events
 from sparring.trainer import Report
 
 Line = dict[str, Any]
 LAG = 50  # steps whose reports may wait on a device for one transfer
+HOPELESS = 100  # steps in a row with skipped moves, after which a training is over
 
 
 class Journal:
@@ -75,32 +79,10 @@ def read(path: str | Path) -> list[Line]:
     return [line for line, _ in _lines(path)] if path.exists() else []
 
 
-def waits(report: Report) -> bool:
-    """Tells whether looking at a report means waiting for a device.
-
-    Args:
-        report: Straight from the trainer.
-    """
-    return any(value.device.type != "cpu" for value in report.terms.values())
-
-
-def arrived(reports: list[Report]) -> list[Report]:
-    """Returns reports whose terms are means over the ranks and on the CPU, at the price of one transfer.
-
-    Args:
-        reports: Straight from the trainer.
-    """
-    if not reports:
-        return []
-    terms = [value.float() for report in reports for value in report.terms.values()]
-    values = iter(parallel.mean(torch.stack(terms)).cpu())
-    return [replace(report, terms={name: next(values) for name in report.terms}) for report in reports]
-
-
 class Log:
     """Both journals of a run, fed with reports; only the first rank writes.
 
-    A term that is not finite is noticed at once on the CPU. On a device, where looking means waiting, reports are
+    What is not finite is noticed at once on the CPU. On a device, where looking means waiting, reports are
     collected and brought over in one transfer, at the latest when the log must be settled for a checkpoint.
 
     Args:
@@ -108,13 +90,25 @@ class Log:
         step: Steps completed; lines about later ones are dropped.
         images: Images seen.
         updates: Moves of each player.
+        skipped: Moves of each player that were not made; counted up as reports arrive.
+        rollbacks: How often the training went back.
         tensorboard: Write TensorBoard's events, too.
     """
 
     def __init__(
-        self, folder: Path, step: int, images: int, updates: dict[str, int], *, tensorboard: bool = False
+        self,
+        folder: Path,
+        step: int,
+        images: int,
+        updates: dict[str, int],
+        *,
+        skipped: dict[str, int] | None = None,
+        rollbacks: int = 0,
+        tensorboard: bool = False,
     ) -> None:
         self._step, self._images, self._updates = step, images, dict(updates)
+        self._skipped = {} if skipped is None else skipped
+        self._rollbacks, self._row = rollbacks, 0
         self._waiting: list[Report] = []
         self._journals: list[Journal] = []
         self._events: list[Events] = []
@@ -130,7 +124,7 @@ class Log:
             report: Straight from the trainer.
 
         Raises:
-            Diverged: If a term of it, or of one that waited, is not finite.
+            Diverged: If anything in it, or in one that waited, is not finite, or moves were skipped for too long.
         """
         self._waiting.append(report)
         if not waits(report) or len(self._waiting) >= LAG:
@@ -141,7 +135,7 @@ class Log:
         """Writes everything and waits until the disk has it.
 
         Raises:
-            Diverged: If a term of a report that waited is not finite.
+            Diverged: If anything in a report that waited is not finite.
         """
         self._flush()
         self._time(self._clock.tick(self._step, 0, now=True))
@@ -169,11 +163,25 @@ class Log:
                 events.write(lines)
 
     def _line(self, report: Report) -> Line:
+        report.require_finite()
         terms = report.scalars()
+        self._skip(report)
         self._step, self._images = report.step, self._images + report.images
         for player, moves in report.updates.items():
             self._updates[player] = self._updates.get(player, 0) + moves
-        return {"step": report.step, "images": self._images, "updates": dict(self._updates), "terms": terms}
+        line = {"step": report.step, "images": self._images, "updates": dict(self._updates), "terms": terms}
+        line |= {"skipped": dict(self._skipped)} if self._skipped else {}
+        return line | ({"rollbacks": self._rollbacks} if self._rollbacks else {})
+
+    def _skip(self, report: Report) -> None:
+        """Counts the moves that were not made."""
+        counts = {player: round(float(count)) for player, count in report.skipped.items() if count}
+        for player, count in counts.items():
+            self._skipped[player] = self._skipped.get(player, 0) + count
+        self._row = self._row + 1 if counts else 0
+        if self._row >= HOPELESS:
+            what = f"moves of {' and '.join(counts)} were skipped in {HOPELESS} steps in a row"
+            raise Diverged(f"Step {report.step}: {what}; lower the learning rate.")
 
     def _time(self, line: Line | None) -> None:
         if line and self._journals:

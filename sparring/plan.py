@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from sparring.record import Record
-from sparring.run import PRECISIONS, Run
+from sparring.run import Run
+from sparring.session import PRECISIONS
 from sparring.state import stream, untrained
 from sparring.trainer import train
 

@@ -10,7 +10,7 @@ them are, bit for bit, N + M steps. Pictures and checkpoints leave no trace in t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +23,16 @@ from sparring.checkpoint import load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.durable import locked, writing
-from sparring.errors import Diverged, RunError
 from sparring.game import Game
-from sparring.journal import Log
-from sparring.selection import Judging, Selection
-from sparring.state import Saved, restore, stream, untrained
-from sparring.stopping import Stopped, Wish, wishes
-from sparring.trainer import Report, train
+from sparring.remedies import STOP, Remedy
+from sparring.selection import Judging
+from sparring.session import Conduct, played
+from sparring.state import restore, stream, untrained
+from sparring.stopping import wishes
+from sparring.trainer import Report
 
 if TYPE_CHECKING:
     from sparring.snapshots import Snapshots
-
-PRECISIONS = dict(zip(record.PRECISIONS, (None, torch.bfloat16), strict=True))
 
 
 class Run:
@@ -60,6 +58,8 @@ class Run:
         step: Steps completed.
         images: Images seen.
         updates: Moves of each player.
+        skipped: Those of them that were not made, because they were not finite.
+        rollbacks: Why the training went back, each time that it did.
         judged: Judgements on the way, see `sparring.selection`.
         notes: What deserves a sentence to the user, such as a broken checkpoint that was passed over.
     """
@@ -75,6 +75,8 @@ class Run:
         self.players = self.game.players()
         self.stream = stream(settings, self.training, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
+        self.skipped: dict[str, int] = {}
+        self.rollbacks: list[str] = []
         self.judged: list[dict[str, Any]] = []
         if state is not None:
             restore(self, state)
@@ -182,6 +184,7 @@ class Run:
         keep: int = 2,
         tensorboard: bool = False,
         judging: Judging | None = None,
+        remedy: Remedy = STOP,
     ) -> Iterator[Report]:
         """Trains up to step `steps`, and yields the report of each step.
 
@@ -194,79 +197,21 @@ class Run:
             keep: How many checkpoints stay.
             tensorboard: Write TensorBoard's events, too.
             judging: Judge on the way, keep the best checkpoint, and perhaps end before `steps`.
+            remedy: What to do when a term, a gradient or a weight stops being finite, see `sparring.remedies`.
 
         Raises:
-            Diverged: If a term or a weight stops being finite; the last good checkpoint stays.
+            Diverged: If one does and the remedy is at its end; the last good checkpoint stays.
             RunError: If the folder cannot be written, or another process trains in it.
             Stopped: After a signal.
         """
         saving, drawing = (cadence(steps) if each is None else each for each in (save_every, picture_every))
         record.require_counts(save_every=saving, picture_every=drawing, keep=keep)
+        conduct = Conduct(steps, saving, drawing, keep, tensorboard, judging, remedy)
         with ExitStack() as stack:
             wish = stack.enter_context(wishes(patient=parallel.world() > 1))
             if parallel.rank() == 0:
                 stack.enter_context(locked(self.folder))
-            before = (self.folder, self.step, self.images, self.updates)
-            log = stack.enter_context(closing(Log(*before, tensorboard=tensorboard)))
-            saved = Saved(self, log, keep)
-            judge = stack.enter_context(closing(Selection(self, judging, saved.best))) if judging else None
-            self.judged = judge.rows if judge else []
-            if self.step == 0:
-                self.picture()
-            yield from self._play(steps, log, saved, wish, saving, drawing, judge)
-
-    def _play(
-        self, steps: int, log: Log, saved: Saved, wish: Wish, saving: int, drawing: int, judge: Selection | None
-    ) -> Iterator[Report]:
-        """Plays a step, notes it, draws, judges, saves, hands it out, sees whether to stop; and again."""
-        if judge and judge.over:
-            return
-        try:
-            for report in self._reports(steps):
-                images = self.images
-                self._count(report)
-                log.add(report)
-                if self.step % drawing == 0 or self.step == steps:
-                    self.picture()
-                if judge:
-                    judge.after(images)
-                over = judge is not None and judge.over
-                if self.step % saving == 0 or self.step == steps or over:
-                    saved.save()
-                yield report
-                if over:
-                    return
-                if number := parallel.largest(wish.signal):
-                    saved.save()
-                    raise Stopped(number)
-        except GeneratorExit:  # the caller left its loop
-            saved.save(alone=True)
-            raise
-        except Diverged as error:
-            raise Diverged(f"{error} {saved}") from None
-        except RuntimeError as error:
-            if not parallel.lost(error):
-                raise
-            raise RunError(f"Another process of the training is gone; start the same command again. {saved}") from error
-
-    def _reports(self, steps: int) -> Iterator[Report]:
-        return train(
-            self.game,
-            self.stream,
-            steps,
-            start=self.step,
-            seed=self.record["seed"],
-            players=self.players,
-            average=self.average,
-            parts=self.record["parts"],
-            precision=PRECISIONS[self.record["precision"]],
-        )
-
-    def _count(self, report: Report) -> None:
-        self.step = report.step
-        self.images += report.images
-        for player, moves in report.updates.items():
-            self.updates[player] += moves
+            yield from played(self, conduct, wish)
 
     def picture(self) -> None:
         """Draws ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not notice."""

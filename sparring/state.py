@@ -5,22 +5,23 @@ state = weights and buffers of the game, averaged networks, optimisers, position
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+from torch.optim import Optimizer
 
-from sparring import checkpoint, parallel, record
+from sparring import parallel, record
 from sparring.average import Average
+from sparring.chance import mix
 from sparring.checkpoint import State, load_named
 from sparring.data import Dataset, Stream
-from sparring.errors import Diverged, RunError
+from sparring.errors import RunError
 from sparring.game import Game, Knows
 
 if TYPE_CHECKING:
-    from sparring.journal import Log
     from sparring.run import Run
 
 
@@ -65,15 +66,42 @@ def gathered(run: Run) -> State:
     Args:
         run: Between two steps.
     """
-    average = run.average and run.average.game
     return {
         "step": run.step,
         "images": run.images,
         "updates": dict(run.updates),
+        "skipped": dict(run.skipped),
+        "rollbacks": list(run.rollbacks),
         "position": run.stream.position,
-        "game": run.game.state_dict(),
-        "players": {name: player.state_dict() for name, player in run.players.items()},
-        "average": average and {name: average.get_submodule(name).state_dict() for name in average.sampling()},
+        **_networks(run.game, run.players, run.average),
+    }
+
+
+def _networks(game: Game, players: Mapping[str, Optimizer], average: Average | None) -> State:
+    """Returns the weights and what their optimisers remember."""
+    mean = average and average.game
+    return {
+        "game": game.state_dict(),
+        "players": {name: player.state_dict() for name, player in players.items()},
+        "average": mean and {name: mean.get_submodule(name).state_dict() for name in mean.sampling()},
+    }
+
+
+def beginning(run: Run) -> State:
+    """Returns the state that a run had at step 0.
+
+    Args:
+        run: Any.
+    """
+    said = run.dataset.captions.distinct if run.dataset.captions else ()
+    game, average = untrained(run.record, run.game.device, said)
+    players = game.players()
+    return {
+        "step": 0,
+        "images": 0,
+        "updates": dict.fromkeys(players, 0),
+        "position": 0,
+        **_networks(game, players, average),
     }
 
 
@@ -91,8 +119,29 @@ def restore(run: Run, state: State) -> None:
     with _fitting(run.folder):
         for name, player in run.players.items():
             player.load_state_dict(state["players"][name])
-        run.stream.seek(state["position"])
         run.step, run.images, run.updates = state["step"], state["images"], dict(state["updates"])
+        run.skipped, run.rollbacks = dict(state.get("skipped", {})), list(state.get("rollbacks", []))
+        reseed(run, state["position"])
+
+
+def reseed(run: Run, position: int) -> None:
+    """Opens the batches of a run anew, in the order that its rollbacks ask for.
+
+    Args:
+        run: Its rollbacks are known.
+        position: How many batches were read before.
+    """
+    run.stream = stream({**run.record, "seed": seed(run)}, run.training, run.game.device)
+    run.stream.seek(position)
+
+
+def seed(run: Run) -> int:
+    """Returns what decides the draws of a run's next steps: its seed, and another one after each rollback.
+
+    Args:
+        run: Any.
+    """
+    return mix(run.record["seed"], len(run.rollbacks)) if run.rollbacks else run.record["seed"]
 
 
 def restore_networks(folder: Path, state: State, game: Game, average: Average | None) -> None:
@@ -132,75 +181,6 @@ def load(folder: str | Path, *, device: str = "auto", checkpoint: str = "newest"
     if state is not None:
         restore_networks(folder, state, game, average)
     return (average.game if average else game).eval().requires_grad_(False)
-
-
-class Saved:
-    """Saves a run, and knows at which step it did.
-
-    Args:
-        run: What to save.
-        log: Is settled first, so that no checkpoint is ahead of it, and no diverged step is saved.
-        keep: How many checkpoints stay.
-    """
-
-    def __init__(self, run: Run, log: Log, keep: int) -> None:
-        self.run, self.log, self.keep = run, log, keep
-        self.step = run.step
-
-    def save(self, *, alone: bool = False) -> None:
-        """Saves the run as it is, unless it is saved already.
-
-        Args:
-            alone: Neither compare with the other ranks nor wait for them.
-
-        Raises:
-            Diverged: If a term or a weight is not finite.
-            RunError: If the ranks drifted apart, or the folder cannot be written.
-        """
-        run = self.run
-        if run.step == self.step:
-            return
-        self.log.settle()
-        require_finite(run)
-        if not alone:
-            parallel.require_same(run.game)
-        if parallel.rank() == 0:
-            checkpoint.save(run.folder, run.step, gathered(run), keep=self.keep)
-        self.step = run.step
-        if not alone:
-            parallel.wait()
-
-    def best(self) -> None:
-        """Saves the run as its best so far, beside the checkpoints that it goes on from.
-
-        Raises:
-            Diverged: If a weight is not finite.
-            RunError: If the folder cannot be written.
-        """
-        require_finite(self.run)
-        checkpoint.save(self.run.folder, self.run.step, gathered(self.run), keep=1, place=checkpoint.BEST)
-
-    def __str__(self) -> str:
-        if not self.step:
-            return f"Nothing was saved in {self.run.folder} yet."
-        return f"The checkpoint of step {self.step} in {self.run.folder} is kept."
-
-
-def require_finite(run: Run) -> None:
-    """Refuses to save weights that are lost, before a term tells.
-
-    Args:
-        run: About to be saved.
-
-    Raises:
-        Diverged: If a weight or statistic of the game or of its average is not finite; the message names it.
-    """
-    named: dict[str, Any] = {**run.sampler.state_dict(), **run.game.state_dict()}
-    floating = {name: tensor for name, tensor in named.items() if tensor.is_floating_point()}
-    finite = torch.stack([tensor.isfinite().all() for tensor in floating.values()]).tolist()
-    for name, good in zip(floating, finite, strict=True):
-        if not good:
-            raise Diverged(f"Step {run.step}: {name} is no longer finite; lower the learning rate.")
 
 
 @contextmanager

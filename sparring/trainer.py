@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -23,6 +23,7 @@ from sparring.average import Average
 from sparring.chance import drawing
 from sparring.errors import Diverged, GameError
 from sparring.game import Data, Game, Move, Turn
+from sparring.health import Looked, Undo, Watch
 
 Players = Mapping[str, Optimizer]
 
@@ -38,15 +39,28 @@ class Report:
         images: Real images (or points) that this process's rounds drew in this step.
         updates: How often each player moved.
         terms: Every term of every player as ``"player/term"``, averaged over the player's moves; on the device still.
+        trail: What must be finite, in the order of play: terms, gradients, weights; on the device still.
+        skipped: How many of its moves each player did not make because they were not sound; on the device still.
     """
 
     step: int
     images: int
     updates: dict[str, int]
     terms: dict[str, Tensor]
+    trail: tuple[Looked, ...] = ()
+    skipped: dict[str, Tensor] = field(default_factory=dict)
+
+    def require_finite(self) -> None:
+        """Looks at the trail, at the price of a transfer where it is on a device.
+
+        Raises:
+            Diverged: If anything was not finite; the message names the first in the order of play.
+        """
+        for looked in self.trail:
+            looked.require_finite(self.step)
 
     def scalars(self) -> dict[str, float]:
-        """Moves the terms to Python with one transfer.
+        """Moves the terms to Python with one transfer; those of moves that were never made are left out.
 
         Raises:
             Diverged: If a term is not finite; the message names it.
@@ -54,9 +68,9 @@ class Report:
         values = torch.stack([value.float() for value in self.terms.values()]).tolist()
         scalars = dict(zip(self.terms, values, strict=True))
         for name, value in scalars.items():
-            if not math.isfinite(value):
+            if not math.isfinite(value) and not self.skipped:
                 raise Diverged(f"Step {self.step}: the term {name} became {value}; lower the learning rate.")
-        return scalars
+        return {name: value for name, value in scalars.items() if math.isfinite(value)}
 
 
 def train(
@@ -70,6 +84,7 @@ def train(
     average: Average | None = None,
     parts: int = 1,
     precision: torch.dtype | None = None,
+    undo: Undo | None = None,
 ) -> Iterator[Report]:
     """Plays rounds `start` to `steps - 1` and yields a report after each.
 
@@ -83,6 +98,7 @@ def train(
         average: Averaged weights to update after each step.
         parts: Play the batch in this many parts, accumulating gradients: less memory, the same step.
         precision: ``torch.bfloat16`` for automatic mixed precision; penalties stay in full precision.
+        undo: Takes back every turn whose terms or gradients are not finite; they are played like others unless given.
 
     Raises:
         GameError: If the game breaks a rule of play.
@@ -91,16 +107,18 @@ def train(
     """
     players = game.players() if players is None else players
     game.train()
+    watch = Watch(game, undo)
     for step in range(start, steps):
         set_pace(players, game.pace(step))
-        report = _play(game, data, step, players, seed=seed, parts=parts, precision=precision)
+        tally = _play(game, data, step, players, watch, seed=seed, parts=parts, precision=precision)
         _average_statistics(game)
         if average is not None:
             average.update(step)
-        yield report
+        watch.weights()
+        yield tally.report(step + 1, watch.taken())
 
 
-def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = True) -> None:
+def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = True, watch: Watch | None = None) -> None:
     """Gives every mover the gradient of its own loss, then (if `step`) lets every mover step.
 
     Args:
@@ -108,20 +126,26 @@ def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = Tr
         players: The optimiser of each player.
         share: Weight of these gradients, 1/k for each of k accumulated parts.
         step: Whether to finish: average over processes, step and clear.
+        watch: Looks at terms and gradients, and may take the turn back.
 
     Raises:
         GameError: If a move names no player, or its loss depends on no parameter.
     """
-    moves = _tuple(moves)
+    moves, watch = _tuple(moves), watch or Watch(nn.Module())
     for after, move in zip(reversed(range(len(moves))), moves, strict=True):
         loss = _loss(move, players)
         (loss * share if share < 1 else loss).backward(inputs=owned(players[move.player]), retain_graph=after > 0)
-    if step:
-        for move in moves:
-            _average_gradients(owned(players[move.player]))
-        for move in moves:
-            players[move.player].step()
-            players[move.player].zero_grad()
+        watch.terms(move)
+    if not step:
+        return
+    for move in moves:
+        _average_gradients(owned(players[move.player]))
+        watch.gradients(move.player, owned(players[move.player]))
+    movers = [players[move.player] for move in moves]
+    with watch.stepping(movers):
+        for mover in movers:
+            mover.step()
+            mover.zero_grad()
 
 
 def owned(player: Optimizer) -> list[Tensor]:
@@ -137,25 +161,35 @@ def set_pace(players: Players, pace: float) -> None:
 
 
 def _play(
-    game: Game, data: Data, step: int, players: Players, *, seed: int, parts: int, precision: torch.dtype | None
-) -> Report:
+    game: Game,
+    data: Data,
+    step: int,
+    players: Players,
+    watch: Watch,
+    *,
+    seed: int,
+    parts: int,
+    precision: torch.dtype | None,
+) -> _Tally:
     """Plays one round, its parts in lockstep, and tells what happened."""
     rank, world = _place()
     device, tally = game.device, _Tally(data, parts, world)
     rounds = [game.round(tally, step) for _ in range(parts)]
     turn, going = 0, True
     while going:
-        movers = set()
+        made = []
+        watch.begin()
         for part, moves in enumerate(rounds):
             chance = drawing(seed, step, turn, shard=rank * parts + part, shards=world * parts, device=device)
             with chance, torch.autocast(device.type, dtype=precision, enabled=precision is not None):
                 now = _tuple(next(moves, ()))
-            update(now, players, share=1 / parts, step=part == parts - 1)
-            movers.add(tally.add(now))
-        if len(movers) > 1:
+            update(now, players, share=1 / parts, step=part == parts - 1, watch=watch)
+            made.append(now)
+        if len({tuple(move.player for move in now) for now in made}) > 1:
             raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
+        tally.add(made, watch.end())
         turn, going = turn + 1, bool(now)
-    return tally.report(step + 1)
+    return tally
 
 
 class _Tally:
@@ -165,8 +199,9 @@ class _Tally:
         self.data, self.parts, self.world = data, parts, world
         self.images = 0
         self.moves: Counter[str] = Counter()
+        self.skipped: dict[str, Tensor] = {}
         self.sums: dict[tuple[str, str], Tensor] = {}
-        self.times: Counter[tuple[str, str]] = Counter()
+        self.times: dict[tuple[str, str], Tensor | int] = {}
 
     def __iter__(self) -> _Tally:
         return self
@@ -176,17 +211,22 @@ class _Tally:
         self.images += len(batch[0]) * self.world
         return batch
 
-    def add(self, moves: tuple[Move, ...]) -> tuple[str, ...]:
-        for move in moves:
+    def add(self, parts: list[tuple[Move, ...]], sound: Tensor | None) -> None:
+        """Adds a turn; of one that was taken back only that it was."""
+        for move in parts[-1]:
             self.moves[move.player] += 1
+            if sound is not None:
+                self.skipped[move.player] = self.skipped.get(move.player, 0) + (~sound).float()
+        for move in (move for moves in parts for move in moves):
             for name, value in move.terms.items():
-                self.sums[move.player, name] = self.sums.get((move.player, name), 0) + value.detach()
-                self.times[move.player, name] += 1
-        return tuple(move.player for move in moves)
+                term, value = (move.player, name), value.detach()
+                value = value if sound is None else torch.where(sound, value, 0)
+                self.sums[term] = self.sums.get(term, 0) + value
+                self.times[term] = self.times.get(term, 0) + (1 if sound is None else sound.float())
 
-    def report(self, step: int) -> Report:
+    def report(self, step: int, trail: tuple[Looked, ...]) -> Report:
         terms = {"/".join(term): value / self.times[term] for term, value in self.sums.items()}
-        return Report(step, self.images, {player: n // self.parts for player, n in self.moves.items()}, terms)
+        return Report(step, self.images, dict(self.moves), terms, trail, self.skipped)
 
 
 def _tuple(moves: Turn) -> tuple[Move, ...]:

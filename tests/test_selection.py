@@ -105,7 +105,7 @@ def test_a_judgement_beyond_the_checkpoint_is_made_again(tmp_path, monkeypatch):
     run = start(tmp_path / "run")
     reports = run.fit(8, save_every=3, judging=EVERY)
     assert [next(reports).step for _ in range(4)] == [1, 2, 3, 4]
-    monkeypatch.setattr("sparring.state.Saved.save", lambda self, **_: None)  # as at kill -9
+    monkeypatch.setattr("sparring.saving.Saved.save", lambda self, **_: None)  # as at kill -9
     reports.close()
     monkeypatch.undo()
     quick(monkeypatch)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import shlex
 import sys
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
@@ -16,56 +14,17 @@ from tyro.conf import Positional, arg
 
 from sparring.aids import Aids
 from sparring.cli.flags import parsed, with_recipe
+from sparring.cli.goals import FILE, FOREVER, USUAL, Goal, finish, remembered, require
 from sparring.cli.planning import tell
 from sparring.cli.screen import say, ticker
-from sparring.errors import RunError, SparringError
+from sparring.errors import SparringError
 
 if TYPE_CHECKING:
     from sparring.run import Run
-    from sparring.selection import Judging
 
 __all__ = ["Goal", "Training", "describe", "farewell", "fit", "resume", "train"]
 
-STEPS = 10_000  # unless told
 NO_AIDS = Aids()
-FOREVER = 10**12  # steps, where images are counted instead
-GOAL = "goal.json"  # in the run's folder: how far to go, for a `resume` that does not say
-
-
-@dataclass(frozen=True)
-class Goal:
-    """How far a training goes, and what it leaves on its way.
-
-    Attributes:
-        steps: Step to end at, counted from the start of the run; 10,000 unless told.
-        kimg: Thousands of images to have seen at the end, in place of steps.
-        save_every: Steps between two checkpoints; about a tenth of the training unless told.
-        picture_every: Steps between two pictures; likewise.
-        keep: How many checkpoints stay.
-        tensorboard: Write TensorBoard's events, too.
-        judge_every: Thousands of images between two judgements of the averaged generator against data that is held
-            out; the best checkpoint is kept. None unless told.
-        judge: Metric whose first score decides; frechet for images and sliced for points unless told.
-        patience: So many judgements without a better score end the training.
-    """
-
-    steps: int | None = None
-    kimg: float | None = None
-    save_every: int | None = None
-    picture_every: int | None = None
-    keep: int = 2
-    tensorboard: bool = False
-    judge_every: float | None = None
-    judge: str = ""
-    patience: int | None = None
-
-    def judging(self) -> Judging | None:
-        """Returns when and how the training is judged, if it is."""
-        from sparring.selection import Judging
-
-        if self.judge_every is None:
-            return None
-        return Judging(self.judge_every, self.judge, self.patience)
 
 
 @dataclass(frozen=True)
@@ -94,7 +53,7 @@ class Training:
     """
 
     data: str
-    goal: Annotated[Goal, arg(name="")] = Goal()
+    goal: Annotated[Goal, arg(name="")] = USUAL
     aids: Aids = NO_AIDS
     out: Path | None = None
     seed: int = 0
@@ -137,13 +96,13 @@ def train(words: list[str]) -> None:
     given: Training = filled.given
     folder = given.out or Path("runs") / f"{name}-{Path(given.data).stem}".replace(":", ".")
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
-    _require_goal(given.goal)
+    require(given.goal)
     if given.dry_run or given.plan:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
             describe(run := Run.create(known, name, arguments=arguments, **given.settings()), folder)
             if given.plan:
-                tell(run, _aim(given.goal), images=bool(given.goal.kimg))
+                tell(run, finish(given.goal), images=bool(given.goal.kimg))
         say("This was a dry run: nothing was written.")
         return
     run = Run.create(folder, name, arguments=arguments, **given.settings())
@@ -153,7 +112,7 @@ def train(words: list[str]) -> None:
 
 def resume(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
-    goal: Annotated[Goal, arg(name="")] = Goal(),
+    goal: Annotated[Goal, arg(name="")] = USUAL,
     data_root: Path | None = None,
     device: str = "auto",
 ) -> None:
@@ -168,8 +127,8 @@ def resume(
     from sparring.run import Run
 
     opened = Run.open(run, device=device, data_root=data_root)
-    goal = _remembered(opened.folder, goal)
-    _require_goal(goal)
+    goal = remembered(opened.folder, goal)
+    require(goal)
     fit(opened, goal)
     farewell(opened)
 
@@ -189,9 +148,10 @@ def fit(run: Run, goal: Goal) -> None:
             continue
         return
     describe(run, run.folder)
-    with opened(run.folder / GOAL) as file:
+    told = len(run.notes)
+    with opened(run.folder / FILE) as file:
         file.write(json.dumps(asdict(goal)).encode())
-    images, aim = bool(goal.kimg), _aim(goal)
+    images, aim = bool(goal.kimg), finish(goal)
     start = run.images if images else run.step
     if start >= aim:
         say(f"It is there already, at step {run.step}: give a larger --{'kimg' if images else 'steps'} to go on.")
@@ -199,6 +159,7 @@ def fit(run: Run, goal: Goal) -> None:
     try:
         with ticker(start, aim) as show:
             for report in _reports(run, goal):
+                told = pass_on(run, told)
                 show.tick(report, run.images if images else run.step)
                 if run.judged and run.judged[-1]["step"] == run.step:
                     say(_verdict(run.judged[-1]))
@@ -228,8 +189,19 @@ def describe(run: Run, folder: Path) -> None:
     say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}{held}")
     say(f"batch {record['batch']}, seed {record['seed']}, {record['precision']} on {device}")
     say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))
-    for note in run.notes:
+    pass_on(run)
+
+
+def pass_on(run: Run, told: int = 0) -> int:
+    """Passes on what deserves a sentence, and returns how many there were.
+
+    Args:
+        run: Opened.
+        told: How many were passed on before.
+    """
+    for note in run.notes[told:]:
         print(f"note: {note}", file=sys.stderr)
+    return len(run.notes)
 
 
 def farewell(run: Run) -> None:
@@ -244,6 +216,9 @@ def farewell(run: Run) -> None:
 
     if parallel.rank() > 0:
         return
+    if run.skipped:
+        counts = ", ".join(f"{count} of {player}" for player, count in run.skipped.items())
+        say(f"\nMoves that were skipped because they were not finite: {counts}.")
     if found := best(run.judged):
         say(f"\nThe best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
     say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
@@ -258,43 +233,16 @@ def _verdict(row: dict[str, Any]) -> str:
 
 def _reports(run: Run, goal: Goal) -> Any:
     """Yields the reports of a run up to its goal."""
+    from sparring import remedies
+
     names = ("save_every", "picture_every", "keep", "tensorboard")
-    pace: Any = {name: getattr(goal, name) for name in names} | {"judging": goal.judging()}
+    pace: Any = {name: getattr(goal, name) for name in names}
+    pace |= {"judging": goal.judging(), "remedy": remedies.named(goal.on_nan)}
     if not goal.kimg:
-        yield from run.fit(_aim(goal), **pace)
+        yield from run.fit(finish(goal), **pace)
         return
     with closing(run.fit(FOREVER, **pace)) as reports:  # type: ignore[type-var]  # closing it saves
         for report in reports:
             yield report
-            if run.images >= _aim(goal):
+            if run.images >= finish(goal):
                 return
-
-
-def _aim(goal: Goal) -> int:
-    """Returns where to end, in images where they are counted, else in steps."""
-    return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or STEPS
-
-
-def _require_goal(goal: Goal) -> None:
-    if goal.steps is not None and goal.kimg is not None:
-        raise RunError("Both --steps and --kimg say how far to go: give one of them.")
-    if goal.judge_every is None and (goal.judge or goal.patience is not None):
-        raise RunError("--judge and --patience need to know when to judge: give --judge-every, in thousands of images.")
-    for name in ("steps", "kimg"):
-        value = getattr(goal, name)
-        if value is not None and not 0 < value < FOREVER:
-            raise RunError(f"--{name} is {value}: give a number above 0.")
-
-
-def _remembered(folder: Path, goal: Goal) -> Goal:
-    """Returns what is asked of a run, and of what is not, what it was last given."""
-    asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
-    far = {"steps", "kimg"} & set(asked)
-    try:
-        before = json.loads((folder / GOAL).read_bytes())
-        return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
-    except (OSError, ValueError, TypeError):
-        if far:
-            return goal
-        where = shlex.quote(str(folder))
-        raise RunError(f"{folder} does not say how far to go: `sparring resume {where} --steps N`.") from None
