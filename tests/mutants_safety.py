@@ -1,0 +1,30 @@
+"""The mutations of what keeps a training safe, as in `mutants`."""
+
+REMEDIES = "tests/test_remedies.py"
+
+MUTANTS = [
+    # what is not finite: found, named, taken back
+    ("trainer.py", "        watch.weights()\n", "", REMEDIES),
+    ("trainer.py", "        watch.gradients(move.player, owned(players[move.player]))\n", "", REMEDIES),
+    ("trainer.py", "        watch.terms(move)\n", "", REMEDIES),
+    (
+        "health.py",
+        "tensor.copy_(torch.where(sound, tensor, old))",
+        "tensor.copy_(torch.where(sound, tensor, tensor))",
+        REMEDIES,
+    ),
+    ("health.py", "[*self._buffers, *before, *after]", "[*before, *after]", REMEDIES),
+    ("health.py", "[*self._buffers, *before, *after]", "[*self._buffers, *after]", REMEDIES),
+    ("health.py", "[*self._buffers, *before, *after]", "[*self._buffers, *before]", REMEDIES),
+    ("health.py", "            self._undo.remember()\n", "            pass\n", REMEDIES),
+    ("health.py", "torch.zeros_like(value)", "value", REMEDIES),
+    ("health.py", "self._trail[self._mark :]]", "self._trail]", REMEDIES),
+    ("journal.py", "        report.require_finite()\n", "", REMEDIES),
+    ("journal.py", "if self._row >= HOPELESS:", "if False:", REMEDIES),
+    ("remedies.py", "    run.rollbacks = before\n", "", REMEDIES),
+    ("remedies.py", "    reseed(run, run.stream.position)\n", "", REMEDIES),
+    ("remedies.py", "if len(before) > remedy.rollbacks:", "if len(before) > remedy.rollbacks + 1:", REMEDIES),
+    ("saving.py", "if int(path.name) % every == 0 and", "if", REMEDIES),
+    ("checkpoint.py", "if every and int(path.name) % every == 0][-1:]", "if False]", REMEDIES),
+    ("session.py", "seed=seed(run),", 'seed=run.record["seed"],', REMEDIES),
+]
