@@ -6,9 +6,10 @@
 
 Each case plays the same algorithm on the same networks with random images in memory: the *textbook* loop as the papers'
 boxes and most public scripts have it (gradients for every network in every move, plain Adam, contiguous tensors, plain
-resampling, full precision), and ours in full precision and in bfloat16. The three are interleaved round by round in one
-process, and medians are compared. The limit is the floating-point work a step must do, counted on our own step, over
-the best rate at which this machine convolves. Measure ratios, never quote seconds.
+resampling, full precision; `pytorch-gan32` and the residual cases have the networks and steps of public code, see
+`peers.py`), and ours in full precision and in bfloat16. The three are interleaved round by round in one process, and
+medians are compared. The limit is the floating-point work a step must do, counted on our own step, over the best rate
+at which this machine convolves. Measure ratios, never quote seconds.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +34,13 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 import sparring
+from benchmarks.peers import GeneratorFirst, upsampling_dcgan
 from sparring.game import LatentGame
 from sparring.layers.resample import ConvDown, UpConv
+from sparring.networks.roles import Shape
 from sparring.recipes import recipe
 from sparring.recipes.settings import Networks
 from sparring.trainer import train
@@ -44,7 +52,8 @@ class Textbook:
     """The loop of the textbooks on a copy of a game's networks.
 
     Args:
-        game: Where the networks come from.
+        G: Generator.
+        D: Critic.
         critic_loss: (D, x, fake) -> the critic's loss.
         generator_loss: scores of fakes -> the generator's loss.
         rate: Adam's learning rate.
@@ -54,15 +63,15 @@ class Textbook:
 
     def __init__(
         self,
-        game: LatentGame,
+        G: nn.Module,
+        D: nn.Module,
         critic_loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
         generator_loss: Callable[[Tensor], Tensor],
         rate: float,
         betas: tuple[float, float],
         critic_steps: int,
     ) -> None:
-        game = deepcopy(game).to(memory_format=torch.contiguous_format)
-        self.G, self.D = _unfolded(game.G), _unfolded(game.D)
+        self.G, self.D = G, D
         self.critic_loss, self.generator_loss, self.critic_steps = critic_loss, generator_loss, critic_steps
         self.D_adam = torch.optim.Adam(self.D.parameters(), lr=rate, betas=betas)
         self.G_adam = torch.optim.Adam(self.G.parameters(), lr=rate, betas=betas)
@@ -121,21 +130,51 @@ def raise_scores(scores: Tensor) -> Tensor:
     return -scores.mean()
 
 
-CASES = {  # name: (recipe, networks, shape, batch, critic's loss, generator's loss, rate, betas, critic steps)
-    "dcgan32": ("dcgan", Networks(), (3, 32, 32), 64, cross_entropy, fool, 2e-4, (0.5, 0.999), 1),
-    "dcgan64": ("dcgan", Networks(), (3, 64, 64), 64, cross_entropy, fool, 2e-4, (0.5, 0.999), 1),
-    "wgan-gp32": ("wgan-gp", Networks(latent=128), (3, 32, 32), 64, earth_mover, raise_scores, 1e-4, (0.5, 0.9), 5),
-    "sngan32": ("sngan", Networks(latent=128), (3, 32, 32), 16, margins, raise_scores, 2e-4, (0.0, 0.9), 5),
+@dataclass(frozen=True)
+class Case:
+    """What is timed.
+
+    Attributes:
+        game: Builds ours from the shape of an image.
+        shape: (C, H, W).
+        batch: Images of a batch.
+        loop: Builds the loop that ours is compared with, from generator and critic of its own.
+    """
+
+    game: Callable[[Shape], LatentGame]
+    shape: Shape
+    batch: int
+    loop: Callable[[nn.Module, nn.Module], Any]
+
+
+def named(name: str, **arguments: Any) -> Callable[[Shape], LatentGame]:
+    """Returns a recipe with arguments, as a function of the shape."""
+    return lambda shape: recipe(name)(shape, **arguments)
+
+
+NOISE = {"networks": Networks(latent=128)}
+RESIDUAL = {"networks": Networks(network="resnet", latent=128)}
+DCGAN = partial(Textbook, critic_loss=cross_entropy, generator_loss=fool, rate=2e-4, betas=(0.5, 0.999))
+WGAN = partial(Textbook, critic_loss=earth_mover, generator_loss=raise_scores, betas=(0.5, 0.9), critic_steps=5)
+SNGAN = partial(Textbook, critic_loss=margins, generator_loss=raise_scores, betas=(0.0, 0.9), critic_steps=5)
+CASES = {
+    "dcgan32": Case(named("dcgan"), (3, 32, 32), 64, partial(DCGAN, critic_steps=1)),
+    "dcgan64": Case(named("dcgan"), (3, 64, 64), 64, partial(DCGAN, critic_steps=1)),
+    "pytorch-gan32": Case(upsampling_dcgan, (1, 32, 32), 64, GeneratorFirst),
+    "wgan-gp32": Case(named("wgan-gp", **NOISE), (3, 32, 32), 64, partial(WGAN, rate=1e-4)),
+    "wgan-gp-resnet32": Case(named("wgan-gp", **RESIDUAL), (3, 32, 32), 16, partial(WGAN, rate=2e-4)),
+    "sngan32": Case(named("sngan", **NOISE), (3, 32, 32), 16, partial(SNGAN, rate=2e-4)),
 }
 
 
 def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Times one case and returns medians, ratios and the share of the limit."""
-    home, networks, shape, batch, critic_loss, generator_loss, rate, betas, critic_steps = CASES[name]
+    case = CASES[name]
     torch.manual_seed(0)
-    game = recipe(home)(shape, networks=networks)
-    x = torch.randn(batch, *shape).clamp(-1, 1)
-    textbook = Textbook(game, critic_loss, generator_loss, rate, betas, critic_steps)
+    game, batch = case.game(case.shape), case.batch
+    x = torch.randn(batch, *case.shape).clamp(-1, 1)
+    plain = deepcopy(game).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    textbook = case.loop(_unfolded(plain.G), _unfolded(plain.D))
     fp32, bf16 = _ours(deepcopy(game), x), _ours(deepcopy(game), x, torch.bfloat16)
     contestants = {"textbook": lambda: textbook.step(x), "fp32": lambda: next(fp32), "bf16": lambda: next(bf16)}
     seconds = _interleaved(contestants, rounds, clock)
@@ -209,11 +248,11 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     clock = time.process_time if chosen.threads == 1 else time.perf_counter
     measured = {}
-    print(f"{'case':12}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
+    print(f"{'case':18}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
     for name in chosen.cases:
         case = measured[name] = measure(name, chosen.rounds, clock)
         print(
-            f"{name:12}{case['textbook_seconds']:9.3f}s{case['fp32_seconds']:8.3f}s{case['bf16_seconds']:8.3f}s"
+            f"{name:18}{case['textbook_seconds']:9.3f}s{case['fp32_seconds']:8.3f}s{case['bf16_seconds']:8.3f}s"
             f"{case['fp32_ratio']:9.2f} {case['bf16_ratio']:8.2f}"
             f"{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
             flush=True,
