@@ -42,6 +42,7 @@ __all__ = [
     "neighbours",
     "probe",
     "reconstruct",
+    "relative_error",
 ]
 
 BATCH = 64
@@ -165,6 +166,26 @@ def probe(game: Game, x: Tensor, labels: Tensor, among: Tensor, known: Tensor) -
     """
     nearest = neighbours(game, x, among)[:, 0].cpu()
     return (known.cpu()[nearest] == labels.cpu()).double().mean().item()
+
+
+def relative_error(game: Game, x: Tensor) -> float:
+    """Returns how far data lie from their reconstructions, by how far they lie from those of all other data.
+
+    Distances are Euclidean, in pixels. 1 is an encoder that knows nothing of its data; 0 gives everything back. BiGAN's
+    authors print both (code, MNIST: 5.95 by 9.60 after 400 epochs, which is .62).
+
+    Args:
+        game: As for `encode`.
+        x: Data (N, *shape), N at least 2.
+
+    Raises:
+        DataError: If there is only one.
+    """
+    if len(x) < 2:
+        raise DataError("A relative error needs 2 images or more, to have others to compare with.")
+    rows, again = x.flatten(1), reconstruct(game, x).flatten(1).to(x)
+    own, total = (rows - again).norm(dim=1).double().sum(), torch.cdist(rows, again).double().sum()
+    return ((len(x) - 1) * own / (total - own)).item()
 
 
 def images(run: str | Path, sources: Iterable[str | Path], most: int | None = None) -> Tensor:

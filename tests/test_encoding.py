@@ -21,6 +21,7 @@ from sparring.encoding import (
     neighbours,
     probe,
     reconstruct,
+    relative_error,
 )
 from sparring.errors import DataError, GameError
 from sparring.game import Encodes, Game
@@ -87,6 +88,30 @@ def test_neighbours_are_nearest_first_and_the_probe_counts_their_classes():
     known = torch.arange(10) % 5
     assert probe(Linear(), x, torch.tensor([2, 3]), among, known) == 1.0
     assert probe(Linear(), x, torch.tensor([2, 4]), among, known) == 0.5
+
+
+class Halving(Linear):
+    """Gives back half of every number."""
+
+    def encode(self, x):
+        return x.flatten(1)
+
+
+class Blind(Linear):
+    """Knows nothing of what it encodes."""
+
+    def encode(self, x):
+        return torch.ones(len(x), 4)
+
+
+def test_the_relative_error_is_nothing_for_an_inverse_and_one_for_an_encoder_that_sees_nothing():
+    x = few(40)
+    assert relative_error(Linear(), x) == pytest.approx(0, abs=1e-6)
+    assert relative_error(Blind(), x[:2]) == pytest.approx(1)
+    ends = torch.tensor([0.0, 4.0])[:, None, None, None].expand(-1, *SHAPE)  # given back as 0 and 2
+    assert relative_error(Halving(), ends) == pytest.approx((0 + 2) / (2 + 4))
+    with pytest.raises(DataError, match="2 images"):
+        relative_error(Linear(), x[:1])
 
 
 def test_games_that_cannot_encode_are_refused_with_recipes_that_can():

@@ -7,6 +7,7 @@ from sparring.metrics.histogram import ModeHistogram, channel_labels, mode_histo
 from sparring.metrics.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_over_subsets
 from sparring.metrics.labelled import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
+from sparring.metrics.matching import Matching, best_naming, matched
 from sparring.metrics.memory import Memorisation, memorisation, nearest
 from sparring.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
 from sparring.metrics.parzen import ParzenLikelihood, parzen_likelihood
@@ -23,11 +24,13 @@ from sparring.metrics.single_image import (
 from sparring.metrics.sliced import PyramidDistance, pyramid_distance, sliced_wasserstein
 from sparring.metrics.stamp import Better, Score, require_same_protocol, same_protocol, stamp
 from sparring.metrics.uncertainty import Bootstrap, Extrapolation, bootstrap, extrapolated, wilson
+from sparring.metrics.variety import ClassVariety, class_variety
 
 __all__ = [
     "Accuracy",
     "Better",
     "Bootstrap",
+    "ClassVariety",
     "ClassifierScore",
     "DensityCoverage",
     "Extractor",
@@ -36,6 +39,7 @@ __all__ = [
     "InceptionExtractor",
     "KernelDistance",
     "LabelledAccuracies",
+    "Matching",
     "Memorisation",
     "ModeCoverage",
     "ModeHistogram",
@@ -48,8 +52,10 @@ __all__ = [
     "PyramidDistance",
     "Score",
     "SingleImageDistances",
+    "best_naming",
     "bootstrap",
     "channel_labels",
+    "class_variety",
     "classifier_score",
     "density_coverage",
     "extractor_for",
@@ -63,6 +69,7 @@ __all__ = [
     "kernel_distance",
     "kernel_distance_over_subsets",
     "labelled_accuracies",
+    "matched",
     "memorisation",
     "mode_coverage",
     "mode_histogram",
