@@ -1,4 +1,4 @@
-"""Deliberately broken twins: the same networks, data and budget, and a generator that is sent the wrong way.
+"""Deliberately broken twins: the same networks, data and budget, and somebody is sent the wrong way or told nothing.
 
 A benchmark that its broken twin passes measures nothing.
 """
@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from sparring.arguments import declared, settings
 from sparring.game import Data, Move, Turn
+from sparring.games.bigan import BiGAN
 from sparring.networks.roles import Shape
+from sparring.recipes.encoding import bigan
 from sparring.recipes.settings import Adam, Networks
 from sparring.wrappers.wrapper import Wrapper, each
 
@@ -62,3 +67,40 @@ def wgan_gp(
     """WGAN-GP's broken twin."""
     chosen = {"networks": networks, "critic": critic, "generator": generator, "critic_steps": critic_steps}
     return flipped(shape, recipe="wgan-gp", arguments=chosen)
+
+
+class Shuffled(Wrapper):
+    """Plays another game on labels that say nothing of their images."""
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """The game's moves, on batches whose labels were dealt out anew."""
+        yield from self.game.round(((x, y[torch.randperm(len(y))]) for x, y in data), step)
+
+
+def shuffled(shape: Shape, classes: int, *, recipe: str, arguments: dict[str, Any] | None = None) -> Shuffled:
+    """A recipe for labelled data that learns nothing of labels.
+
+    Args:
+        shape: Shape of one sample.
+        classes: Number of classes.
+        recipe: Its name.
+        arguments: Its arguments.
+    """
+    function = declared(recipe)
+    return Shuffled(function(shape, classes, **settings(function, arguments or {})))
+
+
+class Detached(BiGAN):
+    """A BiGAN that tells its encoder nothing."""
+
+    def code(self, x: Tensor) -> Tensor:
+        """Codes as D is shown them, without a way back."""
+        return self.E(x).detach()
+
+
+def detached(
+    shape: Shape, *, networks: Networks = Networks(), critic: Adam = Adam(), generator: Adam = Adam()
+) -> Detached:
+    """BiGAN's twin whose encoder stays as it began."""
+    game = bigan(shape, networks=networks, critic=critic, generator=generator)
+    return Detached(game.E, game.G, game.D, critic=critic, generator=generator)

@@ -1,0 +1,180 @@
+"""Is control learned? Conditional and encoding systems on MNIST, beside untrained and deliberately broken twins.
+
+    python benchmarks/control.py short      a minute each: CGAN by four designs, InfoGAN, VAE, VAE-GAN, BiGAN
+    python benchmarks/control.py long       some minutes each, for the figures that one would expect
+
+Needs $SPARRING_DATA. Every cell is a run folder under ``runs/control``: a stopped benchmark goes on where it was. A
+cell that is finished, or recorded in ``benchmarks/results/control.json`` with the same settings, is not trained again
+unless ``--again`` is given; ``--read`` only writes the record of what is finished. Cells run one after another, on one
+thread; ``--match NAME`` trains those of some systems only, ``--share 0/2`` and ``--share 1/2`` use two cores.
+
+A system has *learned* when its averaged weights reach the ranges of `CRITERIA`, in the eyes of a classifier that took
+no part (`benchmarks.control_judges`). The untrained and the broken twins must not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
+
+import sparring
+from benchmarks.control_cells import CRITERIA, HELD_OUT, SUITES, Ranges, Trial
+from benchmarks.control_judges import JUDGE, SAMPLES, Bench, Scores, encoding, informed, told
+from benchmarks.quality import processor
+from sparring import journal
+from sparring.data import load as load_data
+from sparring.run import Run
+from sparring.state import untrained
+
+ROOT = Path(__file__).parent.parent
+OUT, RUNS = ROOT / "benchmarks" / "results" / "control.json", ROOT / "runs" / "control"
+JUDGES: dict[str, Callable[..., Scores]] = {
+    "cgan": told,
+    "infogan": informed,
+    "vae": encoding,
+    "vae-gan": encoding,
+    "bigan": encoding,
+}
+_benches: dict[tuple[str, int], Bench] = {}
+
+
+def bench(data: str, size: int) -> Bench:
+    if (data, size) not in _benches:
+        training, held = load_data(data, size=size).divided(HELD_OUT)
+        assert held is not None
+        _benches[data, size] = Bench(training, held)
+    return _benches[data, size]
+
+
+def play(trial: Trial) -> None:
+    """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
+    folder, start = RUNS / trial.name, time.perf_counter()
+    run = Run.create(folder, **trial.settings())
+    for report in run.fit(trial.steps):
+        if report.step % 500 == 0:
+            print(f"{trial.name}: {report.step} of {trial.steps}, {time.perf_counter() - start:.0f} s", flush=True)
+    judged, place = JUDGES[trial.system.split()[0]], bench(trial.data, trial.size)
+    before = judged(untrained(run.record, run.game.device)[0], place)
+    result = {
+        **asdict(trial),
+        "images": run.images,
+        "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
+        "scores": compared(judged(run.sampler, place), before),
+        "untrained": compared(before, before),
+        "data": place.references(),
+        "made": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "sparring": sparring.__version__,
+            "processor": processor(),
+        },
+    }
+    (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
+
+
+def compared(scores: Scores, before: Scores) -> Scores:
+    """An untrained encoder keeps classes apart, too: only what is gained over it counts."""
+    name = "1-NN of codes"
+    return scores | ({f"{name}, gained": scores[name] - before[name]} if name in scores else {})
+
+
+def fits(scores: Scores, ranges: Ranges) -> bool:
+    return all(low <= scores[name] <= high for name, (low, high) in ranges.items())
+
+
+def recorded() -> dict[str, Any]:
+    return json.loads(OUT.read_text())["cells"] if OUT.exists() else {}
+
+
+def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
+    """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
+    found, known = {}, [] if again else recorded().get(suite, [])
+    for trial in SUITES[suite]:
+        settings, done = json.loads(json.dumps(asdict(trial))), RUNS / trial.name / "cell.json"
+        rows = [json.loads(done.read_text())] if done.exists() else known
+        if same := [row for row in rows if settings.items() <= row.items()]:
+            found[trial.name] = same[0]
+    return found
+
+
+def record(suite: str) -> None:
+    """Writes the finished cells of a suite, with everything needed to run them again; other suites stay."""
+    cells = [
+        {
+            **cell,
+            "learned": fits(cell["scores"], CRITERIA[suite][cell["system"]]),
+            "untrained learned": fits(cell["untrained"], CRITERIA[suite][cell["system"]]),
+        }
+        for cell in finished(suite).values()
+    ]
+    bounds = {
+        key: {system: {name: list(map(str, ends)) for name, ends in ranges.items()} for system, ranges in rows.items()}
+        for key, rows in CRITERIA.items()
+    }
+    written = {
+        "command": "python benchmarks/control.py short long",
+        "threads": torch.get_num_threads(),
+        "protocol": f"{SAMPLES} samples or held-out images; judged by the tool's classifier of the rest, {JUDGE}",
+        "criteria": bounds,
+        "finished": {suite: f"{len(cells)} of {len(SUITES[suite])} cells"},
+        "cells": recorded() | {suite: cells},
+    }
+    if OUT.exists():
+        written["finished"] = json.loads(OUT.read_text())["finished"] | written["finished"]
+    OUT.write_text(json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    table(cells)
+    print(f"{len(cells)} of {len(SUITES[suite])} cells of {suite} written to {OUT.relative_to(ROOT)}.")
+
+
+def table(cells: list[dict[str, Any]]) -> None:
+    """Prints every score, mean and extremes over seeds."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for cell in cells:
+        groups.setdefault((cell["data"], cell["system"], cell["broken"]), []).append(cell)
+    for key, members in groups.items():
+        print(" · ".join(filter(None, key)), f"learned {sum(cell['learned'] for cell in members)} of {len(members)}")
+        for which in ("untrained", "scores"):
+            rows = [cell[which] for cell in members]
+            print(f"  {which:10}" + ", ".join(f"{name} {_spread([row[name] for row in rows])}" for name in rows[0]))
+
+
+def _spread(values: list[float]) -> str:
+    ends = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3g}{ends}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[])
+    parser.add_argument("--match", default="", help="only cells whose name contains this")
+    parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
+    parser.add_argument("--again", action="store_true", help="train what is recorded, too")
+    parser.add_argument("--read", action="store_true", help="train nothing, write the record of what is finished")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if "SPARRING_DATA" not in os.environ:
+        sys.exit("Set SPARRING_DATA to a folder that holds MNIST/raw and FashionMNIST/raw.")
+    mine, of = (int(part) for part in chosen.share.split("/"))
+    for suite in chosen.suites or SUITES:
+        done = finished(suite, again=chosen.again)
+        missing = [] if chosen.read else [trial for trial in SUITES[suite] if trial.name not in done]
+        for trial in [each for each in missing if chosen.match in each.name][mine::of]:
+            play(trial)
+        record(suite)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What the control suites train, what they break, and when a system counts as one that has learned."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes:
+        system: What it is called here.
+        recipe: What is trained, broken or not.
+        arguments: The recipe's.
+        steps: How long.
+        seed: Decides everything random.
+        batch: Rows of a batch.
+        size: Height and width of the images.
+        data: Name of the data.
+        precision: fp32 or bf16.
+        average: Decay of the averaged weights, which are judged.
+        broken: What was broken on purpose; nothing, where it is empty.
+    """
+
+    system: str
+    recipe: str
+    arguments: dict[str, Any]
+    steps: int
+    seed: int = 0
+    batch: int = 64
+    size: int = 16
+    data: str = "mnist"
+    precision: str = "bf16"
+    average: float = 0.99
+    broken: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its run folder."""
+        parts = [self.data, self.system, self.broken, str(self.steps), str(self.seed)]
+        return "-".join(part.replace(" ", "_").replace(",", "") for part in parts if part)
+
+    def settings(self) -> dict[str, Any]:
+        """What `sparring.Run.create` is given besides the folder."""
+        given = {name: getattr(self, name) for name in ("arguments", "seed", "batch", "size", "precision", "average")}
+        return {"recipe": self.recipe, "data": self.data, **given, "hold_out": HELD_OUT, "device": "cpu"}
+
+
+HELD_OUT = 1 / 6  # 10,000 images that nothing learns from, the judge included
+Ranges = dict[str, tuple[float, float]]
+
+
+def at_least(least: float) -> tuple[float, float]:
+    return (least, math.inf)
+
+
+def at_most(most: float) -> tuple[float, float]:
+    return (-math.inf, most)
+
+
+def both(system: str, recipe: str, arguments: dict[str, Any], *broken: tuple[str, str, Any], **how: Any) -> list[Trial]:
+    """Returns a system with two seeds, and each of its broken twins (what, recipe, arguments) with one."""
+    plain = [Trial(system, recipe, arguments, seed=seed, **how) for seed in range(2)]
+    return plain + [Trial(system, other, given, broken=what, **how) for what, other, given in broken]
+
+
+def cgan(design: str, *, data: str = "mnist", twins: bool = True, **how: Any) -> list[Trial]:
+    """A conditional GAN by one design, with labels dealt out anew, and without wrong pairs where it has them."""
+    arguments = {"design": design, **CGAN}
+    blind = ("labels shuffled", "benchmarks.twins:shuffled", {"recipe": "cgan", "arguments": arguments})
+    plain = ("no wrong pairs", "cgan", {"design": "joint", **CGAN})
+    broken = ([blind, plain] if design == "matching" else [blind]) if twins else []
+    return both(f"cgan {design}", "cgan", arguments, *broken, data=data, **how)
+
+
+DESIGNS = ("matching", "separate", "projection", "auxiliary")
+CGAN = {
+    "networks": {"latent": 64, "width": 32},
+    "critic": {"rate": 5e-4},
+    "generator": {"rate": 5e-4},
+}
+INFOGAN = {"networks": {"width": 32}}
+SILENT = ("no information", "infogan", INFOGAN | {"categorical_weight": 0.0, "continuous_weight": 0.0})
+VAE = {"networks": {"width": 32}}
+VAE_GAN = {"networks": {"width": 32, "latent": 32}}
+BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
+SHORT = [
+    *(trial for design in DESIGNS for trial in cgan(design, steps=600)),
+    *both("infogan", "infogan", INFOGAN, SILENT, steps=600, batch=128),
+    *both("vae", "vae", VAE, ("a mean over pixels", "vae", VAE | {"deviation": 0.5 * 16}), steps=600),
+    *both("vae-gan", "vae-gan", VAE_GAN, ("no likeness", "vae-gan", VAE_GAN | {"likeness": 0.0}), steps=900),
+    *both("bigan", "bigan", BIGAN, ("encoder detached", "benchmarks.twins:detached", BIGAN), steps=2400, batch=128),
+]
+LONG: list[Trial] = []
+SUITES = {"short": SHORT, "long": LONG}
+CRITERIA: dict[str, dict[str, Ranges]] = {
+    "short": {
+        "cgan matching": {"label accuracy": at_least(0.85), "variety in pixels": at_least(0.5)},
+        "cgan separate": {"label accuracy": at_least(0.8), "variety in pixels": at_least(0.5)},
+        "cgan projection": {"label accuracy": at_least(0.6), "Fréchet distance": at_most(150)},
+        "cgan auxiliary": {"label accuracy": at_least(0.9), "variety in pixels": at_least(0.5)},
+        "infogan": {"information": at_least(2.0), "matched in samples": at_least(0.25)},
+        "vae": {"reconstruction class": at_least(0.85), "KL": (10, 60)},
+        "vae-gan": {"reconstruction class": at_least(0.8)},
+        "bigan": {"relative error": at_most(0.9), "reconstruction class": at_least(0.18)},
+    },
+    "long": {},
+}
+"""Ranges that the scores of each system must lie in."""
