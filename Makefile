@@ -21,6 +21,7 @@ bench: .venv/dev
 
 quality: .venv/dev
 	$(PYTHON) benchmarks/quality.py
+	$(PYTHON) benchmarks/control.py
 
 docs: .venv/docs
 	.venv/bin/zensical build --config-file mkdocs.yml

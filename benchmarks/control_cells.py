@@ -67,13 +67,13 @@ def both(system: str, recipe: str, arguments: dict[str, Any], *broken: tuple[str
     return plain + [Trial(system, other, given, broken=what, **how) for what, other, given in broken]
 
 
-def cgan(design: str, *, data: str = "mnist", twins: bool = True, **how: Any) -> list[Trial]:
+def cgan(design: str, players: dict[str, Any], twins: bool = True, **how: Any) -> list[Trial]:
     """A conditional GAN by one design, with labels dealt out anew, and without wrong pairs where it has them."""
-    arguments = {"design": design, **CGAN}
+    arguments = {"design": design, **players}
     blind = ("labels shuffled", "benchmarks.twins:shuffled", {"recipe": "cgan", "arguments": arguments})
-    plain = ("no wrong pairs", "cgan", {"design": "joint", **CGAN})
+    plain = ("no wrong pairs", "cgan", {"design": "joint", **players})
     broken = ([blind, plain] if design == "matching" else [blind]) if twins else []
-    return both(f"cgan {design}", "cgan", arguments, *broken, data=data, **how)
+    return both(f"cgan {design}", "cgan", arguments, *broken, **how)
 
 
 DESIGNS = ("matching", "separate", "projection", "auxiliary")
@@ -88,13 +88,20 @@ VAE = {"networks": {"width": 32}}
 VAE_GAN = {"networks": {"width": 32, "latent": 32}}
 BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
 SHORT = [
-    *(trial for design in DESIGNS for trial in cgan(design, steps=600)),
+    *(trial for design in DESIGNS for trial in cgan(design, CGAN, steps=600)),
     *both("infogan", "infogan", INFOGAN, SILENT, steps=600, batch=128),
     *both("vae", "vae", VAE, ("a mean over pixels", "vae", VAE | {"deviation": 0.5 * 16}), steps=600),
     *both("vae-gan", "vae-gan", VAE_GAN, ("no likeness", "vae-gan", VAE_GAN | {"likeness": 0.0}), steps=900),
     *both("bigan", "bigan", BIGAN, ("encoder detached", "benchmarks.twins:detached", BIGAN), steps=2400, batch=128),
 ]
-LONG: list[Trial] = []
+FULL = {"networks": {"latent": 64, "width": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
+LONG = [
+    *(trial for design in DESIGNS for trial in cgan(design, FULL, design == "matching", size=32, steps=1200)),
+    *both("vae", "vae", VAE, steps=2000),
+    *both("vae-gan", "vae-gan", VAE_GAN, steps=2000),
+    *both("infogan", "infogan", INFOGAN, SILENT, steps=3000, batch=128, average=0.999),
+    *both("bigan", "bigan", BIGAN, steps=6000, batch=128, average=0.999),
+]
 SUITES = {"short": SHORT, "long": LONG}
 CRITERIA: dict[str, dict[str, Ranges]] = {
     "short": {
@@ -107,6 +114,16 @@ CRITERIA: dict[str, dict[str, Ranges]] = {
         "vae-gan": {"reconstruction class": at_least(0.8)},
         "bigan": {"relative error": at_most(0.9), "reconstruction class": at_least(0.18)},
     },
-    "long": {},
+    "long": {
+        **{
+            f"cgan {design}": {f"variety in {space}": at_least(0.5) for space in ("pixels", "features")}
+            | {"label accuracy": at_least(0.9)}
+            for design in DESIGNS
+        },
+        "infogan": {"information": at_least(2.0), "matched in samples": at_least(0.5)},
+        "vae": {"reconstruction class": at_least(0.9), "KL": (10, 60)},
+        "vae-gan": {"reconstruction class": at_least(0.9)},
+        "bigan": {"relative error": at_most(0.7), "1-NN of codes, gained": at_least(0.02)},
+    },
 }
 """Ranges that the scores of each system must lie in."""
