@@ -255,6 +255,14 @@ class Translates(Protocol):
         """Returns x as the domain `to` would show it."""
 
 
+@runtime_checkable
+class Attends(Protocol):
+    """The ability to show where a critic looks."""
+
+    def heat(self, x: Tensor, domain: str) -> Tensor:
+        """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
+
+
 def adam(*networks: nn.Module, lr: float, betas: tuple[float, float] = (0.5, 0.999), **settings: Any) -> Optimizer:
     """Returns a fused Adam (Kingma & Ba, 2015) over every parameter of the networks.
 

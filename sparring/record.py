@@ -125,8 +125,9 @@ def form(record: Record, root: str | Path | None = None) -> dict[str, Any]:
         record: The run's.
         root: Where the standard data sets are, if they have moved.
     """
-    known = {name: record["data"].get(name) for name in ("size", "channels")}
-    return {**known, "margin": record["data"].get("margin", 0), "root": root or record["data"]["root"]}
+    told = record["data"]
+    known = {"size": told["size"], "channels": told["channels"], "root": root or told["root"]}
+    return {**known, "margin": told.get("margin", 0)}
 
 
 def circumstances(device: torch.device) -> Record:

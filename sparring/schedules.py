@@ -16,6 +16,16 @@ def linear(end: int) -> Callable[[int], float]:
     return lambda step: max(0.0, 1 - step / end)
 
 
+def late(begin: int, steps: int) -> Callable[[int], float]:
+    """Stays at 1 up to step `begin`, then falls linearly to 0 within `steps`, and stays there.
+
+    >>> pace = late(100, 50)
+    >>> pace(0), pace(100), pace(125), pace(150)
+    (1.0, 1.0, 0.5, 0.0)
+    """
+    return lambda step: min(1.0, max(0.0, 1 - (step - begin) / steps))
+
+
 def cosine(start: float, end: float, steps: int) -> Callable[[int], float]:
     """Goes from `start` at step 0 to `end` at step `steps` along half a cosine, and stays there.
 

@@ -32,6 +32,7 @@ FAMILIES = {
     "gan": ("nsgan", runs.IMAGES),
     "wgan": ("wgan", runs.POINTS),
     "relativistic": ("rasgan", runs.POINTS),
+    "translation": ("cyclegan", runs.UNPAIRED),
 }
 
 
@@ -138,8 +139,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     run_module.load_data = cache(data.load)
     snapshots.save_grid = lambda *_, **__: None
-    for each in (runs.POINTS, runs.IMAGES):
-        run_module.load_data(each["data"], size=each.get("size"), channels=None, root=None)
+    for each in (runs.POINTS, runs.IMAGES, runs.UNPAIRED):
+        run_module.load_data(each["data"], size=each.get("size"), channels=None, root=None, margin=0)
     action, target = sys.argv[1:]
     Path(target).mkdir(exist_ok=True)
     if action == "kill":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+import runs
 from sparring import data, parallel, snapshots
 from sparring import run as run_module
 from sparring.errors import DataError, Diverged, RunError
@@ -23,6 +24,7 @@ from sparring.stopping import Stopped
 STEPS = 6
 MLP = {"networks": {"network": "mlp", "latent": 4, "width": 16}}
 start = partial(Run.create, data="ring", batch=16, device="cpu", average=0.9, arguments=MLP)
+TRANSLATION = {**runs.UNPAIRED, "batch": 4, "arguments": runs.tiny("cyclegan")}
 GAMES = ("nsgan", "wgan-gp", "rasgan", "ralsgan")
 
 
@@ -100,6 +102,9 @@ def main(folder: Path) -> None:
     train(folder / "stopped", 3, recipe="wgan-gp")
     train(folder / "stopped", recipe="wgan-gp")
     train(folder / "parts", recipe="wgan-gp", parts=2)
+    train(folder / "cyclegan", recipe="cyclegan", **TRANSLATION)
+    train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
+    train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)
     seen = {
         "world": parallel.world(),
         "largest": parallel.largest(parallel.rank()),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from sparring import RECIPES, data, recipe
@@ -18,12 +22,34 @@ from sparring.run import Run
 
 POINTS: dict[str, Any] = {"data": "ring", "batch": 8, "device": "cpu"}
 IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch": 4, "device": "cpu"}
-CASES = [
-    (name, kind)
-    for name, row in RECIPES.items()
-    for kind, word in ((POINTS, "points"), (IMAGES, "images"))
-    if row.needs.removeprefix("labelled ") in ("points or images", word)
-]
+
+
+def _domains(side: int = 32) -> str:
+    """A folder of five images of A and three of B, noise, the same in every process."""
+    folder = Path(tempfile.gettempdir()) / f"sparring-two-domains-{side}"
+    draw = np.random.default_rng(0)
+    for domain, count in (("trainA", 5), ("trainB", 3)):
+        (folder / domain).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            path = folder / domain / f"{index}.png"
+            noise = Image.fromarray(draw.integers(0, 256, (side, side, 1), np.uint8).repeat(3, 2))
+            if not path.exists():
+                noise.save(path.with_suffix(".tmp"), format="PNG")
+                path.with_suffix(".tmp").replace(path)
+    return str(folder)
+
+
+UNPAIRED: dict[str, Any] = {"data": _domains(), "size": 32, "batch": 2, "device": "cpu"}
+# What a recipe needs, by the word of its row in the table: data for runs, and the shapes that its game is tried with.
+# What else it is told of the data, and its batches hold besides images, is in test_recipes.py.
+KINDS: dict[str, list[dict[str, Any]]] = {
+    "points or images": [POINTS, IMAGES],
+    "labelled points or images": [POINTS, IMAGES],
+    "images": [IMAGES],
+    "captioned images": [],
+    "unpaired images": [UNPAIRED],
+}
+CASES = [(name, kind) for name, row in RECIPES.items() for kind in KINDS[row.needs]]
 
 
 def quick(monkeypatch):
@@ -34,6 +60,7 @@ def quick(monkeypatch):
 
 
 SMALL = {"networks": {"latent": 8, "width": 8}, "latent": 8, "width": 8, "units": 8, "cardinality": 2, "generators": 2}
+SMALL |= {"blocks": 1, "pool": 3}
 
 
 def tiny(name: str) -> dict[str, Any]:

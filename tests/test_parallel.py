@@ -88,6 +88,17 @@ def test_two_processes_resume_bit_for_bit(two):
     assert (two / "wgan-gp/log.jsonl").read_bytes() == (two / "stopped/log.jsonl").read_bytes()
 
 
+def test_two_processes_share_one_pool_of_fakes_and_resume_bit_for_bit(two, tmp_path):
+    """Else what a critic is shown would depend on the rank, and a checkpoint keeps the first one's history only."""
+    alone = gathered(ranks.train(tmp_path / "alone", recipe="cyclegan", **ranks.TRANSLATION))["game"]
+    both = state(two / "cyclegan")["game"]
+    assert int(both["pool_A.held"]) == 3
+    assert max((both[name] - alone[name]).abs().max().item() for name in both if "pool" in name) < 1e-5
+    kernels = [name for name in both if both[name].dim() == 4]  # the gradient of a bias before a norm is mere rounding
+    assert max((both[name] - alone[name]).abs().max().item() for name in kernels) < 2e-4
+    assert runs.difference(state(two / "cyclegan"), state(two / "cyclegan-stopped")) == ""
+
+
 def test_the_log_tells_of_the_whole_batch(two, tmp_path):
     alone = ranks.train(tmp_path / "alone", recipe="rasgan")
     logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (two / "rasgan", alone.folder)]

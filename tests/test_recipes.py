@@ -12,6 +12,7 @@ from sparring.check import check_game
 from sparring.data.captions import told
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
+from sparring.game import Translates
 from sparring.games.gan import GAN
 from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.recipes import RECIPES, recipe
@@ -19,11 +20,13 @@ from sparring.recipes.settings import Networks
 
 SMALL = Networks(latent=6, width=8)
 OWN_ROUNDS = ("lapgan", "madgan", "stylegan2", "vae", "vae-gan", "bigan", "latent-regressor")  # more players or moves
-POINTS, IMAGES = (2,), (1, 16, 16)
+OWN_ROUNDS += ("cyclegan", "ganilla")  # G moves first
+POINTS, IMAGES, DOMAINS = (2,), (1, 16, 16), (1, 32, 32)
 CASES = [
     (name, shape)
     for name, row in RECIPES.items()
-    for shape in ((POINTS,) if "points" in row.needs else ()) + ((IMAGES,) if "images" in row.needs else ())
+    for shape in ((POINTS,) if "points" in row.needs else ())
+    + ((DOMAINS,) if row.needs.startswith("unpaired") else (IMAGES,) if "images" in row.needs else ())
 ]
 
 
@@ -36,6 +39,8 @@ def known(name):
         return {"classes": 3}, (torch.arange(4) % 3,)
     if RECIPES[name].needs.startswith("captioned"):
         return {"captions": SAID}, (told(SAID),)
+    if RECIPES[name].needs.startswith("unpaired"):
+        return {"other": DOMAINS}, (torch.randn(4, *DOMAINS).clamp(-1, 1),)
     return {}, ()
 
 
@@ -62,7 +67,10 @@ def test_every_recipe_keeps_the_rules(name, shape):
     if name not in OWN_ROUNDS:
         assert seen.turns == (("D",),) * moves[0] + (("G",),) * moves[1]
     assert {player for who in seen.owners.values() for player in who} == set(game.players())
-    assert game.sample(3).shape == (3, *shape)
+    if isinstance(game, Translates):
+        assert game.translate(torch.zeros(3, *shape), "B").shape == (3, *shape)
+    else:
+        assert game.sample(3).shape == (3, *shape)
     assert all(isinstance(game.get_submodule(path), nn.Module) for path in game.critics())
     assert game.critics() or name == "vae", "training aids act on the networks that see samples"
 
@@ -116,6 +124,9 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
     "realness": (2e-4, (0.5, 0.999), 1),
     "r3gan": (2e-4, (0.0, 0.99), 1),
     "stackgan": (2e-4, (0.5, 0.999), 1),
+    "cyclegan": (2e-4, (0.5, 0.999), 1),
+    "ganilla": (2e-4, (0.5, 0.999), 1),
+    "nicegan": (1e-4, (0.5, 0.999), 1),
     "vae": (1e-3, (0.9, 0.999), 1),  # of E and G; there is no D
     "vae-gan": (3e-4, None, 1),  # E's
     "bigan": (2e-4, (0.5, 0.999), 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from sparring.state import gathered
 quick = pytest.fixture(autouse=True)(runs.quick)
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES, ids=[f"{name}-{kind['data']}" for name, kind in CASES])
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=[f"{name}-{Path(kind['data']).name}" for name, kind in CASES])
 def test_every_recipe_resumes_bit_for_bit(tmp_path, name, kind):
     straight = start(tmp_path / "straight", name, kind)
     first = {key: value.clone() for key, value in straight.game.state_dict().items()}

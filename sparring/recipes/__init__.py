@@ -42,6 +42,7 @@ class Row:
 
 _HOUSE = "sparring.recipes"
 _CLASSIC, _WASSERSTEIN, _RELATIVE = f"{_HOUSE}.classic", f"{_HOUSE}.wasserstein", f"{_HOUSE}.relative"
+_TRANSLATION = f"{_HOUSE}.translation"
 
 # fmt: off
 RECIPES: dict[str, Row] = {
@@ -62,6 +63,7 @@ RECIPES: dict[str, Row] = {
     "wgan":    Row("Wasserstein GAN",            2017, "Arjovsky et al., arXiv:1701.07875",   "points or images", f"{_WASSERSTEIN}:wgan"),
     "wgan-gp": Row("WGAN with gradient penalty", 2017, "Gulrajani et al., arXiv:1704.00028",  "points or images", f"{_WASSERSTEIN}:wgan_gp"),
     "hinge":   Row("Hinge GAN",                  2017, "Lim & Ye, arXiv:1705.02894",          "points or images", f"{_CLASSIC}:hinge"),
+    "cyclegan": Row("CycleGAN",                  2017, "Zhu et al., arXiv:1703.10593",        "unpaired images", f"{_TRANSLATION}:cyclegan"),
     "madgan":  Row("Multi-agent diverse GAN",    2017, "Ghosh et al., arXiv:1704.02906",      "points or images", f"{_HOUSE}.ensemble:madgan"),
     "sngan":   Row("Spectrally normalised GAN",  2018, "Miyato et al., arXiv:1802.05957",     "points or images", f"{_CLASSIC}:sngan"),
     "rsgan":   Row("Relativistic GAN",           2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rsgan"),
@@ -75,6 +77,8 @@ RECIPES: dict[str, Row] = {
     "tgan":    Row("Turing GAN, any objective",  2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tgan"),
     "stylegan2": Row("StyleGAN2",                2019, "Karras et al., arXiv:1912.04958",     "images",           f"{_HOUSE}.modern:stylegan2"),
     "realness": Row("RealnessGAN",               2020, "Xiangli et al., arXiv:2002.05512",    "points or images", f"{_HOUSE}.realness:realness"),
+    "nicegan": Row("NICE-GAN",                   2020, "Chen et al., arXiv:2003.00273",       "unpaired images", f"{_TRANSLATION}:nicegan"),
+    "ganilla": Row("GANILLA",                    2020, "Hicsonmez et al., arXiv:2002.05638",  "unpaired images", f"{_TRANSLATION}:ganilla"),
     "r3gan":   Row("R3GAN",                      2024, "Huang et al., arXiv:2501.05441",      "points or images", f"{_HOUSE}.modern:r3gan"),
 }
 # fmt: on

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 
-ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate")
+ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate", "heat")
 
 
 class Wrapper(Game):

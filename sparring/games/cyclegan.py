@@ -1,0 +1,89 @@
+"""CycleGAN: unpaired translation by a cycle that must close (Zhu et al., 2017, equations 1 to 3 and section 4).
+
+With b̃ = G_AB(a), ã = G_BA(b), least squares ls(C, t) = E (C − t)², and means of absolute values:
+
+    G minimises   ls(D_B(b̃), 1) + ls(D_A(ã), 1)
+                  + λ_A |G_BA(b̃) − a| + λ_B |G_AB(ã) − b|                              the cycle
+                  + ι (λ_B |G_AB(b) − b| + λ_A |G_BA(a) − a|)                          identity: colours stay
+    D minimises   ½ [ls(D_B(b), 1) + ls(D_B(pool(b̃)), 0)] + ½ [ls(D_A(a), 1) + ls(D_A(pool(ã)), 0)]
+
+G moves first. D then sees the fakes that were made before G's move, through a pool of older ones (`Pool`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from sparring.game import Data, Move
+from sparring.games.translation import Pool, TwoDomains, apart, squared
+
+
+class CycleGAN(TwoDomains):
+    """Two generators and two critics.
+
+    Args:
+        G_AB: Generator (N, C, H, W) -> (N, C', H, W), from A to B.
+        G_BA: Generator from B to A.
+        D_A: Critic of A, images -> scores of any shape.
+        D_B: Critic of B.
+        pools: Histories of fakes of A and of B.
+        cycle: λ_A and λ_B.
+        identity: ι; 0 where the domains differ in channels.
+        **learning: As for `TwoDomains`.
+    """
+
+    def __init__(
+        self,
+        G_AB: nn.Module,
+        G_BA: nn.Module,
+        D_A: nn.Module,
+        D_B: nn.Module,
+        *,
+        pools: tuple[Pool, Pool],
+        cycle: tuple[float, float] = (10.0, 10.0),
+        identity: float = 0.5,
+        **learning: Any,
+    ) -> None:
+        super().__init__(G_AB, G_BA, D_A, D_B, **learning)
+        self.pool_A, self.pool_B = pools
+        self.cycle, self.identity = cycle, identity
+
+    def sampling(self) -> tuple[str, ...]:
+        """Translation uses the generators alone."""
+        return ("G_AB", "G_BA")
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays G, then D on the same fakes or on older ones."""
+        a, b, *_ = next(data)
+        fake_b, fake_a = self.G_AB(a), self.G_BA(b)
+        yield Move(
+            "G",
+            fool_A=squared(self.D_A(fake_a), 1),
+            fool_B=squared(self.D_B(fake_b), 1),
+            cycle_A=self.cycle[0] * apart(self.G_BA(fake_b), a),
+            cycle_B=self.cycle[1] * apart(self.G_AB(fake_a), b),
+            **self.unchanged(a, b),
+        )
+        old_a, old_b = self.pool_A(fake_a), self.pool_B(fake_b)
+        yield Move(
+            "D",
+            A=(squared(self.D_A(a), 1) + squared(self.D_A(old_a), 0)) / 2,
+            B=(squared(self.D_B(b), 1) + squared(self.D_B(old_b), 0)) / 2,
+        )
+
+    def unchanged(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """Returns what it costs that images of a generator's own target are changed."""
+        if not self.identity:
+            return {}
+        weights = [self.identity * weight for weight in self.cycle]
+        return {
+            "identity_A": weights[0] * apart(self.G_BA(a), a),
+            "identity_B": weights[1] * apart(self.G_AB(b), b),
+        }
+
+    def carried(self, x: Tensor, to: str) -> Tensor:
+        """Returns images carried by one generator."""
+        return self.G_AB(x) if to == "B" else self.G_BA(x)

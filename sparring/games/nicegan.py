@@ -1,0 +1,98 @@
+"""NICE-GAN: the critic's first part is the encoder of translation (Chen et al., 2020, equations 1 to 5).
+
+D_X = C_X ∘ E_X tells images of X from fakes, by scores of small patches, of large ones and of its attention; and
+z = E_X(x) is what translation out of X starts from: b̃ = G_AB(E_A(a)), ã = G_BA(E_B(b)). With
+adv(x, t) = Σ E (score − t)² over the three, and means of absolute values:
+
+    D minimises   adv_A(a, 1) + adv_A(ã, 0) + adv_B(b, 1) + adv_B(b̃, 0)
+    G minimises   adv_A(ã, 1) + adv_B(b̃, 1)
+                  + λ |G_BA(E_B(b̃)) − a| + λ |G_AB(E_A(ã)) − b|                         the cycle
+                  + ρ |G_BA(E_A(a)) − a| + ρ |G_AB(E_B(b)) − b|                         one latent space for both
+
+D moves first. E learns in D's move only, and this is the point (section 3.3): in G's move gradients flow *through* E
+and C into the fakes, but E belongs to D. An encoder that G trains too would help it to fool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring.game import Data, Move
+from sparring.games.translation import TwoDomains, apart, squared
+
+
+class NICEGAN(TwoDomains):
+    """Two generators that begin where two critics' encoders end.
+
+    Args:
+        G_AB: Generator of B, codes -> images.
+        G_BA: Generator of A.
+        D_A: Critic of A, images -> several tensors of scores; with methods ``encode``, images -> codes, and ``heat``,
+            images -> where it looks.
+        D_B: Critic of B.
+        adversarial: Weight of being judged.
+        cycle: λ.
+        reconstruction: ρ.
+        **learning: As for `TwoDomains`.
+    """
+
+    def __init__(
+        self,
+        G_AB: nn.Module,
+        G_BA: nn.Module,
+        D_A: nn.Module,
+        D_B: nn.Module,
+        *,
+        adversarial: float = 1.0,
+        cycle: float = 10.0,
+        reconstruction: float = 10.0,
+        **learning: Any,
+    ) -> None:
+        super().__init__(G_AB, G_BA, D_A, D_B, **learning)
+        self.adversarial, self.cycle, self.reconstruction = adversarial, cycle, reconstruction
+
+    def sampling(self) -> tuple[str, ...]:
+        """Translation uses the generators and the encoders, which are part of the critics."""
+        return ("G_AB", "G_BA", "D_A", "D_B")
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, which encodes anew, then G from the new codes."""
+        a, b, *_ = next(data)
+        fake_a, fake_b = self.translate(b, "A"), self.translate(a, "B")
+        yield Move(
+            "D",
+            A=self.adversarial * (self.judged(self.D_A, a, 1) + self.judged(self.D_A, fake_a, 0)),
+            B=self.adversarial * (self.judged(self.D_B, b, 1) + self.judged(self.D_B, fake_b, 0)),
+        )
+        z_a, z_b = self.encode(a, "A"), self.encode(b, "B")
+        fake_a, fake_b = self.G_BA(z_b), self.G_AB(z_a)
+        yield Move(
+            "G",
+            fool_A=self.adversarial * self.judged(self.D_A, fake_a, 1),
+            fool_B=self.adversarial * self.judged(self.D_B, fake_b, 1),
+            cycle_A=self.cycle * apart(self.carried(fake_b, "A"), a),
+            cycle_B=self.cycle * apart(self.carried(fake_a, "B"), b),
+            reconstruction_A=self.reconstruction * apart(self.G_BA(z_a), a),
+            reconstruction_B=self.reconstruction * apart(self.G_AB(z_b), b),
+        )
+
+    def judged(self, D: nn.Module, x: Tensor, target: float) -> Tensor:
+        """Returns adv(x, t), the price of all of a critic's scores."""
+        return torch.stack([squared(scores, target) for scores in D(x)]).sum()
+
+    def encode(self, x: Tensor, domain: str = "A") -> Tensor:
+        """Returns the codes of images of a domain; both domains have one space of codes."""
+        return self.get_submodule(f"D_{domain}").encode(x)  # type: ignore[operator]
+
+    def carried(self, x: Tensor, to: str) -> Tensor:
+        """Returns images encoded by the critic of their own domain, and drawn by the other one's generator."""
+        return self.G_AB(self.encode(x, "A")) if to == "B" else self.G_BA(self.encode(x, "B"))
+
+    def heat(self, x: Tensor, domain: str) -> Tensor:
+        """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
+        with torch.no_grad():
+            return self.get_submodule(f"D_{domain}").heat(x)  # type: ignore[operator]
