@@ -107,29 +107,6 @@ def data(
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}
 
 
-def rows(dataset: Dataset) -> int:
-    """Returns how many rows a batch has unless told.
-
-    Args:
-        dataset: Loaded.
-    """
-    if len(dataset.shape) != 3:
-        return 256
-    return 64 if dataset.second is None else 8
-
-
-def form(record: Record, root: str | Path | None = None) -> dict[str, Any]:
-    """Returns how to load the data of a run, besides its name.
-
-    Args:
-        record: The run's.
-        root: Where the standard data sets are, if they have moved.
-    """
-    told = record["data"]
-    known = {"size": told["size"], "channels": told["channels"], "root": root or told["root"]}
-    return {**known, "margin": told.get("margin", 0)}
-
-
 def circumstances(device: torch.device) -> Record:
     """Describes where, when and how a run was made; it has no part in what the run computes, but for rounding.
 

@@ -27,7 +27,7 @@ from sparring.game import Game
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
 from sparring.session import Conduct, played
-from sparring.state import restore, stream, untrained
+from sparring.state import form, restore, rows, stream, untrained
 from sparring.stopping import wishes
 from sparring.trainer import Report
 
@@ -135,7 +135,7 @@ class Run:
         settings: record.Record = {
             **record.play(recipe, arguments or {}, aids or {}),
             "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),
-            "batch": record.rows(dataset) if batch is None else batch,
+            "batch": rows(dataset) if batch is None else batch,
             **plain,
             "made": record.circumstances(where),
         }
@@ -166,7 +166,7 @@ class Run:
         """
         folder, settings = Path(folder), record.read(Path(folder))
         where = parallel.joined(device)
-        dataset = load_data(settings["data"]["name"], **record.form(settings, data_root))
+        dataset = load_data(settings["data"]["name"], **form(settings, data_root))
         record.require_data(folder, settings, dataset)
         return cls(folder, settings, dataset, where, checkpoint)
 

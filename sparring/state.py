@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim import Optimizer
@@ -58,6 +58,29 @@ def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> S
         mirror=settings["data"]["mirror"],
         device=device,
     )
+
+
+def rows(dataset: Dataset) -> int:
+    """Returns how many rows a batch has unless told.
+
+    Args:
+        dataset: Loaded.
+    """
+    if len(dataset.shape) != 3:
+        return 256
+    return 64 if dataset.second is None else 8
+
+
+def form(settings: record.Record, root: str | Path | None = None) -> dict[str, Any]:
+    """Returns how to load the data of a run, besides its name.
+
+    Args:
+        settings: The run's record.
+        root: Where the standard data sets are, if they have moved.
+    """
+    told = settings["data"]
+    known = {"size": told["size"], "channels": told["channels"], "root": root or told["root"]}
+    return {**known, "margin": told.get("margin", 0)}
 
 
 def gathered(run: Run) -> State:
