@@ -15,9 +15,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from sparring.data.layouts import WHOLE
 from sparring.errors import GameError, RunError
 from sparring.game import Game
-from sparring.recipes import recipe
+from sparring.recipes import ONE_IMAGE, RECIPES, recipe
 
 FACTS = ("shape", "classes", "captions", "other", "paired", "regions")  # learnt from the data, not from arguments
 
@@ -50,6 +51,18 @@ def declared(name: str) -> Callable[..., Game]:
     if not fits:
         raise GameError(f"{name} is no recipe: declare it as `def {function.__name__}(shape, *, ...) -> Game`.")
     return function
+
+
+def suited(name: str, data: str | Path) -> str:
+    """Returns what `sparring.data.load` is to be asked for: a recipe that learns from one image needs it whole.
+
+    Args:
+        name: The recipe's.
+        data: As the user says it.
+    """
+    row = RECIPES.get(name)
+    whole = row is not None and row.needs == ONE_IMAGE and not str(data).startswith(f"{WHOLE}:")
+    return f"{WHOLE}:{data}" if whole else str(data)
 
 
 def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:

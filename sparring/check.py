@@ -60,6 +60,9 @@ def check_game(game: Game, data: Data, rounds: int = 2) -> Conformance:
     tape = _Tape(data)
     referee = _Referee(copy.deepcopy(game))
     turns, *_ = [referee.play(tape, step) for step in range(rounds)]
+    for stage in game.stages():
+        if stage.start >= rounds:
+            referee.play(tape, stage.start)
     referee.check_everyone_learnt()
     _check_replay(game, tape, rounds)
     _check_sampling(copy.deepcopy(game))
@@ -137,7 +140,8 @@ class _Referee:
             if parameter.grad is not None:
                 raise GameError(f"The round left a gradient in {name!r}: never call backward(); yield a Move instead.")
         for name in self.changed_since(before):
-            if not set(self.owners.get(name, ())) & set(self.moved):
+            begun = name in self.learnt or name not in self.owners  # until then it may be given its start
+            if begun and not set(self.owners.get(name, ())) & set(self.moved):
                 raise GameError(f"The round itself changed {name!r}, whose owner had not just moved: yield a Move.")
         moves = (moves,) if isinstance(moves, Move) else moves
         if not isinstance(moves, tuple) or not all(isinstance(move, Move) for move in moves):

@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +73,20 @@ Turn = Move | tuple[Move, ...]
 """What a round yields: one move, or several made simultaneously (all gradients before any step)."""
 
 
+class Stage(NamedTuple):
+    """A part of a training in which a game plays by other networks than before.
+
+    Attributes:
+        name: What a user is told, such as "scale 2 of 5".
+        start: Its first step.
+        end: The step after its last one.
+    """
+
+    name: str
+    start: int
+    end: int
+
+
 class Game(nn.Module, ABC):
     """Networks and the rules by which they play."""
 
@@ -92,6 +106,13 @@ class Game(nn.Module, ABC):
     def pace(self, step: int) -> float:
         """Returns the factor by which every learning rate is multiplied at `step`."""
         return 1.0
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Returns the parts of the training in their order, the last of which says how long it takes; none unless told.
+
+        A network may be given its start, by the round, until its player moves for the first time.
+        """
+        return ()
 
     def sampling(self) -> tuple[str, ...]:
         """Returns the names of the networks that sampling uses, which are therefore worth averaging."""

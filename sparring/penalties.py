@@ -4,13 +4,15 @@
     `gradient_penalty`    E (‖∇C(x̂)‖₂ − 1)², x̂ = εx + (1 − ε)x̃   Gulrajani et al. (2017), equation 3
     `dragan`              E (‖∇C(x + noise)‖₂ − 1)²              Kodali et al. (2017)
     `r1`, `r2`            E ‖∇C‖² on reals, on fakes             Mescheder et al. (2018), equation 9, without its γ/2
+    `patch_penalty`       E (‖∂ΣC(x̂) / ∂x̂_p‖₂ − 1)² for a pixel p  Shaham et al. (2019), code
     `clip`                every weight into [−c, c]              Arjovsky et al. (2017), Algorithm 1
     `orthogonal_penalty`  Σ ‖WᵀW ⊙ (1 − I)‖²_F                   Brock et al. (2019), equation 3, without its β
     ====================  =====================================  ==================================================
 
 A penalty is differentiable in the critic's parameters (double backward) and knows nothing of the samples' history. The
-norm runs over everything but the batch. Slopes are squared and differentiated twice, which half precision does not
-survive: inside a penalty the critic runs in full precision whatever autocast says outside.
+norm runs over everything but the batch, in `patch_penalty` over the channels of a pixel. Slopes are squared and
+differentiated twice, which half precision does not survive: inside a penalty the critic runs in full precision whatever
+autocast says outside.
 """
 
 from __future__ import annotations
@@ -48,14 +50,32 @@ def gradient_penalty(
     >>> round(10 * gradient_penalty(linear, torch.zeros(2, 2), torch.ones(2, 2)).item(), 4)
     160.0
     """
-    if real.shape != fake.shape:
-        raise ValueError(
-            f"points between reals and fakes need equal shapes, got {tuple(real.shape)} and {tuple(fake.shape)}; "
-            "draw as many fakes as reals"
-        )
-    share = torch.rand(len(real), device=real.device) if mix is None else mix
-    share = _per_sample(share.to(real.dtype), real)
-    return _slope_penalty(critic, share * real + (1 - share) * fake, target)
+    return _slope_penalty(critic, _between(real, fake, mix), target)
+
+
+def patch_penalty(critic: Critic, real: Tensor, fake: Tensor, *, mix: Tensor | None = None) -> Tensor:
+    """Return E (‖∂ΣC(x̂) / ∂x̂_p‖₂ − 1)² over the pixels p of images between reals and fakes (Shaham et al., 2019).
+
+    For critics of patches, whose scores are maps. The norm runs over channels alone: taken over a whole image it would
+    grow with its size, and hold the slope of each score down instead of near 1.
+
+    Args:
+        critic: The critic, images (N, C, H, W) to maps of scores (N, 1, H', W').
+        real: Real images (N, C, H, W).
+        fake: Fake images (N, C, H, W).
+        mix: ε in [0, 1], one per image (N,); drawn uniformly if not given.
+
+    Raises:
+        ValueError: If reals and fakes differ in shape.
+
+    >>> double, images = lambda x: 2 * x[:, :1], torch.zeros(1, 3, 5, 7)
+    >>> round(patch_penalty(double, images, images).item(), 6)
+    1.0
+    >>> round(gradient_penalty(double, images, images).item(), 2)  # (2 √35 − 1)²: what flattening makes of it
+    117.34
+    """
+    slopes = _slopes(critic, _between(real, fake, mix))[1]
+    return ((slopes.square().sum(1) + ROOT_GUARD).sqrt() - 1.0).square().mean()
 
 
 def dragan(critic: Critic, real: Tensor, *, spread: float = 0.5) -> Tensor:
@@ -152,17 +172,34 @@ def sloped(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
         critic: The critic; each of its outputs depends on its own sample alone.
         x: Samples (N, ...); they receive no gradient.
     """
+    scores, gradient = _slopes(critic, x)
+    return scores, gradient.flatten(1).square().sum(1)
+
+
+def _slopes(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
     x = x.detach()
     x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
     with full_precision(x), torch.enable_grad():
         scores = critic(x)
-        # Hence the gradient of the sum holds every sample's gradient.
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-        return scores, gradient.flatten(1).square().sum(1)
+        return scores, gradient
 
 
 def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:
     return ((sloped(critic, x)[1] + ROOT_GUARD).sqrt() - target).square().mean()
+
+
+def _between(real: Tensor, fake: Tensor, mix: Tensor | None) -> Tensor:
+    """Return x̂ = εx + (1 − ε)x̃, one ε a sample."""
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"points between reals and fakes need equal shapes, got {tuple(real.shape)} and {tuple(fake.shape)}; "
+            "draw as many fakes as reals"
+        )
+    share = torch.rand(len(real), device=real.device) if mix is None else mix
+    share = _per_sample(share.to(real.dtype), real)
+    return share * real + (1 - share) * fake
 
 
 def _per_sample(weights: Tensor, x: Tensor) -> Tensor:

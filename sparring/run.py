@@ -19,6 +19,7 @@ import torch
 
 from sparring import parallel, record
 from sparring.aids import Aids
+from sparring.arguments import suited
 from sparring.checkpoint import load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
@@ -131,7 +132,7 @@ class Run:
         plain = record.sensible(seed=seed, parts=parts, average=average, precision=precision)
         folder, where = Path(folder), parallel.joined(device)
         how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin}
-        dataset = load_data(data, **how)
+        dataset = load_data(suited(recipe, data), **how)
         settings: record.Record = {
             **record.play(recipe, arguments or {}, aids or {}),
             "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),

@@ -68,7 +68,7 @@ def rows(dataset: Dataset) -> int:
     """
     if len(dataset.shape) != 3:
         return 256
-    return 64 if dataset.second is None else 8
+    return 8 if dataset.second is not None else 64 if len(dataset) > 1 else 1
 
 
 def form(settings: record.Record, root: str | Path | None = None) -> dict[str, Any]:

@@ -33,6 +33,7 @@ FAMILIES = {
     "wgan": ("wgan", runs.POINTS),
     "relativistic": ("rasgan", runs.POINTS),
     "translation": ("cyclegan", runs.UNPAIRED),
+    "one image": ("singan", runs.PHOTO),
 }
 
 

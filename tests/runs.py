@@ -40,6 +40,7 @@ def _domains(side: int = 32) -> str:
 
 
 UNPAIRED: dict[str, Any] = {"data": _domains(), "size": 32, "batch": 2, "device": "cpu"}
+PHOTO: dict[str, Any] = {"data": str(Path(__file__).with_name("photo.png")), "device": "cpu"}
 # What a recipe needs, by the word of its row in the table: data for runs, and the shapes that its game is tried with.
 # What else it is told of the data, and its batches hold besides images, is in test_recipes.py.
 KINDS: dict[str, list[dict[str, Any]]] = {
@@ -48,6 +49,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
     "images": [IMAGES],
     "captioned images": [],
     "unpaired images": [UNPAIRED],
+    "one image": [PHOTO],
 }
 CASES = [(name, kind) for name, row in RECIPES.items() for kind in KINDS[row.needs]]
 
@@ -60,7 +62,7 @@ def quick(monkeypatch):
 
 
 SMALL = {"networks": {"latent": 8, "width": 8}, "latent": 8, "width": 8, "units": 8, "cardinality": 2, "generators": 2}
-SMALL |= {"blocks": 1, "pool": 3}
+SMALL |= {"blocks": 1, "pool": 3, "rounds": 2, "smallest": 11}
 
 
 def tiny(name: str) -> dict[str, Any]:

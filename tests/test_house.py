@@ -34,6 +34,8 @@ FLOORS = [
         "scores",
         "judges",
         "selection",
+        "canvas",
+        "one_image",
         "evaluate",
         "curves",
         "report",

@@ -27,7 +27,7 @@ def results(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("family", ["gan", "wgan", "relativistic", "translation", "two processes"])
+@pytest.mark.parametrize("family", ["gan", "wgan", "relativistic", "translation", "one image", "two processes"])
 def test_a_killed_run_ends_like_one_that_was_left_alone(results, family):
     result = results[family]
     assert len(result["deaths"]) >= 2, "the training was over before it could be killed"

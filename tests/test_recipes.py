@@ -21,12 +21,13 @@ from sparring.recipes.settings import Networks
 SMALL = Networks(latent=6, width=8)
 OWN_ROUNDS = ("lapgan", "madgan", "stylegan2", "vae", "vae-gan", "bigan", "latent-regressor")  # more players or moves
 OWN_ROUNDS += ("cyclegan", "ganilla")  # G moves first
+OWN_ROUNDS += ("singan",)  # two players a scale
 POINTS, IMAGES, DOMAINS = (2,), (1, 16, 16), (1, 32, 32)
 CASES = [
     (name, shape)
     for name, row in RECIPES.items()
     for shape in ((POINTS,) if "points" in row.needs else ())
-    + ((DOMAINS,) if row.needs.startswith("unpaired") else (IMAGES,) if "images" in row.needs else ())
+    + ((DOMAINS,) if row.needs.startswith("unpaired") else (IMAGES,) if "image" in row.needs else ())
 ]
 
 
@@ -120,6 +121,7 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
     "tsgan": (2e-4, (0.5, 0.999), 1),
     "twgan": (2e-4, (0.5, 0.999), 1),
     "tgan": (2e-4, (0.5, 0.999), 1),
+    "singan": (5e-4, (0.5, 0.999), 3),
     "stylegan2": (2.5e-3 * 16 / 17, (0.0, 0.99 ** (16 / 17)), 1),  # R1 is paid at every 16th step only
     "realness": (2e-4, (0.5, 0.999), 1),
     "r3gan": (2e-4, (0.0, 0.99), 1),

@@ -21,6 +21,12 @@ COMMANDS = {
     "list": ("commands:show", "show the recipes: system, year, paper, what it learns from"),
     "train": ("training:train", "train a recipe on data, into a run folder; the same command again resumes"),
     "resume": ("training:resume", "go on with a run"),
+    "singan": ("one_image:train", "train SinGAN on one photograph; the commands below use what it learned"),
+    "singan super-resolve": ("one_image:super_resolve", "make a photograph larger"),
+    "singan harmonize": ("one_image:harmonize", "blend what was pasted into the photograph"),
+    "singan edit": ("one_image:edit", "make a rough edit of the photograph look real"),
+    "singan paint": ("one_image:paint", "make a rough drawing look like the photograph"),
+    "singan animate": ("one_image:animate", "film the photograph moving"),
     "sample": ("commands:sample", "draw samples by their seeds"),
     "interpolate": ("commands:interpolate", "film a walk from seed to seed, class to class, or image to image"),
     "traverse": ("codes:traverse", "draw what each code, or the class, changes in samples"),
@@ -90,7 +96,8 @@ def overview() -> str:
 
 def _run(words: list[str]) -> None:
     """Finds a command by its name, imports no other, and calls it with what follows."""
-    name = next((n for n in COMMANDS if n.split() == words[: len(n.split())]), None)
+    longest = sorted(COMMANDS, key=len, reverse=True)
+    name = next((n for n in longest if n.split() == words[: len(n.split())]), None)
     if name is None:
         near = get_close_matches(" ".join(words[:2]), COMMANDS, n=1) or get_close_matches(words[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
@@ -98,7 +105,7 @@ def _run(words: list[str]) -> None:
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"sparring.cli.{module}"), function)
     rest = words[len(name.split()) :]
-    if name in ("train", "train-encoder", "compare"):  # whose flags depend on the recipe
+    if name in ("train", "singan", "train-encoder", "compare"):  # whose flags depend on the recipe
         command(rest)
     else:
         import_module("sparring.cli.flags").called(command, rest, name)

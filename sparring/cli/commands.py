@@ -41,6 +41,8 @@ def sample(
     text: str | None = None,
     grid: Literal["classes"] | None = None,
     truncation: float = 1.0,
+    size: str | None = None,
+    start_scale: int = 0,
     out: Path = Path("samples.png"),
     columns: int | None = None,
     checkpoint: str = "newest",
@@ -55,12 +57,14 @@ def sample(
         text: Draws all of them as this sentence says, such as "a red heart".
         grid: classes draws every seed as every class: a row has one z, a column one class.
         truncation: Below 1 more typical samples, above 1 more daring ones.
+        size: Width and height in pixels, such as 240x100, for a game that learned from one photograph.
+        start_scale: Keeps the photograph's own layout below this scale, for the same; 0 keeps nothing.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
         columns: Images in a row of the grid.
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import codes, pictures, sampling, sentences
+    from sparring import canvas, codes, one_image, pictures, sampling, sentences
     from sparring.state import load
 
     if label is not None and grid is not None:
@@ -79,6 +83,8 @@ def sample(
     elif text is not None:
         drawn = sentences.of_sentence(game, numbers, text, truncation=truncation)
         tell_strangers(run, text)
+    elif size is not None or start_scale:
+        drawn = one_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
     else:
         drawn = sampling.samples(game, numbers, truncation=truncation)
     if out.suffix and not out.is_dir():

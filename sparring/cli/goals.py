@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sparring.errors import RunError
 
 if TYPE_CHECKING:
+    from sparring.run import Run
     from sparring.selection import Judging
 
 __all__ = ["FILE", "FOREVER", "USUAL", "Goal", "finish", "remembered", "require"]
@@ -26,7 +27,7 @@ class Goal:
     """How far a training goes, and what it leaves on its way.
 
     Attributes:
-        steps: Step to end at, counted from the start of the run; 10,000 unless told.
+        steps: Step to end at, counted from the start of the run; 10,000, or all stages, unless told.
         kimg: Thousands of images to have seen at the end, in place of steps.
         save_every: Steps between two checkpoints; about a tenth of the training unless told.
         picture_every: Steps between two pictures; likewise.
@@ -63,13 +64,15 @@ class Goal:
 USUAL = Goal()
 
 
-def finish(goal: Goal) -> int:
+def finish(goal: Goal, run: Run) -> int:
     """Returns where to end, in images where they are counted, else in steps.
 
     Args:
         goal: Sensible.
+        run: Whose game may have stages, which are all played unless told.
     """
-    return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or STEPS
+    usual = max((stage.end for stage in run.game.stages()), default=STEPS)
+    return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or usual
 
 
 def require(goal: Goal) -> None:

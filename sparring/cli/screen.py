@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparring.game import Stage
     from sparring.trainer import Report
 
 __all__ = ["Ticker", "bar", "say", "show_table", "ticker"]
@@ -46,9 +47,11 @@ class Ticker:
         goal: Where it is to end, in steps or in images.
         show: Called with the position, the words and whether it is the last time.
         every: Seconds between two calls.
+        stages: The parts of the training, if it has any.
     """
 
-    def __init__(self, start: int, goal: int, show: Any, every: float) -> None:
+    def __init__(self, start: int, goal: int, show: Any, every: float, stages: Sequence[Stage] = ()) -> None:
+        self._stages = stages
         self._start, self._goal, self._show, self._every = start, goal, show, every
         self._begun = self._last = time.perf_counter()
         self._images = 0
@@ -67,19 +70,30 @@ class Ticker:
             spent = max(now - self._begun, 1e-9)
             left = spent * (self._goal - position) / max(position - self._start, 1)
             terms = "  ".join(f"{name} {value:.4f}" for name, value in report.scalars().items())
-            self._show(position, f"step {report.step}  {terms}  {self._images / spent:,.0f} img/s", left)
+            speed = f"{self._images / spent:,.0f} img/s"
+            self._show(position, f"step {report.step}{self._stage(report.step)}  {terms}  {speed}", left)
+
+    def _stage(self, step: int) -> str:
+        """Returns in which part of the training a step was, and how much of that is over; nothing if it has none."""
+        for stage in self._stages:
+            if step <= stage.end or stage is self._stages[-1]:
+                return f"  {stage.name}, {min(1.0, (step - stage.start) / (stage.end - stage.start)):.0%} of it"
+        return ""
 
 
 @contextmanager
-def ticker(start: int, goal: int) -> Iterator[Ticker]:
+def ticker(start: int, goal: int, stages: Sequence[Stage] = ()) -> Iterator[Ticker]:
     """Opens a display of a training's progress.
 
     Args:
         start: Where the training begins.
         goal: Where it is to end.
+        stages: Its parts, if it has any.
     """
     if not sys.stdout.isatty():
-        yield Ticker(start, goal, lambda position, words, left: say(f"{words}  {clock(left)} left"), EVERY[False])
+        yield Ticker(
+            start, goal, lambda position, words, left: say(f"{words}  {clock(left)} left"), EVERY[False], stages
+        )
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
@@ -90,7 +104,7 @@ def ticker(start: int, goal: int) -> Iterator[Ticker]:
         def show(position: int, words: str, left: float) -> None:
             progress.update(task, completed=position, description=words, left=clock(left))
 
-        yield Ticker(start, goal, show, EVERY[True])
+        yield Ticker(start, goal, show, EVERY[True], stages)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def train(words: list[str]) -> None:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
             describe(run := Run.create(known, name, arguments=arguments, **given.settings()), folder)
             if given.plan:
-                tell(run, finish(given.goal), images=bool(given.goal.kimg))
+                tell(run, finish(given.goal, run), images=bool(given.goal.kimg))
         say("This was a dry run: nothing was written.")
         return
     run = Run.create(folder, name, arguments=arguments, **given.settings())
@@ -151,13 +151,13 @@ def fit(run: Run, goal: Goal) -> None:
     told = len(run.notes)
     with opened(run.folder / FILE) as file:
         file.write(json.dumps(asdict(goal)).encode())
-    images, aim = bool(goal.kimg), finish(goal)
+    images, aim = bool(goal.kimg), finish(goal, run)
     start = run.images if images else run.step
     if start >= aim:
         say(f"It is there already, at step {run.step}: give a larger --{'kimg' if images else 'steps'} to go on.")
         return
     try:
-        with ticker(start, aim) as show:
+        with ticker(start, aim, run.game.stages()) as show:
             for report in _reports(run, goal):
                 told = pass_on(run, told)
                 show.tick(report, run.images if images else run.step)
@@ -239,10 +239,10 @@ def _reports(run: Run, goal: Goal) -> Any:
     pace: Any = {name: getattr(goal, name) for name in names}
     pace |= {"judging": goal.judging(), "remedy": remedies.named(goal.on_nan)}
     if not goal.kimg:
-        yield from run.fit(finish(goal), **pace)
+        yield from run.fit(finish(goal, run), **pace)
         return
     with closing(run.fit(FOREVER, **pace)) as reports:  # type: ignore[type-var]  # closing it saves
         for report in reports:
             yield report
-            if run.images >= finish(goal):
+            if run.images >= finish(goal, run):
                 return

@@ -13,7 +13,8 @@ from sparring.data.couples import coupled
 from sparring.data.dataset import Dataset
 from sparring.data.embedded import digits
 from sparring.data.files import open_files
-from sparring.data.layouts import in_domains, kind_of
+from sparring.data.layouts import KINDS, WHOLE, in_domains, kind_of
+from sparring.data.photograph import Photograph
 from sparring.data.pictures import require_form
 from sparring.data.points import grid, grid100, mixture9, ring, spiral, swiss_roll
 from sparring.data.prepared import Progress, cache_folder, cached, opened, store
@@ -55,9 +56,11 @@ def load(
     Args:
         name: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
             a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2). ``pairs:PATH`` and
-            ``unpaired:PATH`` are two domains, see `sparring.data.layouts`.
+            ``unpaired:PATH`` are two domains, see `sparring.data.layouts`; ``whole:PATH`` is one image as it is, not
+            cropped to a square.
         size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
-            largest power of two that fits into the first one, at most 64.
+            largest power of two that fits into the first one, at most 64; of a whole image the longer side at most,
+            250 by default.
         channels: 1, 3 or 4; by default the images' own, and for image files 1 if all are grey, else 3.
         margin: Pixels by which images are larger than the size; a stream cuts a window of that size out of each, at
             random. Needs a size where images are not in two domains.
@@ -76,7 +79,7 @@ def load(
     cache, (kind, rest) = cache_folder(cache), kind_of(str(name))
     require_form(str(name), size, channels, margin)
     how: Any = {"cache": cache, "progress": progress}
-    if kind:
+    if kind in KINDS:
         return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **how)
     if str(name) in STACKED:
         if channels not in (None, 3):
@@ -87,7 +90,7 @@ def load(
     if isinstance(found, Dataset):
         return with_margin(found, size, margin)
     with closing(found):
-        if isinstance(found, Pictures) and in_domains(found.files):
+        if type(found) is Pictures and in_domains(found.files):
             return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **how)
         path = cached(found, None if size is None else size + margin, channels, cache, progress)
         return with_margin(opened(str(name), path), size, margin)
@@ -136,7 +139,7 @@ def prepare(
     Raises:
         DataError: The data cannot be found or used, or the target cannot be written.
     """
-    if kind_of(str(name))[0]:
+    if kind_of(str(name))[0] in KINDS:
         raise DataError(f"{name} is two domains, which are prepared when they are loaded: train on them by this name.")
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
@@ -190,13 +193,14 @@ def find(name: str, size: int | None, channels: int | None, root: Path) -> Datas
         return EMBEDDED[name](size, channels)
     if name in STANDARD:
         return STANDARD[name](root)
-    path = Path(name).expanduser().absolute()
-    if path.is_file() and path.suffix in arrays.SUFFIXES:
+    kind, rest = kind_of(name)
+    path = Path(rest).expanduser().absolute()
+    if kind != WHOLE and path.is_file() and path.suffix in arrays.SUFFIXES:
         return as_they_are(arrays.open_array(name, path), size, channels)
     files = open_files(path)
     if files is None:
-        raise absent(name)
-    return Pictures(files)
+        raise DataError(f"{rest} is no image file: give the path of one.") if kind == WHOLE else absent(name)
+    return Photograph(files) if kind == WHOLE else Pictures(files)
 
 
 def as_they_are(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:

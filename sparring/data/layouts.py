@@ -20,27 +20,28 @@ from sparring.data.labels import SPLITS
 from sparring.data.pictures import opened, pixels, unreadable
 from sparring.errors import DataError
 
-__all__ = ["KINDS", "Part", "half", "in_domains", "kind_of", "located", "matched", "parts"]
+__all__ = ["KINDS", "WHOLE", "Part", "half", "in_domains", "kind_of", "located", "matched", "parts"]
 
 KINDS = ("pairs", "unpaired")
+WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.photograph`
 REMEDY = "put the one domain into trainA and the other into trainB, or give two paths with a comma between."
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """Takes the kind of two domains off a name.
+    """Takes the kind of two domains, or of a whole picture, off a name.
 
     Args:
         name: As given.
 
     Returns:
-        One of ``KINDS`` or nothing; the rest.
+        One of ``KINDS``, ``WHOLE`` or nothing; the rest.
 
     Example:
         >>> kind_of("pairs:photos.zip"), kind_of("photos.zip")
         (('pairs', 'photos.zip'), ('', 'photos.zip'))
     """
     kind, colon, rest = name.partition(":")
-    return (kind, rest) if colon and kind in KINDS else ("", name)
+    return (kind, rest) if colon and kind in (*KINDS, WHOLE) else ("", name)
 
 
 def located(name: str) -> str:

@@ -40,6 +40,7 @@ class Row:
     home: str
 
 
+ONE_IMAGE = "one image"  # needed as it is, neither cropped nor one of many
 _HOUSE = "sparring.recipes"
 _CLASSIC, _WASSERSTEIN, _RELATIVE = f"{_HOUSE}.classic", f"{_HOUSE}.wasserstein", f"{_HOUSE}.relative"
 _TRANSLATION = f"{_HOUSE}.translation"
@@ -75,6 +76,7 @@ RECIPES: dict[str, Row] = {
     "tsgan":   Row("Turing GAN, standard",       2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tsgan"),
     "twgan":   Row("Turing GAN, Wasserstein",    2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:twgan"),
     "tgan":    Row("Turing GAN, any objective",  2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tgan"),
+    "singan":  Row("SinGAN",                     2019, "Shaham et al., arXiv:1905.01164",     ONE_IMAGE,          f"{_HOUSE}.one_image:singan"),
     "stylegan2": Row("StyleGAN2",                2019, "Karras et al., arXiv:1912.04958",     "images",           f"{_HOUSE}.modern:stylegan2"),
     "realness": Row("RealnessGAN",               2020, "Xiangli et al., arXiv:2002.05512",    "points or images", f"{_HOUSE}.realness:realness"),
     "nicegan": Row("NICE-GAN",                   2020, "Chen et al., arXiv:2003.00273",       "unpaired images", f"{_TRANSLATION}:nicegan"),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Turn
+from sparring.game import Data, Game, Move, Stage, Turn
 
 ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate", "heat")
 
@@ -63,6 +63,10 @@ class Wrapper(Game):
     def pace(self, step: int) -> float:
         """Returns that of the game."""
         return self.game.pace(step)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Returns those of the game."""
+        return self.game.stages()
 
     def sampling(self) -> tuple[str, ...]:
         """Returns those of the game, by their paths from here."""

@@ -1,0 +1,215 @@
+"""The commands of a photograph: ``sparring singan PHOTO`` learns from it, the others use what was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.screen import say
+from sparring.errors import SparringError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparring.game import Game
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+Picture = Annotated[Positional[Path], arg(metavar="PICTURE")]
+
+
+def train(words: list[str]) -> None:
+    """Trains SinGAN on one photograph: ``sparring train singan --data PHOTO``, said shortly.
+
+    Args:
+        words: The photograph, then flags.
+    """
+    from sparring.cli.training import train as train_recipe
+
+    if words and words[0] in ("-h", "--help"):
+        say("usage: sparring singan PHOTO [flags], for sparring train singan --data PHOTO [flags]\n")
+        train_recipe(["singan", *words])
+        return
+    if not words or words[0].startswith("-"):
+        raise SparringError("Name the photograph first: `sparring singan photo.jpg`.")
+    train_recipe(["singan", "--data", *words])
+
+
+def super_resolve(
+    run: RunFolder,
+    picture: Path | None = None,
+    factor: float = 4.0,
+    noise: bool = False,
+    out: Path = Path("larger.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Makes the photograph, or another picture, larger, with detail of the kind that the photograph has.
+
+    Args:
+        run: The run's folder; for this it is best trained with --reconstruction 100.
+        picture: What to make larger; the photograph unless told.
+        factor: How many times as large.
+        noise: Add noise, as in a sample.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import canvas, one_image
+
+    game = _loaded(run, checkpoint, device)
+    image = None if picture is None else canvas.picture(picture, _channels(game))
+    made = one_image.larger(game, image, factor=factor, noise=noise, seed=seed)
+    _saved(made, out)
+
+
+def harmonize(
+    run: RunFolder,
+    picture: Picture,
+    mask: Path,
+    scale: int | None = None,
+    reach: float = 7.0,
+    blur: float = 5.0,
+    out: Path = Path("harmonized.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Blends what was pasted into the photograph: it takes on the colours and the brushwork of the rest.
+
+    Args:
+        run: The run's folder.
+        picture: The photograph with something pasted into it.
+        mask: A picture that is white where that is and black elsewhere.
+        scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
+        reach: Pixels by which the mask is grown, in a picture 250 pixels long.
+        blur: Deviation of the blur of its edge, likewise.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import canvas, one_image
+
+    game = _loaded(run, checkpoint, device)
+    size = one_image.learned(game).sizes[-1]
+    white = canvas.picture(mask, 1, size)
+    image = canvas.picture(picture, _channels(game), size)
+    _saved(one_image.harmonised(game, image, white, scale=scale, reach=reach, blur=blur, seed=seed), out)
+
+
+def edit(
+    run: RunFolder,
+    picture: Picture,
+    mask: Path,
+    scale: int | None = None,
+    reach: float = 20.0,
+    blur: float = 5.0,
+    out: Path = Path("edited.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Makes a rough edit, such as parts that were copied and moved, look like a photograph.
+
+    Args:
+        run: The run's folder.
+        picture: The photograph with some parts copied, moved or painted over.
+        mask: A picture that is white where that is and black elsewhere.
+        scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
+        reach: Pixels by which the mask is grown, in a picture 250 pixels long.
+        blur: Deviation of the blur of its edge, likewise.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    harmonize(run, picture, mask, scale, reach, blur, out, seed, checkpoint, device)
+
+
+def paint(
+    run: RunFolder,
+    picture: Picture,
+    scale: int = 1,
+    out: Path = Path("painted.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Makes a rough drawing look like the photograph; its colours should be near the photograph's.
+
+    Args:
+        run: The run's folder.
+        picture: The drawing.
+        scale: Where it enters, from 1; the earlier, the less of it stays.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import canvas, one_image
+
+    game = _loaded(run, checkpoint, device)
+    drawing = canvas.picture(picture, _channels(game))
+    _saved(one_image.painted(game, drawing, scale=scale, seed=seed), out)
+
+
+def animate(
+    run: RunFolder,
+    frames: int = 100,
+    start_scale: int = 1,
+    pull: float = 0.1,
+    inertia: float = 0.9,
+    rate: float = 10.0,
+    out: Path = Path("moving.gif"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Films the photograph moving.
+
+    Args:
+        run: The run's folder; for this it is best trained with --noisy-border.
+        frames: How many.
+        start_scale: What is coarser stays still; the later, the smaller the motion.
+        pull: How strongly everything is drawn back to the photograph, from 0 to 1.
+        inertia: How far a motion goes on, from 0 to 1; .8 to .95 is smooth.
+        rate: Frames a second.
+        out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
+        seed: Decides the motion.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    import torch
+
+    from sparring import one_image, pictures
+
+    game = _loaded(run, checkpoint, device)
+    way = one_image.animated(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
+    made = pictures.film(torch.cat([frame.cpu() for frame in way]))
+    say(f"The film is in {pictures.save_animation(made, out, rate=rate)}.")
+
+
+def _loaded(run: Path, checkpoint: str, device: str) -> Game:
+    from sparring.one_image import learned
+    from sparring.state import load
+
+    game = load(run, device=device, checkpoint=checkpoint)
+    learned(game)
+    return game
+
+
+def _channels(game: Game) -> int:
+    from sparring.one_image import learned
+
+    return learned(game).image.shape[1]
+
+
+def _saved(image: Tensor, out: Path) -> None:
+    from sparring import pictures
+
+    path = pictures.save_grid(image, out, scale=1)
+    say(f"The picture, {image.shape[3]} × {image.shape[2]} pixels, is in {path}.")

@@ -1,0 +1,144 @@
+"""SinGAN: a pyramid of patch GANs that learns from one photograph (Shaham, Dekel & Michaeli, 2019, sections 3 and 4).
+
+The photograph in sizes x_0, the coarsest, to x_N. At every scale a generator adds to what the scale below drew; see
+`OneImageGame` for how that becomes an image. Scales are trained one after another, each for so many rounds upon fixed
+ones, and with fresh noise at *all* scales in every move:
+
+    D_n minimises  mean D(x̃) − mean D(x_n) + λ mean_positions (‖∂ΣD(x̂) / ∂x̂‖ − 1)²      the norm over channels alone
+    G_n minimises  −mean D(x̃) + α ‖r_n − x_n‖² / pixels,         r_n = G_n(a_n z*_n, ↑r_{n−1})
+
+so that one choice of noise gives the photograph back. When a scale begins, its networks start from those below where
+they are alike, and its noise becomes as strong as what is missing there:
+
+    a_0 = 1,   a_n = .1 √mean (x_n − ↑r_{n−1})²         on the way of the reconstruction, not of a sample
+
+z* is drawn once, as the paper has it; the authors' code draws it anew in every round. Batch norm uses the statistics of
+its own pass while a scale learns, and remembered ones ever after. Those must be such that the reconstruction survives
+the change, so r_n is the last pass of every move of G, and the last pass is what G remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+from torch.optim import Optimizer
+
+from sparring.game import Data, Move, Optimiser, Stage
+from sparring.games.one_image import OneImageGame, Size
+from sparring.penalties import patch_penalty
+
+DROP, LATE = 0.8, 0.1  # for the last fifth of a scale's rounds every learning rate is a tenth
+
+
+class SinGAN(OneImageGame):
+    """One generator and one critic a scale, trained scale after scale on the first image that it is shown.
+
+    Args:
+        G: The generators, see `OneImageGame`.
+        D: The critics: images (N, C, H, W) -> scores of their patches.
+        shape: (C, H, W) of the photograph.
+        sizes: Height and width at each scale; the last are the photograph's.
+        rounds: For each scale.
+        reconstruction: α.
+        penalty: λ.
+        spread: The strength of noise, as a share of what is missing.
+        critic: Builds each critic's optimiser.
+        generator: Builds each generator's optimiser.
+        critic_steps: Moves of D in a round.
+        generator_steps: Moves of G in a round.
+        drawing: The rest of what `OneImageGame` takes.
+    """
+
+    def __init__(
+        self,
+        G: Sequence[nn.Module],
+        D: Sequence[nn.Module],
+        shape: Sequence[int],
+        sizes: Sequence[Size],
+        *,
+        rounds: int,
+        reconstruction: float = 10.0,
+        penalty: float = 0.1,
+        spread: float = 0.1,
+        critic: Optimiser,
+        generator: Optimiser,
+        critic_steps: int = 3,
+        generator_steps: int = 3,
+        **drawing: Any,
+    ) -> None:
+        super().__init__(G, shape, sizes, **drawing)
+        self.D, self.rounds = nn.ModuleList(D), rounds
+        self.reconstruction, self.penalty, self.spread = reconstruction, penalty, spread
+        self.critic_steps, self.generator_steps = critic_steps, generator_steps
+        self._optimisers = {"D": critic, "G": generator}
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D0, G0, D1, G1, ..."""
+        pairs = [{"D": D, "G": G} for D, G in zip(self.D, self.G, strict=True)]
+        return {f"{role}{k}": self._optimisers[role](pair[role]) for k, pair in enumerate(pairs) for role in pair}
+
+    def critics(self) -> tuple[str, ...]:
+        """The critic of every scale sees images."""
+        return tuple(f"D.{scale}" for scale in range(len(self.D)))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One a scale."""
+        names = [f"scale {k + 1} of {len(self.sizes)}, {w} × {h} pixels" for k, (h, w) in enumerate(self.sizes)]
+        return tuple(Stage(name, k * self.rounds, (k + 1) * self.rounds) for k, name in enumerate(names))
+
+    def pace(self, step: int) -> float:
+        """Falls to a tenth for the last fifth of every scale's rounds."""
+        return LATE if step - self.scale_at(step) * self.rounds >= DROP * self.rounds else 1.0
+
+    def scale_at(self, step: int) -> int:
+        """Returns which scale is trained at a step; the last one goes on for ever."""
+        return min(step // self.rounds, len(self.sizes) - 1)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, then G, of the scale whose time it is."""
+        (x, *_), n = next(data), self.scale_at(step)
+        self.begin(n, x[:1])
+        real, D, target = self.resize(x, self.sizes[n]), self.D[n], self.resize(self.image, self.sizes[n])
+        for _ in range(self.critic_steps):
+            with torch.no_grad():
+                fake = self.drawn(n, len(x))
+            penalty = self.penalty * patch_penalty(D, real, fake)
+            yield Move(f"D{n}", adversarial=D(fake).mean() - D(real).mean(), penalty=penalty)
+        below = self.reconstructed(n - 1)
+        for _ in range(self.generator_steps):
+            adversarial = -D(self.drawn(n, len(x))).mean()
+            missed = mse_loss(self.painted(n, self.fixed(n), below), target)
+            yield Move(f"G{n}", adversarial=adversarial, reconstruction=self.reconstruction * missed)
+
+    @torch.no_grad()
+    def begin(self, n: int, x: Tensor) -> None:
+        """Lets scale n learn and the others rest; when it begins, gives it its start and the strength of its noise.
+
+        Args:
+            n: The scale.
+            x: The photograph (1, C, H, W), which is kept at the very first time.
+        """
+        for k, G in enumerate(self.G):
+            G.train(k == n)
+        if n < self.begun:
+            return
+        self.begun.fill_(n + 1)
+        if n == 0:
+            self.image.copy_(x)
+            return
+        for networks in (self.G, self.D):
+            if _alike(networks[n - 1], networks[n]):
+                networks[n].load_state_dict(networks[n - 1].state_dict())
+        below = self.reconstructed(n - 1)
+        assert below is not None
+        missing = self.resize(self.image, self.sizes[n]) - self.resize(below, self.sizes[n])
+        self.amplitudes[n] = self.spread * missing.square().mean().sqrt()
+
+
+def _alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have parameters of the same shapes."""
+    return [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]

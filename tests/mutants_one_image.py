@@ -1,0 +1,41 @@
+"""The mutations of SinGAN and of what is done with its photograph, as in `mutants`: sabotages that the sheet names."""
+
+SINGAN, USES = "tests/test_singan.py", "tests/test_one_image.py"
+
+MUTANTS = [
+    # whose gradients, whose noise
+    ("penalties.py", "slopes.square().sum(1) + ROOT", "slopes.flatten(1).square().sum(1) + ROOT", SINGAN),
+    ("penalties.py", "share * real + (1 - share) * fake", "share * real + (1 - share) * real", SINGAN),
+    ("games/singan.py", "self.reconstruction * missed", "0 * missed", SINGAN),
+    ("games/singan.py", "adversarial = -D(self.drawn", "adversarial = D(self.drawn", SINGAN),
+    ("games/singan.py", "adversarial=D(fake).mean() - D(real)", "adversarial=D(real).mean() - D(fake)", SINGAN),
+    (
+        "games/singan.py",
+        "self.resize(self.image, self.sizes[n]) - self.resize(below",
+        "self.resize(self.image, self.sizes[n]) - self.resize(self.drawn(n - 1, 1)",
+        SINGAN,
+    ),
+    ("games/singan.py", "missing.square().mean().sqrt()", "missing.square().mean()", SINGAN),
+    ("games/singan.py", "G.train(k == n)", "G.train()", SINGAN),
+    ("games/singan.py", "if n < self.begun:", "if False:", SINGAN),
+    ("games/singan.py", "if _alike(networks[n - 1], networks[n]):", "if False:", SINGAN),
+    ("games/singan.py", 'yield Move(f"G{n}"', 'yield Move(f"G{max(0, n - 1)}"', SINGAN),
+    ("games/singan.py", "step - self.scale_at(step) * self.rounds", "step", SINGAN),
+    ("games/one_image.py", "if k else self.anchor", "if k else torch.randn_like(self.anchor)", SINGAN),
+    ("games/one_image.py", "self.amplitudes[k] * z, y", "z, y", f"{SINGAN} {USES}"),
+    ("games/one_image.py", "][: max(1, int(self.begun))]", "]", SINGAN),
+    ("networks/singan.py", "momentum=1.0", "momentum=0.1", SINGAN),
+    ("networks/singan.py", "return y + self._drawn", "return self._drawn", SINGAN),
+    ("networks/singan.py", "min(top + rows, height) + 2 * MARGIN", "min(top + rows, height) + MARGIN", SINGAN),
+    ("recipes/one_image.py", "k // DOUBLED[0]", "k // 2", SINGAN),
+    ("layers/bicubic.py", "antialias=True", "antialias=False", SINGAN),
+    # uses
+    ("data/photograph.py", 'mark="whole"', "mark=None", USES),
+    ("one_image.py", "one.reconstructed(start - 1), []", "one.reconstructed(start - 2), []", USES),
+    ("one_image.py", "math.log(factor) / _growth(one)", "factor / _growth(one)", USES),
+    ("one_image.py", "(1 - edge) * _fitting", "edge * _fitting", USES),
+    ("one_image.py", "one.sizes[scale - 1]", "one.sizes[scale]", USES),
+    ("one_image.py", "[inertia * (a - b)", "[inertia * (b - a)", USES),
+    ("one_image.py", "pull * one.fixed(k) + (1 - pull) * (z + move + u)", "(1 - pull) * (z + u)", USES),
+    ("canvas.py", "<= reach**2", "<= reach**3", USES),
+]
