@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 
 from sparring.chance import normal
 from sparring.errors import GameError
+from sparring.stages import Stage
 
 Data = Iterator[tuple[Tensor, ...]]
 """Endless batches: the image (or point) first, its conditions after."""
@@ -71,20 +72,6 @@ class Move:
 
 Turn = Move | tuple[Move, ...]
 """What a round yields: one move, or several made simultaneously (all gradients before any step)."""
-
-
-class Stage(NamedTuple):
-    """A part of a training in which a game plays by other networks than before.
-
-    Attributes:
-        name: What a user is told, such as "scale 2 of 5".
-        start: Its first step.
-        end: The step after its last one.
-    """
-
-    name: str
-    start: int
-    end: int
 
 
 class Game(nn.Module, ABC):

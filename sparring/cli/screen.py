@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparring.game import Stage
+    from sparring.stages import Stage
     from sparring.trainer import Report
 
 __all__ = ["Ticker", "bar", "say", "show_table", "ticker"]

@@ -27,9 +27,10 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
 
-from sparring.game import Data, Move, Optimiser, Stage
+from sparring.game import Data, Move, Optimiser
 from sparring.games.one_image import OneImageGame, Size
 from sparring.penalties import patch_penalty
+from sparring.stages import Stage
 
 DROP, LATE = 0.8, 0.1  # for the last fifth of a scale's rounds every learning rate is a tenth
 

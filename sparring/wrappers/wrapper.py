@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Stage, Turn
+from sparring.game import Data, Game, Move, Turn
+from sparring.stages import Stage
 
 ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate", "heat")
 
