@@ -17,6 +17,7 @@ __all__ = [
     "Init",
     "dcgan",
     "gamma_normal",
+    "glorot_normal",
     "glorot_uniform",
     "he_uniform",
     "normal",
@@ -69,6 +70,11 @@ def glorot_uniform(gain: float = 1.0) -> Init:
     The gain √2 is He's variance in Glorot's form, √(4 / (fan-in + fan-out)), which the WGAN-GP networks use.
     """
     return _weights(lambda weight: nn.init.xavier_uniform_(weight, gain))
+
+
+def glorot_normal(gain: float = 1.0) -> Init:
+    """Normal weights of variance 2 gain² / (fan-in + fan-out) (Glorot and Bengio, 2010)."""
+    return _weights(lambda weight: nn.init.xavier_normal_(weight, gain))
 
 
 def orthogonal(gain: float = 1.0) -> Init:

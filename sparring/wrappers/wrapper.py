@@ -19,7 +19,8 @@ from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.stages import Stage
 
-ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate", "heat")
+PAINTING = ("styles", "encode_style", "paint")
+ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate", "heat", *PAINTING)
 
 
 class Wrapper(Game):

@@ -1,0 +1,96 @@
+"""GauGAN: photographs of label maps, in the style of other photographs (SPADE; Park et al., 2019).
+
+    (μ, log σ²) = E(x),  z ~ N(μ, σ²),  x̃ = G(m, z)
+    G and E minimise  mean_k L_G(D_k(x̃, m)) + λ mean_k Σ_j mean |F_kj(x̃, m) − sg F_kj(x, m)|
+                      + γ KL(N(μ, σ²) ‖ N(0, I)) + perception, if any
+    D minimises       mean_k L_D(D_k(x, m), D_k(x̃, m))            x̃ drawn anew; G and E held fixed
+
+k counts the scales of D, j its feature maps; the last, F_k,last = D_k, are the scores and are left out. L is the hinge,
+λ = 10, γ = .05. G moves first. KL is a plain *sum* over the batch, as in the authors' code, so that it weighs more in
+larger batches; `reduction` may be torch.mean. Without E a map has one picture: G reads no z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from sparring.game import Data, Move
+from sparring.games.painting import PaintingGame
+from sparring.games.posterior import drawn, stated
+from sparring.games.scales import Perception, halves, over_scales, unlikeness
+from sparring.likelihood import kl_to_prior
+from sparring.objectives import Hinge, Objective
+
+HINGE = Hinge()
+
+
+class GauGAN(PaintingGame):
+    """G with E, then D, k times.
+
+    Args:
+        networks: G, D and E, see `PaintingGame`; D answers with `sparring.games.scales.Maps`.
+        objective: The two losses.
+        matching: λ.
+        divergence: γ.
+        reduction: Of the divergences (N,) of a batch to one number.
+        perception: The perceptual term, if any; its network is kept as it is.
+        critic_steps: k; every move of D but the first takes a new batch.
+        settings: The classes, the optimisers and the schedule, see `PaintingGame`.
+    """
+
+    def __init__(
+        self,
+        *networks: Any,
+        objective: Objective = HINGE,
+        matching: float = 10.0,
+        divergence: float = 0.05,
+        reduction: Callable[[Tensor], Tensor] = torch.sum,
+        perception: Perception | None = None,
+        critic_steps: int = 1,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*networks, **settings)
+        self.objective, self.matching, self.divergence, self.reduction = objective, matching, divergence, reduction
+        self.perception, self.critic_steps = perception, critic_steps
+        self.V = perception and perception.network.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode of every network but V, which always sees alike."""
+        super().train(mode)
+        if self.V is not None:
+            self.V.eval()
+        return self
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays G with E, then D."""
+        x, m = self.shown(data)
+        style, terms = self.styled(x)
+        fake = self.G(m, *style)
+        seen = self.D(fake, m)
+        with torch.no_grad():
+            known = self.D(x, m)
+        matching = self.matching * over_scales(unlikeness, seen, known)
+        perception = {} if self.perception is None else {"perception": self.perception(fake, x)}
+        adversarial = over_scales(lambda maps: self.objective.generator(maps[-1]), seen)
+        yield Move("G", adversarial=adversarial, matching=matching, **terms, **perception)
+        for again in range(self.critic_steps):
+            x, m = self.shown(data) if again else (x, m)
+            with torch.no_grad():
+                fake = self.G(m, *self.styled(x)[0])
+            false, real = halves(self.D(torch.cat([fake, x]), torch.cat([m, m])))
+            yield Move("D", adversarial=over_scales(self._told_apart, real, false))
+
+    def styled(self, x: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Returns styles drawn around those of images, and the term that they cost; nothing where there are none."""
+        if self.E is None:
+            return [], {}
+        mean, log_variance = stated(self.E(x))
+        far = self.reduction(kl_to_prior(mean, log_variance))
+        return [drawn(mean, log_variance)], {"divergence": self.divergence * far}
+
+    def _told_apart(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+        return self.objective.critic(real[-1], fake[-1])

@@ -1,0 +1,102 @@
+"""pix2pix: one picture into another, learned from pairs (a, b) that show the same thing (Isola et al., 2017).
+
+    b̃ = G(a)
+    D minimises  ½ L_D(D(b, a), D(b̃, a))                G held fixed; D sees what it judges beside what it was made of
+    G minimises  L_G(D(b̃, a)) + λ mean ‖b̃ − b‖₁         the b̃ that D has just learned from; λ = 100
+
+L_D and L_G are the cross-entropies of the paper unless told. The half slows D down. There is no noise z: what G leaves
+open it decides by dropout, if it has any, and in evaluation mode one a has one b̃.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+from torch.optim import Optimizer
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Move, Optimiser
+from sparring.objectives import NonSaturating, Objective
+
+CROSS_ENTROPY = NonSaturating()
+
+
+class Pix2Pix(Game):
+    """D, then G, on one draw of translations.
+
+    Args:
+        G: Pictures (N, C, H, W) to pictures (N, C', H, W).
+        D: Critic (N, C', H, W), (N, C, H, W) -> scores of any shape, large = real.
+        critic: Builds D's optimiser.
+        generator: Builds G's optimiser.
+        objective: The two losses.
+        likeness: λ.
+        to: The domain to translate to, "B" or "A"; from the other one.
+        schedule: The pace, as a function of the step.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        critic: Optimiser,
+        generator: Optimiser,
+        objective: Objective = CROSS_ENTROPY,
+        likeness: float = 100.0,
+        to: str = "B",
+        schedule: Callable[[int], float] = lambda step: 1.0,
+    ) -> None:
+        super().__init__()
+        self.G, self.D = G, D
+        self._critic, self._generator, self._schedule = critic, generator, schedule
+        self.objective, self.likeness, self.domain = objective, likeness, to
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D and G."""
+        return {"D": self._critic(self.D), "G": self._generator(self.G)}
+
+    def pace(self, step: int) -> float:
+        """Follows the schedule given at construction."""
+        return self._schedule(step)
+
+    def sampling(self) -> tuple[str, ...]:
+        """Translating uses G alone."""
+        return ("G",)
+
+    def critics(self) -> tuple[str, ...]:
+        """D alone sees translations."""
+        return ("D",)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, then G."""
+        a, b = self.pair(data)
+        fake = self.G(a)
+        yield Move("D", adversarial=self.objective.critic(self.D(b, a), self.D(fake.detach(), a)) / 2)
+        adversarial = self.objective.generator(self.D(fake, a))
+        yield Move("G", adversarial=adversarial, likeness=self.likeness * l1_loss(fake, b))
+
+    def pair(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Returns the next pictures to translate, and what they are to become.
+
+        Raises:
+            GameError: If the data are no pairs of pictures.
+        """
+        a, *second = next(data)
+        if not second or second[0].dim() != 4:
+            raise GameError("pix2pix learns from pairs of pictures, and its data has none: see docs/paint.md.")
+        return (a, second[0]) if self.domain == "B" else (second[0], a)
+
+    def translate(self, x: Tensor, to: str) -> Tensor:
+        """Returns pictures (N, C, H, W) as the domain `to` would show them.
+
+        Raises:
+            GameError: If that is not the direction that was learned.
+        """
+        if to != self.domain:
+            raise GameError(f"This pix2pix translates to {self.domain} only: train another run for pictures of {to}.")
+        with torch.no_grad():
+            return self.G(x)

@@ -1,0 +1,100 @@
+"""Spatially adaptive normalisation (Park et al., 2019): a feature map scaled and shifted as a label map says.
+
+    SPADE(x, m) = norm(x) · (1 + γ(m)) + β(m)         equation 1; γ and β vary with class and place
+
+    h = relu(conv(m)),  γ = conv(h),  β = conv(h)     all 3 × 3; m is brought to the size of x by nearest neighbours
+
+    block(x, m) = conv(a(SPADE(conv(a(SPADE(x, m))), m))) + shortcut(x, m)                    figure 4; a leaky ReLU
+    shortcut    = x, or conv₁(SPADE(x, m)) where channels change: 1 × 1, no bias, no activation
+
+The norm keeps no gains of its own. Batch norm is the paper's; with few images in a batch its running statistics are not
+those of the batch, and instance norm is the better choice.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu
+
+from sparring.layers.norm import Norm
+from sparring.layers.spectral import spectral
+
+__all__ = ["SPADE", "SPADEBlock", "bare_batch_norm", "bare_instance_norm", "resized"]
+
+SLOPE = 0.2  # of the leaky ReLU below zero
+
+
+def bare_batch_norm(channels: int) -> nn.Module:
+    """Batch norm without gains and offsets."""
+    return nn.BatchNorm2d(channels, affine=False)
+
+
+def bare_instance_norm(channels: int) -> nn.Module:
+    """Normalise each map of each sample over its places, without gains and offsets, always by its own statistics."""
+    return nn.InstanceNorm2d(channels)
+
+
+def resized(m: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring label maps (N, K, H, W) to another size by nearest neighbours: a class never becomes a mixture of two.
+
+    Example:
+        >>> resized(torch.eye(4)[None, None], (2, 2)).flatten().tolist()
+        [1.0, 0.0, 0.0, 1.0]
+    """
+    return m if m.shape[2:] == size else interpolate(m, size=size, mode="nearest")
+
+
+class SPADE(nn.Module):
+    """A norm whose gain and offset at each place are made of the label map around it.
+
+    Args:
+        channels: Channels of the feature map.
+        labels: Channels of the label map.
+        hidden: Channels between; 128 in the paper.
+        norm: Makes the normalisation of so many channels, without gains of its own.
+
+    Example:
+        >>> SPADE(8, 3, hidden=16)(torch.randn(2, 8, 4, 4), torch.randn(2, 3, 16, 16)).shape
+        torch.Size([2, 8, 4, 4])
+    """
+
+    def __init__(self, channels: int, labels: int, hidden: int = 128, norm: Norm = bare_batch_norm) -> None:
+        super().__init__()
+        self.norm = norm(channels)
+        self.shared = nn.Sequential(nn.Conv2d(labels, hidden, 3, padding=1), nn.ReLU())
+        self.gain = nn.Conv2d(hidden, channels, 3, padding=1)
+        self.bias = nn.Conv2d(hidden, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        """Map (N, C, H, W), given a label map (N, labels, H', W')."""
+        seen = self.shared(resized(m, (x.shape[2], x.shape[3])))
+        return torch.addcmul(self.bias(seen), self.norm(x), 1 + self.gain(seen))
+
+
+class SPADEBlock(nn.Module):
+    """The residual block of the SPADE generator: two spectrally normalised convolutions, each told the label map.
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        labels: Channels of the label map.
+        hidden: As for `SPADE`.
+        norm: As for `SPADE`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, labels: int, hidden: int = 128, norm: Norm = bare_batch_norm) -> None:
+        super().__init__()
+        middle = min(inputs, outputs)
+        self.first, self.second = SPADE(inputs, labels, hidden, norm), SPADE(middle, labels, hidden, norm)
+        self.into = spectral(nn.Conv2d(inputs, middle, 3, padding=1))
+        self.out = spectral(nn.Conv2d(middle, outputs, 3, padding=1))
+        changes = inputs != outputs
+        self.aside = SPADE(inputs, labels, hidden, norm) if changes else None
+        self.shortcut = spectral(nn.Conv2d(inputs, outputs, 1, bias=False)) if changes else None
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H, W), given a label map (N, labels, H', W')."""
+        seen = self.into(leaky_relu(self.first(x, m), SLOPE))
+        seen = self.out(leaky_relu(self.second(seen, m), SLOPE))
+        if self.aside is None or self.shortcut is None:
+            return x + seen
+        return self.shortcut(self.aside(x, m)) + seen

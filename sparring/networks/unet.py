@@ -1,0 +1,93 @@
+"""The U-Net of pix2pix (Isola et al., 2017, section 6.1): an image down to 1 × 1 and up again, each size remembered.
+
+    down   conv 4 × 4, stride 2            leaky ReLU before all but the first, a norm after all but the first and last
+    up     ReLU, transposed conv 4 × 4, stride 2, norm; beside it what was seen on the way down at this size
+
+Channels are 1, 2, 4, 8, 8, 8, … times the width. Dropout of one half follows every norm on the way up between maps of 8
+times the width: three of them at 256 × 256. It is the paper's only noise; in evaluation mode it is off, and one image
+has one translation.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from sparring.layers.init import dcgan
+from sparring.layers.norm import Norm
+from sparring.networks.roles import Shape
+from sparring.networks.sizes import doublings
+
+__all__ = ["UNet"]
+
+WIDEST = 8  # times the width
+LARGEST = 512  # side of an image, in pixels
+SLOPE = 0.2  # of the leaky ReLU below zero
+
+
+class UNet(nn.Module):
+    """G: images (N, inputs, H, W) to images (N, C, H, W) in [−1, 1] of the same size.
+
+    Args:
+        shape: (C, H, W) of the images to make, H = W a power of two from 8 to 512.
+        inputs: Channels of the images to read; as many unless told.
+        width: Channels of the largest feature map; 64 in the paper.
+        norm: Makes the normalisation; batch norm in the paper.
+        dropout: Share of what is dropped on the way up.
+
+    Raises:
+        DataError: If the network cannot make images of this shape.
+
+    Example:
+        >>> UNet((3, 16, 16), inputs=1, width=4)(torch.randn(2, 1, 16, 32)).shape
+        torch.Size([2, 3, 16, 32])
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        inputs: int | None = None,
+        width: int = 64,
+        norm: Norm = nn.BatchNorm2d,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.depth = doublings(shape, "The U-Net", LARGEST) + 2
+        self.shape, self.inputs = tuple(shape), inputs or shape[0]
+        channels = [width * min(1 << level, WIDEST) for level in range(self.depth)]
+        bias = norm is not nn.BatchNorm2d
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, wide in enumerate(channels):
+            last = level == self.depth - 1
+            below = channels[level - 1] if level else self.inputs
+            above = channels[level - 1] if level else shape[0]
+            read = nn.Conv2d(below, wide, 4, 2, 1, bias=bias or not level)
+            write = nn.ConvTranspose2d(wide if last else 2 * wide, above, 4, 2, 1, bias=bias or not level)
+            normed = level > 0 and not last
+            self.down.append(nn.Sequential(read, *([norm(wide)] if normed else [])))
+            drops = normed and wide == above == WIDEST * width
+            after = [norm(above), *([nn.Dropout(dropout)] if drops else [])] if level else [nn.Tanh()]
+            self.up.append(nn.Sequential(nn.ReLU(), write, *after))
+        self.apply(dcgan)
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of an image must be multiples of."""
+        return 1 << self.depth
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Translate images (N, inputs, H, W), H and W multiples of `multiple`.
+
+        Raises:
+            ValueError: If they do not fit.
+        """
+        if x.shape[1] != self.inputs or any(side % self.multiple for side in x.shape[2:]):
+            raise ValueError(
+                f"this U-Net takes images (N, {self.inputs}, H, W), sides multiples of {self.multiple}, "
+                f"not {tuple(x.shape)}."
+            )
+        seen = [self.down[0](x)]
+        for layer in list(self.down)[1:]:
+            seen.append(layer(nn.functional.leaky_relu(seen[-1], SLOPE)))
+        y = seen.pop()
+        for layer in list(self.up)[:0:-1]:
+            y = torch.cat([seen.pop(), layer(y)], 1)
+        return self.up[0](y)
