@@ -18,6 +18,7 @@ _HOME = {
     "Data": "game",
     "Samples": "game",
     "Encodes": "game",
+    "Paints": "game",
     "Translates": "game",
     "adam": "game",
     "rmsprop": "game",

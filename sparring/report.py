@@ -18,6 +18,7 @@ import numpy as np
 from sparring import evaluate, pictures
 from sparring.curves import save_losses
 from sparring.errors import RunError
+from sparring.game import Paints
 from sparring.metrics import Score
 from sparring.run import Run
 
@@ -194,17 +195,24 @@ def evaluation(folder: Path) -> evaluate.Evaluation | None:
 
 
 def _commands(run: Run) -> str:
-    return f"<h2>Go on</h2><pre>{html.escape(chr(10).join(commands(run.folder, run.step)))}</pre>"
+    return f"<h2>Go on</h2><pre>{html.escape(chr(10).join(commands(run)))}</pre>"
 
 
-def commands(folder: Path, step: int) -> list[str]:
+def commands(run: Run) -> list[str]:
     """Returns what to type next.
 
     Args:
-        folder: The run's.
-        step: Steps completed.
+        run: Trained.
     """
-    where = shlex.quote(str(folder))
+    where, step = shlex.quote(str(run.folder)), run.step
+    if isinstance(run.game, Paints):
+        return [
+            f"sparring resume {where} --steps {2 * step}",
+            f"sparring paint {where} --palette palette.gpl",
+            f"sparring paint {where} --labels map.png --style photo.jpg --out painted.png",
+            f"sparring paint {where} --labels map.png --seeds 0,1,2 --frames 60 --out styles.gif",
+            f"sparring report {where}",
+        ]
     return [
         f"sparring resume {where} --steps {2 * step}",
         f"sparring sample {where} --seeds 0-63 --out samples.png",

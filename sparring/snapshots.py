@@ -11,11 +11,12 @@ from torch import Tensor
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import writing
-from sparring.game import Game, Samples
+from sparring.game import Game, Paints, Samples
+from sparring.painting import board
 from sparring.pictures import save_grid
 from sparring.sampling import generate, latents
 
-POINTS, IMAGES = 1000, 64  # samples in a picture
+POINTS, IMAGES, MAPS = 1000, 64, 16  # samples in a picture
 
 
 class Snapshots:
@@ -37,20 +38,31 @@ class Snapshots:
         save_grid(self.rows(self.count), self.folder / "reals.png")
 
     def samples(self, game: Game, step: int) -> None:
-        """Draws samples of seeds 0, 1, 2, ..., if the game can sample; points before real ones.
+        """Draws samples of seeds 0, 1, 2, ..., if the game can sample; points before real ones; label maps of the data.
 
         Args:
             game: To sample.
             step: Steps completed.
         """
+        if isinstance(game, Paints):
+            save_grid(board(game, self.dataset, self.places(MAPS)), self.place(step), columns=8)
         if not isinstance(game, Samples):
             return
         if self.noise is None:
             self.noise = latents(game, range(self.count))
+        real = self.rows(4 * POINTS) if self.points else None
+        save_grid(generate(game, self.noise).cpu(), self.place(step), real=real)
+
+    def place(self, step: int) -> Path:
+        """Returns the file of a step's picture, in a folder that is there.
+
+        Args:
+            step: Steps completed.
+        """
         path = self.folder / "samples" / f"{step:06d}.png"
         with writing(path):
             path.parent.mkdir(exist_ok=True)
-        save_grid(generate(game, self.noise).cpu(), path, real=self.rows(4 * POINTS) if self.points else None)
+        return path
 
     def rows(self, count: int) -> Tensor:
         """Returns at most `count` rows of the data as the game sees them.
@@ -58,6 +70,13 @@ class Snapshots:
         Args:
             count: How many.
         """
-        indices = np.linspace(0, len(self.dataset) - 1, min(count, len(self.dataset))).astype(np.int64)
-        rows = self.dataset.rows(indices)[0]
+        rows = self.dataset.rows(self.places(count))[0]
         return scaled(rows) if rows.dtype == torch.uint8 else rows
+
+    def places(self, count: int) -> np.ndarray:
+        """Returns at most `count` positions, evenly spaced over the data.
+
+        Args:
+            count: How many.
+        """
+        return np.linspace(0, len(self.dataset) - 1, min(count, len(self.dataset))).astype(np.int64)

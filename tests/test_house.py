@@ -23,6 +23,7 @@ FLOORS = [
         "remedies",
         "session",
         "snapshots",
+        "painting",
         "pictures",
         "sampling",
         "exploring",

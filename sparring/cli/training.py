@@ -222,7 +222,7 @@ def farewell(run: Run) -> None:
     if found := best(run.judged):
         say(f"\nThe best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
     say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
-    for line in commands(run.folder, run.step):
+    for line in commands(run):
         say(f"  {line}")
 
 

@@ -78,6 +78,7 @@ RECIPES: dict[str, Row] = {
     "tgan":    Row("Turing GAN, any objective",  2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tgan"),
     "singan":  Row("SinGAN",                     2019, "Shaham et al., arXiv:1905.01164",     ONE_IMAGE,          f"{_HOUSE}.one_image:singan"),
     "stylegan2": Row("StyleGAN2",                2019, "Karras et al., arXiv:1912.04958",     "images",           f"{_HOUSE}.modern:stylegan2"),
+    "gaugan":  Row("GauGAN (SPADE)",             2019, "Park et al., arXiv:1903.07291",       "images with label maps", f"{_HOUSE}.painting:gaugan"),
     "realness": Row("RealnessGAN",               2020, "Xiangli et al., arXiv:2002.05512",    "points or images", f"{_HOUSE}.realness:realness"),
     "nicegan": Row("NICE-GAN",                   2020, "Chen et al., arXiv:2003.00273",       "unpaired images", f"{_TRANSLATION}:nicegan"),
     "ganilla": Row("GANILLA",                    2020, "Hicsonmez et al., arXiv:2002.05638",  "unpaired images", f"{_TRANSLATION}:ganilla"),

@@ -1,10 +1,12 @@
-"""The recipes of pictures that are made of other pictures: pairs of them, and photographs of label maps."""
+"""The recipes of pictures that are made of other pictures: photographs of label maps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
-import torch
+from torch import Tensor, nn
 
 from sparring.errors import DataError
 from sparring.games.gaugan import GauGAN
@@ -15,23 +17,56 @@ from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncod
 from sparring.recipes.settings import Adam, channels_last
 
 BARE: dict[str, Norm] = {"batch": bare_batch_norm, "instance": bare_instance_norm}
-REDUCTIONS = {"sum": torch.sum, "mean": torch.mean}
+REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"sum": Tensor.sum, "mean": Tensor.mean}
 LARGE = 128  # pixels, from which on the critic has the paper's four layers; three below
+
+
+@dataclass(frozen=True)
+class Painters:
+    """The networks of GauGAN.
+
+    Attributes:
+        norm: What SPADE normalises by; instance for batches of four or fewer.
+        style_norm: Instance norm in the encoder of styles, as in the paper. It takes away the mean colour of an image:
+            leave it out where colours are most of the style.
+        latent: Coordinates of a style.
+        width: Channels of the largest feature map of each network.
+        hidden: Channels in which a SPADE layer reads the label map.
+        scales: How many sizes of an image the critic looks at.
+        layers: Of the critic before its scores; 4 in the paper, 3 for images below 128 pixels unless told.
+        gain: Of the initialisation.
+    """
+
+    norm: Literal["batch", "instance"] = "batch"
+    style_norm: bool = True
+    latent: int = 256
+    width: int = 64
+    hidden: int = 128
+    scales: int = 2
+    layers: int | None = None
+    gain: float = 0.02
+
+    def built(self, shape: Shape, labels: int, styled: bool) -> tuple[nn.Module, nn.Module, nn.Module | None]:
+        """Builds G, D and, where there are styles, E.
+
+        Args:
+            shape: (C, H, W) of the images.
+            labels: Channels of the label maps.
+            styled: Whether there are styles.
+        """
+        latent, depth = self.latent if styled else None, self.layers or (4 if shape[1] >= LARGE else 3)
+        G = SPADEGenerator(shape, labels, latent, self.width, self.hidden, BARE[self.norm], self.gain)
+        D = MultiScaleCritic(shape[0] + labels, self.scales, depth, self.width, self.gain)
+        E = StyleEncoder(shape, self.latent, self.width, self.style_norm, self.gain) if styled else None
+        return channels_last(G), channels_last(D), E and channels_last(E)
 
 
 def gaugan(
     shape: Shape,
     regions: int = 0,
     *,
+    networks: Painters = Painters(),
     style: bool = True,
-    style_norm: bool = True,
-    norm: Literal["batch", "instance"] = "batch",
-    latent: int = 256,
-    width: int = 64,
-    hidden: int = 128,
-    scales: int = 2,
-    layers: int | None = None,
-    gain: float = 0.02,
     matching: float = 10.0,
     divergence: float = 0.05,
     reduction: Literal["sum", "mean"] = "sum",
@@ -44,16 +79,8 @@ def gaugan(
     Args:
         shape: (C, H, W) of the images, square, a power of two from 8 to 512.
         regions: Classes of the label maps.
+        networks: Which networks play.
         style: Whether there are styles; without any a map has one picture.
-        style_norm: Instance norm in the encoder of styles, as in the paper. It takes away the mean colour of an image:
-            leave it out where colours are most of the style.
-        norm: What SPADE normalises by; instance for batches of four or fewer.
-        latent: Coordinates of a style.
-        width: Channels of the largest feature map of each network.
-        hidden: Channels in which a SPADE layer reads the label map.
-        scales: How many sizes of an image the critic looks at.
-        layers: Of the critic before its scores; 4 in the paper, 3 for images below 128 pixels unless told.
-        gain: Of the initialisation.
         matching: Weight of feature matching.
         divergence: Weight of the divergence of styles from N(0, I).
         reduction: Of that divergence over a batch: sum as in the authors' code, or mean.
@@ -68,13 +95,8 @@ def gaugan(
         raise DataError(
             "GauGAN needs a label map with each image: give pairs of images and label maps, see docs/paint.md."
         )
-    depth = layers or (4 if shape[1] >= LARGE else 3)
-    G = SPADEGenerator(shape, regions + 1, latent if style else None, width, hidden, BARE[norm], gain)
-    E = StyleEncoder(shape, latent, width, style_norm, gain) if style else None
     return GauGAN(
-        channels_last(G),
-        channels_last(MultiScaleCritic(shape[0] + regions + 1, scales, depth, width, gain)),
-        E and channels_last(E),
+        *networks.built(shape, regions + 1, style),
         regions=regions,
         matching=matching,
         divergence=divergence,

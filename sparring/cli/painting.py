@@ -1,0 +1,112 @@
+"""The command that paints label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.screen import say
+from sparring.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparring.data.domains import Regions
+    from sparring.game import Game
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+
+
+def paint(
+    run: RunFolder,
+    labels: Path | None = None,
+    style: tuple[Path, ...] = (),
+    seeds: str = "",
+    out: Path = Path("painted.png"),
+    frames: int = 0,
+    rate: float = 20.0,
+    nearest: bool = False,
+    palette: Path | None = None,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Paints label maps in the style of photographs or of seeds; films the way from style to style.
+
+    Args:
+        run: The run's folder.
+        labels: A label map of any size, in the palette's colours or in class numbers; or a folder of them.
+        style: Photographs whose styles are painted in.
+        seeds: Styles by their seeds, such as 0-3; seed 0 where no style is given.
+        out: A picture file for one map, which shows the map and all its pictures if there are several styles; a film
+            for --frames; or a folder, which gets every picture by itself, under the name of its map.
+        frames: Pictures of a film that goes from style to style; none unless told.
+        rate: Pictures a second.
+        nearest: Read colours of no class as the nearest class's, for maps that were saved as JPEG.
+        palette: Write the classes with their colours into this file, .txt or .gpl (for GIMP, Krita, Inkscape).
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+
+    Raises:
+        DataError: If there is nothing to paint, or the output does not fit it.
+    """
+    from sparring import painting
+    from sparring.data import drawn
+    from sparring.state import load
+
+    regions = painting.palette(run)
+    if palette is not None:
+        say(f"The {len(regions)} classes and their colours are in {drawn.save_palette(regions, palette)}.")
+    if labels is None:
+        if palette is None:
+            raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
+        return
+    files = drawn.map_files(labels)
+    if out.suffix and len(files) > 1:
+        raise DataError(f"{labels} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
+    maps = {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in files}
+    game = load(run, device=device, checkpoint=checkpoint)
+    styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
+    for name, m in maps.items():
+        if frames:
+            _film(out if out.suffix else out / f"{name}.gif", game, m, styles, frames, rate)
+        elif out.suffix:
+            _sheet(out, game, m, styles, regions)
+        else:
+            _singly(out, name, game, m, styles)
+    say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
+
+
+def _film(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], frames: int, rate: float) -> None:
+    """Films the way from style to style."""
+    import torch
+
+    from sparring import painting, pictures
+
+    way = painting.walk(game, m, torch.stack(list(styles.values())), frames)
+    pictures.save_animation(pictures.film(way), path, rate=rate)
+
+
+def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: Regions) -> None:
+    """Saves the picture of one style as it is; those of several behind the map, side by side."""
+    import torch
+
+    from sparring import painting, pictures
+    from sparring.data import drawn
+
+    made = painting.paint(game, m, torch.stack(list(styles.values()))).cpu()
+    if len(styles) > 1:
+        shown = made.expand(-1, 3, -1, -1) if made.shape[1] == 1 else made[:, :3]
+        pictures.save_grid(torch.cat([drawn.coloured(m[None], regions), shown]), path, columns=len(styles) + 1)
+    else:
+        pictures.save_grid(made, path, scale=1)
+
+
+def _singly(folder: Path, name: str, game: Game, m: Tensor, styles: dict[str, Tensor]) -> None:
+    """Saves each picture under the name of its map and, if there are several, of its style."""
+    from sparring import painting, pictures
+
+    for style, row in styles.items():
+        file = f"{name}-{style}.png" if len(styles) > 1 else f"{name}.png"
+        pictures.save_grid(painting.paint(game, m, row[None]).cpu(), folder / file, scale=1)

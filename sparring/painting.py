@@ -1,0 +1,163 @@
+"""What a game that paints does with label maps: in the styles of images or of seeds, and on the way between styles.
+
+Maps may be of any size. All of it happens in evaluation mode and leaves no trace in the game. The palette, the name and
+colour of every class, is stored with the run; `sparring.data.drawn` reads and writes maps and palettes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring import record
+from sparring.chance import seeded
+from sparring.data import Dataset
+from sparring.data.domains import Regions
+from sparring.data.drawn import coloured
+from sparring.data.stream import scaled
+from sparring.encoding import images
+from sparring.errors import DataError, GameError, RunError
+from sparring.game import Game, Paints, evaluation
+from sparring.sampling import parse_seeds, path
+
+__all__ = ["board", "image_styles", "named_styles", "paint", "painting", "palette", "seed_styles", "walk"]
+
+BATCH = 16
+ABLE = "gaugan"  # the recipe whose games paint
+
+
+def palette(run: str | Path) -> Regions:
+    """Returns the classes that a run paints, with their colours.
+
+    Args:
+        run: The run's folder.
+
+    Raises:
+        RunError: If it learned from no label maps.
+    """
+    known = record.read(Path(run))["data"].get("regions")
+    if known is None:
+        raise RunError(f"{run} learned from no label maps: train {ABLE} on images with label maps.")
+    return Regions(tuple(known["names"]), tuple((red, green, blue) for red, green, blue in known["colours"]))
+
+
+def painting(game: Game) -> Paints:
+    """Returns the game itself, known to paint.
+
+    Raises:
+        GameError: If it cannot.
+    """
+    if not isinstance(game, Paints):
+        raise GameError(f"{type(game.core).__name__} cannot paint label maps: train {ABLE} on images with label maps.")
+    return game
+
+
+def image_styles(game: Game, x: Tensor) -> Tensor:
+    """Returns the style of each image, one row each.
+
+    Args:
+        game: A game that paints.
+        x: Images (N, C, H, W) in [−1, 1].
+    """
+    able = painting(game)
+    with evaluation(game):
+        return torch.cat([able.encode_style(rows.to(game.device)) for rows in x.split(BATCH)])
+
+
+def seed_styles(game: Game, seeds: Sequence[int]) -> Tensor:
+    """Returns the style of each seed, one row each, whatever the others are.
+
+    Args:
+        game: A game that paints.
+        seeds: One number a row.
+    """
+    able, rows = painting(game), []
+    for seed in seeds:
+        with seeded(seed):
+            rows.append(able.styles(1))
+    return torch.cat(rows)
+
+
+def named_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), seeds: str = "") -> dict[str, Tensor]:
+    """Returns styles by name: those of photographs by their files, those of seeds as ``seed-3``.
+
+    Args:
+        game: A game that paints.
+        run: Its folder.
+        photographs: Image files, which are cropped and resized as the run's own.
+        seeds: As `sparring.sampling.parse_seeds` reads them.
+    """
+    named: dict[str, Tensor] = {}
+    for photograph in photographs:
+        name = photograph.stem if photograph.stem not in named else f"{photograph.stem}-{len(named) + 1}"
+        named[name] = image_styles(game, images(run, [photograph], 1))[0]
+    numbers = parse_seeds(seeds) if seeds else []
+    return named | {f"seed-{number}": seed_styles(game, [number])[0] for number in numbers}
+
+
+def paint(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
+    """Returns pictures of one label map, one for each style.
+
+    Args:
+        game: A game that paints.
+        labels: Class numbers, int64 (H, W), of any size.
+        styles: Rows as `image_styles` or `seed_styles` return them.
+
+    Returns:
+        (N, C, H, W) in [−1, 1].
+    """
+    able, m = painting(game), labels.to(game.device)[None]
+    most = max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
+    with evaluation(game):
+        return torch.cat([able.paint(m.expand(len(rows), -1, -1), rows) for rows in styles.split(most)])
+
+
+def walk(game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: bool = True) -> Tensor:
+    """Returns pictures of one label map whose style goes from each row to the next.
+
+    Args:
+        game: A game that paints.
+        labels: Class numbers, int64 (H, W).
+        styles: At least two rows.
+        frames: Pictures on the whole way.
+        loop: Whether it returns to the first style.
+
+    Raises:
+        DataError: If there are fewer than two styles, or no frame.
+    """
+    if len(styles) < 2 or frames < 1:
+        raise DataError(f"A walk needs two styles and a frame, not {len(styles)} and {frames}: try --seeds 0,1,2.")
+    if not styles.shape[1]:
+        raise GameError("This run was trained without styles, so that a map has one picture: train one with styles.")
+    return paint(game, labels, path(styles, frames, loop=loop))
+
+
+def board(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:
+    """Returns rows of a data set as a game paints them: the map, the truth, the map in its style and in the next row's.
+
+    Args:
+        game: A game that paints.
+        dataset: Images with label maps.
+        indices: Which rows, int64 (n,).
+
+    Returns:
+        (4 n, C, H, W), four pictures a row.
+
+    Raises:
+        DataError: If the data has no label maps.
+    """
+    if dataset.second is None or dataset.second.regions is None:
+        raise DataError(f"{dataset.name} has no label maps: give images with label maps.")
+    x, labels = scaled(dataset.rows(indices)[0]), dataset.second.rows(indices)
+    styles = image_styles(game, x)
+    drawn = [
+        torch.cat([paint(game, m, row[None]) for m, row in zip(labels, rows, strict=True)]).cpu()
+        for rows in (styles, styles.roll(-1, 0))
+    ]
+    maps = coloured(labels, dataset.second.regions)
+    maps = maps if x.shape[1] == 3 else maps.mean(1, keepdim=True).expand_as(x)
+    return torch.stack([maps, x, *drawn], 1).flatten(0, 1)
