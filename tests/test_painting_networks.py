@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from sparring.errors import DataError
-from sparring.layers.spade import SPADE, SPADEBlock, bare_batch_norm, bare_instance_norm, resized
+from sparring.layers.instance import instance_norm
+from sparring.layers.spade import SPADE, SPADEBlock, bare_batch_norm, resized
 from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncoder
 from sparring.networks.unet import UNet
 
@@ -71,7 +72,7 @@ def test_spade_scales_and_shifts_the_normalised_map_as_the_labels_say():
 
 
 def test_a_label_matters_to_its_neighbourhood_only():
-    layer, x = SPADE(2, 3, hidden=4, norm=bare_instance_norm), torch.randn(1, 2, 9, 9)
+    layer, x = SPADE(2, 3, hidden=4, norm=instance_norm), torch.randn(1, 2, 9, 9)
     m = torch.zeros(1, 3, 9, 9)
     changed = m.clone()
     changed[:, 1, 4, 4] = 1
@@ -155,7 +156,7 @@ def test_both_the_map_and_the_style_change_the_picture():
 
 def test_with_instance_norm_a_picture_does_not_depend_on_its_company_or_the_mode():
     maps = torch.randn(4, 2, 16, 16)
-    G = SPADEGenerator((3, 16, 16), 2, None, width=4, hidden=4, norm=bare_instance_norm, gain=1.0)
+    G = SPADEGenerator((3, 16, 16), 2, None, width=4, hidden=4, norm=instance_norm, gain=1.0)
     G(maps)
     alone = G.eval()(maps[:1])
     torch.testing.assert_close(G(maps)[:1], alone)

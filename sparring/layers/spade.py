@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate, leaky_relu
 from sparring.layers.norm import Norm
 from sparring.layers.spectral import spectral
 
-__all__ = ["SPADE", "SPADEBlock", "bare_batch_norm", "bare_instance_norm", "resized"]
+__all__ = ["SPADE", "SPADEBlock", "bare_batch_norm", "resized"]
 
 SLOPE = 0.2  # of the leaky ReLU below zero
 
@@ -26,11 +26,6 @@ SLOPE = 0.2  # of the leaky ReLU below zero
 def bare_batch_norm(channels: int) -> nn.Module:
     """Batch norm without gains and offsets."""
     return nn.BatchNorm2d(channels, affine=False)
-
-
-def bare_instance_norm(channels: int) -> nn.Module:
-    """Normalise each map of each sample over its places, without gains and offsets, always by its own statistics."""
-    return nn.InstanceNorm2d(channels)
 
 
 def resized(m: Tensor, size: tuple[int, int]) -> Tensor:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
 from sparring.layers.init import glorot_normal, reinitialised
+from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
-from sparring.layers.spade import SLOPE, SPADEBlock, bare_batch_norm, bare_instance_norm, resized
+from sparring.layers.spade import SLOPE, SPADEBlock, bare_batch_norm, resized
 from sparring.layers.spectral import spectral
 from sparring.networks.roles import Shape
 from sparring.networks.sizes import doublings
@@ -197,10 +198,10 @@ def _patches(inputs: int, layers: int, width: int) -> nn.Sequential:
     found: list[nn.Module] = [first]
     for number, (wide, wider) in enumerate(pairwise(channels)):
         convolution = nn.Conv2d(wide, wider, 4, 1 if number == layers - 2 else 2, 2, bias=False)
-        found.append(nn.Sequential(spectral(convolution), bare_instance_norm(wider), nn.LeakyReLU(SLOPE)))
+        found.append(nn.Sequential(spectral(convolution), instance_norm(wider), nn.LeakyReLU(SLOPE)))
     return nn.Sequential(*found, nn.Conv2d(channels[-1], 1, 4, 1, 2))
 
 
 def _reading(inputs: int, outputs: int, norm: bool) -> list[nn.Module]:
     convolution = spectral(nn.Conv2d(inputs, outputs, 3, 2, 1, bias=not norm))
-    return [convolution, *([bare_instance_norm(outputs)] if norm else []), nn.LeakyReLU(SLOPE)]
+    return [convolution, *([instance_norm(outputs)] if norm else []), nn.LeakyReLU(SLOPE)]

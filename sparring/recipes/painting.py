@@ -1,4 +1,4 @@
-"""The recipes of pictures that are made of other pictures: photographs of label maps."""
+"""The recipes of pictures made of other pictures: of their partners, or of label maps."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from torch import Tensor, nn
 
 from sparring.errors import DataError
 from sparring.games.gaugan import GauGAN
+from sparring.games.pix2pix import Pix2Pix
+from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
-from sparring.layers.spade import bare_batch_norm, bare_instance_norm
+from sparring.layers.spade import bare_batch_norm
+from sparring.networks.beside import Beside
 from sparring.networks.roles import Shape
 from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncoder
+from sparring.networks.translation import PatchCritic, patches
+from sparring.networks.unet import UNet
 from sparring.recipes.settings import Adam, channels_last
 
-BARE: dict[str, Norm] = {"batch": bare_batch_norm, "instance": bare_instance_norm}
+BARE: dict[str, Norm] = {"batch": bare_batch_norm, "instance": instance_norm}
+NORMS: dict[str, Norm] = {"batch": nn.BatchNorm2d, "instance": instance_norm}
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"sum": Tensor.sum, "mean": Tensor.mean}
 LARGE = 128  # pixels, from which on the critic has the paper's four layers; three below
 
@@ -102,6 +108,57 @@ def gaugan(
         divergence=divergence,
         reduction=REDUCTIONS[reduction],
         critic_steps=critic_steps,
+        critic=critic,
+        generator=generator,
+    )
+
+
+def pix2pix(
+    shape: Shape,
+    other: Shape | None = None,
+    paired: bool = False,
+    regions: int = 0,
+    *,
+    to: Literal["A", "B"] = "B",
+    norm: Literal["batch", "instance"] = "batch",
+    dropout: float = 0.5,
+    width: int = 64,
+    layers: int | None = None,
+    likeness: float = 100.0,
+    critic: Adam = Adam(),
+    generator: Adam = Adam(),
+) -> Pix2Pix:
+    """pix2pix: turns one kind of picture into another (Isola et al., 2017); learns from pairs.
+
+    Args:
+        shape: (C, H, W) of the first pictures, square, a power of two from 8 to 512.
+        other: (C, H, W) of the second ones.
+        paired: Whether the one belong to the other.
+        regions: Classes, where the second ones are label maps.
+        to: Which of them to make of the others: B, the second, or A, the first.
+        norm: What all networks normalise by; instance for batches of four or fewer.
+        dropout: Share of what the generator drops while it learns; the paper's only noise.
+        width: Channels of the largest feature map of each network; 64 in the paper.
+        layers: Halvings of the critic; 3 in the paper and for 64 pixels or more, fewer below unless told.
+        likeness: Weight of the mean absolute difference.
+        critic: How the critic learns.
+        generator: How the generator learns.
+
+    Raises:
+        DataError: If the data are no pairs of pictures.
+    """
+    if other is None or not paired or regions:
+        raise DataError(
+            "pix2pix needs pairs of pictures: give pairs:PATH, see docs/data.md; for label maps there is gaugan."
+        )
+    source, target = (shape, other) if to == "B" else (other, shape)
+    make = NORMS[norm]
+    channels, depth = source[0] + target[0], layers or patches(shape[1])
+    return Pix2Pix(
+        channels_last(UNet(target, source[0], width, make, dropout)),
+        channels_last(Beside(PatchCritic(channels, width, depth, make, bias=norm != "batch"))),
+        to=to,
+        likeness=likeness,
         critic=critic,
         generator=generator,
     )

@@ -1,0 +1,66 @@
+"""The mutations of pix2pix, of GauGAN, of their networks and of painting label maps, as in `mutants`."""
+
+GAUGAN, PIX2PIX, PAINTING, NETWORKS = (
+    f"tests/test_{name}.py" for name in ("gaugan", "pix2pix", "painting", "painting_networks")
+)
+
+MUTANTS = [
+    # GauGAN: what is stopped, who owns what, which maps are told
+    ("games/gaugan.py", "        with torch.no_grad():\n            known", "        with torch.enable_grad():\n            known", GAUGAN),
+    ("games/gaugan.py", "            known = self.D(x, m)", "            known = self.D(fake, m)", GAUGAN),
+    ("games/gaugan.py", "seen = self.D(fake, m)", "seen = self.D(fake.detach(), m)", GAUGAN),
+    ("games/gaugan.py", "seen = self.D(fake, m)", "seen = self.D(fake, 0 * m)", GAUGAN),
+    ("games/gaugan.py", "torch.cat([fake, x]), torch.cat([m, m])", "torch.cat([fake, x]), torch.cat([m, 0 * m])", GAUGAN),
+    ("games/gaugan.py", "false, real = halves", "real, false = halves", GAUGAN),
+    ("games/gaugan.py", "            with torch.no_grad():\n                fake = self.G(m, *self.styled(x)[0])\n", "", GAUGAN),
+    ("games/gaugan.py", "fake = self.G(m, *self.styled(x)[0])", "fake = self.G(m, *style)", GAUGAN),
+    ("games/gaugan.py", "self.shown(data) if again else (x, m)", "(x, m)", GAUGAN),
+    ("games/gaugan.py", "self.reduction(kl_to_prior(mean, log_variance))", "kl_to_prior(mean, log_variance).mean()", GAUGAN),
+    ("games/gaugan.py", "self.divergence * far", "-self.divergence * far", GAUGAN),
+    ("games/gaugan.py", "self.matching * over_scales", "over_scales", GAUGAN),
+    ("games/gaugan.py", "self.objective.generator(maps[-1])", "self.objective.generator(maps[0])", GAUGAN),
+    ("games/gaugan.py", "        if self.V is not None:\n            self.V.eval()\n", "", GAUGAN),
+    ("games/gaugan.py", "perception.network.requires_grad_(False)", "perception.network", GAUGAN),
+    ("games/painting.py", "else [self.G, self.E]", "else [self.G]", GAUGAN),
+    ("games/painting.py", '"D": self._critic(self.D)', '"D": self._critic(nn.ModuleList([self.D, self.E]))', GAUGAN),
+    ("games/painting.py", "(labels >= 0) & (labels < self.regions)", "labels <= self.regions", GAUGAN),
+    ("games/painting.py", "labels.where(known, self.regions)", "labels.where(known, 0)", GAUGAN),
+    ("games/painting.py", 'mode="replicate"', 'mode="constant"', GAUGAN),
+    ("games/painting.py", "[..., :height, :width]", "[..., -height:, -width:]", GAUGAN),
+    ("games/painting.py", "stated(self.E(x))[0]", "stated(self.E(x))[1]", GAUGAN),
+    ("games/scales.py", "zip(seen[:-1], known[:-1], strict=True)", "zip(seen, known, strict=True)", GAUGAN),
+    ("games/scales.py", "strict=True)]).sum()\n\n\ndef halves", "strict=True)]).mean()\n\n\ndef halves", GAUGAN),
+    ("games/scales.py", "zip(*maps, strict=True)]).mean()", "zip(*maps, strict=True)]).sum()", GAUGAN),
+    ("games/scales.py", "torch.stack([w * l1_loss", "torch.stack([l1_loss", GAUGAN),
+    ("games/scales.py", "[[first for first, _ in scale]", "[[first for _, first in scale]", GAUGAN),
+    # pix2pix
+    ("games/pix2pix.py", "self.D(fake.detach(), a)) / 2", "self.D(fake.detach(), a))", PIX2PIX),
+    ("games/pix2pix.py", "self.D(fake.detach(), a)", "self.D(fake, a)", PIX2PIX),
+    ("games/pix2pix.py", "self.D(b, a), self.D(fake.detach(), a)", "self.D(fake.detach(), a), self.D(b, a)", PIX2PIX),
+    ("games/pix2pix.py", "self.D(b, a)", "self.D(b, 0 * a)", PIX2PIX),
+    ("games/pix2pix.py", "generator(self.D(fake, a))", "generator(-self.D(fake, a))", PIX2PIX),
+    ("games/pix2pix.py", "self.likeness * l1_loss(fake, b)", "self.likeness * l1_loss(fake.detach(), b)", PIX2PIX),
+    ("games/pix2pix.py", "l1_loss(fake, b)", "l1_loss(self.G(a), b)", PIX2PIX),
+    ("games/pix2pix.py", 'if self.domain == "B"', 'if self.domain == "A"', PIX2PIX),
+    ("networks/beside.py", "torch.cat([given, x], 1)", "torch.cat([x, given], 1)", PIX2PIX),
+    # networks
+    ("layers/spade.py", "1 + self.gain(seen)", "self.gain(seen)", NETWORKS),
+    ("layers/spade.py", 'mode="nearest"', 'mode="bilinear"', NETWORKS),
+    ("layers/spade.py", "return x + seen", "return seen", NETWORKS),
+    ("layers/spade.py", "middle = min(inputs, outputs)", "middle = max(inputs, outputs)", NETWORKS),
+    ("networks/spade.py", "number == 1 or number > 2", "number > 1", NETWORKS),
+    ("networks/spade.py", "count_include_pad=False", "count_include_pad=True", NETWORKS),
+    ("networks/spade.py", "[instance_norm(outputs)] if norm else []", "[]", NETWORKS),
+    ("networks/unet.py", "normed = level > 0 and not last", "normed = not last", NETWORKS),
+    ("networks/unet.py", "torch.cat([seen.pop(), layer(y)], 1)", "torch.cat([0 * seen.pop(), layer(y)], 1)", NETWORKS),
+    # maps and styles
+    ("data/drawn.py", "(numbers != MOST)).any()", "(numbers == MOST)).any()", PAINTING),
+    ("data/drawn.py", "        if used <= set(regions.colours):\n            return None\n", "", PAINTING),
+    ("data/drawn.py", "far.argmin(1)[places]", "far.argmax(1)[places]", PAINTING),
+    ("data/drawn.py", "far[first].argmin()", "far[first].argmax()", PAINTING),
+    ("data/drawn.py", "if strange.any() and not nearest", "if strange.any() and nearest", PAINTING),
+    ("data/drawn.py", "*regions.colours, (0, 0, 0)", "(0, 0, 0), *regions.colours", PAINTING),
+    ("painting.py", "styles.roll(-1, 0)", "styles", PAINTING),
+    ("painting.py", "with seeded(seed):", "if True:", PAINTING),
+    ("painting.py", "path(styles, frames, loop=loop)", "path(styles, frames)", PAINTING),
+]  # fmt: skip
