@@ -24,23 +24,32 @@ POINTS: dict[str, Any] = {"data": "ring", "batch": 8, "device": "cpu"}
 IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch": 4, "device": "cpu"}
 
 
-def _domains(side: int = 32) -> str:
-    """A folder of five images of A and three of B, noise, the same in every process."""
-    folder = Path(tempfile.gettempdir()) / f"sparring-two-domains-{side}"
+def _folder(name: str, side: int = 32, **parts: tuple[int, int, int]) -> str:
+    """A folder of folders of noise, the same in every process; of each how many pictures, below what, and channels."""
+    folder = Path(tempfile.gettempdir()) / f"sparring-{name}-{side}"
     draw = np.random.default_rng(0)
-    for domain, count in (("trainA", 5), ("trainB", 3)):
-        (folder / domain).mkdir(parents=True, exist_ok=True)
+    for part, (count, below, channels) in parts.items():
+        (folder / part).mkdir(parents=True, exist_ok=True)
         for index in range(count):
-            path = folder / domain / f"{index}.png"
-            noise = Image.fromarray(draw.integers(0, 256, (side, side, 1), np.uint8).repeat(3, 2))
+            path = folder / part / f"{index}.png"
+            noise = draw.integers(0, below, (side, side, 1), np.uint8).repeat(channels, 2)
             if not path.exists():
-                noise.save(path.with_suffix(".tmp"), format="PNG")
+                Image.fromarray(noise.squeeze()).save(path.with_suffix(".tmp"), format="PNG")
                 path.with_suffix(".tmp").replace(path)
     return str(folder)
 
 
-UNPAIRED: dict[str, Any] = {"data": _domains(), "size": 32, "batch": 2, "device": "cpu"}
 PHOTO: dict[str, Any] = {"data": str(Path(__file__).with_name("photo.png")), "device": "cpu"}
+_PAIRS = _folder("pairs", 16, a=(5, 256, 3), b=(5, 256, 3))
+_MAPS = _folder("maps", 16, images=(5, 256, 3), labels=(5, 3, 1))
+UNPAIRED: dict[str, Any] = {
+    "data": _folder("two-domains", trainA=(5, 256, 3), trainB=(3, 256, 3)),
+    "size": 32,
+    "batch": 2,
+    "device": "cpu",
+}
+PAIRED: dict[str, Any] = {"data": f"pairs:{_PAIRS}", "size": 16, "batch": 2, "device": "cpu"}
+MAPPED: dict[str, Any] = {"data": f"pairs:{_MAPS}", "size": 16, "batch": 2, "device": "cpu"}
 # What a recipe needs, by the word of its row in the table: data for runs, and the shapes that its game is tried with.
 # What else it is told of the data, and its batches hold besides images, is in test_recipes.py.
 KINDS: dict[str, list[dict[str, Any]]] = {
@@ -50,6 +59,8 @@ KINDS: dict[str, list[dict[str, Any]]] = {
     "captioned images": [],
     "unpaired images": [UNPAIRED],
     "one image": [PHOTO],
+    "paired images": [PAIRED],
+    "images with label maps": [MAPPED],
 }
 CASES = [(name, kind) for name, row in RECIPES.items() for kind in KINDS[row.needs]]
 

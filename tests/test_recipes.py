@@ -12,7 +12,7 @@ from sparring.check import check_game
 from sparring.data.captions import told
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
-from sparring.game import Translates
+from sparring.game import Paints, Translates
 from sparring.games.gan import GAN
 from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.recipes import RECIPES, recipe
@@ -20,8 +20,8 @@ from sparring.recipes.settings import Networks
 
 SMALL = Networks(latent=6, width=8)
 OWN_ROUNDS = ("lapgan", "madgan", "stylegan2", "vae", "vae-gan", "bigan", "latent-regressor")  # more players or moves
-OWN_ROUNDS += ("cyclegan", "ganilla")  # G moves first
 OWN_ROUNDS += ("singan",)  # two players a scale
+OWN_ROUNDS += ("cyclegan", "ganilla", "gaugan")  # G moves first
 POINTS, IMAGES, DOMAINS = (2,), (1, 16, 16), (1, 32, 32)
 CASES = [
     (name, shape)
@@ -42,6 +42,10 @@ def known(name):
         return {"captions": SAID}, (told(SAID),)
     if RECIPES[name].needs.startswith("unpaired"):
         return {"other": DOMAINS}, (torch.randn(4, *DOMAINS).clamp(-1, 1),)
+    if RECIPES[name].needs.startswith("paired"):
+        return {"other": IMAGES, "paired": True}, (torch.randn(4, *IMAGES).clamp(-1, 1),)
+    if RECIPES[name].needs.endswith("label maps"):
+        return {"regions": 3}, (torch.arange(4 * 16 * 16).view(4, 16, 16) % 4,)
     return {}, ()
 
 
@@ -68,7 +72,9 @@ def test_every_recipe_keeps_the_rules(name, shape):
     if name not in OWN_ROUNDS:
         assert seen.turns == (("D",),) * moves[0] + (("G",),) * moves[1]
     assert {player for who in seen.owners.values() for player in who} == set(game.players())
-    if isinstance(game, Translates):
+    if isinstance(game, Paints):
+        assert game.paint(torch.zeros(3, 16, 16, dtype=torch.long), game.styles(3)).shape == (3, *shape)
+    elif isinstance(game, Translates):
         assert game.translate(torch.zeros(3, *shape), "B").shape == (3, *shape)
     else:
         assert game.sample(3).shape == (3, *shape)
@@ -126,6 +132,8 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
     "realness": (2e-4, (0.5, 0.999), 1),
     "r3gan": (2e-4, (0.0, 0.99), 1),
     "stackgan": (2e-4, (0.5, 0.999), 1),
+    "pix2pix": (2e-4, (0.5, 0.999), 1),
+    "gaugan": (1e-4, (0.0, 0.9), 1),  # G's
     "cyclegan": (2e-4, (0.5, 0.999), 1),
     "ganilla": (2e-4, (0.5, 0.999), 1),
     "nicegan": (1e-4, (0.5, 0.999), 1),

@@ -60,7 +60,7 @@ RECIPES: dict[str, Row] = {
     "bigan":   Row("BiGAN; ALI",                 2016, "Donahue et al., arXiv:1605.09782",    "points or images", f"{_HOUSE}.encoding:bigan"),
     "latent-regressor": Row("GAN with latent regressor", 2016, "Donahue et al., arXiv:1605.09782",    "points or images", f"{_HOUSE}.encoding:latent_regressor"),
     "infogan": Row("InfoGAN",                    2016, "Chen et al., arXiv:1606.03657",       "points or images", f"{_HOUSE}.information:infogan"),
-    "pix2pix": Row("pix2pix",                    2016, "Isola et al., arXiv:1611.07004",      "pairs of images", f"{_HOUSE}.painting:pix2pix"),
+    "pix2pix": Row("pix2pix",                    2016, "Isola et al., arXiv:1611.07004",      "paired images",    f"{_HOUSE}.painting:pix2pix"),
     "stackgan": Row("StackGAN",                  2016, "Zhang et al., arXiv:1612.03242",      "captioned images", f"{_HOUSE}.sentences:stackgan"),
     "wgan":    Row("Wasserstein GAN",            2017, "Arjovsky et al., arXiv:1701.07875",   "points or images", f"{_WASSERSTEIN}:wgan"),
     "wgan-gp": Row("WGAN with gradient penalty", 2017, "Gulrajani et al., arXiv:1704.00028",  "points or images", f"{_WASSERSTEIN}:wgan_gp"),
