@@ -18,7 +18,7 @@ _HOME = {
     "Data": "game",
     "Samples": "game",
     "Encodes": "game",
-    "Paints": "game",
+    "Paints": "games.painting",
     "Translates": "game",
     "adam": "game",
     "rmsprop": "game",

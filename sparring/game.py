@@ -271,20 +271,6 @@ class Attends(Protocol):
         """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
 
 
-@runtime_checkable
-class Paints(Protocol):
-    """The ability to paint label maps, in a style of an image or of its own."""
-
-    def styles(self, n: int) -> Tensor:
-        """Draws styles, one row a picture."""
-
-    def encode_style(self, x: Tensor) -> Tensor:
-        """Returns the style of each row of x."""
-
-    def paint(self, labels: Tensor, styles: Tensor) -> Tensor:
-        """Returns a picture of each label map, class numbers (N, H, W), in the style of its row."""
-
-
 def adam(*networks: nn.Module, lr: float, betas: tuple[float, float] = (0.5, 0.999), **settings: Any) -> Optimizer:
     """Returns a fused Adam (Kingma & Ba, 2015) over every parameter of the networks.
 

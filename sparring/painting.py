@@ -21,7 +21,8 @@ from sparring.data.drawn import coloured
 from sparring.data.stream import scaled
 from sparring.encoding import images
 from sparring.errors import DataError, GameError, RunError
-from sparring.game import Game, Paints, evaluation
+from sparring.game import Game, evaluation
+from sparring.games.painting import Paints
 from sparring.sampling import parse_seeds, path
 
 __all__ = ["board", "image_styles", "named_styles", "paint", "painting", "palette", "seed_styles", "walk"]

@@ -18,7 +18,7 @@ import numpy as np
 from sparring import evaluate, pictures
 from sparring.curves import save_losses
 from sparring.errors import RunError
-from sparring.game import Paints
+from sparring.games.painting import Paints
 from sparring.metrics import Score
 from sparring.run import Run
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import writing
-from sparring.game import Game, Paints, Samples
+from sparring.game import Game, Samples
+from sparring.games.painting import Paints
 from sparring.painting import board
 from sparring.pictures import save_grid
 from sparring.sampling import generate, latents

@@ -12,8 +12,9 @@ from runs import difference
 from sparring.chance import drawing, seeded
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Paints, Samples, Translates, adam
+from sparring.game import Encodes, Samples, Translates, adam
 from sparring.games.gaugan import GauGAN
+from sparring.games.painting import Paints
 from sparring.games.scales import Perception, halves, over_scales, unlikeness
 from sparring.objectives import LeastSquares
 from sparring.recipes.painting import Painters, gaugan

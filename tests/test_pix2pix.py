@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from runs import difference
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Paints, Samples, Translates, adam
+from sparring.game import Encodes, Samples, Translates, adam
+from sparring.games.painting import Paints
 from sparring.games.pix2pix import Pix2Pix
 from sparring.networks.beside import Beside
 from sparring.objectives import LeastSquares

@@ -12,8 +12,9 @@ from sparring.check import check_game
 from sparring.data.captions import told
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
-from sparring.game import Paints, Translates
+from sparring.game import Translates
 from sparring.games.gan import GAN
+from sparring.games.painting import Paints
 from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.settings import Networks

@@ -7,7 +7,7 @@ for what is unknown. A style is a row z ~ N(μ, σ²), (μ, log σ²) = E(x). Wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,20 @@ from sparring.chance import normal
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
 from sparring.games.posterior import stated
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """The ability to paint label maps, in a style of an image or of its own."""
+
+    def styles(self, n: int) -> Tensor:
+        """Draws styles, one row a picture."""
+
+    def encode_style(self, x: Tensor) -> Tensor:
+        """Returns the style of each row of x."""
+
+    def paint(self, labels: Tensor, styles: Tensor) -> Tensor:
+        """Returns a picture of each label map, class numbers (N, H, W), in the style of its row."""
 
 
 class PaintingGame(Game):
