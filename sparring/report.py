@@ -18,6 +18,7 @@ import numpy as np
 from sparring import evaluate, pictures
 from sparring.curves import save_losses
 from sparring.errors import RunError
+from sparring.game import Translates
 from sparring.games.painting import Paints
 from sparring.metrics import Score
 from sparring.run import Run
@@ -206,17 +207,17 @@ def commands(run: Run) -> list[str]:
     """
     where, step = shlex.quote(str(run.folder)), run.step
     if isinstance(run.game, Paints):
-        return [
-            f"sparring resume {where} --steps {2 * step}",
-            f"sparring paint {where} --palette palette.gpl",
-            f"sparring paint {where} --labels map.png --style photo.jpg --out painted.png",
-            f"sparring paint {where} --labels map.png --seeds 0,1,2 --frames 60 --out styles.gif",
-            f"sparring report {where}",
+        uses = [
+            f"paint {where} --palette palette.gpl",
+            f"paint {where} --labels map.png --style photo.jpg --out painted.png",
+            f"paint {where} --labels map.png --seeds 0,1,2 --frames 60 --out styles.gif",
         ]
-    return [
-        f"sparring resume {where} --steps {2 * step}",
-        f"sparring sample {where} --seeds 0-63 --out samples.png",
-        f"sparring interpolate {where} --seeds 0,1,2 --frames 60 --out walk.gif",
-        f"sparring evaluate {where}",
-        f"sparring report {where}",
-    ]
+    elif isinstance(run.game, Translates):
+        uses = [f"translate {where} photos/ --to {getattr(run.game, 'domain', 'B')} --strips --out translated"]
+    else:
+        uses = [
+            f"sample {where} --seeds 0-63 --out samples.png",
+            f"interpolate {where} --seeds 0,1,2 --frames 60 --out walk.gif",
+            f"evaluate {where}",
+        ]
+    return [f"sparring {line}" for line in (f"resume {where} --steps {2 * step}", *uses, f"report {where}")]

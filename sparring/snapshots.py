@@ -11,11 +11,12 @@ from torch import Tensor
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import writing
-from sparring.game import Game, Samples
+from sparring.game import Game, Samples, Translates
 from sparring.games.painting import Paints
 from sparring.painting import board
 from sparring.pictures import save_grid
 from sparring.sampling import generate, latents
+from sparring.translating import beside, shown, there_and_back
 
 POINTS, IMAGES, MAPS = 1000, 64, 16  # samples in a picture
 
@@ -36,10 +37,15 @@ class Snapshots:
 
     def reals(self) -> None:
         """Draws real rows, evenly spaced over the data."""
+        second = self.dataset.second
+        if second and not second.regions:
+            halves = [shown(self.dataset, domain, self.count // 2) for domain in "AB"]
+            save_grid(beside(halves).flatten(0, 1), self.folder / "reals.png", columns=8)
+            return
         save_grid(self.rows(self.count), self.folder / "reals.png")
 
     def samples(self, game: Game, step: int) -> None:
-        """Draws samples of seeds 0, 1, 2, ..., if the game can sample; points before real ones; label maps of the data.
+        """Draws samples of seeds 0, 1, 2, ..., points before real ones; label maps painted; images there and back.
 
         Args:
             game: To sample.
@@ -47,6 +53,9 @@ class Snapshots:
         """
         if isinstance(game, Paints):
             save_grid(board(game, self.dataset, self.places(MAPS)), self.place(step), columns=8)
+        if isinstance(game, Translates) and self.dataset.second:
+            rows = there_and_back(game, self.dataset)
+            save_grid(rows.flatten(0, 1), self.place(step), columns=rows.shape[1])
         if not isinstance(game, Samples):
             return
         if self.noise is None:

@@ -30,6 +30,8 @@ FLOORS = [
         "codes",
         "sentences",
         "encoding",
+        "translating",
+        "translated",
         "codebook",
         "evidence",
         "scores",

@@ -37,6 +37,7 @@ COMMANDS = {
     "reconstruct": ("encoding:reconstruct", "draw images beside what their codes make of them"),
     "attribute": ("encoding:attribute", "give images what others have, such as glasses"),
     "paint": ("painting:paint", "paint label maps in the style of photographs or of seeds"),
+    "translate": ("translating:translate", "carry images of any size to another domain"),
     "train-encoder": ("encoding:train_encoder", "fit an encoder to the generator of a finished run"),
     "evaluate": ("commands:evaluate", "score a run, beside what real data and noise would score"),
     "report": ("commands:report", "write loss curves and a page of HTML into a run"),

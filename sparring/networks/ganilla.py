@@ -51,7 +51,7 @@ class GANILLATranslator(nn.Module):
         norm: Makes the normalisation of so many channels.
     """
 
-    multiple = 16  # of which the sides of images must be multiples
+    multiple, smallest = 16, 32  # of which sides of images must be multiples, and the smallest that can be
 
     def __init__(
         self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 2, norm: Norm = instance_norm

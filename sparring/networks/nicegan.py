@@ -142,10 +142,12 @@ class NICETranslator(nn.Module):
             parameters at 256 pixels, which then is the only size); None for their mean, the light form.
     """
 
-    multiple = 4  # of which the sides of images must be multiples
+    multiple, smallest = 4, 8  # of which sides of images must be multiples, and the smallest that can be
 
     def __init__(self, outputs: int = 3, width: int = 64, blocks: int = 6, whole: int | None = None) -> None:
         super().__init__()
+        if whole:
+            self.smallest = self.largest = 4 * whole
         wide = 4 * width
         self.widen = nn.Sequential(reflected(2 * width, wide, 3), ILN(wide), nn.ReLU())
         reads = nn.Flatten() if whole else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -58,7 +58,7 @@ class ResNetTranslator(nn.Module):
         norm: Makes the normalisation of so many channels.
     """
 
-    multiple = 4  # of which the sides of images must be multiples
+    multiple, smallest = 4, 8  # of which sides of images must be multiples, and the smallest that can be
 
     def __init__(
         self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 9, norm: Norm = instance_norm

@@ -83,7 +83,7 @@ def cyclegan(
     def translator(channels: int, outputs: int) -> nn.Module:
         return ResNetTranslator(channels, outputs, width, blocks)
 
-    a, b = domains("CycleGAN", shape, other, ResNetTranslator.multiple, 8)
+    a, b = domains("CycleGAN", shape, other, ResNetTranslator)
     settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
     return _cyclegan(translator, a, b, **settings, critic=critic, generator=generator, schedule=late(constant, decay))
 
@@ -127,7 +127,7 @@ def ganilla(
     def translator(channels: int, outputs: int) -> nn.Module:
         return GANILLATranslator(channels, outputs, width, blocks)
 
-    a, b = domains("GANILLA", shape, other, GANILLATranslator.multiple, 32)
+    a, b = domains("GANILLA", shape, other, GANILLATranslator)
     settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
     return _cyclegan(translator, a, b, **settings, critic=critic, generator=generator, schedule=late(constant, decay))
 
@@ -196,7 +196,7 @@ def nicegan(
     Raises:
         DataError: If the data has no second domain, or the images are too small.
     """
-    a, b = domains("NICE-GAN", shape, other, NICETranslator.multiple, 16)
+    a, b = domains("NICE-GAN", shape, other, NICETranslator, 16)
     side = min(a[1:])
     most = widest or (2048 if side >= 128 else NARROW)
     first, further = depths(side)
@@ -209,15 +209,21 @@ def nicegan(
     return NICEGAN(G_AB, G_BA, D_A, D_B, **weights, **learning)
 
 
-def domains(system: str, shape: Shape, other: Shape | None, multiple: int, smallest: int) -> tuple[Shape, Shape]:
+def domains(
+    system: str,
+    shape: Shape,
+    other: Shape | None,
+    translator: type[ResNetTranslator] | type[GANILLATranslator] | type[NICETranslator],
+    smallest: int = 0,
+) -> tuple[Shape, Shape]:
     """Returns the shapes of both domains.
 
     Args:
         system: Its name, for messages.
         shape: Of the first domain.
         other: Of the second one, or None.
-        multiple: Of which sides must be multiples.
-        smallest: The smallest side.
+        translator: Tells of what sides must be multiples, and the smallest one.
+        smallest: The smallest one for the critics.
 
     Raises:
         DataError: If there is no second domain of images as large as the first, or their sides do not fit.
@@ -228,6 +234,7 @@ def domains(system: str, shape: Shape, other: Shape | None, multiple: int, small
         )
     if shape[1:] != other[1:]:
         raise DataError(f"{system} needs domains of one size, not {shape[1:]} and {other[1:]}: pass --size.")
+    multiple, smallest = translator.multiple, max(smallest, translator.smallest)
     if any(side % multiple or side < smallest for side in shape[1:]):
         fit = max(smallest, round(min(shape[1:]) / multiple) * multiple)
         raise DataError(

@@ -1,0 +1,55 @@
+"""The command that carries images from one domain to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.screen import say
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+
+
+def translate(
+    run: RunFolder,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
+    to: str = "B",
+    out: Path = Path("translated"),
+    strips: bool = False,
+    cycle: bool = False,
+    heat: bool = False,
+    tile: int = 512,
+    overlap: int = 64,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Translates images of any size to the other domain; each keeps its name.
+
+    Args:
+        run: The run's folder.
+        images: Files, folders or zips of images of the other domain than --to.
+        to: The domain to translate to, A or B.
+        out: Folder of the translations.
+        strips: Draw each image beside its translation, too, into OUT/strips.
+        cycle: Draw besides what comes back from there, into OUT/strips.
+        heat: Draw where the critic of the images' own domain looks (nicegan), into OUT/heat.
+        tile: Sides of the largest image that goes through the networks at once; larger ones go in tiles.
+        overlap: Pixels that neighbouring tiles share.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.errors import DataError
+    from sparring.translated import translate_files
+
+    if not images:
+        raise DataError("No image is given: name files, folders or zips of images to translate.")
+    drawn: Any = {"strips": strips, "cycle": cycle, "heat": heat}
+    sizes: Any = {"tile": tile, "overlap": overlap, "checkpoint": checkpoint, "device": device}
+    count = len(list(translate_files(run, images, to, out, **drawn, **sizes)))
+    say(f"{count} images, translated to {to}, are in {out}.")
+    if strips or cycle:
+        say(f"Each beside what became of it is in {out / 'strips'}.")
+    if heat:
+        say(f"Where the critic looks is in {out / 'heat'}.")
