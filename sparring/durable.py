@@ -98,6 +98,21 @@ def settle(folder: Path) -> None:
         os.close(descriptor)
 
 
+def require_empty(folder: Path) -> None:
+    """Refuses to make a run among other things; hidden files do not count.
+
+    Args:
+        folder: Where the run is to be.
+
+    Raises:
+        RunError: If it is a file, or holds some.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file: give the name of a new folder.")
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise RunError(f"{folder} holds files but no run: give a new or an empty folder.")
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keeps every other process from training into the folder; the system unlocks it when this process dies, however.

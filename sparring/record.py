@@ -20,7 +20,7 @@ from sparring.arguments import FACTS, built, declared, plain, recorded, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
 from sparring.data.layouts import located
-from sparring.durable import writing, written
+from sparring.durable import require_empty, writing, written
 from sparring.errors import RunError
 from sparring.game import Game
 
@@ -83,6 +83,7 @@ def data(
     mirror: bool,
     hold_out: float = 0.0,
     margin: int = 0,
+    skip_bad: bool = False,
 ) -> Record:
     """Describes the data: where it is, what it holds, what its classes are called, and what a recipe asks of it.
 
@@ -93,12 +94,14 @@ def data(
         root: As given to `sparring.data.load`.
         mirror: Whether images are flipped at random.
         hold_out: Share of the rows that are not trained on; not mentioned where it is 0.
-        margin: As given to `sparring.data.load`; likewise.
+        margin: As given to `sparring.data.load`; likewise, as is `skip_bad`.
+        skip_bad: As given to `sparring.data.load`.
     """
     name = dataset.name if dataset.name in NAMES else located(dataset.name)
     place = None if root is None else os.path.abspath(os.path.expanduser(root))
     found: Record = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
-    found |= {name: value for name, value in (("hold_out", hold_out), ("margin", margin)) if value}
+    chosen = {"hold_out": hold_out, "margin": margin, "skip_bad": skip_bad}
+    found |= {setting: value for setting, value in chosen.items() if value}
     found |= {} if dataset.captions is None else {"words": list(dataset.captions.words)}
     if dataset.second and dataset.second.regions:
         found["regions"] = plain("regions", dataset.second.regions)
@@ -179,16 +182,19 @@ def require_equal(folder: Path, old: Record, new: Record) -> None:
             )
 
 
-def resumed(folder: Path, record: Record) -> Record:
-    """Returns the record of a run that is asked for again; where its data is now is noted in ``run.json``.
+def agreed(folder: Path, record: Record) -> Record:
+    """Returns the record of a run that is asked for, perhaps again; where its data is now is noted in ``run.json``.
 
     Args:
         folder: The run's.
         record: What it is asked to be.
 
     Raises:
-        RunError: If it is another run.
+        RunError: If it is another run, or there are other things in the folder.
     """
+    if not (folder / FILE).exists():
+        require_empty(folder)
+        return record
     before = read(folder)
     require_equal(folder, before, record)
     now = {**before, "data": record["data"]}
@@ -249,21 +255,6 @@ def require_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise RunError(f"{name} cannot be {count}: give 1 or more.")
-
-
-def require_empty(folder: Path) -> None:
-    """Refuses to make a run among other things; hidden files do not count.
-
-    Args:
-        folder: Where the run is to be.
-
-    Raises:
-        RunError: If it is a file, or holds some.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file: give the name of a new folder.")
-    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise RunError(f"{folder} holds files but no run: give a new or an empty folder.")
 
 
 def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,6 @@
 """A training that is a folder: it can be stopped at any moment, and goes on as if nothing had happened.
 
-    RUN/run.json  log.jsonl  timing.jsonl  reals.png  samples/NNNNNN.png  checkpoints/NNNNNN/
+    RUN/run.json  log.jsonl  timing.jsonl  reals.png  samples/NNNNNN.png  checkpoints/NNNNNN/  passed-over.txt
 
 Everything random in a step is a function of (seed, step), the data's order of (seed, position), the first weights of
 the seed; a checkpoint holds the rest: weights, averages, optimisers, positions. Hence N + M steps with a stop between
@@ -23,7 +23,7 @@ from sparring.arguments import suited
 from sparring.checkpoint import load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
-from sparring.durable import locked, writing
+from sparring.durable import locked, writing, written
 from sparring.game import Game
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
@@ -31,6 +31,8 @@ from sparring.session import Conduct, played
 from sparring.state import form, restore, rows, stream, untrained
 from sparring.stopping import wishes
 from sparring.trainer import Report
+
+BAD = "passed-over.txt"  # in the run's folder: files of the data that were left out, and why
 
 if TYPE_CHECKING:
     from sparring.snapshots import Snapshots
@@ -81,7 +83,7 @@ class Run:
         self.judged: list[dict[str, Any]] = []
         if state is not None:
             restore(self, state)
-        self.notes += record.changes(settings)
+        self.notes += record.changes(settings) + passed_over(dataset)
 
     @classmethod
     def create(
@@ -97,6 +99,7 @@ class Run:
         data_root: str | Path | None = None,
         mirror: bool = False,
         margin: int = 0,
+        skip_bad: bool = False,
         hold_out: float = 0.0,
         batch: int | None = None,
         seed: int = 0,
@@ -118,6 +121,7 @@ class Run:
             data_root: Where the standard data sets are.
             mirror: Flip images at random.
             margin: Pixels by which images are larger; a window is cut out of each at random.
+            skip_bad: Pass over image files that cannot be read, in place of refusing them all.
             hold_out: Share of the rows that is never trained on, the same rows for every seed.
             batch: Rows of a batch over all processes and parts; 64 images, 8 of two domains or 256 points unless told.
             seed: Decides everything random.
@@ -129,21 +133,19 @@ class Run:
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
-        plain = record.sensible(seed=seed, parts=parts, average=average, precision=precision)
         folder, where = Path(folder), parallel.joined(device)
-        how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin}
+        how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
         dataset = load_data(suited(recipe, data), **how)
         settings: record.Record = {
             **record.play(recipe, arguments or {}, aids or {}),
             "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),
             "batch": rows(dataset) if batch is None else batch,
-            **plain,
+            **record.sensible(seed=seed, parts=parts, average=average, precision=precision),
             "made": record.circumstances(where),
         }
-        if (folder / record.FILE).exists():
-            return cls(folder, record.resumed(folder, settings), dataset, where)
-        record.require_empty(folder)
-        return cls(folder, settings, dataset, where)._begun()
+        known = (folder / record.FILE).exists()
+        run = cls(folder, record.agreed(folder, settings), dataset, where)
+        return run if known else run._begun()
 
     @classmethod
     def open(
@@ -231,8 +233,23 @@ class Run:
             with writing(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
             record.write(self.folder, self.record)
+            if self.dataset.passed_over:
+                with writing(self.folder / BAD), written(self.folder / BAD) as file:
+                    file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.passed_over)
             self._snapshots.reals()
         return self
+
+
+def passed_over(dataset: Dataset, most: int = 3) -> list[str]:
+    """Says what of some data was left out, the first few by name and the rest by number.
+
+    Args:
+        dataset: Loaded.
+        most: How many are named.
+    """
+    notes = [f"Passed over: {sentence}" for sentence in dataset.passed_over[:most]]
+    rest = len(dataset.passed_over) - most
+    return [*notes, f"Passed over: {rest} more, all of them named in {BAD}."] if rest > 0 else notes
 
 
 def cadence(steps: int) -> int:

@@ -80,7 +80,7 @@ def form(settings: record.Record, root: str | Path | None = None) -> dict[str, A
     """
     told = settings["data"]
     known = {"size": told["size"], "channels": told["channels"], "root": root or told["root"]}
-    return {**known, "margin": told.get("margin", 0)}
+    return {**known, "margin": told.get("margin", 0), "skip_bad": told.get("skip_bad", False)}
 
 
 def gathered(run: Run) -> State:

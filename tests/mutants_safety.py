@@ -1,6 +1,6 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES = "tests/test_remedies.py"
+REMEDIES, DATA = "tests/test_remedies.py", "tests/test_hostile_data.py"
 
 MUTANTS = [
     # what is not finite: found, named, taken back
@@ -27,4 +27,19 @@ MUTANTS = [
     ("saving.py", "if int(path.name) % every == 0 and", "if", REMEDIES),
     ("checkpoint.py", "if every and int(path.name) % every == 0][-1:]", "if False]", REMEDIES),
     ("session.py", "seed=seed(run),", 'seed=run.record["seed"],', REMEDIES),
+    # hostile data
+    ("data/sifting.py", "if name not in self.bad}", "}", DATA),
+    ("data/sifting.py", "{**self.files.strays, **self.bad}", "self.bad", DATA),
+    ("data/files.py", 'or ".." in name.split("/")', "", DATA),
+    ("data/files.py", "if size > LARGEST:", "if False:", DATA),
+    ("data/pictures.py", "Image.open(io.BytesIO(content), formats=FORMATS)", "Image.open(io.BytesIO(content))", DATA),
+    ("data/pictures.py", "if picture.width * picture.height > PIXELS:", "if False:", DATA),
+    (
+        "data/layouts.py",
+        "for stem, name in _stems(part).items() if stem not in lost}",
+        "for stem, name in _stems(part).items()}",
+        DATA,
+    ),
+    ("data/labels.py", "not 0 <= table[name] < MOST", "table[name] < 0", DATA),
+    ("data/captions.py", "AttributeError, RecursionError, csv.Error", "AttributeError, csv.Error", DATA),
 ]

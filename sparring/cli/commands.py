@@ -265,6 +265,7 @@ def prepare(
     size: int | None = None,
     channels: int | None = None,
     data_root: Path | None = None,
+    bad_images: Literal["error", "skip"] = "error",
 ) -> None:
     """Decodes images once, into a file that any training opens at once.
 
@@ -274,10 +275,14 @@ def prepare(
         size: Height and width.
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are.
+        bad_images: What to do with image files that cannot be read: error, or skip them.
     """
+    from sparring.data import load
     from sparring.data import prepare as write
 
-    path = write(source, target, size=size, channels=channels, root=data_root)
+    path = write(source, target, size=size, channels=channels, root=data_root, skip_bad=bad_images == "skip")
+    for sentence in load(path).passed_over:
+        say(f"Passed over: {sentence}")
     say(f"The images are in {path}; train on it with --data {path}.")
 
 

@@ -44,6 +44,7 @@ class Training:
         data_root: Where the standard data sets are; $SPARRING_DATA unless told.
         mirror: Flip every second image, on average, left to right.
         margin: Load images larger by so many pixels than the size, and cut a window out of each at random.
+        bad_images: What to do with image files that cannot be read: error, or skip them and name them.
         hold_out: Share of the rows that is never trained on, for judges, such as 0.1.
         average: Decay of the averaged weights, which are sampled and scored; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
@@ -64,6 +65,7 @@ class Training:
     data_root: Path | None = None
     mirror: bool = False
     margin: int = 0
+    bad_images: Literal["error", "skip"] = "error"
     hold_out: float = 0.0
     average: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -73,8 +75,9 @@ class Training:
 
     def settings(self) -> dict[str, Any]:
         """Returns what `Run.create` asks for, but for the recipe."""
-        beside = ("goal", "out", "dry_run", "plan")
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
+        beside = ("goal", "out", "dry_run", "plan", "bad_images")
+        asked = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
+        return {**asked, "skip_bad": self.bad_images == "skip"}
 
 
 def train(words: list[str]) -> None:

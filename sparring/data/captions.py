@@ -209,7 +209,7 @@ def _read(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
                 folder = PurePosixPath(place).parent
                 read = _lines if place.endswith(".jsonl") else _columns
                 yield from ((place, str(folder / name), text) for name, text in read(content))
-        except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
             raise DataError(
                 f"{files.title}/{place} cannot be read ({error}): write UTF-8, a file_name and a text an entry."
             ) from error
@@ -219,7 +219,10 @@ def _lines(content: str) -> Iterator[tuple[str, str]]:
     rows: list[dict[str, Any]] = [json.loads(line) for line in content.splitlines() if line.strip()]
     for row in rows:
         text = row.get("text", [])
-        yield from ((row["file_name"], one) for one in ([text] if isinstance(text, str) else text))
+        texts = [text] if isinstance(text, str) else text
+        if not all(isinstance(one, str) for one in [row["file_name"], *texts]):
+            raise ValueError("a file_name or text is no text")
+        yield from ((row["file_name"], one) for one in texts)
 
 
 def _columns(content: str) -> Iterator[tuple[str, str]]:

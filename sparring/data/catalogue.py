@@ -12,12 +12,13 @@ from sparring.data import arrays
 from sparring.data.couples import coupled
 from sparring.data.dataset import Dataset
 from sparring.data.embedded import digits
-from sparring.data.files import open_files
+from sparring.data.files import Files, open_files
 from sparring.data.layouts import KINDS, WHOLE, in_domains, kind_of
 from sparring.data.photograph import Photograph
 from sparring.data.pictures import require_form
 from sparring.data.points import grid, grid100, mixture9, ring, spiral, swiss_roll
 from sparring.data.prepared import Progress, cache_folder, cached, opened, store
+from sparring.data.sifting import sifting
 from sparring.data.sources import Arrays, Pictures, Source
 from sparring.data.stacked import stacked
 from sparring.data.standard import FASHION, MNIST, cifar10
@@ -50,6 +51,7 @@ def load(
     root: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
+    skip_bad: bool = False,
 ) -> Dataset:
     """Load a data set by its name or path; images are decoded once and then memory-mapped from the cache.
 
@@ -67,6 +69,7 @@ def load(
         root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
         cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
         progress: Called while images are prepared, with the images done and the images there are.
+        skip_bad: Pass over image files that cannot be read, see ``Dataset.passed_over``; else the first is an error.
 
     Raises:
         DataError: The data cannot be found or used; the message says what to do.
@@ -78,7 +81,7 @@ def load(
     """
     cache, (kind, rest) = cache_folder(cache), kind_of(str(name))
     require_form(str(name), size, channels, margin)
-    how: Any = {"cache": cache, "progress": progress}
+    how: Any = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
     if kind in KINDS:
         return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **how)
     if str(name) in STACKED:
@@ -86,14 +89,16 @@ def load(
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
         grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **how)
         return stacked(grey, name=str(name))
-    found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache))
+    opening = sifting(cache, progress) if skip_bad else open_files
+    found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache), opening)
     if isinstance(found, Dataset):
         return with_margin(found, size, margin)
     with closing(found):
         if type(found) is Pictures and in_domains(found.files):
             return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **how)
         path = cached(found, None if size is None else size + margin, channels, cache, progress)
-        return with_margin(opened(str(name), path), size, margin)
+        ready = replace(opened(str(name), path), passed_over=tuple(found.strays.values()))
+        return with_margin(ready, size, margin)
 
 
 def with_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
@@ -122,6 +127,7 @@ def prepare(
     channels: int | None = None,
     root: str | Path | None = None,
     progress: Progress | None = None,
+    skip_bad: bool = False,
 ) -> Path:
     """Decode images once into a ``.npy`` file that ``load`` opens at once, with its description beside it.
 
@@ -132,6 +138,7 @@ def prepare(
         channels: As for ``load``.
         root: As for ``load``.
         progress: Called with the images done and the images there are.
+        skip_bad: As for ``load``.
 
     Returns:
         Path of the file.
@@ -144,7 +151,8 @@ def prepare(
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
-    found = find(str(name), size, channels, data_root(root, cache_folder()))
+    opening = sifting(cache_folder(), progress) if skip_bad else open_files
+    found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
     with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:
         return store(source, target, size, channels, progress)
 
@@ -174,7 +182,13 @@ def data_root(root: str | Path | None, cache: Path) -> Path:
     return Path(root or os.environ.get("SPARRING_DATA") or cache / "data").expanduser()
 
 
-def find(name: str, size: int | None, channels: int | None, root: Path) -> Dataset | Source:
+def find(
+    name: str,
+    size: int | None,
+    channels: int | None,
+    root: Path,
+    opening: Callable[[Path], Files | None] = open_files,
+) -> Dataset | Source:
     """A set that is ready, or a source of images to prepare.
 
     Args:
@@ -182,6 +196,7 @@ def find(name: str, size: int | None, channels: int | None, root: Path) -> Datas
         size: As for ``load``.
         channels: As for ``load``.
         root: Folder of the standard sets.
+        opening: How folders and archives are opened.
 
     Raises:
         DataError: There is nothing of that name, or it cannot have that form.
@@ -197,7 +212,7 @@ def find(name: str, size: int | None, channels: int | None, root: Path) -> Datas
     path = Path(rest).expanduser().absolute()
     if kind != WHOLE and path.is_file() and path.suffix in arrays.SUFFIXES:
         return as_they_are(arrays.open_array(name, path), size, channels)
-    files = open_files(path)
+    files = opening(path)
     if files is None:
         raise DataError(f"{rest} is no image file: give the path of one.") if kind == WHOLE else absent(name)
     return Photograph(files) if kind == WHOLE else Pictures(files)

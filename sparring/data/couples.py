@@ -12,11 +12,12 @@ import numpy as np
 
 from sparring.data.dataset import Dataset
 from sparring.data.domains import Regions, Second
-from sparring.data.files import Archive
+from sparring.data.files import Archive, open_files
 from sparring.data.layouts import Part, half, parts
 from sparring.data.maps import FEW, LISTS, indexed, listed, looks_indexed, palette
 from sparring.data.pictures import quiet
 from sparring.data.prepared import Progress, cached, opened
+from sparring.data.sifting import sifting
 from sparring.data.sources import Pictures
 from sparring.errors import DataError
 
@@ -35,6 +36,7 @@ def coupled(
     margin: int,
     cache: Path,
     progress: Progress | None = None,
+    skip_bad: bool = False,
 ) -> Dataset:
     """Load two domains.
 
@@ -47,11 +49,13 @@ def coupled(
         margin: Pixels by which images are stored larger.
         cache: Folder of prepared images.
         progress: Called while images are prepared.
+        skip_bad: As for `sparring.data.load`; of pairs both are passed over.
 
     Raises:
         DataError: They cannot be found, read or brought together; the message says what to do.
     """
-    a, b = parts(kind, rest)
+    a, b = parts(kind, rest, sifting(cache, progress) if skip_bad else open_files)
+    strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in part.strays.values()))
     with closing(a), closing(b):
         regions, b_maps = None, False
         if kind == "pairs" and a.half is None:
@@ -65,7 +69,7 @@ def coupled(
         if b_maps:
             regions = regions or _counted(b, others)
     couple = replace(others, margin=margin), kind == "pairs", regions if b_maps else None
-    return together(replace(values, margin=margin), Second(*couple))
+    return together(replace(values, margin=margin, passed_over=strays), Second(*couple))
 
 
 def together(first: Dataset, second: Second) -> Dataset:

@@ -50,6 +50,7 @@ class Dataset:
         second: The second of two domains, or None.
         margin: Pixels by which images are stored larger, in either direction, than a row is: a row is a window of
             them, in the middle unless told.
+        passed_over: What was left out because it cannot be read, a sentence each with the path and the reason.
 
     Raises:
         DataError: There is no row, or values, labels, classes, captions and domains do not fit together.
@@ -70,6 +71,7 @@ class Dataset:
     captions: Captions | None = field(default=None, repr=False)
     second: Second | None = field(default=None, repr=False)
     margin: int = 0
+    passed_over: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         require_rows(self.name, self.values)

@@ -1,6 +1,7 @@
 """Image files in a folder or a zip archive: what they are called, whether they changed, what is in them.
 
-Archives are read in place and never unpacked; members with absolute names, drive letters or ``..`` are passed over.
+Archives are read in place and never unpacked; members with absolute names, drive letters or ``..`` are passed over. So
+is what is no file: links to nowhere or in a circle, pipes, devices. Links to files are followed, to read them.
 """
 
 import os
@@ -27,6 +28,10 @@ class Files(Protocol):
     def entries(self) -> dict[str, tuple[int, int]]:
         """Names, relative and with forward slashes, in order; to (size, time or checksum)."""
 
+    @property
+    def strays(self) -> dict[str, str]:
+        """Names of images that are passed over, to a sentence with the path and the reason."""
+
     def read(self, name: str) -> bytes:
         """Content of one file."""
 
@@ -49,9 +54,30 @@ class Folder:
     @cached_property
     def entries(self) -> dict[str, tuple[int, int]]:
         """Names, relative and with forward slashes, in order; to (bytes, nanoseconds of the last change)."""
-        found = [self.only] if self.only else sorted(self.walk())
-        stats = {name: (self.path / name).stat() for name in found if (self.path / name).is_file()}
+        stats = {name: (self.path / name).stat() for name in self.names if (self.path / name).is_file()}
         return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of whatever is there, in order."""
+        return [self.only] if self.only else sorted(self.walk())
+
+    @property
+    def strays(self) -> dict[str, str]:
+        """Names that promise an image but are no files, and links to folders, to the reason."""
+        images = [name for name in self.names if name.lower().endswith(SUFFIXES) and name not in self.entries]
+        said = {name: f"{self.path / name} is no file, nor a link to one: remove it." for name in images}
+        reason = "is a link to a folder, which is not followed: give its own path, or copy the folder."
+        return {**said, **{name: f"{self.path / name} {reason}" for name in self.linked}}
+
+    @cached_property
+    def linked(self) -> list[str]:
+        """Names of links to folders, in order."""
+        if self.only:
+            return []
+        below = [(Path(folder), name) for folder, folders, _ in os.walk(self.path) for name in folders]
+        links = [folder / name for folder, name in below if (folder / name).is_symlink() and name[0] != "."]
+        return sorted(link.relative_to(self.path).as_posix() for link in links)
 
     def walk(self) -> list[str]:
         """Names of all visible files, in any order."""
@@ -107,6 +133,13 @@ class Archive:
         below = {name: found[name] for name in sorted(found) if name.startswith(self.prefix)}
         return {name[len(self.prefix) :]: info for name, info in below.items()}
 
+    @property
+    def strays(self) -> dict[str, str]:
+        """Members whose names lead out of the archive, to the reason."""
+        images = [info.filename for info in self.zip.infolist() if info.filename.lower().endswith(SUFFIXES)]
+        leading = [name for name in images if outward(name)]
+        return {name: f"{self.path} has a member {name!r} that leads out of it: pack it again." for name in leading}
+
     @cached_property
     def entries(self) -> dict[str, tuple[int, int]]:
         """Names, relative and with forward slashes, in order; to (bytes, CRC-32)."""
@@ -124,7 +157,9 @@ class Archive:
         info = self.members[name]
         try:
             return bounded(f"{self.title}/{name}", info.file_size, lambda: self.zip.read(info))
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # zipfile and its decompressors fail in every way on damaged bytes
             raise DataError(f"{self.title}/{name} cannot be read ({error}): pack the archive again.") from error
 
     def close(self) -> None:
@@ -142,9 +177,17 @@ def safe(name: str) -> bool:
         >>> [safe(name) for name in ("a/b.png", "../b.png", "/b.png", "__MACOSX/b.png", "a/._b.png")]
         [True, False, False, False, False]
     """
-    parts = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not (hidden or parts[0] == "" or "\\" in name or ":" in name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    return not (hidden or outward(name))
+
+
+def outward(name: str) -> bool:
+    """Whether the name of a member leads out of the archive on some system.
+
+    Args:
+        name: As the archive gives it.
+    """
+    return name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
 
 
 def bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 from sparring.data.files import SUFFIXES, Files
 from sparring.errors import DataError
 
+MOST = 2**20  # classes
 SPLITS = {"train", "test", "val", "valid", "validation"}
 
 Labelled = tuple[tuple[str, ...], np.ndarray | None, tuple[str, ...]]
@@ -89,14 +90,16 @@ def by_table(title: str, names: Sequence[str], content: bytes) -> Labelled:
     try:
         rows = json.loads(content)["labels"]
         table = None if rows is None else {str(name): label for name, label in rows}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f'{title}/dataset.json cannot be read ({error}): write {{"labels": [["file", 0], …]}} or remove it.'
         ) from error
     if table is None:
         return tuple(names), None, ()
     for name in names:
-        if not isinstance(table.get(name), int) or table[name] < 0:
-            raise DataError(f"{title}/dataset.json gives {name} no label: list it with a whole number from 0 up.")
+        if not isinstance(table.get(name), int) or not 0 <= table[name] < MOST:
+            raise DataError(
+                f"{title}/dataset.json gives {name} no label: list it with a whole number from 0 to {MOST - 1}."
+            )
     labels = np.array([table[name] for name in names], np.int64)
     return tuple(names), labels, tuple(str(index) for index in range(labels.max() + 1))

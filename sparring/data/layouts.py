@@ -9,6 +9,7 @@ paths with a comma between; or, for pairs, a folder of pictures that are A on th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -94,6 +95,11 @@ class Part:
         """
         return self.files.read(name)
 
+    @property
+    def strays(self) -> dict[str, str]:
+        """What is passed over, to the reason."""
+        return {name: reason for name, reason in self.files.strays.items() if name.startswith(self.folder)}
+
     def close(self) -> None:
         """Release what is held open."""
         self.files.close()
@@ -107,12 +113,13 @@ class Part:
         return opened(f"{self.files.title}/{name}", self.read(name))
 
 
-def parts(kind: str, rest: str) -> tuple[Part, Part]:
+def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_files) -> tuple[Part, Part]:
     """Find the two domains.
 
     Args:
         kind: One of ``KINDS``.
         rest: What was given behind it.
+        opening: How folders and archives are opened.
 
     Returns:
         A and B; those of pairs have as many files, in the same order.
@@ -121,9 +128,9 @@ def parts(kind: str, rest: str) -> tuple[Part, Part]:
         DataError: They are not there, or do not belong together.
     """
     given = [Path(place).expanduser().absolute() for place in _places(rest)]
-    found = [open_files(path) for path in given]
+    found = [opening(path) for path in given]
     if len(given) == 1 and not (found[0] and _images(found[0])):
-        ends = [open_files(Path(f"{given[0]}{end}")) for end in "AB"]
+        ends = [opening(Path(f"{given[0]}{end}")) for end in "AB"]
         found = ends if all(files and _images(files) for files in ends) else found
     if None in found:
         raise DataError(f"{rest} does not exist: give a folder or zip of two domains, or two of them, a comma between.")
@@ -217,7 +224,7 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
     Raises:
         DataError: A file has no partner, or two files have the same name, or the first two another shape.
     """
-    here, there = _stems(a), _stems(b)
+    here, there = _known(a, b), _known(b, a)
     for mine, others, part, other in ((here, there, a, b), (there, here, b, a)):
         alone = [name for stem, name in mine.items() if stem not in others]
         if alone:
@@ -225,7 +232,9 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
                 f"{part.files.title}/{alone[0]} has no partner in {other.title} ({len(alone)} of {len(mine)} such): "
                 "add or remove it, or write unpaired: in place of pairs:."
             )
-    first, second = a.picture(a.names[0]), b.picture(there[next(iter(here))])
+    if not here:
+        raise DataError(f"{a.title} and {b.title} hold no pair that can be read: {REMEDY}")
+    first, second = a.picture(next(iter(here.values()))), b.picture(there[next(iter(here))])
     if abs(first.width * second.height - second.width * first.height) > 2 * max(*first.size, *second.size):
         raise DataError(
             f"{a.files.title}/{a.names[0]} is {first.width} × {first.height} and {b.names[0]} {second.width} × "
@@ -237,11 +246,21 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
     )
 
 
+def _known(part: Part, other: Part) -> dict[str, str]:
+    """Names by their stems, but for those whose partner is passed over."""
+    lost = {_stem(other, name) for name in other.strays}
+    return {stem: name for stem, name in _stems(part).items() if stem not in lost}
+
+
+def _stem(part: Part, name: str) -> str:
+    return str(PurePosixPath(name[len(part.folder) :]).with_suffix(""))
+
+
 def _stems(part: Part) -> dict[str, str]:
     """Names by what they are called below their folder, without endings."""
     found: dict[str, str] = {}
     for name in part.names:
-        stem = str(PurePosixPath(name[len(part.folder) :]).with_suffix(""))
+        stem = _stem(part, name)
         if stem in found:
             raise DataError(f"{part.files.title} holds both {found[stem]} and {name}: rename or remove one of them.")
         found[stem] = name

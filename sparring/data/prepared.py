@@ -87,6 +87,7 @@ def store(
                 file.write(source.captions.content)
         facts = {"sparring": VERSION, "shape": shape, "classes": source.classes, "content": content}
         facts |= {"captions": True} if source.captions is not None else {}
+        facts |= {"passed_over": list(source.strays.values())} if source.strays else {}
         with written(target.with_suffix(".json")) as file:
             file.write(json.dumps({"source": source.title, "stamp": source.stamp, **facts}).encode())
     except OSError as error:
@@ -167,7 +168,8 @@ def opened(name: str, target: Path) -> Dataset:
         raise DataError(f"{target} cannot be read ({error}): remove it and prepare the images again.") from error
     if facts is None or list(values.shape) != facts["shape"]:
         raise DataError(f"{target} does not fit its description: remove both and prepare the images again.")
-    return Dataset(name, values, labels, tuple(facts["classes"]), None, facts["content"], captions=captions)
+    more: Any = {"captions": captions, "passed_over": tuple(facts.get("passed_over", ()))}
+    return Dataset(name, values, labels, tuple(facts["classes"]), None, facts["content"], **more)
 
 
 def _captions(target: Path) -> Captions:

@@ -51,6 +51,10 @@ class Source(Protocol):
     def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
         """Every image as ``uint8`` (H, W, C), all of one shape."""
 
+    @property
+    def strays(self) -> dict[str, str]:
+        """What is passed over, to a sentence with the path and the reason."""
+
     def close(self) -> None:
         """Release what is held open."""
 
@@ -136,6 +140,11 @@ class Pictures:
         """One if every picture is grey, else three; stops reading at the first coloured one."""
         return 1 if all(self.head(name).mode in GREY for name in self.names) else 3
 
+    @property
+    def strays(self) -> dict[str, str]:
+        """What is passed over, to the reason."""
+        return self.files.strays
+
     def close(self) -> None:
         """Release the files."""
         self.files.close()
@@ -164,6 +173,7 @@ class Arrays:
     ) -> None:
         self.title, self.stamp, self.read, self.classes, self.border = title, stamp, read, classes, border
         self.captions = captions
+        self.strays: dict[str, str] = {}
 
     @cached_property
     def content(self) -> tuple[np.ndarray, np.ndarray | None]:
