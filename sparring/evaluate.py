@@ -32,7 +32,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
-from sparring.evidence import Case, Metric, Need, Seen
+from sparring.evidence import Case, Metric, Need, Seen, require_several
 from sparring.game import Game, Labels, Samples
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import save_grid
@@ -42,7 +42,7 @@ from sparring.scores import METRICS, metrics_named, suited
 if TYPE_CHECKING:
     from sparring.run import Run
 
-__all__ = ["METRICS", "Evaluation", "evaluate", "evaluate_run", "metrics_named", "read", "suited"]
+__all__ = ["METRICS", "Evaluation", "evaluate", "evaluate_run", "kept", "metrics_named", "read", "suited"]
 
 POINTS = 2_500  # the published protocol
 IMAGES = 2_000  # at most; half of the data where there are fewer
@@ -143,7 +143,11 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
         run: The run.
         settings: Those of `evaluate`.
     """
-    result = evaluate(run.sampler, run.training, held_out=run.held_out, **settings)
+    return kept(run, evaluate(run.sampler, run.training, held_out=run.held_out, **settings))
+
+
+def kept(run: Run, result: Evaluation) -> Evaluation:
+    """Writes ``evaluation.json`` and the pictures of an evaluation into a run's folder, and returns it."""
     record = {"step": run.step, "images": run.images, "seconds": result.seconds, **result.as_json()}
     with written(run.folder / "evaluation.json") as file:
         file.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode())
@@ -172,6 +176,7 @@ def _plain(score: Score) -> dict[str, Any]:
 
 def _count(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> int:
     """Returns how many samples are judged, against as many real ones and as many others."""
+    require_several(dataset)
     most = len(dataset) // 2 if held_out is None else min(len(held_out), len(dataset))
     count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), most)
     if count < 10:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
+from sparring.errors import DataError
 from sparring.game import Samples
 from sparring.metrics import Better, Extracts
 
@@ -94,3 +95,13 @@ class Metric:
         if self.official and getattr(extractor, "reference", False):
             return dict(zip(self.official, self.scores.values(), strict=True))
         return self.scores
+
+
+def require_several(dataset: Dataset) -> None:
+    """Refuses data of one image, whose distribution is a matter of its patches.
+
+    Raises:
+        DataError: The message says who judges it.
+    """
+    if len(dataset) == 1:
+        raise DataError(f"{dataset.name} is one image: judge what was learned from it with `sparring singan judge`.")

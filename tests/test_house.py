@@ -39,6 +39,7 @@ FLOORS = [
         "selection",
         "canvas",
         "one_image",
+        "likeness",
         "evaluate",
         "curves",
         "report",

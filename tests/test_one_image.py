@@ -10,12 +10,13 @@ from PIL import Image
 from test_singan import X, small, trained
 
 from runs import PHOTO, play, start
-from sparring import canvas, one_image
+from sparring import canvas, likeness, one_image
 from sparring.cli import main
 from sparring.data import load
 from sparring.errors import DataError, GameError, RunError
-from sparring.game import evaluation
+from sparring.game import evaluation as resting
 from sparring.layers.bicubic import resized
+from sparring.report import evaluation
 from sparring.run import Run
 from sparring.sampling import samples
 
@@ -119,7 +120,7 @@ def test_samples_of_any_size(game, size):
 
 
 def test_the_layout_below_a_scale_is_the_photographs(game):
-    with evaluation(game):
+    with resting(game):
         layout = [game.reconstructed(k) for k in range(3)]
     spread = []
     for begin in range(3):
@@ -127,7 +128,7 @@ def test_the_layout_below_a_scale_is_the_photographs(game):
         kept = layout[begin - 1] if begin else None
         spread.append(drawn.std(0).mean().item())
         if begin:
-            with evaluation(game):
+            with resting(game):
                 expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in range(begin, 3)], kept, begin)
             assert (drawn.mean(0) - expected).abs().mean() < 0.1
     assert spread[0] > spread[1] > spread[2] > 0
@@ -237,7 +238,7 @@ def test_a_drawing_enters_where_told():
     drawing = -X
     for scale in (1, 2):
         game.amplitudes.zero_()
-        with evaluation(game):
+        with resting(game):
             coarse = resized(drawing, game.sizes[scale - 1])
             expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in range(scale, 3)], coarse, scale)
         made = one_image.painted(game, drawing, scale=scale)
@@ -266,7 +267,7 @@ def test_pictures_and_masks_that_do_not_fit_are_refused(game, image, mask, scale
 def test_a_film_begins_at_the_photograph_and_wanders_as_published():
     game = trained(6).eval()
     frames = list(one_image.animated(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))
-    with evaluation(game):
+    with resting(game):
         assert torch.allclose(frames[0], game.reconstructed(2).clamp(-1, 1), atol=1e-6)
     seen = []
     game.G[1].register_forward_pre_hook(lambda _, given: seen.append(given[0] / game.amplitudes[1]))
@@ -360,6 +361,33 @@ def test_mistakes_are_told_in_one_sentence(trained_run, tmp_path, capsys, words,
     told = capsys.readouterr().err
     assert sentence in told
     assert told.count("\n") == 1
+
+
+def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, capsys):
+    assert main(["singan", "judge", str(trained_run), "--samples", "4", "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    found = evaluation(trained_run)
+    assert [score.name for score in found.scores][:2] == ["distance, from scale 0", "variety, from scale 0"]
+    assert len(found.scores) == 6
+    assert set(found.references) == {"noise", "pixels shuffled"}
+    assert "64 random filters of 7 x 7 pixels" in told
+    distances = [score.value for score in found.scores[::2]]
+    varieties = [score.value for score in found.scores[1::2]]
+    assert varieties == sorted(varieties, reverse=True)
+    assert found.scores[0].interval[0] < distances[0] < found.scores[0].interval[1]
+    assert main(["evaluate", str(trained_run), "--device", "cpu"]) == 2
+    assert "judge what was learned from it with `sparring singan judge`" in capsys.readouterr().err
+    assert main(["singan", "judge", str(trained_run), "--samples", "1", "--device", "cpu"]) == 2
+    assert main(["report", str(trained_run), "--device", "cpu"]) == 0
+
+
+def test_copies_have_no_distance_and_no_variety(trained_run, monkeypatch):
+    run = Run.open(trained_run, device="cpu")
+    copies = torch.cat([run.game.image] * 3)
+    monkeypatch.setattr("sparring.one_image.samples", lambda *_, **__: copies)
+    found = likeness.judged(run, samples=3)
+    assert [score.value for score in found.scores] == pytest.approx([0.0] * 6, abs=1e-9)
+    assert min(column[0].value for column in found.references.values()) > 0.5
 
 
 def test_another_run_says_what_to_train(tmp_path, capsys):

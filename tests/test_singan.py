@@ -315,8 +315,14 @@ def test_reconstruction_and_critic_pull_towards_the_photograph(bright):
         pass
     assert game.D[0].w * bright > 0
     assert game.G[0].b * bright > 0
-    move = [move for move in stubs((0.0,), reconstruction=0.0).round(photographs(x), 0) if move.player == "G0"][-1]
-    assert move.terms["reconstruction"].item() == 0
+
+
+@pytest.mark.parametrize("slope", [2.0, -2.0])
+def test_a_generator_climbs_its_critic(slope):
+    game = stubs((0.0,), slope=slope)
+    move = list(game.round(photographs(torch.zeros(1, 1, 16, 16)), 0))[-1]
+    (gradient,) = torch.autograd.grad(move.terms["adversarial"], game.G[0].b)
+    assert gradient.item() == pytest.approx(-slope)
 
 
 def test_without_the_reconstruction_term_nothing_gives_the_photograph_back():

@@ -26,6 +26,7 @@ COMMANDS = {
     "singan harmonize": ("one_image:harmonize", "blend what was pasted into the photograph"),
     "singan edit": ("one_image:edit", "make a rough edit of the photograph look real"),
     "singan paint": ("one_image:paint", "make a rough drawing look like the photograph"),
+    "singan judge": ("one_image:judge", "say how like the photograph samples are, and how varied"),
     "singan animate": ("one_image:animate", "film the photograph moving"),
     "sample": ("commands:sample", "draw samples by their seeds"),
     "interpolate": ("commands:interpolate", "film a walk from seed to seed, class to class, or image to image"),

@@ -193,6 +193,34 @@ def animate(
     say(f"The film is in {pictures.save_animation(made, out, rate=rate)}.")
 
 
+def judge(
+    run: RunFolder,
+    samples: int = 16,
+    inception: bool = False,
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Says how like the photograph samples are, and how unlike each other; writes evaluation.json into the run.
+
+    Args:
+        run: The run's folder.
+        samples: How many from each scale.
+        inception: Let the Inception of the FID judge (downloads its weights once), not random filters.
+        seed: Of the first sample.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring import evaluate, likeness
+    from sparring.cli.commands import show_evaluation
+    from sparring.run import Run
+
+    opened = Run.open(run, device=device, checkpoint=checkpoint)
+    seer = likeness.by_inception(str(opened.game.device)) if inception else None
+    show_evaluation(evaluate.kept(opened, likeness.judged(opened, seer, samples=samples, seed=seed)))
+    say(f"The scores are in {run / 'evaluation.json'}.")
+
+
 def _loaded(run: Path, checkpoint: str, device: str) -> Game:
     from sparring.one_image import learned
     from sparring.state import load
