@@ -184,11 +184,10 @@ def animated(
     for frame in range(frames):
         with evaluation(game), seeded(mix(seed, 11, frame)):
             made = one.grown(now, layout, start)
-            drift = [
-                inertia * (a - b) + (1 - inertia) * one.z(k, 1) for k, a, b in zip(scales, now, before, strict=True)
-            ]
-        steps = zip(scales, now, drift, strict=True)
-        now, before = [pull * one.fixed(k) + (1 - pull) * (z + more) for k, z, more in steps], now
+            blows = [(1 - inertia) * one.z(k, 1) for k in scales]
+        ways = zip(scales, now, before, blows, strict=True)
+        on = [pull * one.fixed(k) + (1 - pull) * (z + inertia * (z - y) + u) for k, z, y, u in ways]
+        now, before = on, now
         assert made is not None
         yield made.clamp(-1, 1)
 

@@ -35,7 +35,7 @@ MUTANTS = [
     ("one_image.py", "math.log(factor) / _growth(one)", "factor / _growth(one)", USES),
     ("one_image.py", "(1 - edge) * _fitting", "edge * _fitting", USES),
     ("one_image.py", "one.sizes[scale - 1]", "one.sizes[scale]", USES),
-    ("one_image.py", "[inertia * (a - b)", "[inertia * (b - a)", USES),
-    ("one_image.py", "pull * one.fixed(k) + (1 - pull) * (z + move + u)", "(1 - pull) * (z + u)", USES),
+    ("one_image.py", "inertia * (z - y)", "inertia * (y - z)", USES),
+    ("one_image.py", "pull * one.fixed(k) + (1 - pull) * (z", "(1 - pull) * (z", USES),
     ("canvas.py", "<= reach**2", "<= reach**3", USES),
 ]

@@ -131,6 +131,8 @@ def test_resizing_is_exact_smooth_and_kept_in_range():
         assert made.abs().max() <= 1
         expected = (torch.arange(size[1]) + 0.5) / size[1] * (60 / 59) * 2 - 1 - 1 / 59
         assert (made[0, 0, 5, 3:-3] - expected[3:-3]).abs().max() < 0.02
+    board = ((torch.arange(40)[:, None] + torch.arange(60)) % 2 * 2.0 - 1)[None, None]
+    assert resized(board, (13, 20))[..., 2:-2, 2:-2].abs().max() < 0.2, "what is too fine for the size is averaged"
     x = (ramp / 2).clone().requires_grad_()
     (slope,) = torch.autograd.grad(resized(x, (20, 30)).sum(), x)
     assert slope.sum().item() == pytest.approx(600, rel=1e-4), "every pixel of the result weighs 1"
