@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -59,7 +60,8 @@ class Watch:
     def __init__(self, game: nn.Module, undo: Undo | None = None) -> None:
         named = {_short(name): tensor for name, tensor in [*game.named_parameters(), *game.named_buffers()]}
         self._names = {id(tensor): name for name, tensor in named.items()}
-        self._game, self._undo = game, undo
+        self._holders = list(_holders(game))
+        self._undo = undo
         self._trail: list[Looked] = []
         self._mark = 0
         self._sound: Tensor | None = None
@@ -91,9 +93,14 @@ class Watch:
         self._look(tuple(names), [gradient for _, gradient in held])
 
     def weights(self) -> None:
-        """Looks at every parameter and buffer of the game, as they are at the end of a step."""
-        state = [(name, tensor) for name, tensor in self._game.state_dict(keep_vars=True).items() if _real(tensor)]
-        self._look(tuple(_short(name) for name, _ in state), [tensor.detach() for _, tensor in state])
+        """Looks at every parameter and persistent buffer of the game, as they are at the end of a step."""
+        held = [
+            (prefix + name, tensor)
+            for prefix, tensors, left_out in self._holders
+            for name, tensor in tensors.items()
+            if tensor is not None and name not in left_out and _real(tensor)
+        ]
+        self._look(tuple(name for name, _ in held), [tensor.detach() for _, tensor in held])
 
     @contextmanager
     def stepping(self, movers: list[Optimizer]) -> Iterator[None]:
@@ -198,6 +205,15 @@ def require_finite(step: int, state: Mapping[str, Tensor]) -> None:
     real = {_short(name): tensor for name, tensor in state.items() if _real(tensor)}
     if real:
         Looked(tuple(real), totals([tensor.detach() for tensor in real.values()]).cpu()).require_finite(step)
+
+
+def _holders(game: nn.Module) -> Iterator[tuple[str, dict[str, Any], set[str]]]:
+    """Yields prefix, tensors and names to leave out of each module; by reference, for a buffer may be replaced."""
+    for name, module in game.named_modules():
+        prefix = _short(f"{name}." if name else "")
+        for tensors, left_out in ((module._parameters, set()), (module._buffers, module._non_persistent_buffers_set)):
+            if tensors:
+                yield prefix, tensors, left_out
 
 
 def _memory(movers: list[Optimizer]) -> Iterator[Tensor]:
