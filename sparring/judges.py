@@ -6,6 +6,7 @@ from torch import nn
 
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
+from sparring.evidence import require_several
 from sparring.imports import imported
 from sparring.metrics import Extracts, ModuleExtractor, extractor_for, inception
 
@@ -25,6 +26,7 @@ def extractor_named(name: str, dataset: Dataset, device: str = "cpu") -> Extract
         DataError: If there is no such extractor, its weights cannot be had, or it does not suit the data.
         GameError: If it cannot be imported.
     """
+    require_several(dataset)
     if name == "classifier":
         return extractor_for(dataset, device=device)
     if name == "inception":

@@ -188,13 +188,11 @@ def evaluate(
     """
     from sparring import evaluate as judge
     from sparring.cli.screen import bar
-    from sparring.evidence import require_several
     from sparring.judges import extractor_named
     from sparring.run import Run
 
     chosen = judge.metrics_named([name.strip() for name in metrics.split(",")]) if metrics else None
     opened = Run.open(run, device=device, checkpoint=checkpoint)
-    require_several(opened.dataset)
     images = len(opened.dataset.shape) == 3
     seer = extractor_named(extractor, opened.training, str(opened.game.device)) if images else None
     with bar("looking at samples") as progress:
