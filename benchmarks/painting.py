@@ -105,13 +105,16 @@ TINY = {"networks": {"style_norm": False, "latent": 16, "width": 12, "hidden": 3
 STREETS = {"networks": {"norm": "instance", "style_norm": False, "latent": 16, "width": 10, "hidden": 16, "gain": 1.0}}
 SMALL = {"width": 16}
 CELLS = [
-    *(Cell("digits", "gaugan", "gaugan", 420, seed, arguments=TINY) for seed in (0, 1)),
-    Cell("digits", "no-style", "gaugan", 420, arguments={**TINY, "style": False}),
+    Cell("digits", "gaugan", "gaugan", 420, 0, arguments=TINY),
+    Cell("pairs", "pix2pix", "pix2pix", 1200, 0, arguments=SMALL),
     Cell("digits", "no-map", "benchmarks.painting:blind", 420, arguments=TINY),
-    *(Cell("pairs", "pix2pix", "pix2pix", 1200, seed, arguments=SMALL) for seed in (0, 1)),
     Cell("pairs", "shuffled", "pix2pix", 1200, arguments=SMALL, data="shuffled"),
-    *(Cell("camvid", "gaugan", "gaugan", 400, seed, 8, STREETS) for seed in (0, 1)),
+    Cell("digits", "no-style", "gaugan", 420, arguments={**TINY, "style": False}),
+    Cell("camvid", "gaugan", "gaugan", 400, 0, 8, STREETS),
+    Cell("digits", "gaugan", "gaugan", 420, 1, arguments=TINY),
+    Cell("pairs", "pix2pix", "pix2pix", 1200, 1, arguments=SMALL),
     Cell("camvid", "no-map", "benchmarks.painting:blind", 400, 0, 8, STREETS),
+    Cell("camvid", "gaugan", "gaugan", 400, 1, 8, STREETS),
 ]
 
 
