@@ -24,6 +24,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -316,6 +317,26 @@ def learned(cell: dict[str, Any]) -> bool:
     return layout and now["statistics nearer"] > 0.75 and now["brightness follows"] > 0.5
 
 
+class Spent:
+    """Seconds of the processor that a training has cost, over all its stops.
+
+    Args:
+        path: Where they are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.begun = path, time.process_time()
+        self.before = float(path.read_text()) if path.exists() else 0.0
+
+    def seconds(self) -> float:
+        """All of them."""
+        return self.before + time.process_time() - self.begun
+
+    def close(self) -> None:
+        """Keeps them."""
+        self.path.write_text(f"{self.seconds():.1f}")
+
+
 def place(cell: Cell) -> str:
     """Where the data of a cell are; they are made where they are missing."""
     if cell.suite == "camvid":
@@ -332,14 +353,15 @@ def play(cell: Cell) -> dict[str, Any]:
     folder, size = RUNS / cell.name, 64 if cell.suite == "camvid" else 32
     chosen: Any = {"arguments": cell.arguments, "batch": cell.batch, "seed": cell.seed, "average": 0.99}
     run = Run.create(folder, cell.recipe, data=place(cell), size=size, device="cpu", **chosen)
-    begun = time.process_time()
-    for report in run.fit(cell.steps):
-        if report.step % 100 == 0:
-            print(f"{cell.name}: step {report.step}, {time.process_time() - begun:.0f} s", flush=True)
+    spent = Spent(folder / "seconds.txt")
+    with closing(spent):
+        for report in run.fit(cell.steps):
+            if report.step % 100 == 0:
+                print(f"{cell.name}: step {report.step}, {spent.seconds():.0f} s", flush=True)
     judge = JUDGE[cell.suite]
     result = {
         **asdict(cell),
-        "seconds": round(time.process_time() - begun),
+        "seconds": round(spent.seconds()),
         "averaged": rounded(judge(run.sampler, run)),
         "latest": rounded(judge(run.game, run)),
         "untrained": rounded(judge(untrained(run.record, run.game.device)[0].eval(), run)),

@@ -36,7 +36,7 @@ __all__ = [
     "translating",
 ]
 
-ABLE = ("cyclegan", "ganilla", "nicegan")  # the recipes whose games translate both ways
+ABLE = ("cyclegan", "ganilla", "nicegan", "pix2pix")  # the recipes whose games translate, the last one way
 TILE, OVERLAP = 512, 64
 BATCH = 8
 OTHER = {"A": "B", "B": "A"}

@@ -3,12 +3,15 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from runs import difference
+from runs import PAIRED, difference, play, start
 from sparring.check import check_game
+from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.game import Encodes, Samples, Translates, adam
 from sparring.games.painting import Paints
@@ -17,6 +20,8 @@ from sparring.networks.beside import Beside
 from sparring.objectives import LeastSquares
 from sparring.recipes.painting import pix2pix
 from sparring.trainer import owned, train, update
+from sparring.translated import translate_files
+from sparring.translating import there_and_back, translate
 from sparring.wrappers.noise import InstanceNoise
 
 SHAPE, OTHER = (1, 16, 16), (3, 16, 16)
@@ -176,6 +181,22 @@ def test_what_are_no_pairs_of_pictures_is_refused_in_a_sentence():
     for batch in ((torch.zeros(2, *SHAPE),), (torch.zeros(2, *SHAPE), torch.zeros(2, 16, 16, dtype=torch.long))):
         with pytest.raises(GameError, match="its data has none"):
             next(small().round(iter([batch]), 0))
+
+
+def test_a_run_of_pairs_shows_its_partners_and_translates_files_of_any_size(tmp_path):
+    run = play(start(tmp_path / "run", "pix2pix", PAIRED), 1)
+    assert sorted(path.name for path in (tmp_path / "run/samples").iterdir()) == ["000000.png", "000001.png"]
+    rows = there_and_back(run.sampler, run.dataset)
+    x, b = run.dataset.rows(np.arange(5))[0], run.dataset.second.rows(np.arange(5))
+    torch.testing.assert_close(rows[:, 0], scaled(x))
+    torch.testing.assert_close(rows[:, 2], scaled(b))
+    torch.testing.assert_close(rows[:, 1], translate(run.sampler, scaled(x), "B"))
+    Image.fromarray(np.zeros((21, 35, 3), np.uint8)).save(tmp_path / "some.png")
+    (made,) = translate_files(tmp_path / "run", [tmp_path / "some.png"], "B", tmp_path / "out", device="cpu")
+    with Image.open(made) as image:
+        assert image.size == (35, 21)
+    with pytest.raises(GameError, match="translates to B only"):
+        list(translate_files(tmp_path / "run", [tmp_path / "some.png"], "A", tmp_path / "out", device="cpu"))
 
 
 # --- learning
