@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_refused():
             yield
 
     x = torch.zeros(1, 3, 8, 8)
-    with pytest.raises(GameError, match="Mute cannot translate: train cyclegan, ganilla or nicegan"):
+    with pytest.raises(GameError, match="Mute cannot translate: train cyclegan, ganilla, nicegan or pix2pix"):
         translate(Mute(), x, "B")
     with pytest.raises(DataError, match="no domain 'D'"):
         translate(stubbed(), x, "D")
