@@ -291,4 +291,6 @@ def _fakes(game: Game, dataset: Dataset, count: int, seed: int) -> Iterator[tupl
             raise GameError(
                 f"The game makes samples {tuple(fakes.shape[1:])}, {dataset.name} holds {dataset.shape}: match --size."
             )
+        if len(dataset.shape) == 3:
+            fakes = fakes.clamp(-1, 1)  # as they are drawn and saved: not every generator ends in a tanh
         yield fakes, game.labels(rows) if isinstance(game, Labels) else None

@@ -18,6 +18,7 @@ MUTANTS = [
     ("evaluate.py", "replace(case, fake=seen, sampler=None,", "replace(case, sampler=None,", SCORES),
     ("evaluate.py", "/ (count - 1)).clamp(min=0).sqrt()", "/ (count - 1)).clamp(min=0)", EVALUATE),
     ("evaluate.py", "self.done += len(rows)", "self.done += 1", SCORES),
+    ("evaluate.py", "fakes = fakes.clamp(-1, 1)", "fakes = fakes.clamp(-9, 9)", EVALUATE),
     ("evaluate.py", "for rows in noise.split(AT_ONCE):", "for rows in noise.split(len(noise)):", SCORES),
     (
         "scores.py",

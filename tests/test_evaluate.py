@@ -104,6 +104,22 @@ def test_images_are_judged_in_features_against_the_same_half():
     assert [score.name for score in found.scores] == ["Fréchet distance", "kernel distance", "precision", "recall"]
 
 
+def test_images_are_judged_within_the_range_in_which_they_are_saved():
+    """A generator without a tanh may pass white and black; no file ever shows by how much."""
+    squares, bright = images(level=250), images(level=200).values.astype(np.float32)
+    far = torch.from_numpy(bright / 127.5 - 1).movedim(3, 1) * 1.8
+    assert far.max() > 1.2
+    one, other = (
+        evaluate.evaluate(Fixed(x), squares, extractor=pixels, references=False) for x in (far, far.clamp(-1, 1))
+    )
+    assert values(one.scores) == values(other.scores)
+
+
+def test_points_may_lie_anywhere(ring):
+    far = 3 * torch.from_numpy(ring.values)
+    assert values(evaluate.evaluate(Fixed(far), ring, references=False).scores)["high quality"] == 0
+
+
 def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
     found = evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), extractor=pixels, samples=100)
     for scores in found.references.values():
