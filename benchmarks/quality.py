@@ -32,7 +32,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
 
@@ -40,7 +42,7 @@ import sparring
 from benchmarks.cells import SUITES, Cell
 from sparring import journal
 from sparring.evaluate import evaluate
-from sparring.pictures import save_grid
+from sparring.pictures import GAP, save_grid
 from sparring.run import Run
 from sparring.sampling import samples
 from sparring.state import load, untrained
@@ -141,14 +143,30 @@ def table(cells: list[dict[str, Any]]) -> None:
 
 
 def rows(suite: str, path: Path, columns: int = 16) -> None:
-    """Draws one row of samples for each system of a suite, in the order of the record: its first run that is here."""
+    """Draws one row of samples for each system of a suite, in the order of the record: its first run that is here.
+
+    A system without a run here keeps the row that it has in the picture.
+    """
     here: dict[str, Path] = {}
     for cell in SUITES[suite]:
         if not cell.twin and (RUNS / cell.name / "cell.json").exists():
             here.setdefault(cell.recipe, RUNS / cell.name)
-    folders = [here[name] for name in dict.fromkeys(cell.recipe for cell in SUITES[suite]) if name in here]
-    drawn = [samples(load(folder, device="cpu"), range(columns)) for folder in folders]
+    kept, drawn = tiles(path), []
+    for place, name in enumerate(dict.fromkeys(cell.recipe for cell in SUITES[suite])):
+        if name in here:
+            drawn.append(samples(load(here[name], device="cpu"), range(columns)))
+        elif place < len(kept):
+            drawn.append(kept[place])
     print(f"The rows are in {save_grid(torch.cat(drawn), path, columns=columns, scale=1)}.")
+
+
+def tiles(path: Path, side: int = 32) -> torch.Tensor:
+    """Reads the images (rows, columns, C, side, side) of a picture that `rows` drew; none where there is no picture."""
+    if not path.exists():
+        return torch.empty(0)
+    sheet = torch.from_numpy(np.array(Image.open(path))) / 127.5 - 1
+    found = sheet.unfold(0, side, side + GAP).unfold(1, side, side + GAP)
+    return found if found.dim() == 5 else found.unsqueeze(2)
 
 
 def _plain(value: Any) -> Any:
