@@ -78,6 +78,7 @@ MUTANTS = [
     ("layers/modulated.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
     # the pyramid and the many generators
     ("games/lapgan.py", "return self.D[level](residual + coarse)", "return self.D[level](residual)", LAPGAN),
+    ("games/lapgan.py", "if turn >= self.turns[k]:", "if turn > self.turns[k]:", LAPGAN),
     ("games/lapgan.py", "self.score(k, fake, m)", "self.score(k, fake, c)", LAPGAN),
     ("layers/pyramid.py", "return F.avg_pool2d(x, 2)", "return x[:, :, ::2, ::2]", LAPGAN),
     ("games/madgan.py", "fool=fool.shape[0] * real(", "fool=-fool.shape[0] * real(", MADGAN),

@@ -9,7 +9,7 @@ from torch import nn
 
 from sparring.arguments import settings
 from sparring.check import check_game
-from sparring.errors import DataError
+from sparring.errors import DataError, GameError
 from sparring.game import evaluation
 from sparring.games.lapgan import LAPGAN
 from sparring.layers.pyramid import bands, down, rebuild, up
@@ -133,13 +133,13 @@ class Slope(nn.Module):
         return (self.w * x).sum((1, 2, 3))
 
 
-def stubs(value=0.0, slope=0.0):
+def stubs(value=0.0, slope=0.0, turns=None):
     def learn(network):
         return torch.optim.SGD(network.parameters(), lr=0.1)
 
     sides = (8, 16, 32)
     networks = [Shift(side, value) for side in sides], [Slope(side, slope) for side in sides]
-    return LAPGAN(*networks, NonSaturating(), bands=bands, up=up, critic=learn, generator=learn)
+    return LAPGAN(*networks, NonSaturating(), bands=bands, up=up, critic=learn, generator=learn, turns=turns)
 
 
 def test_every_level_keeps_the_rules():
@@ -173,6 +173,28 @@ def test_a_critic_sees_true_images_beside_fakes_that_continue_other_images():
         assert (judged - (drawn + 0.25)).abs().max() < 1e-6
         if k:
             assert (fake - 0.25 - bands(x, 3)[k][1]).abs().mean() > 0.1  # nothing of the real half
+
+
+def test_smaller_levels_may_play_more_often_each_time_on_new_images():
+    game = stubs(turns=(3, 2, 1))
+    moves = [move.player for move in game.round(batches(32), 0)]
+    assert moves == ["D0", "G0", "D1", "G1", "D2", "G2", "D0", "G0", "D1", "G1", "D0", "G0"]
+    images = [x for (x,) in islice(batches(32), 6)][::2]
+    for k, times in enumerate(game.turns):
+        reals = game.D[k].seen[::3]
+        assert len(reals) == times
+        for real, image in zip(reals, images, strict=False):
+            for _ in range(2 - k):
+                image = down(image)
+            assert (real - image).abs().max() < 1e-6
+    assert lapgan((1, 32, 32), width=4, units=8, repeats=4).turns == (16, 4, 1)
+    assert lapgan((1, 32, 32), width=4, units=8).turns == (1, 1, 1)
+
+
+@pytest.mark.parametrize("turns", [(1, 1), (1, 0, 1)])
+def test_every_level_has_its_turns(turns):
+    with pytest.raises(GameError, match="give each level one number, 1 or more"):
+        stubs(turns=turns)
 
 
 def test_the_score_is_that_of_the_sum():

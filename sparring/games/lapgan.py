@@ -7,7 +7,8 @@ c, m the coarse images of *true* images, drawn independently, every level k play
     D_k minimises  L_D(D_k(h_k + c_k), D_k(G_k(z_k, m_k) + m_k))         the real residual beside that of another image
     G_k minimises  L_G(D_k(G_k(z_k, m_k) + m_k))
 
-No gradient passes from level to level, so that their order in a round is free. Sampling climbs them:
+No gradient passes from level to level, so that their order in a round is free, and so is how often each plays in it.
+Sampling climbs them:
 
     I_0 = G_0(z_0),   I_k = up(I_{k−1}) + G_k(z_k, up(I_{k−1}))          z uniform on [−1, 1]
 
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import uniform
-from sparring.errors import DataError
+from sparring.errors import DataError, GameError
 from sparring.game import Data, Game, Move, Optimiser
 from sparring.objectives import Objective
 
@@ -41,6 +42,10 @@ class LAPGAN(Game):
         up: Doubles the sides of images, as `bands` does.
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
+        turns: How often each level plays in a round, in the same order; once each unless told.
+
+    Raises:
+        GameError: If there are not as many of them as levels, or one is below 1.
     """
 
     def __init__(
@@ -53,8 +58,12 @@ class LAPGAN(Game):
         up: Callable[[Tensor], Tensor],
         critic: Optimiser,
         generator: Optimiser,
+        turns: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        self.turns = tuple(turns or [1] * len(G))
+        if len(self.turns) != len(G) or min(self.turns) < 1:
+            raise GameError(f"{len(G)} levels cannot play {self.turns} times: give each level one number, 1 or more.")
         self.G, self.D, self.objective = nn.ModuleList(G), nn.ModuleList(D), objective
         self.bands, self.up = bands, up
         self._optimisers = {"D": critic, "G": generator}
@@ -73,14 +82,20 @@ class LAPGAN(Game):
         return tuple(f"D.{level}" for level in range(len(self.D)))
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays every level: D on one batch of images and on fakes that continue another, then G on new fakes."""
-        (x, *_), (other, *_) = next(data), next(data)
-        levels = zip(self.bands(x, len(self.G)), self.bands(other, len(self.G)), strict=True)
-        for k, ((h, c), (_, m)) in enumerate(levels):
-            with torch.no_grad():
-                fake = self.residual(k, m)
-            yield Move(f"D{k}", adversarial=self.objective.critic(self.score(k, h, c), self.score(k, fake, m)))
-            yield Move(f"G{k}", adversarial=self.objective.generator(self.score(k, self.residual(k, m), m)))
+        """Plays every level: D on one batch of images and on fakes that continue another, then G on new fakes.
+
+        Levels that have turns left play again, on new images.
+        """
+        for turn in range(max(self.turns)):
+            (x, *_), (other, *_) = next(data), next(data)
+            levels = zip(self.bands(x, len(self.G)), self.bands(other, len(self.G)), strict=True)
+            for k, ((h, c), (_, m)) in enumerate(levels):
+                if turn >= self.turns[k]:
+                    continue
+                with torch.no_grad():
+                    fake = self.residual(k, m)
+                yield Move(f"D{k}", adversarial=self.objective.critic(self.score(k, h, c), self.score(k, fake, m)))
+                yield Move(f"G{k}", adversarial=self.objective.generator(self.score(k, self.residual(k, m), m)))
 
     def score(self, level: int, residual: Tensor, coarse: Tensor) -> Tensor:
         """Returns the scores (N,) of a level's critic, which sees the two images (N, *shape) added."""

@@ -71,6 +71,7 @@ def lapgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
     descent: SGD | None = None,
+    repeats: int = 1,
 ) -> LAPGAN:
     """LAPGAN: draws 8 × 8 pixels, then doubles the sides, drawing the missing detail each time (Denton et al., 2015).
 
@@ -82,8 +83,11 @@ def lapgan(
         critic: How every level's critic learns.
         generator: How every level's generator learns.
         descent: How both learn instead: ``SGD()`` is the paper's way.
+        repeats: How many times as often a level plays in a round as the one above it, whose images have twice the
+            sides. Levels are trained independently, and all samples hang on the smallest: with 4 all levels cost alike.
 
     Raises:
+        GameError: If `repeats` is below 1.
         DataError: If there is no pyramid of this shape.
     """
     sides = [SMALLEST * 2**k for k in range(doublings(shape, "LAPGAN"))]
@@ -93,4 +97,5 @@ def lapgan(
     for network in (*G, *D):
         channels_last(network)
     learn = {"critic": descent or critic, "generator": descent or generator}
-    return LAPGAN(G, D, NonSaturating(), bands=bands, up=up, **learn)
+    turns = [repeats**k for k in reversed(range(len(G)))]
+    return LAPGAN(G, D, NonSaturating(), bands=bands, up=up, turns=turns, **learn)
