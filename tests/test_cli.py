@@ -310,3 +310,9 @@ def test_the_demo_leaves_everything_it_names(capsys, tmp_path, monkeypatch):
         assert film.n_frames == 3
     assert "image/gif" in (out / "report.html").read_text()
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("name", sparring.RECIPES)
+def test_the_flags_of_every_recipe_go_together_with_those_of_training(capsys, name):
+    assert main(["train", name, "--help"]) == 0
+    assert "--data" in capsys.readouterr().out

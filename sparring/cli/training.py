@@ -64,7 +64,7 @@ class Training:
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
-    margin: int = 0
+    margin: Annotated[int, arg(name="crop-margin")] = 0  # recipes have margins of their own
     bad_images: Literal["error", "skip"] = "error"
     hold_out: float = 0.0
     average: float = 0.999
