@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+import runs
 from runs import UNPAIRED, play, start
 from sparring import pictures, snapshots
 from sparring.cli import main
@@ -210,6 +211,20 @@ def test_strips_show_before_after_and_back(trained, photos, tmp_path):
     how = {"cycle": True, "heat": True, "device": "cpu"}
     list(translate_files(trained / "nicegan", [photos / "b.jpg"], "B", tmp_path / "nice", **how))
     assert sizes(tmp_path / "nice") == {"b.jpg": (33, 21), "strips/b.png": (3 * 33 + 4, 21), "heat/b.png": (68, 21)}
+
+
+def test_grey_becomes_colour_and_colour_grey(tmp_path):
+    for index in range(3):
+        picture(tmp_path / f"set/trainA/{index}.png", (32, 32), "L")
+        picture(tmp_path / f"set/trainB/{index}.png", (32, 32))
+    settings = {**UNPAIRED, "data": str(tmp_path / "set"), "arguments": {**runs.tiny("cyclegan"), "identity": 0.0}}
+    run = play(start(tmp_path / "run", "cyclegan", settings), 1)
+    assert pixels(run.folder / "samples/000001.png").ndim == 3
+    for to, source, shape in (("B", "A", (32, 32, 3)), ("A", "B", (32, 32))):
+        place = tmp_path / f"set/train{source}"
+        list(translate_files(run.folder, [place], to, tmp_path / to, cycle=True, device="cpu"))
+        assert pixels(tmp_path / to / "0.png").shape == shape
+        assert pixels(tmp_path / to / "strips/0.png").shape == (32, 3 * 32 + 4, 3)
 
 
 def test_mistakes_with_files_are_one_sentence(trained, photos, tmp_path):

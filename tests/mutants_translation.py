@@ -1,0 +1,102 @@
+"""The mutations of data in two domains and of translation, as in `mutants`: sabotages that their fact sheet names."""
+
+DATA, NETS = "tests/test_data_domains.py", "tests/test_translation_networks.py"
+GAMES, ROUTES, POOL = (f"tests/test_translation.py -k {part}" for part in ("hand", "gradients", "pool"))
+MOVES, SETTINGS, USE = (
+    "tests/test_translation.py -k encoders",
+    "tests/test_translation.py -k papers",
+    "tests/test_translating.py",
+)
+
+MUTANTS = [
+    # two domains as data
+    ("data/stream.py", "ORDER + SECOND", "ORDER", DATA),
+    ("data/stream.py", "shift = 0 if second.paired else SECOND", "shift = 0", DATA),
+    ("data/stream.py", "shift = 0 if second.paired else SECOND", "shift = SECOND", DATA),
+    ("data/stream.py", "if not second.paired:", "if second.paired:", DATA),
+    ("data/stream.py", "if self.mirror:", "if self.mirror and rows.dtype == torch.uint8:", DATA),
+    ("data/shuffle.py", "np.uint64(margin + 1)", "np.uint64(margin)", DATA),
+    ("data/domains.py", ".clamp_(max=len(self.regions))", "", DATA),
+    ("data/domains.py", "dataset=self.dataset.part(rows)", "dataset=self.dataset", DATA),
+    ("data/dataset.py", "else self.second\n        return replace", "else None\n        return replace", DATA),
+    ("data/dataset.py", "of_rest, of_part = self.second.divided(share)", "of_rest = of_part = self.second", DATA),
+    ("data/maps.py", "Image.Resampling.NEAREST", "Image.Resampling.LANCZOS", DATA),
+    ("data/maps.py", "np.where(known, order[place], MOST)", "order[place]", DATA),
+    ("data/couples.py", "return b, a, True", "return a, b, True", DATA),
+    ("data/couples.py", "second.paired, second.regions)", "second.regions)", DATA),
+    ("data/layouts.py", "(which * middle, 0", "(0, 0", DATA),
+    ("data/layouts.py", "tuple(there[stem] for stem in here)", "b.names", DATA),
+    # CycleGAN: weights, targets, the half, who is judged by whom
+    ("games/cyclegan.py", "fool_A=squared(self.D_A(fake_a), 1)", "fool_A=squared(self.D_A(fake_a), 0)", GAMES),
+    ("games/cyclegan.py", "fool_B=squared(self.D_B(fake_b), 1)", "fool_B=squared(self.D_A(fake_b), 1)", ROUTES),
+    ("games/cyclegan.py", "self.cycle[1] * apart", "self.cycle[0] * apart", GAMES.replace("hand", "cycle_are")),
+    ("games/cyclegan.py", "apart(self.G_BA(fake_b), a)", "apart(self.G_BA(fake_b.detach()), a)", ROUTES),
+    ("games/cyclegan.py", "self.identity * weight for weight", "weight for weight", GAMES),
+    ("games/cyclegan.py", "weights[1] * apart(self.G_AB(b), b)", "weights[1] * apart(self.G_AB(a), b)", GAMES),
+    ("games/cyclegan.py", "squared(self.D_A(old_a), 0)) / 2", "squared(self.D_A(old_a), 0))", GAMES),
+    ("games/cyclegan.py", "self.pool_A(fake_a), self.pool_B(fake_b)", "fake_a.detach(), fake_b.detach()", POOL),
+    ("games/cyclegan.py", 'self.G_AB(x) if to == "B"', 'self.G_AB(x) if to == "A"', USE),
+    # the pool
+    ("games/translation.py", "swaps = full & (chance[0] < 0.5)", "swaps = full & (chance[0] < 2)", POOL),
+    ("games/translation.py", "torch.where(swaps | ~full, new, old)", "new", POOL),
+    ("games/translation.py", "(chance[1] * self.size).long()", "torch.zeros_like(self.held)", POOL),
+    (
+        "games/translation.py",
+        'self.register_buffer("held", torch.zeros((), dtype=torch.int64))',
+        "self.held = torch.zeros((), dtype=torch.int64)",
+        POOL,
+    ),
+    # NICE-GAN: sums, weights, owners, routes
+    ("games/nicegan.py", "for scores in D(x)]).sum()", "for scores in D(x)]).mean()", GAMES),
+    ("games/nicegan.py", "self.judged(self.D_B, fake_b, 0)", "self.judged(self.D_B, fake_b, 1)", GAMES),
+    ("games/nicegan.py", "self.reconstruction * apart(self.G_BA(z_a), a)", "apart(self.G_BA(z_a), a)", GAMES),
+    (
+        "games/nicegan.py",
+        'z_a, z_b = self.encode(a, "A"), self.encode(b, "B")',
+        'z_a, z_b = self.encode(a, "B"), self.encode(b, "A")',
+        ROUTES,
+    ),
+    (
+        "games/nicegan.py",
+        "fake_a, fake_b = self.G_BA(z_b), self.G_AB(z_a)",
+        "fake_a, fake_b = self.G_BA(z_b.detach()), self.G_AB(z_a.detach())",
+        ROUTES,
+    ),
+    ("games/translation.py", '"G": (self.G_AB, self.G_BA)}', '"G": (self.G_AB, self.G_BA, self.D_A, self.D_B)}', MOVES),
+    # networks, settings, schedules
+    ("layers/instance.py", "first * by_instance + second * by_layer", "second * by_instance + first * by_layer", NETS),
+    ("layers/instance.py", "self.mix = AdaILN(channels, (1.0, 3.2))", "self.mix = AdaILN(channels)", NETS),
+    ("networks/nicegan.py", "self.strength * attention + h", "attention + h", NETS),
+    ("networks/nicegan.py", "nn.Parameter(torch.zeros(1))", "nn.Parameter(torch.ones(1))", NETS),
+    (
+        "networks/nicegan.py",
+        "spectral(nn.Conv2d(inputs, outputs, 4, stride, bias=bias))",
+        "nn.Conv2d(inputs, outputs, 4, stride, bias=bias)",
+        NETS,
+    ),
+    (
+        "networks/ganilla.py",
+        "torch.cat([self.body(x), self.shortcut(x)], 1)",
+        "torch.cat([self.body(x), 0 * self.shortcut(x)], 1)",
+        NETS,
+    ),
+    ("networks/ganilla.py", "+ seen.pop()\n", "+ 0 * seen.pop()\n", NETS),
+    ("networks/translation.py", "return x + self.body(x)", "return (x + self.body(x)).relu()", NETS),
+    ("networks/translation.py", "stride = 2 if depth < layers else 1", "stride = 2", NETS),
+    ("recipes/translation.py", "weight_decay=self.decay", "weight_decay=0.0", SETTINGS),
+    ("schedules.py", "1 - (step - begin) / steps", "1 - step / steps", "tests/test_translation.py -k rates"),
+    # images of any size
+    ("translating.py", "(made / weights)[:, :, :height, :width]", "made / weights", USE),
+    (
+        "translating.py",
+        "weights[top : top + tile, left : left + tile] += weight",
+        "weights[top : top + tile, left : left + tile] = weight",
+        USE,
+    ),
+    ("translating.py", "for k in range(count)]", "for k in range(count - 1)]", USE),
+    ("translating.py", "torch.minimum(places, side + 1 - places)", "places", USE),
+    ("translating.py", "translate(game, there, OTHER[to])", "translate(game, x, OTHER[to])", USE),
+    ("translating.py", "for peak in (3, 2, 1)", "for peak in (1, 2, 3)", USE),
+    ("translated.py", '"shape" if to == "B" else "other"', '"other" if to == "B" else "shape"', USE),
+    ("translated.py", "files.path.resolve() == out.resolve()", "False", USE),
+]
