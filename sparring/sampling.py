@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparring.chance import seeded
 from sparring.errors import DataError, GameError
-from sparring.game import Game, Samples, evaluation
+from sparring.game import Game, Samples, Translates, evaluation
 
 __all__ = ["generate", "latents", "parse_seeds", "path", "samples", "sampling", "slerp", "walk"]
 
@@ -119,6 +119,8 @@ def sampling(game: Game) -> Samples:
     Raises:
         GameError: If it cannot.
     """
+    if isinstance(game, Translates) and not isinstance(game, Samples):
+        raise GameError(f"{type(game.core).__name__} draws no samples, it translates images: see `sparring translate`.")
     if not isinstance(game, Samples):
         raise GameError(f"{type(game).__name__} cannot sample: give it the methods noise(n) and sample(n).")
     return game

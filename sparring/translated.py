@@ -17,7 +17,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import Attends
 from sparring.pictures import STILLS, opened, picture
 from sparring.state import load
-from sparring.translating import ABLE, OTHER, OVERLAP, TILE, beside, heatmap, translate
+from sparring.translating import ABLE, OTHER, TILE, beside, heatmap, translate
 
 __all__ = ["translate_files"]
 
@@ -34,7 +34,7 @@ def translate_files(
     cycle: bool = False,
     heat: bool = False,
     tile: int = TILE,
-    overlap: int = OVERLAP,
+    overlap: int | None = None,
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> Iterator[Path]:

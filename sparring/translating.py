@@ -54,7 +54,7 @@ def translating(game: Game) -> Translates:
     return game
 
 
-def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
+def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int | None = None) -> Tensor:
     """Returns images as another domain would show them.
 
     Args:
@@ -62,7 +62,7 @@ def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int 
         x: Images (N, C, H, W) in [−1, 1], of any size.
         to: The domain, A or B.
         tile: Sides of the largest image that goes through the networks at once.
-        overlap: Pixels that neighbouring tiles share.
+        overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
 
     Returns:
         Images (N, C', H, W), on the device of x.
@@ -73,6 +73,7 @@ def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int 
     """
     able, sizes = translating(game), Sizes.of(game)
     tile = sizes.tile(tile)
+    overlap = min(OVERLAP, tile // 4) if overlap is None else overlap
     if not 0 <= overlap <= tile // 2:
         raise DataError(f"Tiles of {tile} pixels cannot overlap by {overlap}: give at most half of a tile.")
     with evaluation(game):

@@ -125,6 +125,7 @@ def test_what_does_not_fit_is_refused():
         translate(Mute(), x, "B")
     with pytest.raises(DataError, match="no domain 'D'"):
         translate(stubbed(), x, "D")
+    assert translate(stubbed(), torch.zeros(1, 3, 50, 50), "B", tile=32).shape == (1, 3, 50, 50), "a quarter by default"
     with pytest.raises(DataError, match="cannot overlap by 20"):
         translate(stubbed(), x, "B", tile=32, overlap=20)
     with pytest.raises(GameError, match="has no attention to show: train nicegan"):

@@ -17,6 +17,7 @@ from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
 from sparring.games.translation import Pool
 from sparring.recipes.translation import cyclegan, ganilla, nicegan
+from sparring.sampling import latents
 from sparring.schedules import late
 from sparring.trainer import owned, train, update
 
@@ -320,6 +321,8 @@ def test_both_directions_are_translated_without_a_trace(name):
     assert all(torch.equal(value, before[key]) for key, value in game.state_dict().items())
     assert isinstance(game, Translates)
     assert not isinstance(game, Samples)
+    with pytest.raises(GameError, match="draws no samples, it translates images: see `sparring translate`"):
+        latents(game, [0])
     with pytest.raises(DataError, match="no domain 'C': give --to A or --to B"):
         game.translate(x, "C")
 

@@ -21,7 +21,7 @@ def translate(
     cycle: bool = False,
     heat: bool = False,
     tile: int = 512,
-    overlap: int = 64,
+    overlap: int | None = None,
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
@@ -36,7 +36,7 @@ def translate(
         cycle: Draw besides what comes back from there, into OUT/strips.
         heat: Draw where the critic of the images' own domain looks (nicegan), into OUT/heat.
         tile: Sides of the largest image that goes through the networks at once; larger ones go in tiles.
-        overlap: Pixels that neighbouring tiles share.
+        overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
