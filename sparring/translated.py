@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ def translate_files(
     """
     channels, target = _channels(Path(run), to), Path(out)
     game = load(run, device=device, checkpoint=checkpoint)
-    how = {"tile": tile, "overlap": overlap}
+    how: Any = {"tile": tile, "overlap": overlap}
     if heat and not isinstance(game, Attends):
         raise GameError(f"{type(game.core).__name__} has no attention to show: leave --heat out, or train nicegan.")
     for files, name in _pictures(sources, target):
