@@ -19,6 +19,7 @@ from sparring import evaluate, pictures
 from sparring.curves import save_losses
 from sparring.errors import RunError
 from sparring.game import Translates
+from sparring.games.one_image import OneImageGame
 from sparring.games.painting import Paints
 from sparring.metrics import Score
 from sparring.run import Run
@@ -214,6 +215,14 @@ def commands(run: Run) -> list[str]:
         ]
     elif isinstance(run.game, Translates):
         uses = [f"translate {where} photos/ --to {getattr(run.game, 'domain', 'B')} --strips --out translated"]
+    elif isinstance(run.game.core, OneImageGame):
+        uses = [
+            f"sample {where} --seeds 0-15 --out samples.png",
+            f"sample {where} --seeds 0 --size 400x150 --start-scale 1 --out wide.png",
+            f"singan super-resolve {where} --factor 2 --out larger.png",
+            f"singan animate {where} --out moving.gif",
+            f"singan judge {where}",
+        ]
     else:
         uses = [
             f"sample {where} --seeds 0-63 --out samples.png",

@@ -16,7 +16,7 @@ from sparring.data import load
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import evaluation as resting
 from sparring.layers.bicubic import resized
-from sparring.report import evaluation
+from sparring.report import commands, evaluation
 from sparring.run import Run
 from sparring.sampling import samples
 
@@ -309,6 +309,22 @@ def test_a_photograph_is_trained_on_to_the_end_of_its_scales(trained_run, capsys
     assert Run.open(trained_run, device="cpu").step == 3
     assert main(["resume", str(trained_run), "--device", "cpu"]) == 0
     assert "there already, at step 3" in capsys.readouterr().out
+
+
+def test_the_recipe_is_checked_on_a_photograph_through_all_its_scales(tmp_path, capsys):
+    path = saved(tmp_path / "photo.png", photo((40, 31)))
+    assert main(["check", "singan", "--data", str(path), "--batch", "1"]) == 0
+    assert "singan keeps the rules" in capsys.readouterr().out
+    assert main(["check", "singan"]) == 2
+    assert "ring is no image file" in capsys.readouterr().err
+
+
+def test_a_run_says_its_stages_and_what_to_type_next(trained_run, capsys):
+    words = ["singan", PHOTO["data"], "--out", str(trained_run), "--smallest", "11", "--rounds", "1", "--width", "4"]
+    assert main([*words, "--device", "cpu", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "stages: 3, from scale 1 of 3, 16 × 11 pixels to scale 3 of 3, 24 × 16 pixels; 3 steps in all" in told
+    assert any("singan judge" in line for line in commands(Run.open(trained_run, device="cpu")))
 
 
 def test_stages_are_shown_as_stages(tmp_path, capsys, monkeypatch):

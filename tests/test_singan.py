@@ -397,6 +397,16 @@ def test_a_run_goes_on_bit_for_bit_within_a_scale_and_across_its_border(tmp_path
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"batch": 2, "parts": 2}, {"mirror": True}])
+def test_every_way_to_train_goes_on_bit_for_bit(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr("sparring.snapshots.save_grid", lambda *_, **__: None)
+    straight = play(start(tmp_path / "straight", "singan", PHOTO, **settings), STEPS)
+    play(start(tmp_path / "stopped", "singan", PHOTO, **settings), 3)
+    resumed = play(start(tmp_path / "stopped", "singan", PHOTO, **settings), STEPS)
+    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert torch.equal(straight.game.image, X) or settings == {"mirror": True}
+
+
 def test_a_checkpoint_alone_is_enough_to_sample(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.snapshots.save_grid", lambda *_, **__: None)
     run = play(start(tmp_path / "run", "singan", PHOTO), STEPS)

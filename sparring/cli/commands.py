@@ -249,11 +249,12 @@ def check(
         batch: Rows of a batch.
         rounds: How many rounds are played, at least 2.
     """
+    from sparring.arguments import suited
     from sparring.check import check_game
     from sparring.data import Stream, load
     from sparring.record import game
 
-    dataset = load(data, size=size)
+    dataset = load(suited(recipe, data), size=size)
     built = game({"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0})
     say(check_game(built, Stream(dataset, batch), max(rounds, 2)))
     say(f"{recipe} keeps the rules.")

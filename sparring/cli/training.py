@@ -190,6 +190,9 @@ def describe(run: Run, folder: Path) -> None:
         say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
     held = f", {len(run.held_out):,} of them held out" if run.held_out else ""
     say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}{held}")
+    if stages := run.game.stages():
+        last = stages[-1]
+        say(f"stages: {len(stages)}, from {stages[0].name} to {last.name}; {last.end:,} steps in all")
     say(f"batch {record['batch']}, seed {record['seed']}, {record['precision']} on {device}")
     say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))
     pass_on(run)
