@@ -20,7 +20,7 @@ MUTANTS = [
     ("games/singan.py", "if n < self.begun:", "if False:", SINGAN),
     ("games/singan.py", "if _alike(networks[n - 1], networks[n]):", "if False:", SINGAN),
     ("games/singan.py", 'yield Move(f"G{n}"', 'yield Move(f"G{max(0, n - 1)}"', SINGAN),
-    ("games/singan.py", "step - self.scale_at(step) * self.rounds", "step", SINGAN),
+    ("games/singan.py", "step - self.scale_at(step) * self._rounds", "step", SINGAN),
     ("games/one_image.py", "if k else self.anchor", "if k else torch.randn_like(self.anchor)", SINGAN),
     ("games/one_image.py", "self.amplitudes[k] * z, y", "z, y", f"{SINGAN} {USES}"),
     ("games/one_image.py", "][: max(1, int(self.begun))]", "]", SINGAN),

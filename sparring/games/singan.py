@@ -72,7 +72,7 @@ class SinGAN(OneImageGame):
         **drawing: Any,
     ) -> None:
         super().__init__(G, shape, sizes, **drawing)
-        self.D, self.rounds = nn.ModuleList(D), rounds
+        self.D, self._rounds = nn.ModuleList(D), rounds
         self.reconstruction, self.penalty, self.spread = reconstruction, penalty, spread
         self.critic_steps, self.generator_steps = critic_steps, generator_steps
         self._optimisers = {"D": critic, "G": generator}
@@ -89,15 +89,15 @@ class SinGAN(OneImageGame):
     def stages(self) -> tuple[Stage, ...]:
         """One a scale."""
         names = [f"scale {k + 1} of {len(self.sizes)}, {w} × {h} pixels" for k, (h, w) in enumerate(self.sizes)]
-        return tuple(Stage(name, k * self.rounds, (k + 1) * self.rounds) for k, name in enumerate(names))
+        return tuple(Stage(name, k * self._rounds, (k + 1) * self._rounds) for k, name in enumerate(names))
 
     def pace(self, step: int) -> float:
         """Falls to a tenth for the last fifth of every scale's rounds."""
-        return LATE if step - self.scale_at(step) * self.rounds >= DROP * self.rounds else 1.0
+        return LATE if step - self.scale_at(step) * self._rounds >= DROP * self._rounds else 1.0
 
     def scale_at(self, step: int) -> int:
         """Returns which scale is trained at a step; the last one goes on for ever."""
-        return min(step // self.rounds, len(self.sizes) - 1)
+        return min(step // self._rounds, len(self.sizes) - 1)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, of the scale whose time it is."""

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Samples, Turn
 from sparring.games.mixture import choice, chosen, with_choice
+from sparring.stages import Stage
 from sparring.wrappers.wrapper import each
 
 
@@ -50,6 +51,10 @@ class Ensemble(Game):
         for k, game in self._games():
             for turn in game.round(data, step):
                 yield each(turn, lambda move, k=k: Move(f"{k}/{move.player}", **move.terms))  # type: ignore[misc]
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Returns those of the games, which are alike."""
+        return self._games()[0][1].stages()
 
     def pace(self, step: int) -> float:
         """Returns that of the members, which are alike."""
