@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from typing import Any
 import torch
 
 import runs
-from sparring import checkpoint, data, snapshots
+from sparring import checkpoint, data, parallel, snapshots
 from sparring import run as run_module
 from sparring.errors import RunError
 from sparring.run import Run
 from sparring.state import gathered
 
 STEPS, KILLS = 24, 3
+MLP = {**runs.POINTS, "arguments": {"networks": {"network": "mlp"}}}
 FAMILIES = {
     "gan": ("nsgan", runs.IMAGES),
     "wgan": ("wgan", runs.POINTS),
@@ -75,32 +77,42 @@ def codes(children: list[int]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def wait(log: Path, lines: int) -> None:
+def wait(log: Path, lines: int, steps: int = STEPS) -> None:
     """Waits until a training has written so many lines more than when it was last looked at, or has nothing to add."""
     already = log.read_bytes().count(b"\n") if log.exists() else 0
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         now = log.read_bytes().count(b"\n") if log.exists() else 0
-        if now >= min(already + lines, STEPS - 1):
+        if now >= min(already + lines, steps - 1):
             return
         time.sleep(0.002)
     raise TimeoutError(f"{log} does not grow")
 
 
-def torment(folder: Path, name: str, kind: dict[str, Any], processes: int, rng: random.Random) -> dict[str, Any]:
-    """Trains without and with deaths at random moments, and compares what comes out."""
-    assert codes(life(processes, train, folder / "straight", name, kind)) == [0] * processes
+def torment(
+    folder: Path,
+    name: str,
+    kind: dict[str, Any],
+    processes: int,
+    rng: random.Random,
+    *,
+    kills: int = KILLS,
+    steps: int = STEPS,
+    stride: int = 7,
+) -> dict[str, Any]:
+    """Trains without and with deaths at random moments, less than `stride` steps apart, and compares what comes out."""
+    assert codes(life(processes, train, folder / "straight", name, kind, steps)) == [0] * processes
     deaths, notes = [], []
-    for _ in range(KILLS):
-        children = life(processes, train, folder / "killed", name, kind)
-        wait(folder / "killed/log.jsonl", rng.randrange(7))
+    for _ in range(kills):
+        children = life(processes, train, folder / "killed", name, kind, steps)
+        wait(folder / "killed/log.jsonl", rng.randrange(stride), steps)
         time.sleep(rng.uniform(0, 0.02))
         for child in children:
             os.kill(child, signal.SIGKILL)
         if codes(children) != [0] * processes:
             deaths.append(sorted(path.name for path in (folder / "killed").glob("checkpoints/*")))
             notes += checkpoint.load_newest(folder / "killed")[1]
-    assert codes(life(processes, train, folder / "killed", name, kind)) == [0] * processes
+    assert codes(life(processes, train, folder / "killed", name, kind, steps)) == [0] * processes
     one, other = (Run.open(folder / which, device="cpu") for which in ("straight", "killed"))
     logs = [(folder / which / "log.jsonl").read_bytes() for which in ("straight", "killed")]
     return {
@@ -116,7 +128,7 @@ def torment(folder: Path, name: str, kind: dict[str, Any], processes: int, rng: 
 
 def widow(folder: Path) -> float:
     """Kills one of two processes, and returns how many seconds the other went on for."""
-    children = life(2, train, folder, "nsgan", {**runs.POINTS, "arguments": {"networks": {"network": "mlp"}}}, 10**6)
+    children = life(2, train, folder, "nsgan", MLP, 10**6)
     while not (folder / "checkpoints/000004").exists():
         time.sleep(0.01)
     os.kill(children[1], signal.SIGKILL)
@@ -133,15 +145,48 @@ def kill(folder: Path) -> None:
         results[family] = torment(folder / family, name, kind, 1, rng)
     results["two processes"] = torment(folder / "two", "wgan-gp", runs.POINTS, 2, rng)
     results["widow"] = widow(folder / "widow")
+    results["hang"] = hang(folder / "hang", 3)
     print(json.dumps(results))
 
 
-if __name__ == "__main__":
+def hang(folder: Path, patience: float) -> tuple[float, str]:
+    """Halts one of two processes, and returns after how many seconds the other went, and what it said."""
+    parallel.join.__defaults__ = parallel.joined.__defaults__ = (timedelta(seconds=patience),)
+    children = life(2, told, folder, "nsgan", MLP, 10**6)
+    while not (folder / "checkpoints/000004").exists():
+        time.sleep(0.01)
+    os.kill(children[1], signal.SIGSTOP)
+    began = time.perf_counter()
+    code = os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1])
+    took = time.perf_counter() - began
+    os.kill(children[1], signal.SIGKILL)
+    os.waitpid(children[1], 0)
+    assert code == 2, "the one that waited says in a sentence what happened"
+    step = checkpoint.load_newest(folder)[0]["step"]
+    assert codes(life(2, train, folder, "nsgan", MLP, step + 2)) == [0, 0], "the same command goes on"
+    return took, (folder / "told").read_text()
+
+
+def told(folder: Path, *given: Any) -> None:
+    """Trains, and writes down with what sentence it ended."""
+    try:
+        train(folder, *given)
+    except RunError as error:
+        (folder / "told").write_text(str(error))
+        raise
+
+
+def prepare(*kinds: dict[str, Any]) -> None:
+    """Loads data once, before any fork, and draws no pictures, which are slow."""
     torch.set_num_threads(1)
     run_module.load_data = cache(data.load)
     snapshots.save_grid = lambda *_, **__: None
-    for each in (runs.POINTS, runs.IMAGES, runs.UNPAIRED):
-        run_module.load_data(each["data"], size=each.get("size"), channels=None, root=None, margin=0)
+    for each in kinds:
+        run_module.load_data(each["data"], size=each.get("size"), channels=None, root=None, margin=0, skip_bad=False)
+
+
+if __name__ == "__main__":
+    prepare(runs.POINTS, runs.IMAGES, runs.UNPAIRED)
     action, target = sys.argv[1:]
     Path(target).mkdir(exist_ok=True)
     if action == "kill":
