@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{path} cannot be written, its folder is gone: put it back and run the same command again, "
+            "or start another run."
+        ) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(
@@ -68,6 +74,18 @@ def written(target: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         name.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Removes what dead processes left unfinished; only the process that holds the run's lock may call this.
+
+    Args:
+        folder: The run's.
+    """
+    with writing(folder):
+        for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+            if re.fullmatch(r"\..+\.[0-9a-f]{32}\.tmp", path.name):
+                path.unlink(missing_ok=True)
 
 
 def put(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,9 @@ class Journal:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file; what a full disk refused before is not tried again."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def read(path: str | Path) -> list[Line]:

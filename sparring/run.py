@@ -23,7 +23,7 @@ from sparring.arguments import suited
 from sparring.checkpoint import load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
-from sparring.durable import locked, writing, written
+from sparring.durable import locked, sweep, writing, written
 from sparring.game import Game
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
@@ -214,6 +214,7 @@ class Run:
             wish = stack.enter_context(wishes(patient=parallel.world() > 1))
             if parallel.rank() == 0:
                 stack.enter_context(locked(self.folder))
+                sweep(self.folder)
             yield from played(self, conduct, wish)
 
     def picture(self) -> None:

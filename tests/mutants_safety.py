@@ -1,6 +1,6 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES, DATA = "tests/test_remedies.py", "tests/test_hostile_data.py"
+REMEDIES, DATA, DISK = (f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk"))
 
 MUTANTS = [
     # what is not finite: found, named, taken back
@@ -42,4 +42,16 @@ MUTANTS = [
     ),
     ("data/labels.py", "not 0 <= table[name] < MOST", "table[name] < 0", DATA),
     ("data/captions.py", "AttributeError, RecursionError, csv.Error", "AttributeError, csv.Error", DATA),
+    # refusing disks
+    ("durable.py", "    if free < needed:", "    if False:", DISK),
+    ("durable.py", "    except FileNotFoundError as error:", "    except ZeroDivisionError as error:", DISK),
+    ("durable.py", "                path.unlink(missing_ok=True)\n", "                pass\n", DISK),
+    ("durable.py", "            if re.fullmatch(", "            if True or re.fullmatch(", DISK),
+    (
+        "journal.py",
+        "        with suppress(OSError):\n            self._file.close()",
+        "        self._file.close()",
+        DISK,
+    ),
+    ("checkpoint.py", "            shutil.rmtree(unfinished, ignore_errors=True)\n", "", DISK),
 ]
