@@ -18,6 +18,7 @@ from sparring.errors import RunError
 from sparring.evaluate import evaluate
 from sparring.journal import Journal, read
 from sparring.metrics import Better
+from sparring.sampling import sampling
 from sparring.scores import metrics_named
 
 if TYPE_CHECKING:
@@ -63,12 +64,14 @@ class Selection:
 
     Raises:
         RunError: If there is nothing fair to judge by.
+        GameError: If the game draws no samples.
         DataError: If there is no such metric.
     """
 
     def __init__(self, run: Run, judging: Judging, keep: Callable[[], None]) -> None:
         if run.held_out is None and run.dataset.mixture is None:
             raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
+        sampling(run.game)  # what draws nothing is refused before it is trained
         self.run, self.judging, self.keep = run, judging, keep
         name = judging.metric or ("frechet" if len(run.dataset.shape) == 3 else "sliced")
         self.metric = metrics_named([name])

@@ -20,6 +20,7 @@ from sparring.game import Game
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.translation import Pool
 from sparring.recipes.translation import cyclegan, ganilla, nicegan
+from sparring.selection import Judging
 from sparring.state import load as loaded
 from sparring.translated import translate_files
 from sparring.translating import Sizes, heatmap, there_and_back, translate
@@ -275,6 +276,13 @@ def test_the_pictures_of_a_training_show_translations_there_and_back(tmp_path, m
     torch.testing.assert_close(rows[:, 2], translate(run.sampler, rows[:, 1], "A"))
     torch.testing.assert_close(rows[:, 5], translate(run.sampler, rows[:, 4], "B"))
     assert drawn["reals.png"][0].shape[1:] == (3, 32, 32)
+
+
+def test_a_training_that_draws_no_samples_is_not_judged_by_them(tmp_path):
+    run = start(tmp_path / "run", "cyclegan", UNPAIRED, hold_out=0.4)
+    with pytest.raises(GameError, match="draws no samples"):
+        play(run, 2, judging=Judging(1.0))
+    assert run.step == 0
 
 
 def test_a_game_of_one_direction_shows_the_truth_instead(monkeypatch):
