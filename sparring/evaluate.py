@@ -33,7 +33,7 @@ from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.evidence import Case, Metric, Need, Seen, require_several
-from sparring.game import Game, Labels, Samples
+from sparring.game import Game, Labels, Samples, Translates
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import save_grid
 from sparring.sampling import generate, sampling
@@ -137,12 +137,16 @@ def evaluate(
 
 
 def evaluate_run(run: Run, **settings: Any) -> Evaluation:
-    """Judges a run's sampler on the run's own data; writes ``evaluation.json`` and pictures into its folder.
+    """Judges what a run draws on the run's own data; writes ``evaluation.json`` and pictures into its folder.
 
     Args:
         run: The run.
         settings: Those of `evaluate`.
     """
+    if isinstance(run.sampler, Translates) and run.dataset.second:
+        from sparring.carried import evaluate_translations  # which builds on this module
+
+        return kept(run, evaluate_translations(run, **settings))
     return kept(run, evaluate(run.sampler, run.training, held_out=run.held_out, **settings))
 
 

@@ -32,6 +32,7 @@ FLOORS = [
         "encoding",
         "translating",
         "translated",
+        "carried",
         "codebook",
         "evidence",
         "scores",

@@ -1,0 +1,103 @@
+"""How good translations are: those of real images of the one domain, judged as samples of the other.
+
+A translator is given the form of a sampler: its noise is a row of the other domain, its sample that row's translation.
+So every metric of samples serves, in both directions. Beside the references of samples stands a third, *left alone*:
+what the images score if nothing is done to them. It says how far apart the domains are in the eyes of the judge; that
+the content of an image is kept, no such score says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from sparring.chance import uniform
+from sparring.data import Dataset
+from sparring.data.stream import scaled
+from sparring.evaluate import Evaluation, evaluate
+from sparring.game import Data, Game, Move
+from sparring.metrics import Score
+from sparring.translating import OTHER, translate
+
+if TYPE_CHECKING:
+    from sparring.run import Run
+
+__all__ = ["Carried", "evaluate_translations"]
+
+
+class Carried(Game):
+    """Rows of a domain, translated by a game or left alone, as samples.
+
+    Args:
+        game: What they are translated by; it is not played.
+        source: The domain that the rows come from.
+        to: The domain to translate to, A or B; nothing leaves them alone.
+    """
+
+    def __init__(self, game: Game, source: Dataset, to: str = "") -> None:
+        super().__init__()
+        self.game, self.source, self.to_domain = game, source, to
+
+    def players(self) -> dict[str, Optimizer]:
+        """Nobody plays."""
+        return {}
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Nothing is played."""
+        yield from ()
+
+    def noise(self, n: int) -> Tensor:
+        """Draws positions of rows (n, 1), none twice before all had their turn."""
+        order = uniform(len(self.source), device=self.device).argsort()
+        return order.repeat(-(-n // len(order)))[:n, None].float()
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Returns rows, translated, (n, C, H, W), from the given positions (n, 1) or from fresh ones."""
+        places = self.noise(n) if noise is None else noise
+        x = scaled(self.source.rows(places[:, 0].long().cpu().numpy())[0]).to(self.device)
+        return translate(self.game, x, self.to_domain) if self.to_domain else x
+
+
+def evaluate_translations(run: Run, **settings: Any) -> Evaluation:
+    """Judges a run's translations, in every direction that it knows.
+
+    Args:
+        run: A run of a game that translates.
+        settings: Those of `sparring.evaluate.evaluate`.
+    """
+    only = getattr(run.sampler, "domain", None)
+    found = [_direction(run, to, **settings) for to in (("B", "A") if only is None else (only,))]
+    names = dict.fromkeys(name for one in found for name in one.references)
+    return Evaluation(
+        [score for one in found for score in one.scores],
+        {name: [score for one in found for score in one.references[name]] for name in names},
+        {name: sum(one.seconds[name] for one in found) for name in found[0].seconds},
+        {},
+    )
+
+
+def _direction(run: Run, to: str, **settings: Any) -> Evaluation:
+    target, held_out = (rows and _domain(rows, to) for rows in (run.training, run.held_out))
+    source = _domain(run.held_out or run.training, OTHER[to])
+    assert target is not None
+    found = evaluate(Carried(run.sampler, source, to), target, held_out=held_out, **settings)
+    references = dict(found.references)
+    if references and source.shape == target.shape:
+        alone = evaluate(Carried(run.sampler, source), target, held_out=held_out, **settings | {"references": False})
+        references["left alone"] = alone.scores
+    titled = {name: _titled(scores, to) for name, scores in references.items()}
+    return replace(found, scores=_titled(found.scores, to), references=titled)
+
+
+def _titled(scores: list[Score], to: str) -> list[Score]:
+    return [replace(score, name=f"to {to}: {score.name}") for score in scores]
+
+
+def _domain(dataset: Dataset, name: str) -> Dataset:
+    """Returns one of two domains."""
+    assert dataset.second is not None
+    return replace(dataset, second=None) if name == "A" else dataset.second.dataset
