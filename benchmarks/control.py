@@ -74,7 +74,7 @@ def play(trial: Trial) -> None:
         "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
         "scores": compared(judged(run.sampler, place), before),
         "untrained": compared(before, before),
-        "data": place.references(),
+        "references": place.references(),
         "made": {
             "python": platform.python_version(),
             "torch": torch.__version__,

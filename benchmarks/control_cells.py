@@ -77,30 +77,27 @@ def cgan(design: str, players: dict[str, Any], twins: bool = True, **how: Any) -
 
 
 DESIGNS = ("matching", "separate", "projection", "auxiliary")
-CGAN = {
-    "networks": {"latent": 64, "width": 32},
-    "critic": {"rate": 5e-4},
-    "generator": {"rate": 5e-4},
-}
-INFOGAN = {"networks": {"width": 32}}
+BRISK = {"critic": {"rate": 1e-3}, "generator": {"rate": 1e-3}}
+SLIM, WIDE = {"latent": 64, "width": 24}, {"latent": 64, "width": 16}
+CGAN, FULL = {"networks": SLIM, **BRISK}, {"networks": WIDE, **BRISK}
+INFOGAN = {"networks": {"width": 24}, "critic": {"rate": 5e-4}, "generator": {"rate": 1e-3}}
 SILENT = ("no information", "infogan", INFOGAN | {"categorical_weight": 0.0, "continuous_weight": 0.0})
-VAE = {"networks": {"width": 32}}
-VAE_GAN = {"networks": {"width": 32, "latent": 32}}
+VAE = {"networks": {"width": 24}, "autoencoder": {"rate": 2e-3, "betas": (0.9, 0.999)}}
+LIKE = {"encoder": {"rate": 1e-3}, "generator": {"rate": 1e-3}, "critic": {"rate": 3e-4}}
+VAE_GAN = {"networks": {"width": 24, "latent": 32}, **LIKE}
 BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
 SHORT = [
-    *(trial for design in DESIGNS for trial in cgan(design, CGAN, steps=600)),
-    *both("infogan", "infogan", INFOGAN, SILENT, steps=600, batch=128),
-    *both("vae", "vae", VAE, ("a mean over pixels", "vae", VAE | {"deviation": 0.5 * 16}), steps=600),
-    *both("vae-gan", "vae-gan", VAE_GAN, ("no likeness", "vae-gan", VAE_GAN | {"likeness": 0.0}), steps=900),
+    *(trial for design in DESIGNS for trial in cgan(design, CGAN, steps=300)),
+    *both("infogan", "infogan", INFOGAN, SILENT, steps=500),
+    *both("vae", "vae", VAE, ("a mean over pixels", "vae", VAE | {"deviation": 0.5 * 16}), steps=400),
+    *both("vae-gan", "vae-gan", VAE_GAN, ("no likeness", "vae-gan", VAE_GAN | {"likeness": 0.0}), steps=500),
     *both("bigan", "bigan", BIGAN, ("encoder detached", "benchmarks.twins:detached", BIGAN), steps=2400, batch=128),
 ]
-FULL = {"networks": {"latent": 64, "width": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
 LONG = [
-    *(trial for design in DESIGNS for trial in cgan(design, FULL, design == "matching", size=32, steps=1200)),
-    *both("vae", "vae", VAE, steps=2000),
-    *both("vae-gan", "vae-gan", VAE_GAN, steps=2000),
-    *both("infogan", "infogan", INFOGAN, SILENT, steps=3000, batch=128, average=0.999),
-    *both("bigan", "bigan", BIGAN, steps=6000, batch=128, average=0.999),
+    *(trial for design in DESIGNS for trial in cgan(design, FULL, design == "matching", size=32, steps=800)),
+    *both("vae", "vae", VAE, steps=1500),
+    *both("vae-gan", "vae-gan", VAE_GAN, steps=1500),
+    *both("infogan", "infogan", INFOGAN, SILENT, steps=3000, average=0.999),
 ]
 SUITES = {"short": SHORT, "long": LONG}
 CRITERIA: dict[str, dict[str, Ranges]] = {
@@ -112,7 +109,7 @@ CRITERIA: dict[str, dict[str, Ranges]] = {
         "infogan": {"information": at_least(2.0), "matched in samples": at_least(0.25)},
         "vae": {"reconstruction class": at_least(0.85), "KL": (10, 60)},
         "vae-gan": {"reconstruction class": at_least(0.8)},
-        "bigan": {"relative error": at_most(0.9), "reconstruction class": at_least(0.18)},
+        "bigan": {"relative error": at_most(0.7), "1-NN of codes, gained": at_least(0.05)},
     },
     "long": {
         **{

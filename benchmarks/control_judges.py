@@ -27,7 +27,7 @@ from sparring.sampling import generate, sampling
 
 SAMPLES = 2000
 KNOWN = 5000  # codes whose class is known, for the nearest neighbour
-READ = 6000  # samples that a fresh reader of codes learns from
+READ = 5000  # samples that a fresh reader of codes learns from
 JUDGE = {"seed": 1, "steps": 1000}
 AT_ONCE = 250
 Rows = tuple[Tensor, Tensor]
@@ -111,7 +111,7 @@ def informed(game: Game, bench: Bench) -> Scores:
     x, c = _coded(game, READ, 1)
     pixels = x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
     samples = Dataset("samples", pixels, c.numpy(), tuple(map(str, range(values))))
-    reader = train_extractor(samples, side=bench.training.shape[1])
+    reader = train_extractor(samples, side=bench.training.shape[1], steps=200)
     x, c = _coded(game, SAMPLES, 2)
     with evaluation(game):
         read = torch.cat([game.encode(part) for part in bench.held[0].split(AT_ONCE)])  # type: ignore[operator]
