@@ -88,12 +88,13 @@ SILENT = ("no information", "infogan", INFOGAN | {"categorical_weight": 0.0, "co
 VAE = {"networks": {"width": 24}, "autoencoder": {"rate": 2e-3, "betas": (0.9, 0.999)}}
 LIKE = {"encoder": {"rate": 1e-3}, "generator": {"rate": 1e-3}, "critic": {"rate": 3e-4}}
 VAE_GAN = {"networks": {"width": 24, "latent": 32}, **LIKE}
+DEAF = ("encoder not asked for likeness", "benchmarks.twins:deaf", {"recipe": "vae-gan", "arguments": VAE_GAN})
 BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
 SHORT = [
     *(trial for design in DESIGNS for trial in cgan(design, CGAN, steps=300)),
     *both("infogan", "infogan", INFOGAN, SILENT, steps=500),
     *both("vae", "vae", VAE, ("a mean over pixels", "vae", VAE | {"deviation": 0.5 * 16}), steps=400),
-    *both("vae-gan", "vae-gan", VAE_GAN, ("no likeness", "vae-gan", VAE_GAN | {"likeness": 0.0}), steps=500),
+    *both("vae-gan", "vae-gan", VAE_GAN, DEAF, steps=500),
     *both("bigan", "bigan", BIGAN, ("encoder detached", "benchmarks.twins:detached", BIGAN), steps=2400, batch=128),
 ]
 LONG = [

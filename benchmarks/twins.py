@@ -104,3 +104,24 @@ def detached(
     """BiGAN's twin whose encoder stays as it began."""
     game = bigan(shape, networks=networks, critic=critic, generator=generator)
     return Detached(game.E, game.G, game.D, critic=critic, generator=generator)
+
+
+class Deaf(Wrapper):
+    """Plays another game whose encoder hears of its prior only."""
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """The game's moves; that of E without likeness."""
+        for turn in self.game.round(data, step):
+            yield each(turn, lambda move: Move("E", prior=move.terms["prior"]) if move.player == "E" else move)
+
+
+def deaf(shape: Shape, *, recipe: str, arguments: dict[str, Any] | None = None) -> Deaf:
+    """A recipe of autoencoders in a game, whose encoder is not asked for likeness.
+
+    Args:
+        shape: Shape of one sample.
+        recipe: Its name.
+        arguments: Its arguments.
+    """
+    function = declared(recipe)
+    return Deaf(function(shape, **settings(function, arguments or {})))
