@@ -93,6 +93,14 @@ def _using(draw: _Draw) -> Iterator[None]:
         _now = before
 
 
+def shards() -> int:
+    """Returns how many equal parts the global batch has, of which the one that is played now is one.
+
+    Losses of parts are averaged: what is to be a sum over the global batch is a part's sum times this number.
+    """
+    return _now.shards
+
+
 def normal(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
     """Draws this shard's n rows of standard normal noise, shape (n, *shape)."""
     return _rows(torch.randn, n, shape, device)

@@ -16,6 +16,7 @@ MUTANTS = [
     ("games/gaugan.py", "fake = self.G(m, *self.styled(x)[0])", "fake = self.G(m, *style)", GAUGAN),
     ("games/gaugan.py", "self.shown(data) if again else (x, m)", "(x, m)", GAUGAN),
     ("games/gaugan.py", "self.reduction(kl_to_prior(mean, log_variance))", "kl_to_prior(mean, log_variance).mean()", GAUGAN),
+    ("games/gaugan.py", "divergences.sum() * shards()", "divergences.sum()", GAUGAN),
     ("games/gaugan.py", "self.divergence * far", "-self.divergence * far", GAUGAN),
     ("games/gaugan.py", "self.matching * over_scales", "over_scales", GAUGAN),
     ("games/gaugan.py", "self.objective.generator(maps[-1])", "self.objective.generator(maps[0])", GAUGAN),

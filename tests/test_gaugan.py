@@ -122,6 +122,20 @@ def test_the_divergence_is_a_sum_over_the_batch_or_a_mean(mean, log_variance, ea
     assert dict(by_hand(D, E, divergence=2.0))["G"]["divergence"] == pytest.approx(4 * each)
 
 
+def test_parts_of_a_batch_cost_as_much_as_the_whole():
+    """Losses of parts are averaged, and the divergence is a sum over all of them."""
+    x, labels = next(mapped(4))
+    game = GauGAN(painter(), scales((flat(0.0), flat(0.0))), encoder(1.0), regions=REGIONS, **LEARN)
+
+    def divergence(rows, shard, of):
+        with drawing(0, 0, 0, shard=shard, shards=of):
+            return next(game.round(iter([(x[rows], labels[rows])]), 0)).terms["divergence"].item()
+
+    whole, parts = divergence(slice(4), 0, 1), [divergence(slice(2 * k, 2 * k + 2), k, 2) for k in range(2)]
+    assert whole == pytest.approx(0.05 * 4 * 2)
+    assert sum(parts) / 2 == pytest.approx(whole)
+
+
 class Colours(nn.Module):
     """Feature maps of a perceptual network: an image, and its double through a layer that drops half."""
 

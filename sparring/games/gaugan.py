@@ -7,7 +7,7 @@
 
 k counts the scales of D, j its feature maps; the last, F_k,last = D_k, are the scores and are left out. L is the hinge,
 λ = 10, γ = .05. G moves first. KL is a plain *sum* over the batch, as in the authors' code, so that it weighs more in
-larger batches; `reduction` may be torch.mean. Without E a map has one picture: G reads no z.
+larger batches, whoever shares them; `reduction` may be torch.mean. Without E a map has one picture: G reads no z.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from sparring.chance import shards
 from sparring.game import Data, Move
 from sparring.games.painting import PaintingGame
 from sparring.games.posterior import drawn, stated
@@ -26,6 +27,11 @@ from sparring.likelihood import kl_to_prior
 from sparring.objectives import Hinge, Objective
 
 HINGE = Hinge()
+
+
+def summed(divergences: Tensor) -> Tensor:
+    """Returns the sum over the global batch, of which the divergences (n,) are one part."""
+    return divergences.sum() * shards()
 
 
 class GauGAN(PaintingGame):
@@ -48,7 +54,7 @@ class GauGAN(PaintingGame):
         objective: Objective = HINGE,
         matching: float = 10.0,
         divergence: float = 0.05,
-        reduction: Callable[[Tensor], Tensor] = torch.sum,
+        reduction: Callable[[Tensor], Tensor] = summed,
         perception: Perception | None = None,
         critic_steps: int = 1,
         **settings: Any,

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from sparring.errors import DataError
-from sparring.games.gaugan import GauGAN
+from sparring.games.gaugan import GauGAN, summed
 from sparring.games.pix2pix import Pix2Pix
 from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
@@ -23,7 +23,7 @@ from sparring.recipes.settings import Adam, channels_last
 
 BARE: dict[str, Norm] = {"batch": bare_batch_norm, "instance": instance_norm}
 NORMS: dict[str, Norm] = {"batch": nn.BatchNorm2d, "instance": instance_norm}
-REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"sum": Tensor.sum, "mean": Tensor.mean}
+REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"sum": summed, "mean": Tensor.mean}
 LARGE = 128  # pixels, from which on the critic has the paper's four layers; three below
 
 
