@@ -16,6 +16,7 @@ from torch import Tensor
 from sparring.chance import seeded
 from sparring.errors import DataError, GameError
 from sparring.game import Game, Samples, Translates, evaluation
+from sparring.games.painting import Paints
 
 __all__ = ["generate", "latents", "parse_seeds", "path", "samples", "sampling", "slerp", "walk"]
 
@@ -121,6 +122,8 @@ def sampling(game: Game) -> Samples:
     """
     if isinstance(game, Translates) and not isinstance(game, Samples):
         raise GameError(f"{type(game.core).__name__} draws no samples, it translates images: see `sparring translate`.")
+    if isinstance(game, Paints) and not isinstance(game, Samples):
+        raise GameError(f"{type(game.core).__name__} draws no samples, it paints label maps: see `sparring paint`.")
     if not isinstance(game, Samples):
         raise GameError(f"{type(game).__name__} cannot sample: give it the methods noise(n) and sample(n).")
     return game

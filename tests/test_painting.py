@@ -15,7 +15,7 @@ from sparring.data.maps import listed
 from sparring.errors import DataError, GameError, RunError
 from sparring.report import commands
 from sparring.run import Run
-from sparring.sampling import slerp
+from sparring.sampling import latents, slerp
 from sparring.state import gathered, load
 
 SKY, ROAD, TREE = (0, 0, 255), (128, 128, 128), (0, 200, 0)
@@ -138,6 +138,8 @@ def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
         painting.palette(plain.folder)
     with pytest.raises(GameError, match="GAN cannot paint label maps: train gaugan"):
         painting.painting(plain.game)
+    with pytest.raises(GameError, match="GauGAN draws no samples, it paints label maps: see `sparring paint`"):
+        latents(load(run, device="cpu"), [0])
 
 
 def test_a_run_stopped_and_resumed_is_the_same_run(data, tmp_path):
