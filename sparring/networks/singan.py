@@ -15,7 +15,7 @@ from sparring.layers.init import dcgan
 __all__ = ["MARGIN", "PatchCritic", "PatchGenerator"]
 
 MARGIN = 5  # pixels that five 3 × 3 convolutions take away on every side
-AT_ONCE = 2**18  # pixels that pass through the layers together, once a generator has learned
+AT_ONCE = 2**17  # pixels that pass through the layers together, once a generator has learned
 
 
 class PatchGenerator(nn.Module):
