@@ -12,9 +12,7 @@ they are alike, and its noise becomes as strong as what is missing there:
 
     a_0 = 1,   a_n = .1 √mean (x_n − ↑r_{n−1})²         on the way of the reconstruction, not of a sample
 
-z* is drawn once, as the paper has it; the authors' code draws it anew in every round. Batch norm uses the statistics of
-its own pass while a scale learns, and remembered ones ever after. Those must be such that the reconstruction survives
-the change, so r_n is the last pass of every move of G, and the last pass is what G remembers.
+z* is drawn once, as the paper has it; the authors' code draws it anew in every round.
 """
 
 from __future__ import annotations
@@ -117,14 +115,12 @@ class SinGAN(OneImageGame):
 
     @torch.no_grad()
     def begin(self, n: int, x: Tensor) -> None:
-        """Lets scale n learn and the others rest; when it begins, gives it its start and the strength of its noise.
+        """Gives scale n, when it begins, its start and the strength of its noise.
 
         Args:
             n: The scale.
             x: The photograph (1, C, H, W), which is kept at the very first time.
         """
-        for k, G in enumerate(self.G):
-            G.train(k == n)
         if n < self.begun:
             return
         self.begun.fill_(n + 1)

@@ -6,24 +6,29 @@ A generator pads what it is given by the 5 pixels that its convolutions take awa
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparring.layers.init import dcgan
+from sparring.layers.init import normal
 
 __all__ = ["MARGIN", "PatchCritic", "PatchGenerator"]
 
 MARGIN = 5  # pixels that five 3 × 3 convolutions take away on every side
-AT_ONCE = 2**17  # pixels that pass through the layers together, once a generator has learned
+AT_ONCE = 2**18  # pixels that pass through the layers together, where nothing is learned
+
+Moments = tuple[Tensor, Tensor]
 
 
 class PatchGenerator(nn.Module):
     """Adds detail to an image: y + tanh(convolutions(y + z)).
 
-    Batch normalisation keeps the statistics of the last pass in training mode. In evaluation mode these are used, so
-    that a pixel depends on 11 × 11 others and on nothing else; then large images are made in strips, to the same
-    values, with memory that does not grow with their height.
+    Features are normalised over the positions of an image, always: batch norm does just that while it learns from one
+    image, and remembers means over the last moves for afterwards, by which neither the reconstruction nor samples were
+    made (docs/log.md). A large image is made in strips, to the same values, in memory that does not grow with its
+    height: its statistics are gathered first, layer after layer, at three times the work.
 
     Args:
         channels: Of the images.
@@ -38,7 +43,7 @@ class PatchGenerator(nn.Module):
     def __init__(self, channels: int = 3, width: int = 32) -> None:
         super().__init__()
         self.body = nn.Sequential(*_features(channels, width), nn.Conv2d(width, channels, 3), nn.Tanh())
-        self.apply(dcgan)
+        self.apply(_initial)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Add detail to images.
@@ -61,13 +66,28 @@ class PatchGenerator(nn.Module):
         return y + self._drawn(F.pad(y, [MARGIN] * 4) + z)
 
     def _drawn(self, x: Tensor) -> Tensor:
-        """What the convolutions make of padded images: in one piece, or in strips where nothing is learned."""
-        rows = max(1, AT_ONCE // (len(x) * x.shape[3]))
-        height = x.shape[2] - 2 * MARGIN
-        if self.training or torch.is_grad_enabled() or height <= rows:
+        """What the convolutions make of padded images; of large ones, where nothing is learned, piece by piece."""
+        positions = x.shape[2] * x.shape[3]
+        if torch.is_grad_enabled() or len(x) * positions <= AT_ONCE:
             return self.body(x)
-        tops = range(0, height, rows)
-        return torch.cat([self.body(x[:, :, top : min(top + rows, height) + 2 * MARGIN]) for top in tops], 2)
+        if len(x) > 1:
+            return torch.cat([self._drawn(some) for some in x.split(max(1, AT_ONCE // positions))])
+        moments: list[Moments] = []
+        for end, layer in enumerate(self.body):
+            if isinstance(layer, nn.InstanceNorm2d):
+                moments.append(_moments(self._strips(x, end, moments)))
+        return torch.cat([*self._strips(x, len(self.body), moments)], 2)
+
+    def _strips(self, x: Tensor, end: int, moments: Sequence[Moments]) -> Iterator[Tensor]:
+        """Yields what the first `end` layers make of an image, from top to bottom, given what norms divide by."""
+        layers = list(self.body)[:end]
+        lost = 2 * sum(isinstance(layer, nn.Conv2d) for layer in layers)  # rows, 1 at either side a layer
+        rows = max(1, AT_ONCE // x.shape[3])
+        for top in range(0, x.shape[2] - lost, rows):
+            h, known = x[:, :, top : top + rows + lost], iter(moments)
+            for layer in layers:
+                h = _normalised(h, *next(known), layer) if isinstance(layer, nn.InstanceNorm2d) else layer(h)
+            yield h
 
 
 class PatchCritic(nn.Module):
@@ -81,7 +101,7 @@ class PatchCritic(nn.Module):
     def __init__(self, channels: int = 3, width: int = 32) -> None:
         super().__init__()
         self.body = nn.Sequential(*_features(channels, width), nn.Conv2d(width, 1, 3))
-        self.apply(dcgan)
+        self.apply(_initial)
 
     def forward(self, x: Tensor) -> Tensor:
         """Score images (N, C, H, W), 11 pixels a side or more."""
@@ -89,9 +109,33 @@ class PatchCritic(nn.Module):
 
 
 def _features(channels: int, width: int) -> list[nn.Module]:
-    """Four convolutions, each normalised over batch and positions."""
+    """Four convolutions, each normalised over the positions of an image."""
     layers: list[nn.Module] = []
     for inputs in (channels, width, width, width):
-        # Momentum 1: the statistics that stay are those of the last pass, in a game's round the reconstruction's.
-        layers += [nn.Conv2d(inputs, width, 3), nn.BatchNorm2d(width, momentum=1.0), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(inputs, width, 3), nn.InstanceNorm2d(width, affine=True), nn.LeakyReLU(0.2)]
     return layers
+
+
+def _initial(module: nn.Module) -> None:
+    """Weights from N(0, .02²), gains from N(1, .02²), all else 0."""
+    normal(0.02)(module)
+    if isinstance(module, nn.InstanceNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def _moments(strips: Iterable[Tensor]) -> Moments:
+    """Mean and variance of every channel over the positions of all strips, (1, C, 1, 1) each."""
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for strip in strips:
+        h = strip.double()
+        count += h.shape[2] * h.shape[3]
+        total, squares = (a.to(h) + b.sum((2, 3), keepdim=True) for a, b in ((total, h), (squares, h.square())))
+    mean = total / count
+    return mean, squares / count - mean.square()
+
+
+def _normalised(h: Tensor, mean: Tensor, variance: Tensor, norm: nn.InstanceNorm2d) -> Tensor:
+    """Features by given moments."""
+    gain = norm.weight[:, None, None] * (variance + norm.eps).rsqrt()
+    shift = norm.bias[:, None, None] - mean * gain
+    return h * gain.to(h.dtype) + shift.to(h.dtype)
