@@ -62,7 +62,7 @@ class Fixed(nn.Module):
         return self.score(first, second) + 0 * self.weight
 
 
-def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergence=1.0, data=None):
+def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergence=1.0, data=None, rivals=1):
     """The moves of a round between stubs."""
     G, G2 = Fixed(mean, log_variance, side=8 if two else 16), Fixed(mean, log_variance)
     D = Fixed(score=score)
@@ -74,6 +74,7 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergen
         D if not two else Fixed(),
         captions=told(SAID),
         divergence=divergence,
+        rivals=rivals,
         second=second,
         **player,
     )
@@ -134,17 +135,40 @@ def test_wrong_pairs_have_another_caption_and_another_image_and_are_uniform_over
     apart = different(x, told(["a", "a", "b", "c"]))
     assert apart.int().tolist() == [[0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]]
     with seeded(0):
-        draws = torch.stack([mismatched(apart)[0] for _ in range(300)])
+        draws = torch.stack([mismatched(apart, torch.rand(4, 2))[0] for _ in range(300)])
     for row in range(4):
         counts = draws[:, row].bincount(minlength=4)
         assert (counts > 0).tolist() == apart[row].tolist()
         assert counts[apart[row]].min() > 60
 
 
+@pytest.mark.parametrize(("rivals", "nearest"), [(1, 1 / 3), (2, 2 / 3), (3, 1), (9, 1)])
+def test_of_several_wrong_captions_the_nearest_is_taken(rivals, nearest):
+    """Of row 0 row 3 is no wrong pair, though nearest; of the three others, row 1 is."""
+    apart, captions = ~torch.eye(4, dtype=torch.bool), torch.tensor([[0.0], [1.0], [2.0], [0.1]])
+    apart[0, 3] = apart[3, 0] = False
+    apart, captions = torch.nn.functional.pad(apart, (0, 1, 0, 1), value=True), torch.cat([captions, captions[2:3] + 5])
+    with seeded(0):
+        draws = torch.stack([mismatched(apart, captions, rivals)[0] for _ in range(2000)])[:, 0]
+    assert not (draws == 3).any()
+    assert (draws == 1).double().mean().item() == pytest.approx(nearest, abs=0.04)
+
+
+def test_the_game_shows_the_nearest_of_as_many_wrong_captions_as_it_is_told():
+    right = HashedWords(16)(told(SAID))
+    nearest = right[torch.cdist(right, right).fill_diagonal_(torch.inf).argmin(1)]
+
+    def score(x, phi):
+        hard = (x.flatten(1).abs().amax(1) > 0) & (phi == nearest[: len(phi)]).all(1)
+        return torch.where(hard, 3.0, -50.0)[:, None]
+
+    assert by_hand(score, rivals=9)["D"]["matching"] == pytest.approx(math.log1p(math.exp(3)) / 2)
+
+
 def test_rows_without_a_wrong_caption_are_left_out():
     moves = by_hand(lambda x, phi: torch.zeros(len(x), 1), said=("a heart",) * 4)
     assert moves["D"] == pytest.approx({"adversarial": 1.5 * LN2, "matching": 0.0})
-    _, there = mismatched(different(torch.rand(3, 1, 8, 8), told(["a", "a", "a"])))
+    _, there = mismatched(different(torch.rand(3, 1, 8, 8), told(["a", "a", "a"])), torch.rand(3, 2), 9)
     assert not there.any()
     x, codes = next(captioned(("a heart", "a heart", "a dog")))
     x[2] = x[0]  # so that of the first row the one has its caption and the other its image

@@ -32,17 +32,21 @@ def different(x: Tensor, codes: Tensor) -> Tensor:
     return torch.logical_and(seen, (codes[:, None] != codes).any(2))
 
 
-def mismatched(apart: Tensor) -> tuple[Tensor, Tensor]:
-    """Draws for each row another one that is apart from it, uniform over those.
+def mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple[Tensor, Tensor]:
+    """Draws for each row others that are apart from it, uniform over those, and keeps that of the nearest caption.
 
     Args:
         apart: bool (N, N).
+        captions: What a reader says of the captions, (N, F).
+        rivals: How many are drawn, or all where there are fewer.
 
     Returns:
         Their numbers (N,), and whether there is one, bool (N,).
     """
     draws = uniform(*apart.shape, device=apart.device) + 1
-    return (draws * apart).argmax(1), apart.any(1)
+    drawn = (draws * apart).topk(min(rivals, len(apart)), 1).indices
+    far = torch.cdist(captions, captions).masked_fill(~apart, torch.inf).gather(1, drawn)
+    return drawn.gather(1, far.argmin(1, keepdim=True)).squeeze(1), apart.any(1)
 
 
 def structured(images: Tensor, captions: Tensor, apart: Tensor) -> Tensor:

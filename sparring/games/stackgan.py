@@ -10,8 +10,9 @@ its loss the matching-aware one of Reed et al. (2016); in stage II also "is x re
 nothing (Zhang et al., 2017 and 2019; weights of the authors' code, whose KL is a mean over coordinates, too).
 
 A wrong pair must be wrong: φ′ is drawn from those of the batch with another caption *and* another image; a row that
-has none is left out. D reads φ by itself, since G's conditions hardly tell captions apart at first. T may be fixed, or
-learn for some rounds to tell which caption belongs to which image E(x), by a margin (Reed et al., 2016, equation 2):
+has none is left out. Of several draws the nearest may be taken, from which D learns what a single word changes. D reads
+φ by itself, since G's conditions hardly tell captions apart at first. T may be fixed, or learn for some rounds to tell
+which caption belongs to which image E(x), by a margin (Reed et al., 2016, equation 2):
 
     T, E minimise   mean_ij [1 + s_ij − s_ii]₊ + [1 + s_ji − s_ii]₊,    s = ⟨E(x_i), T(words_j)⟩ / √features
 """
@@ -62,6 +63,7 @@ class StackGAN(SentenceGame):
         G: Stage I, (N, latent), (N, condition) -> images; see `SentenceGame`.
         D: Critic of stage I's images and captions (N, features), (N, heads), matching first.
         divergence: λ.
+        rivals: Rows that are drawn for a wrong pair, of which the nearest caption is taken.
         second: The second stage, if any.
         reading: How T learns; None if it is fixed.
         settings: The captions of noise, the optimisers of D and G of either stage, and the schedule.
@@ -74,12 +76,13 @@ class StackGAN(SentenceGame):
         D: nn.Module,
         *,
         divergence: float = 1.0,
+        rivals: int = 1,
         second: Second | None = None,
         reading: Reading | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(text, G, D, **settings)
-        self.divergence, self.second, self.reading = divergence, second, reading
+        self.divergence, self.rivals, self.second, self.reading = divergence, rivals, second, reading
         self.G2: Any = second and second.G
         self.D2: Any = second and second.D
         self.E: Any = reading and reading.E
@@ -108,7 +111,7 @@ class StackGAN(SentenceGame):
         with torch.no_grad():
             phi = self.text(codes)
             fake, _ = self.drawn(phi, stage)
-        wrong, there = mismatched(apart)
+        wrong, there = mismatched(apart, phi, self.rivals)
         real, false, misfit = D(x, phi), D(fake, phi), softplus(D(x, phi[wrong])[:, 0]) * there
         parts = 1 + real.shape[1]
         adversarial = softplus(-real).mean() + softplus(false).sum(1).mean() / parts

@@ -32,6 +32,7 @@ def stackgan(
     condition: int = 128,
     width: int = 96,
     divergence: float = 1.0,
+    rivals: int = 1,
     critic: Adam = Adam(),
     generator: Adam = Adam(),
 ) -> StackGAN:
@@ -50,6 +51,8 @@ def stackgan(
         condition: Coordinates of what the networks make of a caption.
         width: Channels of the largest feature map.
         divergence: Weight of the divergence of conditions from N(0, I); 1 in the paper and 2 in its code.
+        rivals: Wrong captions that are drawn for an image, of which the one nearest to its own is taken: with more, D
+            learns sooner what a single word changes.
         critic: How the critic of either stage learns.
         generator: How the generator of either stage learns.
 
@@ -74,6 +77,7 @@ def stackgan(
         channels_last(PairCritic(size, features, condition, width)),
         captions=told(captions),
         divergence=divergence,
+        rivals=rivals,
         second=second,
         reading=None if E is None else Reading(channels_last(E), reading, Adam(1e-3, (0.9, 0.999))),
         critic=critic,
