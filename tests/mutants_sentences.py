@@ -57,6 +57,7 @@ MUTANTS = [
     ("games/stackgan.py", "misfit.sum() / there.sum().clamp_min(1)", "misfit.mean()", STACKGAN),
     ("games/stackgan.py", "        self.G2.begun.fill_(True)\n", "", STACKGAN),
     ("games/stackgan.py", "(self.second.down(x) if self.second else x), self.D", "x, self.D", STACKGAN),
+    ("networks/stackgan.py", "torch.tanh(missing + torch.atanh(KEPT * up(coarse)))", "torch.tanh(missing)", STACKGAN),
     ("games/pairs.py", "torch.logical_and(seen, ", "torch.logical_or(seen, ", STACKGAN),
     ("games/pairs.py", "(draws * apart).topk", "(draws * ~apart).topk", STACKGAN),
     ("games/pairs.py", "far.argmin(1", "far.argmax(1", STACKGAN),

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from sparring.errors import DataError
 from sparring.layers.init import dcgan, he_uniform
+from sparring.layers.pyramid import up
 from sparring.layers.resample import UpConv
 from sparring.layers.residual import Residual
 from sparring.networks.roles import Shape
 from sparring.networks.sizes import doublings
 
 __all__ = ["FirstGenerator", "PairCritic", "SecondGenerator"]
+
+KEPT = 0.9  # of the coarse image, so that black and white have a slope, too
 
 
 class _Augmenting(nn.Module):
@@ -57,7 +60,8 @@ class FirstGenerator(_Augmenting):
         self.latent, stages = latent, doublings(shape, "StackGAN")
         channels = [width * 2**i for i in reversed(range(stages + 1))]
         first = [nn.Linear(latent + condition, 16 * channels[0], bias=False), nn.Unflatten(1, (channels[0], 4, 4))]
-        self.body = nn.Sequential(*first, nn.BatchNorm2d(channels[0]), nn.ReLU(), *_growing(channels, shape[0]))
+        grow = _growing(channels, shape[0])
+        self.body = nn.Sequential(*first, nn.BatchNorm2d(channels[0]), nn.ReLU(), *grow, nn.Tanh())
         self.body.apply(dcgan)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
@@ -66,7 +70,11 @@ class FirstGenerator(_Augmenting):
 
 
 class SecondGenerator(_Augmenting):
-    """Stage II: reads a coarse image down to a quarter of its side, meets c, residual blocks, and up again; tanh.
+    """Stage II: reads a coarse image down to a quarter of its side, meets c, draws what is missing by residual blocks.
+
+        x = tanh(missing + artanh(.9 · coarse, doubled))
+
+    The paper's networks draw the whole image anew, and so must learn to copy first; here it begins with the coarse one.
 
     Args:
         shape: (C, H, W) of the fine image, H = W a power of two from 16 to 256.
@@ -103,7 +111,8 @@ class SecondGenerator(_Augmenting):
     def forward(self, coarse: Tensor, c: Tensor) -> Tensor:
         """Refine images (N, C, H / 2, W / 2), told c (N, condition), to (N, C, H, W)."""
         seen = self.down(coarse)
-        return self.body(torch.cat([seen, c[:, :, None, None].expand(-1, -1, *seen.shape[2:])], 1))
+        missing = self.body(torch.cat([seen, c[:, :, None, None].expand(-1, -1, *seen.shape[2:])], 1))
+        return torch.tanh(missing + torch.atanh(KEPT * up(coarse)))
 
 
 class PairCritic(nn.Module):
@@ -170,7 +179,7 @@ def _growing(channels: list[int], colours: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(channels):
         layers += [UpConv(wide, narrow, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
-    return [*layers, nn.Conv2d(channels[-1], colours, 3, padding=1), nn.Tanh()]
+    return [*layers, nn.Conv2d(channels[-1], colours, 3, padding=1)]
 
 
 def _halving(inputs: int, outputs: int) -> list[nn.Module]:
