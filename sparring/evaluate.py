@@ -167,9 +167,16 @@ def read(record: Mapping[str, Any]) -> Evaluation:
 
 def _read(scores: list[dict[str, Any]]) -> list[Score]:
     return [
-        Score(s["name"], float(s["value"]), s["stamp"], Better(s["better"]), tuple(s["interval"] or ()) or None)
+        Score(str(s["name"]), float(s["value"]), dict(s["stamp"]), Better(s["better"]), _interval(s["interval"]))
         for s in scores
     ]
+
+
+def _interval(ends: Any) -> tuple[float, float] | None:
+    if not ends:
+        return None
+    low, high = ends
+    return float(low), float(high)
 
 
 def _plain(score: Score) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def _lines(path: Path) -> Iterator[tuple[Line, int]]:
             position += len(text)
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
             if not (text.endswith(b"\n") and isinstance(line, dict) and isinstance(line.get("step"), int)):
                 return

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
@@ -21,8 +22,9 @@ from sparring.chance import mix
 from sparring.data import NAMES, Dataset
 from sparring.data.layouts import located
 from sparring.durable import require_empty, writing, written
-from sparring.errors import RunError
+from sparring.errors import GameError, RunError, SparringError
 from sparring.game import Game
+from sparring.wellformed import require_record
 
 Record = dict[str, Any]
 
@@ -42,12 +44,14 @@ def read(folder: Path) -> Record:
     """
     try:
         record = json.loads((folder / FILE).read_bytes())
-        return {**record, "data": dict(record["data"]), "arguments": dict(record["arguments"])}
+        require_record(record)
+        sensible(**{name: record[name] for name in ("seed", "parts", "average", "precision")})
+        return record
     except FileNotFoundError:
         raise RunError(
             f"{folder} is no run folder, it has no {FILE}: give a folder that `sparring train` made."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, RunError) as error:
         raise RunError(f"{folder / FILE} cannot be read ({error}): restore it from a copy.") from error
 
 
@@ -152,14 +156,34 @@ def game(record: Record) -> Game:
         RunError: If the recipe is none, or has no such settings.
     """
     function = declared(record["recipe"])
-    chosen = settings(function, record["arguments"])
     told = record["data"]["facts"]
     known = {**told, **{name: tuple(told[name]) for name in ("shape", "other") if name in told}}
     facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
-    aids = built(Aids, record.get("aids", {}))
-    with torch.random.fork_rng(devices=[]):
+    with buildable(record["recipe"]), torch.random.fork_rng(devices=[]):
+        chosen, aids = settings(function, record["arguments"]), built(Aids, record.get("aids", {}))
         torch.default_generator.manual_seed(mix(record["seed"], -1))
         return aided(lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], aids)
+
+
+@contextmanager
+def buildable(recipe: str) -> Iterator[None]:
+    """Says in one sentence that a recipe of ours cannot be built; a user's own keeps its traceback.
+
+    Args:
+        recipe: Its name.
+
+    Raises:
+        GameError: In place of whatever networks and optimisers say of settings that they cannot have.
+    """
+    try:
+        yield
+    except SparringError:
+        raise
+    except Exception as error:
+        if ":" in recipe:
+            raise
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise GameError(f"The recipe {recipe} cannot be built with these settings ({reason}): change them.") from error
 
 
 def require_equal(folder: Path, old: Record, new: Record) -> None:

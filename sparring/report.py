@@ -192,7 +192,7 @@ def evaluation(folder: Path) -> evaluate.Evaluation | None:
         return evaluate.read(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({error}): remove it, or evaluate the run again.") from error
 
 

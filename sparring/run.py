@@ -75,7 +75,8 @@ class Run:
         state, self.notes = load_named(folder, name)
         said = dataset.captions.distinct if dataset.captions and state is None else ()
         self.game, self.average = untrained(settings, device, said)
-        self.players = self.game.players()
+        with record.buildable(settings["recipe"]):
+            self.players = self.game.players()
         self.stream = stream(settings, self.training, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
         self.skipped: dict[str, int] = {}

@@ -1,6 +1,8 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES, DATA, DISK = (f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk"))
+REMEDIES, DATA, DISK, PAYLOADS = (
+    f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk", "payloads")
+)
 
 MUTANTS = [
     # what is not finite: found, named, taken back
@@ -54,4 +56,22 @@ MUTANTS = [
         DISK,
     ),
     ("checkpoint.py", "            shutil.rmtree(unfinished, ignore_errors=True)\n", "", DISK),
+    # payloads
+    ("checkpoint.py", "weights_only=True)", "weights_only=False)", PAYLOADS),
+    ("metrics/inception_weights.py", "weights_only=True)", "weights_only=False)", PAYLOADS),
+    ("data/arrays.py", 'mmap_mode="r", allow_pickle=False)', "mmap_mode=None, allow_pickle=True)", PAYLOADS),
+    ("imports.py", "if top in sys.stdlib_module_names:", "if False:", PAYLOADS),
+    (
+        "imports.py",
+        'if any((folder / "run.json").exists()',
+        'if False and any((folder / "run.json").exists()',
+        PAYLOADS,
+    ),
+    ("record.py", "        require_record(record)\n", "", "tests/test_fuzzed.py"),
+    (
+        "wellformed.py",
+        '            _require(f"{place}{name}", table[name], kinds)\n',
+        "            pass\n",
+        "tests/test_fuzzed.py",
+    ),
 ]

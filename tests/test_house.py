@@ -19,6 +19,7 @@ FLOORS = [
     {"run", "plan", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
     | {
         "arrival",
+        "wellformed",
         "saving",
         "remedies",
         "session",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from importlib import import_module
 
 from sparring import __version__
@@ -102,8 +102,9 @@ def _run(words: list[str]) -> None:
     longest = sorted(COMMANDS, key=len, reverse=True)
     name = next((n for n in longest if n.split() == words[: len(n.split())]), None)
     if name is None:
-        near = get_close_matches(" ".join(words[:2]), COMMANDS, n=1) or get_close_matches(words[0], COMMANDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
+        like = {each: SequenceMatcher(None, " ".join(words[: len(each.split())]), each).ratio() for each in COMMANDS}
+        near = max(like, key=lambda each: like[each])
+        hint = f"did you mean {near!r}?" if like[near] >= 0.6 else f"the commands are {', '.join(COMMANDS)}."
         raise SparringError(f"There is no command {words[0]!r}: {hint}")
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"sparring.cli.{module}"), function)

@@ -7,7 +7,7 @@ import math
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from sparring.errors import RunError
 
@@ -110,10 +110,21 @@ def remembered(folder: Path, goal: Goal) -> Goal:
     asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
     far = {"steps", "kimg"} & set(asked)
     try:
-        before = json.loads((folder / FILE).read_bytes())
+        before = _wellformed(json.loads((folder / FILE).read_bytes()))
         return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         if far:
             return goal
         where = shlex.quote(str(folder))
         raise RunError(f"{folder} does not say how far to go: `sparring resume {where} --steps N`.") from None
+
+
+def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a file says of a goal, if each of its values is of the kind that the flag takes."""
+    hints = get_type_hints(Goal)
+    for name, value in goal.items():
+        kinds = get_args(hints[name]) or (hints[name],)
+        whole = type(value) is int and float in kinds
+        if type(value) not in kinds and not whole:
+            raise TypeError(name)
+    return goal

@@ -144,7 +144,7 @@ def described(target: Path) -> dict[str, Any] | None:
     """
     try:
         facts = json.loads(target.with_suffix(".json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return facts if target.is_file() and isinstance(facts, dict) and facts.get("sparring") == VERSION else None
 
@@ -161,7 +161,7 @@ def opened(name: str, target: Path) -> Dataset:
     """
     facts = described(target)
     try:
-        values = np.load(target, mmap_mode="r")
+        values = np.lib.format.open_memmap(target, mode="r")
         labels = np.load(target.with_suffix(".labels.npy")) if facts and facts["classes"] else None
         captions = _captions(target) if facts and facts.get("captions") else None
     except (OSError, ValueError, EOFError) as error:
