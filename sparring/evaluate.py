@@ -166,17 +166,10 @@ def read(record: Mapping[str, Any]) -> Evaluation:
 
 
 def _read(scores: list[dict[str, Any]]) -> list[Score]:
-    return [
-        Score(str(s["name"]), float(s["value"]), dict(s["stamp"]), Better(s["better"]), _interval(s["interval"]))
-        for s in scores
-    ]
-
-
-def _interval(ends: Any) -> tuple[float, float] | None:
-    if not ends:
-        return None
-    low, high = ends
-    return float(low), float(high)
+    both = lambda low, high: (float(low), float(high))  # noqa: E731 (refuses any other number of ends)
+    ends = [both(*s["interval"]) if s["interval"] else None for s in scores]
+    told = zip(scores, ends, strict=True)
+    return [Score(str(s["name"]), float(s["value"]), dict(s["stamp"]), Better(s["better"]), end) for s, end in told]
 
 
 def _plain(score: Score) -> dict[str, Any]:
