@@ -64,11 +64,6 @@ def stackgan(
             "StackGAN needs captions: put a metadata.jsonl (file_name, text) to the images, or a.txt beside each a.png."
         )
     size = shape if refine_from is None else half(shape)
-    second = None
-    if refine_from is not None:
-        G2 = channels_last(SecondGenerator(shape, features, condition, width))
-        D2 = channels_last(PairCritic(shape, features, condition, width, heads=2))
-        second = Second(G2, D2, refine_from, down, up)
     learns = text == "recurrent"
     E = DCGANCritic(shape, width // 2, PENALISED.norm, bias=True, outcomes=features) if learns else None
     return StackGAN(
@@ -78,11 +73,17 @@ def stackgan(
         captions=told(captions),
         divergence=divergence,
         rivals=rivals,
-        second=second,
+        second=None if refine_from is None else _second(shape, features, condition, width, refine_from),
         reading=None if E is None else Reading(channels_last(E), reading, Adam(1e-3, (0.9, 0.999))),
         critic=critic,
         generator=generator,
     )
+
+
+def _second(shape: Shape, features: int, condition: int, width: int, begins: int) -> Second:
+    G = channels_last(SecondGenerator(shape, features, condition, width))
+    D = channels_last(PairCritic(shape, features, condition, width, heads=2))
+    return Second(G, D, begins, down, up)
 
 
 def reader(text: str, features: int) -> nn.Module:
