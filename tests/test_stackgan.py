@@ -261,7 +261,8 @@ def test_until_stage_two_begins_samples_are_stage_ones_in_twice_the_size():
     torch.testing.assert_close(coarse, up(game.G(z, mean + (log_variance / 2).exp() * e)))
     list(game.round(captioned(), 5))
     assert game.G2.begun
-    assert game.eval().sample(4, noise=noise).sub(coarse).abs().max() > 1e-4
+    game.G2.body[-1].bias.data.fill_(1.0)  # it adds something
+    assert game.eval().sample(4, noise=noise).sub(coarse).min() > 0.5
 
 
 def test_a_sentence_changes_the_caption_and_nothing_else():
