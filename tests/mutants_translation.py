@@ -18,7 +18,7 @@ MUTANTS = [
     ("data/shuffle.py", "np.uint64(margin + 1)", "np.uint64(margin)", DATA),
     ("data/domains.py", ".clamp_(max=len(self.regions))", "", DATA),
     ("data/domains.py", "dataset=self.dataset.part(rows)", "dataset=self.dataset", DATA),
-    ("data/dataset.py", "else self.second\n        return replace", "else None\n        return replace", DATA),
+    ("data/dataset.py", "second = self.second.following(rows) if", "second = self.second if", DATA),
     ("data/dataset.py", "of_rest, of_part = self.second.divided(share)", "of_rest = of_part = self.second", DATA),
     ("data/maps.py", "Image.Resampling.NEAREST", "Image.Resampling.LANCZOS", DATA),
     ("data/maps.py", "np.where(known, order[place], MOST)", "order[place]", DATA),

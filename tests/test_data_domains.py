@@ -258,6 +258,12 @@ def test_unknown_numbers_are_one_class_more(tmp_path):
     assert second.rows(np.array([0])).tolist() == [[[0, 1], [2, 3]]]
 
 
+@pytest.mark.parametrize("size", [3, 5, 8, 20])
+def test_a_resized_map_has_no_class_between_two(tmp_path, size):
+    content = saved(tmp_path / "map.png", 40 * (np.add.outer(np.arange(8), np.arange(12)) // 3 % 2)).read_bytes()
+    assert set(np.unique(indexed("map", content, size))) == {0, 40}
+
+
 def test_grey_pictures_are_no_label_maps(tmp_path):
     for index in range(3):
         saved(tmp_path / "set/sketch" / f"{index}.png", np.arange(256).reshape(16, 16))
@@ -278,11 +284,11 @@ def test_both_sides_of_one_picture(tmp_path):
 
 
 def test_deeper_folders_and_splits_are_matched_by_stem(tmp_path):
-    for index, name in enumerate(["x/0", "y/0", "z"]):
+    for index, name in enumerate(["x/0", "y/0", "z", "z.b"]):  # another ending sorts them another way
         saved(tmp_path / "set/train/b" / f"{name}.png", flat(100 + index))
         saved(tmp_path / "set/train/a" / f"{name}.JPG", flat(80 * index))
     saved(tmp_path / "set/test/a" / "9.png", flat(9))
-    a, b = next(Stream(load(f"pairs:{tmp_path / 'set'}"), 3))
+    a, b = next(Stream(load(f"pairs:{tmp_path / 'set'}"), 4))
     assert [red - 100 for red in reds(b)] == [round(red / 80) for red in reds(a)]
 
 
