@@ -14,6 +14,8 @@ from sparring.networks import (
     DCGANGenerator,
     GoodfellowCritic,
     GoodfellowGenerator,
+    InfoGANCritic,
+    InfoGANGenerator,
     MLPCritic,
     MLPGenerator,
     RadfordCritic,
@@ -48,6 +50,18 @@ def test_counts_of_dcgan_64():
     assert [
         layer for layer in [*G.modules(), *D.modules()] if isinstance(layer, nn.Conv2d) and layer.bias is not None
     ] == []
+
+
+def test_counts_of_infogans_networks_whose_critic_ends_in_a_layer_that_sees_everything():
+    G, D = InfoGANGenerator((1, 32, 32)), InfoGANCritic((1, 32, 32))
+    assert count(G) == 74 * 1024 + 1024 * 8192 + 2 * (1024 + 8192) + 16 * (128 * 64 + 64) + 2 * 64 + 1
+    assert count(D) == 16 * (64 + 64 * 128) + 8192 * 1024 + 64 + 3 * 128 + 3 * 1024 + 1024 + 1
+    assert D.features(torch.zeros(2, 1, 32, 32)).shape == (2, 1024)
+    x = torch.randn(4, 1, 32, 32)
+    moved = x.clone()
+    moved[:, :, 31, 31] += 1.0  # one corner
+    D.eval()
+    assert (D.features(moved) != D.features(x)).float().mean() > 0.99
 
 
 def test_counts_of_the_5x5_networks():

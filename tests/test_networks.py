@@ -18,6 +18,8 @@ from sparring.networks import (
     DCGANGenerator,
     GoodfellowCritic,
     GoodfellowGenerator,
+    InfoGANCritic,
+    InfoGANGenerator,
     MLPCritic,
     MLPGenerator,
     RadfordCritic,
@@ -40,6 +42,7 @@ CONVOLUTIONAL = {
     "dcgan": (DCGANGenerator, DCGANCritic),
     "radford": (RadfordGenerator, RadfordCritic),
     "sncnn": (SNCNNGenerator, SNCNNCritic),
+    "infogan": (InfoGANGenerator, InfoGANCritic),
     "resnet": (ResNetGenerator, ResNetCritic),
 }
 SMALL = (1, 8, 8)

@@ -187,7 +187,7 @@ def test_a_penalised_critic_has_biases_and_mean_pooling():
     assert any(isinstance(layer, GlobalSum) for layer in recipe("hinge")(IMAGES, networks=residual).D.modules())
 
 
-@pytest.mark.parametrize("network", ["toy", "mlp", "dcgan", "cnn", "resnet"])
+@pytest.mark.parametrize("network", ["toy", "mlp", "dcgan", "infogan", "cnn", "resnet"])
 def test_every_kind_of_network_plays(network):
     game = recipe("nsgan")(IMAGES, networks=Networks(network, latent=6, width=8))
     assert check_game(game, batches(IMAGES)).turns == (("D",), ("G",))

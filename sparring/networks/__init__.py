@@ -1,6 +1,7 @@
 """Generators and critics, from the plain perceptron to the residual network."""
 
 from sparring.networks.dcgan import DCGANCritic, DCGANGenerator
+from sparring.networks.infogan import InfoGANCritic, InfoGANGenerator
 from sparring.networks.mlp import (
     AliToyCritic,
     AliToyGenerator,
@@ -25,6 +26,8 @@ __all__ = [
     "Generator",
     "GoodfellowCritic",
     "GoodfellowGenerator",
+    "InfoGANCritic",
+    "InfoGANGenerator",
     "MLPCritic",
     "MLPGenerator",
     "RadfordCritic",

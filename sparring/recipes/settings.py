@@ -22,7 +22,7 @@ from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.layers.spectral import spectral
 from sparring.networks.roles import Shape
 
-Network = Literal["toy", "mlp", "dcgan", "cnn", "resnet"]
+Network = Literal["toy", "mlp", "dcgan", "infogan", "cnn", "resnet"]
 Pair = tuple[nn.Module, nn.Module]
 
 
@@ -172,6 +172,12 @@ def _dcgan(shape: Shape, latent: int, width: dict[str, Any], restraint: Restrain
     return networks.DCGANGenerator(shape, latent, **width), D
 
 
+def _infogan(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+    return networks.InfoGANGenerator(shape, latent, **width), networks.InfoGANCritic(
+        shape, norm=restraint.norm, **width
+    )
+
+
 def _cnn(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
     return networks.SNCNNGenerator(shape, latent, **width), networks.SNCNNCritic(shape, norm=restraint.norm, **width)
 
@@ -180,5 +186,12 @@ def _resnet(shape: Shape, latent: int, width: dict[str, Any], restraint: Restrai
     return networks.ResNetGenerator(shape, latent, **width), networks.ResNetCritic(shape, pool=restraint.pool, **width)
 
 
-_CONVOLVE = ("dcgan", "cnn", "resnet")
-_PAIRS: dict[str, Callable[..., Pair]] = {"toy": _toy, "mlp": _mlp, "dcgan": _dcgan, "cnn": _cnn, "resnet": _resnet}
+_CONVOLVE = ("dcgan", "infogan", "cnn", "resnet")
+_PAIRS: dict[str, Callable[..., Pair]] = {
+    "toy": _toy,
+    "mlp": _mlp,
+    "dcgan": _dcgan,
+    "infogan": _infogan,
+    "cnn": _cnn,
+    "resnet": _resnet,
+}

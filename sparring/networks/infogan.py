@@ -1,0 +1,72 @@
+"""Two strided convolutions and a layer that sees the whole image: InfoGAN's networks on MNIST (Chen et al., 2016, C.1).
+
+    D   conv w, leaky ReLU    conv 2w, batch norm, leaky ReLU    dense 16w, batch norm, leaky ReLU    one score
+    G   dense 16w, dense 2w maps of S/4 × S/4, transposed conv w, batch norm and ReLU after each; transposed conv, tanh
+
+All convolutions are 4 × 4 with stride 2; w is 64. Whoever reads codes from D's features reads them from the dense
+layer, that is, from whole images; a DCGAN critic leaves a 4 × 4 map of local features instead.
+"""
+
+from torch import nn
+
+from sparring.layers.init import dcgan
+from sparring.layers.norm import Norm
+from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.sizes import doublings
+
+__all__ = ["InfoGANCritic", "InfoGANGenerator"]
+
+SLOPE = 0.1  # of the leaky ReLU below zero
+
+
+class InfoGANGenerator(Generator):
+    """Two dense layers, then two transposed convolutions (Chen et al., 2016, appendix C.1; tanh for data in [−1, 1]).
+
+    Args:
+        shape: (C, S, S), S a power of two from 8 to 256; the dense layers grow with its square.
+        latent: Coordinates of z and the codes.
+        width: w, channels of the largest feature map.
+
+    Raises:
+        DataError: If the network cannot make this shape.
+
+    Example:
+        >>> import torch
+        >>> InfoGANGenerator((1, 16, 16), latent=74, width=8)(torch.randn(2, 74)).shape
+        torch.Size([2, 1, 16, 16])
+    """
+
+    def __init__(self, shape: Shape, latent: int = 74, width: int = 64) -> None:
+        doublings(shape, "InfoGAN")
+        side, units, maps = shape[1] // 4, 16 * width, 2 * width
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((latent, units), (units, maps * side**2)):
+            layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
+        layers += [nn.Unflatten(1, (maps, side, side))]
+        layers += [nn.ConvTranspose2d(maps, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(width, shape[0], 4, 2, 1), nn.Tanh()]
+        super().__init__(shape, latent, nn.Sequential(*layers))
+        self.apply(dcgan)
+
+
+class InfoGANCritic(Critic):
+    """Two convolutions, then a dense layer: a convolution over the whole map (Chen et al., 2016, appendix C.1).
+
+    Args:
+        shape: (C, S, S), S a power of two from 8 to 256; the dense layer grows with its square.
+        width: w, channels of the largest feature map.
+        norm: Makes the normalisation: `nn.BatchNorm2d`; `nn.Identity` for penalties and under `spectral`.
+        outcomes: Scores per sample.
+
+    Raises:
+        DataError: If the network cannot read this shape.
+    """
+
+    def __init__(self, shape: Shape, width: int = 64, norm: Norm = nn.BatchNorm2d, *, outcomes: int = 1) -> None:
+        doublings(shape, "InfoGAN")
+        layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), norm(2 * width), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Conv2d(2 * width, 16 * width, shape[1] // 4), norm(16 * width), nn.LeakyReLU(SLOPE)]
+        head = nn.Sequential(nn.Flatten(), nn.Linear(16 * width, outcomes))
+        super().__init__(shape, nn.Sequential(*layers), head, outcomes)
+        self.apply(dcgan)
