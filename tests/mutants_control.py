@@ -15,6 +15,8 @@ MUTANTS = [
     ("metrics/variety.py", "each.var(0).sum()", "each.var()", VARIETY),
     ("metrics/variety.py", "rows = [x[labels == label]", "rows = [x", VARIETY),
     ("metrics/variety.py", "f / r if r else", "r / f if f else", VARIETY),
+    ("networks/infogan.py", "shape[1] // 4), norm(16", "4, shape[1] // 4), norm(16", "tests/test_network_tables.py"),
+    ("recipes/information.py", "<= SMALL", "> SMALL", "tests/test_infogan.py"),
     ("encoding.py", "(len(x) - 1) * own / (total - own)", "own / total", ENCODING),
     ("encoding.py", "torch.cdist(rows, again).double().sum()", "torch.cdist(rows, rows).double().sum()", ENCODING),
 ]

@@ -13,6 +13,7 @@ from sparring.errors import GameError
 from sparring.game import Encodes, Labels, Recodes, adam, evaluation
 from sparring.games.codes import Codes
 from sparring.games.infogan import ApartInfoGAN, GeneratorsInfoGAN, InfoGAN
+from sparring.networks import DCGANCritic, InfoGANCritic
 from sparring.objectives import NonSaturating
 from sparring.recipes.information import infogan
 from sparring.recipes.settings import Adam, Networks
@@ -332,6 +333,8 @@ def test_the_settings_are_the_papers():
     assert small().code == Codes((8,), 1)
     assert small(categories=(3, 5), continuous=0).code == Codes((3, 5), 0)
     assert small("itself").players()["Q"].param_groups[0]["lr"] == 1e-3
+    assert isinstance(small(shape=(1, 32, 32)).D, InfoGANCritic)
+    assert isinstance(small(shape=(1, 64, 64)).D, DCGANCritic)
 
 
 # --- learning, beside the twin without information

@@ -11,8 +11,9 @@ from sparring.networks.codes import CodeReader
 from sparring.networks.heads import answering, width
 from sparring.networks.roles import Shape
 from sparring.objectives import NonSaturating
-from sparring.recipes.settings import BATCH_NORM, Adam, Networks
+from sparring.recipes.settings import BATCH_NORM, Adam, Network, Networks
 
+SMALL = 32  # side in pixels up to which the networks are those of the experiment on MNIST; dense layers grow with it
 Owner = Literal["critic", "generator", "itself"]
 _GAMES: dict[Owner, type[InfoGAN]] = {"critic": InfoGAN, "generator": GeneratorsInfoGAN, "itself": ApartInfoGAN}
 
@@ -41,7 +42,8 @@ def infogan(
         continuous_weight: λ_c, that of the continuous codes.
         owner: Whose optimiser moves Q, which reads the codes: the critic's, as in the authors' code; the generator's;
             or its own, which moves the critic's trunk and the generator as well.
-        networks: Which networks play; 62 coordinates of z for images unless told.
+        networks: Which networks play; 62 coordinates of z for images unless told, and up to 32 × 32 the paper's own
+            networks, whose critic ends in a dense layer: codes are read from whole images.
         critic: How D learns.
         generator: How G learns.
     """
@@ -49,7 +51,8 @@ def infogan(
     several = (10 if images else 8,) if categories is None else categories
     codes = Codes(tuple(several), (2 if images else 1) if continuous is None else continuous)
     latent = networks.latent or (62 if images else 2)
-    G, D = replace(networks, latent=latent + codes.size).pair(shape, BATCH_NORM)
+    known: Network = "infogan" if images and shape[1] <= SMALL else "dcgan"
+    G, D = replace(networks, latent=latent + codes.size).pair(shape, BATCH_NORM, images=known)
     return _GAMES[owner](
         G,
         answering(D, 1),  # a head that reads flattened features, as Q does
