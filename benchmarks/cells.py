@@ -126,6 +126,11 @@ def brisk(generator: float, critic: float | None = None) -> dict[str, Any]:
     return speeds(generator, critic, (0.5, 0.99))
 
 
+def falling(steps: int) -> dict[str, Any]:
+    """Rates that fall to zero on a straight line, which lets a short training come to rest."""
+    return {"schedule": "linear", "schedule_steps": steps}
+
+
 def slim(width: int, network: str | None = None) -> dict[str, Any]:
     """Networks that convolve in a tenth of a second."""
     return {"networks": {"network": network, "width": width}}
@@ -152,17 +157,16 @@ IMAGES = [
     ),
 ]
 """Every system for images that the suite "fashion" leaves out, in two or three minutes each."""
-COLOUR = trials(
-    ("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)),
-    ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
-    ("realness", 2000, {"width": 16} | brisk(1e-3)),
-    ("lapgan", 3000, {"width": 16, "units": 400} | speeds(1e-3, betas=(0.5, 0.9))),
-    data="cifar10/cifar10_train.zip",
-    size=32,
-    batch=32,
-    precision="bf16",
-    label="slim",
-)
+COLOURED = {"data": "cifar10/cifar10_train.zip", "size": 32, "batch": 32, "precision": "bf16", "label": "slim"}
+COLOUR = [
+    *trials(("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)), aids=falling(500), **COLOURED),
+    *trials(
+        ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
+        ("realness", 2000, {"width": 16} | brisk(1e-3)),
+        ("lapgan", 3000, {"width": 16, "units": 400} | speeds(1e-3, betas=(0.5, 0.9))),
+        **COLOURED,
+    ),
+]
 """The systems that are meant for colour, on CIFAR-10."""
 DIVERSE = [
     Cell("nsgan", "grid", 10_000, seed, 100 * packing, aids={"packing": packing} if packing > 1 else {}, label=label)
