@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import cache
 from inspect import signature
@@ -132,6 +134,21 @@ class Failing(Game):
 def failing(shape: tuple[int, ...], *, at: int = 3, weight: bool = False) -> Failing:
     """A recipe that diverges after `at` good steps."""
     return Failing(at, weight)
+
+
+class Sleepy(Failing):
+    """A game whose fourth step takes a minute."""
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        if step == 3:
+            Path(os.environ["ASLEEP"]).touch()
+            time.sleep(60)
+        yield from super().round(data, step)
+
+
+def sleepy(shape: tuple[int, ...]) -> Sleepy:
+    """A recipe with one long step."""
+    return Sleepy(-1, False)
 
 
 def unannounced(shape, *, seed=0):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import forked
+import runs
 from sparring import checkpoint, stopping
 
 FORKED = Path(__file__).with_name("forked.py")
@@ -81,3 +83,25 @@ def test_outside_the_main_thread_no_wish_comes_and_nothing_breaks():
 def test_stopped_is_an_exit():
     assert stopping.Stopped(signal.SIGTERM).code == 143
     assert issubclass(stopping.Stopped, SystemExit)
+
+
+def sleep(folder: Path) -> None:
+    """What the process does that is to be stopped."""
+    runs.play(runs.start(folder, "runs:sleepy"), 9, save_every=1)
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)])
+def test_a_second_signal_ends_a_real_process_in_the_middle_of_its_step(tmp_path, signals):
+    child = forked.fork(sleep, tmp_path / "run", ASLEEP=str(tmp_path / "asleep"))
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "asleep").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child, signals[0])
+    time.sleep(0.2)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0), "the first signal waits for the step"
+    began = time.monotonic()
+    os.kill(child, signals[1])
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signals[1]
+    assert time.monotonic() - began < max(1.0, os.getloadavg()[0] / os.cpu_count())
+    assert checkpoint.load_newest(tmp_path / "run")[0]["step"] == 3
