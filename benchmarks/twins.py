@@ -5,7 +5,7 @@ A benchmark that its broken twin passes measures nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from inspect import signature
 from typing import Any
 
@@ -125,3 +125,24 @@ def deaf(shape: Shape, *, recipe: str, arguments: dict[str, Any] | None = None) 
     """
     function = declared(recipe)
     return Deaf(function(shape, **settings(function, arguments or {})))
+
+
+class Unmatched(Wrapper):
+    """Plays StackGAN without wrong pairs: its critic is never shown a real image with another's caption."""
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """The game's moves, without the term of wrong pairs."""
+        for turn in self.game.round(data, step):
+            yield each(turn, lambda move: Move(move.player, **{k: v for k, v in move.terms.items() if k != "matching"}))
+
+
+def unmatched(shape: Shape, captions: Sequence[str] | None = None, *, arguments: dict[str, Any]) -> Unmatched:
+    """StackGAN's twin without wrong pairs.
+
+    Args:
+        shape: Shape of one sample.
+        captions: Some captions of the data.
+        arguments: Those of the recipe.
+    """
+    function = declared("stackgan")
+    return Unmatched(function(shape, captions=captions, **settings(function, arguments)))

@@ -1,0 +1,258 @@
+"""Does StackGAN draw what a sentence says? Coloured digits, "a red digit seven on black", judged by a classifier.
+
+    python benchmarks/words.py short               one stage at 16 × 16, broken twins: about 5 minutes on one core
+    python benchmarks/words.py long                both stages at 32 × 32: about 20 minutes
+    python benchmarks/words.py data digits F.npy   only makes the data: digits (in the package) or mnist
+
+The data are 20,000 digits of MNIST (needs $SPARRING_DATA), each in one of four colours drawn at random, with a caption.
+An independent classifier, trained on the real images alone, names colour and digit of 25 samples of each of the 40
+sentences. The twins learn from captions that were dealt to the images at random, or without wrong pairs. Trainings are
+run folders under ``runs/words``: a stopped benchmark goes on where it was; cells that ``benchmarks/results/words.json``
+holds with the same settings are not trained again unless ``--again`` is given. ``--read`` trains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
+
+import sparring
+from benchmarks.cells import Cell
+from benchmarks.quality import processor
+from sparring import journal
+from sparring.chance import seeded
+from sparring.data import Dataset, load
+from sparring.data.captions import Captions, told
+from sparring.data.prepared import store
+from sparring.data.sources import Arrays
+from sparring.data.stream import scaled
+from sparring.metrics.extractor import extractor_for
+from sparring.metrics.frechet import frechet_distance
+from sparring.run import Run
+from sparring.sampling import generate
+from sparring.state import load as learned
+
+ROOT = Path(__file__).parent.parent
+RESULTS, RUNS = ROOT / "benchmarks" / "results" / "words.json", ROOT / "runs" / "words"
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (64, 64, 255), "yellow": (255, 255, 0)}
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+KINDS = [(colour, digit) for colour in COLOURS for digit in range(10)]
+ROWS, EACH = 20_000, 25
+BRISK = {"critic": {"rate": 2e-4}, "generator": {"rate": 2e-4}, "divergence": 0.5}
+NARROW = {"width": 20, "features": 128, "latent": 32, "condition": 16, "rivals": 8} | BRISK
+
+
+def cells(steps: int, size: int, label: str, arguments: dict[str, Any], seeds: int = 2) -> list[Cell]:
+    """Returns one training over seeds."""
+    how: Any = {
+        "steps": steps,
+        "batch": 64,
+        "precision": "bf16",
+        "size": size,
+        "arguments": NARROW | arguments,
+        "label": label,
+    }
+    return [Cell("stackgan", "coloured", seed=seed, **how) for seed in range(seeds)]
+
+
+def twins(steps: int, size: int, label: str) -> list[Cell]:
+    """Returns the trainings that must fail."""
+    how: Any = {"steps": steps, "batch": 64, "precision": "bf16", "size": size, "twin": True}
+    wrapped = {"arguments": NARROW}
+    return [
+        Cell("stackgan", "shuffled", label=f"{label}-shuffled", arguments=NARROW, **how),
+        Cell("benchmarks.twins:unmatched", "coloured", label=f"{label}-unmatched", arguments=wrapped, **how),
+    ]
+
+
+SUITES = {
+    "short": [*cells(1500, 16, "short", {}), *twins(1500, 16, "short")],
+    "long": cells(5000, 32, "long", {"refine_from": 3000}),
+}
+
+
+def sentence(kind: int) -> str:
+    """What is said of a colour and a digit.
+
+    >>> sentence(7)
+    'a red digit seven on black'
+    """
+    colour, digit = KINDS[kind]
+    return f"a {colour} digit {DIGITS[digit]} on black"
+
+
+def coloured(name: str, rows: int = ROWS, seed: int = 0) -> Dataset:
+    """Digits, each in a colour drawn at random, with its caption, and the kind of 40 that it is.
+
+    Args:
+        name: mnist, or digits.
+        rows: How many at most.
+        seed: Decides the colours.
+    """
+    grey = load(name, size=32, channels=1)
+    values, digits = np.asarray(grey.values)[:rows], grey.labels[:rows]
+    colours = np.random.default_rng(seed).integers(0, len(COLOURS), len(values))
+    tints = np.array([*COLOURS.values()], np.float32)[colours] / 255
+    tinted = (values * tints[:, None, None, :]).round().astype(np.uint8)
+    kinds = colours * 10 + digits
+    captions = Captions(tuple((sentence(kind),) for kind in kinds))
+    return Dataset(
+        name, tinted, kinds, tuple(f"{colour} {DIGITS[digit]}" for colour, digit in KINDS), captions=captions
+    )
+
+
+def written(dataset: Dataset, path: Path, *, shuffled: bool = False) -> Path:
+    """Writes a data set as a prepared file, with its own captions, or with those of other rows."""
+    texts = np.array([said[0] for said in dataset.captions.texts])
+    dealt = np.random.default_rng(1).permutation(texts) if shuffled else texts
+    captions = Captions(tuple((str(text),) for text in dealt))
+    arrays = (np.asarray(dataset.values), dataset.labels)
+    source = Arrays(dataset.name, dataset.fingerprint, lambda: arrays, dataset.classes, captions=captions)
+    return store(source, path, None, None)
+
+
+def prepared(name: str) -> Path:
+    """Returns the file of a data set, made where it is missing."""
+    path = RUNS / f"{name}.npy"
+    return path if path.exists() else written(coloured("mnist"), path, shuffled=name == "shuffled")
+
+
+def play(cell: Cell) -> dict[str, Any]:
+    """Trains a cell, or goes on with it, and judges it."""
+    folder, start = RUNS / cell.name, time.perf_counter()
+    run = Run.create(
+        folder, data=prepared(cell.data), **{**cell.settings(), "recipe": cell.recipe, "arguments": cell.arguments}
+    )
+    for report in run.fit(cell.steps):
+        if report.step % 500 == 0:
+            print(f"{cell.name}: step {report.step} of {cell.steps}, {time.perf_counter() - start:.0f} s", flush=True)
+    result = {
+        **asdict(cell),
+        "images": run.images,
+        "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
+        **judged(learned(folder, device="cpu"), cell.size or 32),
+        "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
+    }
+    (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
+    return result
+
+
+def judged(game: Any, size: int) -> dict[str, Any]:
+    """Returns how often each sentence is drawn right, how much its samples vary, and how far all are from real ones."""
+    real = load(prepared("coloured"), size=size)
+    extractor = extractor_for(real, steps=600)
+    x = asked(game)
+    kinds = torch.arange(len(KINDS)).repeat_interleave(EACH)
+    seen = extractor.predict(x)
+    right = {"colour": seen // 10 == kinds // 10, "digit": seen % 10 == kinds % 10, "both": seen == kinds}
+    rows = np.sort(np.random.default_rng(2).permutation(len(real))[:2000])
+    truth = extractor.features(scaled(real.rows(rows)[0]))
+    found = {name: round(one.double().mean().item(), 4) for name, one in right.items()}
+    found["spread"] = round(x.unflatten(0, (len(KINDS), EACH)).std(1).mean().item(), 4)
+    found["distance"] = round(frechet_distance(extractor.features(x), truth), 2)
+    found["classifier"] = round(extractor.accuracy, 4)
+    if getattr(game, "second", None) is not None:
+        game.G2.begun.fill_(False)  # so that stage I's images are doubled, not refined
+        found["doubled"] = round(frechet_distance(extractor.features(asked(game)), truth), 2)
+        game.G2.begun.fill_(True)
+    return found
+
+
+def asked(game: Any) -> Tensor:
+    """Draws the samples of every sentence, all from the same noise."""
+    with seeded(5):
+        noise = game.noise(EACH)
+    return torch.cat([generate(game, game.worded(noise, told([sentence(k)])), batch=EACH) for k in range(len(KINDS))])
+
+
+def finished(*, again: bool = False) -> dict[str, dict[str, Any]]:
+    """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
+    recorded = [] if again or not RESULTS.exists() else json.loads(RESULTS.read_text())["cells"]
+    found = {}
+    for cell in (cell for suite in SUITES.values() for cell in suite):
+        settings = json.loads(json.dumps(asdict(cell)))
+        done = RUNS / cell.name / "cell.json"
+        known = [json.loads(done.read_text())] if done.exists() else recorded
+        if same := [row for row in known if settings.items() <= row.items()]:
+            found[cell.name] = same[0]
+    return found
+
+
+def passed(cell: dict[str, Any]) -> bool:
+    """Whether a finished cell meets its criterion: what is asked for is drawn, and stage II is nearer than stage I."""
+    if "doubled" in cell:
+        return cell["colour"] >= 0.9 and cell["digit"] >= 0.8 and cell["distance"] < cell["doubled"]
+    return cell["colour"] >= 0.9 and cell["both"] >= 0.15
+
+
+def record(*, again: bool = False) -> None:
+    """Writes and prints the finished cells of both suites."""
+    done = finished(again=again)
+    rows = [{**cell, "passed": passed(cell)} for cell in done.values()]
+    RESULTS.write_text(
+        json.dumps(
+            {
+                "command": "python benchmarks/words.py short long",
+                "threads": torch.get_num_threads(),
+                "protocol": f"{EACH} samples of each of 40 sentences, averaged weights, named by a classifier of 40 "
+                "kinds that is trained on real images; Fréchet distance in its features to 2,000 real images",
+                "criteria": "short: colour >= .9 and both >= .15; long: colour >= .9, digit >= .8, distance below that "
+                "of stage I's doubled images",
+                "sparring": sparring.__version__,
+                "finished": {
+                    name: f"{sum(cell.name in done for cell in suite)} of {len(suite)} cells"
+                    for name, suite in SUITES.items()
+                },
+                "cells": rows,
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
+    for row in rows:
+        shown = [f"{name} {row[name]:.3g}" for name in ("colour", "digit", "both", "spread", "distance")]
+        more = f", doubled {row['doubled']:.3g}" if "doubled" in row else ""
+        print(
+            f"{row['label']:18} seed {row['seed']}  {', '.join(shown)}{more}  {'passed' if row['passed'] else 'failed'}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="+", help="short, long; or: data mnist FILE.npy")
+    parser.add_argument("--again", action="store_true", help="train what is recorded, too")
+    parser.add_argument("--read", action="store_true", help="train nothing, write the record of what is finished")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.suites[0] == "data":
+        _, name, path = chosen.suites
+        print(f"The digits and their captions are in {written(coloured(name), Path(path))}.")
+        return
+    if unknown := set(chosen.suites) - set(SUITES):
+        parser.error(f"there is no suite {', '.join(unknown)}: take {', '.join(SUITES)}")
+    if "SPARRING_DATA" not in os.environ and not chosen.read:
+        sys.exit("Set SPARRING_DATA to a folder that holds MNIST/raw.")
+    done = finished(again=chosen.again)
+    for cell in (cell for suite in chosen.suites for cell in SUITES[suite]):
+        if cell.name not in done and not chosen.read:
+            play(cell)
+            record()
+    record()
+
+
+if __name__ == "__main__":
+    main()
