@@ -127,15 +127,15 @@ def test_the_weights_of_a_cycle_are_its_own_and_identity_multiplies_them():
 
 
 def test_nicegan_by_hand():
-    game = NICEGAN(Shifted(0.5), Shifted(-0.4), Says(0.25, 3), Says(0.5, 3), critic=learn, generator=learn)
+    game = NICEGAN(Shifted(0.5), Shifted(-0.4), Says(0.25, 3), Says(0.2, 3), critic=learn, generator=learn)
     played = moves(game, constant())
     ones, zeros = 3 * 0.75**2, 3 * 0.25**2
     terms = {name: value.item() for name, value in played["D"].terms.items()}
-    assert terms == {"A": near(ones + zeros), "B": near(3 * 0.25 + 3 * 0.25)}, "there is no half"
+    assert terms == {"A": near(ones + zeros), "B": near(3 * 0.64 + 3 * 0.04)}, "there is no half"
     terms = {name: value.item() for name, value in played["G"].terms.items()}
     assert terms == {
         "fool_A": near(ones),
-        "fool_B": near(3 * 0.25),
+        "fool_B": near(3 * 0.64),
         "cycle_A": near(1.0),
         "cycle_B": near(1.0),
         "reconstruction_A": near(4.0),
