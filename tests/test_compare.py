@@ -212,7 +212,7 @@ def test_a_setting_goes_to_those_that_know_it_and_an_aid_to_all():
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "widht=1,2"], "did you mean --width"),
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "batch=1,2"], "must be the same for all"),
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "aids.pcking=1,2"], "--aids.packing"),
-        (["nsgan", "--data", "ring", "--steps", "2", "--metrics", "fid"], "There is no metric"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--metrics", "fidelity"], "There is no metric"),
         (["nsgan", "--data", "ring", "--steps", "2", "--seeds", "x"], "cannot be read"),
         (["nsgan", "--data", "ring", "--steps", "2", "--jobs", "1000"], "cores"),
         (["nsgan", "--data", "ring", "--steps", "2", "--only", "nobody"], "nsgan-0, nsgan-1"),
