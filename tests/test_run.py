@@ -180,7 +180,7 @@ def test_a_record_from_elsewhere_calls_nothing_but_recipes(tmp_path):
         ("os:mkdir", {"path": str(bait)}),
     ):
         (tmp_path / "run/run.json").write_text(json.dumps({**saved, "recipe": recipe, "arguments": arguments}))
-        with pytest.raises(GameError, match="is no recipe|Python.s own module"):
+        with pytest.raises(GameError, match=r"is no recipe|Python.s own module"):
             sparring.load(tmp_path / "run")
     assert not bait.exists()
 
