@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from inspect import signature
 from pathlib import Path
@@ -21,6 +21,7 @@ from sparring.game import Data, Game, Move, adam
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.recipes.classic import nsgan
 from sparring.run import Run
+from sparring.trainer import train
 
 POINTS: dict[str, Any] = {"data": "ring", "batch": 8, "device": "cpu"}
 IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch": 4, "device": "cpu"}
@@ -154,3 +155,19 @@ def sleepy(shape: tuple[int, ...]) -> Sleepy:
 def unannounced(shape, *, seed=0):
     """A function that does not say that it returns a game."""
     return nsgan(shape)
+
+
+def after_a_stop(build: Callable[[], Game], batches: Callable[[], Data]) -> str:
+    """Names the first place where a game that was stopped after two of four steps differs from one that was not."""
+    straight, stopped, resumed = build(), build(), build()
+    for _ in train(straight, batches(), 4):
+        continue
+    data, players, fresh = batches(), stopped.players(), resumed.players()
+    for _ in train(stopped, data, 2, players=players):
+        continue
+    resumed.load_state_dict(stopped.state_dict())
+    for name, player in fresh.items():
+        player.load_state_dict(players[name].state_dict())
+    for _ in train(resumed, data, 4, start=2, players=fresh):
+        continue
+    return difference(dict(straight.state_dict()), dict(resumed.state_dict()))

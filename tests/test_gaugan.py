@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from runs import difference
+from runs import after_a_stop
 from sparring.chance import drawing, seeded
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
@@ -297,20 +297,7 @@ def test_an_aid_around_it_leaves_its_abilities_and_noises_only_the_images():
 
 
 def test_a_stop_leaves_no_trace():
-    straight, stopped = small(), small()
-    for _ in train(straight, mapped(), 4):
-        continue
-    data, players = mapped(), stopped.players()
-    for _ in train(stopped, data, 2, players=players):
-        continue
-    resumed = small()
-    resumed.load_state_dict(stopped.state_dict())
-    fresh = resumed.players()
-    for name, player in fresh.items():
-        player.load_state_dict(players[name].state_dict())
-    for _ in train(resumed, data, 4, start=2, players=fresh):
-        continue
-    assert difference(dict(straight.state_dict()), dict(resumed.state_dict())) == ""
+    assert after_a_stop(small, mapped) == ""
 
 
 # --- painting

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from runs import PAIRED, difference, play, start
+from runs import PAIRED, after_a_stop, play, start
 from sparring.check import check_game
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
@@ -142,20 +142,7 @@ def test_an_aid_around_it_leaves_its_ability_and_noises_only_what_is_judged():
 
 
 def test_a_stop_leaves_no_trace():
-    straight, stopped = small(), small()
-    for _ in train(straight, pairs(), 4):
-        continue
-    data, players = pairs(), stopped.players()
-    for _ in train(stopped, data, 2, players=players):
-        continue
-    resumed = small()
-    resumed.load_state_dict(stopped.state_dict())
-    fresh = resumed.players()
-    for name, player in fresh.items():
-        player.load_state_dict(players[name].state_dict())
-    for _ in train(resumed, data, 4, start=2, players=fresh):
-        continue
-    assert difference(dict(straight.state_dict()), dict(resumed.state_dict())) == ""
+    assert after_a_stop(small, pairs) == ""
 
 
 # --- use, refusals

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import Positional, arg
-
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
-
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
 
 def traverse(

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import clock, say, show_table
 from sparring.errors import DataError
 
 if TYPE_CHECKING:
     from sparring.evaluate import Evaluation
-
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
 
 def show(match: str = "*") -> None:

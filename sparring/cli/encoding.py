@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
 from sparring.errors import DataError, SparringError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
 USAGE = """usage: sparring train-encoder RUN --out FOLDER [--steps N] ...
 

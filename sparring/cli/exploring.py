@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
 from sparring.errors import DataError
-
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
 
 def directions(

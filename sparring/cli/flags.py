@@ -10,6 +10,7 @@ from dataclasses import field, make_dataclass
 from inspect import Parameter, signature
 from itertools import dropwhile, takewhile
 from operator import not_
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
@@ -17,11 +18,13 @@ from docstring_parser import parse
 
 from sparring.errors import SparringError
 
-__all__ = ["called", "parsed", "with_recipe"]
+__all__ = ["RunFolder", "called", "parsed", "with_recipe"]
 
 FACTS = ("shape", "classes", "captions", "other", "paired", "regions")  # learnt from the data, not from flags
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
+
+RunFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
 from sparring.errors import SparringError
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from sparring.game import Game
 
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 Picture = Annotated[Positional[Path], arg(metavar="PICTURE")]
 
 

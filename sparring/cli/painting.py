@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from tyro.conf import Positional, arg
-
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
 from sparring.errors import DataError
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from sparring.data.domains import Regions
     from sparring.game import Game
-
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
 
 def paint(

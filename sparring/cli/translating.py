@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
-
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 
 
 def translate(
