@@ -78,8 +78,10 @@ MUTANTS = [
     ("layers/modulated.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
     # the pyramid and the many generators
     ("games/lapgan.py", "return self.D[level](residual + coarse)", "return self.D[level](residual)", LAPGAN),
-    ("games/lapgan.py", "if turn >= self.turns[k]:", "if turn > self.turns[k]:", LAPGAN),
+    ("games/lapgan.py", "if turn < turns)", "if turn <= turns)", LAPGAN),
     ("games/lapgan.py", "self.score(k, fake, m)", "self.score(k, fake, c)", LAPGAN),
+    ("games/lapgan.py", "r1(self.D[k], h + c)", "r1(self.D[k], h)", LAPGAN),
+    ("games/lapgan.py", "self.penalty / 2 * r1", "self.penalty * r1", LAPGAN),
     ("layers/pyramid.py", "return F.avg_pool2d(x, 2)", "return x[:, :, ::2, ::2]", LAPGAN),
     ("games/madgan.py", "fool=fool.shape[0] * real(", "fool=-fool.shape[0] * real(", MADGAN),
     # training aids

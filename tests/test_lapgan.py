@@ -133,13 +133,13 @@ class Slope(nn.Module):
         return (self.w * x).sum((1, 2, 3))
 
 
-def stubs(value=0.0, slope=0.0, turns=None):
+def stubs(value=0.0, slope=0.0, **settings):
     def learn(network):
         return torch.optim.SGD(network.parameters(), lr=0.1)
 
     sides = (8, 16, 32)
     networks = [Shift(side, value) for side in sides], [Slope(side, slope) for side in sides]
-    return LAPGAN(*networks, NonSaturating(), bands=bands, up=up, critic=learn, generator=learn, turns=turns)
+    return LAPGAN(*networks, NonSaturating(), bands=bands, up=up, critic=learn, generator=learn, **settings)
 
 
 def test_every_level_keeps_the_rules():
@@ -189,6 +189,20 @@ def test_smaller_levels_may_play_more_often_each_time_on_new_images():
             assert (real - image).abs().max() < 1e-6
     assert lapgan((1, 32, 32), width=4, units=8, repeats=4).turns == (16, 4, 1)
     assert lapgan((1, 32, 32), width=4, units=8).turns == (1, 1, 1)
+
+
+def test_critics_may_pay_for_their_slope_at_true_images():
+    game = stubs(slope=0.05, penalty=0.3)
+    (x,) = next(batches(32))
+    for move in game.round(batches(32), 0):
+        assert set(move.terms) == ({"adversarial", "r1"} if move.player[0] == "D" else {"adversarial"})
+        if move.player[0] == "D":
+            side, critic = 8 * 2 ** int(move.player[1]), game.D[int(move.player[1])]
+            assert move.terms["r1"].item() == pytest.approx(0.3 / 2 * side**2 * 0.05**2)
+            assert (critic.seen[2] - critic.seen[0]).abs().max() == 0  # the slope is taken where the real score was
+    assert (game.D[2].seen[0] - x).abs().max() < 1e-6
+    assert lapgan((1, 32, 32), width=4, units=8, penalty=0.1).penalty == 0.1
+    assert lapgan((1, 32, 32), width=4, units=8).penalty == 0
 
 
 @pytest.mark.parametrize("turns", [(1, 1), (1, 0, 1)])

@@ -5,15 +5,14 @@ residual h_k = I_k − c_k, which G_k draws given c_k. At level 0 there is nothi
 c, m the coarse images of *true* images, drawn independently, every level k plays a game of its own:
 
     D_k minimises  L_D(D_k(h_k + c_k), D_k(G_k(z_k, m_k) + m_k))         the real residual beside that of another image
+                   + γ/2 E ‖∇D_k(h_k + c_k)‖²                            where γ is not zero (R1; not in the paper)
     G_k minimises  L_G(D_k(G_k(z_k, m_k) + m_k))
 
-No gradient passes from level to level, so that their order in a round is free, and so is how often each plays in it.
-Sampling climbs them:
+No gradient passes from level to level: their order is free, and how often each plays. Sampling climbs them:
 
     I_0 = G_0(z_0),   I_k = up(I_{k−1}) + G_k(z_k, up(I_{k−1}))          z uniform on [−1, 1]
 
-Only here does a level see images that were generated below it. The last image alone is clamped to [−1, 1]: residuals
-are free to correct what overshoots.
+Only here does a level see images that were generated below it. The last image alone is clamped to [−1, 1].
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from sparring.chance import uniform
 from sparring.errors import DataError, GameError
 from sparring.game import Data, Game, Move, Optimiser
 from sparring.objectives import Objective
+from sparring.penalties import r1
 
 
 class LAPGAN(Game):
@@ -43,6 +43,7 @@ class LAPGAN(Game):
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
         turns: How often each level plays in a round, in the same order; once each unless told.
+        penalty: γ, the weight of R1 at every level (Mescheder et al., 2018).
 
     Raises:
         GameError: If there are not as many of them as levels, or one is below 1.
@@ -59,12 +60,14 @@ class LAPGAN(Game):
         critic: Optimiser,
         generator: Optimiser,
         turns: Sequence[int] | None = None,
+        penalty: float = 0.0,
     ) -> None:
         super().__init__()
         self.turns = tuple(turns or [1] * len(G))
         if len(self.turns) != len(G) or min(self.turns) < 1:
             raise GameError(f"{len(G)} levels cannot play {self.turns} times: give each level one number, 1 or more.")
-        self.G, self.D, self.objective = nn.ModuleList(G), nn.ModuleList(D), objective
+        self.G, self.D = nn.ModuleList(G), nn.ModuleList(D)
+        self.objective, self.penalty = objective, penalty
         self.bands, self.up = bands, up
         self._optimisers = {"D": critic, "G": generator}
 
@@ -82,19 +85,16 @@ class LAPGAN(Game):
         return tuple(f"D.{level}" for level in range(len(self.D)))
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays every level: D on one batch of images and on fakes that continue another, then G on new fakes.
-
-        Levels that have turns left play again, on new images.
-        """
+        """Plays every level as often as it may: D on images and on fakes that continue others, then G on new fakes."""
         for turn in range(max(self.turns)):
-            (x, *_), (other, *_) = next(data), next(data)
-            levels = zip(self.bands(x, len(self.G)), self.bands(other, len(self.G)), strict=True)
-            for k, ((h, c), (_, m)) in enumerate(levels):
-                if turn >= self.turns[k]:
-                    continue
+            images, others = (self.bands(next(data)[0], len(self.G)) for _ in range(2))
+            for k in (k for k, turns in enumerate(self.turns) if turn < turns):
+                (h, c), (_, m) = images[k], others[k]
                 with torch.no_grad():
                     fake = self.residual(k, m)
-                yield Move(f"D{k}", adversarial=self.objective.critic(self.score(k, h, c), self.score(k, fake, m)))
+                terms = {"adversarial": self.objective.critic(self.score(k, h, c), self.score(k, fake, m))}
+                terms |= {"r1": self.penalty / 2 * r1(self.D[k], h + c)} if self.penalty else {}
+                yield Move(f"D{k}", **terms)
                 yield Move(f"G{k}", adversarial=self.objective.generator(self.score(k, self.residual(k, m), m)))
 
     def score(self, level: int, residual: Tensor, coarse: Tensor) -> Tensor:

@@ -72,6 +72,7 @@ def lapgan(
     generator: Adam = Adam(),
     descent: SGD | None = None,
     repeats: int = 1,
+    penalty: float = 0.0,
 ) -> LAPGAN:
     """LAPGAN: draws 8 × 8 pixels, then doubles the sides, drawing the missing detail each time (Denton et al., 2015).
 
@@ -85,6 +86,7 @@ def lapgan(
         descent: How both learn instead: ``SGD()`` is the paper's way.
         repeats: How many times as often a level plays in a round as the one above it, whose images have twice the
             sides. Levels are trained independently, and all samples hang on the smallest: with 4 all levels cost alike.
+        penalty: γ, the weight of R1, without which the smallest level does not come to rest; the paper has none.
 
     Raises:
         GameError: If `repeats` is below 1.
@@ -98,4 +100,4 @@ def lapgan(
         channels_last(network)
     learn = {"critic": descent or critic, "generator": descent or generator}
     turns = [repeats**k for k in reversed(range(len(G)))]
-    return LAPGAN(G, D, NonSaturating(), bands=bands, up=up, turns=turns, **learn)
+    return LAPGAN(G, D, NonSaturating(), bands=bands, up=up, turns=turns, penalty=penalty, **learn)
