@@ -20,7 +20,7 @@ import torch
 from sparring.record import Record
 from sparring.run import Run
 from sparring.session import PRECISIONS
-from sparring.state import stream, untrained
+from sparring.state import optimisers, stream, untrained
 from sparring.trainer import train
 
 __all__ = ["Plan", "Probe", "plan"]
@@ -140,7 +140,7 @@ def _probe(run: Run, settings: Record, seconds: float, held: int | None) -> Prob
     """Plays fresh copies of game and players."""
     device, parts = run.game.device, settings["parts"]
     game, average = untrained(settings, device)
-    players, batches = game.players(), stream(settings, run.training, device)
+    players, batches = optimisers(settings, game), stream(settings, run.training, device)
     how: Any = {"seed": settings["seed"], "parts": parts, "precision": PRECISIONS[settings["precision"]]}
     _forget_peak(device)
     times, images, begun = 0, 0, 0.0

@@ -245,7 +245,7 @@ def require_data(folder: Path, record: Record, dataset: Dataset) -> None:
         )
 
 
-def sensible(*, seed: int, parts: int, average: float, precision: str) -> Record:
+def sensible(*, seed: int, parts: int, average: float, precision: str, fast: str = "auto") -> Record:
     """Returns these settings, or refuses numbers that no run can have.
 
     Args:
@@ -253,6 +253,7 @@ def sensible(*, seed: int, parts: int, average: float, precision: str) -> Record
         parts: 1 or more.
         average: From 0 to below 1.
         precision: A name of `PRECISIONS`.
+        fast: A name of `sparring.fast.SETTINGS`; what it chooses is seen when the game is built.
 
     Raises:
         RunError: If one is out of range; the message names it.
@@ -264,7 +265,7 @@ def sensible(*, seed: int, parts: int, average: float, precision: str) -> Record
         raise RunError(f"The averaged weights cannot decay by {average}: give a number from 0 (none) to below 1.")
     if precision not in PRECISIONS:
         raise RunError(f"There is no precision {precision!r}: give one of {', '.join(PRECISIONS)}.")
-    return {"seed": seed, "parts": parts, "average": average, "precision": precision}
+    return {"seed": seed, "parts": parts, "average": average, "precision": precision, "fast": {"setting": fast}}
 
 
 def require_counts(**counts: int) -> None:
@@ -285,7 +286,7 @@ def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
-        if where == "made" or (path == "data" and name not in IDENTITY):
+        if where in ("made", "fast") or (path == "data" and name not in IDENTITY):
             continue
         if isinstance(part, dict):
             yield from _decisive(part, where)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sparring import parallel, record
+from sparring import fast, parallel, record
 from sparring.aids import Aids
 from sparring.arguments import suited
 from sparring.checkpoint import load_named
@@ -28,7 +28,7 @@ from sparring.game import Game
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
 from sparring.session import Conduct, played
-from sparring.state import form, restore, rows, stream, untrained
+from sparring.state import form, optimisers, restore, rows, stream, untrained
 from sparring.stopping import wishes
 from sparring.trainer import Report
 
@@ -56,6 +56,7 @@ class Run:
         held_out: What is not, if any.
         game: The game in training.
         players: Its optimisers.
+        fast: What it does to be fast; None if it was made before that could be chosen.
         average: Its averaged weights, if any.
         stream: The batches.
         step: Steps completed.
@@ -76,8 +77,11 @@ class Run:
         said = dataset.captions.distinct if dataset.captions and state is None else ()
         self.game, self.average = untrained(settings, device, said)
         with record.buildable(settings["recipe"]):
-            self.players = self.game.players()
-        self.stream = stream(settings, self.training, device)
+            self.players = optimisers(settings, self.game)
+        self.fast = fast.of(settings, self.game)
+        if self.fast:
+            self.record = {**settings, "fast": self.fast.plain()}
+        self.stream = stream(self.record, self.training, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
         self.skipped: dict[str, int] = {}
         self.rollbacks: list[str] = []
@@ -107,6 +111,7 @@ class Run:
         parts: int = 1,
         average: float = 0.999,
         precision: str = "fp32",
+        fast: str = "auto",
         device: str = "auto",
     ) -> Run:
         """Makes a run, or goes on with the one that was made with the same settings.
@@ -129,6 +134,7 @@ class Run:
             parts: Play each batch in so many parts, for less memory.
             average: Decay of the averaged weights, 0 for none.
             precision: ``fp32``, or ``bf16`` for automatic mixed precision.
+            fast: ``auto``, or ``off`` for the plain path, which is equal to rounding; a run keeps what it began with.
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
 
         Raises:
@@ -141,12 +147,10 @@ class Run:
             **record.play(recipe, arguments or {}, aids or {}),
             "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),
             "batch": rows(dataset) if batch is None else batch,
-            **record.sensible(seed=seed, parts=parts, average=average, precision=precision),
+            **record.sensible(seed=seed, parts=parts, average=average, precision=precision, fast=fast),
             "made": record.circumstances(where),
         }
-        known = (folder / record.FILE).exists()
-        run = cls(folder, record.agreed(folder, settings), dataset, where)
-        return run if known else run._begun()
+        return cls(folder, record.agreed(folder, settings), dataset, where)._begun(fast)
 
     @classmethod
     def open(
@@ -213,6 +217,8 @@ class Run:
         conduct = Conduct(steps, saving, drawing, keep, tensorboard, judging, remedy)
         with ExitStack() as stack:
             wish = stack.enter_context(wishes(patient=parallel.world() > 1))
+            if self.fast and self.fast.keeping:
+                fast.keep_memory()
             if parallel.rank() == 0:
                 stack.enter_context(locked(self.folder))
                 sweep(self.folder)
@@ -229,9 +235,15 @@ class Run:
 
         return Snapshots(self.folder, self.dataset)
 
-    def _begun(self) -> Run:
-        """Makes the folder: the record first, since it is what makes it a run; returns the run."""
-        if parallel.rank() == 0:
+    def _begun(self, asked: str) -> Run:
+        """Makes the folder unless it is there: the record first, since it is what makes it a run; returns the run.
+
+        Args:
+            asked: How the run is asked to be fast, which makes a note where it began otherwise.
+        """
+        if self.fast and self.fast.setting != asked:
+            self.notes.append(f"The run was made with --fast {self.fast.setting} and goes on so, equal bit by bit.")
+        if parallel.rank() == 0 and not (self.folder / record.FILE).exists():
             with writing(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
             record.write(self.folder, self.record)

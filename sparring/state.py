@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import Optimizer
 
-from sparring import parallel, record
+from sparring import fast, parallel, record
 from sparring.average import Average
 from sparring.chance import mix
 from sparring.checkpoint import State, load_named
 from sparring.data import Dataset, Stream
+from sparring.data.ahead import Ahead
 from sparring.errors import RunError
 from sparring.game import Game, Knows
 
@@ -36,11 +37,26 @@ def untrained(settings: record.Record, device: torch.device, said: Sequence[str]
     game = record.game(settings).to(device)
     if said and isinstance(game.core, Knows):
         game.core.know(said)
+    if chosen := fast.of(settings, game):
+        chosen.put_on(game)
     averaged = settings["average"] and game.sampling()
     return game, Average(game, settings["average"]) if averaged else None
 
 
-def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> Stream:
+def optimisers(settings: record.Record, game: Game) -> dict[str, Optimizer]:
+    """Builds the players of a run, as they are at step 0.
+
+    Args:
+        settings: The record.
+        game: That the record describes.
+    """
+    players = game.players()
+    if chosen := fast.of(settings, game):
+        chosen.fuse(players.values())
+    return players
+
+
+def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> Stream | Ahead:
     """Opens the batches of a run at position 0, for this rank.
 
     Args:
@@ -48,7 +64,7 @@ def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> S
         dataset: The data that it names.
         device: Where the batches are to go.
     """
-    return Stream(
+    batches = Stream(
         dataset,
         settings["batch"],
         seed=settings["seed"],
@@ -58,6 +74,7 @@ def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> S
         mirror=settings["data"]["mirror"],
         device=device,
     )
+    return Ahead(batches) if settings.get("fast", {}).get("ahead") else batches
 
 
 def rows(dataset: Dataset) -> int:
@@ -118,7 +135,7 @@ def beginning(run: Run) -> State:
     """
     said = run.dataset.captions.distinct if run.dataset.captions else ()
     game, average = untrained(run.record, run.game.device, said)
-    players = game.players()
+    players = optimisers(run.record, game)
     return {
         "step": 0,
         "images": 0,

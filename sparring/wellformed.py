@@ -27,9 +27,15 @@ DATA: dict[str, tuple[type, ...]] = {
     "fingerprint": TEXT,
     "facts": (dict,),
 }
+FAST: dict[str, tuple[type, ...]] = {
+    "setting": TEXT,
+    "channels_last": (list,),
+    **dict.fromkeys(("fused", "folded", "ahead", "keeping"), (bool,)),
+}
 FACTS: dict[str, tuple[type, ...]] = {"shape": (list,), "classes": WHOLE}
 PERHAPS: dict[str, tuple[type, ...]] = {
     "aids": (dict,),
+    "fast": (dict,),
     "hold_out": NUMBER,
     "margin": WHOLE,
     "skip_bad": (bool,),
@@ -56,12 +62,17 @@ def require_record(record: Any) -> None:
     _require_table("data.", record["data"], DATA)
     facts = record["data"]["facts"]
     _require_table("data.facts.", facts, FACTS)
+    fast = record.get("fast", {})
+    if "fast" in record:
+        _require_table("fast.", fast, FAST)
+        if unknown := set(fast) - set(FAST):
+            raise ValueError(f"its fast has an unknown entry {min(unknown)[:40]!r}")
     shapes = [facts[name] for name in ("shape", "other") if name in facts]
     if not all(shape and all(type(side) is int and 0 < side < 2**20 for side in shape) for shape in shapes):
         raise ValueError("its data.facts have no shape of whole numbers above 0")
     texts = [*record["data"].get("words", []), *record["data"].get("names", []), *facts.get("captions", [])]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("its data have words, names or captions that are no texts")
+    if not all(isinstance(text, str) for text in [*texts, *fast.get("channels_last", [])]):
+        raise ValueError("it has words, names, captions or networks that are no texts")
 
 
 def _require_table(place: str, table: Any, form: dict[str, tuple[type, ...]]) -> None:

@@ -1,7 +1,7 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES, DATA, DISK, PAYLOADS = (
-    f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk", "payloads")
+REMEDIES, DATA, DISK, PAYLOADS, FAST = (
+    f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast")
 )
 
 MUTANTS = [
@@ -73,5 +73,24 @@ MUTANTS = [
         '            _require(f"{place}{name}", table[name], kinds)\n',
         "            pass\n",
         "tests/test_fuzzed.py",
+    ),
+    # what makes a run fast: chosen once, kept, equal to rounding
+    ("state.py", "        chosen.put_on(game)\n", "        pass\n", FAST),
+    ("state.py", "        chosen.fuse(players.values())\n", "        pass\n", FAST),
+    ("state.py", "    players = optimisers(run.record, game)\n", "    players = game.players()\n", FAST),
+    ("fast.py", "            layer.folded = self.folded\n", "            pass\n", FAST),
+    ("fast.py", "_laid_out if by_image else _kernel", "_kernel", FAST),
+    ("layers/resample.py", "self.bias, padding=1), 2)", "self.bias, padding=1), 2).relu()", FAST),
+    (
+        "data/ahead.py",
+        "self.stream, self.position = stream, stream.position",
+        "self.stream, self.position = stream, 1",
+        FAST,
+    ),
+    (
+        "data/ahead.py",
+        "        self._coming = None\n        self.stream.seek(position)",
+        "        self.stream.seek(position)",
+        FAST,
     ),
 ]

@@ -16,7 +16,7 @@ FLOORS = [
     {"durable", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "trainer", "check", "games", "wrappers"},
     {"recipes", "aids", "imports"},
-    {"run", "plan", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
+    {"run", "plan", "fast", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
     | {
         "arrival",
         "wellformed",

@@ -8,7 +8,8 @@ Nearest ×2 up-sampling, then a 3×3 convolution, is one transposed 4×4 convolu
 
 so both use the same four taps (w₋, w₋ + w₀, w₀ + w₊, w₊): the 3×3 kernel summed over every 2×2 window. The sums are
 formed from the 3×3 parameter at each forward, and 4/9 of the multiplications remain. Parameters, initialisation,
-spectral norm and checkpoints stay those of the plain convolution.
+spectral norm and checkpoints stay those of the plain convolution. With `folded` set to False a layer resamples and
+convolves one after the other.
 """
 
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class UpConv(nn.Conv2d):
         outputs: Output channels.
         bias: Whether to add a bias.
 
+    Attributes:
+        folded: Whether to do both in one.
+
     Example:
         >>> import torch
         >>> layer, x = UpConv(3, 5).double(), torch.randn(2, 3, 4, 4).double()
@@ -35,9 +39,12 @@ class UpConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+        self.folded = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
+        if not self.folded:
+            return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1)
         # A transposed convolution writes where a convolution reads, so its kernel is turned round.
         sums = F.avg_pool2d(self.weight, 2, stride=1, padding=1, divisor_override=1)
         return F.conv_transpose2d(x, sums.flip(2, 3).transpose(0, 1), self.bias, stride=2, padding=1)
@@ -51,6 +58,9 @@ class ConvDown(nn.Conv2d):
         outputs: Output channels.
         bias: Whether to add a bias.
 
+    Attributes:
+        folded: Whether to do both in one.
+
     Example:
         >>> import torch
         >>> layer, x = ConvDown(3, 5).double(), torch.randn(2, 3, 4, 4).double()
@@ -60,8 +70,11 @@ class ConvDown(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+        self.folded = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) with even H and W to (N, outputs, H / 2, W / 2)."""
+        if not self.folded:
+            return F.avg_pool2d(F.conv2d(x, self.weight, self.bias, padding=1), 2)
         means = F.avg_pool2d(self.weight, 2, stride=1, padding=1)
         return F.conv2d(x, means, self.bias, stride=2, padding=1)
