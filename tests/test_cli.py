@@ -144,9 +144,10 @@ def test_train_says_what_it_does_in_plain_lines(capsys, tmp_path):
     assert told[0].startswith("wgan-gp: WGANGP, players D (Adam), G (Adam), parameters G ")
     assert told[1] == "data: ring, 100,000 rows of shape (2,)"
     assert told[2] == "batch 16, seed 0, fp32 on cpu"
-    assert told[3] == f"folder: {out}"
-    assert told[4].startswith("step 2  D/wasserstein ")
-    assert all(words in told[4] for words in ("D/penalty", "G/wasserstein", "img/s", "left"))
+    assert told[3].startswith("fast: auto (fused optimisers")
+    assert told[4] == f"folder: {out}"
+    assert told[5].startswith("step 2  D/wasserstein ")
+    assert all(words in told[5] for words in ("D/penalty", "G/wasserstein", "img/s", "left"))
     assert any(line == f"  sparring resume {out} --steps 4" for line in told)
     assert not any("\x1b" in line for line in told)
     assert json.loads((out / "run.json").read_text())["arguments"]["critic_steps"] == 3
