@@ -65,7 +65,7 @@ class Fixed(nn.Module):
         return self.score(first, second) + 0 * self.weight
 
 
-def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergence=1.0, data=None, rivals=1):
+def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, data=None, **settings):
     """The moves of a round between stubs."""
     G, G2 = Fixed(mean, log_variance, side=8 if two else 16), Fixed(mean, log_variance)
     D = Fixed(score=score)
@@ -76,10 +76,9 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, divergen
         G,
         D if not two else Fixed(),
         captions=told(SAID),
-        divergence=divergence,
-        rivals=rivals,
         second=second,
         **player,
+        **settings,
     )
     return {
         move.player: {k: v.item() for k, v in move.terms.items()} for move in fixed.round(data or captioned(said), 0)
@@ -110,6 +109,22 @@ def test_the_terms_have_the_right_signs_and_weights():
     assert moves["D"]["adversarial"] == pytest.approx(cost(-2) + cost(-3) / 2)
     assert moves["D"]["matching"] == pytest.approx(cost(-1) / 2)
     assert moves["G"]["adversarial"] == pytest.approx(cost(3))
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
+    """Each head is the image's sum times what its caption says first, so that its slope is that at every pixel."""
+    words = HashedWords(16)(told(SAID))
+
+    def score(x, phi):
+        return (x.sum((1, 2, 3)) * phi[:, 0])[:, None].expand(-1, 1 + two)
+
+    moves = by_hand(score, two=two, penalty=0.4)
+    slopes = 16**2 * ((1 + two) * words[:, 0]).square()
+    assert moves["D2" if two else "D"]["r1"] == pytest.approx(0.4 / 2 * slopes.mean().item(), rel=1e-5)
+    assert "r1" not in moves["G2" if two else "G"]
+    assert "r1" not in by_hand(score, two=two)["D2" if two else "D"]
+    assert small(penalty=0.1).penalty == 0.1
 
 
 def test_a_wrong_pair_says_nothing_about_whether_its_image_is_real():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,14 @@ from torch.optim import Optimizer
 from sparring.chance import normal, uniform
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
+
+
+class Reading(NamedTuple):
+    """How T learns: with E, images (N, *shape) -> (N, features); for how many rounds; by which optimiser."""
+
+    E: nn.Module
+    rounds: int
+    learn: Optimiser
 
 
 class SentenceGame(Game):

@@ -2,12 +2,13 @@
 
     stage I    x̃ = G(z, c)                                z ~ N(0, I), c drawn around φ, images of half the side
     stage II   x̃ = G₂(G(z, c), c₂)                        G held fixed, in evaluation mode
-    D minimises  mean_h R(D_h(x, φ)) + [Σ_h F(D_h(x̃, φ)) + F(D_match(x, φ′))] / (heads + 1)
+    D minimises  mean_h R(D_h(x, φ)) + [Σ_h F(D_h(x̃, φ)) + F(D_match(x, φ′))] / (heads + 1) + γ/2 E ‖∇ₓ Σ_h D_h(x, φ)‖²
     G minimises  Σ_h R(D_h(x̃, φ)) + λ KL(N(μ, σ²) ‖ N(0, I)) / dims
 
 R and F are the cross-entropies of "fits" and of "does not". In stage I D has one head, "does x match φ?", which makes
 its loss the matching-aware one of Reed et al. (2016); in stage II also "is x real?", of which a wrong pair (x, φ′) says
-nothing (Zhang et al., 2017 and 2019; weights of the authors' code, whose KL is a mean over coordinates, too).
+nothing (Zhang et al., 2017, 2019; weights of the authors' code, whose KL is a mean over coordinates, too). The papers
+have no γ, R1's weight.
 
 A wrong pair must be wrong: φ′ is drawn from those of the batch with another caption *and* another image; a row that
 has none is left out. Of several draws the nearest may be taken, from which D learns what a single word changes. D reads
@@ -27,11 +28,12 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from sparring.game import Data, Move, Optimiser, evaluation
+from sparring.game import Data, Move, evaluation
 from sparring.games.pairs import different, mismatched, structured
 from sparring.games.posterior import drawn
-from sparring.games.sentences import SentenceGame
+from sparring.games.sentences import Reading, SentenceGame
 from sparring.likelihood import kl_to_prior
+from sparring.penalties import r1
 
 
 class Second(NamedTuple):
@@ -47,14 +49,6 @@ class Second(NamedTuple):
     up: Callable[[Tensor], Tensor]
 
 
-class Reading(NamedTuple):
-    """How T learns: with E, images (N, *shape) -> (N, features); for how many rounds; by which optimiser."""
-
-    E: nn.Module
-    rounds: int
-    learn: Optimiser
-
-
 class StackGAN(SentenceGame):
     """D, then G: of stage I, and from a step on of stage II.
 
@@ -64,6 +58,7 @@ class StackGAN(SentenceGame):
         D: Critic of stage I's images and captions (N, features), (N, heads), matching first.
         divergence: λ.
         rivals: Rows that are drawn for a wrong pair, of which the nearest caption is taken.
+        penalty: γ, the weight of R1 at true pairs, in either stage.
         second: The second stage, if any.
         reading: How T learns; None if it is fixed.
         settings: The captions of noise, the optimisers of D and G of either stage, and the schedule.
@@ -77,12 +72,14 @@ class StackGAN(SentenceGame):
         *,
         divergence: float = 1.0,
         rivals: int = 1,
+        penalty: float = 0.0,
         second: Second | None = None,
         reading: Reading | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(text, G, D, **settings)
-        self.divergence, self.rivals, self.second, self.reading = divergence, rivals, second, reading
+        self.divergence, self.rivals, self.penalty = divergence, rivals, penalty
+        self.second, self.reading = second, reading
         self.G2: Any = second and second.G
         self.D2: Any = second and second.D
         self.E: Any = reading and reading.E
@@ -115,7 +112,9 @@ class StackGAN(SentenceGame):
         real, false, misfit = D(x, phi), D(fake, phi), softplus(D(x, phi[wrong])[:, 0]) * there
         parts = 1 + real.shape[1]
         adversarial = softplus(-real).mean() + softplus(false).sum(1).mean() / parts
-        yield Move(f"D{stage}", adversarial=adversarial, matching=misfit.sum() / there.sum().clamp_min(1) / parts)
+        terms = {"adversarial": adversarial, "matching": misfit.sum() / there.sum().clamp_min(1) / parts}
+        terms |= {"r1": self.penalty / 2 * r1(lambda x: D(x, phi).sum(1), x)} if self.penalty else {}
+        yield Move(f"D{stage}", **terms)
         fake, far = self.drawn(phi, stage)
         yield Move(f"G{stage}", adversarial=softplus(-D(fake, phi)).sum(1).mean(), divergence=self.divergence * far)
 

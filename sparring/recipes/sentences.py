@@ -10,7 +10,8 @@ from torch import nn
 from sparring.data.captions import told
 from sparring.data.embeddings import SUFFIXES, EmbeddedCaptions, SentenceModel
 from sparring.errors import DataError
-from sparring.games.stackgan import Reading, Second, StackGAN
+from sparring.games.sentences import Reading
+from sparring.games.stackgan import Second, StackGAN
 from sparring.layers.pyramid import down, up
 from sparring.networks.dcgan import DCGANCritic
 from sparring.networks.known import KnownCaptions
@@ -33,6 +34,7 @@ def stackgan(
     width: int = 96,
     divergence: float = 1.0,
     rivals: int = 1,
+    penalty: float = 0.0,
     critic: Adam = Adam(),
     generator: Adam = Adam(),
 ) -> StackGAN:
@@ -53,6 +55,7 @@ def stackgan(
         divergence: Weight of the divergence of conditions from N(0, I); 1 in the paper and 2 in its code.
         rivals: Wrong captions that are drawn for an image, of which the one nearest to its own is taken: with more, D
             learns sooner what a single word changes.
+        penalty: γ, the weight of R1, which lets both players learn at five times the rate; the papers have none.
         critic: How the critic of either stage learns.
         generator: How the generator of either stage learns.
 
@@ -73,6 +76,7 @@ def stackgan(
         captions=told(captions),
         divergence=divergence,
         rivals=rivals,
+        penalty=penalty,
         second=None if refine_from is None else _second(shape, features, condition, width, refine_from),
         reading=None if E is None else Reading(channels_last(E), reading, Adam(1e-3, (0.9, 0.999))),
         critic=critic,
