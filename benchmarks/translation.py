@@ -85,7 +85,7 @@ CELLS = [
     for cell in (
         Cell("digits", "cyclegan", "cyclegan", 600, 8, SMALL, seed),
         Cell("digits", "cyclegan without cycle", "cyclegan", 300, 8, SMALL | NO_CYCLE, seed, True),
-        Cell("digits", "ganilla", "ganilla", 900, 8, {"width": 12, "blocks": 1}, seed),
+        Cell("digits", "ganilla", "ganilla", 1300, 8, {"width": 12, "blocks": 1}, seed),
         Cell("digits", "nicegan", "nicegan", 500, 8, {"width": 12, "blocks": 2, **rate(4e-4)}, seed),
         Cell("emoji", "cyclegan", "cyclegan", 900, 4, SMALL, seed),
     )
