@@ -18,6 +18,7 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(PYTHON) benchmarks/speed.py
+	$(PYTHON) benchmarks/costs.py
 
 quality: .venv/dev
 	$(PYTHON) benchmarks/quality.py

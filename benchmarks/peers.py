@@ -5,9 +5,16 @@ first, D judges the same fakes; plain Adam, contiguous tensors, gradients for ev
 
 The steps of *mimicry* (kwotsin) are the textbook's of `speed.py` on residual networks: five moves of D, each on fakes
 that were drawn with a graph and then detached.
+
+*R3GAN* (brownvc): both penalties at every step, the networks of the player that does not move take no gradients.
+*CycleGAN* (junyanz): G with identity and cycle, then each D on its pool; the critics take no gradients in G's move.
+Ours plays these two in the same way: only layout and optimisers differ.
 """
 
 from __future__ import annotations
+
+import random
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -90,3 +97,95 @@ class GeneratorFirst:
         real = F.binary_cross_entropy(self.D(x).sigmoid(), valid)
         ((real + F.binary_cross_entropy(self.D(fake.detach()).sigmoid(), false)) / 2).backward()
         self.D_adam.step()
+
+
+class Penalised:
+    """R3GAN's loop: D on pairs of its own with R1 and R2, then G on fresh ones.
+
+    Args:
+        G: Its generator.
+        D: Its critic.
+        penalty: γ.
+    """
+
+    def __init__(self, G: nn.Module, D: nn.Module, penalty: float = 0.05) -> None:
+        self.G, self.D, self.penalty = G, D, penalty
+        self.G_adam, self.D_adam = (torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.0, 0.99)) for n in (G, D))
+
+    def step(self, x: Tensor) -> None:
+        moving(self.D, self.G)
+        self.D_adam.zero_grad()
+        x = x.detach().requires_grad_()
+        fake = self.G(torch.randn(len(x), self.G.latent)).detach().requires_grad_()  # type: ignore[call-overload]
+        real_scores, fake_scores = self.D(x), self.D(fake)
+        slopes = self.slopes(real_scores, x) + self.slopes(fake_scores, fake)
+        (F.softplus(fake_scores - real_scores) + self.penalty / 2 * slopes).mean().backward()
+        self.D_adam.step()
+        moving(self.G, self.D)
+        self.G_adam.zero_grad()
+        fake_scores = self.D(self.G(torch.randn(len(x), self.G.latent)))  # type: ignore[call-overload]
+        F.softplus(self.D(x.detach()) - fake_scores).mean().backward()
+        self.G_adam.step()
+
+    def slopes(self, scores: Tensor, x: Tensor) -> Tensor:
+        (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+        return slope.square().sum((1, 2, 3))
+
+
+class Cycle:
+    """CycleGAN's loop: both generators, then both critics on pools of fakes.
+
+    Args:
+        G_AB: From A to B.
+        G_BA: From B to A.
+        D_A: Critic of A.
+        D_B: Critic of B.
+    """
+
+    def __init__(self, G_AB: nn.Module, G_BA: nn.Module, D_A: nn.Module, D_B: nn.Module) -> None:
+        self.G_AB, self.G_BA, self.D_A, self.D_B = G_AB, G_BA, D_A, D_B
+        self.G_adam, self.D_adam = (
+            torch.optim.Adam(chain(*(n.parameters() for n in pair)), lr=2e-4, betas=(0.5, 0.999))
+            for pair in ((G_AB, G_BA), (D_A, D_B))
+        )
+        self.pools: tuple[list[Tensor], list[Tensor]] = ([], [])
+
+    def step(self, a: Tensor, b: Tensor) -> None:
+        fake_b, fake_a = self.G_AB(a), self.G_BA(b)
+        for critic in (self.D_A, self.D_B):
+            critic.requires_grad_(False)
+        self.G_adam.zero_grad()
+        identity = F.l1_loss(self.G_AB(b), b) + F.l1_loss(self.G_BA(a), a)
+        cycle = F.l1_loss(self.G_BA(fake_b), a) + F.l1_loss(self.G_AB(fake_a), b)
+        fooled = squared(self.D_B(fake_b), 1) + squared(self.D_A(fake_a), 1)
+        (fooled + 10 * cycle + 5 * identity).backward()
+        self.G_adam.step()
+        self.D_adam.zero_grad()
+        for critic, x, fake, pool in zip((self.D_A, self.D_B), (a, b), (fake_a, fake_b), self.pools, strict=True):
+            critic.requires_grad_(True)
+            old = pooled(pool, fake.detach())
+            (0.5 * (squared(critic(x), 1) + squared(critic(old), 0))).backward()
+        self.D_adam.step()
+
+
+def moving(mover: nn.Module, other: nn.Module) -> None:
+    """Lets one network take gradients and not the other."""
+    mover.requires_grad_(True)
+    other.requires_grad_(False)
+
+
+def squared(scores: Tensor, target: float) -> Tensor:
+    return F.mse_loss(scores, torch.full_like(scores, target))
+
+
+def pooled(pool: list[Tensor], images: Tensor, size: int = 50) -> Tensor:
+    """Returns each image, or an older one in its place every second time."""
+    shown = []
+    for image in images:
+        if len(pool) < size:
+            pool.append(image)
+        elif random.random() < 0.5:
+            slot = random.randrange(size)
+            image, pool[slot] = pool[slot], image
+        shown.append(image)
+    return torch.stack(shown)

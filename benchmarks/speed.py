@@ -2,14 +2,14 @@
 
     python benchmarks/speed.py                    every case, one thread, CPU seconds
     python benchmarks/speed.py --threads 2        two threads, wall seconds
-    python benchmarks/speed.py --cases dcgan32 --rounds 5
+    python benchmarks/speed.py --cases dcgan32 --rounds 5 --out dcgan.json
 
 Each case plays the same algorithm on the same networks with random images in memory: the *textbook* loop as the papers'
 boxes and most public scripts have it (gradients for every network in every move, plain Adam, contiguous tensors, plain
-resampling, full precision; `pytorch-gan32` and the residual cases have the networks and steps of public code, see
-`peers.py`), and ours in full precision and in bfloat16. The three are interleaved round by round in one process, and
-medians are compared. The limit is the floating-point work a step must do, counted on our own step, over the best rate
-at which this machine convolves. Measure ratios, never quote seconds.
+resampling, full precision; all but the DCGANs and `wgan-gp32` have the steps of public code, see `peers.py`), and ours
+in full precision and in bfloat16. The three are interleaved round by round in one process, and medians are compared.
+The limit is the floating-point work a step must do, counted on our own step, over the best rate at which this machine
+convolves. Measure ratios, never quote seconds.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sparring
-from benchmarks.peers import GeneratorFirst, upsampling_dcgan
-from sparring.game import LatentGame
-from sparring.layers.resample import ConvDown, UpConv
+from benchmarks.peers import Cycle, GeneratorFirst, Penalised, upsampling_dcgan
+from sparring import fast
+from sparring.game import Game
 from sparring.networks.roles import Shape
 from sparring.recipes import recipe
 from sparring.recipes.settings import Networks
 from sparring.trainer import train
 
 RESULTS = Path(__file__).parent / "results"
+SEED = 0
 
 
 class Textbook:
@@ -138,18 +139,22 @@ class Case:
         game: Builds ours from the shape of an image.
         shape: (C, H, W).
         batch: Images of a batch.
-        loop: Builds the loop that ours is compared with, from generator and critic of its own.
+        loop: Builds the loop that ours is compared with, from networks of its own.
+        networks: Which these are.
+        domains: Of how many domains images are drawn.
     """
 
-    game: Callable[[Shape], LatentGame]
+    game: Callable[[Shape], Game]
     shape: Shape
     batch: int
-    loop: Callable[[nn.Module, nn.Module], Any]
+    loop: Callable[..., Any]
+    networks: tuple[str, ...] = ("G", "D")
+    domains: int = 1
 
 
-def named(name: str, **arguments: Any) -> Callable[[Shape], LatentGame]:
+def named(name: str, domains: int = 1, **arguments: Any) -> Callable[[Shape], Game]:
     """Returns a recipe with arguments, as a function of the shape."""
-    return lambda shape: recipe(name)(shape, **arguments)
+    return lambda shape: recipe(name)(shape, *[shape] * (domains - 1), **arguments)
 
 
 NOISE = {"networks": Networks(latent=128)}
@@ -164,20 +169,23 @@ CASES = {
     "wgan-gp32": Case(named("wgan-gp", **NOISE), (3, 32, 32), 64, partial(WGAN, rate=1e-4)),
     "wgan-gp-resnet32": Case(named("wgan-gp", **RESIDUAL), (3, 32, 32), 16, partial(WGAN, rate=2e-4)),
     "sngan32": Case(named("sngan", **NOISE), (3, 32, 32), 16, partial(SNGAN, rate=2e-4)),
+    "r3gan32": Case(named("r3gan", width=128), (3, 32, 32), 16, Penalised),
+    "cyclegan64": Case(named("cyclegan", domains=2), (3, 64, 64), 1, Cycle, ("G_AB", "G_BA", "D_A", "D_B"), 2),
 }
 
 
 def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Times one case and returns medians, ratios and the share of the limit."""
     case = CASES[name]
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     game, batch = case.game(case.shape), case.batch
-    x = torch.randn(batch, *case.shape).clamp(-1, 1)
-    plain = deepcopy(game).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    textbook = case.loop(_unfolded(plain.G), _unfolded(plain.D))
-    fp32, bf16 = _ours(deepcopy(game), x), _ours(deepcopy(game), x, torch.bfloat16)
-    contestants = {"textbook": lambda: textbook.step(x), "fp32": lambda: next(fp32), "bf16": lambda: next(bf16)}
-    seconds = _interleaved(contestants, rounds, clock)
+    images = tuple(torch.randn(batch, *case.shape).clamp(-1, 1) for _ in range(case.domains))
+    plain = deepcopy(game)
+    fast.Fast("off").put_on(plain)
+    textbook = case.loop(*(plain.get_submodule(network) for network in case.networks))
+    fp32, bf16 = _ours(deepcopy(game), images), _ours(deepcopy(game), images, torch.bfloat16)
+    contestants = {"textbook": lambda: textbook.step(*images), "fp32": lambda: next(fp32), "bf16": lambda: next(bf16)}
+    seconds = interleaved(contestants, rounds, clock)
     with Work() as work:
         next(fp32)
     limit = work.total
@@ -207,11 +215,11 @@ def best_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
     return best
 
 
-def _ours(game: LatentGame, x: Tensor, precision: torch.dtype | None = None) -> Iterator[sparring.Report]:
-    return train(game, repeat((x,)), sys.maxsize, precision=precision)
+def _ours(game: Game, images: tuple[Tensor, ...], precision: torch.dtype | None = None) -> Iterator[sparring.Report]:
+    return train(game, repeat(images), sys.maxsize, precision=precision)
 
 
-def _interleaved(contestants: dict[str, Callable], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+def interleaved(contestants: dict[str, Callable], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Runs the contestants in turn, `rounds` times after a warm-up, and returns the median of each."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds + 1):
@@ -220,16 +228,6 @@ def _interleaved(contestants: dict[str, Callable], rounds: int, clock: Callable[
             play()
             times[name].append(clock() - start)
     return {name: statistics.median(values[1:]) for name, values in times.items()}
-
-
-def _unfolded(network: nn.Module) -> nn.Module:
-    """Lets every folded layer resample and convolve in two plain steps."""
-    for layer in network.modules():
-        if isinstance(layer, UpConv):
-            layer.forward = lambda x, c=layer: F.conv2d(F.interpolate(x, scale_factor=2), c.weight, c.bias, padding=1)
-        elif isinstance(layer, ConvDown):
-            layer.forward = lambda x, c=layer: F.avg_pool2d(F.conv2d(x, c.weight, c.bias, padding=1), 2)
-    return network
 
 
 def processor() -> str:
@@ -257,17 +255,42 @@ def main() -> None:
             f"{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
             flush=True,
         )
-    record = {
-        "command": "python " + " ".join(sys.argv),
+    out = chosen.out or RESULTS / ("speed.json" if chosen.threads == 1 else f"speed-{chosen.threads}-threads.json")
+    out.write_text(json.dumps({**circumstances(clock), "cases": measured}, indent=1) + "\n")
+    draw(measured, out.with_suffix(".png"))
+    print(f"Written to {out} and drawn beside it.")
+
+
+def circumstances(clock: Callable[[], float]) -> dict[str, Any]:
+    """Says how and where figures were made."""
+    return {
+        "command": " ".join(["python", *sys.argv]),
         "clock": clock.__name__,
-        "threads": chosen.threads,
+        "threads": torch.get_num_threads(),
+        "seed": SEED,
         "processor": processor(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
-        "cases": measured,
     }
-    out = chosen.out or RESULTS / f"speed-{chosen.threads}-thread{'s' * (chosen.threads > 1)}.json"
-    out.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"Written to {out}.")
+
+
+def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
+    """Draws how many times as fast as the textbook each case is, and what share of the limit it reaches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
+    for axes, (what, words) in zip(
+        figure.subplots(1, 2),
+        {"ratio": "times as fast as the loop compared with", "of_limit": "share of the limit"}.items(),
+        strict=True,
+    ):
+        for shift, precision in ((-0.2, "fp32"), (0.2, "bf16")):
+            places = [place + shift for place in range(len(measured))]
+            axes.barh(places, [case[f"{precision}_{what}"] for case in measured.values()], 0.38, label=precision)
+        axes.set_yticks(range(len(measured)), list(measured))
+        axes.axvline(1, color="grey", linewidth=0.8)
+        axes.set_xlabel(words)
+        axes.legend()
+    figure.savefig(path)
 
 
 if __name__ == "__main__":
