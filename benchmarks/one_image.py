@@ -196,6 +196,7 @@ CASES = {
     "rushmore-1": Case(RUSHMORE, (*LEARNED, enlargement, inversion, drawing), seed=1),
     "rushmore-no-reconstruction": Case(RUSHMORE, LEARNED, arguments={"reconstruction": 0.0}),
     "rushmore-100": Case(RUSHMORE, (*LEARNED, enlargement), arguments={"reconstruction": 100.0}),
+    "rushmore-quantised": Case(RUSHMORE, (*LEARNED, drawing), arguments={"quantise": 1}),
     "stone": Case(
         "Editing/stone.png", (*LEARNED, composite("Editing/stone_edit_1.png", "Editing/stone_edit_1_mask.png", 20))
     ),

@@ -25,6 +25,7 @@ from sparring.chance import mix, seeded
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation
 from sparring.games.one_image import OneImageGame, Size
+from sparring.layers.palette import Palette
 
 __all__ = ["animated", "harmonised", "larger", "learned", "painted", "samples"]
 
@@ -135,26 +136,43 @@ def harmonised(
     return edge * painted(game, composite, scale=scale, seed=seed) + (1 - edge) * _fitting(one, composite)
 
 
-def painted(game: Game, drawing: Tensor, *, scale: int = 1, seed: int = 0) -> Tensor:
-    """Returns what a drawing becomes when it enters at a scale, as if the scale below had made it.
+def painted(
+    game: Game, drawing: Tensor, *, scale: int | None = None, colours: int | None = None, seed: int = 0
+) -> Tensor:
+    """Returns what a drawing becomes when it enters at a scale, as if the scale below had made it (paint-to-image).
+
+    Where the game was trained to take drawings in few colours, it brings them to these by itself.
 
     Args:
         game: As for `samples`.
         drawing: (1, C, H, W) in [−1, 1], of any size; it is brought to the photograph's.
-        scale: From 1; the earlier, the less of the drawing stays.
+        scale: From 1; the earlier, the less of the drawing stays. 1 unless told, or where the game takes drawings.
+        colours: Give it in so many of the photograph's own colours, by k-means; 2 or more. As it is unless told.
         seed: Decides the noise.
 
     Returns:
         (1, C, H, W) of the photograph's size.
 
     Raises:
-        DataError: If the scale is out of range, or the drawing has other channels.
+        DataError: If the scale or the colours are out of range, or the drawing has other channels.
         GameError: As for `samples`.
     """
-    one = learned(game, scale, first=1)
+    one = learned(game)
+    scale = one.entrance if scale is None else scale
+    learned(game, scale, first=1)
     with evaluation(game), seeded(mix(seed, 10)):
         coarse = one.resize(_fitting(one, drawing), one.sizes[scale - 1])
-        return _climbed(one, coarse, scale, one.sizes)
+        entering = coarse if colours is None else _in_colours(one, coarse, scale, colours)
+        return _climbed(one, entering, scale, one.sizes)
+
+
+def _in_colours(one: OneImageGame, coarse: Tensor, scale: int, colours: int) -> Tensor:
+    """A drawing in the size of a scale, in colours of the photograph in the size of the scale below."""
+    if colours < 2:
+        raise DataError(f"A drawing cannot have {colours} colours: give 2 or more, 5 as in SinGAN's code.")
+    palette = Palette(one.image.shape[1], colours).to(one.image)
+    palette.learn(one.resize(one.image, one.sizes[scale - 1]))
+    return palette(one.resize(coarse, one.sizes[scale]))
 
 
 def animated(

@@ -1,6 +1,6 @@
 """The mutations of SinGAN and of what is done with its photograph, as in `mutants`: sabotages that the sheet names."""
 
-SINGAN, USES = "tests/test_singan.py", "tests/test_one_image.py"
+SINGAN, USES, PALETTE = "tests/test_singan.py", "tests/test_one_image.py", "tests/test_palette.py"
 
 MUTANTS = [
     # whose gradients, whose noise
@@ -11,8 +11,8 @@ MUTANTS = [
     ("games/singan.py", "adversarial=D(fake).mean() - D(real)", "adversarial=D(real).mean() - D(fake)", SINGAN),
     (
         "games/singan.py",
-        "self.resize(self.image, self.sizes[n]) - self.resize(below",
-        "self.resize(self.image, self.sizes[n]) - self.resize(self.drawn(n - 1, 1)",
+        "self.resize(self.image, self.sizes[n]) - self.entered(n, below",
+        "self.resize(self.image, self.sizes[n]) - self.entered(n, self.drawn(n - 1, 1)",
         SINGAN,
     ),
     ("games/singan.py", "missing.square().mean().sqrt()", "missing.square().mean()", SINGAN),
@@ -29,6 +29,16 @@ MUTANTS = [
     ("networks/singan.py", "top : top + rows + lost", "top : top + rows + lost + 1", SINGAN),
     ("recipes/one_image.py", "k // DOUBLED[0]", "k // 2", SINGAN),
     ("layers/bicubic.py", "antialias=True", "antialias=False", SINGAN),
+    # drawings in few colours
+    ("layers/palette.py", "far.argmin(0)", "far.argmax(0)", PALETTE),
+    ("layers/palette.py", "drawn = torch.cat([drawn, pixels[", "drawn = torch.cat([drawn, 0 * pixels[", PALETTE),
+    ("layers/palette.py", "counts.argsort(descending=True, stable=True)", "counts.argsort(stable=True)", PALETTE),
+    ("games/one_image.py", "self.palette(y) if", "y if", PALETTE),
+    ("games/one_image.py", "and k == self.entrance", "and k >= self.entrance", PALETTE),
+    ("games/singan.py", "self.palette.learn(self.resize(self.image, self.sizes[n - 1]))", "pass", PALETTE),
+    ("games/singan.py", "- self.entered(n, below)", "- self.resize(below, self.sizes[n])", PALETTE),
+    ("one_image.py", "one.entrance if scale is None", "1 if scale is None", PALETTE),
+    ("one_image.py", "palette(one.resize(coarse, one.sizes[scale]))", "palette(coarse)", PALETTE),
     # uses
     ("data/photograph.py", 'mark="whole"', "mark=None", USES),
     ("one_image.py", "one.reconstructed(start - 1), []", "one.reconstructed(start - 2), []", USES),

@@ -133,18 +133,22 @@ def edit(
 def paint(
     run: RunFolder,
     picture: Picture,
-    scale: int = 1,
+    scale: int | None = None,
+    colours: int | None = None,
     out: Path = Path("painted.png"),
     seed: int = 0,
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
-    """Makes a rough drawing look like the photograph; its colours should be near the photograph's.
+    """Makes a rough drawing look like the photograph (paint-to-image).
 
     Args:
-        run: The run's folder.
+        run: The run's folder; for this it is best trained with --quantise 1, or another scale.
         picture: The drawing.
-        scale: Where it enters, from 1; the earlier, the less of it stays.
+        scale: Where it enters, from 1; the earlier, the less of it stays. Where the run was trained to take drawings,
+            else 1, unless told.
+        colours: Bring it to so many of the photograph's own colours first, such as 5, for drawings whose colours are
+            not the photograph's. A run trained with --quantise does so by itself.
         out: The picture file.
         seed: Decides the noise.
         checkpoint: newest, best, or the step of one that is kept.
@@ -154,7 +158,7 @@ def paint(
 
     game = _loaded(run, checkpoint, device)
     drawing = canvas.picture(picture, _channels(game))
-    _saved(one_image.painted(game, drawing, scale=scale, seed=seed), out)
+    _saved(one_image.painted(game, drawing, scale=scale, colours=colours, seed=seed), out)
 
 
 def animate(

@@ -1,6 +1,7 @@
 """Drawing a photograph's like, from coarse to fine: what a game of one image does when it draws.
 
     x̃_n = G_n(a_n z_n, ↑x̃_{n−1})        a_n the strength of the noise, ↑ to the size of scale n, nothing below scale 0
+    x̃_n = G_n(a_n z_n, Q(↑x̃_{n−1}))     at the scale, if any, that learns to take drawings: Q to a few colours
 
 z* is noise that is remembered: drawn once at scale 0, zero above. What it gives is the reconstruction of the
 photograph, r_n. Whatever drawing needs is in buffers: z*, the strengths, the photograph, how many scales have begun.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,8 @@ class OneImageGame(Game):
         sizes: Height and width at each scale; the last are the photograph's.
         resize: Brings images to a size.
         border: Pixels by which noise reaches beyond the image on every side.
+        palette: Q: ``learn`` of an image its colours, give images in them; None for no such scale.
+        entrance: The scale that is given images in these colours.
     """
 
     def __init__(
@@ -39,9 +43,13 @@ class OneImageGame(Game):
         *,
         resize: Callable[[Tensor, Size], Tensor],
         border: int = 0,
+        palette: nn.Module | None = None,
+        entrance: int = 1,
     ) -> None:
         super().__init__()
         self.G, self.sizes, self.resize, self.border = nn.ModuleList(G), tuple(sizes), resize, border
+        self.palette: Any = palette
+        self.entrance = entrance
         self.image: Tensor
         self.register_buffer("image", torch.zeros(1, *shape))
         self.amplitudes: Tensor
@@ -67,8 +75,13 @@ class OneImageGame(Game):
     def painted(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
         """Returns what scale k makes of the image below it, or of nothing; in the scale's size unless told."""
         size = size or self.sizes[k]
-        y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.resize(image, size)
+        y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.entered(k, image, size)
         return self.G[k](self.amplitudes[k] * z, y)
+
+    def entered(self, k: int, image: Tensor, size: Size | None = None) -> Tensor:
+        """Returns an image as scale k is given it: in its size, and at the entrance of drawings in few colours."""
+        y = self.resize(image, size or self.sizes[k])
+        return self.palette(y) if self.palette is not None and k == self.entrance else y
 
     def grown(
         self, noise: Iterable[Tensor], image: Tensor | None = None, start: int = 0, sizes: Sequence[Size] | None = None

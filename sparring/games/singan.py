@@ -12,7 +12,9 @@ they are alike, and its noise becomes as strong as what is missing there:
 
     a_0 = 1,   a_n = .1 √mean (x_n − ↑r_{n−1})²         on the way of the reconstruction, not of a sample
 
-z* is drawn once, as the paper has it; the authors' code draws it anew in every round.
+z* is drawn once, as the paper has it; the authors' code draws it anew in every round. A scale that is to make images of
+drawings may learn to do so from images in few colours, Q(↑r_{n−1}) in place of ↑r_{n−1}: those of the photograph in the
+size of the scale below, by k-means (the authors' paint-to-image with quantisation).
 """
 
 from __future__ import annotations
@@ -132,7 +134,9 @@ class SinGAN(OneImageGame):
                 networks[n].load_state_dict(networks[n - 1].state_dict())
         below = self.reconstructed(n - 1)
         assert below is not None
-        missing = self.resize(self.image, self.sizes[n]) - self.resize(below, self.sizes[n])
+        if self.palette is not None and n == self.entrance:
+            self.palette.learn(self.resize(self.image, self.sizes[n - 1]))
+        missing = self.resize(self.image, self.sizes[n]) - self.entered(n, below)
         self.amplitudes[n] = self.spread * missing.square().mean().sqrt()
 
 

@@ -7,11 +7,13 @@ import math
 from sparring.errors import DataError
 from sparring.games.singan import SinGAN
 from sparring.layers.bicubic import resized
+from sparring.layers.palette import Palette
 from sparring.networks.roles import Shape
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
 from sparring.recipes.settings import Adam, channels_last
 
 PATCH = 2 * MARGIN + 1  # pixels a side that a network sees
+COLOURS, MANY = 5, 256  # of drawings, in the authors' code and at most
 DOUBLED = (4, 4)  # every so many scales the networks become twice as wide, up to so many times the first
 
 
@@ -26,6 +28,8 @@ def singan(
     penalty: float = 0.1,
     spread: float = 0.1,
     noisy_border: bool = False,
+    quantise: int | None = None,
+    colours: int | None = None,
     critic: Adam = Adam(5e-4),
     generator: Adam = Adam(5e-4),
 ) -> SinGAN:
@@ -42,13 +46,16 @@ def singan(
         spread: Strength of a scale's noise, as a share of what is missing there.
         noisy_border: Let noise reach beyond the image, where else zeros tell the networks where the border is: for
             films, and for more variety there.
+        quantise: Train this scale, from 1, on images in a few of the photograph's colours, for drawings to enter there.
+        colours: How many these are; 5 unless told.
         critic: How every scale's critic learns.
         generator: How every scale's generator learns.
 
     Raises:
-        DataError: If there is no such pyramid of the photograph.
+        DataError: If there is no such pyramid of the photograph, or no such scale or number of colours.
     """
     sizes = pyramid(shape, smallest, ratio)
+    entrance = _entrance(quantise, colours, len(sizes) - 1)
     widths = [width * min(2 ** (k // DOUBLED[0]), DOUBLED[1]) for k in range(len(sizes))]
     G = [channels_last(PatchGenerator(shape[0], each)) for each in widths]
     D = [channels_last(PatchCritic(shape[0], each)) for each in widths]
@@ -65,7 +72,24 @@ def singan(
         generator=generator,
         resize=resized,
         border=MARGIN if noisy_border else 0,
+        palette=Palette(shape[0], colours or COLOURS) if entrance else None,
+        entrance=entrance or 1,
     )
+
+
+def _entrance(quantise: int | None, colours: int | None, last: int) -> int | None:
+    """The scale that learns to take drawings, if any.
+
+    Raises:
+        DataError: There is no such scale, or colours are asked for and no scale.
+    """
+    if quantise is None and colours is not None:
+        raise DataError("Colours are for the scale where drawings enter: add --quantise 1, or leave --colours out.")
+    if quantise is not None and not 1 <= quantise <= last:
+        raise DataError(f"Drawings cannot enter at scale {quantise}: the scales above the coarsest are 1 to {last}.")
+    if colours is not None and not 2 <= colours <= MANY:
+        raise DataError(f"A drawing cannot have {colours} colours: give 2 to {MANY}, 5 unless told.")
+    return quantise
 
 
 def pyramid(shape: Shape, smallest: int, ratio: float) -> list[tuple[int, int]]:

@@ -1,0 +1,78 @@
+"""A few colours in place of many: k-means of an image's pixels (Lloyd, 1982; begun after Arthur & Vassilvitskii, 2007).
+
+    centres    minimise  Σ_pixels min_k ‖x − c_k‖²;  every pixel becomes the nearest of them
+
+SinGAN's code paints with the photograph's own colours this way: a drawing's, whatever they are, become those nearest.
+"""
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Palette"]
+
+STARTS, ROUNDS = 4, 30  # of which the best is kept; after which it is left
+
+
+class Palette(nn.Module):
+    """Gives every pixel the nearest of so many colours, which are learnt from one image.
+
+    Args:
+        channels: Of the images.
+        colours: How many; 5 in SinGAN's code.
+
+    Example:
+        >>> palette, image = Palette(1, 2), torch.tensor([[[[0.0, 0.2, 0.8, 1.0]]]])
+        >>> palette.learn(image)
+        >>> palette(torch.tensor([[[[0.4, 0.6, -3.0]]]])).flatten()
+        tensor([0.1000, 0.9000, 0.1000])
+    """
+
+    def __init__(self, channels: int, colours: int = 5) -> None:
+        super().__init__()
+        self.centres: Tensor
+        self.register_buffer("centres", torch.zeros(colours, channels))
+
+    def learn(self, image: Tensor) -> None:
+        """Learns the colours of an image (1, C, H, W), the commonest first; the same of the same image always.
+
+        An image of fewer colours than there are centres has some twice.
+        """
+        pixels = image[0].flatten(1).T.double().cpu()
+        generator = torch.Generator().manual_seed(0)
+        found = [_descended(pixels, _spread(pixels, len(self.centres), generator)) for _ in range(STARTS)]
+        best = min(found, key=lambda centres: _far(pixels, centres).amin(1).sum().item())
+        counts = _far(pixels, best).argmin(1).bincount(minlength=len(best))
+        self.centres.copy_(best[counts.argsort(descending=True, stable=True)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns images (N, C, H, W) in the colours of the palette."""
+        far = torch.stack([(x - colour[:, None, None]).square().sum(1) for colour in self.centres])
+        return self.centres[far.argmin(0)].movedim(3, 1)
+
+
+def _far(pixels: Tensor, centres: Tensor) -> Tensor:
+    """Squared distances (pixels, centres)."""
+    return (pixels[:, None] - centres).square().sum(2)
+
+
+def _spread(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """First centres: pixels, each drawn in proportion to its squared distance to those drawn before."""
+    drawn = pixels[torch.randint(len(pixels), (1,), generator=generator)]
+    while len(drawn) < count:
+        far = _far(pixels, drawn).amin(1)
+        chances = far if far.sum() > 0 else torch.ones_like(far)
+        drawn = torch.cat([drawn, pixels[torch.multinomial(chances, 1, generator=generator)]])
+    return drawn
+
+
+def _descended(pixels: Tensor, centres: Tensor) -> Tensor:
+    """Centres moved to the means of the pixels that are nearest to them, until they stay; one of no pixel stays."""
+    for _ in range(ROUNDS):
+        nearest = _far(pixels, centres).argmin(1)
+        counts = nearest.bincount(minlength=len(centres))[:, None]
+        means = torch.zeros_like(centres).index_add_(0, nearest, pixels) / counts.clamp(min=1)
+        moved = means.where(counts > 0, centres)
+        if torch.equal(moved, centres):
+            break
+        centres = moved
+    return centres
