@@ -3,15 +3,17 @@
 A translator is given the form of a sampler: its noise is a row of the other domain, its sample that row's translation.
 So every metric of samples serves, in both directions. Beside the references of samples stands a third, *left alone*:
 what the images score if nothing is done to them. It says how far apart the domains are in the eyes of the judge; that
-the content of an image is kept, no such score says.
+the content of an image is kept, no such score says. Where the data are pairs, the error to the partner does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -20,7 +22,8 @@ from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.evaluate import Evaluation, evaluate
 from sparring.game import Data, Game, Move
-from sparring.metrics import Score
+from sparring.metrics import Better, Score
+from sparring.partners import Rows, another, errors, joined, noise_like, places, protocol, scored
 from sparring.translating import OTHER, translate
 
 if TYPE_CHECKING:
@@ -70,14 +73,12 @@ def evaluate_translations(run: Run, **settings: Any) -> Evaluation:
         settings: Those of `sparring.evaluate.evaluate`.
     """
     only = getattr(run.sampler, "domain", None)
-    found = [_direction(run, to, **settings) for to in (("B", "A") if only is None else (only,))]
-    names = dict.fromkeys(name for one in found for name in one.references)
-    return Evaluation(
-        [score for one in found for score in one.scores],
-        {name: [score for one in found for score in one.references[name]] for name in names},
-        {name: sum(one.seconds[name] for one in found) for name in found[0].seconds},
-        {},
-    )
+    ways = ("B", "A") if only is None else (only,)
+    found = [_direction(run, to, **settings) for to in ways]
+    if run.dataset.second and run.dataset.second.paired:
+        how = {name: settings[name] for name in ("samples", "seed", "references") if name in settings}
+        found += [_errors(run, to, **how) for to in ways]
+    return joined(found)
 
 
 def _direction(run: Run, to: str, **settings: Any) -> Evaluation:
@@ -91,6 +92,22 @@ def _direction(run: Run, to: str, **settings: Any) -> Evaluation:
         references["left alone"] = alone.scores
     titled = {name: _titled(scores, to) for name, scores in references.items()}
     return replace(found, scores=_titled(found.scores, to), references=titled)
+
+
+def _errors(run: Run, to: str, samples: int | None = None, seed: int = 0, references: bool = True) -> Evaluation:
+    """How far translations are from their images' partners."""
+    dataset, rows = places(run, samples, seed)
+    source, target = (partial(_images, _domain(dataset, name)) for name in (OTHER[to], to))
+    kinds: dict[str, Rows] = {"": lambda some: translate(run.sampler, source(some), to)}
+    if references:
+        kinds |= {"noise": noise_like(target, rows, seed), "another's": another(target, rows)}
+        kinds |= {"left alone": source} if _domain(dataset, "A").shape == _domain(dataset, "B").shape else {}
+    how = protocol("error", run, len(rows), seed)
+    return scored(f"to {to}: error to the partner", errors(kinds, target, rows), how, Better.LOWER)
+
+
+def _images(dataset: Dataset, rows: np.ndarray) -> Tensor:
+    return scaled(dataset.rows(rows)[0])
 
 
 def _titled(scores: list[Score], to: str) -> list[Score]:

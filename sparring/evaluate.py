@@ -33,7 +33,7 @@ from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.evidence import Case, Metric, Need, Seen, require_several
-from sparring.game import Game, Labels, Samples, Translates
+from sparring.game import Game, Labels, Samples
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import save_grid
 from sparring.sampling import generate, sampling
@@ -143,10 +143,10 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
         run: The run.
         settings: Those of `evaluate`.
     """
-    if isinstance(run.sampler, Translates) and run.dataset.second:
-        from sparring.carried import evaluate_translations  # which builds on this module
+    if run.dataset.second and not isinstance(run.sampler, Samples):
+        from sparring.paintings import evaluate_pictures  # which builds on this module
 
-        return kept(run, evaluate_translations(run, **settings))
+        return kept(run, evaluate_pictures(run, **settings))
     return kept(run, evaluate(run.sampler, run.training, held_out=run.held_out, **settings))
 
 

@@ -24,7 +24,18 @@ from sparring.games.painting import Paints
 from sparring.metrics import Score
 from sparring.run import Run
 
-__all__ = ["commands", "evaluation", "page", "parameters", "protocol", "save_report", "table"]
+__all__ = [
+    "PAGE",
+    "commands",
+    "evaluation",
+    "figure",
+    "page",
+    "parameters",
+    "protocol",
+    "save_report",
+    "scores",
+    "table",
+]
 
 SHOWN = 6  # pictures of the training in the page
 TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
@@ -64,7 +75,8 @@ def table(result: evaluate.Evaluation) -> tuple[list[str], list[list[str]]]:
 def protocol(score: Score) -> str:
     """Returns in one line how a score was measured."""
     how = score.stamp
-    judge = f"{how['extractor']} ({how['extractor_sha256'][:12]}), {how['resize']}" if how["extractor"] else "points"
+    raw = "points" if len(how["shape"]) == 1 else "pixels"
+    judge = f"{how['extractor']} ({how['extractor_sha256'][:12]}), {how['resize']}" if how["extractor"] else raw
     constants = "".join(f", {name} {value:g}" for name, value in how["settings"].items())
     data = f"{how['dataset']} ({how['fingerprint'][:12]}), {how['split']}"
     counts = f"{how['real']} real, {how['fake']} generated"
@@ -78,12 +90,12 @@ def page(run: Run) -> str:
         run: The run.
     """
     title = f"{run.record['recipe']} on {run.record['data']['name']}"
-    parts = [_facts(run), _films(run.folder), _over_time(run.folder), _curves(run), _scores(run.folder), _commands(run)]
+    parts = [_facts(run), _films(run.folder), _over_time(run.folder), _curves(run), scores(run.folder), _commands(run)]
     body = f"<h1>{html.escape(title)}</h1>" + "".join(parts)
-    return _PAGE.format(title=html.escape(title), body=body)
+    return PAGE.format(title=html.escape(title), body=body)
 
 
-_PAGE = """<!doctype html>
+PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
@@ -107,7 +119,13 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.4g}"
 
 
-def _image(path: Path, caption: str) -> str:
+def figure(path: Path, caption: str) -> str:
+    """Returns a picture with a caption as HTML, its file inlined.
+
+    Args:
+        path: A .png, .gif or .webp.
+        caption: Its words, which are escaped here.
+    """
     content = base64.b64encode(path.read_bytes()).decode()
     source = f"data:{TYPES[path.suffix]};base64,{content}"
     words = html.escape(caption)
@@ -139,15 +157,15 @@ def parameters(network: Any) -> int:
 
 def _films(folder: Path) -> str:
     films = [path for path in sorted(folder.iterdir()) if path.suffix in (".gif", ".webp")]
-    return "<h2>Walks</h2>" + "".join(_image(path, path.name) for path in films) if films else ""
+    return "<h2>Walks</h2>" + "".join(figure(path, path.name) for path in films) if films else ""
 
 
 def _over_time(folder: Path) -> str:
     every = sorted((folder / "samples").glob("*.png"))
     chosen = [every[i] for i in sorted({round(k) for k in np.linspace(0, len(every) - 1, SHOWN)})] if every else []
-    shown = [_image(path, f"step {int(path.stem):,}") for path in chosen if path.stem.isdigit()]
+    shown = [figure(path, f"step {int(path.stem):,}") for path in chosen if path.stem.isdigit()]
     if (folder / "reals.png").exists():
-        shown.append(_image(folder / "reals.png", "the data"))
+        shown.append(figure(folder / "reals.png", "the data"))
     return "<h2>Samples over time</h2>" + "".join(shown) if shown else ""
 
 
@@ -163,7 +181,12 @@ def _curves(run: Run) -> str:
     return f"<h2>Losses</h2>{picture}<p><small>{words}</small></p>"
 
 
-def _scores(folder: Path) -> str:
+def scores(folder: Path) -> str:
+    """Returns what ``evaluation.json`` in a run's folder holds as a table of HTML; nothing where there is none.
+
+    Args:
+        folder: The run's.
+    """
     found = evaluation(folder)
     if found is None:
         return ""

@@ -7,6 +7,7 @@ from sparring.metrics.histogram import ModeHistogram, channel_labels, mode_histo
 from sparring.metrics.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_over_subsets
 from sparring.metrics.labelled import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
+from sparring.metrics.layout import Layout
 from sparring.metrics.matching import Matching, best_naming, matched
 from sparring.metrics.memory import Memorisation, memorisation, nearest
 from sparring.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
@@ -39,6 +40,7 @@ __all__ = [
     "InceptionExtractor",
     "KernelDistance",
     "LabelledAccuracies",
+    "Layout",
     "Matching",
     "Memorisation",
     "ModeCoverage",
