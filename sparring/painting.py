@@ -1,12 +1,14 @@
 """What a game that paints does with label maps: in the styles of images or of seeds, and on the way between styles.
 
-Maps may be of any size. All of it happens in evaluation mode and leaves no trace in the game. The palette, the name and
-colour of every class, is stored with the run; `sparring.data.drawn` reads and writes maps and palettes.
+Maps may be of any size; large ones are painted in tiles, so that memory does not grow with them. All of it happens in
+evaluation mode and leaves no trace in the game. The palette, the name and colour of every class, is stored with the
+run; `sparring.data.drawn` reads and writes maps and palettes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,10 @@ from sparring.encoding import images
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game, evaluation
 from sparring.games.painting import Paints
+from sparring.layers.steady import gathered, steadied
 from sparring.sampling import parse_seeds, path
+from sparring.tiles import TILE, blended, shared, tiles
+from sparring.translating import Sizes
 
 __all__ = ["board", "image_styles", "named_styles", "paint", "painting", "palette", "seed_styles", "walk"]
 
@@ -100,24 +105,68 @@ def named_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), 
     return named | {f"seed-{number}": seed_styles(game, [number])[0] for number in numbers}
 
 
-def paint(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
+def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overlap: int | None = None) -> Tensor:
     """Returns pictures of one label map, one for each style.
+
+    A map larger than a tile is painted tile by tile, in the one scene: a style's features are stretched over all of it,
+    and instance norms go by their moments over all tiles, which are gathered first, norm after norm. That takes several
+    times the work; batch norm has its moments from the training.
 
     Args:
         game: A game that paints.
         labels: Class numbers, int64 (H, W), of any size.
         styles: Rows as `image_styles` or `seed_styles` return them.
+        tile: Sides of the largest map that goes through the networks at once.
+        overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
 
     Returns:
-        (N, C, H, W) in [−1, 1].
+        (N, C, H, W) in [−1, 1], where the labels are.
+
+    Raises:
+        DataError: If tile and overlap do not fit.
     """
-    able, m = painting(game), labels.to(game.device)[None]
-    most = max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
+    able, sizes = painting(game), Sizes.of(game)
+    tile = sizes.tile(tile)
+    overlap, most = shared(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
+    large = max(labels.shape) > tile
     with evaluation(game):
-        return torch.cat([able.paint(m.expand(len(rows), -1, -1), rows) for rows in styles.split(most)])
+        made = [
+            _in_tiles(game, labels, rows, sizes, tile, overlap)
+            if large
+            else able.paint(_each(game, labels, rows), rows)
+            for rows in styles.split(most)
+        ]
+    return torch.cat([part.to(labels.device) for part in made])
 
 
-def walk(game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: bool = True) -> Tensor:
+def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: int, overlap: int) -> Tensor:
+    """Paints a large map tile by tile, as parts of one scene."""
+    able, (height, width) = painting(game), labels.shape
+    size = sizes.fit(height), sizes.fit(width)
+    whole, parts = _filled(labels, size), tiles(size, tile, overlap, sizes.multiple)
+
+    def made(window: tuple[slice, slice]) -> Tensor:
+        place = window[0].start, window[1].start, *size
+        return able.paint(_each(game, whole[window], styles), styles, place).to(labels.device)
+
+    with steadied(gathered(game, [(partial(made, window), share) for window, share in parts])):
+        return blended(size, parts, made)[..., :height, :width]
+
+
+def _each(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
+    """A map for every style, where the networks are."""
+    return labels.to(game.device).expand(len(styles), -1, -1)
+
+
+def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:
+    """A map whose last row and column go on to a size."""
+    down, right = (torch.arange(side).clamp(max=old - 1) for side, old in zip(size, labels.shape, strict=True))
+    return labels[down][:, right]
+
+
+def walk(
+    game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: bool = True, tile: int = TILE
+) -> Tensor:
     """Returns pictures of one label map whose style goes from each row to the next.
 
     Args:
@@ -126,6 +175,7 @@ def walk(game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: 
         styles: At least two rows.
         frames: Pictures on the whole way.
         loop: Whether it returns to the first style.
+        tile: As for `paint`.
 
     Raises:
         DataError: If there are fewer than two styles, or no frame.
@@ -134,7 +184,7 @@ def walk(game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: 
         raise DataError(f"A walk needs two styles and a frame, not {len(styles)} and {frames}: try --seeds 0,1,2.")
     if not styles.shape[1]:
         raise GameError("This run was trained without styles, so that a map has one picture: train one with styles.")
-    return paint(game, labels, path(styles, frames, loop=loop))
+    return paint(game, labels, path(styles, frames, loop=loop), tile=tile)
 
 
 def board(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:

@@ -18,7 +18,8 @@ from sparring.errors import DataError, GameError
 from sparring.game import Attends
 from sparring.pictures import STILLS, opened, picture
 from sparring.state import load
-from sparring.translating import ABLE, OTHER, TILE, beside, heatmap, translate
+from sparring.tiles import TILE
+from sparring.translating import ABLE, OTHER, beside, heatmap, translate
 
 __all__ = ["translate_files"]
 

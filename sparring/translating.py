@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -22,12 +21,11 @@ from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.game import Attends, Game, Translates, evaluation
+from sparring.tiles import TILE, blended, shared, tiles
 
 __all__ = [
     "ABLE",
     "OTHER",
-    "OVERLAP",
-    "TILE",
     "beside",
     "heatmap",
     "shown",
@@ -37,7 +35,6 @@ __all__ = [
 ]
 
 ABLE = ("cyclegan", "ganilla", "nicegan", "pix2pix")  # the recipes whose games translate, the last one way
-TILE, OVERLAP = 512, 64
 BATCH = 8
 OTHER = {"A": "B", "B": "A"}
 SHOWN = 8  # images of each domain in the pictures of a training
@@ -73,9 +70,7 @@ def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int 
     """
     able, sizes = translating(game), Sizes.of(game)
     tile = sizes.tile(tile)
-    overlap = min(OVERLAP, tile // 4) if overlap is None else overlap
-    if not 0 <= overlap <= tile // 2:
-        raise DataError(f"Tiles of {tile} pixels cannot overlap by {overlap}: give at most half of a tile.")
+    overlap = shared(tile, overlap)
     with evaluation(game):
         made = [_whole(able, rows, to, game.device, sizes, tile, overlap) for rows in x.split(BATCH)]
     return torch.cat(made)
@@ -116,18 +111,13 @@ class Sizes:
 def _whole(game: Translates, x: Tensor, to: str, device: torch.device, sizes: Sizes, tile: int, overlap: int) -> Tensor:
     """Pads images, translates them tile by tile, and crops them back."""
     height, width = x.shape[2:]
-    x = _padded(x, sizes)
-    places = [_starts(side, tile, overlap, sizes.multiple) for side in x.shape[2:]]
-    made, weights = None, x.new_zeros(x.shape[2:])
-    for top, left in product(*places):
-        window = x[:, :, top : top + tile, left : left + tile]
-        y = game.translate(window.to(device), to).to(x)
-        made = x.new_zeros(len(x), y.shape[1], *x.shape[2:]) if made is None else made
-        weight = _ramp(y.shape[2], overlap).to(x)[:, None] * _ramp(y.shape[3], overlap).to(x)
-        made[:, :, top : top + tile, left : left + tile] += weight * y
-        weights[top : top + tile, left : left + tile] += weight
-    assert made is not None
-    return (made / weights)[:, :, :height, :width]
+    whole = _padded(x, sizes)
+
+    def made(window: tuple[slice, slice]) -> Tensor:
+        return game.translate(whole[:, :, *window].to(device), to).to(x)
+
+    size = whole.shape[2], whole.shape[3]
+    return blended(size, tiles(size, tile, overlap, sizes.multiple), made)[:, :, :height, :width]
 
 
 def _padded(x: Tensor, sizes: Sizes) -> Tensor:
@@ -135,20 +125,6 @@ def _padded(x: Tensor, sizes: Sizes) -> Tensor:
     down, right = (sizes.fit(side) - side for side in x.shape[2:])
     mirrors = down < x.shape[2] and right < x.shape[3]
     return pad(x, (0, right, 0, down), mode="reflect" if mirrors else "replicate")
-
-
-def _starts(side: int, tile: int, overlap: int, multiple: int) -> list[int]:
-    """Where tiles begin: evenly, at multiples, so that each shares `overlap` pixels or more with the next."""
-    if side <= tile:
-        return [0]
-    count = -(-(side - overlap) // (tile - overlap))
-    return [(side - tile) * k // ((count - 1) * multiple) * multiple for k in range(count)]
-
-
-def _ramp(side: int, overlap: int) -> Tensor:
-    """Weights of the pixels of a tile along one side, which fall towards both of its ends."""
-    places = torch.arange(1.0, side + 1)
-    return torch.minimum(places, side + 1 - places).clamp(max=overlap + 1)
 
 
 def heatmap(game: Game, x: Tensor, domain: str) -> Tensor:

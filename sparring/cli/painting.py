@@ -26,6 +26,7 @@ def paint(
     rate: float = 20.0,
     nearest: bool = False,
     palette: Path | None = None,
+    tile: int = 512,
     checkpoint: str = "newest",
     device: str = "auto",
 ) -> None:
@@ -42,6 +43,7 @@ def paint(
         rate: Pictures a second.
         nearest: Read colours of no class as the nearest class's, for maps that were saved as JPEG.
         palette: Write the classes with their colours into this file, .txt or .gpl (for GIMP, Krita, Inkscape).
+        tile: Sides of the largest map that goes through the networks at once; larger ones are painted in tiles.
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
 
@@ -67,32 +69,32 @@ def paint(
     styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
     for name, m in maps.items():
         if frames:
-            _film(out if out.suffix else out / f"{name}.gif", game, m, styles, frames, rate)
+            _film(out if out.suffix else out / f"{name}.gif", game, m, styles, frames, rate, tile)
         elif out.suffix:
-            _sheet(out, game, m, styles, regions)
+            _sheet(out, game, m, styles, regions, tile)
         else:
-            _singly(out, name, game, m, styles)
+            _singly(out, name, game, m, styles, tile)
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
 
 
-def _film(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], frames: int, rate: float) -> None:
+def _film(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], frames: int, rate: float, tile: int) -> None:
     """Films the way from style to style."""
     import torch
 
     from sparring import painting, pictures
 
-    way = painting.walk(game, m, torch.stack(list(styles.values())), frames)
+    way = painting.walk(game, m, torch.stack(list(styles.values())), frames, tile=tile)
     pictures.save_animation(pictures.film(way), path, rate=rate)
 
 
-def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: Regions) -> None:
+def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: Regions, tile: int) -> None:
     """Saves the picture of one style as it is; those of several behind the map, side by side."""
     import torch
 
     from sparring import painting, pictures
     from sparring.data import drawn
 
-    made = painting.paint(game, m, torch.stack(list(styles.values()))).cpu()
+    made = painting.paint(game, m, torch.stack(list(styles.values())), tile=tile)
     if len(styles) > 1:
         shown = made.expand(-1, 3, -1, -1) if made.shape[1] == 1 else made[:, :3]
         pictures.save_grid(torch.cat([drawn.coloured(m[None], regions), shown]), path, columns=len(styles) + 1)
@@ -100,10 +102,10 @@ def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions
         pictures.save_grid(made, path, scale=1)
 
 
-def _singly(folder: Path, name: str, game: Game, m: Tensor, styles: dict[str, Tensor]) -> None:
+def _singly(folder: Path, name: str, game: Game, m: Tensor, styles: dict[str, Tensor], tile: int) -> None:
     """Saves each picture under the name of its map and, if there are several, of its style."""
     from sparring import painting, pictures
 
     for style, row in styles.items():
         file = f"{name}-{style}.png" if len(styles) > 1 else f"{name}.png"
-        pictures.save_grid(painting.paint(game, m, row[None]).cpu(), folder / file, scale=1)
+        pictures.save_grid(painting.paint(game, m, row[None], tile=tile).cpu(), folder / file, scale=1)

@@ -19,6 +19,8 @@ from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
 from sparring.games.posterior import stated
 
+Within = tuple[int, int, int, int]
+
 
 @runtime_checkable
 class Paints(Protocol):
@@ -30,8 +32,11 @@ class Paints(Protocol):
     def encode_style(self, x: Tensor) -> Tensor:
         """Returns the style of each row of x."""
 
-    def paint(self, labels: Tensor, styles: Tensor) -> Tensor:
-        """Returns a picture of each label map, class numbers (N, H, W), in the style of its row."""
+    def paint(self, labels: Tensor, styles: Tensor, within: Within | None = None) -> Tensor:
+        """Returns a picture of each label map, class numbers (N, H, W), in the style of its row; perhaps a part of one.
+
+        `within` says where the maps lie in larger ones: the top, the left, and height and width of these.
+        """
 
 
 class PaintingGame(Game):
@@ -108,15 +113,17 @@ class PaintingGame(Game):
         with torch.no_grad():
             return x.new_zeros(len(x), 0) if self.E is None else stated(self.E(x))[0]
 
-    def paint(self, labels: Tensor, styles: Tensor) -> Tensor:
-        """Paints label maps of any size.
+    def paint(self, labels: Tensor, styles: Tensor, within: Within | None = None) -> Tensor:
+        """Paints label maps of any size, or parts of larger ones.
 
         Args:
             labels: Class numbers, int64 (N, H, W).
             styles: (N, latent), as `styles` or `encode_style` return them.
+            within: Where the maps lie in larger ones, see `Paints`; then all sides are multiples of G's.
         """
         height, width = labels.shape[1:]
         right, below = -width % self.G.multiple, -height % self.G.multiple
         m = pad(self.spread(labels), (0, right, 0, below), mode="replicate")
+        given, place = [] if self.E is None else [styles], {} if within is None else {"within": within}
         with torch.no_grad():
-            return self.G(m, *([] if self.E is None else [styles]))[..., :height, :width]
+            return self.G(m, *given, **place)[..., :height, :width]

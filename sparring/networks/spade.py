@@ -26,6 +26,7 @@ __all__ = ["MultiScaleCritic", "SPADEGenerator", "StyleEncoder"]
 
 GAIN = 0.02
 LARGEST = 512  # side of an image, in pixels
+Within = tuple[int, int, int, int]
 STAGES = 5  # doublings in the paper's network for 256 × 256
 
 
@@ -87,12 +88,14 @@ class SPADEGenerator(nn.Module):
         """What the sides of a label map must be multiples of."""
         return 1 << self.stages
 
-    def forward(self, m: Tensor, *z: Tensor) -> Tensor:
+    def forward(self, m: Tensor, *z: Tensor, within: Within | None = None) -> Tensor:
         """Draw one image for each label map.
 
         Args:
             m: Label maps, (N, labels, H, W), H and W multiples of `multiple`.
             z: Styles, (N, latent); nothing where there are none.
+            within: Where the maps lie in larger ones, over which the style's first features are stretched: the top, the
+                left, and height and width of these, all of them multiples.
 
         Raises:
             ValueError: If the maps do not fit.
@@ -103,8 +106,13 @@ class SPADEGenerator(nn.Module):
                 f"this generator takes label maps (N, {self.labels}, H, W), sides multiples of {self.multiple}, "
                 f"not {tuple(m.shape)}."
             )
+        top, left, whole_height, whole_width = (side >> self.stages for side in within or (0, 0, height, width))
         first = (height >> self.stages, width >> self.stages)
-        x = self.begin(resized(m, first)) if self.latent is None else _stretched(self.begin(*z), first)
+        if self.latent is None:
+            x = self.begin(resized(m, first))
+        else:
+            whole = _stretched(self.begin(*z), (whole_height, whole_width))
+            x = whole[:, :, top : top + first[0], left : left + first[1]]
         for number, block in enumerate(self.blocks):
             if number == 1 or number > 2 or (number == 2 and self.extra):
                 x = interpolate(x, scale_factor=2, mode="nearest")

@@ -1,0 +1,105 @@
+"""Instance norm of parts by the moments of a whole: what a network of such norms needs that is run tile by tile.
+
+A tile that is normalised by itself forgets how bright and how busy it is beside the others. So the mean and variance of
+what every norm is given are gathered over all tiles first, norm after norm, since each depends on those before it: so
+many norms, so many times all tiles, each time as far as the next norm. Then tiles are normalised by these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+__all__ = ["gathered", "steadied"]
+
+Moments = dict[nn.Module, tuple[Tensor, Tensor]]
+"""Mean and variance of what each norm is given, (N, C, 1, 1)."""
+
+Part = tuple[Callable[[], object], Tensor]
+"""What runs a part through the network; and how much of the whole each place of it stands for, (h, w)."""
+
+
+def gathered(network: nn.Module, parts: Sequence[Part]) -> Moments:
+    """Returns the moments of all norms without gains, over a whole that is never run at once.
+
+    Args:
+        network: Each of its norms is asked once in a run.
+        parts: Those of the whole, of as many images each.
+
+    Example:
+        >>> norm, whole = nn.InstanceNorm2d(1), torch.tensor([[[[1.0, 3.0, 5.0, 7.0]]]])
+        >>> parts = [(lambda x=x: norm(x), torch.ones(1, 2)) for x in whole.split(2, 3)]
+        >>> with steadied(gathered(norm, parts)):
+        ...     bool(torch.isclose(norm(whole[..., :2]), nn.InstanceNorm2d(1)(whole)[..., :2]).all())
+        True
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d) and not module.affine]
+    moments: Moments = {}
+    for _ in norms:
+        tally = _Tally(moments)
+        with steadied(moments), ExitStack() as stack:
+            for norm in norms:
+                stack.callback(norm.register_forward_pre_hook(tally).remove)
+            tally.run(parts)
+        if tally.norm is None:  # the others are not asked
+            break
+        moments[tally.norm] = tally.moments
+    return moments
+
+
+@contextmanager
+def steadied(moments: Moments) -> Iterator[None]:
+    """Normalises by what was gathered.
+
+    Args:
+        moments: Of as many images as now go through.
+    """
+
+    def answer(module: Any, given: Any, made: Tensor) -> Tensor:
+        mean, variance = moments[module]
+        return (given[0] - mean) * (variance + module.eps).rsqrt()
+
+    with ExitStack() as stack:
+        for module in moments:
+            stack.callback(module.register_forward_hook(answer).remove)
+        yield
+
+
+class _Known(Exception):
+    """The next norm has been asked, and no more is needed of this part."""
+
+
+class _Tally:
+    """Adds up what the first norm is given whose moments are not known yet."""
+
+    def __init__(self, moments: Moments) -> None:
+        self.known, self.norm, self.share = moments, None, torch.ones(1, 1)
+        self.weight, self.total, self.squares = 0.0, torch.zeros(()), torch.zeros(())
+
+    def run(self, parts: Sequence[Part]) -> None:
+        for run, self.share in parts:
+            try:
+                run()
+            except _Known:
+                continue
+            return  # to the end: all norms are known
+
+    def __call__(self, norm: Any, given: Any) -> None:
+        if norm in self.known:
+            return
+        self.norm, x = norm, given[0].double()
+        weights = interpolate(self.share[None, None].to(x), size=x.shape[2:], mode="area")
+        self.weight += weights.sum().item()
+        self.total = self.total.to(x) + (weights * x).sum((2, 3), keepdim=True)
+        self.squares = self.squares.to(x) + (weights * x.square()).sum((2, 3), keepdim=True)
+        raise _Known
+
+    @property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        mean = self.total / self.weight
+        return mean.float(), (self.squares / self.weight - mean.square()).clamp(min=0).float()
