@@ -28,8 +28,8 @@ def translate(
 
     Args:
         run: The run's folder.
-        images: Files, folders or zips of images of the other domain than --to.
-        to: The domain to translate to, A or B.
+        images: Files, folders or zips of images of the other domain than --to; for both a set of A, then one of B.
+        to: The domain to translate to, A or B; or both, which also writes a page of all strips, OUT/report.html.
         out: Folder of the translations.
         strips: Draw each image beside its translation, too, into OUT/strips.
         cycle: Draw besides what comes back from there, into OUT/strips.
@@ -44,11 +44,24 @@ def translate(
 
     if not images:
         raise DataError("No image is given: name files, folders or zips of images to translate.")
-    drawn: Any = {"strips": strips, "cycle": cycle, "heat": heat}
-    sizes: Any = {"tile": tile, "overlap": overlap, "checkpoint": checkpoint, "device": device}
-    count = len(list(translate_files(run, images, to, out, **drawn, **sizes)))
+    how: Any = {"heat": heat, "tile": tile, "overlap": overlap, "checkpoint": checkpoint, "device": device}
+    if to == "both":
+        _both(run, images, out, how)
+        return
+    count = len(list(translate_files(run, images, to, out, strips=strips, cycle=cycle, **how)))
     say(f"{count} images, translated to {to}, are in {out}.")
     if strips or cycle:
         say(f"Each beside what became of it is in {out / 'strips'}.")
     if heat:
         say(f"Where the critic looks is in {out / 'heat'}.")
+
+
+def _both(run: Path, images: tuple[Path, ...], out: Path, how: dict[str, Any]) -> None:
+    """Translates one set of each domain, and says where the page is."""
+    from sparring.both_ways import translate_both
+    from sparring.errors import DataError
+
+    if len(images) != 2:
+        raise DataError(f"Both ways take two sets of images, of A and then of B, not {len(images)}: name two.")
+    page = translate_both(run, *images, out, **how)
+    say(f"Translations of both domains are in {out}, and strips of them side by side in {page}.")

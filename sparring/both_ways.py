@@ -1,0 +1,53 @@
+"""Two sets of images, each translated to the other's domain and back, and one page that shows it all."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+from sparring import record
+from sparring.pictures import opened
+from sparring.report import PAGE, figure, scores
+from sparring.translated import translate_files
+from sparring.translating import OTHER
+
+__all__ = ["translate_both"]
+
+SHOWN = 24  # strips of each direction in the page; all of them are in the folders
+
+
+def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Path, **how: Any) -> Path:
+    """Translates images of both domains there and back, and writes a page that needs nothing but itself.
+
+    Args:
+        run: The run's folder.
+        a: A file, folder or zip of images of A.
+        b: Likewise of B.
+        out: Gets the folders ``to-B`` and ``to-A``, each with the translations and their strips, and ``report.html``.
+        how: What else `sparring.translated.translate_files` takes.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        SparringError: As `translate_files`; a game that translates one way only among them.
+    """
+    out, parts = Path(out), []
+    for to, source in (("B", a), ("A", b)):
+        made = list(translate_files(run, [source], to, out / f"to-{to}", **{**how, "cycle": True}))
+        strips = [out / f"to-{to}" / "strips" / path.relative_to(out / f"to-{to}").with_suffix(".png") for path in made]
+        parts.append(_direction(to, strips))
+    settings = record.read(Path(run))
+    title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
+    body = f"<h1>{html.escape(title)}</h1>" + "".join(parts) + scores(Path(run))
+    with opened(out / "report.html") as file:
+        file.write(PAGE.format(title=html.escape(title), body=body).encode())
+    return out / "report.html"
+
+
+def _direction(to: str, strips: list[Path]) -> str:
+    """A section of the page: some strips, evenly chosen."""
+    chosen = [strips[len(strips) * k // SHOWN] for k in range(SHOWN)] if len(strips) > SHOWN else strips
+    words = f"<p>Each image of {OTHER[to]}, what it becomes, and what comes back; {len(chosen)} of {len(strips)}.</p>"
+    return f"<h2>To {to}</h2>{words}" + "".join(figure(strip, strip.stem) for strip in chosen)
