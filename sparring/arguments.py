@@ -20,7 +20,15 @@ from sparring.errors import GameError, RunError
 from sparring.game import Game
 from sparring.recipes import ONE_IMAGE, RECIPES, recipe
 
-FACTS = ("shape", "classes", "captions", "other", "paired", "regions")  # learnt from the data, not from arguments
+FACTS = (
+    "shape",
+    "classes",
+    "captions",
+    "other",
+    "paired",
+    "regions",
+    "instances",
+)  # learnt from the data, not from arguments
 
 
 def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:

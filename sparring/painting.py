@@ -18,6 +18,7 @@ from torch import Tensor
 from sparring import record
 from sparring.chance import seeded
 from sparring.data import Dataset
+from sparring.data.borders import borders
 from sparring.data.domains import Regions
 from sparring.data.drawn import coloured
 from sparring.data.stream import scaled
@@ -30,7 +31,7 @@ from sparring.sampling import parse_seeds, path
 from sparring.tiles import TILE, blended, shared, tiles
 from sparring.translating import Sizes
 
-__all__ = ["board", "image_styles", "named_styles", "paint", "painting", "palette", "seed_styles", "walk"]
+__all__ = ["board", "image_styles", "named_styles", "paint", "painting", "palette", "seed_styles", "walk", "with_edges"]
 
 BATCH = 16
 ABLE = "gaugan"  # the recipe whose games paint
@@ -114,7 +115,7 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
 
     Args:
         game: A game that paints.
-        labels: Class numbers, int64 (H, W), of any size.
+        labels: Class numbers, int64 (H, W), of any size; or class numbers and edges, (2, H, W), see `with_edges`.
         styles: Rows as `image_styles` or `seed_styles` return them.
         tile: Sides of the largest map that goes through the networks at once.
         overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
@@ -125,10 +126,10 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
     Raises:
         DataError: If tile and overlap do not fit.
     """
-    able, sizes = painting(game), Sizes.of(game)
+    able, sizes, labels = painting(game), Sizes.of(game), _told(game, labels)
     tile = sizes.tile(tile)
     overlap, most = shared(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
-    large = max(labels.shape) > tile
+    large = max(labels.shape[-2:]) > tile
     with evaluation(game):
         made = [
             _in_tiles(game, labels, rows, sizes, tile, overlap)
@@ -139,15 +140,51 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
     return torch.cat([part.to(labels.device) for part in made])
 
 
+def with_edges(labels: Tensor, objects: Tensor) -> Tensor:
+    """Returns a label map beside where its objects meet, (2, H, W).
+
+    Args:
+        labels: Class numbers, int64 (H, W).
+        objects: Numbers of objects, int64 (H, W).
+
+    Raises:
+        DataError: If they differ in size.
+    """
+    if labels.shape != objects.shape:
+        (height, width), (other_height, other_width) = labels.shape, objects.shape
+        raise DataError(
+            f"The label map is {width} × {height} pixels, the map of objects {other_width} × {other_height}: "
+            "give both in one size."
+        )
+    return torch.stack([labels, borders(objects).to(labels)])
+
+
+def require_edges(game: Game) -> None:
+    """Refuses a game that is not told where objects meet.
+
+    Raises:
+        GameError: The message says what to train.
+    """
+    if not getattr(painting(game).core, "edges", False):  # type: ignore[attr-defined]
+        raise GameError(
+            "This run was not told where objects meet: leave --instances out, or train on data with a folder instances."
+        )
+
+
+def _told(game: Game, labels: Tensor) -> Tensor:
+    """A map as a game is told it: where nothing is known of objects, and it is told edges, classes are objects."""
+    return with_edges(labels, labels) if labels.dim() == 2 and getattr(game.core, "edges", False) else labels
+
+
 def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: int, overlap: int) -> Tensor:
     """Paints a large map tile by tile, as parts of one scene."""
-    able, (height, width) = painting(game), labels.shape
+    able, (height, width) = painting(game), labels.shape[-2:]
     size = sizes.fit(height), sizes.fit(width)
     whole, parts = _filled(labels, size), tiles(size, tile, overlap, sizes.multiple)
 
     def made(window: tuple[slice, slice]) -> Tensor:
         place = window[0].start, window[1].start, *size
-        return able.paint(_each(game, whole[window], styles), styles, place).to(labels.device)
+        return able.paint(_each(game, whole[..., *window], styles), styles, place).to(labels.device)
 
     with steadied(gathered(game, [(partial(made, window), share) for window, share in parts])):
         return blended(size, parts, made)[..., :height, :width]
@@ -155,13 +192,13 @@ def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: in
 
 def _each(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
     """A map for every style, where the networks are."""
-    return labels.to(game.device).expand(len(styles), -1, -1)
+    return labels.to(game.device).expand(len(styles), *labels.shape)
 
 
 def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:
     """A map whose last row and column go on to a size."""
-    down, right = (torch.arange(side).clamp(max=old - 1) for side, old in zip(size, labels.shape, strict=True))
-    return labels[down][:, right]
+    down, right = (torch.arange(side).clamp(max=old - 1) for side, old in zip(size, labels.shape[-2:], strict=True))
+    return labels[..., down, :][..., right]
 
 
 def walk(
@@ -209,6 +246,6 @@ def board(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:
         torch.cat([paint(game, m, row[None]) for m, row in zip(labels, rows, strict=True)]).cpu()
         for rows in (styles, styles.roll(-1, 0))
     ]
-    maps = coloured(labels, dataset.second.regions)
+    maps = coloured(labels if labels.dim() == 3 else labels[:, 0], dataset.second.regions)
     maps = maps if x.shape[1] == 3 else maps.mean(1, keepdim=True).expand_as(x)
     return torch.stack([maps, x, *drawn], 1).flatten(0, 1)

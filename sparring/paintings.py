@@ -147,7 +147,8 @@ class _Album:
         for rows in batches(self.rows):
             x, labels = self.photographs(rows), _maps(self.dataset, rows)
             for name, made in self.pictures(rows).items():
-                now = _Seen((made - x).abs().mean((1, 2, 3)), self.tell.hits(made, labels), _statistics(made))
+                hits = self.tell.hits(made, _numbers(labels))
+                now = _Seen((made - x).abs().mean((1, 2, 3)), hits, _statistics(made))
                 found[name] = found[name].and_then(now) if name in found else now
         return found
 
@@ -191,7 +192,7 @@ def _colours(dataset: Dataset) -> Layout:
     assert second.regions is not None
     tell = Layout(len(second.regions), dataset.shape[0])
     for rows in batches(np.arange(len(dataset))):
-        tell.learn(_photographs(dataset, rows), _maps(dataset, rows))
+        tell.learn(_photographs(dataset, rows), _numbers(_maps(dataset, rows)))
     return tell
 
 
@@ -202,6 +203,11 @@ def _photographs(dataset: Dataset, rows: np.ndarray) -> Tensor:
 def _maps(dataset: Dataset, rows: np.ndarray) -> Tensor:
     assert dataset.second is not None
     return dataset.second.rows(rows)
+
+
+def _numbers(labels: Tensor) -> Tensor:
+    """The class numbers of label maps, (N, H, W), without the edges."""
+    return labels if labels.dim() == 3 else labels[:, 0]
 
 
 def _statistics(x: Tensor) -> Tensor:

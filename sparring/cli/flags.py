@@ -20,7 +20,15 @@ from sparring.errors import SparringError
 
 __all__ = ["RunFolder", "called", "parsed", "with_recipe"]
 
-FACTS = ("shape", "classes", "captions", "other", "paired", "regions")  # learnt from the data, not from flags
+FACTS = (
+    "shape",
+    "classes",
+    "captions",
+    "other",
+    "paired",
+    "regions",
+    "instances",
+)  # learnt from the data, not from flags
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
 

@@ -21,6 +21,7 @@ def paint(
     labels: Path | None = None,
     style: tuple[Path, ...] = (),
     seeds: str = "",
+    instances: Path | None = None,
     out: Path = Path("painted.png"),
     frames: int = 0,
     rate: float = 20.0,
@@ -37,6 +38,8 @@ def paint(
         labels: A label map of any size, in the palette's colours or in class numbers; or a folder of them.
         style: Photographs whose styles are painted in.
         seeds: Styles by their seeds, such as 0-3; seed 0 where no style is given.
+        instances: Of each label map where its objects are, one number or colour an object: a file, or a folder with the
+            same names; for a run that learned from such. Unless told, every patch of one class is one object.
         out: A picture file for one map, which shows the map and all its pictures if there are several styles; a film
             for --frames; or a folder, which gets every picture by itself, under the name of its map.
         frames: Pictures of a film that goes from style to style; none unless told.
@@ -66,6 +69,10 @@ def paint(
         raise DataError(f"{labels} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
     maps = {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in files}
     game = load(run, device=device, checkpoint=checkpoint)
+    if instances is not None:
+        painting.require_edges(game)
+        places = drawn.beside(instances, list(maps))
+        maps = {name: painting.with_edges(m, drawn.read_objects(places[name])) for name, m in maps.items()}
     styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
     for name, m in maps.items():
         if frames:
@@ -97,7 +104,11 @@ def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions
     made = painting.paint(game, m, torch.stack(list(styles.values())), tile=tile)
     if len(styles) > 1:
         shown = made.expand(-1, 3, -1, -1) if made.shape[1] == 1 else made[:, :3]
-        pictures.save_grid(torch.cat([drawn.coloured(m[None], regions), shown]), path, columns=len(styles) + 1)
+        pictures.save_grid(
+            torch.cat([drawn.coloured(m[None] if m.dim() == 2 else m[:1], regions), shown]),
+            path,
+            columns=len(styles) + 1,
+        )
     else:
         pictures.save_grid(made, path, scale=1)
 

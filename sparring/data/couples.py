@@ -13,8 +13,8 @@ import numpy as np
 from sparring.data.dataset import Dataset
 from sparring.data.domains import Regions, Second
 from sparring.data.files import Archive, open_files
-from sparring.data.layouts import Part, half, parts
-from sparring.data.maps import FEW, LISTS, indexed, listed, looks_indexed, palette
+from sparring.data.layouts import Part, half, objects_beside, parts
+from sparring.data.maps import FEW, LISTS, bordered, indexed, listed, looks_indexed, palette
 from sparring.data.pictures import quiet
 from sparring.data.prepared import Progress, cached, opened
 from sparring.data.sifting import sifting
@@ -66,9 +66,13 @@ def coupled(
             size = (size or first.default_size()) + margin
         values = opened(name, cached(first, size, channels, cache, progress))
         others = opened(name, cached(second, size, 1 if b_maps else channels, cache, progress))
+        edges = None
         if b_maps:
             regions = regions or _counted(b, others)
-    couple = replace(others, margin=margin), kind == "pairs", regions if b_maps else None
+            if beside := objects_beside(b):
+                source = Pictures(beside, (beside.names, None, ()), bordered, "borders")
+                edges = replace(opened(name, cached(source, size, 1, cache, progress)), margin=margin)
+    couple = replace(others, margin=margin), kind == "pairs", regions if b_maps else None, edges
     return together(replace(values, margin=margin, passed_over=strays), Second(*couple))
 
 
@@ -82,7 +86,8 @@ def together(first: Dataset, second: Second) -> Dataset:
     Raises:
         DataError: They are paired but not equally many.
     """
-    facts = (first.fingerprint, second.dataset.fingerprint, second.paired, second.regions)
+    facts: tuple[object, ...] = (first.fingerprint, second.dataset.fingerprint, second.paired, second.regions)
+    facts += () if second.edges is None else (second.edges.fingerprint,)
     return replace(first, second=second, fingerprint=hashlib.sha256(repr(facts).encode()).hexdigest())
 
 

@@ -175,7 +175,8 @@ class Dataset:
         """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any.
 
         Where there is a second domain, also ``other``, the shape of its rows, ``paired``, whether they belong to those
-        of the first, and ``regions``, the number of classes in its label maps, 0 for images.
+        of the first, ``regions``, the number of classes in its label maps, 0 for images, and, if it is so,
+        ``instances``, that they tell where objects meet.
         """
         facts: dict[str, Any] = {"shape": self.shape, "classes": len(self.classes)}
         if self.captions is not None:
@@ -183,6 +184,7 @@ class Dataset:
         if self.second is not None:
             maps = self.second.regions
             facts |= {"other": self.second.shape, "paired": self.second.paired, "regions": len(maps) if maps else 0}
+            facts |= {"instances": True} if self.second.edges is not None else {}
         return facts
 
 

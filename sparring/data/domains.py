@@ -81,11 +81,13 @@ class Second:
         dataset: Its rows, images; or, where there are regions, class numbers as ``uint8`` (M, H, W, 1).
         paired: Whether row i belongs to row i of the first domain.
         regions: What the numbers of label maps mean; None for images.
+        edges: Beside label maps, where objects meet: ``uint8`` (M, H, W, 1), 1 there and 0 elsewhere; or None.
     """
 
     dataset: Dataset
     paired: bool
     regions: Regions | None = None
+    edges: Dataset | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,10 +104,15 @@ class Second:
 
         Returns:
             Images ``uint8`` (n, C, H, W); or class numbers ``int64`` (n, H, W), of which the number of classes means
-            unknown.
+            unknown; or, where there are edges, class numbers and edges ``int64`` (n, 2, H, W).
         """
         images = self.dataset.rows(indices, corners)[0]
-        return images if self.regions is None else images[:, 0].to(torch.int64).clamp_(max=len(self.regions))
+        if self.regions is None:
+            return images
+        numbers = images[:, 0].to(torch.int64).clamp_(max=len(self.regions))
+        if self.edges is None:
+            return numbers
+        return torch.stack([numbers, self.edges.rows(indices, corners)[0][:, 0].to(torch.int64)], 1)
 
     def following(self, rows: np.ndarray) -> Second:
         """The part of it that belongs to some rows of the first domain.
@@ -113,7 +120,7 @@ class Second:
         Args:
             rows: Positions, int64 (n,).
         """
-        return replace(self, dataset=self.dataset.part(rows))
+        return replace(self, dataset=self.dataset.part(rows), edges=self.edges and self.edges.part(rows))
 
     def divided(self, share: float) -> tuple[Second, Second]:
         """Hold a part of an unpaired domain out, as `Dataset.divided` does.

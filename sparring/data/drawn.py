@@ -15,12 +15,12 @@ from torch import Tensor
 
 from sparring.data.domains import MOST, Regions
 from sparring.data.files import SUFFIXES, open_files
-from sparring.data.maps import INDEXED
+from sparring.data.maps import INDEXED, objects
 from sparring.data.pictures import opened, unreadable
 from sparring.durable import writing, written
 from sparring.errors import DataError
 
-__all__ = ["coloured", "map_files", "read_map", "save_palette"]
+__all__ = ["beside", "coloured", "map_files", "read_map", "read_objects", "save_palette"]
 
 DIGITS = (65536, 256, 1)  # a colour as one number
 
@@ -76,6 +76,21 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
     return torch.from_numpy(np.minimum(numbers, len(regions)))
 
 
+def read_objects(path: str | Path) -> Tensor:
+    """Reads a map of objects: a picture in which every object has a number, or a colour, of its own.
+
+    Args:
+        path: The file; grey or indexed pictures hold numbers, of 8 or 16 bits, others colours.
+
+    Returns:
+        Numbers that tell the objects apart, int64 (H, W).
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    return torch.from_numpy(objects(str(path), _content(Path(path))))
+
+
 def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
     """Class numbers of a grey or indexed picture; None of one in colour, also where it is indexed in the palette's."""
     if picture.mode not in INDEXED:
@@ -122,6 +137,27 @@ def map_files(place: str | Path) -> list[Path]:
     found = [place / name for name in files.entries if Path(name).suffix.lower() in SUFFIXES] if files else [place]
     if not found:
         raise DataError(f"{place} holds no label maps: put PNG files into it.")
+    return found
+
+
+def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
+    """Returns the pictures that belong to others, by the names that these share with them, without endings.
+
+    Args:
+        place: A folder; or one file, where there is one name, whatever it is called.
+        names: Of the others.
+
+    Raises:
+        DataError: If one has no partner.
+    """
+    files = map_files(place)
+    if len(names) == 1 and len(files) == 1:
+        return {names[0]: files[0]}
+    found = {file.stem: file for file in files}
+    if alone := [name for name in names if name not in found]:
+        raise DataError(
+            f"{place} has nothing for the label map {alone[0]} ({len(alone)} such): give files of its name."
+        )
     return found
 
 

@@ -21,10 +21,11 @@ from sparring.data.labels import SPLITS
 from sparring.data.pictures import opened, pixels, unreadable
 from sparring.errors import DataError
 
-__all__ = ["KINDS", "WHOLE", "Part", "half", "in_domains", "kind_of", "located", "matched", "parts"]
+__all__ = ["KINDS", "WHOLE", "Part", "half", "in_domains", "kind_of", "located", "matched", "objects_beside", "parts"]
 
 KINDS = ("pairs", "unpaired")
 WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.photograph`
+INSTANCES = "instances"  # the folder of maps of objects, beside that of label maps
 REMEDY = "put the one domain into trainA and the other into trainB, or give two paths with a comma between."
 
 
@@ -160,12 +161,28 @@ def _within(kind: str, files: Files) -> list[Part]:
             root += f"{'train' if 'train' in tops else tops[0]}/"
             names = [name for name in names if name.startswith(root)]
             continue
+        if kind == "pairs" and len(tops) == 3:  # a map of objects beside each label map is no domain
+            tops = [top for top in tops if top != INSTANCES]
         if len(tops) == 2 and (not bare or tops == ["trainA", "trainB"]):
             folders = [f"{root}{top}/" for top in tops]
             return [Part(files, tuple(n for n in names if n.startswith(folder)), folder) for folder in folders]
         if kind == "pairs" and bare and not tops:
             return _halves(Part(files, tuple(names), root))
         raise DataError(f"{files.title} holds no two domains ({len(tops)} folders with images): {REMEDY}")
+
+
+def objects_beside(part: Part) -> Part | None:
+    """Maps of objects that lie beside a folder of label maps, in a folder ``instances``, in its order.
+
+    Args:
+        part: The label maps.
+
+    Raises:
+        DataError: A label map has no partner there, or there are others.
+    """
+    folder = f"{PurePosixPath(part.folder).parent / INSTANCES}/"
+    names = tuple(name for name in _images(part.files) if name.startswith(folder))
+    return matched(part, Part(part.files, names, folder))[1] if names and part.folder else None
 
 
 def in_domains(files: Files) -> bool:

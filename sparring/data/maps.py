@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import torch
 from PIL import Image
 
+from sparring.data.borders import borders
 from sparring.data.domains import MOST, Colour, Regions
 from sparring.data.pictures import DEEP, opened, unreadable
 from sparring.errors import DataError
 
-__all__ = ["LISTS", "indexed", "listed", "looks_indexed", "palette"]
+__all__ = ["LISTS", "bordered", "indexed", "listed", "looks_indexed", "objects", "palette"]
 
 LISTS = ("classes.txt", "palette.txt", "label_colors.txt")
 INDEXED = ("P", "L", "1", "I", *DEEP)
@@ -94,6 +96,51 @@ def indexed(
     square = Image.fromarray(numbers[top : top + side, left : left + side])
     near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
     return np.array(near)[..., None]
+
+
+def bordered(name: str, content: bytes, size: int | None, channels: int = 1) -> np.ndarray:
+    """Decode a map of objects to their borders: central square, nearest pixels, as label maps.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+        size: Height and width, or None to keep the picture's own.
+        channels: 1.
+
+    Returns:
+        1 where objects meet and 0 elsewhere, ``uint8`` (H, W, 1).
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    numbers = objects(name, content).astype(np.int32)
+    side = min(numbers.shape)
+    top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
+    square = Image.fromarray(numbers[top : top + side, left : left + side])
+    near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
+    return borders(torch.from_numpy(np.array(near))).numpy().astype(np.uint8)[..., None]
+
+
+def objects(name: str, content: bytes) -> np.ndarray:
+    """Decode a map of objects, in numbers or in colours of which each is an object.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+
+    Returns:
+        Numbers that tell the objects apart, int64 (H, W).
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    picture = opened(name, content)
+    try:
+        if picture.mode in INDEXED:
+            return np.asarray(picture).astype(np.int64)
+        return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+    except OSError as error:
+        raise unreadable(name, error) from error
 
 
 def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None:

@@ -70,9 +70,11 @@ class Painters:
 def gaugan(
     shape: Shape,
     regions: int = 0,
+    instances: bool = False,
     *,
     networks: Painters = Painters(),
     style: bool = True,
+    edges: bool | None = None,
     matching: float = 10.0,
     divergence: float = 0.05,
     reduction: Literal["sum", "mean"] = "sum",
@@ -85,8 +87,10 @@ def gaugan(
     Args:
         shape: (C, H, W) of the images, square, a power of two from 8 to 512.
         regions: Classes of the label maps.
+        instances: Whether the label maps tell where objects meet.
         networks: Which networks play.
         style: Whether there are styles; without any a map has one picture.
+        edges: Tell the networks where objects meet; unless told, if the data says it.
         matching: Weight of feature matching.
         divergence: Weight of the divergence of styles from N(0, I).
         reduction: Of that divergence over a batch: sum as in the authors' code, or mean.
@@ -95,15 +99,19 @@ def gaugan(
         generator: How the generator and the encoder learn.
 
     Raises:
-        DataError: If the data has no label maps.
+        DataError: If the data has no label maps, or no maps of objects where edges are asked for.
     """
+    if edges and not instances:
+        raise DataError("The data has no maps of objects: put them into a folder instances, see docs/paint.md.")
+    edges = instances if edges is None else edges
     if not regions:
         raise DataError(
             "GauGAN needs a label map with each image: give pairs of images and label maps, see docs/paint.md."
         )
     return GauGAN(
-        *networks.built(shape, regions + 1, style),
+        *networks.built(shape, regions + 1 + edges, style),
         regions=regions,
+        edges=edges,
         matching=matching,
         divergence=divergence,
         reduction=REDUCTIONS[reduction],
