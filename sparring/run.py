@@ -75,7 +75,7 @@ class Run:
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
         state, self.notes = load_named(folder, name)
         said = dataset.captions.distinct if dataset.captions and state is None else ()
-        self.game, self.average = untrained(settings, device, said)
+        self.game, self.average = untrained(settings, device, said, self.training if state is None else None)
         with record.buildable(settings["recipe"]):
             self.players = optimisers(settings, self.game)
         self.fast = fast.of(settings, self.game)

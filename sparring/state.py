@@ -21,20 +21,28 @@ from sparring.data import Dataset, Stream
 from sparring.data.ahead import Ahead
 from sparring.errors import RunError
 from sparring.game import Game, Knows
+from sparring.networks.perception import Acquainted
 
 if TYPE_CHECKING:
     from sparring.run import Run
 
 
-def untrained(settings: record.Record, device: torch.device, said: Sequence[str] = ()) -> tuple[Game, Average | None]:
+def untrained(
+    settings: record.Record, device: torch.device, said: Sequence[str] = (), dataset: Dataset | None = None
+) -> tuple[Game, Average | None]:
     """Builds the game of a record, and its average if it has one, as they are at step 0.
 
     Args:
         settings: The record.
         device: Where the networks are to live.
         said: Captions that the game is to know, if it must know them beforehand and no checkpoint tells them.
+        dataset: What parts of it are to see, likewise.
     """
     game = record.game(settings).to(device)
+    if dataset is not None:
+        for part in game.modules():
+            if isinstance(part, Acquainted):
+                part.acquaint(dataset)
     if said and isinstance(game.core, Knows):
         game.core.know(said)
     if chosen := fast.of(settings, game):
@@ -134,7 +142,7 @@ def beginning(run: Run) -> State:
         run: Any.
     """
     said = run.dataset.captions.distinct if run.dataset.captions else ()
-    game, average = untrained(run.record, run.game.device, said)
+    game, average = untrained(run.record, run.game.device, said, run.training)
     players = optimisers(run.record, game)
     return {
         "step": 0,

@@ -3,6 +3,9 @@
 GAUGAN, PIX2PIX, PAINTING, NETWORKS = (
     f"tests/test_{name}.py" for name in ("gaugan", "pix2pix", "painting", "painting_networks")
 )
+JUDGED, TILES, EDGES, SEEN = (
+    f"tests/test_{name}.py" for name in ("paintings", "painting_tiles", "edges", "perception")
+)
 
 MUTANTS = [
     # GauGAN: what is stopped, who owns what, which maps are told
@@ -24,8 +27,8 @@ MUTANTS = [
     ("games/gaugan.py", "perception.network.requires_grad_(False)", "perception.network", GAUGAN),
     ("games/painting.py", "else [self.G, self.E]", "else [self.G]", GAUGAN),
     ("games/painting.py", '"D": self._critic(self.D)', '"D": self._critic(nn.ModuleList([self.D, self.E]))', GAUGAN),
-    ("games/painting.py", "(labels >= 0) & (labels < self.regions)", "labels <= self.regions", GAUGAN),
-    ("games/painting.py", "labels.where(known, self.regions)", "labels.where(known, 0)", GAUGAN),
+    ("games/painting.py", "(numbers >= 0) & (numbers < self.regions)", "numbers <= self.regions", GAUGAN),
+    ("games/painting.py", "numbers.where(known, self.regions)", "numbers.where(known, 0)", GAUGAN),
     ("games/painting.py", 'mode="replicate"', 'mode="constant"', GAUGAN),
     ("games/painting.py", "[..., :height, :width]", "[..., -height:, -width:]", GAUGAN),
     ("games/painting.py", "stated(self.E(x))[0]", "stated(self.E(x))[1]", GAUGAN),
@@ -64,4 +67,35 @@ MUTANTS = [
     ("painting.py", "styles.roll(-1, 0)", "styles", PAINTING),
     ("painting.py", "with seeded(seed):", "if True:", PAINTING),
     ("painting.py", "path(styles, frames, loop=loop)", "path(styles, frames)", PAINTING),
+    # paintings judged
+    ("metrics/layout.py", "likely == places[number]", "likely != places[number]", JUDGED),
+    ("metrics/layout.py", "- mean[:, None] * mean", "", JUDGED),
+    ("metrics/layout.py", "self.counts >= LEAST", "self.counts >= 0", JUDGED),
+    ("paintings.py", '(("own", x), ("swapped", other))', '(("own", other), ("swapped", x))', JUDGED),
+    ("paintings.py", "(after - goal).norm(dim=1) < (before - goal)", "(after - goal).norm(dim=1) > (before - goal)", JUDGED),
+    ("paintings.py", "self.hits + more.hits", "more.hits", JUDGED),
+    ("paintings.py", "Painted(run.sampler, run.held_out or run.training)", "Painted(run.sampler, run.training)", JUDGED),
+    # tiles of one scene
+    ("networks/spade.py", "x = whole[:, :, top : top + first[0], left : left + first[1]]", "x = _stretched(whole, first)", TILES),
+    ("layers/steady.py", "(weights * x).sum", "x.sum", TILES),
+    ("layers/steady.py", "if norm in self.known:\n            return", "if norm in self.known:\n            pass", TILES),
+    ("layers/steady.py", "- mean.square()).clamp", ").clamp", TILES),
+    ("painting.py", "with steadied(gathered(", "with steadied({} and gathered(", TILES),
+    ("painting.py", "place = window[0].start, window[1].start, *size", "place = 0, 0, *size", TILES),
+    # where objects meet
+    ("data/borders.py", "    found[..., :-1] |= across\n", "", EDGES),
+    ("data/borders.py", "    found[..., 1:, :] |= down\n", "", EDGES),
+    ("data/domains.py", "self.edges.rows(indices, corners)", "self.edges.rows(indices)", EDGES),
+    ("data/domains.py", "edges=self.edges and self.edges.part(rows)", "edges=self.edges", EDGES),
+    ("data/couples.py", "(second.edges.fingerprint,)", "()", EDGES),
+    ("games/painting.py", "torch.cat([m, edges[:, None].float()], 1)", "torch.cat([m, 0 * edges[:, None].float()], 1)", EDGES),
+    ("painting.py", "with_edges(labels, labels) if", "labels if", EDGES),
+    ("painting.py", "borders(objects).to(labels)", "borders(labels).to(labels)", EDGES),
+    # who sees
+    ("networks/perception.py", "self.body.load_state_dict(extractor_for", "(extractor_for", SEEN),
+    ("networks/perception.py", "if place % 3 == 2:", "if place % 3 == 1:", SEEN),
+    ("networks/perception.py", "new = False", "new = True", SEEN),
+    ("networks/perception.py", "(x.expand(-1, 3, -1, -1) + 1) / 2", "x.expand(-1, 3, -1, -1)", SEEN),
+    ("state.py", "part.acquaint(dataset)", "pass", SEEN),
+    ("run.py", "self.training if state is None else None", "self.training", SEEN),
 ]  # fmt: skip

@@ -8,6 +8,8 @@ MOVES, SETTINGS, USE = (
     "tests/test_translating.py",
 )
 
+PAINTINGS = "tests/test_paintings.py"
+
 MUTANTS = [
     # two domains as data
     ("data/stream.py", "ORDER + SECOND", "ORDER", DATA),
@@ -86,17 +88,16 @@ MUTANTS = [
     ("recipes/translation.py", "weight_decay=self.decay", "weight_decay=0.0", SETTINGS),
     ("schedules.py", "1 - (step - begin) / steps", "1 - step / steps", "tests/test_translation.py -k rates"),
     # images of any size
-    ("translating.py", "(made / weights)[:, :, :height, :width]", "made / weights", USE),
-    (
-        "translating.py",
-        "weights[top : top + tile, left : left + tile] += weight",
-        "weights[top : top + tile, left : left + tile] = weight",
-        USE,
-    ),
-    ("translating.py", "for k in range(count)]", "for k in range(count - 1)]", USE),
-    ("translating.py", "torch.minimum(places, side + 1 - places)", "places", USE),
+    ("translating.py", "made)[:, :, :height, :width]", "made)", USE),
+    ("tiles.py", "weights[window] += down[:, None] * right", "weights[window] = down[:, None] * right", USE),
+    ("tiles.py", "for k in range(count)]", "for k in range(count - 1)]", USE),
+    ("tiles.py", "torch.minimum(places, side + 1 - places)", "places", "tests/test_painting_tiles.py"),
     ("translating.py", "translate(game, there, OTHER[to])", "translate(game, x, OTHER[to])", USE),
     ("translating.py", "for peak in (3, 2, 1)", "for peak in (1, 2, 3)", USE),
+    ("both_ways.py", '"cycle": True', '"cycle": False', "tests/test_both_ways.py"),
+    ("both_ways.py", '(("B", a), ("A", b))', '(("B", b), ("A", a))', "tests/test_both_ways.py"),
+    ("carried.py", "translate(run.sampler, source(some), to)", "source(some)", PAINTINGS),
+    ("partners.py", "np.roll(rows, 1)", "rows", PAINTINGS),
     ("translated.py", '"shape" if to == "B" else "other"', '"other" if to == "B" else "shape"', USE),
     ("translated.py", "files.path.resolve() == out.resolve()", "False", USE),
 ]

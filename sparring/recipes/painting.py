@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from sparring.errors import DataError
 from sparring.games.gaugan import GauGAN, summed
 from sparring.games.pix2pix import Pix2Pix
+from sparring.games.scales import Perception
 from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
 from sparring.layers.spade import bare_batch_norm
 from sparring.networks.beside import Beside
+from sparring.networks.perception import ClassifierMaps, VGG19Maps
 from sparring.networks.roles import Shape
 from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncoder
 from sparring.networks.translation import PatchCritic, patches
@@ -76,6 +78,8 @@ def gaugan(
     style: bool = True,
     edges: bool | None = None,
     matching: float = 10.0,
+    perceptual: float | None = None,
+    perception: str | None = None,
     divergence: float = 0.05,
     reduction: Literal["sum", "mean"] = "sum",
     critic_steps: int = 1,
@@ -92,6 +96,9 @@ def gaugan(
         style: Whether there are styles; without any a map has one picture.
         edges: Tell the networks where objects meet; unless told, if the data says it.
         matching: Weight of feature matching.
+        perceptual: Weight of the perceptual term, 10 in the paper; none unless told.
+        perception: By whose features: classifier, the tool's own, trained on the data, unless told; or a file with the
+            weights of VGG-19, the paper's.
         divergence: Weight of the divergence of styles from N(0, I).
         reduction: Of that divergence over a batch: sum as in the authors' code, or mean.
         critic_steps: Moves of the critic in a round.
@@ -112,6 +119,7 @@ def gaugan(
         *networks.built(shape, regions + 1 + edges, style),
         regions=regions,
         edges=edges,
+        perception=seen_by(shape[0], perceptual, perception),
         matching=matching,
         divergence=divergence,
         reduction=REDUCTIONS[reduction],
@@ -119,6 +127,25 @@ def gaugan(
         critic=critic,
         generator=generator,
     )
+
+
+def seen_by(channels: int, weight: float | None, seer: str | None) -> Perception | None:
+    """Returns the perceptual term, if any.
+
+    Args:
+        channels: Of the images.
+        weight: Of the term; None for none.
+        seer: ``classifier``, or a file; the classifier unless told.
+
+    Raises:
+        DataError: If somebody is to see and nothing depends on it.
+    """
+    if weight is None:
+        if seer is not None:
+            raise DataError("Who sees makes no difference without a weight: add --perceptual 10.")
+        return None
+    network = ClassifierMaps(channels) if seer in (None, "classifier") else VGG19Maps(seer)
+    return Perception(network, network.weights, weight)
 
 
 def pix2pix(
