@@ -64,15 +64,11 @@ def paint(
         if palette is None:
             raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
         return
-    files = drawn.map_files(labels)
-    if out.suffix and len(files) > 1:
-        raise DataError(f"{labels} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
-    maps = {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in files}
+    maps = _maps(labels, regions, nearest)
+    if out.suffix and len(maps) > 1:
+        raise DataError(f"{labels} holds {len(maps)} label maps, and {out} is one file: name a folder in --out.")
     game = load(run, device=device, checkpoint=checkpoint)
-    if instances is not None:
-        painting.require_edges(game)
-        places = drawn.beside(instances, list(maps))
-        maps = {name: painting.with_edges(m, drawn.read_objects(places[name])) for name, m in maps.items()}
+    maps = maps if instances is None else _with_objects(game, maps, instances)
     styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
     for name, m in maps.items():
         if frames:
@@ -82,6 +78,23 @@ def paint(
         else:
             _singly(out, name, game, m, styles, tile)
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
+
+
+def _maps(place: Path, regions: Regions, nearest: bool) -> dict[str, Tensor]:
+    """Label maps by their names."""
+    from sparring.data import drawn
+
+    return {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in drawn.map_files(place)}
+
+
+def _with_objects(game: Game, maps: dict[str, Tensor], place: Path) -> dict[str, Tensor]:
+    """Label maps beside where their objects meet, by their names."""
+    from sparring import painting
+    from sparring.data import drawn
+
+    painting.require_edges(game)
+    found = drawn.beside(place, list(maps))
+    return {name: painting.with_edges(m, drawn.read_objects(found[name])) for name, m in maps.items()}
 
 
 def _film(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], frames: int, rate: float, tile: int) -> None:
