@@ -64,9 +64,7 @@ def paint(
         if palette is None:
             raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
         return
-    maps = _maps(labels, regions, nearest)
-    if out.suffix and len(maps) > 1:
-        raise DataError(f"{labels} holds {len(maps)} label maps, and {out} is one file: name a folder in --out.")
+    maps = _maps(labels, regions, nearest, out)
     game = load(run, device=device, checkpoint=checkpoint)
     maps = maps if instances is None else _with_objects(game, maps, instances)
     styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
@@ -80,11 +78,14 @@ def paint(
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
 
 
-def _maps(place: Path, regions: Regions, nearest: bool) -> dict[str, Tensor]:
-    """Label maps by their names."""
+def _maps(place: Path, regions: Regions, nearest: bool, out: Path) -> dict[str, Tensor]:
+    """Label maps by their names, of which one file cannot hold several."""
     from sparring.data import drawn
 
-    return {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in drawn.map_files(place)}
+    files = drawn.map_files(place)
+    if out.suffix and len(files) > 1:
+        raise DataError(f"{place} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
+    return {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in files}
 
 
 def _with_objects(game: Game, maps: dict[str, Tensor], place: Path) -> dict[str, Tensor]:
