@@ -150,7 +150,7 @@ IMAGES = [
         ("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)),
         ("biggan", 600, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
         ("lapgan", 700, PYRAMID),
-        ("stylegan2", 2400, {"width": 8, "latent": 64}),
+        ("stylegan2", 2400, {"width": 8, "latent": 64, "penalty": 1.0} | speeds(1e-2, betas=(0.0, 0.99))),
         **SMALL,
     ),
     *trials(
