@@ -52,7 +52,7 @@ MUTANTS = [
     # what is held out
     ("data/dataset.py", "self.part(np.sort(order[:held]))", "self.part(np.sort(order[held:]))", SCORES),
     ("data/dataset.py", "rows if self.chosen is None else self.chosen[rows]", "rows", SCORES),
-    ("run.py", "stream(settings, self.training, device)", "stream(settings, self.dataset, device)", SCORES),
+    ("run.py", "stream(self.record, self.training, device)", "stream(self.record, self.dataset, device)", SCORES),
     # which checkpoint is best
     (
         "selection.py",
@@ -77,6 +77,6 @@ MUTANTS = [
     ("selection.py", 'if row["step"] <= run.step]', "]", SELECTION),
     ("selection.py", "if self.run.images // each == images // each:", "if self.run.images % each:", SELECTION),
     ("selection.py", '            if row["best"]:\n                self.keep()', "            self.keep()", SELECTION),
-    ("run.py", "self.step == steps or over:", "self.step == steps:", SELECTION),
+    ("session.py", "run.step == conduct.steps or self.over:", "run.step == conduct.steps:", SELECTION),
     ("checkpoint.py", 'load(best[-1] if name == "best" else kept[name])', "load(listed(folder)[-1])", SELECTION),
 ]
