@@ -176,6 +176,20 @@ def drawing(game: Any, folder: Path) -> dict[str, Any]:
     }
 
 
+def foreign(game: Any, folder: Path) -> dict[str, Any]:
+    """A drawing in pure colours that the photograph lacks: as it is, and brought to five of the photograph's."""
+    x = one_image.learned(game).image
+    coarse = resized(x, (6, 9)).flip(3)
+    flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
+    pure = torch.where(flat > flat.mean((2, 3), keepdim=True), 0.9, -0.9)
+    ways = {"": None, ", five colours": 5}
+    made = {name: one_image.painted(game, pure, scale=1, colours=count) for name, count in ways.items()}
+    pictures.save_grid(torch.cat([pure, *made.values()]), folder / "foreign.png", columns=3, scale=4)
+    return {"foreign drawing: distance": distance(x, pure)} | {
+        f"foreign drawing painted at scale 1{name}: distance": distance(x, y) for name, y in made.items()
+    }
+
+
 def film(game: Any, folder: Path) -> dict[str, Any]:
     """A film of 40 frames: does it begin at the photograph, move, and move smoothly?"""
     one = one_image.learned(game)
@@ -192,11 +206,11 @@ def film(game: Any, folder: Path) -> dict[str, Any]:
 
 RUSHMORE, LEARNED = "Generation/mtrushmore.jpg", (reconstruction, samples)
 CASES = {
-    "rushmore-0": Case(RUSHMORE, (*LEARNED, enlargement, inversion, drawing)),
+    "rushmore-0": Case(RUSHMORE, (*LEARNED, enlargement, inversion, drawing, foreign)),
     "rushmore-1": Case(RUSHMORE, (*LEARNED, enlargement, inversion, drawing), seed=1),
     "rushmore-no-reconstruction": Case(RUSHMORE, LEARNED, arguments={"reconstruction": 0.0}),
     "rushmore-100": Case(RUSHMORE, (*LEARNED, enlargement), arguments={"reconstruction": 100.0}),
-    "rushmore-quantised": Case(RUSHMORE, (*LEARNED, drawing), arguments={"quantise": 1}),
+    "rushmore-quantised": Case(RUSHMORE, (*LEARNED, drawing, foreign), arguments={"quantise": 1}),
     "stone": Case(
         "Editing/stone.png", (*LEARNED, composite("Editing/stone_edit_1.png", "Editing/stone_edit_1_mask.png", 20))
     ),

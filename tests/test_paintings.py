@@ -15,12 +15,14 @@ from sparring.cli import main
 from sparring.data import Dataset, Regions
 from sparring.data.couples import together
 from sparring.data.domains import Second
+from sparring.data.stream import scaled
 from sparring.errors import GameError
 from sparring.evaluate import evaluate_run
 from sparring.game import Game
 from sparring.games.pix2pix import Pix2Pix
 from sparring.metrics import Layout
 from sparring.paintings import Painted, evaluate_paintings, evaluate_pictures
+from sparring.partners import places
 from sparring.run import Run
 from sparring.scores import metrics_named
 
@@ -118,6 +120,29 @@ def test_the_error_is_that_of_the_photograph_in_its_own_style():
     assert found["error in the own style"].value == pytest.approx(0.03, abs=1e-5)
 
 
+def test_the_layout_is_that_of_all_maps_together():
+    _, beside = judged(Painter())
+    training, held = lit(0), lit(1)
+    _, rows = places(SimpleNamespace(held_out=held, training=training), None, 0)
+    layout = Layout(3, 3)
+    layout.learn(scaled(training.rows(np.arange(COUNT))[0]), training.second.rows(np.arange(COUNT)))
+    others = scaled(held.rows(np.roll(rows, 1))[0])
+    expected = layout.share(layout.hits(others, held.second.rows(rows)))
+    assert beside["another's"]["layout"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_maps_that_were_trained_on_are_not_judged_where_others_are_held_out():
+    seen = set()
+
+    class Watched(Painter):
+        def paint(self, labels, styles):
+            seen.update(each.numpy().tobytes() for each in labels)
+            return super().paint(labels, styles)
+
+    judged(Watched())
+    assert seen == {each.numpy().tobytes() for each in lit(1).second.rows(np.arange(COUNT))}
+
+
 def test_samples_are_maps_of_the_data_in_drawn_styles():
     source = lit(1)
     painted = Painted(Painter(), source)
@@ -143,6 +168,16 @@ def test_layout_needs_to_know_a_class_and_passes_the_unknown_over():
     half = x.clone()
     half[:, :, :5] = 0.5  # a quarter of class 0, but for the strangers
     assert layout.share(layout.hits(half, labels)) == pytest.approx((150 / 198 + 1) / 2)
+
+
+def test_layout_knows_how_far_the_colours_of_a_class_lie_apart():
+    """A colour may be likelier for a broad class than for a narrow one whose mean is nearer."""
+    labels = torch.arange(2).repeat_interleave(200).view(1, 20, 20)
+    broad = torch.linspace(-0.9, 0.9, 200)
+    layout = Layout(2, 1)
+    layout.learn(torch.cat([broad, torch.full((200,), 0.5)]).view(1, 1, 20, 20), labels)
+    assert layout.hits(torch.full((1, 1, 20, 20), 0.3), labels).tolist() == [[200, 0], [200, 200]]
+    assert layout.hits(torch.full((1, 1, 20, 20), 0.48), labels).tolist() == [[0, 200], [200, 200]]
 
 
 # --- runs
