@@ -1,7 +1,13 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
+<<<<<<< HEAD
 REMEDIES, DATA, DISK, PAYLOADS, FAST = (
     f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast")
+=======
+REMEDIES, DATA, DISK, PAYLOADS, LARGE, RANKS = (
+    f"tests/test_{name}.py"
+    for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "data_large", "parallel")
+>>>>>>> 0ca92ef (A million images: listed by one walk, fingerprinted by runs, fetched ahead where they exceed the memory; measured)
 )
 
 MUTANTS = [
@@ -29,6 +35,30 @@ MUTANTS = [
     ("saving.py", "if int(path.name) % every == 0 and", "if", REMEDIES),
     ("checkpoint.py", "if every and int(path.name) % every == 0][-1:]", "if False]", REMEDIES),
     ("session.py", "seed=seed(run),", 'seed=run.record["seed"],', REMEDIES),
+    # sets too large to be held
+    ("data/dataset.py", "np.asarray(self.values)[indices]", "np.array(self.values)[indices]", LARGE),
+    ("data/prepared.py", 'facts["content"], **more', '"", **more', LARGE),
+    ("data/identity.py", ", len(values) - rows,", ", len(values) - 30 * rows,", LARGE),
+    ("data/fetching.py", "+ starts * width", "+ starts * width + 10**6", LARGE),
+    ("data/fetching.py", "if values.nbytes > memory() // 2:", "if True:", LARGE),
+    (
+        "data/dataset.py",
+        "fetch(self.values, indices if self.chosen is None else self.chosen[indices])",
+        "fetch(self.values, indices)",
+        LARGE,
+    ),
+    ("data/stream.py", "self.dataset.announce(flat)", "self.dataset.announce(flat[:64])", LARGE),
+    # several processes
+    ("exchange.py", "self.bytes + flat.nbytes", "self.bytes + len(flat)", RANKS),
+    ("exchange.py", "self._seconds += time.perf_counter() - start", "self._seconds += 0.01", RANKS),
+    (
+        "exchange.py",
+        "torch.zeros_like(p) if p.grad is None else p.grad",
+        "torch.ones_like(p) if p.grad is None else p.grad",
+        RANKS,
+    ),
+    ("exchange.py", "buffer.copy_(mean)", "pass", RANKS),
+    ("journal.py", "sum(step.bytes for step in steps) / len(steps)", "sum(step.bytes for step in steps)", RANKS),
     # hostile data
     ("data/sifting.py", "if name not in self.bad}", "}", DATA),
     ("data/sifting.py", "{**self.files.strays, **self.bad}", "self.bad", DATA),

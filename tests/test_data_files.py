@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sparring.data import load, prepare
-from sparring.data.dataset import fingerprint
+from sparring.data.identity import fingerprint
 from sparring.errors import DataError
 
 

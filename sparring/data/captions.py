@@ -192,14 +192,26 @@ def spoken(files: Files, names: Iterable[str]) -> list[str]:
         files: A folder or an archive.
         names: The image files.
     """
-    tables = [name for name in files.entries if PurePosixPath(name).name in TABLES]
-    beside = (str(PurePosixPath(name).with_suffix(".txt")) for name in names)
-    return [*tables, *(name for name in beside if name in files.entries)]
+    tables = [name for name in files.entries if name.rpartition("/")[2] in TABLES]
+    return [*tables, *(text for text in map(beside, names) if text in files.entries)]
+
+
+def beside(name: str) -> str:
+    """The name of the text beside an image.
+
+    Args:
+        name: Of the image.
+
+    Example:
+        >>> beside("hearts/red.1.PNG")
+        'hearts/red.1.txt'
+    """
+    return name.rpartition(".")[0] + ".txt"
 
 
 def _read(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Yields where something is said, of which file, and what."""
-    pictures = {str(PurePosixPath(name).with_suffix(".txt")): name for name in names}
+    pictures = {beside(name): name for name in names}
     for place in spoken(files, names):
         try:
             content = files.read(place).decode("utf-8-sig")

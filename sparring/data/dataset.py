@@ -15,10 +15,10 @@ from torch import Tensor
 
 from sparring.data.captions import Captions
 from sparring.data.domains import Second
+from sparring.data.fetching import fetch
+from sparring.data.identity import fingerprint
 from sparring.data.shuffle import permuted
 from sparring.errors import DataError
-
-FINGERPRINTED = 2**26  # bytes read for a fingerprint: up to 64 MiB are hashed whole, larger arrays in even steps
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,14 @@ class Dataset:
         corners = np.full((len(values), 2), self.margin // 2) if corners is None else corners
         pairs = zip(values, corners.tolist(), strict=True)
         return np.stack([image[top : top + height, left : left + width] for image, (top, left) in pairs])
+
+    def announce(self, indices: np.ndarray) -> None:
+        """Let the system fetch rows that will be read soon, where they lie on a disk and exceed the memory.
+
+        Args:
+            indices: Positions in the set, int64 (n,).
+        """
+        fetch(self.values, indices if self.chosen is None else self.chosen[indices])
 
     def said(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
         """One caption of each row, where there are any.
@@ -232,54 +240,3 @@ def require_labels(name: str, count: int, labels: np.ndarray | None, classes: Se
             f"{name} has labels from {labels.min()} to {labels.max()} but {len(classes)} classes: "
             "number the classes 0, 1, 2 and so on."
         )
-
-
-def fingerprint(
-    values: np.ndarray,
-    labels: np.ndarray | None = None,
-    classes: Sequence[str] = (),
-    captions: Captions | None = None,
-) -> str:
-    """SHA-256 of content, cheap for any size: beyond 64 MiB only evenly spaced rows are read (labels always all).
-
-    Args:
-        values: Rows, shape (N, ...).
-        labels: Class indices (N,), or None.
-        classes: Names of the classes.
-        captions: What is said of the rows, or None.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    step = max(1, -(-values.nbytes // FINGERPRINTED))
-    sha = description(values.shape, str(values.dtype), labels, classes, captions)
-    for start in range(0, len(values), 1024 * step):
-        sha.update(values[start : start + 1024 * step : step].tobytes())
-    return sha.hexdigest()
-
-
-def description(
-    shape: Sequence[int],
-    kind: str,
-    labels: np.ndarray | None,
-    classes: Sequence[str],
-    captions: Captions | None = None,
-) -> "hashlib._Hash":
-    """Begin a fingerprint with everything but the rows.
-
-    Args:
-        shape: Shape of all rows together.
-        kind: Name of their type.
-        labels: Class indices (N,), or None.
-        classes: Names of the classes.
-        captions: What is said of the rows, or None.
-
-    Returns:
-        A SHA-256 that the rows are to be fed to.
-    """
-    sha = hashlib.sha256(repr((tuple(shape), kind, tuple(classes))).encode())
-    if labels is not None:
-        sha.update(labels.tobytes())
-    if captions is not None:
-        sha.update(captions.content)
-    return sha

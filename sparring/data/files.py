@@ -5,6 +5,7 @@ is what is no file: links to nowhere or in a circle, pipes, devices. Links to fi
 """
 
 import os
+import stat
 import zipfile
 from collections.abc import Callable
 from functools import cached_property
@@ -54,13 +55,13 @@ class Folder:
     @cached_property
     def entries(self) -> dict[str, tuple[int, int]]:
         """Names, relative and with forward slashes, in order; to (bytes, nanoseconds of the last change)."""
-        stats = {name: (self.path / name).stat() for name in self.names if (self.path / name).is_file()}
-        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+        facts = ((name, regular(f"{self.path}/{name}")) for name in self.names)
+        return {name: found for name, found in facts if found}
 
-    @cached_property
+    @property
     def names(self) -> list[str]:
         """Names of whatever is there, in order."""
-        return [self.only] if self.only else sorted(self.walk())
+        return [self.only] if self.only else self.seen[0]
 
     @property
     def strays(self) -> dict[str, str]:
@@ -68,25 +69,19 @@ class Folder:
         images = [name for name in self.names if name.lower().endswith(SUFFIXES) and name not in self.entries]
         said = {name: f"{self.path / name} is no file, nor a link to one: remove it." for name in images}
         reason = "is a link to a folder, which is not followed: give its own path, or copy the folder."
-        return {**said, **{name: f"{self.path / name} {reason}" for name in self.linked}}
+        return {**said, **{name: f"{self.path / name} {reason}" for name in ([] if self.only else self.seen[1])}}
 
     @cached_property
-    def linked(self) -> list[str]:
-        """Names of links to folders, in order."""
-        if self.only:
-            return []
-        below = [(Path(folder), name) for folder, folders, _ in os.walk(self.path) for name in folders]
-        links = [folder / name for folder, name in below if (folder / name).is_symlink() and name[0] != "."]
-        return sorted(link.relative_to(self.path).as_posix() for link in links)
-
-    def walk(self) -> list[str]:
-        """Names of all visible files, in any order."""
-        names = []
+    def seen(self) -> tuple[list[str], list[str]]:
+        """Names of all visible files, and of visible links to folders, in order each; by one walk."""
+        names, links = [], []
         for folder, folders, files in os.walk(self.path):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            inside = Path(folder).relative_to(self.path).as_posix()
-            names += [name if inside == "." else f"{inside}/{name}" for name in files if not name.startswith(".")]
-        return names
+            inside = os.path.relpath(folder, self.path).replace(os.sep, "/")
+            below = "" if inside == "." else f"{inside}/"
+            names += [below + name for name in files if not name.startswith(".")]
+            links += [below + name for name in folders if os.path.islink(f"{folder}/{name}")]
+        return sorted(names), sorted(links)
 
     def read(self, name: str) -> bytes:
         """Content of one file.
@@ -165,6 +160,19 @@ class Archive:
     def close(self) -> None:
         """Close the archive."""
         self.zip.close()
+
+
+def regular(path: str) -> tuple[int, int] | None:
+    """Bytes and nanoseconds of the last change of a file, or of what a link leads to; None of what is no file.
+
+    Args:
+        path: Of anything, or of nothing.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def safe(name: str) -> bool:

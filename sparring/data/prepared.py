@@ -15,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from sparring.data.captions import Captions
-from sparring.data.dataset import Dataset, description
+from sparring.data.dataset import Dataset
+from sparring.data.identity import description
 from sparring.data.sources import Source, stamped
 from sparring.durable import written
 from sparring.errors import DataError

@@ -126,6 +126,7 @@ class Stream:
             self.block, self.block_positions = block, self.positions(block * AHEAD + np.arange(AHEAD))
             flat = permuted(self.block_positions.ravel(), len(self.dataset), self.seed)
             self.block_indices = flat.reshape(AHEAD, -1)
+            self.dataset.announce(flat)
         return self.block_positions[call], self.block_indices[call]
 
     def positions(self, calls: np.ndarray) -> np.ndarray:

@@ -1,0 +1,248 @@
+"""A million images: how long they take to open, what memory they take, how fast they are read.
+
+    python benchmarks/million.py                  a few minutes, 3 GB in a temporary folder that is removed afterwards
+    python benchmarks/million.py --files 100000   so many image files, as a folder and as a zip
+
+One million images of 3 × 32 × 32 random bytes are opened, prepared and as a raw array, with the file in the system's
+memory (warm) and thrown out of it (cold), and read in shuffled order. Memory is told apart: *own* is what belongs to
+the process alone (anonymous pages), *mapped* are pages of the file that the system lends and takes back when it needs
+them. CPU seconds are those of one thread, and hold on a busy machine, too; wall seconds are those of the load given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import sparring
+from benchmarks.speed import processor
+from sparring.data import Dataset, Stream, fetching, load, prepared
+from sparring.recipes import recipe
+from sparring.trainer import train
+
+OUT = Path(__file__).parent / "results" / "million.json"
+SIDE, BATCH, BLOCK = 32, 64, 20_000
+MIB = 2**20
+
+
+def own() -> float:
+    """MiB that belong to this process alone."""
+    return _total(Path("/proc/self/smaps_rollup").read_text(), "Anonymous")
+
+
+def mapped(path: Path) -> float:
+    """MiB of a file that are lent to this process."""
+    found = Path("/proc/self/smaps").read_text().split(str(path))[1:]
+    return sum(_total(each, "Rss") for each in found)
+
+
+def _total(text: str, name: str) -> float:
+    return int(text.split(f"{name}:")[1].split()[0]) / 1024
+
+
+def read_bytes() -> float:
+    """MiB that this process made the disk read."""
+    return int(Path("/proc/self/io").read_text().split("\nread_bytes:")[1].split()[0]) / MIB
+
+
+@contextmanager
+def costs(into: dict[str, Any]) -> Iterator[None]:
+    """Notes what the block costs."""
+    wall, cpu, memory, disk = time.perf_counter(), time.process_time(), own(), read_bytes()
+    yield
+    into["wall_seconds"] = round(time.perf_counter() - wall, 3)
+    into["cpu_seconds"] = round(time.process_time() - cpu, 3)
+    into["own_memory_mib"] = round(own() - memory, 1)
+    into["read_from_disk_mib"] = round(read_bytes() - disk, 1)
+
+
+def forget(path: Path) -> None:
+    """Throws a file out of the system's memory."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def make(path: Path, count: int) -> None:
+    """Writes so many random images as a raw array."""
+    block = np.random.default_rng(0).integers(0, 256, (BLOCK, SIDE, SIDE, 3), np.uint8)
+    with path.open("wb") as file:
+        file.write(prepared.npy_head((count, SIDE, SIDE, 3)))
+        for start in range(0, count, BLOCK):
+            file.write(np.roll(block, start // BLOCK, axis=0)[: count - start].tobytes())
+
+
+def describe(path: Path, count: int) -> None:
+    """Puts beside it what preparing it would have."""
+    facts = {"sparring": prepared.VERSION, "shape": [count, SIDE, SIDE, 3], "classes": [], "content": "0" * 64}
+    path.with_suffix(".json").write_text(json.dumps(facts))
+
+
+def opening(path: Path) -> dict[str, Any]:
+    """Opens warm and cold."""
+    measured: dict[str, Any] = {}
+    for state in ("cold", "warm"):
+        if state == "cold":
+            forget(path)
+        with costs(measured.setdefault(state, {})):
+            data = load(path)
+        measured[state]["mapped_mib"] = round(mapped(path), 1)
+        del data
+    return measured
+
+
+def reading(stream: Stream, path: Path, batches: int) -> dict[str, Any]:
+    """Reads in shuffled order, in five stretches."""
+    memory, seconds = [own()], []
+    for _ in range(5):
+        begin = time.process_time()
+        for _ in islice(stream, batches // 5):
+            continue
+        seconds.append((time.process_time() - begin) / (batches // 5))
+        memory.append(own())
+    return {
+        "batches": batches,
+        "cpu_ms_a_batch": round(1e3 * statistics.median(seconds), 3),
+        "batches_a_second_of_cpu": round(1 / statistics.median(seconds)),
+        "own_memory_grew_mib": [round(now - memory[0], 1) for now in memory[1:]],
+        "mapped_mib": round(mapped(path), 1),
+    }
+
+
+def cold_reading(path: Path, batches: int) -> dict[str, Any]:
+    """Reads a set that is not in memory as one larger than it: by chance, and announced."""
+    measured: dict[str, Any] = {}
+    memory = fetching.memory
+    for name, size in (("left to the system", memory), ("announced", lambda: 0)):
+        fetching.memory = size
+        forget(path)
+        stream = Stream(load(path), BATCH, seed=1)
+        disk, begin = read_bytes(), time.perf_counter()
+        for _ in islice(stream, batches):
+            continue
+        seconds = time.perf_counter() - begin
+        del stream  # what is mapped cannot be forgotten
+        measured[name] = {
+            "batches": batches,
+            "batches_a_second": round(batches / seconds, 1),
+            "read_from_disk_kib_an_image": round((read_bytes() - disk) * 1024 / (batches * BATCH), 1),
+        }
+    fetching.memory = memory
+    return measured
+
+
+def seeking(data: Dataset) -> dict[str, Any]:
+    """Finds positions of an endless order: the first batch after seeking, in milliseconds of CPU."""
+    stream, times = Stream(data, BATCH), {}
+    for position in (0, 10**4, 10**9, 10**14):
+        begin = time.process_time()
+        stream.seek(position)
+        next(stream)
+        times[f"{position:.0e}"] = round(1e3 * (time.process_time() - begin), 2)
+    begin = time.process_time()
+    for start in range(0, len(data), BLOCK):
+        sparring.data.shuffle.permuted(np.arange(start, start + BLOCK), len(data), 0)
+    return {"ms_by_position": times, "cpu_seconds_for_the_order_of_an_epoch": round(time.process_time() - begin, 3)}
+
+
+def step_of_dcgan(steps: int) -> float:
+    """CPU milliseconds that a step of DCGAN on such a batch takes."""
+    x = torch.rand(BATCH, 3, SIDE, SIDE) * 2 - 1
+    playing = train(recipe("dcgan")((3, SIDE, SIDE)), iter(lambda: (x,), None), steps + 1)
+    next(playing)
+    begin = time.process_time()
+    for _ in playing:
+        continue
+    return 1e3 * (time.process_time() - begin) / steps
+
+
+def listing(folder: Path, count: int) -> dict[str, Any]:
+    """Opens so many image files, prepared before, as a folder and as a zip."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    names = [f"{number // 1000:04}/{number:07}.png" for number in range(count)]
+    with zipfile.ZipFile(folder / "many.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, file.getvalue())
+            place = folder / "many" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(file.getvalue())
+    measured: dict[str, Any] = {"files": count}
+    for kind in ("many", "many.zip"):
+        with costs(measured.setdefault(f"{kind}, prepared now", {})):
+            load(folder / kind, size=8, cache=folder / "cache")
+        with costs(measured.setdefault(f"{kind}, prepared before", {})):
+            load(folder / kind, size=8, cache=folder / "cache")
+    return measured
+
+
+def measure(folder: Path, count: int, files: int) -> dict[str, Any]:
+    path = folder / "million.npy"
+    make(path, count)
+    found: dict[str, Any] = {"images": count, "bytes": path.stat().st_size}
+    found["opened as a raw array"] = opening(path)
+    describe(path, count)
+    found["opened prepared"] = opening(path)
+    found["read cold"] = cold_reading(path, 100)
+    data = load(path)
+    ways: dict[str, Callable[[], Stream]] = {
+        "read": lambda: Stream(data, BATCH),
+        "read and mirrored": lambda: Stream(data, BATCH, mirror=True),
+        "read and cropped": lambda: Stream(windows(data), BATCH, mirror=True),
+    }
+    for name, stream in ways.items():
+        found[name] = reading(stream(), path, 5000)
+        print(name, found[name], flush=True)
+    found["sought"] = seeking(data)
+    found["dcgan_cpu_ms_a_step"] = round(step_of_dcgan(10), 1)
+    found["dcgan_steps_for_one_batch"] = round(found["dcgan_cpu_ms_a_step"] / found["read"]["cpu_ms_a_batch"])
+    found["listed"] = listing(folder, files)
+    return found
+
+
+def windows(data: Dataset) -> Dataset:
+    """The same images, seen through windows of 28 × 28."""
+    return Dataset(data.name, data.values, margin=4, fingerprint=data.fingerprint)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=10**6)
+    parser.add_argument("--files", type=int, default=10**5)
+    parser.add_argument("--out", type=Path, default=OUT)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder), chosen.images, chosen.files)
+    record = {
+        "command": "python benchmarks/million.py",
+        "processor": processor(),
+        "load": os.getloadavg()[0],
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
+        **found,
+    }
+    chosen.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()
