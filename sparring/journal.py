@@ -5,6 +5,9 @@
 
 Counts are totals since the start of the run. Where there were any, "skipped" counts the moves that were not made since
 they were not finite ("updates" counts them, too), and "rollbacks" how often the training went back (see `remedies`).
+Of several processes, "exchanged" are the bytes of gradients and batch-norm statistics that each gave to all-reduce, in
+this step or, in ``timing.jsonl``, in one step on average; "exchanging" are the seconds that the first process spent on
+it a step, its waiting for the others included.
 The log knows no clock: it is a function of the run's settings, byte for byte, however often the training was stopped.
 Lines beyond the checkpoint from which it goes on are dropped.
 """
@@ -27,6 +30,7 @@ from sparring.arrival import arrived, waits
 from sparring.durable import writing
 from sparring.errors import Diverged
 from sparring.events import Events
+from sparring.exchange import Exchange
 from sparring.trainer import Report
 
 Line = dict[str, Any]
@@ -131,7 +135,7 @@ class Log:
         self._waiting.append(report)
         if not waits(report) or len(self._waiting) >= LAG:
             self._flush()
-        self._time(self._clock.tick(report.step, report.images))
+        self._time(self._clock.tick(report.step, report.images, report.exchange))
 
     def settle(self) -> None:
         """Writes everything and waits until the disk has it.
@@ -172,6 +176,7 @@ class Log:
         for player, moves in report.updates.items():
             self._updates[player] = self._updates.get(player, 0) + moves
         line = {"step": report.step, "images": self._images, "updates": dict(self._updates), "terms": terms}
+        line |= {"exchanged": report.exchange.bytes} if report.exchange.bytes else {}
         line |= {"skipped": dict(self._skipped)} if self._skipped else {}
         return line | ({"rollbacks": self._rollbacks} if self._rollbacks else {})
 
@@ -202,23 +207,35 @@ class Clock:
         self._before, self._every = before.get("seconds", 0.0), every
         self._start = self._last = time.perf_counter()
         self._images = 0
+        self._exchanges: list[Exchange] = []
 
-    def tick(self, step: int, images: int, *, now: bool = False) -> Line | None:
+    def tick(self, step: int, images: int, exchange: Exchange | None = None, *, now: bool = False) -> Line | None:
         """Returns a line if it is time for one.
 
         Args:
             step: Steps completed.
             images: Images that this step saw.
+            exchange: What this step exchanged with other processes; None where there was no step.
             now: It is time.
         """
         self._images += images
+        self._exchanges += [exchange] if exchange and exchange.times else []
         moment = time.perf_counter()
         if not now and moment - self._last < self._every:
             return None
         speed = self._images / max(moment - self._last, 1e-9)
         self._last, self._images = moment, 0
         seconds = round(self._before + moment - self._start, 3)
-        return {"step": step, "seconds": seconds, "images_per_second": round(speed, 1), "memory": memory()}
+        line = {"step": step, "seconds": seconds, "images_per_second": round(speed, 1), "memory": memory()}
+        return line | self._exchanged()
+
+    def _exchanged(self) -> Line:
+        """Tells what a step exchanged since the last line, on average, and forgets it."""
+        steps, self._exchanges = self._exchanges, []
+        if not steps:
+            return {}
+        exchanged = round(sum(step.bytes for step in steps) / len(steps))
+        return {"exchanged": exchanged, "exchanging": round(sum(step.seconds for step in steps) / len(steps), 6)}
 
 
 def memory() -> int:

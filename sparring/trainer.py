@@ -15,19 +15,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.average import Average
 from sparring.chance import drawing
 from sparring.errors import Diverged, GameError
+from sparring.exchange import Exchange, place
 from sparring.game import Data, Game, Move, Turn
 from sparring.health import Looked, Undo, Watch
 
 Players = Mapping[str, Optimizer]
-
-ALONE = (0, 1)  # rank and number of processes
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class Report:
         terms: Every term of every player as ``"player/term"``, averaged over the player's moves; on the device still.
         trail: What must be finite, in the order of play: terms, gradients, weights; on the device still.
         skipped: How many of its moves each player did not make because they were not sound; on the device still.
+        exchange: What this process exchanged with the others.
     """
 
     step: int
@@ -49,6 +48,7 @@ class Report:
     terms: dict[str, Tensor]
     trail: tuple[Looked, ...] = ()
     skipped: dict[str, Tensor] = field(default_factory=dict)
+    exchange: Exchange = field(default_factory=Exchange)
 
     def require_finite(self) -> None:
         """Looks at the trail, at the price of a transfer where it is on a device.
@@ -111,14 +111,22 @@ def train(
     for step in range(start, steps):
         set_pace(players, game.pace(step))
         tally = _play(game, data, step, players, watch, seed=seed, parts=parts, precision=precision)
-        _average_statistics(game)
+        tally.exchange.statistics(game)
         if average is not None:
             average.update(step)
         watch.weights()
         yield tally.report(step + 1, watch.taken())
 
 
-def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = True, watch: Watch | None = None) -> None:
+def update(
+    moves: Turn,
+    players: Players,
+    *,
+    share: float = 1.0,
+    step: bool = True,
+    watch: Watch | None = None,
+    exchange: Exchange | None = None,
+) -> None:
     """Gives every mover the gradient of its own loss, then (if `step`) lets every mover step.
 
     Args:
@@ -127,11 +135,12 @@ def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = Tr
         share: Weight of these gradients, 1/k for each of k accumulated parts.
         step: Whether to finish: average over processes, step and clear.
         watch: Looks at terms and gradients, and may take the turn back.
+        exchange: Averages over processes, and counts it.
 
     Raises:
         GameError: If a move names no player, or its loss depends on no parameter.
     """
-    moves, watch = _tuple(moves), watch or Watch(nn.Module())
+    moves, watch, exchange = _tuple(moves), watch or Watch(nn.Module()), exchange or Exchange()
     for after, move in zip(reversed(range(len(moves))), moves, strict=True):
         loss = _loss(move, players)
         (loss * share if share < 1 else loss).backward(inputs=owned(players[move.player]), retain_graph=after > 0)
@@ -139,7 +148,7 @@ def update(moves: Turn, players: Players, *, share: float = 1.0, step: bool = Tr
     if not step:
         return
     for move in moves:
-        _average_gradients(owned(players[move.player]))
+        exchange.gradients(owned(players[move.player]))
         watch.gradients(move.player, owned(players[move.player]))
     movers = [players[move.player] for move in moves]
     with watch.stepping(movers):
@@ -172,7 +181,7 @@ def _play(
     precision: torch.dtype | None,
 ) -> _Tally:
     """Plays one round, its parts in lockstep, and tells what happened."""
-    rank, world = _place()
+    rank, world = place()
     device, tally = game.device, _Tally(data, parts, world)
     rounds = [game.round(tally, step) for _ in range(parts)]
     turn, going = 0, True
@@ -183,7 +192,7 @@ def _play(
             chance = drawing(seed, step, turn, shard=rank * parts + part, shards=world * parts, device=device)
             with chance, torch.autocast(device.type, dtype=precision, enabled=precision is not None):
                 now = _tuple(next(moves, ()))
-            update(now, players, share=1 / parts, step=part == parts - 1, watch=watch)
+            update(now, players, share=1 / parts, step=part == parts - 1, watch=watch, exchange=tally.exchange)
             made.append(now)
         if len({tuple(move.player for move in now) for now in made}) > 1:
             raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
@@ -197,7 +206,7 @@ class _Tally:
 
     def __init__(self, data: Data, parts: int, world: int) -> None:
         self.data, self.parts, self.world = data, parts, world
-        self.images = 0
+        self.images, self.exchange = 0, Exchange()
         self.moves: Counter[str] = Counter()
         self.skipped: dict[str, Tensor] = {}
         self.sums: dict[tuple[str, str], Tensor] = {}
@@ -226,7 +235,7 @@ class _Tally:
 
     def report(self, step: int, trail: tuple[Looked, ...]) -> Report:
         terms = {"/".join(term): value / self.times[term] for term, value in self.sums.items()}
-        return Report(step, self.images, dict(self.moves), terms, trail, self.skipped)
+        return Report(step, self.images, dict(self.moves), terms, trail, self.skipped, self.exchange)
 
 
 def _tuple(moves: Turn) -> tuple[Move, ...]:
@@ -244,38 +253,3 @@ def _loss(move: Move, players: Players) -> Tensor:
             "its samples were detached, drawn with fakes(), or made under no_grad."
         )
     return loss
-
-
-def _average_gradients(parameters: list[Tensor]) -> None:
-    """Averages the gradients over processes; a missing gradient counts as zero."""
-    if _place() == ALONE:
-        return
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    for parameter, gradient in zip(parameters, _averaged(gradients), strict=True):
-        parameter.grad = gradient
-
-
-def _average_statistics(game: nn.Module) -> None:
-    """Averages batch-norm statistics over processes, so that every rank holds the same game."""
-    if _place() == ALONE:
-        return
-    norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
-    if buffers:
-        for buffer, mean in zip(buffers, _averaged(buffers), strict=True):
-            buffer.copy_(mean)
-
-
-def _averaged(tensors: list[Tensor]) -> list[Tensor]:
-    """Returns the means of tensors over processes, by one all-reduce of one flat tensor."""
-    flat = torch.cat([tensor.flatten() for tensor in tensors])
-    dist.all_reduce(flat)
-    means = (flat / dist.get_world_size()).split([tensor.numel() for tensor in tensors])
-    return [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)]
-
-
-def _place() -> tuple[int, int]:
-    """Returns the rank of this process and the number of processes."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return ALONE
-    return dist.get_rank(), dist.get_world_size()

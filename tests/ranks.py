@@ -9,8 +9,10 @@ import json
 import os
 import signal
 import sys
+import time
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,6 +20,7 @@ import runs
 from sparring import data, parallel, snapshots
 from sparring import run as run_module
 from sparring.errors import DataError, Diverged, RunError
+from sparring.exchange import Exchange
 from sparring.run import Run
 from sparring.stopping import Stopped
 
@@ -105,12 +108,14 @@ def main(folder: Path) -> None:
     train(folder / "cyclegan", recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)
+    parallel.wait()  # so that from here on the ranks are on time
     seen = {
         "world": parallel.world(),
         "largest": parallel.largest(parallel.rank()),
         "mean": parallel.mean(torch.tensor([0.0, 4.0 * parallel.rank()])).tolist(),
         "drift": drift(folder / "drift", nudge),
         "statistics": statistics(),
+        "exchange": exchanged(),
         "stop": stop(folder / "stop"),
         "diverge": diverge(folder / "diverge"),
         "unequal": unequal(folder / "unequal"),
@@ -131,6 +136,25 @@ def statistics() -> str:
     except RunError as error:
         return str(error)
     return ""
+
+
+def exchanged() -> dict[str, Any]:
+    """Gradients of 3 and 2 numbers, one of them missing here and there, then statistics of 2 × 2; one rank is late."""
+    exchange, parameters = Exchange(), [torch.nn.Parameter(torch.zeros(n)) for n in (3, 2)]
+    parameters[0].grad = torch.full((3,), float(parallel.rank()))
+    parameters[1].grad = torch.ones(2) if parallel.rank() else None
+    time.sleep(0.3 * parallel.rank())
+    exchange.gradients(iter(parameters))
+    norm = torch.nn.BatchNorm1d(2)
+    norm.running_var += parallel.rank()
+    exchange.statistics(torch.nn.Sequential(torch.nn.Linear(2, 2), norm))
+    return {
+        "gradients": [p.grad.tolist() for p in parameters],
+        "variance": norm.running_var.tolist(),
+        "bytes": exchange.bytes,
+        "times": exchange.times,
+        "seconds": exchange.seconds,
+    }
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ ROOT = Path(sparring.__file__).parent
 FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "theory", "realness", "energy", "likelihood"},
     {"durable", "layers", "networks", "data", "metrics", "augment"},
-    {"chance", "game", "health", "average", "schedules", "stages", "trainer", "check", "games", "wrappers"},
+    {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"},
     {"recipes", "aids", "imports"},
     {"run", "plan", "fast", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
     | {

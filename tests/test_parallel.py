@@ -13,7 +13,7 @@ import torch
 
 import ranks
 import runs
-from sparring import checkpoint, parallel
+from sparring import checkpoint, journal, parallel
 from sparring.errors import RunError
 from sparring.state import gathered
 
@@ -107,6 +107,38 @@ def test_the_log_tells_of_the_whole_batch(two, tmp_path):
         assert one["images"] == other["images"]
         assert one["updates"] == other["updates"]
         assert one["terms"] == pytest.approx(other["terms"], rel=1e-5)
+
+
+def numbers(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(("name", "turns", "parts"), [("nsgan", 1, 1), ("wgan-gp", 5, 1), ("parts", 5, 2)])
+def test_the_log_counts_what_a_step_exchanges_and_the_timing_how_long_it_took(two, name, turns, parts):
+    game = ranks.Run.open(two / name, device="cpu").game
+    expected = 4 * (turns * numbers(game.D) + numbers(game.G))
+    log, timing = journal.read(two / name / "log.jsonl"), journal.read(two / name / "timing.jsonl")
+    assert [line["exchanged"] for line in log] == [expected] * ranks.STEPS, "parts must not be exchanged one by one"
+    told = [line for line in timing if "exchanged" in line]
+    assert told
+    assert all(line["exchanged"] == expected for line in told)
+    assert all(0 < line["exchanging"] < line["seconds"] for line in told)
+
+
+def test_alone_nothing_is_exchanged_nor_said_to_be(tmp_path):
+    alone = ranks.train(tmp_path / "alone", 2, recipe="nsgan")
+    lines = journal.read(alone.folder / "log.jsonl") + journal.read(alone.folder / "timing.jsonl")
+    assert lines
+    assert not any({"exchanged", "exchanging"} & set(line) for line in lines)
+
+
+def test_an_exchange_averages_counts_its_bytes_and_the_waiting_for_who_is_late(seen):
+    for rank, each in enumerate(seen):
+        exchange = each["exchange"]
+        assert exchange["gradients"] == [[0.5] * 3, [0.5] * 2], "a missing gradient counts as zero"
+        assert exchange["variance"] == [1.5, 1.5]
+        assert (exchange["bytes"], exchange["times"]) == (4 * 5 + 4 * 4, 2)
+        assert exchange["seconds"] > (0 if rank else 0.2)
 
 
 def test_the_ranks_agree(seen):

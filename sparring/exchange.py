@@ -1,0 +1,97 @@
+"""What processes exchange in a step: means of tensors, by an all-reduce of one flat tensor each; counted and timed.
+
+A player's gradients travel when it moves, after its backward pass, and batch-norm statistics at the end of a step.
+Nothing else is done meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+ALONE = (0, 1)  # rank and number of processes
+
+
+class Exchange:
+    """Averages over the processes, and remembers what that cost since it was made; alone, it does nothing.
+
+    Attributes:
+        bytes: What this process gave to all-reduce: 4 for each single-precision number.
+        times: How often it did.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = self.times = 0
+        self._seconds = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long all-reduce took, waiting for the others included; on a CUDA device, waits for it to be over."""
+        return self._seconds + sum(_elapsed(begin, end) for begin, end in self._events)
+
+    def gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Averages gradients; a missing one counts as zero.
+
+        Args:
+            parameters: What a player owns, in the same order in every process.
+        """
+        if place() == ALONE:
+            return
+        parameters = list(parameters)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        for parameter, gradient in zip(parameters, self._averaged(gradients), strict=True):
+            parameter.grad = gradient
+
+    def statistics(self, game: nn.Module) -> None:
+        """Averages batch-norm statistics, so that every process holds the same game.
+
+        Args:
+            game: Any module.
+        """
+        if place() == ALONE:
+            return
+        norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
+        if buffers:
+            for buffer, mean in zip(buffers, self._averaged(buffers), strict=True):
+                buffer.copy_(mean)
+
+    def _averaged(self, tensors: list[Tensor]) -> list[Tensor]:
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        self.bytes, self.times = self.bytes + flat.nbytes, self.times + 1
+        with self._timed(flat.device):
+            dist.all_reduce(flat)
+        means = (flat / dist.get_world_size()).split([tensor.numel() for tensor in tensors])
+        return [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)]
+
+    @contextmanager
+    def _timed(self, device: torch.device) -> Iterator[None]:
+        if device.type != "cuda":
+            start = time.perf_counter()
+            yield
+            self._seconds += time.perf_counter() - start
+            return
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()  # on the device, which gets here later; nobody waits for it
+        yield
+        end.record()
+        self._events.append((begin, end))
+
+
+def place() -> tuple[int, int]:
+    """Returns the rank of this process and the number of processes."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return ALONE
+    return dist.get_rank(), dist.get_world_size()
+
+
+def _elapsed(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
+    """Returns the seconds between two moments of a device, which it has passed then."""
+    end.synchronize()
+    return begin.elapsed_time(end) / 1e3
