@@ -1,13 +1,8 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-<<<<<<< HEAD
-REMEDIES, DATA, DISK, PAYLOADS, FAST = (
-    f"tests/test_{name}.py" for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast")
-=======
-REMEDIES, DATA, DISK, PAYLOADS, LARGE, RANKS = (
+REMEDIES, DATA, DISK, PAYLOADS, FAST, LARGE, RANKS = (
     f"tests/test_{name}.py"
-    for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "data_large", "parallel")
->>>>>>> 0ca92ef (A million images: listed by one walk, fingerprinted by runs, fetched ahead where they exceed the memory; measured)
+    for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast", "data_large", "parallel")
 )
 
 MUTANTS = [
