@@ -52,10 +52,18 @@ def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
     assert [int(path.name) for path in checkpoint.listed(run.folder, "best")] == [best["step"]]
 
 
+def test_a_mark_between_two_steps_is_judged_at_the_second(tmp_path):
+    run = play(start(tmp_path / "run"), 6, judging=Judging(0.012, samples=50))  # 12, 24, 36, 48 of 8 points a step
+    assert [row["step"] for row in rows(run.folder)] == [2, 3, 5, 6]
+
+
 def test_the_best_is_the_lowest_or_highest_score_so_far_and_never_one_that_is_no_number(tmp_path, monkeypatch):
     script(monkeypatch, [3.0, float("nan"), 2.0, 2.0, 5.0])
     run = play(start(tmp_path / "low"), 10, judging=EVERY)
     assert [row["best"] for row in rows(run.folder)] == [True, False, True, False, False]
+    script(monkeypatch, [float("nan"), 3.0])
+    run = play(start(tmp_path / "none at first"), 4, judging=EVERY)
+    assert [row["best"] for row in rows(run.folder)] == [False, True]
     script(monkeypatch, [3.0, 2.0, 5.0], "higher")
     run = play(start(tmp_path / "high"), 6, judging=EVERY)
     assert [row["best"] for row in rows(run.folder)] == [True, False, True]
