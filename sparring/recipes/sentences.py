@@ -67,8 +67,7 @@ def stackgan(
             "StackGAN needs captions: put a metadata.jsonl (file_name, text) to the images, or a.txt beside each a.png."
         )
     size = shape if refine_from is None else half(shape)
-    learns = text == "recurrent"
-    E = DCGANCritic(shape, width // 2, PENALISED.norm, bias=True, outcomes=features) if learns else None
+    E = DCGANCritic(shape, width // 2, PENALISED.norm, bias=True, outcomes=features) if text == "recurrent" else None
     return StackGAN(
         reader(text, features),
         channels_last(FirstGenerator(size, features, latent, condition, width)),
