@@ -50,6 +50,7 @@ def test_tiles_cover_a_picture_and_fade_into_each_other():
     assert steps[:16].tolist() == [0] * 16
     assert steps[32:].tolist() == [1] * 16
     assert (steps.diff()[15:32] > 0).all()
+    torch.testing.assert_close(steps, 1 - steps.flip(0))
 
 
 def test_tiles_overlap_by_half_at_most():

@@ -20,7 +20,7 @@ from sparring.errors import GameError
 from sparring.evaluate import evaluate_run
 from sparring.game import Game
 from sparring.games.pix2pix import Pix2Pix
-from sparring.metrics import Layout
+from sparring.metrics import Layout, extractor_for
 from sparring.paintings import Painted, evaluate_paintings, evaluate_pictures
 from sparring.partners import places
 from sparring.run import Run
@@ -199,6 +199,7 @@ def data(tmp_path_factory):
 def test_the_command_judges_a_run_that_paints(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("sparring.snapshots.save_grid", lambda *_, **__: None)
+    monkeypatch.setattr(extractor_for, "__kwdefaults__", {**extractor_for.__kwdefaults__, "steps": 2})
     tiny = {"networks": {"latent": 3, "width": 4, "hidden": 4}}
     play(Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=tiny, batch=4, device="cpu"), 1)
     words = ["--metrics", "frechet", "--device", "cpu"]

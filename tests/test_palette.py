@@ -47,6 +47,7 @@ def test_k_means_is_no_worse_than_any_pixels_and_the_same_always():
         guess = Palette(3, 5)
         guess.centres.copy_(pixels[torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))[:5]])
         assert off < (guess(X) - X).square().sum().item()
+    assert off < 32.3, "what four hundred starts reach"
     assert len(colours_of(first(X))) == 5
 
 

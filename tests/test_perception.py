@@ -43,6 +43,9 @@ def test_a_run_sees_by_the_classifier_of_its_data_and_keeps_it(data, tmp_path):
     seer = extractor_for(run.training).network
     assert difference(dict(run.game.V.body.state_dict()), dict(seer.trunk[:-2].state_dict())) == ""
     assert not any(weight.requires_grad for weight in run.game.V.parameters())
+    x = torch.rand(2, 3, SIDE, SIDE) * 2 - 1
+    for seen, depth in zip(run.game.V(x), (3, 6, 9), strict=True):
+        torch.testing.assert_close(seen, seer.trunk[:depth](x))
     before = {name: value.clone() for name, value in run.game.V.state_dict().items()}
     play(run, 2)
     assert difference(before, dict(run.game.V.state_dict())) == "", "means of batches are not taken up, either"

@@ -62,7 +62,7 @@ class GauGAN(PaintingGame):
         super().__init__(*networks, **settings)
         self.objective, self.matching, self.divergence, self.reduction = objective, matching, divergence, reduction
         self.perception, self.critic_steps = perception, critic_steps
-        self.V = perception and perception.network.requires_grad_(False)
+        self.V = perception and perception.network.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
         """Sets the mode of every network but V, which always sees alike."""
