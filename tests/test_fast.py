@@ -253,7 +253,7 @@ import resource, sys, torch
 from sparring.fast import keep_memory
 if sys.argv[1] == "keep":
     keep_memory()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt  # importing torch takes tens of thousands, now more, now less
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt  # importing torch takes tens of thousands
 for _ in range(10):
     torch.empty(2**24).fill_(1.0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
