@@ -18,17 +18,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from sparring.data.layouts import WHOLE
 from sparring.errors import GameError, RunError
 from sparring.game import Game
-from sparring.recipes import ONE_IMAGE, RECIPES, recipe
-
-FACTS = (
-    "shape",
-    "classes",
-    "captions",
-    "other",
-    "paired",
-    "regions",
-    "instances",
-)  # learnt from the data, not from arguments
+from sparring.recipes import FACTS, ONE_IMAGE, RECIPES, recipe
 
 
 def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -29,21 +29,20 @@ from sparring.translating import OTHER, translate
 if TYPE_CHECKING:
     from sparring.run import Run
 
-__all__ = ["Carried", "evaluate_translations"]
+__all__ = ["Carried", "OfRows", "evaluate_translations"]
 
 
-class Carried(Game):
-    """Rows of a domain, translated by a game or left alone, as samples.
+class OfRows(Game):
+    """What a game makes of rows of a data set, as samples; it is not played.
 
     Args:
-        game: What they are translated by; it is not played.
-        source: The domain that the rows come from.
-        to: The domain to translate to, A or B; nothing leaves them alone.
+        game: What makes it.
+        source: Where the rows come from.
     """
 
-    def __init__(self, game: Game, source: Dataset, to: str = "") -> None:
+    def __init__(self, game: Game, source: Dataset) -> None:
         super().__init__()
-        self.game, self.source, self.to_domain = game, source, to
+        self.game, self.source = game, source
 
     def players(self) -> dict[str, Optimizer]:
         """Nobody plays."""
@@ -57,6 +56,20 @@ class Carried(Game):
         """Draws positions of rows (n, 1), none twice before all had their turn."""
         order = uniform(len(self.source), device=self.device).argsort()
         return order.repeat(-(-n // len(order)))[:n, None].float()
+
+
+class Carried(OfRows):
+    """Rows of a domain, translated by a game or left alone, as samples.
+
+    Args:
+        game: What they are translated by; it is not played.
+        source: The domain that the rows come from.
+        to: The domain to translate to, A or B; nothing leaves them alone.
+    """
+
+    def __init__(self, game: Game, source: Dataset, to: str = "") -> None:
+        super().__init__(game, source)
+        self.to_domain = to
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Returns rows, translated, (n, C, H, W), from the given positions (n, 1) or from fresh ones."""

@@ -20,14 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from sparring.carried import evaluate_translations
-from sparring.chance import uniform
+from sparring.carried import OfRows, evaluate_translations
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.evaluate import Evaluation, evaluate
-from sparring.game import Data, Game, Move, Translates, evaluation
+from sparring.game import Translates, evaluation
 from sparring.metrics import Better
 from sparring.metrics.layout import Layout
 from sparring.painting import image_styles, painting
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Painted", "evaluate_paintings", "evaluate_pictures"]
 
 
-class Painted(Game):
+class Painted(OfRows):
     """Label maps of some rows, painted by a game in drawn styles, as samples.
 
     Args:
@@ -47,22 +45,9 @@ class Painted(Game):
         source: Images with label maps.
     """
 
-    def __init__(self, game: Game, source: Dataset) -> None:
-        super().__init__()
-        self.game, self.source = game, source
-
-    def players(self) -> dict[str, Optimizer]:
-        """Nobody plays."""
-        return {}
-
-    def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Nothing is played."""
-        yield from ()
-
     def noise(self, n: int) -> Tensor:
         """Draws positions of rows, none twice before all had their turn, with styles: (n, 1 + latent)."""
-        order = uniform(len(self.source), device=self.device).argsort()
-        rows = order.repeat(-(-n // len(order)))[:n, None].float()
+        rows = super().noise(n)
         return torch.cat([rows, painting(self.game).styles(n).to(rows)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:

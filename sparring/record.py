@@ -17,13 +17,14 @@ import torch
 
 from sparring import __version__, parallel
 from sparring.aids import Aids, aided
-from sparring.arguments import FACTS, built, declared, plain, recorded, settings
+from sparring.arguments import built, declared, plain, recorded, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
 from sparring.data.layouts import located
 from sparring.durable import require_empty, writing, written
 from sparring.errors import GameError, RunError, SparringError
 from sparring.game import Game
+from sparring.recipes import FACTS
 from sparring.wellformed import require_record
 
 Record = dict[str, Any]

@@ -13,8 +13,9 @@ from inspect import signature
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from sparring.cli.flags import FACTS, OWN_WORDS, parsed, with_recipe
+from sparring.cli.flags import OWN_WORDS, parsed, with_recipe
 from sparring.errors import SparringError
+from sparring.recipes import FACTS
 
 if TYPE_CHECKING:
     from sparring.compare import Contestant

@@ -17,18 +17,10 @@ import tyro
 from docstring_parser import parse
 
 from sparring.errors import SparringError
+from sparring.recipes import FACTS
 
 __all__ = ["RunFolder", "called", "parsed", "with_recipe"]
 
-FACTS = (
-    "shape",
-    "classes",
-    "captions",
-    "other",
-    "paired",
-    "regions",
-    "instances",
-)  # learnt from the data, not from flags
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
 

@@ -40,6 +40,8 @@ class Row:
     home: str
 
 
+FACTS = ("shape", "classes", "captions", "other", "paired", "regions", "instances")
+"""What a recipe may ask that the data tells: neither arguments nor flags."""
 ONE_IMAGE = "one image"  # needed as it is, neither cropped nor one of many
 _HOUSE = "sparring.recipes"
 _CLASSIC, _WASSERSTEIN, _RELATIVE = f"{_HOUSE}.classic", f"{_HOUSE}.wasserstein", f"{_HOUSE}.relative"
