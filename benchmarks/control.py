@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 import sparring
 from benchmarks.control_cells import CRITERIA, HELD_OUT, SUITES, Ranges, Trial
 from benchmarks.control_judges import JUDGE, SAMPLES, Bench, Scores, encoding, informed, told
+from benchmarks.finished import known
 from benchmarks.quality import processor
 from sparring import journal
 from sparring.data import load as load_data
@@ -101,13 +102,7 @@ def recorded() -> dict[str, Any]:
 
 def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
-    found, known = {}, [] if again else recorded().get(suite, [])
-    for trial in SUITES[suite]:
-        settings, done = json.loads(json.dumps(asdict(trial))), RUNS / trial.name / "cell.json"
-        rows = [json.loads(done.read_text())] if done.exists() else known
-        if same := [row for row in rows if settings.items() <= row.items()]:
-            found[trial.name] = same[0]
-    return found
+    return known(SUITES[suite], RUNS, [] if again else recorded().get(suite, []))
 
 
 def record(suite: str) -> None:

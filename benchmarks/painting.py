@@ -36,6 +36,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
 
+from benchmarks.finished import known
 from sparring.data import Stream, load
 from sparring.game import Game, evaluation
 from sparring.games.gaugan import GauGAN
@@ -383,14 +384,7 @@ def rounded(scores: dict[str, float]) -> dict[str, float]:
 def finished() -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings."""
     recorded = json.loads(RECORD.read_text())["cells"] if RECORD.exists() else []
-    found = {}
-    for cell in CELLS:
-        settings = json.loads(json.dumps(asdict(cell)))
-        done = RUNS / cell.name / "cell.json"
-        known = [json.loads(done.read_text())] if done.exists() else recorded
-        if same := [row for row in known if settings.items() <= row.items()]:
-            found[cell.name] = same[0]
-    return found
+    return known(CELLS, RUNS, recorded)
 
 
 def write() -> None:

@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 
 import sparring
 from benchmarks.cells import SUITES, Cell
+from benchmarks.finished import known
 from sparring import journal
 from sparring.evaluate import evaluate
 from sparring.pictures import GAP, save_grid
@@ -83,16 +84,9 @@ def processor() -> str:
 
 def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
-    found = {}
     path = RESULTS / f"quality-{suite}.json"
     recorded = [] if again or not path.exists() else json.loads(path.read_text())["cells"]
-    for cell in SUITES[suite]:
-        settings = json.loads(json.dumps(asdict(cell)))
-        done = RUNS / cell.name / "cell.json"
-        known = [json.loads(done.read_text())] if done.exists() else recorded
-        if same := [row for row in known if settings.items() <= row.items()]:
-            found[cell.name] = same[0]
-    return found
+    return known(SUITES[suite], RUNS, recorded)
 
 
 def judge(run: Run, game: sparring.Game) -> dict[str, Any]:

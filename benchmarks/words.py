@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 
 import sparring
 from benchmarks.cells import Cell
+from benchmarks.finished import known
 from benchmarks.quality import processor
 from sparring import journal
 from sparring.chance import seeded
@@ -184,14 +185,7 @@ def asked(game: Any) -> Tensor:
 def finished(*, again: bool = False) -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
     recorded = [] if again or not RESULTS.exists() else json.loads(RESULTS.read_text())["cells"]
-    found = {}
-    for cell in (cell for suite in SUITES.values() for cell in suite):
-        settings = json.loads(json.dumps(asdict(cell)))
-        done = RUNS / cell.name / "cell.json"
-        known = [json.loads(done.read_text())] if done.exists() else recorded
-        if same := [row for row in known if settings.items() <= row.items()]:
-            found[cell.name] = same[0]
-    return found
+    return known((cell for suite in SUITES.values() for cell in suite), RUNS, recorded)
 
 
 def passed(cell: dict[str, Any]) -> bool:
