@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -71,10 +72,14 @@ def test_reading_keeps_nothing_however_long(described):
     for _ in range(20):  # whatever is kept for good is kept by now
         next(stream)
     before = private()
+    tracemalloc.start()
     for _ in range(160):
         next(stream)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert mapped(described) > 3e7, "the images were not read from the map"
     assert private() - before < 5e6
+    assert peak < 5e6, "more was held for a moment than a few batches"
 
 
 @linux
