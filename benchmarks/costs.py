@@ -113,6 +113,8 @@ def draw(measured: dict[str, Rows], path: Path) -> None:
     for axes, (name, rows) in zip(figure.subplots(1, len(measured), squeeze=False)[0], measured.items(), strict=True):
         for line in next(iter(rows.values())):
             axes.loglog([int(size) for size in rows], [row[line] for row in rows.values()], marker="o", label=line)
+        axes.set_xticks([int(size) for size in rows], [f"{int(size):,}" for size in rows], fontsize=8)
+        axes.set_xticks([], minor=True)
         axes.set_xlabel(COSTS[name][1])
         axes.set_ylabel(COSTS[name][2])
         axes.legend(fontsize=8)
