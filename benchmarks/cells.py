@@ -165,9 +165,9 @@ COLOUR = [
     *trials(
         ("biggan", 1500, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
         ("realness", 2000, {"width": 16} | brisk(1e-3)),
-        ("lapgan", 700, PYRAMID),
         **COLOURED,
     ),
+    *trials(("lapgan", 1000, PYRAMID | {"penalty": 1.0}), aids=falling(1000), **COLOURED),
 ]
 """The systems that are meant for colour, on CIFAR-10."""
 DIVERSE = [
