@@ -63,12 +63,11 @@ class Watch:
         self._holders = list(_holders(game))
         self._undo = undo
         self._trail: list[Looked] = []
-        self._mark = 0
         self._sound: Tensor | None = None
 
     def begin(self) -> None:
         """Notes that a turn begins."""
-        self._mark, self._sound = len(self._trail), None
+        self._sound = None
         if self._undo:
             self._undo.remember()
 
@@ -119,12 +118,12 @@ class Watch:
     def end(self) -> Tensor | None:
         """Tells, as one boolean on the device, whether the turn was made; None where turns are never taken back."""
         if self._undo:
-            del self._trail[self._mark :]
+            self._trail.clear()
         return self._sound
 
     def _judged(self) -> Tensor:
         """Whether all that was looked at in this turn was finite, on every rank."""
-        good = torch.cat([looked.values for looked in self._trail[self._mark :]]).isfinite().all()
+        good = torch.cat([looked.values for looked in self._trail]).isfinite().all()
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             votes = good.float()
             dist.all_reduce(votes, dist.ReduceOp.MIN)

@@ -151,15 +151,18 @@ def test_a_run_stopped_and_resumed_is_the_same_run(data, tmp_path):
 
 
 def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(data, run, tmp_path):
-    opened = Run.open(run, device="cpu")
+    opened, game = Run.open(run, device="cpu"), load(run, device="cpu")
+    for painter in (opened.sampler, game):
+        with torch.no_grad():
+            painter.E.body[-1].weight *= 100  # styles are seen in pictures only after a long training
     before = {name: value.clone() for name, value in opened.sampler.state_dict().items()}
     board = painting.board(opened.sampler, opened.dataset, np.array([0, 3]))
     assert board.shape == (8, 3, 16, 16)
     x, labels = opened.dataset.rows(np.array([0, 3]))[0], opened.dataset.second.rows(np.array([0, 3]))
     torch.testing.assert_close(board[1], x[0] / 127.5 - 1)
     torch.testing.assert_close(board[4], coloured(labels, REGIONS)[1])
-    game = load(run, device="cpu")
     styles = painting.image_styles(game, board[[1, 5]])
+    assert (board[2] - board[3]).abs().max() > 1e-4
     torch.testing.assert_close(board[2], painting.paint(game, labels[0], styles[:1])[0])
     torch.testing.assert_close(board[3], painting.paint(game, labels[0], styles[1:])[0])
     assert difference(before, dict(opened.sampler.state_dict())) == ""

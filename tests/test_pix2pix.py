@@ -57,11 +57,11 @@ class Stub(nn.Module):
 
 
 def by_hand(scores, **settings):
-    """The moves of a round on a = 0, b = 0.5 with G the constant 0.2; D's scores are a function of what it judges."""
+    """The moves of a round on a = 0.1, b = 0.5 with G the constant 0.2; D's scores are a function of what it judges."""
     G = Stub(lambda a: torch.full_like(a, 0.2))
     D = Stub(lambda x, given: torch.full((len(x), 1, 2, 2), scores(x.mean().item())))
     game = Pix2Pix(G, D, **LEARN, **settings)
-    data = iter([(torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5))])
+    data = iter([(torch.full((2, 3, 4, 4), 0.1), torch.full((2, 3, 4, 4), 0.5))])
     moves = list(game.round(data, 0))
     assert [move.player for move in moves] == ["D", "G"]
     return game, *({name: term.item() for name, term in move.terms.items()} for move in moves)
@@ -91,7 +91,7 @@ def test_the_critic_sees_what_was_translated_beside_it():
     game, *_ = by_hand(lambda x: 0.0)
     (real, a), (fake, a2), (again, a3) = game.D.shown
     assert [x.mean().item() for x in (real, fake, again)] == pytest.approx([0.5, 0.2, 0.2])
-    assert all(torch.equal(given, torch.zeros(2, 3, 4, 4)) for given in (a, a2, a3))
+    assert all(torch.equal(given, torch.full((2, 3, 4, 4), 0.1)) for given in (a, a2, a3))
     assert len(game.G.shown) == 1, "both moves are on one translation"
     x, given = torch.randn(2, 3, 4, 4), torch.randn(2, 1, 4, 4)
     torch.testing.assert_close(Beside(nn.Identity())(x, given), torch.cat([given, x], 1))

@@ -188,6 +188,7 @@ def test_what_dead_processes_left_is_swept(tmp_path):
     (folder / f".run.json.{'0' * 32}.tmp").write_bytes(b"half")
     (folder / "samples").mkdir(exist_ok=True)
     (folder / "samples" / f".000002.png.{'a' * 32}.tmp").write_bytes(b"half")
-    (folder / "notes.tmp").write_text("the user's own")
+    for name in ("notes.tmp", ".notes.tmp"):
+        (folder / name).write_text("the user's own")
     play(start(folder), 4, save_every=2)
-    assert sorted(path.name for path in folder.rglob("*tmp*")) == ["notes.tmp"]
+    assert sorted(path.name for path in folder.rglob("*tmp*")) == [".notes.tmp", "notes.tmp"]
