@@ -212,10 +212,12 @@ def evaluation(folder: Path) -> evaluate.Evaluation | None:
     """
     path = folder / "evaluation.json"
     try:
-        return evaluate.read(json.loads(path.read_bytes()))
+        found = evaluate.read(json.loads(path.read_bytes()))
+        table(found), list(map(protocol, found.scores))  # what cannot be shown is damaged, too
+        return found
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({error}): remove it, or evaluate the run again.") from error
 
 

@@ -122,3 +122,14 @@ def test_a_broken_evaluation_is_refused_with_the_remedy(tmp_path):
     (tmp_path / "evaluation.json").write_text("{")
     with pytest.raises(RunError, match="evaluate the run again"):
         report.evaluation(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda r: r["scores"][0]["stamp"].pop("dataset"), lambda r: r["references"]["data"].pop()]
+)
+def test_an_evaluation_that_cannot_be_shown_is_broken_too(run, tmp_path, spoil):
+    record = json.loads((run.folder / "evaluation.json").read_text())
+    spoil(record)
+    (tmp_path / "evaluation.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match="evaluate the run again"):
+        report.evaluation(tmp_path)
