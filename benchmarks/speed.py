@@ -167,8 +167,8 @@ CASES = {
     "dcgan64": Case(named("dcgan"), (3, 64, 64), 64, partial(DCGAN, critic_steps=1)),
     "pytorch-gan32": Case(upsampling_dcgan, (1, 32, 32), 64, GeneratorFirst),
     "wgan-gp32": Case(named("wgan-gp", **NOISE), (3, 32, 32), 64, partial(WGAN, rate=1e-4)),
-    "wgan-gp-resnet32": Case(named("wgan-gp", **RESIDUAL), (3, 32, 32), 16, partial(WGAN, rate=2e-4)),
-    "sngan32": Case(named("sngan", **NOISE), (3, 32, 32), 16, partial(SNGAN, rate=2e-4)),
+    "wgan-gp-resnet32": Case(named("wgan-gp", **RESIDUAL), (3, 32, 32), 64, partial(WGAN, rate=2e-4)),
+    "sngan32": Case(named("sngan", **NOISE), (3, 32, 32), 64, partial(SNGAN, rate=2e-4)),
     "r3gan32": Case(named("r3gan", width=128), (3, 32, 32), 16, Penalised),
     "cyclegan64": Case(named("cyclegan", domains=2), (3, 64, 64), 1, Cycle, ("G_AB", "G_BA", "D_A", "D_B"), 2),
 }
