@@ -1,7 +1,8 @@
-"""Is control learned? Conditional and encoding systems on MNIST, beside untrained and deliberately broken twins.
+"""Is control learned? Conditional and encoding systems on digits and clothes, beside untrained and broken twins.
 
     python benchmarks/control.py short      a minute each: CGAN by four designs, InfoGAN, VAE, VAE-GAN, BiGAN
     python benchmarks/control.py long       some minutes each, for the figures that one would expect
+    python benchmarks/control.py clothes    the short suite on Fashion-MNIST
 
 Needs $SPARRING_DATA. Every cell is a run folder under ``runs/control``: a stopped benchmark goes on where it was. A
 cell that is finished, or recorded in ``benchmarks/results/control.json`` with the same settings, is not trained again
@@ -120,7 +121,7 @@ def record(suite: str) -> None:
         for key, rows in CRITERIA.items()
     }
     written = {
-        "command": "python benchmarks/control.py short long",
+        "command": "python benchmarks/control.py short long clothes",
         "threads": torch.get_num_threads(),
         "protocol": f"{SAMPLES} samples or held-out images; judged by the tool's classifier of the rest, {JUDGE}",
         "criteria": bounds,
