@@ -144,7 +144,9 @@ def _facts(run: Run) -> str:
         "settings": json.dumps(record["arguments"]),
         "batch, seed": f"{record['batch']}, {record['seed']}",
         "average": f"decay {record['average']}" if record["average"] else "none",
-        "made with": ", ".join(f"{key} {record['made'][key]}" for key in ("sparring", "torch", "device")),
+        "made with": ", ".join(
+            f"{key} {record['made'].get(key, 'unknown')}" for key in ("sparring", "torch", "device")
+        ),
     }
     cells = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in rows.items())
     return f"<table>{cells}</table>"

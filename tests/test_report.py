@@ -133,3 +133,8 @@ def test_an_evaluation_that_cannot_be_shown_is_broken_too(run, tmp_path, spoil):
     (tmp_path / "evaluation.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match="evaluate the run again"):
         report.evaluation(tmp_path)
+
+
+def test_a_run_that_does_not_say_what_made_it_is_reported(run, monkeypatch):
+    monkeypatch.setitem(run.record, "made", {})
+    assert "sparring unknown, torch unknown, device unknown" in report.page(run)
