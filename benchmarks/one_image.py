@@ -1,6 +1,6 @@
 """What SinGAN learns from one photograph, beside references and a broken twin; and what can be done with that.
 
-    python benchmarks/one_image.py                    every case that the record lacks, half a minute of one core each
+    python benchmarks/one_image.py                    every case that the record lacks, a minute of one core each, or a quarter of an hour
     python benchmarks/one_image.py --match rushmore   those whose names contain this
 
 Photographs are read from $SPARRING_DATA/singan. Results go to benchmarks/results/one-image.json; a training that is
@@ -34,6 +34,7 @@ from sparring.state import load
 RESULTS = Path(__file__).parent / "results" / "one-image.json"
 PHOTOS = Path(os.environ.get("SPARRING_DATA", "data")) / "singan"
 SMALL = {"width": 8, "smallest": 14, "ratio": 0.68, "rounds": 150}
+LONG = {"width": 16, "rounds": 800}
 SAMPLES = 8
 MAPS = random_filters()
 
@@ -210,6 +211,8 @@ CASES = {
     "rushmore-1": Case(RUSHMORE, (*LEARNED, enlargement, inversion, drawing), seed=1),
     "rushmore-no-reconstruction": Case(RUSHMORE, LEARNED, arguments={"reconstruction": 0.0}),
     "rushmore-100": Case(RUSHMORE, (*LEARNED, enlargement), arguments={"reconstruction": 100.0}),
+    "rushmore-long": Case(RUSHMORE, (*LEARNED, enlargement, drawing), arguments=LONG),
+    "rushmore-100-long": Case(RUSHMORE, (*LEARNED, enlargement), arguments=LONG | {"reconstruction": 100.0}),
     "rushmore-quantised": Case(RUSHMORE, (*LEARNED, drawing, foreign), arguments={"quantise": 1}),
     "stone": Case(
         "Editing/stone.png", (*LEARNED, composite("Editing/stone_edit_1.png", "Editing/stone_edit_1_mask.png", 20))
