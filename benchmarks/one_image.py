@@ -1,6 +1,6 @@
 """What SinGAN learns from one photograph, beside references and a broken twin; and what can be done with that.
 
-    python benchmarks/one_image.py                    every case that the record lacks, a minute of one core each, or a quarter of an hour
+    python benchmarks/one_image.py                    what the record lacks: a minute each, two a quarter of an hour
     python benchmarks/one_image.py --match rushmore   those whose names contain this
 
 Photographs are read from $SPARRING_DATA/singan. Results go to benchmarks/results/one-image.json; a training that is
