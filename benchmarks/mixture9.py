@@ -171,9 +171,9 @@ def judged(folder: Path) -> dict[int, dict[str, Any]]:
 
 
 def known(name: str, seed: int) -> dict[int, dict[str, Any]]:
-    """Returns what was judged of a cell: here, or in the records where they have seen more of it."""
-    here, kind = judged(cell(name, seed)), json.dumps(asdict(KINDS[name]), sort_keys=True)
-    return max(here, recorded().get((kind, seed), {}), key=len)
+    """Returns what was judged of a cell, here and in the records."""
+    kind = json.dumps(asdict(KINDS[name]), sort_keys=True)
+    return dict(sorted({**recorded().get((kind, seed), {}), **judged(cell(name, seed))}.items()))
 
 
 @functools.cache
@@ -184,24 +184,23 @@ def recorded() -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
         for row in json.loads(path.read_text())["cells"] if path.exists() else []:
             kind = json.dumps({key: row[key] for key in ("recipe", "arguments")}, sort_keys=True)
             seen = {int(step): each for step, each in row["judged"].items()}
-            found[kind, row["seed"]] = max(found.get((kind, row["seed"]), {}), seen, key=len)
+            found[kind, row["seed"]] = {**found.get((kind, row["seed"]), {}), **seen}
     return found
 
 
-def gathered(suite: str, seeds: int, steps: int) -> list[dict[str, Any]]:
-    """Returns what has been judged of a suite so far."""
+def gathered(suite: str, seeds: int) -> list[dict[str, Any]]:
+    """Returns all that has been judged of a suite, though it be more than was asked for this time."""
     rows = []
     for name in SUITES[suite]:
-        for seed in range(seeds):
-            found = {step: each for step, each in known(name, seed).items() if step in marks(steps)}
-            if found:
+        for seed in range(max([seeds, *(seed + 1 for _, seed in recorded())])):
+            if found := known(name, seed):
                 rows.append({"name": name, "seed": seed, **asdict(KINDS[name]), "judged": found})
     return rows
 
 
 def record(suite: str, seeds: int, steps: int) -> None:
     """Writes what has been judged of a suite, with everything needed to do it again, and draws it."""
-    cells = gathered(suite, seeds, steps)
+    cells = gathered(suite, seeds)
     content = {
         "command": f"python benchmarks/mixture9.py {suite} --seeds {seeds} --steps {steps}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
@@ -217,7 +216,7 @@ def record(suite: str, seeds: int, steps: int) -> None:
     if cells:
         table(cells)
         draw(suite, cells, DOCS / f"mixture9-{suite}.png")
-    print(f"{len(cells)} of {len(SUITES[suite]) * seeds} cells written to {out.name}.")
+    print(f"{len(cells)} trainings, of {seeds} seeds of {len(SUITES[suite])} kinds asked for, written to {out.name}.")
 
 
 def series(cells: list[dict[str, Any]], name: str, key: str) -> dict[int, list[float]]:
