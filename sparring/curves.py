@@ -53,18 +53,23 @@ def losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
         theory: The value of each player's loss at equilibrium.
 
     Raises:
-        RunError: If there is no line.
+        RunError: If there is no term, or something else in place of one.
     """
     from matplotlib.figure import Figure
 
-    if not lines:
-        raise RunError("There is nothing to draw, the log is empty: train the run first.")
+    for line in lines:
+        terms = line.get("terms")
+        if not isinstance(terms, dict) or not all(isinstance(value, (int, float)) for value in terms.values()):
+            step = line["step"]
+            raise RunError(f"The terms of step {step} in log.jsonl are no numbers to draw: restore it from a copy.")
     names = list(dict.fromkeys(name for line in lines for name in line["terms"]))
+    if not names:
+        raise RunError("There is nothing to draw, the log is empty: train the run first.")
     players = list(dict.fromkeys(name.partition("/")[0] for name in names))
     figure = Figure(figsize=(8, 2.6 * len(players)), dpi=110, layout="constrained")
     panels = figure.subplots(len(players), 1, sharex=True, squeeze=False)[:, 0]
     for axes, player in zip(panels, players, strict=True):
-        _panel(axes, player, lines, [name for name in names if name.startswith(f"{player}/")], theory.get(player))
+        _panel(axes, player, lines, [name for name in names if name.partition("/")[0] == player], theory.get(player))
     panels[-1].set_xlabel("step")
     return figure
 

@@ -72,6 +72,20 @@ def test_without_a_log_there_is_nothing_to_draw():
         curves.losses([], {})
 
 
+@pytest.mark.parametrize("terms", [None, 3, ["D/adversarial"], {"D/adversarial": None}, {"D/adversarial": "1"}])
+def test_a_damaged_log_is_not_drawn(terms):
+    lines = [{"step": 1, "terms": {"D/adversarial": 1.0}}, {"step": 2, "terms": terms}]
+    with pytest.raises(RunError, match="step 2 in log.jsonl are no numbers"):
+        curves.losses(lines, {})
+    assert curves.losses([lines[0], {"step": 2, "terms": {}}], {}).axes, "a step may have been skipped"
+    with pytest.raises(RunError, match="nothing to draw"):
+        curves.losses([{"step": 1, "terms": {}}], {})
+
+
+def test_a_term_without_a_player_has_a_panel_of_its_own():
+    assert len(curves.losses([{"step": 1, "terms": {"D": 1.0, "G/adversarial": 2.0}}], {}).axes) == 2
+
+
 def test_curves_are_also_drawn_as_svg(run, tmp_path):
     text = curves.save_losses(run, tmp_path / "losses.svg").read_text()
     assert "<svg" in text
