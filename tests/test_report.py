@@ -75,7 +75,7 @@ def test_without_a_log_there_is_nothing_to_draw():
 @pytest.mark.parametrize("terms", [None, 3, ["D/adversarial"], {"D/adversarial": None}, {"D/adversarial": "1"}])
 def test_a_damaged_log_is_not_drawn(terms):
     lines = [{"step": 1, "terms": {"D/adversarial": 1.0}}, {"step": 2, "terms": terms}]
-    with pytest.raises(RunError, match="step 2 in log.jsonl are no numbers"):
+    with pytest.raises(RunError, match=r"step 2 in log\.jsonl are no numbers"):
         curves.losses(lines, {})
     assert curves.losses([lines[0], {"step": 2, "terms": {}}], {}).axes, "a step may have been skipped"
     with pytest.raises(RunError, match="nothing to draw"):
