@@ -23,6 +23,12 @@ bench: .venv/dev
 quality: .venv/dev
 	$(PYTHON) benchmarks/quality.py
 	$(PYTHON) benchmarks/control.py
+	$(PYTHON) benchmarks/promises.py
+	$(PYTHON) benchmarks/words.py short long
+	$(PYTHON) benchmarks/emoji.py
+	$(PYTHON) benchmarks/translation.py digits emoji
+	$(PYTHON) benchmarks/painting.py
+	$(PYTHON) benchmarks/one_image.py
 
 docs: .venv/docs
 	.venv/bin/zensical build --config-file mkdocs.yml
