@@ -3,6 +3,7 @@
     python benchmarks/control.py short      a minute each: CGAN by four designs, InfoGAN, VAE, VAE-GAN, BiGAN
     python benchmarks/control.py long       some minutes each, for the figures that one would expect
     python benchmarks/control.py clothes    the short suite on Fashion-MNIST
+    python benchmarks/control.py codes      InfoGAN as wide and as long as its authors', twenty minutes a seed
 
 Needs $SPARRING_DATA. Every cell is a run folder under ``runs/control``: a stopped benchmark goes on where it was. A
 cell that is finished, or recorded in ``benchmarks/results/control.json`` with the same settings, is not trained again
@@ -121,7 +122,7 @@ def record(suite: str) -> None:
         for key, rows in CRITERIA.items()
     }
     written = {
-        "command": "python benchmarks/control.py short long clothes",
+        "command": "python benchmarks/control.py short long clothes codes",
         "threads": torch.get_num_threads(),
         "protocol": f"{SAMPLES} samples or held-out images; judged by the tool's classifier of the rest, {JUDGE}",
         "criteria": bounds,
