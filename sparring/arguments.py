@@ -20,6 +20,16 @@ from sparring.errors import GameError, RunError
 from sparring.game import Game
 from sparring.recipes import FACTS, ONE_IMAGE, RECIPES, recipe
 
+KINDS: dict[Any, tuple[type, ...]] = {
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+    str: (str, Path),
+    NoneType: (NoneType,),
+}
+"""What may be given where a type hint says so; of other hints nothing is asked here."""
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "none"}
+
 
 def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Returns every keyword argument of a recipe as plain values, defaults too: a run outlives a change of them.
@@ -71,7 +81,7 @@ def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[s
         arguments: By name: values, or for dataclasses dicts of their fields.
 
     Raises:
-        RunError: If the recipe has no such argument, or needs one that is missing.
+        RunError: If the recipe has no such argument, needs one that is missing, or is given something of another kind.
     """
     hints = get_type_hints(function)
     known = {name: item for name, item in signature(function).parameters.items() if name not in FACTS}
@@ -80,7 +90,7 @@ def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[s
     for name, item in known.items():
         default = None if item.default is Parameter.empty else item.default
         if name in arguments:
-            chosen[name] = built(hints.get(name, Any), arguments[name], default)
+            chosen[name] = _fitting(name, hints.get(name, Any), built(hints.get(name, Any), arguments[name], default))
         elif item.default is Parameter.empty:
             raise RunError(f"The recipe {function.__name__} needs the setting {name!r}: give it a value.")
         else:
@@ -106,7 +116,7 @@ def built(hint: Any, value: Any, default: Any = None) -> Any:
         return _dataclass(hint, value, default)
     if kind in (tuple, list) and isinstance(value, (tuple, list)):
         hints = inner if kind is tuple and inner[-1] is not Ellipsis else inner[:1] * len(value)
-        return kind(built(each, part) for each, part in zip(hints, value, strict=True))
+        return kind(map(built, hints, value)) if len(hints) == len(value) else value
     return float(value) if hint is float and type(value) is int else value
 
 
@@ -165,5 +175,30 @@ def _dataclass(kind: Any, value: dict[str, Any], default: Any) -> Any:
     hints = get_type_hints(kind)
     require_known(kind.__name__, value, [field.name for field in fields(kind)])
     like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}
-    made = {name: built(hints[name], part, like.get(name)) for name, part in value.items()}
+    made = {name: _fitting(name, hints[name], built(hints[name], part, like.get(name))) for name, part in value.items()}
     return kind(**{**like, **made})
+
+
+def _fitting(name: str, hint: Any, value: Any) -> Any:
+    """Returns a value that is of the kind that a type hint asks for."""
+    if not _fits(hint, value):
+        raise RunError(f"The setting {name} cannot be {str(value)[:40]!r}: it is {_words(hint)}.")
+    return value
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(member, value) for member in inner)
+    if kind is tuple and inner[-1] is not Ellipsis:
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_fits, inner, value))
+    allowed = KINDS.get(hint)
+    return allowed is None or (isinstance(value, allowed) and (hint is bool or not isinstance(value, bool)))
+
+
+def _words(hint: Any) -> str:
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_words(member) for member in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "several values"
+    return WORDS.get(hint, getattr(hint, "__name__", str(hint)))

@@ -1,11 +1,14 @@
 """Every game: who moves, on which terms, in which direction; and the games' own closed forms."""
 
+from inspect import signature
+
 import pytest
 import torch
 from torch import nn
 
 from sparring.chance import drawing
 from sparring.check import check_game
+from sparring.errors import GameError
 from sparring.game import Move
 from sparring.games.gan import GAN, OneDrawGAN
 from sparring.games.relativistic import RelativisticGAN
@@ -13,6 +16,7 @@ from sparring.games.wgan import WGAN, WGANGP
 from sparring.layers.spectral import spectral
 from sparring.objectives import LeastSquares, NonSaturating, Relativistic, RelativisticAverage, logistic
 from sparring.penalties import gradient_penalty
+from sparring.recipes import recipe
 from sparring.trainer import owned, train, update
 from toys import GAMES, LinearCritic, Point, batches, learn, slide
 
@@ -166,3 +170,13 @@ def test_the_generators_move_leaves_the_critic_no_gradient_and_moves_only_its_st
 
 def test_games_with_one_player_each_turn_yield_single_moves(make):
     assert all(isinstance(move, Move) for move in make(Point(), LinearCritic()).round(batches(), 0))
+
+
+@pytest.mark.parametrize("name", ["nsgan", "rsgan", "wgan", "wgan-gp", "realness", "tsgan", "cgan"])
+@pytest.mark.parametrize("count", [0, -1])
+def test_every_player_moves_in_a_round(name, count):
+    function = recipe(name)
+    setting = "critic_steps" if "critic_steps" in signature(function).parameters else "generator_steps"
+    facts = {"classes": 3} if name == "cgan" else {}
+    with pytest.raises(GameError, match=f"{setting} cannot be {count}: give 1 or more"):
+        function((1, 16, 16), **facts, **{setting: count})

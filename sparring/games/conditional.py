@@ -22,6 +22,7 @@ from sparring.errors import GameError
 from sparring.game import Data, LatentGame, Move
 from sparring.games.standing import measure
 from sparring.games.truncation import truncated
+from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
@@ -48,6 +49,7 @@ class ConditionalGAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
+        require_turns(critic_steps=critic_steps)
         self.objective, self.classes, self.critic_steps = objective, classes, critic_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

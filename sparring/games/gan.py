@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from sparring.game import Data, LatentGame, Move
+from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
@@ -43,6 +44,7 @@ class GAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

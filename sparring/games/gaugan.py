@@ -23,6 +23,7 @@ from sparring.game import Data, Move
 from sparring.games.painting import PaintingGame
 from sparring.games.posterior import drawn, stated
 from sparring.games.scales import Perception, halves, over_scales, unlikeness
+from sparring.games.turns import require_turns
 from sparring.likelihood import kl_to_prior
 from sparring.objectives import Hinge, Objective
 
@@ -61,6 +62,7 @@ class GauGAN(PaintingGame):
     ) -> None:
         super().__init__(*networks, **settings)
         self.objective, self.matching, self.divergence, self.reduction = objective, matching, divergence, reduction
+        require_turns(critic_steps=critic_steps)
         self.perception, self.critic_steps = perception, critic_steps
         self.V = perception and perception.network.requires_grad_(False).eval()
 

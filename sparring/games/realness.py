@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.game import Data, LatentGame, Move
+from sparring.games.turns import require_turns
 from sparring.realness import Realness
 
 
@@ -43,6 +44,7 @@ class RealnessGAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

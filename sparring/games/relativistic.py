@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from sparring.game import Data, LatentGame, Move
+from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
@@ -41,6 +42,7 @@ class RelativisticGAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

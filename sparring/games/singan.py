@@ -29,6 +29,7 @@ from torch.optim import Optimizer
 
 from sparring.game import Data, Move, Optimiser
 from sparring.games.one_image import OneImageGame, Size
+from sparring.games.turns import require_turns
 from sparring.penalties import patch_penalty
 from sparring.stages import Stage
 
@@ -74,6 +75,7 @@ class SinGAN(OneImageGame):
         super().__init__(G, shape, sizes, **drawing)
         self.D, self._rounds = nn.ModuleList(D), rounds
         self.reconstruction, self.penalty, self.spread = reconstruction, penalty, spread
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.critic_steps, self.generator_steps = critic_steps, generator_steps
         self._optimisers = {"D": critic, "G": generator}
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.game import Data, LatentGame, Move
+from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
@@ -51,6 +52,7 @@ class TuringGAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
+        require_turns(generator_steps=generator_steps)
         self.E, self.objective, self.generator_steps = E, objective, generator_steps
 
     def players(self) -> dict[str, Optimizer]:

@@ -16,6 +16,7 @@ from typing import Any
 from torch import nn
 
 from sparring.game import Data, LatentGame, Move
+from sparring.games.turns import require_turns
 from sparring.objectives import Wasserstein
 from sparring.penalties import clip, gradient_penalty
 
@@ -47,8 +48,10 @@ class WGAN(LatentGame):
     ):
         super().__init__(G, D, **settings)
         self.objective = Wasserstein()
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.bound, self.critic_steps, self.generator_steps = bound, critic_steps, generator_steps
         self.burst = critic_steps if burst is None else burst
+        require_turns(burst=self.burst)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, clipping after each move, then G."""
@@ -87,6 +90,7 @@ class WGANGP(LatentGame):
     ):
         super().__init__(G, D, **settings)
         self.objective = Wasserstein()
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.penalty, self.critic_steps, self.generator_steps = penalty, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

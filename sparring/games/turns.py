@@ -1,0 +1,19 @@
+"""How often players move in a round."""
+
+from __future__ import annotations
+
+from sparring.errors import GameError
+
+
+def require_turns(**turns: int) -> None:
+    """Refuses numbers of moves that leave a player out.
+
+    Args:
+        turns: Of each setting, how often its player moves in a round.
+
+    Raises:
+        GameError: If one is below 1.
+    """
+    for name, count in turns.items():
+        if count < 1:
+            raise GameError(f"{name} cannot be {count}: give 1 or more.")
