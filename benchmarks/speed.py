@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py                    every case, one thread, CPU seconds
     python benchmarks/speed.py --threads 2        two threads, wall seconds
-    python benchmarks/speed.py --cases dcgan32 --rounds 5 --out dcgan.json
+    python benchmarks/speed.py --cases dcgan32 --rounds 5     one case; the record keeps the others
 
 Each case plays the same algorithm on the same networks with random images in memory: the *textbook* loop as the papers'
 boxes and most public scripts have it (gradients for every network in every move, plain Adam, contiguous tensors, plain
@@ -190,6 +190,7 @@ def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, flo
         next(fp32)
     limit = work.total
     return {
+        "batch": batch,
         **{f"{key}_seconds": value for key, value in seconds.items()},
         "fp32_ratio": seconds["textbook"] / seconds["fp32"],
         "bf16_ratio": seconds["textbook"] / seconds["bf16"],
@@ -245,7 +246,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     clock = time.process_time if chosen.threads == 1 else time.perf_counter
-    measured = {}
+    out = chosen.out or RESULTS / ("speed.json" if chosen.threads == 1 else f"speed-{chosen.threads}-threads.json")
+    recorded = json.loads(out.read_text())["cases"] if out.exists() else {}
+    measured = {name: row for name, row in recorded.items() if name in CASES and row.get("batch") == CASES[name].batch}
     print(f"{'case':18}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
     for name in chosen.cases:
         case = measured[name] = measure(name, chosen.rounds, clock)
@@ -255,7 +258,7 @@ def main() -> None:
             f"{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
             flush=True,
         )
-    out = chosen.out or RESULTS / ("speed.json" if chosen.threads == 1 else f"speed-{chosen.threads}-threads.json")
+    measured = {name: measured[name] for name in CASES if name in measured}
     out.write_text(json.dumps({**circumstances(clock), "cases": measured}, indent=1) + "\n")
     draw(measured, out.with_suffix(".png"))
     print(f"Written to {out} and drawn beside it.")
