@@ -9,7 +9,8 @@ boxes and most public scripts have it (gradients for every network in every move
 resampling, full precision; all but the DCGANs and `wgan-gp32` have the steps of public code, see `peers.py`), and ours
 in full precision and in bfloat16. The three are interleaved round by round in one process, and medians are compared.
 The limit is the floating-point work a step must do, counted on our own step, over the best rate at which this machine
-convolves. Measure ratios, never quote seconds.
+convolves; gradient penalties stay in full precision, and the *own* limit of bfloat16 charges them at its rate. Measure
+ratios, never quote seconds.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import platform
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -92,15 +94,20 @@ class Textbook:
 
 
 class Work(TorchDispatchMode):
-    """Counts the floating-point operations of convolutions and matrix products, second derivatives included."""
+    """Counts the floating-point operations of convolutions and matrix products by precision, second derivatives too."""
 
-    total = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: Counter[torch.dtype] = Counter()
 
     def __torch_dispatch__(self, operation, types, arguments=(), settings=None):
         settings = settings or {}
         result = operation(*arguments, **settings)
         rule = flop_registry.get(operation._overloadpacket)
-        self.total += rule(*arguments, **settings, out_val=result) if rule else 0
+        if rule:
+            self.done[next(each.dtype for each in arguments if isinstance(each, Tensor))] += rule(
+                *arguments, **settings, out_val=result
+            )
         return result
 
 
@@ -188,15 +195,20 @@ def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, flo
     seconds = interleaved(contestants, rounds, clock)
     with Work() as work:
         next(fp32)
-    limit = work.total
+    with Work() as mixed:
+        next(bf16)
+    limit, rates = work.done.total(), {dtype: best_rate(dtype, clock) for dtype in (torch.float32, torch.bfloat16)}
+    own = sum(done / rates[dtype] for dtype, done in mixed.done.items())
     return {
         "batch": batch,
         **{f"{key}_seconds": value for key, value in seconds.items()},
         "fp32_ratio": seconds["textbook"] / seconds["fp32"],
         "bf16_ratio": seconds["textbook"] / seconds["bf16"],
         "gflop": limit / 1e9,
-        "fp32_of_limit": limit / best_rate(torch.float32, clock) / seconds["fp32"],
-        "bf16_of_limit": limit / best_rate(torch.bfloat16, clock) / seconds["bf16"],
+        "fp32_of_limit": limit / rates[torch.float32] / seconds["fp32"],
+        "bf16_of_limit": limit / rates[torch.bfloat16] / seconds["bf16"],
+        "in_bf16": mixed.done[torch.bfloat16] / mixed.done.total(),
+        "bf16_of_own_limit": own / seconds["bf16"],
         "images_per_second_fp32": batch / seconds["fp32"],
         "images_per_second_bf16": batch / seconds["bf16"],
     }
