@@ -317,3 +317,9 @@ def test_the_demo_leaves_everything_it_names(capsys, tmp_path, monkeypatch):
 def test_the_flags_of_every_recipe_go_together_with_those_of_training(capsys, name):
     assert main(["train", name, "--help"]) == 0
     assert "--data" in capsys.readouterr().out
+
+
+def test_what_the_system_refuses_is_said_in_a_sentence(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "nsgan", "--data", "ring", "--steps", "1", "--device", "cpu", "--out", "é" * 300]) == 2
+    assert capsys.readouterr().err.endswith("cannot be used (File name too long): mend it, or name another.\n")

@@ -140,3 +140,8 @@ def test_an_image_that_may_not_be_read(folder):
 def test_broken_links_are_passed_over(folder):
     (folder / "link.png").symlink_to(folder / "nowhere.png")
     assert len(load(folder)) == 1
+
+
+def test_a_path_that_cannot_be_looked_at():
+    with pytest.raises(DataError, match=r"cannot be looked at \(File name too long\): give a path that can"):
+        load("é" * 300)

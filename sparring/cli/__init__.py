@@ -75,6 +75,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = None
         return 0
+    except OSError as error:
+        what = error if error.filename is None else f"{str(error.filename)[:200]} cannot be used ({error.strerror})"
+        print(f"sparring: {what}: mend it, or name another.", file=sys.stderr)
+        return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0

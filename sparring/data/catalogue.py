@@ -210,6 +210,11 @@ def find(
         return STANDARD[name](root)
     kind, rest = kind_of(name)
     path = Path(rest).expanduser().absolute()
+    try:
+        path.exists()  # which knows what is absent, and raises for what cannot be looked at
+    except OSError as error:
+        words = f"{rest[:60]} cannot be looked at ({error.strerror}): give a path that can, or the name of a data set."
+        raise DataError(words) from error
     if kind != WHOLE and path.is_file() and path.suffix in arrays.SUFFIXES:
         return as_they_are(arrays.open_array(name, path), size, channels)
     files = opening(path)
