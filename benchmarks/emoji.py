@@ -50,8 +50,8 @@ GIVEN = SLIM | {"critic": RATE, "generator": RATE}
 HOW: Any = {"steps": 2500, "batch": 64, "size": SIDE, "precision": "bf16", "arguments": GIVEN}
 CELLS = [
     *(Cell("stackgan", "named", seed=seed, label="names", **HOW) for seed in range(2)),
-    Cell("stackgan", "shuffled", label="names dealt at random", **HOW),
-    Cell("benchmarks.twins:unmatched", "named", label="no wrong pairs", **HOW),
+    Cell("stackgan", "shuffled", label="dealt-at-random", **HOW),
+    Cell("benchmarks.twins:unmatched", "named", label="no-wrong-pairs", **HOW | {"arguments": {"arguments": GIVEN}}),
 ]
 
 
@@ -66,7 +66,7 @@ def prepared(name: str) -> Path:
 
 def play(cell: Cell) -> None:
     """Trains a cell, or goes on with it, and judges it beside what it began with."""
-    folder, start = RUNS / cell.name.replace(" ", "_"), time.perf_counter()
+    folder, start = RUNS / cell.name, time.perf_counter()
     run = Run.create(folder, data=prepared(cell.data), hold_out=HELD_OUT, **cell.settings())
     for report in run.fit(cell.steps):
         if report.step % 500 == 0:
