@@ -1,6 +1,6 @@
 """Does StackGAN draw emoji from their names? 3,043 captioned emoji at 32 × 32, a tenth never trained on.
 
-    python benchmarks/emoji.py            two seeds and two twins: about forty minutes of one core
+    python benchmarks/emoji.py            two seeds and two twins: about twenty minutes of one core
     python benchmarks/emoji.py --read     only writes the record of what is finished
 
 Needs $SPARRING_DATA. A sample is drawn for each of 1,000 names that were trained on, and for each name that was not,
