@@ -202,7 +202,7 @@ def work(case: Case) -> float:
     next(playing)
     with Work() as counted:
         next(playing)
-    return counted.total / 2
+    return counted.done.total() / 2
 
 
 def on_paper(measured: dict[str, Any]) -> dict[str, Any]:

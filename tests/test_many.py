@@ -41,3 +41,8 @@ def test_the_page_says_what_the_record_holds():
     assert scaling.quoted(page, record) == page
     record["cases"]["dcgan32"]["bytes_a_step"] += 1
     assert scaling.quoted(page, record) != page
+
+
+def test_the_work_of_an_image_is_counted_on_a_real_step():
+    case = scaling.Case("small", scaling.named("dcgan", networks=scaling.Networks(width=4)), 2, 1)
+    assert scaling.work(case) > 1e6
