@@ -27,6 +27,7 @@ quality: .venv/dev
 	$(PYTHON) benchmarks/words.py short long
 	$(PYTHON) benchmarks/emoji.py
 	$(PYTHON) benchmarks/translation.py digits emoji
+	$(PYTHON) benchmarks/dusk.py
 	$(PYTHON) benchmarks/painting.py
 	$(PYTHON) benchmarks/one_image.py
 

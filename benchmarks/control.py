@@ -22,7 +22,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -35,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 import sparring
 from benchmarks.control_cells import CRITERIA, HELD_OUT, SUITES, Ranges, Trial
 from benchmarks.control_judges import JUDGE, SAMPLES, Bench, Scores, encoding, informed, told
-from benchmarks.finished import known
-from benchmarks.quality import processor
+from benchmarks.finished import known, train
+from benchmarks.speed import processor
 from sparring import journal
 from sparring.data import load as load_data
 from sparring.run import Run
@@ -64,11 +63,9 @@ def bench(data: str, size: int) -> Bench:
 
 def play(trial: Trial) -> None:
     """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
-    folder, start = RUNS / trial.name, time.perf_counter()
+    folder = RUNS / trial.name
     run = Run.create(folder, **trial.settings())
-    for report in run.fit(trial.steps):
-        if report.step % 500 == 0:
-            print(f"{trial.name}: {report.step} of {trial.steps}, {time.perf_counter() - start:.0f} s", flush=True)
+    train(run, trial.name, trial.steps)
     judged, place = JUDGES[trial.system.split()[0]], bench(trial.data, trial.size)
     before = judged(untrained(run.record, run.game.device)[0], place)
     result = {

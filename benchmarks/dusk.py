@@ -1,6 +1,6 @@
 """Does it translate photographs? Streets by day and at dusk (CamVid), unpaired, at 64 × 64, beside broken twins.
 
-    python benchmarks/dusk.py            CycleGAN with two seeds and a twin: about half an hour of one core
+    python benchmarks/dusk.py            CycleGAN with two seeds and a twin: about a quarter of an hour of one core
     python benchmarks/dusk.py --read     only writes the record of what is finished
 
 Needs $SPARRING_DATA/camvid. Day is learned from two drives (305 photographs) and tested on a third; dusk is one drive,
@@ -32,8 +32,8 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sparring
-from benchmarks.finished import known
-from benchmarks.translation import NO_CYCLE, SMALL, Cell, carried, rate
+from benchmarks.finished import known, recorded, train, train_missing
+from benchmarks.translation import NO_CYCLE, SMALL, Cell, carried, rate, there_and_back
 from sparring.data import Dataset, load
 from sparring.data.stream import scaled
 from sparring.game import Game
@@ -108,10 +108,8 @@ def agreement(one: Tensor, other: Tensor) -> float:
 
 def judge(game: Game) -> dict[str, float]:
     """Returns the scores of a game's translations, and what is lost there and back."""
-    a, b = tests()
-    ab, ba = carried(game, a, "B"), carried(game, b, "A")
-    cycles = {"A cycle": carried(game, ab, "A") - a, "B cycle": carried(game, ba, "B") - b}
-    return judged(ab, ba) | {name: gap.abs().mean().item() for name, gap in cycles.items()}
+    ab, ba, cycles = there_and_back(game, *tests())
+    return judged(ab, ba) | cycles
 
 
 def untaught() -> dict[str, Any]:
@@ -130,9 +128,7 @@ def play(cell: Cell) -> None:
     """Trains a cell, or goes on with it, and judges it beside its untrained self."""
     how: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": SIDE, "seed": cell.seed, "device": "cpu"}
     run, start = Run.create(RUNS / cell.name, cell.recipe, data=streets(), **how), time.process_time()
-    for report in run.fit(cell.steps):
-        if report.step % 100 == 0:
-            print(f"{cell.name}: step {report.step}, {time.process_time() - start:.0f} s", flush=True)
+    train(run, cell.name, cell.steps)
     a, b = (part[::6][:10] for part in tests())
     rows = torch.cat([a, carried(run.sampler, a, "B"), b, carried(run.sampler, b, "A")])
     save_grid(rows, RUNS / f"{cell.name}.png", columns=len(a), scale=1)
@@ -151,10 +147,14 @@ def learned(scores: dict[str, float]) -> bool:
     return min(scores["AB taken"], scores["BA taken"]) >= 0.8 and min(scores["AB kept"], scores["BA kept"]) >= 0.5
 
 
+def finished() -> dict[str, dict[str, Any]]:
+    """Returns the cells that were trained here, and those of the record with the same settings."""
+    return known(CELLS, RUNS, recorded(RESULT))
+
+
 def record() -> None:
     """Writes and prints what is finished."""
-    before = json.loads(RESULT.read_text()) if RESULT.exists() else {"cells": []}
-    rows = [{**row, "learned": learned(row["averaged"])} for row in known(CELLS, RUNS, before["cells"]).values()]
+    rows = [{**row, "learned": learned(row["averaged"])} for row in finished().values()]
     head = {"command": "python benchmarks/dusk.py", "threads": 1, "sparring": sparring.__version__}
     RESULT.write_text(json.dumps({**head, "without training": untaught(), "cells": rows}, indent=1) + "\n")
     for row in rows:
@@ -167,11 +167,7 @@ def main() -> None:
     parser.add_argument("--read", action="store_true", help="train nothing, write the record of what is finished")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    done = known(CELLS, RUNS, json.loads(RESULT.read_text())["cells"] if RESULT.exists() else [])
-    for cell in CELLS:
-        if cell.name not in done and not chosen.read:
-            play(cell)
-            record()
+    train_missing([] if chosen.read else CELLS, finished(), play, record)
     record()
 
 

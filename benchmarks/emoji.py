@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 
 import sparring
 from benchmarks.cells import Cell
-from benchmarks.finished import known
-from benchmarks.quality import processor
+from benchmarks.finished import known, recorded, train, train_missing
+from benchmarks.speed import processor
 from benchmarks.words import RATE, written
 from sparring import journal
 from sparring.chance import seeded
@@ -66,11 +65,9 @@ def prepared(name: str) -> Path:
 
 def play(cell: Cell) -> None:
     """Trains a cell, or goes on with it, and judges it beside what it began with."""
-    folder, start = RUNS / cell.name, time.perf_counter()
+    folder = RUNS / cell.name
     run = Run.create(folder, data=prepared(cell.data), hold_out=HELD_OUT, **cell.settings())
-    for report in run.fit(cell.steps):
-        if report.step % 500 == 0:
-            print(f"{cell.name}: step {report.step} of {cell.steps}, {time.perf_counter() - start:.0f} s", flush=True)
+    train(run, cell.name, cell.steps)
     result = {
         **asdict(cell),
         "images": run.images,
@@ -108,8 +105,7 @@ def found(game: Any, emoji: Dataset) -> float:
 
 def record() -> None:
     """Writes and prints what is finished."""
-    recorded = json.loads(RESULTS.read_text())["cells"] if RESULTS.exists() else []
-    rows = [{**row, "passed": row["found"] >= 0.5} for row in finished(recorded).values()]
+    rows = [{**row, "passed": row["found"] >= 0.5} for row in finished().values()]
     made = {
         "command": "python benchmarks/emoji.py",
         "threads": 1,
@@ -125,9 +121,9 @@ def record() -> None:
         print(f"{row['label']:24} seed {row['seed']}  {scores}  {'passed' if row['passed'] else 'failed'}")
 
 
-def finished(recorded: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def finished() -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings."""
-    return known(CELLS, RUNS, recorded)
+    return known(CELLS, RUNS, recorded(RESULTS))
 
 
 def main() -> None:
@@ -137,11 +133,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if "SPARRING_DATA" not in os.environ:
         sys.exit("Set SPARRING_DATA to a folder that holds emoji_text/noto_emoji_72.zip.")
-    done = finished(json.loads(RESULTS.read_text())["cells"] if RESULTS.exists() else [])
-    for cell in CELLS:
-        if cell.name not in done and not chosen.read:
-            play(cell)
-            record()
+    train_missing([] if chosen.read else CELLS, finished(), play, record)
     record()
 
 

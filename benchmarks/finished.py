@@ -1,12 +1,20 @@
-"""Which trainings of a benchmark need not be made again."""
+"""Which trainings of a benchmark need not be made again; and the others, one after another."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from sparring.run import Run
+
+
+def recorded(path: Path) -> list[dict[str, Any]]:
+    """Returns the cells of a committed record; none where there is no record yet."""
+    return json.loads(path.read_text())["cells"] if path.exists() else []
 
 
 def known(cells: Iterable[Any], runs: Path, recorded: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -24,3 +32,28 @@ def known(cells: Iterable[Any], runs: Path, recorded: list[dict[str, Any]]) -> d
         if same := [row for row in rows if settings.items() <= row.items()]:
             found[cell.name] = same[0]
     return found
+
+
+def train_missing(
+    cells: Iterable[Any], done: Iterable[str], play: Callable[[Any], Any], record: Callable[[], None]
+) -> None:
+    """Trains the cells that are not done, and writes the record after each.
+
+    Args:
+        cells: Dataclasses with a ``name``.
+        done: Names of those that are finished.
+        play: Trains one and judges it.
+        record: Writes the record.
+    """
+    for cell in cells:
+        if cell.name not in done:
+            play(cell)
+            record()
+
+
+def train(run: Run, name: str, steps: int) -> None:
+    """Trains a run up to a step, and says every 500 steps how far it is."""
+    start = time.perf_counter()
+    for report in run.fit(steps):
+        if report.step % 500 == 0:
+            print(f"{name}: step {report.step} of {steps}, {time.perf_counter() - start:.0f} s", flush=True)

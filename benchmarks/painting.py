@@ -36,7 +36,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
 
-from benchmarks.finished import known
+from benchmarks.finished import known, recorded
 from sparring.data import Stream, load
 from sparring.game import Game, evaluation
 from sparring.games.gaugan import GauGAN
@@ -383,8 +383,7 @@ def rounded(scores: dict[str, float]) -> dict[str, float]:
 
 def finished() -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings."""
-    recorded = json.loads(RECORD.read_text())["cells"] if RECORD.exists() else []
-    return known(CELLS, RUNS, recorded)
+    return known(CELLS, RUNS, recorded(RECORD))
 
 
 def write() -> None:

@@ -27,7 +27,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 
 import sparring
 from benchmarks.cells import SUITES, Cell
-from benchmarks.finished import known
+from benchmarks.finished import known, recorded, train
+from benchmarks.speed import processor
 from sparring import journal
 from sparring.evaluate import evaluate
 from sparring.pictures import GAP, save_grid
@@ -57,10 +57,7 @@ def play(cell: Cell) -> dict[str, Any]:
     folder = RUNS / cell.name
     here = Path(os.environ.get("SPARRING_DATA", "")) / cell.data
     run = Run.create(folder, data=here if "/" in cell.data else cell.data, **cell.settings())
-    start = time.perf_counter()
-    for report in run.fit(cell.steps):
-        if report.step % 500 == 0:
-            print(f"{cell.name}: step {report.step} of {cell.steps}, {time.perf_counter() - start:.0f} s", flush=True)
+    train(run, cell.name, cell.steps)
     result = {
         **asdict(cell),
         "images": run.images,
@@ -75,18 +72,9 @@ def play(cell: Cell) -> dict[str, Any]:
     return result
 
 
-def processor() -> str:
-    """What bf16 runs on decides how it rounds and how fast it is."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
-    path = RESULTS / f"quality-{suite}.json"
-    recorded = [] if again or not path.exists() else json.loads(path.read_text())["cells"]
-    return known(SUITES[suite], RUNS, recorded)
+    return known(SUITES[suite], RUNS, [] if again else recorded(RESULTS / f"quality-{suite}.json"))
 
 
 def judge(run: Run, game: sparring.Game) -> dict[str, Any]:

@@ -151,12 +151,18 @@ def carried(game: sparring.Game, x: Tensor, to: str) -> Tensor:
     return torch.cat([game.translate(rows, to) for rows in x.split(50)])
 
 
+def there_and_back(game: sparring.Game, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """Returns the translations of both, and the mean absolute error of what comes back."""
+    ab, ba = carried(game, a, "B"), carried(game, b, "A")
+    gaps = {"A cycle": carried(game, ab, "A") - a, "B cycle": carried(game, ba, "B") - b}
+    return ab, ba, {name: gap.abs().mean().item() for name, gap in gaps.items()}
+
+
 def judge(game: sparring.Game, suite: str) -> dict[str, float]:
     """Returns the errors of a game, and of its cycles."""
     a, b, _ = pairs(suite)
-    ab, ba = carried(game, a, "B"), carried(game, b, "A")
-    gaps = {"A cycle": carried(game, ab, "A") - a, "B cycle": carried(game, ba, "B") - b}
-    return {**errors(ab, ba, suite), **{name: gap.abs().mean().item() for name, gap in gaps.items()}}
+    ab, ba, cycles = there_and_back(game, a, b)
+    return {**errors(ab, ba, suite), **cycles}
 
 
 def untaught(suite: str) -> dict[str, dict[str, float]]:

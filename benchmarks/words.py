@@ -19,7 +19,6 @@ import math
 import os
 import platform
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin name
 
 import sparring
 from benchmarks.cells import Cell
-from benchmarks.finished import known
-from benchmarks.quality import processor
+from benchmarks.finished import known, recorded, train, train_missing
+from benchmarks.speed import processor
 from sparring import journal
 from sparring.chance import seeded
 from sparring.data import Dataset, load
@@ -136,13 +135,11 @@ def prepared(name: str) -> Path:
 
 def play(cell: Cell) -> dict[str, Any]:
     """Trains a cell, or goes on with it, and judges it."""
-    folder, start = RUNS / cell.name, time.perf_counter()
+    folder = RUNS / cell.name
     run = Run.create(
         folder, data=prepared(cell.data), **{**cell.settings(), "recipe": cell.recipe, "arguments": cell.arguments}
     )
-    for report in run.fit(cell.steps):
-        if report.step % 500 == 0:
-            print(f"{cell.name}: step {report.step} of {cell.steps}, {time.perf_counter() - start:.0f} s", flush=True)
+    train(run, cell.name, cell.steps)
     result = {
         **asdict(cell),
         "images": run.images,
@@ -184,8 +181,7 @@ def asked(game: Any) -> Tensor:
 
 def finished(*, again: bool = False) -> dict[str, dict[str, Any]]:
     """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
-    recorded = [] if again or not RESULTS.exists() else json.loads(RESULTS.read_text())["cells"]
-    return known((cell for suite in SUITES.values() for cell in suite), RUNS, recorded)
+    return known((cell for suite in SUITES.values() for cell in suite), RUNS, [] if again else recorded(RESULTS))
 
 
 def passed(cell: dict[str, Any]) -> bool:
@@ -240,11 +236,8 @@ def main() -> None:
         parser.error(f"there is no suite {', '.join(unknown)}: take {', '.join(SUITES)}")
     if "SPARRING_DATA" not in os.environ and not chosen.read:
         sys.exit("Set SPARRING_DATA to a folder that holds MNIST/raw.")
-    done = finished(again=chosen.again)
-    for cell in (cell for suite in chosen.suites for cell in SUITES[suite]):
-        if cell.name not in done and not chosen.read:
-            play(cell)
-            record()
+    asked_for = [] if chosen.read else [cell for suite in chosen.suites for cell in SUITES[suite]]
+    train_missing(asked_for, finished(again=chosen.again), play, record)
     record()
 
 
