@@ -90,7 +90,7 @@ def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[s
     for name, item in known.items():
         default = None if item.default is Parameter.empty else item.default
         if name in arguments:
-            chosen[name] = _fitting(name, hints.get(name, Any), built(hints.get(name, Any), arguments[name], default))
+            chosen[name] = _fitting(name, hints.get(name, Any), arguments[name], default)
         elif item.default is Parameter.empty:
             raise RunError(f"The recipe {function.__name__} needs the setting {name!r}: give it a value.")
         else:
@@ -175,12 +175,13 @@ def _dataclass(kind: Any, value: dict[str, Any], default: Any) -> Any:
     hints = get_type_hints(kind)
     require_known(kind.__name__, value, [field.name for field in fields(kind)])
     like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}
-    made = {name: _fitting(name, hints[name], built(hints[name], part, like.get(name))) for name, part in value.items()}
+    made = {name: _fitting(name, hints[name], part, like.get(name)) for name, part in value.items()}
     return kind(**{**like, **made})
 
 
-def _fitting(name: str, hint: Any, value: Any) -> Any:
-    """Returns a value that is of the kind that a type hint asks for."""
+def _fitting(name: str, hint: Any, given: Any, default: Any) -> Any:
+    """Makes what a type hint describes, and refuses what is of another kind."""
+    value = built(hint, given, default)
     if not _fits(hint, value):
         raise RunError(f"The setting {name} cannot be {str(value)[:40]!r}: it is {_words(hint)}.")
     return value

@@ -48,10 +48,9 @@ class WGAN(LatentGame):
     ):
         super().__init__(G, D, **settings)
         self.objective = Wasserstein()
-        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.bound, self.critic_steps, self.generator_steps = bound, critic_steps, generator_steps
         self.burst = critic_steps if burst is None else burst
-        require_turns(burst=self.burst)
+        require_turns(critic_steps=critic_steps, generator_steps=generator_steps, burst=self.burst)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, clipping after each move, then G."""
