@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # before any group: its defaults keep the one they find, threads and all
 from torch import Tensor, nn
 
 ALONE = (0, 1)  # rank and number of processes

@@ -5,7 +5,7 @@ import sys
 import textwrap
 
 TWO_PROCESSES = """
-    import sys, torch, torch.distributed as dist
+    import os, sys, torch, torch.distributed as dist
     from torch import nn
     from sparring.games.gan import GAN
     from sparring.layers.virtual import Referenced
@@ -37,7 +37,15 @@ TWO_PROCESSES = """
     for _ in train(game, iter([(torch.full((4, 2), float(rank)),)] * 3), 2):
         pass
     assert not game.D.reference.any(), "those of the first process serve all"
+
+
+    def threads():
+        return {open(f"/proc/self/task/{thread}/comm").read().strip() for thread in os.listdir("/proc/self/task")}
+
+    linux = os.path.exists("/proc/self/task")
+    assert not linux or "pt_gloo_runloop" in threads()
     dist.destroy_process_group()
+    assert not linux or "pt_gloo_runloop" not in threads(), "one that outlives its group can end the interpreter"
 """
 
 
