@@ -51,9 +51,9 @@ def train_missing(
             record()
 
 
-def train(run: Run, name: str, steps: int) -> None:
-    """Trains a run up to a step, and says every 500 steps how far it is."""
+def train(run: Run, name: str, steps: int, every: int = 500) -> None:
+    """Trains a run up to a step, and says every so many steps how far it is."""
     start = time.perf_counter()
     for report in run.fit(steps):
-        if report.step % 500 == 0:
+        if report.step % every == 0:
             print(f"{name}: step {report.step} of {steps}, {time.perf_counter() - start:.0f} s", flush=True)

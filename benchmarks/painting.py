@@ -36,7 +36,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # a record of a twin names it by its module
 
-from benchmarks.finished import known, recorded
+from benchmarks.finished import known, recorded, train_missing
 from sparring.data import Stream, load
 from sparring.game import Game, evaluation
 from sparring.games.gaugan import GauGAN
@@ -410,12 +410,9 @@ def main() -> None:
     parser.add_argument("--read", action="store_true", help="train nothing, write the record of what is finished")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    done = finished()
-    for cell in CELLS:
-        wanted = cell.suite in (chosen.suites or JUDGE) and chosen.only in cell.name
-        if wanted and cell.name not in done and not chosen.read:
-            play(cell)
-            write()
+    suites = () if chosen.read else chosen.suites or JUDGE
+    asked_for = [cell for cell in CELLS if cell.suite in suites and chosen.only in cell.name]
+    train_missing(asked_for, finished(), play, write)
     write()
 
 

@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -30,7 +31,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 import sparring
+from benchmarks.finished import recorded, train
 from sparring.data import load
 from sparring.data.stream import scaled
 from sparring.pictures import save_grid
@@ -183,9 +187,7 @@ def play(cell: Cell) -> dict[str, Any]:
     settings: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": size, "seed": cell.seed, "device": "cpu"}
     run = Run.create(RUNS / cell.name, cell.recipe, data=place(), **settings)
     start = time.process_time()
-    for report in run.fit(cell.steps):
-        if report.step % 100 == 0:
-            print(f"{cell.name}: step {report.step}, {time.process_time() - start:.0f} s", flush=True)
+    train(run, cell.name, cell.steps, every=100)
     seconds = round(time.process_time() - start, 1)
     draw(run, cell)
     return {
@@ -212,11 +214,6 @@ def learned(cell: dict[str, Any]) -> bool:
     return max(found["AB stroke"], found["BA stroke"]) < 0.35 and max(found["A cycle"], found["B cycle"]) < 0.10
 
 
-def known() -> list[dict[str, Any]]:
-    """The cells of the record."""
-    return json.loads(RESULT.read_text())["cells"] if RESULT.exists() else []
-
-
 def same(cell: Cell, row: dict[str, Any]) -> bool:
     """Whether a row of the record is of a cell."""
     return json.loads(json.dumps(asdict(cell))).items() <= row.items()
@@ -239,13 +236,13 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     for suite in chosen.suites:
-        for cell in CELLS:
-            if cell.suite == suite and chosen.match in cell.name and not any(same(cell, row) for row in known()):
+        for cell in (each for each in CELLS if each.suite == suite and chosen.match in each.name):
+            if not any(same(cell, row) for row in recorded(RESULT)):
                 row = play(cell)
                 bases = json.loads(RESULT.read_text())["without training"] if RESULT.exists() else {}
-                write([*known(), row], {**bases, suite: untaught(suite)})
+                write([*recorded(RESULT), row], {**bases, suite: untaught(suite)})
                 print(json.dumps({name: round(value, 3) for name, value in row["averaged"].items()}), flush=True)
-    for row in known():
+    for row in recorded(RESULT):
         if row["suite"] in chosen.suites:
             print(row["label"], row["seed"], {name: round(value, 3) for name, value in row["averaged"].items()})
 

@@ -38,7 +38,6 @@ TWO_PROCESSES = """
         pass
     assert not game.D.reference.any(), "those of the first process serve all"
 
-
     def threads():
         return {open(f"/proc/self/task/{thread}/comm").read().strip() for thread in os.listdir("/proc/self/task")}
 
