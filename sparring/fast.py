@@ -1,7 +1,7 @@
 """What a run does to be fast; nothing of it changes results beyond rounding.
 
-    auto    convolutions channels-last, fused optimisers, folded resampling; on a CPU freed memory is kept, on a CUDA
-            device batches are loaded ahead
+    auto    convolutions channels-last, fused optimisers, folded resampling, convolutions under a gradient penalty
+            differentiated our way; on a CPU freed memory is kept, on a CUDA device batches are loaded ahead
     off     the plain path: contiguous tensors, one parameter after the other, resample and convolve, every batch when
             it is asked for
 
@@ -42,6 +42,7 @@ class Fast:
         channels_last: Networks of the game whose tensors are laid out channels-last; those of others are contiguous.
         fused: Optimisers step by one kernel.
         folded: A change of scale and its convolution are one strided convolution, see `sparring.layers.resample`.
+        slopes: Penalties differentiate convolutions as `sparring.slopes` does.
         ahead: The next batch is loaded while the last one is used, see `sparring.data.ahead`.
         keeping: Freed memory stays with the process, see `keep_memory`.
     """
@@ -52,9 +53,10 @@ class Fast:
     folded: bool = False
     ahead: bool = False
     keeping: bool = False
+    slopes: bool = False
 
     def put_on(self, game: Game) -> None:
-        """Lays out the networks of a game, and tells its layers whether to fold.
+        """Lays out the networks of a game, and tells it and its layers which way to compute.
 
         Args:
             game: Just built.
@@ -64,6 +66,7 @@ class Fast:
             network.to(memory_format=form)  # type: ignore[call-overload]  # torch declares no such form
         for layer in _folding(game):
             layer.folded = self.folded
+        game.plain_slopes = not self.slopes
 
     def fuse(self, players: Iterable[Optimizer]) -> None:
         """Lets optimisers step by one kernel where they can and nobody has said otherwise, or else in plain loops.
@@ -87,6 +90,7 @@ class Fast:
             f"channels-last {', '.join(self.channels_last)}": self.channels_last,
             "fused optimisers": self.fused,
             "folded resampling": self.folded,
+            "convolutions under penalties": self.slopes,
             "batches loaded ahead": self.ahead,
             "freed memory kept": self.keeping,
         }
@@ -117,6 +121,7 @@ def of(settings: dict[str, Any], game: Game) -> Fast | None:
         channels_last=_suited(game),
         fused=True,
         folded=bool(_folding(game)),
+        slopes=any(map(_kernel, game.parameters())),
         ahead=game.device.type == "cuda",
         keeping=game.device.type == "cpu" and _glibc() is not None,
     )

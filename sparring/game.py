@@ -75,7 +75,13 @@ Turn = Move | tuple[Move, ...]
 
 
 class Game(nn.Module, ABC):
-    """Networks and the rules by which they play."""
+    """Networks and the rules by which they play.
+
+    Attributes:
+        plain_slopes: Whether penalties leave all convolutions to torch, see `sparring.slopes`.
+    """
+
+    plain_slopes = False
 
     @abstractmethod
     def players(self) -> dict[str, Optimizer]:

@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from sparring.slopes import swift_convolutions
+
 Critic = Callable[[Tensor], Tensor]
 """Maps samples (N, ...) to outputs (N,) or (N, K)."""
 
@@ -180,7 +182,7 @@ def _slopes(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
     x = x.detach()
     x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
-    with full_precision(x), torch.enable_grad():
+    with full_precision(x), torch.enable_grad(), swift_convolutions():
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
         return scores, gradient

@@ -39,6 +39,7 @@ PERHAPS: dict[str, tuple[type, ...]] = {
     "hold_out": NUMBER,
     "margin": WHOLE,
     "skip_bad": (bool,),
+    "slopes": (bool,),  # of fast
     "captions": (list,),
     "words": (list,),
     "names": (list,),
@@ -65,7 +66,7 @@ def require_record(record: Any) -> None:
     fast = record.get("fast", {})
     if "fast" in record:
         _require_table("fast.", fast, FAST)
-        if unknown := set(fast) - set(FAST):
+        if unknown := set(fast) - {*FAST, "slopes"}:
             raise ValueError(f"its fast has an unknown entry {min(unknown)[:40]!r}")
     shapes = [facts[name] for name in ("shape", "other") if name in facts]
     if not all(shape and all(type(side) is int and 0 < side < 2**20 for side in shape) for shape in shapes):

@@ -1,8 +1,8 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES, DATA, DISK, PAYLOADS, FAST, LARGE, RANKS = (
+REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS = (
     f"tests/test_{name}.py"
-    for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast", "data_large", "parallel")
+    for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast", "slopes", "data_large", "parallel")
 )
 
 MUTANTS = [
@@ -104,6 +104,14 @@ MUTANTS = [
     ("state.py", "        chosen.fuse(players.values())\n", "        pass\n", FAST),
     ("state.py", "    players = optimisers(run.record, game)\n", "    players = game.players()\n", FAST),
     ("fast.py", "            layer.folded = self.folded\n", "            pass\n", FAST),
+    ("fast.py", "        game.plain_slopes = not self.slopes\n", "", SLOPES),
+    ("trainer.py", "mixed, plain_convolutions(game.plain_slopes)", "mixed", SLOPES),
+    ("slopes.py", "ctx.form.by_weight(g, upstream, weight)", "ctx.form.by_weight(upstream, g, weight)", SLOPES),
+    ("slopes.py", "g.sum((0, 2, 3)) if needed[1]", "g.mean((0, 2, 3)) if needed[1]", SLOPES),
+    ("slopes.py", "[True, False, False])[0]", "[True, True, False])[0]", SLOPES),
+    ("slopes.py", "        ctx.mark_dirty(y)\n        return y\n", "        return y.view_as(y)\n", SLOPES),
+    ("slopes.py", "ctx.save_for_backward(g, weight)", "ctx.save_for_backward(g.detach(), weight)", SLOPES),
+    ("slopes.py", "with torch.autocast(g.device.type, enabled=False):", "if True:", SLOPES),
     ("fast.py", "_laid_out if by_image else _kernel", "_kernel", FAST),
     ("layers/resample.py", "self.bias, padding=1), 2)", "self.bias, padding=1), 2).relu()", FAST),
     (

@@ -107,6 +107,7 @@ def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
         "folded": False,  # there is nothing to fold in DCGAN
         "ahead": False,
         "keeping": True,
+        "slopes": True,
     }
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(tmp_path / "off"), "--fast", "off"])
     assert "fast: off (the plain path)" in capsys.readouterr().out

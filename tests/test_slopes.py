@@ -1,0 +1,166 @@
+"""Convolutions that are differentiated twice: torch's own values, by fewer and better shaped operations."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sparring import train
+from sparring.fast import Fast
+from sparring.penalties import gradient_penalty, sloped
+from sparring.recipes.settings import Networks
+from sparring.recipes.wasserstein import wgan_gp
+from sparring.slopes import plain_convolutions, swift_convolutions
+
+SIDE = 8
+
+
+def critic(**how):
+    """Smooth in everything, so that every derivative is there."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(4, 8, 3, **how), nn.Softplus(), nn.Conv2d(8, 6, 3, padding=1, groups=2), nn.Tanh(), nn.Flatten()
+    ).double()
+
+
+def reals(n=3):
+    return torch.randn(n, 4, SIDE, SIDE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def both(compute):
+    """What is computed our way, and torch's."""
+    mine = compute()
+    with plain_convolutions():
+        return mine, compute()
+
+
+class Seen(TorchDispatchMode):
+    """Lists the largest kernel of a convolution, and how many gradients of weights were taken."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel, self.by_weight = 0, 0
+
+    def __torch_dispatch__(self, operation, types, arguments=(), settings=None):
+        if operation is torch.ops.aten.convolution.default:
+            self.kernel = max(self.kernel, *arguments[1].shape[2:])
+        if operation is torch.ops.aten.convolution_backward.default:
+            self.by_weight += arguments[-1][1]
+        return operation(*arguments, **(settings or {}))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"stride": 2, "padding": 1},
+        {"stride": (1, 2), "padding": (2, 0)},
+        {"dilation": 2, "padding": 2},
+        {"groups": 4},
+        {"bias": False},
+        {"padding": "same"},
+    ],
+)
+def test_values_and_gradients_are_those_of_torch(how):
+    D, x = critic(**how), reals()
+
+    def penalised():
+        scores, slopes = sloped(D, x)
+        loss = (slopes.sqrt() - 1).square().mean() + scores.square().mean()
+        return loss, torch.autograd.grad(loss, list(D.parameters()))
+
+    (mine, gradients), (theirs, truth) = both(penalised)
+    assert torch.allclose(mine, theirs, rtol=1e-12)
+    for name, one, other in zip(dict(D.named_parameters()), gradients, truth, strict=True):
+        assert torch.allclose(one, other, rtol=1e-10, atol=1e-12), name
+        assert other.abs().max() > 1e-4, f"{name} has no gradient to compare"
+
+
+def test_second_derivatives_are_those_of_differences():
+    x = reals(1)[:, :2, :4, :4].requires_grad_()
+    weight = torch.randn(2, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
+
+    def convolved(x, weight, bias):
+        with swift_convolutions():
+            return F.conv2d(x, weight, bias, stride=2, padding=1).sin()
+
+    assert torch.autograd.gradcheck(convolved, (x, weight, bias))
+    assert torch.autograd.gradgradcheck(convolved, (x, weight, bias))
+
+
+def test_a_gradient_through_a_step_on_a_penalty_is_that_of_torch():
+    """Third derivatives, as unrolling takes them: how the scores after a step of D depend on the samples before it."""
+    D, fakes = critic(), reals()
+
+    def unrolled():
+        x, weights = fakes.clone().requires_grad_(), dict(D.named_parameters())
+        with swift_convolutions():
+            scores = torch.func.functional_call(D, weights, (x,)).mean(1)
+            (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+            loss = 100 * slope.square().sum() + scores.mean()
+            steps = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+            moved = {name: p - step for (name, p), step in zip(weights.items(), steps, strict=True)}
+            after = torch.func.functional_call(D, moved, (x.detach(),)).square().mean()
+        return torch.autograd.grad(after, [x, *weights.values()])
+
+    for one, other in zip(*both(unrolled), strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-15)
+        assert other.abs().max() > 1e-7
+
+
+def test_no_gradient_is_taken_that_nobody_wants_and_no_kernel_is_as_large_as_the_image():
+    D, x = critic(padding=1), reals()
+
+    def operations():
+        with Seen() as first:
+            loss = sloped(D, x)[1].mean()
+        with Seen() as second:
+            loss.backward()
+        return first, second
+
+    (first, second), (_, theirs) = both(operations)
+    assert (first.by_weight, first.kernel) == (0, 3)
+    assert second.kernel == 3
+    assert second.by_weight <= 4, "each weight has two parts: by the slope and, where it is not linear, by the value"
+    assert theirs.kernel == SIDE, "torch's own way, from which this one is to differ"
+
+
+def test_what_follows_may_work_in_place_and_what_went_in_may_not_be_changed():
+    x = reals().requires_grad_()
+    weight = torch.randn(5, 4, 3, 3, dtype=torch.float64, requires_grad=True)
+
+    def rectified():
+        with swift_convolutions():
+            y = F.relu_(F.conv2d(x, weight))
+        return torch.autograd.grad(y.square().sum(), (x, weight))
+
+    for one, other in zip(*both(rectified), strict=True):
+        assert torch.allclose(one, other)
+    before = x * 1.0
+    with swift_convolutions():
+        y = F.conv2d(before, weight)
+    before.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_penalties_stay_in_full_precision_wherever_they_are_taken_back():
+    D, x = critic().float(), reals().float()
+    truth = torch.autograd.grad(gradient_penalty(D, x, -x, mix=torch.full((3,), 0.3)), D[0].weight)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        gradient = torch.autograd.grad(gradient_penalty(D, x, -x, mix=torch.full((3,), 0.3)), D[0].weight)[0]
+    assert gradient.dtype == torch.float32
+    assert torch.equal(gradient, truth)
+
+
+@pytest.mark.parametrize(("chosen", "largest"), [(Fast("auto", slopes=True), 4), (Fast("off"), 8)])
+def test_a_run_on_the_plain_path_leaves_convolutions_to_torch(chosen, largest):
+    game = wgan_gp((1, 16, 16), networks=Networks(latent=4, width=4), critic_steps=1)
+    chosen.put_on(game)
+    with Seen() as seen:
+        next(train(game, itertools.repeat((torch.rand(4, 1, 16, 16),)), 1))
+    assert seen.kernel == largest
