@@ -25,12 +25,14 @@ from sparring.chance import mix, seeded
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation
 from sparring.games.one_image import OneImageGame, Size
+from sparring.layers.bicubic import resized
 from sparring.layers.palette import Palette
 
 __all__ = ["animated", "harmonised", "larger", "learned", "painted", "samples"]
 
 PIXELS = 2**25  # of a picture that is made
 PUBLISHED = 250  # pixels of the longer side, where the reach of masks was published
+PROJECTIONS = 5  # after which a larger picture, made small again, is the picture to 0.01
 PASTED, EDITED, BLUR = 7, 20, 5.0  # pixels of such a picture: how far a mask grows, how far it is blurred
 
 
@@ -61,28 +63,42 @@ def samples(game: Game, seeds: Sequence[int], *, size: Size | None = None, start
 
 
 def larger(
-    game: Game, image: Tensor | None = None, *, factor: float = 4.0, noise: bool = False, seed: int = 0
+    game: Game,
+    image: Tensor | None = None,
+    *,
+    factor: float = 4.0,
+    noise: bool = False,
+    projections: int = PROJECTIONS,
+    seed: int = 0,
 ) -> Tensor:
     """Returns an image made larger, by the last scale, which is asked again and again for the detail it would add.
+
+    The detail is invented; what is known is kept: back-projection (Irani & Peleg, 1991) adds, enlarged, whatever the
+    result lacks of the image when it is made small again. The paper has none.
 
     Args:
         game: As for `samples`; best trained with a large weight of the reconstruction.
         image: (1, C, H, W) in [−1, 1]; the photograph unless told.
         factor: How many times as large, above 1.
         noise: Whether to add noise, as in a sample; without any, the result is the likeliest.
+        projections: Rounds of back-projection, 0 for the paper's form.
         seed: Decides the noise.
 
     Returns:
         (1, C, factor · H, factor · W).
 
     Raises:
-        DataError: If the factor is not above 1, the result too large, or the image has other channels.
+        DataError: If the factor is not above 1, there are less than no rounds, the result is too large, or the image
+            has other channels.
         GameError: As for `samples`.
     """
     one = learned(game)
     image = one.image if image is None else _fitting(one, image)
     if factor <= 1:
         raise DataError(f"A picture {factor:g} times as large is not larger: give a factor above 1.")
+    if projections < 0:
+        raise DataError(f"There are no {projections} rounds of back-projection: give 0 or more.")
+    known = image
     last, (height, width) = len(one.sizes) - 1, image.shape[2:]
     final = _require_size((round(height * factor), round(width * factor)))
     times = max(1, round(math.log(factor) / _growth(one)))
@@ -92,6 +108,8 @@ def larger(
             size = final if k == times else (round(height * share), round(width * share))
             z = one.z(last, 1, size) if noise else torch.zeros(1, *one.dimensions(last, size), device=one.device)
             image = one.painted(last, z, image, size)
+    for _ in range(projections):
+        image = image.clamp(-1, 1) + resized(known - resized(image, (height, width)), final)
     return image.clamp(-1, 1)
 
 

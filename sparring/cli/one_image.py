@@ -41,6 +41,7 @@ def super_resolve(
     picture: Path | None = None,
     factor: float = 4.0,
     noise: bool = False,
+    projections: int = 5,
     out: Path = Path("larger.png"),
     seed: int = 0,
     checkpoint: str = "newest",
@@ -49,10 +50,12 @@ def super_resolve(
     """Makes the photograph, or another picture, larger, with detail of the kind that the photograph has.
 
     Args:
-        run: The run's folder; for this it is best trained with --reconstruction 100.
+        run: The run's folder; for this it is best trained with --reconstruction 100 --ratio 0.794.
         picture: What to make larger; the photograph unless told.
         factor: How many times as large.
         noise: Add noise, as in a sample.
+        projections: Rounds of back-projection (Irani & Peleg, 1991), by which the result keeps what is known: made
+            small again it is the picture. 0 is the paper's form.
         out: The picture file.
         seed: Decides the noise.
         checkpoint: newest, best, or the step of one that is kept.
@@ -62,7 +65,7 @@ def super_resolve(
 
     game = _loaded(run, checkpoint, device)
     image = None if picture is None else canvas.picture(picture, _channels(game))
-    made = one_image.larger(game, image, factor=factor, noise=noise, seed=seed)
+    made = one_image.larger(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
     _saved(made, out)
 
 
