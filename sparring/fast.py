@@ -1,6 +1,6 @@
 """What a run does to be fast; nothing of it changes results beyond rounding.
 
-    auto    convolutions channels-last, fused optimisers, folded resampling, convolutions under a gradient penalty
+    auto    convolutions channels-last, fused optimisers, folded resampling, layers under a gradient penalty
             differentiated our way; on a CPU freed memory is kept, on a CUDA device batches are loaded ahead
     off     the plain path: contiguous tensors, one parameter after the other, resample and convolve, every batch when
             it is asked for
@@ -42,7 +42,7 @@ class Fast:
         channels_last: Networks of the game whose tensors are laid out channels-last; those of others are contiguous.
         fused: Optimisers step by one kernel.
         folded: A change of scale and its convolution are one strided convolution, see `sparring.layers.resample`.
-        slopes: Penalties differentiate convolutions as `sparring.slopes` does.
+        slopes: Penalties differentiate layers as `sparring.slopes` does.
         ahead: The next batch is loaded while the last one is used, see `sparring.data.ahead`.
         keeping: Freed memory stays with the process, see `keep_memory`.
     """
@@ -90,7 +90,7 @@ class Fast:
             f"channels-last {', '.join(self.channels_last)}": self.channels_last,
             "fused optimisers": self.fused,
             "folded resampling": self.folded,
-            "convolutions under penalties": self.slopes,
+            "slopes under penalties": self.slopes,
             "batches loaded ahead": self.ahead,
             "freed memory kept": self.keeping,
         }

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from sparring.slopes import swift_convolutions
+from sparring.slopes import anchored, swift_slopes
 
 Critic = Callable[[Tensor], Tensor]
 """Maps samples (N, ...) to outputs (N,) or (N, K)."""
@@ -182,10 +182,10 @@ def _slopes(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
     x = x.detach()
     x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
-    with full_precision(x), torch.enable_grad(), swift_convolutions():
+    with full_precision(x), torch.enable_grad(), swift_slopes():
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-        return scores, gradient
+        return scores, anchored(gradient, scores)
 
 
 def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Convolutions that are differentiated twice, as gradient penalties do; exact to rounding.
+"""Layers that are differentiated twice, as gradient penalties do; exact to rounding.
 
 A penalty asks for the slope s = ∂C/∂x of a critic C through a convolution y = x ∗ W, and then how s depends on W. With
 g = ∂C/∂y it is s = g ⋆ W, the gradient of a convolution's input, linear in both. For an upstream ∂P/∂s it follows that
@@ -7,10 +7,15 @@ g = ∂C/∂y it is s = g ⋆ W, the gradient of a convolution's input, linear i
     ∂P/∂W = ∂⟨g, (∂P/∂s) ∗ W⟩ / ∂W        the gradient of a convolution's weight, with ∂P/∂s in the place of x
 
 torch computes the second as a convolution with a kernel as large as the image, at a fifth of the speed, after copying
-all of it into another layout. Here it is what it is, a gradient of a weight. Derivatives of any order remain.
+all of it into another layout. Here it is what it is, a gradient of a weight.
 
-`swift_convolutions` puts this in the place of `conv2d` wherever a network inside it convolves; `plain_convolutions`
-takes that back for what it surrounds, which is how ``--fast off`` has it.
+Rectifiers and average pools are linear wherever they have a derivative: their slopes depend on g alone. torch hands the
+zero that is left for x down through all layers below, which then compute gradients of nothing. Here it ends at once;
+what it would have ended as, a gradient of 0 for every bias on its way, is added by `anchored`: an optimiser moves on by
+its momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
+
+`swift_slopes` puts this in the place of torch's functions wherever a network inside it calls them; `plain_slopes` takes
+that back for what it surrounds, which is how ``--fast off`` has it.
 """
 
 from __future__ import annotations
@@ -23,26 +28,67 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["plain_convolutions", "swift_convolutions"]
+__all__ = ["anchored", "plain_slopes", "swift_slopes"]
 
-_swift: ContextVar[bool] = ContextVar("swift convolutions", default=True)
+_swift: ContextVar[bool] = ContextVar("swift slopes", default=True)
 
 
-def swift_convolutions() -> AbstractContextManager[Any]:
-    """Returns a context in which convolutions are quickly differentiated twice, unless all are to be plain."""
+def swift_slopes() -> AbstractContextManager[Any]:
+    """Returns a context in which layers are quickly differentiated twice, unless all are to be plain."""
     return _Swift() if _swift.get() else nullcontext()
 
 
 @contextmanager
-def plain_convolutions(plain: bool = True) -> Iterator[None]:
-    """Leaves all convolutions to torch, or, by False, lets them be swift where a network asks for it."""
+def plain_slopes(plain: bool = True) -> Iterator[None]:
+    """Leaves all layers to torch, or, by False, lets them be swift where a penalty asks for it."""
     token = _swift.set(not plain)
     try:
         yield
     finally:
         _swift.reset(token)
+
+
+def anchored(slope: Tensor, scores: Tensor) -> Tensor:
+    """Returns a slope that gives a gradient of 0 to whatever torch would give one through rectifiers and pools.
+
+    Args:
+        slope: ∂C/∂x, in a graph.
+        scores: C, of which it was taken inside `swift_slopes`.
+    """
+    leaves = _below(scores.grad_fn)
+    return _Anchored.apply(slope, *leaves) if leaves else slope
+
+
+def _below(node: Any) -> list[Tensor]:
+    """Returns the leaves of a graph that are reached through a function whose slope ends at once."""
+    found: dict[Any, Tensor] = {}
+    seen, todo = set(), [(node, False)]
+    while todo:
+        node, cut = todo.pop()
+        if node is None or (node, cut) in seen:
+            continue
+        seen.add((node, cut))
+        if cut and hasattr(node, "variable"):
+            found[node] = node.variable
+        cut = cut or isinstance(node, (_Rectified._backward_cls, _Pooled._backward_cls))
+        todo += [(below, cut) for below, _ in node.next_functions]
+    return list(found.values())
+
+
+class _Anchored(Function):
+    """A slope as it is, on which more depends than is seen."""
+
+    @staticmethod
+    def forward(ctx: Any, slope: Tensor, *leaves: Tensor) -> Tensor:
+        ctx.save_for_backward(*leaves)
+        return slope.view_as(slope)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+        return g, *map(torch.zeros_like, ctx.saved_tensors)
 
 
 class _Form(NamedTuple):
@@ -121,11 +167,70 @@ class _Slope(Function):
         return by_g, by_weight, None, None
 
 
+class _Rectified(Function):
+    """y = x where that is positive, slope · x elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float, inplace: bool) -> Tensor:
+        ctx.slope = slope
+        y = F.leaky_relu(x, slope, inplace) if slope else F.relu(x, inplace)
+        if inplace:
+            ctx.mark_dirty(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+        return _Passed.apply(g, ctx.saved_tensors, ctx.slope), None, None
+
+
+class _Passed(Function):
+    """g where y is positive, slope · g elsewhere; its own derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, unseen: tuple[Tensor], slope: float) -> Tensor:
+        ctx.slope, (y,) = slope, unseen
+        ctx.save_for_backward(y)
+        ops = torch.ops.aten
+        return ops.leaky_relu_backward(g, y, slope, True) if slope else ops.threshold_backward(g, y, 0)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+        return _Passed.apply(upstream, ctx.saved_tensors, ctx.slope), None, None
+
+
+class _Pooled(Function):
+    """The means of windows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, how: tuple[Any, ...]) -> Tensor:
+        ctx.how = how
+        ctx.save_for_backward(x)
+        return F.avg_pool2d(x, *how)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+        return _Spread.apply(g, ctx.saved_tensors, ctx.how), None
+
+
+class _Spread(Function):
+    """Each mean's gradient, spread over its window."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, like: tuple[Tensor], how: tuple[Any, ...]) -> Tensor:
+        ctx.how = how
+        return torch.ops.aten.avg_pool2d_backward(g, *like, *map(_pair, how[:3]), *how[3:])
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+        return F.avg_pool2d(upstream, *ctx.how), None, None
+
+
 class _Swift(TorchFunctionMode):
-    """Puts these functions in the place of `conv2d`."""
+    """Puts these functions in the place of torch's."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return (_convolved if function is torch.conv2d else function)(*args, **(kwargs or {}))
+        return INSTEAD.get(function, function)(*args, **(kwargs or {}))
 
 
 def _convolved(
@@ -137,13 +242,44 @@ def _convolved(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolves as `torch.conv2d` does; what is rare is left to it."""
+    """Convolves as `torch.conv2d` does; what is rare is left to it, here and below."""
     if isinstance(padding, str) or input.dim() != 4 or not input.requires_grad:
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     form = _Form(_pair(stride), _pair(padding), _pair(dilation), groups)
     return _WayBack.apply(_Convolution.apply(weight, bias, (input,), form), input, weight, form)
 
 
+def _rectified(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    if negative_slope < 0 or (inplace and input._is_view()):
+        return F.leaky_relu(input, negative_slope, inplace)
+    return _Rectified.apply(input, negative_slope, inplace)
+
+
+def _relu(input: Tensor, inplace: bool = False) -> Tensor:
+    return F.relu(input, inplace) if inplace and input._is_view() else _Rectified.apply(input, 0.0, inplace)
+
+
+def _pooled(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    how = (kernel_size, stride or kernel_size, padding, ceil_mode, count_include_pad, divisor_override)
+    return _Pooled.apply(input, how)
+
+
 def _pair(value: Any) -> list[int]:
     both = [value] if isinstance(value, int) else list(value)
     return both * (2 // len(both))
+
+
+INSTEAD: dict[Any, Any] = {
+    torch.conv2d: _convolved,
+    F.avg_pool2d: _pooled,
+    F.leaky_relu: _rectified,
+    **dict.fromkeys((F.relu, torch.relu, Tensor.relu), _relu),
+}

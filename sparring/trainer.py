@@ -24,7 +24,7 @@ from sparring.errors import Diverged, GameError
 from sparring.exchange import Exchange, place
 from sparring.game import Data, Game, Move, Turn
 from sparring.health import Looked, Undo, Watch
-from sparring.slopes import plain_convolutions
+from sparring.slopes import plain_slopes
 
 Players = Mapping[str, Optimizer]
 
@@ -192,7 +192,7 @@ def _play(
         for part, moves in enumerate(rounds):
             chance = drawing(seed, step, turn, shard=rank * parts + part, shards=world * parts, device=device)
             mixed = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
-            with chance, mixed, plain_convolutions(game.plain_slopes):
+            with chance, mixed, plain_slopes(game.plain_slopes):
                 now = _tuple(next(moves, ()))
             update(now, players, share=1 / parts, step=part == parts - 1, watch=watch, exchange=tally.exchange)
             made.append(now)

@@ -1,10 +1,10 @@
-"""Convolutions that are differentiated twice: torch's own values, by fewer and better shaped operations."""
+"""Layers that are differentiated twice: torch's own values, by fewer and better shaped operations."""
 
 import itertools
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -13,7 +13,7 @@ from sparring.fast import Fast
 from sparring.penalties import gradient_penalty, sloped
 from sparring.recipes.settings import Networks
 from sparring.recipes.wasserstein import wgan_gp
-from sparring.slopes import plain_convolutions, swift_convolutions
+from sparring.slopes import plain_slopes, swift_slopes
 
 SIDE = 8
 
@@ -26,6 +26,24 @@ def critic(**how):
     ).double()
 
 
+class Bent(nn.Module):
+    """Linear by pieces: every kind of rectifier and pool that is ours, some as functions, one in place, a bias last."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(4, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.third, self.head = nn.Conv2d(8, 6, 3, padding=1), nn.Linear(24, 5)
+        self.rectifiers = nn.ModuleList([nn.LeakyReLU(0.2), nn.ReLU(), nn.ReLU(inplace=True)])
+        self.pool = nn.AvgPool2d(2)
+
+    def forward(self, x):
+        x = self.pool(self.rectifiers[0](self.first(x)))
+        x = F.relu(self.rectifiers[1](self.second(x)) - 0.1).relu()
+        x = F.avg_pool2d(F.leaky_relu(self.third(x), 0.3), (3, 2), stride=2, padding=(1, 0), count_include_pad=False)
+        return torch.relu(self.rectifiers[2](self.head(x.flatten(1))))
+
+
 def reals(n=3):
     return torch.randn(n, 4, SIDE, SIDE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
@@ -33,7 +51,7 @@ def reals(n=3):
 def both(compute):
     """What is computed our way, and torch's."""
     mine = compute()
-    with plain_convolutions():
+    with plain_slopes():
         return mine, compute()
 
 
@@ -79,13 +97,56 @@ def test_values_and_gradients_are_those_of_torch(how):
         assert other.abs().max() > 1e-4, f"{name} has no gradient to compare"
 
 
+def test_gradients_end_where_a_slope_is_constant_as_those_of_torch_do():
+    """To the last bias: those below a rectifier have a gradient of 0 and not none, which optimisers tell apart."""
+    D, x = Bent().double(), reals()
+
+    def penalised():
+        slopes = sloped(D, x)[1]
+        return torch.autograd.grad(slopes.mean(), list(D.parameters()), allow_unused=True)
+
+    mine, theirs = both(penalised)
+    for (name, _), one, other in zip(D.named_parameters(), mine, theirs, strict=True):
+        assert torch.allclose(one, other, rtol=1e-10, atol=1e-14), name
+        assert (other.abs().max() > 0) == ("weight" in name)
+
+
+def test_a_bias_that_no_slope_can_know_has_no_gradient_either_way():
+    layers = (
+        nn.Conv2d(4, 2, 3),
+        nn.Flatten(),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Unflatten(1, (2, 6, 6)),
+        nn.Conv2d(2, 1, 3),
+    )
+    D = nn.Sequential(*layers).double()
+
+    def known():
+        gradients = torch.autograd.grad(sloped(D, reals())[1].mean(), list(D.parameters()), allow_unused=True)
+        return [gradient is not None for gradient in gradients]
+
+    assert both(known) == ([True, True, True, False], [True, True, True, False])
+
+
+@pytest.mark.parametrize("bend", [F.relu, torch.relu, Tensor.relu, lambda x: F.leaky_relu(x, 0.2), nn.AvgPool2d(2, 1)])
+def test_derivatives_of_what_is_linear_by_pieces_are_those_of_differences(bend):
+    x = reals(1)[:, :2, :4, :4].requires_grad_()
+
+    def bent(x):
+        with swift_slopes():
+            return bend(x).square()
+
+    assert torch.autograd.gradcheck(bent, (x,))
+    assert torch.autograd.gradgradcheck(bent, (x,))
+
+
 def test_second_derivatives_are_those_of_differences():
     x = reals(1)[:, :2, :4, :4].requires_grad_()
     weight = torch.randn(2, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
 
     def convolved(x, weight, bias):
-        with swift_convolutions():
+        with swift_slopes():
             return F.conv2d(x, weight, bias, stride=2, padding=1).sin()
 
     assert torch.autograd.gradcheck(convolved, (x, weight, bias))
@@ -98,7 +159,7 @@ def test_a_gradient_through_a_step_on_a_penalty_is_that_of_torch():
 
     def unrolled():
         x, weights = fakes.clone().requires_grad_(), dict(D.named_parameters())
-        with swift_convolutions():
+        with swift_slopes():
             scores = torch.func.functional_call(D, weights, (x,)).mean(1)
             (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
             loss = 100 * slope.square().sum() + scores.mean()
@@ -129,19 +190,36 @@ def test_no_gradient_is_taken_that_nobody_wants_and_no_kernel_is_as_large_as_the
     assert theirs.kernel == SIDE, "torch's own way, from which this one is to differ"
 
 
+def test_nothing_is_computed_below_a_rectifier_but_what_depends_on_the_slope():
+    D, x = Bent().double(), reals()
+
+    def backwards():
+        loss = sloped(D, x)[1].mean()
+        with Seen() as seen:
+            loss.backward()
+        return seen.by_weight
+
+    mine, theirs = both(backwards)
+    assert mine == 3, "one gradient a convolution, by the slope"
+    assert theirs == 3, "all of zeros: those by the slope are convolutions there"
+
+
 def test_what_follows_may_work_in_place_and_what_went_in_may_not_be_changed():
     x = reals().requires_grad_()
     weight = torch.randn(5, 4, 3, 3, dtype=torch.float64, requires_grad=True)
 
     def rectified():
-        with swift_convolutions():
-            y = F.relu_(F.conv2d(x, weight))
+        with swift_slopes():
+            y = F.conv2d(x, weight)
+            F.relu(y, inplace=True)
+            y = F.conv2d(y, weight[:, :1].expand(5, 5, 3, 3)) - 1
+            F.leaky_relu(y.flatten(1), 0.3, inplace=True)
         return torch.autograd.grad(y.square().sum(), (x, weight))
 
     for one, other in zip(*both(rectified), strict=True):
         assert torch.allclose(one, other)
     before = x * 1.0
-    with swift_convolutions():
+    with swift_slopes():
         y = F.conv2d(before, weight)
     before.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
