@@ -111,13 +111,13 @@ TINY = FREE | {"networks": {"style_norm": False, "latent": 16, "width": 12, "hid
 STREETS = FREE | {"networks": TINY["networks"] | {"norm": "instance", "width": 10, "hidden": 16}}
 SMALL = {"width": 16}
 CELLS = [
-    Cell("digits", "gaugan", "gaugan", 840, 0, arguments=TINY),
+    Cell("digits", "gaugan", "gaugan", 2000, 0, arguments=TINY),
     Cell("pairs", "pix2pix", "pix2pix", 1200, 0, arguments=SMALL),
-    Cell("digits", "no-map", "benchmarks.painting:blind", 840, arguments=TINY),
+    Cell("digits", "no-map", "benchmarks.painting:blind", 2000, arguments=TINY),
     Cell("pairs", "shuffled", "pix2pix", 1200, arguments=SMALL, data="shuffled"),
     Cell("digits", "no-style", "gaugan", 840, arguments={**TINY, "style": False}),
     Cell("camvid", "gaugan", "gaugan", 600, 0, 8, STREETS),
-    Cell("digits", "gaugan", "gaugan", 840, 1, arguments=TINY),
+    Cell("digits", "gaugan", "gaugan", 2000, 1, arguments=TINY),
     Cell("pairs", "pix2pix", "pix2pix", 1200, 1, arguments=SMALL),
     Cell("camvid", "no-map", "benchmarks.painting:blind", 600, 0, 8, STREETS),
     Cell("camvid", "gaugan", "gaugan", 600, 1, 8, STREETS),
