@@ -92,6 +92,12 @@ MUTANTS = [
     ("layers/resample.py", "sums.flip(2, 3).transpose(0, 1)", "sums.transpose(0, 1)", LAYERS),
     (
         "layers/resample.py",
+        "            kernel = kernel.contiguous(memory_format=torch.channels_last)\n",
+        "            pass\n",
+        LAYERS,
+    ),
+    (
+        "layers/resample.py",
         "means = F.avg_pool2d(self.weight, 2, stride=1, padding=1)",
         "means = F.avg_pool2d(self.weight, 2, stride=1, padding=1, count_include_pad=False)",
         LAYERS,

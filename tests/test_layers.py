@@ -69,6 +69,13 @@ def test_folded_second_order_equals_plain(kind, plain):
 
 
 @pytest.mark.parametrize("kind", [UpConv, ConvDown])
+@pytest.mark.parametrize("form", [torch.channels_last, torch.contiguous_format])
+def test_what_comes_out_is_laid_out_as_the_weight_is(kind, form):
+    y = kind(8, 8).to(memory_format=form)(torch.randn(2, 8, 4, 4))
+    assert y.is_contiguous(memory_format=form)
+
+
+@pytest.mark.parametrize("kind", [UpConv, ConvDown])
 def test_folded_gradients_against_differences(kind):
     layer = kind(1, 1).double()
     x = torch.randn(1, 1, 2, 2, dtype=torch.float64, requires_grad=True)

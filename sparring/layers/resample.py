@@ -12,6 +12,7 @@ spectral norm and checkpoints stay those of the plain convolution. With `folded`
 convolves one after the other.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,7 +48,10 @@ class UpConv(nn.Conv2d):
             return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1)
         # A transposed convolution writes where a convolution reads, so its kernel is turned round.
         sums = F.avg_pool2d(self.weight, 2, stride=1, padding=1, divisor_override=1)
-        return F.conv_transpose2d(x, sums.flip(2, 3).transpose(0, 1), self.bias, stride=2, padding=1)
+        kernel = sums.flip(2, 3).transpose(0, 1)
+        if self.weight.is_contiguous(memory_format=torch.channels_last):  # or else everything after it is contiguous
+            kernel = kernel.contiguous(memory_format=torch.channels_last)
+        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
 
 
 class ConvDown(nn.Conv2d):
