@@ -46,7 +46,7 @@ ROOT = Path(__file__).parent.parent
 RESULT, RUNS = ROOT / "benchmarks" / "results" / "dusk.json", ROOT / "runs" / "dusk"
 DUSK, TESTED, SIDE = "0001TP", "Seq05VD", 64
 STEPS, FALLING = 3000, {"constant": 1500, "decay": 1500}
-SLIM, WEIGHTS = {"width": 16, "blocks": 1, **FALLING}, {"cycle": [12.0, 25.0]}
+SLIM, WEIGHTS = {"width": 16, "blocks": 1, **FALLING}, {"cycle": [9.0, 19.0]}
 CELLS = [
     *(Cell("dusk", "ganilla", "ganilla", STEPS, 1, SLIM | WEIGHTS, seed) for seed in range(2)),
     Cell("dusk", "no cycle", "ganilla", STEPS, 1, SLIM | NO_CYCLE, twin=True),
