@@ -105,10 +105,25 @@ class Work(TorchDispatchMode):
         result = operation(*arguments, **settings)
         rule = flop_registry.get(operation._overloadpacket)
         if rule:
-            self.done[next(each.dtype for each in arguments if isinstance(each, Tensor))] += rule(
-                *arguments, **settings, out_val=result
-            )
+            dtype = next(each.dtype for each in arguments if isinstance(each, Tensor))
+            if operation is torch.ops.aten.convolution_backward.default:
+                rule = by_groups(rule)
+            self.done[dtype] += rule(*arguments, **settings, out_val=result)
         return result
+
+
+def by_groups(rule: Callable[..., int]) -> Callable[..., int]:
+    """Returns torch's rule for the work of a convolution's gradients, which takes that of a weight for ungrouped."""
+
+    def work(*arguments: Any, out_val: Any) -> int:
+        *before, groups, (by_input, by_weight, _) = arguments
+        x, weight = (
+            rule(*before, groups, wanted, out_val=out_val)
+            for wanted in ([by_input, False, False], [False, by_weight, False])
+        )
+        return x + weight // groups
+
+    return work
 
 
 def cross_entropy(D: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
