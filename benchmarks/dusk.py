@@ -46,7 +46,7 @@ ROOT = Path(__file__).parent.parent
 RESULT, RUNS = ROOT / "benchmarks" / "results" / "dusk.json", ROOT / "runs" / "dusk"
 DUSK, TESTED, SIDE = "0001TP", "Seq05VD", 64
 STEPS, FALLING = 3000, {"constant": 1500, "decay": 1500}
-SLIM, WEIGHTS = {"width": 16, "blocks": 1, **FALLING}, {"cycle": [9.0, 19.0]}
+SLIM, WEIGHTS = {"width": 16, "blocks": 1, **FALLING}, {"cycle": [15.0, 15.0]}
 CELLS = [
     *(Cell("dusk", "ganilla", "ganilla", STEPS, 1, SLIM | WEIGHTS, seed) for seed in range(2)),
     Cell("dusk", "no cycle", "ganilla", STEPS, 1, SLIM | NO_CYCLE, twin=True),
@@ -129,7 +129,7 @@ def untaught() -> dict[str, Any]:
 def play(cell: Cell) -> None:
     """Trains a cell, or goes on with it, and judges it beside its untrained self."""
     how: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": SIDE, "seed": cell.seed, "device": "cpu"}
-    how |= {"mirror": True, "margin": 8, "precision": "bf16"}
+    how |= {"mirror": True, "precision": "bf16"}
     run, start = Run.create(RUNS / cell.name, cell.recipe, data=streets(), **how), time.process_time()
     train(run, cell.name, cell.steps)
     a, b = (part[::6][:10] for part in tests())
