@@ -45,12 +45,16 @@ from sparring.state import untrained
 ROOT = Path(__file__).parent.parent
 RESULT, RUNS = ROOT / "benchmarks" / "results" / "dusk.json", ROOT / "runs" / "dusk"
 DUSK, TESTED, SIDE = "0001TP", "Seq05VD", 64
-STEPS, FALLING = 3000, {"constant": 1500, "decay": 1500}
-SLIM, WEIGHTS = {"width": 16, "blocks": 1, **FALLING}, {"cycle": [15.0, 15.0]}
+WIDE, SLIM = {"width": 28, "blocks": 1}, {"width": 16, "blocks": 1}
+WEIGHTS, FALLING = {"cycle": [15.0, 15.0]}, {"constant": 1500, "decay": 1500}
 CELLS = [
-    *(Cell("dusk", "ganilla", "ganilla", STEPS, 1, SLIM | WEIGHTS, seed) for seed in range(2)),
-    Cell("dusk", "no cycle", "ganilla", STEPS, 1, SLIM | NO_CYCLE, twin=True),
-    *(Cell("dusk", "cyclegan", "cyclegan", STEPS, 1, SLIM | WEIGHTS | {"blocks": 3}, seed) for seed in range(2)),
+    *(Cell("dusk", "ganilla", "ganilla", 1500, 1, WIDE | WEIGHTS, seed) for seed in range(2)),
+    Cell("dusk", "no cycle", "ganilla", 1500, 1, WIDE | NO_CYCLE, twin=True),
+    *(Cell("dusk", "slim", "ganilla", 3000, 1, SLIM | FALLING | WEIGHTS, seed) for seed in range(2)),
+    *(
+        Cell("dusk", "cyclegan", "cyclegan", 3000, 1, SLIM | FALLING | WEIGHTS | {"blocks": 3}, seed)
+        for seed in range(2)
+    ),
 ]
 
 
