@@ -46,15 +46,13 @@ ROOT = Path(__file__).parent.parent
 RESULT, RUNS = ROOT / "benchmarks" / "results" / "dusk.json", ROOT / "runs" / "dusk"
 DUSK, TESTED, SIDE = "0001TP", "Seq05VD", 64
 WIDE, SLIM = {"width": 28, "blocks": 1}, {"width": 16, "blocks": 1}
-WEIGHTS, FALLING = {"cycle": [15.0, 15.0]}, {"constant": 1500, "decay": 1500}
+WEIGHTS = {"cycle": [15.0, 15.0]}
+FALLING = WEIGHTS | {"constant": 1500, "decay": 1500}
 CELLS = [
     *(Cell("dusk", "ganilla", "ganilla", 1500, 1, WIDE | WEIGHTS, seed) for seed in range(2)),
     Cell("dusk", "no cycle", "ganilla", 1500, 1, WIDE | NO_CYCLE, twin=True),
-    *(Cell("dusk", "slim", "ganilla", 3000, 1, SLIM | FALLING | WEIGHTS, seed) for seed in range(2)),
-    *(
-        Cell("dusk", "cyclegan", "cyclegan", 3000, 1, SLIM | FALLING | WEIGHTS | {"blocks": 3}, seed)
-        for seed in range(2)
-    ),
+    *(Cell("dusk", "slim", "ganilla", 3000, 1, SLIM | FALLING, seed) for seed in range(2)),
+    *(Cell("dusk", "cyclegan", "cyclegan", 3000, 1, SLIM | FALLING | {"blocks": 3}, seed) for seed in range(2)),
 ]
 
 
