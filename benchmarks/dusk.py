@@ -50,7 +50,7 @@ WEIGHTS = {"cycle": [15.0, 15.0]}
 FALLING = WEIGHTS | {"constant": 1500, "decay": 1500}
 CELLS = [
     *(Cell("dusk", "ganilla", "ganilla", 1500, 1, WIDE | WEIGHTS, seed) for seed in range(2)),
-    Cell("dusk", "no cycle", "ganilla", 1500, 1, WIDE | NO_CYCLE, twin=True),
+    Cell("dusk", "no cycle", "ganilla", 3000, 1, SLIM | FALLING | NO_CYCLE, twin=True),
     *(Cell("dusk", "slim", "ganilla", 3000, 1, SLIM | FALLING, seed) for seed in range(2)),
     *(Cell("dusk", "cyclegan", "cyclegan", 3000, 1, SLIM | FALLING | {"blocks": 3}, seed) for seed in range(2)),
 ]
