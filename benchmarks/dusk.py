@@ -130,8 +130,8 @@ def untaught() -> dict[str, Any]:
 
 def play(cell: Cell) -> None:
     """Trains a cell, or goes on with it, and judges it beside its untrained self."""
-    how: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": SIDE, "seed": cell.seed, "device": "cpu"}
-    how |= {"mirror": True, "precision": "bf16"}
+    how: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": SIDE, "seed": cell.seed}
+    how |= {"device": "cpu", "mirror": True, "precision": "bf16"}
     run, start = Run.create(RUNS / cell.name, cell.recipe, data=streets(), **how), time.process_time()
     train(run, cell.name, cell.steps)
     a, b = (part[::6][:10] for part in tests())

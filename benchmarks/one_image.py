@@ -26,7 +26,7 @@ import sparring
 from sparring import canvas, one_image, pictures
 from sparring.chance import seeded
 from sparring.game import evaluation
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import back_projected, resized
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
 from sparring.run import Run
 from sparring.state import load
@@ -113,7 +113,7 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
     bicubic = resized(x, (2 * height, 2 * width))
     ways = {
         "bicubic": bicubic,
-        "bicubic, back-projected": back_projected(bicubic, x),
+        "bicubic, back-projected": back_projected(bicubic, x, one_image.PROJECTIONS),
         "SinGAN": one_image.larger(game, factor=2, projections=0),
         "SinGAN with noise": one_image.larger(game, factor=2, projections=0, noise=True),
         "SinGAN, back-projected": one_image.larger(game, factor=2),
@@ -131,13 +131,6 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
         }
         for name, made in ways.items()
     }
-
-
-def back_projected(larger: Tensor, x: Tensor) -> Tensor:
-    """What `one_image.larger` does with its result, done with another one."""
-    for _ in range(one_image.PROJECTIONS):
-        larger = larger + resized(x - resized(larger, tuple(x.shape[2:])), tuple(larger.shape[2:]))
-    return larger.clamp(-1, 1)
 
 
 def inversion(game: Any, folder: Path) -> dict[str, Any]:

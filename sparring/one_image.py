@@ -25,7 +25,7 @@ from sparring.chance import mix, seeded
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation
 from sparring.games.one_image import OneImageGame, Size
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import back_projected
 from sparring.layers.palette import Palette
 
 __all__ = ["animated", "harmonised", "larger", "learned", "painted", "samples"]
@@ -108,9 +108,7 @@ def larger(
             size = final if k == times else (round(height * share), round(width * share))
             z = one.z(last, 1, size) if noise else torch.zeros(1, *one.dimensions(last, size), device=one.device)
             image = one.painted(last, z, image, size)
-    for _ in range(projections):
-        image = image.clamp(-1, 1) + resized(known - resized(image, (height, width)), final)
-    return image.clamp(-1, 1)
+    return back_projected(image, known, projections)
 
 
 def harmonised(

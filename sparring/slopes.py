@@ -33,22 +33,22 @@ from torch.overrides import TorchFunctionMode
 
 __all__ = ["anchored", "plain_slopes", "swift_slopes"]
 
-_swift: ContextVar[bool] = ContextVar("swift slopes", default=True)
+_plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 
 
 def swift_slopes() -> AbstractContextManager[Any]:
     """Returns a context in which layers are quickly differentiated twice, unless all are to be plain."""
-    return _Swift() if _swift.get() else nullcontext()
+    return nullcontext() if _plain.get() else _Swift()
 
 
 @contextmanager
 def plain_slopes(plain: bool = True) -> Iterator[None]:
     """Leaves all layers to torch, or, by False, lets them be swift where a penalty asks for it."""
-    token = _swift.set(not plain)
+    token = _plain.set(plain)
     try:
         yield
     finally:
-        _swift.reset(token)
+        _plain.reset(token)
 
 
 def anchored(slope: Tensor, scores: Tensor) -> Tensor:
@@ -219,7 +219,7 @@ class _Spread(Function):
     @staticmethod
     def forward(ctx: Any, g: Tensor, like: tuple[Tensor], how: tuple[Any, ...]) -> Tensor:
         ctx.how = how
-        return torch.ops.aten.avg_pool2d_backward(g, *like, *map(_pair, how[:3]), *how[3:])
+        return torch.ops.aten.avg_pool2d_backward(g, *like, *how)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
@@ -268,8 +268,8 @@ def _pooled(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    how = (kernel_size, stride or kernel_size, padding, ceil_mode, count_include_pad, divisor_override)
-    return _Pooled.apply(input, how)
+    windows = map(_pair, (kernel_size, stride or kernel_size, padding))
+    return _Pooled.apply(input, (*windows, ceil_mode, count_include_pad, divisor_override))
 
 
 def _pair(value: Any) -> list[int]:

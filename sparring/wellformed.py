@@ -47,7 +47,7 @@ PERHAPS: dict[str, tuple[type, ...]] = {
     "paired": (bool,),
     "regions": (int, dict),
 }
-"""What may be absent, in the record, its data or its facts."""
+"""What may be absent, in the record, its data, its facts or what makes it fast."""
 
 
 def require_record(record: Any) -> None:

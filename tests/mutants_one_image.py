@@ -41,7 +41,12 @@ MUTANTS = [
     ("one_image.py", "palette(one.resize(coarse, one.sizes[scale]))", "palette(coarse)", PALETTE),
     # uses
     ("data/photograph.py", 'mark="whole"', "mark=None", USES),
-    ("one_image.py", "known - resized(image, (height, width))", "resized(image, (height, width)) - known", USES),
+    (
+        "layers/bicubic.py",
+        "x - resized(larger, (x.shape[2], x.shape[3]))",
+        "resized(larger, (x.shape[2], x.shape[3])) - x",
+        USES,
+    ),
     ("one_image.py", "one.reconstructed(start - 1), []", "one.reconstructed(start - 2), []", USES),
     ("one_image.py", "math.log(factor) / _growth(one)", "factor / _growth(one)", USES),
     ("one_image.py", "(1 - edge) * _fitting", "edge * _fitting", USES),

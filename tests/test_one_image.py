@@ -185,6 +185,9 @@ def test_a_picture_is_made_larger_step_by_step():
     made = one_image.larger(game, factor=4)
     assert last.sizes == [(21, 32), (28, 42), (37, 55), (49, 73), (64, 96)]
     assert round(math.log(4) / math.log(4 / 3)) == 5
+    for rounds in (0, 5):
+        made = one_image.larger(game, factor=4, projections=rounds)
+        assert (resized(made, (HEIGHT, WIDTH)) - X).abs().mean() < 0.05
     assert torch.equal(one_image.larger(game, factor=4), made), "no noise unless asked for"
     other = one_image.larger(game, factor=1.2, noise=True)
     assert other.shape == (1, 3, 19, 29)

@@ -1,9 +1,9 @@
-"""Images in another size, to the pixel: bicubic, anti-aliased where they shrink, differentiable."""
+"""Images in another size, to the pixel: bicubic, anti-aliased, differentiable; kept true to what they show."""
 
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["resized"]
+__all__ = ["back_projected", "resized"]
 
 
 def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -21,3 +21,17 @@ def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(x.shape[2:]) == tuple(size):
         return x.clamp(-1, 1)
     return F.interpolate(x, size=tuple(size), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+
+
+def back_projected(larger: Tensor, x: Tensor, rounds: int) -> Tensor:
+    """Return enlarged images that are x again when they are made small, nearly (Irani & Peleg, 1991).
+
+    Args:
+        larger: Images (N, C, H', W'); what they lack of x is added to them, enlarged.
+        x: Images (N, C, H, W) in [−1, 1].
+        rounds: How often.
+    """
+    for _ in range(rounds):
+        lost = x - resized(larger, (x.shape[2], x.shape[3]))
+        larger = larger.clamp(-1, 1) + resized(lost, (larger.shape[2], larger.shape[3]))
+    return larger.clamp(-1, 1)
