@@ -12,7 +12,8 @@
 A penalty is differentiable in the critic's parameters (double backward) and knows nothing of the samples' history. The
 norm runs over everything but the batch, in `patch_penalty` over the channels of a pixel. Slopes are squared and
 differentiated twice, which half precision does not survive: inside a penalty the critic runs in full precision whatever
-autocast says outside.
+autocast says outside. The gradient of a finished penalty is rounded as all gradients are: where autocast has bfloat16,
+so do its convolutions.
 """
 
 from __future__ import annotations
@@ -159,6 +160,13 @@ def full_precision(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
+def _rounding(x: Tensor) -> torch.dtype | None:
+    """Return bfloat16 if autocast has it for what is computed of `x`."""
+    device, half = x.device.type, torch.bfloat16
+    mixed = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == half
+    return half if mixed and x.dtype == torch.float32 else None
+
+
 def _overlaps(rows: Tensor) -> Tensor:
     """Return the squared inner products of different rows, each pair counted twice, out of reach of autocast."""
     rows = rows if rows.dtype == torch.float64 else rows.float()
@@ -182,7 +190,7 @@ def _slopes(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
     x = x.detach()
     x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
-    with full_precision(x), torch.enable_grad(), swift_slopes():
+    with swift_slopes(_rounding(x)), full_precision(x), torch.enable_grad():
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
         return scores, anchored(gradient, scores)

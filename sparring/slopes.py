@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -36,9 +37,12 @@ __all__ = ["anchored", "plain_slopes", "swift_slopes"]
 _plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 
 
-def swift_slopes() -> AbstractContextManager[Any]:
-    """Returns a context in which layers are quickly differentiated twice, unless all are to be plain."""
-    return nullcontext() if _plain.get() else _Swift()
+def swift_slopes(precision: torch.dtype | None = None) -> AbstractContextManager[Any]:
+    """Returns a context in which layers are quickly differentiated twice, unless all are to be plain.
+
+    A precision is for second derivatives of convolutions, if no third ones follow; theirs is that of the slopes.
+    """
+    return nullcontext() if _plain.get() else _Swift(precision)
 
 
 @contextmanager
@@ -98,6 +102,11 @@ class _Form(NamedTuple):
     padding: list[int]
     dilation: list[int]
     groups: int
+    precision: torch.dtype | None
+
+    def convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Returns x ∗ W + b."""
+        return torch.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def by_input(self, g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         """Returns g ⋆ W, the gradient of an input shaped like x."""
@@ -123,7 +132,7 @@ class _Convolution(Function):
         ctx.form = form
         (x,) = unseen
         ctx.save_for_backward(x, weight)
-        return torch.conv2d(x, weight, bias, *form)
+        return form.convolved(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
@@ -161,8 +170,10 @@ class _Slope(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
         g, weight = ctx.saved_tensors
+        if ctx.form.precision and not torch.is_grad_enabled():
+            upstream, g, weight = (each.to(ctx.form.precision) for each in (upstream, g, weight))
         with torch.autocast(g.device.type, enabled=False):
-            by_g = torch.conv2d(upstream, weight, None, *ctx.form) if ctx.needs_input_grad[0] else None
+            by_g = ctx.form.convolved(upstream, weight) if ctx.needs_input_grad[0] else None
             by_weight = ctx.form.by_weight(g, upstream, weight) if ctx.needs_input_grad[1] else None
         return by_g, by_weight, None, None
 
@@ -229,11 +240,16 @@ class _Spread(Function):
 class _Swift(TorchFunctionMode):
     """Puts these functions in the place of torch's."""
 
+    def __init__(self, precision: torch.dtype | None) -> None:
+        super().__init__()
+        self.instead = {**INSTEAD, torch.conv2d: partial(_convolved, precision)}
+
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return INSTEAD.get(function, function)(*args, **(kwargs or {}))
+        return self.instead.get(function, function)(*args, **(kwargs or {}))
 
 
 def _convolved(
+    precision: torch.dtype | None,
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -245,7 +261,7 @@ def _convolved(
     """Convolves as `torch.conv2d` does; what is rare is left to it, here and below."""
     if isinstance(padding, str) or input.dim() != 4 or not input.requires_grad:
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    form = _Form(_pair(stride), _pair(padding), _pair(dilation), groups)
+    form = _Form(_pair(stride), _pair(padding), _pair(dilation), groups, precision)
     return _WayBack.apply(_Convolution.apply(weight, bias, (input,), form), input, weight, form)
 
 
@@ -278,7 +294,6 @@ def _pair(value: Any) -> list[int]:
 
 
 INSTEAD: dict[Any, Any] = {
-    torch.conv2d: _convolved,
     F.avg_pool2d: _pooled,
     F.leaky_relu: _rectified,
     **dict.fromkeys((F.relu, torch.relu, Tensor.relu), _relu),

@@ -1,6 +1,7 @@
 """Layers that are differentiated twice: torch's own values, by fewer and better shaped operations."""
 
 import itertools
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -226,13 +227,66 @@ def test_what_follows_may_work_in_place_and_what_went_in_may_not_be_changed():
         y.sum().backward()
 
 
-def test_penalties_stay_in_full_precision_wherever_they_are_taken_back():
+def penalised(D, x, mixed=None, **how):
+    """A penalty and its gradient, both taken under autocast to a precision, or without."""
+    with torch.autocast("cpu", dtype=mixed or torch.bfloat16, enabled=mixed is not None):
+        penalty = gradient_penalty(D, x, -x, mix=torch.full((3,), 0.3))
+        return penalty, torch.autograd.grad(penalty, D[0].weight, **how)[0]
+
+
+def test_the_gradient_of_a_finished_penalty_is_rounded_to_bfloat16_and_nothing_else_is():
     D, x = critic().float(), reals().float()
-    truth = torch.autograd.grad(gradient_penalty(D, x, -x, mix=torch.full((3,), 0.3)), D[0].weight)[0]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        gradient = torch.autograd.grad(gradient_penalty(D, x, -x, mix=torch.full((3,), 0.3)), D[0].weight)[0]
+    value, truth = penalised(D, x)
+    penalty, gradient = penalised(D, x, torch.bfloat16)
+    assert torch.equal(penalty, value)
     assert gradient.dtype == torch.float32
-    assert torch.equal(gradient, truth)
+    assert 1e-4 < ((gradient - truth).norm() / truth.norm()) < 1e-2
+
+
+@pytest.mark.parametrize("how", [{"mixed": torch.bfloat16, "create_graph": True}, {"mixed": torch.float16}])
+def test_a_gradient_that_goes_on_and_float16_are_left_in_full_precision(how):
+    D, x = critic().float(), reals().float()
+    for one, other in zip(penalised(D, x, **how), penalised(D, x), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_double_precision_is_left_as_it_is():
+    D, x = critic(), reals()
+    for one, other in zip(penalised(D, x, torch.bfloat16), penalised(D, x), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_plain_slopes_are_rounded_nowhere():
+    D, x = critic().float(), reals().float()
+    with plain_slopes():
+        for one, other in zip(penalised(D, x, torch.bfloat16), penalised(D, x), strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("network", ["dcgan", "resnet"])
+def test_rounding_a_penalty_adds_little_to_what_scores_lose_in_bfloat16_anyway(network):
+    torch.manual_seed(0)
+    D = wgan_gp((3, 32, 32), networks=Networks(network=network, latent=4, width=16)).D
+    x, fake = torch.randn(2, 4, 3, 32, 32)
+    mix = torch.rand(4)
+
+    def error(loss):
+        rounded = torch.autocast("cpu", dtype=torch.bfloat16)
+        truth, gradient = (flat(loss, D, under) for under in (nullcontext(), rounded))
+        return ((gradient - truth).norm() / truth.norm()).item()
+
+    of_scores = error(lambda: D(fake).mean() - D(x).mean())
+    of_penalty = error(lambda: gradient_penalty(D, x, fake, mix=mix))
+    assert 0 < of_penalty < 5e-3
+    assert of_penalty < of_scores / 4
+
+
+def flat(loss, D, context):
+    """All gradients of a loss, in a row."""
+    with context:
+        value = loss()
+    gradients = torch.autograd.grad(value, list(D.parameters()), allow_unused=True)
+    return torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
 
 
 @pytest.mark.parametrize(("chosen", "largest"), [(Fast("auto", slopes=True), 4), (Fast("off"), 8)])
