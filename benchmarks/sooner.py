@@ -126,11 +126,16 @@ def main() -> None:
         print(f"seed {seed}, ours", flush=True)
         with TemporaryDirectory() as folder:
             mine = curve(ours(seed, Path(folder) / "run"), chosen.steps, max(chosen.steps // 30, 1), judge)
-        seeds[str(seed)] = {"ours": mine, "peer": theirs, "seconds to": compared(mine, theirs)}
+        made = {
+            "made": {**circumstances(CLOCK), "seed": seed},
+            "ours": mine,
+            "peer": theirs,
+            "seconds to": compared(mine, theirs),
+        }
+        seeds[str(seed)] = json.loads(json.dumps(made))
         for level, row in seeds[str(seed)]["seconds to"].items():
             print(f"  Fréchet distance {level:>6}: {row}")
-    record = {**circumstances(CLOCK), **settings, "seeds": seeds}
-    chosen.out.write_text(json.dumps(record, indent=1) + "\n")
+    chosen.out.write_text(json.dumps({**settings, "seeds": seeds}, indent=1) + "\n")
     print(f"Written to {chosen.out}.")
 
 
