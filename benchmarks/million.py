@@ -181,15 +181,14 @@ def listing(folder: Path, count: int) -> dict[str, Any]:
     Image.new("RGB", (8, 8)).save(file, "PNG")
     with zipfile.ZipFile(folder / "many.zip", "w") as archive:
         for number in range(count):
-            name = f"{number // 1000:04}/{number:07}.png"
-            archive.writestr(name, file.getvalue())
-            place = folder / "many" / name
-            if number % 1000:
+            part = f"{number // 1000:04}"
+            archive.writestr(f"{part}/{number:07}.png", file.getvalue())
+            place, first = (folder / "many" / part / f"{each:07}.png" for each in (number, number // 1000 * 1000))
+            if place != first:
                 os.link(first, place)
             else:
-                first = place
-                first.parent.mkdir(parents=True)
-                first.write_bytes(file.getvalue())
+                place.parent.mkdir(parents=True)
+                place.write_bytes(file.getvalue())
     measured: dict[str, Any] = {"files": count}
     for kind in ("many", "many.zip"):
         with costs(measured.setdefault(f"{kind}, prepared now", {})):
