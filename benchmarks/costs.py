@@ -25,7 +25,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.speed import RESULTS, SEED, circumstances, interleaved
+from benchmarks.speed import RESULTS, SEED, circumstances, interleaved, timed
+from sparring import fast
 from sparring.data import Dataset, Stream
 from sparring.metrics import frechet_distance, kernel_distance, precision_recall, sliced_wasserstein
 from sparring.recipes import recipe
@@ -50,7 +51,7 @@ def step(shape: tuple[int, int, int], batch: int, rounds: int) -> dict[str, floa
         name: train(recipe("dcgan")(shape), repeat((x,)), sys.maxsize, precision=precision)
         for name, precision in PRECISIONS.items()
     }
-    seconds = interleaved({name: partial(next, play) for name, play in plays.items()}, rounds, CLOCK)
+    seconds = interleaved({name: partial(timed, partial(next, play), CLOCK) for name, play in plays.items()}, rounds)
     return {name: batch / each for name, each in seconds.items()}
 
 
@@ -75,7 +76,7 @@ def over_data(rounds: int) -> Rows:
             dataset = Dataset("zeros", np.load(path, mmap_mode="r"))
             opened = CLOCK() - start
             batches = Stream(dataset, batch=64, seed=SEED)
-            made = interleaved({"batch": partial(next, batches)}, 20 * rounds, CLOCK)["batch"]
+            made = interleaved({"batch": partial(timed, partial(next, batches), CLOCK)}, 20 * rounds)["batch"]
             found[str(count)] = {"open": 1000 * opened, "batch": 1000 * made}
     return found
 
@@ -91,8 +92,8 @@ def over_samples(rounds: int) -> Rows:
     found: Rows = {}
     for count in SAMPLES:
         real, fake = torch.randn(2, count, 128, generator=torch.Generator().manual_seed(SEED))
-        calls = {name: partial(measure, real, fake) for name, measure in measures.items()}
-        found[str(count)] = interleaved(calls, min(rounds, 3), CLOCK)
+        calls = {name: partial(timed, partial(measure, real, fake), CLOCK) for name, measure in measures.items()}
+        found[str(count)] = interleaved(calls, min(rounds, 3))
     return found
 
 
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "costs.json")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    fast.keep_memory()
     measured: dict[str, Rows] = {}
     for name in chosen.only:
         measured[name] = COSTS[name][0](chosen.rounds)

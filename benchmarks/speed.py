@@ -7,26 +7,28 @@
 Each case plays the same algorithm on the same networks with random images in memory: the *textbook* loop as the papers'
 boxes and most public scripts have it (gradients for every network in every move, plain Adam, contiguous tensors, plain
 resampling, full precision; all but the DCGANs and `wgan-gp32` have the steps of public code, see `peers.py`), and ours
-in full precision and in bfloat16. The three are interleaved round by round in one process, and medians are compared.
-The limit is the floating-point work a step must do, counted on our own step, over the best rate at which this machine
-convolves; gradient penalties stay in full precision, and the *own* limit of bfloat16 charges them at its rate. Measure
-ratios, never quote seconds.
+in full precision and in bfloat16. The three are processes of their own, interleaved step by step, and medians are
+compared. The limit is the floating-point work a step must do, counted on our own step, over the best rate at which this
+machine convolves; gradient penalties and their slopes stay in full precision, and the *own* limit of bfloat16 charges
+them at its rate. Measure ratios, never quote seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import platform
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -198,22 +200,15 @@ CASES = {
 
 def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Times one case and returns medians, ratios and the share of the limit."""
-    case = CASES[name]
-    torch.manual_seed(SEED)
-    game, batch = case.game(case.shape), case.batch
-    images = tuple(torch.randn(batch, *case.shape).clamp(-1, 1) for _ in range(case.domains))
-    plain = deepcopy(game)
-    fast.Fast("off").put_on(plain)
-    textbook = case.loop(*(plain.get_submodule(network) for network in case.networks))
-    fp32, bf16 = _ours(deepcopy(game), images), _ours(deepcopy(game), images, torch.bfloat16)
-    contestants = {"textbook": lambda: textbook.step(*images), "fp32": lambda: next(fp32), "bf16": lambda: next(bf16)}
-    seconds = interleaved(contestants, rounds, clock)
-    with Work() as work:
-        next(fp32)
-    with Work() as mixed:
-        next(bf16)
-    limit, rates = work.done.total(), {dtype: best_rate(dtype, clock) for dtype in (torch.float32, torch.bfloat16)}
-    own = sum(done / rates[dtype] for dtype, done in mixed.done.items())
+    contestants = {player: Contestant(name, player, clock) for player in ("textbook", "fp32", "bf16")}
+    plays = {player: contestant.step for player, contestant in contestants.items()}
+    rates: Counter[torch.dtype] = Counter()
+    seconds = interleaved(plays, rounds, after=partial(_raise_rates, rates, clock))
+    work, mixed = (contestants[player].work() for player in ("fp32", "bf16"))
+    for contestant in contestants.values():
+        contestant.end()
+    batch, limit = CASES[name].batch, work.total()
+    own = sum(done / rates[dtype] for dtype, done in mixed.items())
     return {
         "batch": batch,
         **{f"{key}_seconds": value for key, value in seconds.items()},
@@ -222,11 +217,97 @@ def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, flo
         "gflop": limit / 1e9,
         "fp32_of_limit": limit / rates[torch.float32] / seconds["fp32"],
         "bf16_of_limit": limit / rates[torch.bfloat16] / seconds["bf16"],
-        "in_bf16": mixed.done[torch.bfloat16] / mixed.done.total(),
+        "in_bf16": mixed[torch.bfloat16] / mixed.total(),
         "bf16_of_own_limit": own / seconds["bf16"],
         "images_per_second_fp32": batch / seconds["fp32"],
         "images_per_second_bf16": batch / seconds["bf16"],
     }
+
+
+class Contestant:
+    """One way to play a case, in a process of its own: what `--fast` does to a process is done to ours alone.
+
+    Args:
+        name: The case.
+        player: "textbook", or the precision of ours.
+        clock: What seconds are read from.
+    """
+
+    def __init__(self, name: str, player: str, clock: Callable[[], float]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, there = context.Pipe()
+        settings = (name, player, torch.get_num_threads(), clock, there)
+        self.process = context.Process(target=_contend, args=settings, daemon=True)
+        self.process.start()
+        there.close()
+
+    def step(self) -> float:
+        """Plays a step and returns its seconds."""
+        return self._asked("step")
+
+    def work(self) -> Counter[torch.dtype]:
+        """Plays a step and returns its floating-point operations."""
+        return self._asked("work")
+
+    def end(self) -> None:
+        self.pipe.send("end")
+        self.process.join()
+
+    def _asked(self, what: str) -> Any:
+        self.pipe.send(what)
+        return self.pipe.recv()
+
+
+def _contend(name: str, player: str, threads: int, clock: Callable[[], float], pipe: Connection) -> None:
+    """Plays a case whenever it is asked for a step, until it is told to end."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(SEED)
+    case = CASES[name]
+    game = case.game(case.shape)
+    images = tuple(torch.randn(case.batch, *case.shape).clamp(-1, 1) for _ in range(case.domains))
+    if player == "textbook":
+        fast.Fast("off").put_on(game)
+        loop = case.loop(*(game.get_submodule(network) for network in case.networks))
+        play: Callable[[], Any] = partial(loop.step, *images)
+    else:
+        fast.keep_memory()  # as `Run.fit` does
+        precision = torch.bfloat16 if player == "bf16" else None
+        play = partial(next, train(game, repeat(images), sys.maxsize, precision=precision))
+    while (what := pipe.recv()) != "end":
+        with Work() if what == "work" else nullcontext() as work:
+            seconds = timed(play, clock)
+        pipe.send(work.done if work else seconds)
+
+
+def timed(play: Callable[[], Any], clock: Callable[[], float]) -> float:
+    """Returns the seconds that a call takes."""
+    start = clock()
+    play()
+    return clock() - start
+
+
+def interleaved(
+    contestants: dict[str, Callable[[], float]], rounds: int, after: Callable[[], Any] = bool
+) -> dict[str, float]:
+    """Asks the contestants in turn for their seconds, `rounds` times after a warm-up, and returns each one's median.
+
+    Args:
+        contestants: Play once, and return their seconds.
+        rounds: How many times.
+        after: Called when all have played.
+    """
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds + 1):
+        for name, play in contestants.items():
+            times[name].append(play())
+        after()
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+def _raise_rates(rates: Counter[torch.dtype], clock: Callable[[], float]) -> None:
+    """Measures the best rates again, and keeps the better ones."""
+    for dtype in (torch.float32, torch.bfloat16):
+        rates[dtype] = max(rates[dtype], best_rate(dtype, clock))
 
 
 def best_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
@@ -241,21 +322,6 @@ def best_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
             F.conv2d(x, weight, padding=1)
             best = max(best, work / (clock() - start))
     return best
-
-
-def _ours(game: Game, images: tuple[Tensor, ...], precision: torch.dtype | None = None) -> Iterator[sparring.Report]:
-    return train(game, repeat(images), sys.maxsize, precision=precision)
-
-
-def interleaved(contestants: dict[str, Callable], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Runs the contestants in turn, `rounds` times after a warm-up, and returns the median of each."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds + 1):
-        for name, play in contestants.items():
-            start = clock()
-            play()
-            times[name].append(clock() - start)
-    return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
 def processor() -> str:
