@@ -42,7 +42,7 @@ class Fast:
         channels_last: Networks of the game whose tensors are laid out channels-last; those of others are contiguous.
         fused: Optimisers step by one kernel.
         folded: A change of scale and its convolution are one strided convolution, see `sparring.layers.resample`.
-        slopes: Penalties differentiate layers as `sparring.slopes` does.
+        slopes: Penalties differentiate layers as `sparring.double_backward` does.
         ahead: The next batch is loaded while the last one is used, see `sparring.data.ahead`.
         keeping: Freed memory stays with the process, see `keep_memory`.
     """

@@ -78,7 +78,7 @@ class Game(nn.Module, ABC):
     """Networks and the rules by which they play.
 
     Attributes:
-        plain_slopes: Whether penalties leave all layers to torch, see `sparring.slopes`.
+        plain_slopes: Whether penalties leave all layers to torch, see `sparring.double_backward`.
     """
 
     plain_slopes = False

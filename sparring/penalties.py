@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from sparring.slopes import anchored, swift_slopes
+from sparring.double_backward import anchored, swift_slopes
 
 Critic = Callable[[Tensor], Tensor]
 """Maps samples (N, ...) to outputs (N,) or (N, K)."""

@@ -20,11 +20,11 @@ from torch.optim import Optimizer
 
 from sparring.average import Average
 from sparring.chance import drawing
+from sparring.double_backward import plain_slopes
 from sparring.errors import Diverged, GameError
 from sparring.exchange import Exchange, place
 from sparring.game import Data, Game, Move, Turn
 from sparring.health import Looked, Undo, Watch
-from sparring.slopes import plain_slopes
 
 Players = Mapping[str, Optimizer]
 

@@ -328,7 +328,8 @@ def same(folder, one, other, name):
     assert one == other
 
 
-def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures):
+def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeypatch):
+    monkeypatch.setattr("sparring.compare.crew.cores", lambda: 2)
     words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "40", "--judge-every", "10", "--out"]
     assert main([*words, str(tmp_path / "straight")]) == 0
     child = os.fork()  # as good as a process of its own, and torch is imported already

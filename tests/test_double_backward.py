@@ -10,11 +10,11 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparring import train
+from sparring.double_backward import plain_slopes, swift_slopes
 from sparring.fast import Fast
 from sparring.penalties import gradient_penalty, sloped
 from sparring.recipes.settings import Networks
 from sparring.recipes.wasserstein import wgan_gp
-from sparring.slopes import plain_slopes, swift_slopes
 
 SIDE = 8
 
