@@ -2,7 +2,16 @@
 
 REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS = (
     f"tests/test_{name}.py"
-    for name in ("remedies", "hostile_data", "refusing_disk", "payloads", "fast", "slopes", "data_large", "parallel")
+    for name in (
+        "remedies",
+        "hostile_data",
+        "refusing_disk",
+        "payloads",
+        "fast",
+        "double_backward",
+        "data_large",
+        "parallel",
+    )
 )
 
 MUTANTS = [

@@ -12,17 +12,8 @@ import sparring
 
 ROOT = Path(sparring.__file__).parent
 FLOORS = [
-    {
-        "errors",
-        "objectives",
-        "divergences",
-        "penalties",
-        "double_backward",
-        "theory",
-        "realness",
-        "energy",
-        "likelihood",
-    },
+    {"errors", "objectives", "divergences", "penalties", "double_backward"}
+    | {"theory", "realness", "energy", "likelihood"},
     {"durable", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"},
     {"recipes", "aids", "imports"},
