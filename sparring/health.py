@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.errors import Diverged
+from sparring.exchange import place
 from sparring.game import Move
 
 
@@ -124,7 +125,7 @@ class Watch:
     def _judged(self) -> Tensor:
         """Whether all that was looked at in this turn was finite, on every rank."""
         good = torch.cat([looked.values for looked in self._trail]).isfinite().all()
-        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        if place()[1] > 1:
             votes = good.float()
             dist.all_reduce(votes, dist.ReduceOp.MIN)
             good = votes > 0

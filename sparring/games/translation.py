@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from sparring.chance import uniform
 from sparring.errors import DataError
+from sparring.exchange import place
 from sparring.game import Game, Optimiser
 
 __all__ = ["DOMAINS", "Pool", "TwoDomains", "apart", "squared"]
@@ -78,9 +79,10 @@ class Pool(nn.Module):
 
 def _everyones(rows: Tensor) -> Tensor:
     """Returns the rows of all processes, in order."""
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    _, world = place()
+    if world == 1:
         return rows
-    gathered = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+    gathered = [torch.empty_like(rows) for _ in range(world)]
     dist.all_gather(gathered, rows.contiguous())
     return torch.cat(gathered)
 

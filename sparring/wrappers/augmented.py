@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
+from sparring.exchange import place
 from sparring.game import Data, Game, Turn
 from sparring.objectives import batch_mean
 from sparring.wrappers.critics import judges_alone, sole_critic
@@ -97,7 +97,7 @@ class Adaptive(Wrapper):
             given: What D is told besides.
         """
         r = batch_mean(self._scores(x, *given).sign())
-        seen = self.every * len(x) * (dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1)
+        seen = self.every * len(x) * place()[1]
         self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
 
     def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
