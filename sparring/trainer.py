@@ -98,7 +98,7 @@ def train(
         players: Optimisers to go on with; `game.players()` where none are given.
         average: Averaged weights to update after each step.
         parts: Play the batch in this many parts, accumulating gradients: less memory, the same step.
-        precision: ``torch.bfloat16`` for automatic mixed precision; penalties stay in full precision.
+        precision: ``torch.bfloat16`` for automatic mixed precision; penalties, not their gradients, stay in float32.
         undo: Takes back every turn whose terms or gradients are not finite; they are played like others unless given.
 
     Raises:
