@@ -40,7 +40,7 @@ _plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 def swift_slopes(precision: torch.dtype | None = None) -> AbstractContextManager[Any]:
     """Returns a context in which layers are quickly differentiated twice, unless all are to be plain.
 
-    A precision is for second derivatives of convolutions, if no third ones follow; theirs is that of the slopes.
+    Where a precision is given, convolutions are differentiated twice in it, unless third derivatives follow.
     """
     return nullcontext() if _plain.get() else _Swift(precision)
 
