@@ -21,6 +21,8 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 TABLES = sorted(path.stem for path in Path(__file__).parent.glob("mutants*.py"))
 MUTANTS = [row for table in TABLES for row in import_module(table).MUTANTS]
 ROOT = Path(__file__).parent.parent
@@ -37,7 +39,10 @@ def killed(copy: Path, file: str, old: str, new: str, tests: str) -> bool:
     try:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests.split()]
         here = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(command, cwd=copy, env=here, capture_output=True, check=False).returncode == 1
+        code = subprocess.run(command, cwd=copy, env=here, capture_output=True, check=False).returncode
+        if code == pytest.ExitCode.USAGE_ERROR:
+            sys.exit(f"{file} names tests that are not there: {tests}.")
+        return code == 1
     finally:
         path.write_text(source)
 
