@@ -19,6 +19,7 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,11 @@ BATCHES, SIDES, COUNTS, SAMPLES = (
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
+def medians(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Makes the calls in turn, and returns the median of each one's seconds."""
+    return interleaved({name: partial(timed, call, CLOCK) for name, call in calls.items()}, rounds)
+
+
 def step(shape: tuple[int, int, int], batch: int, rounds: int) -> dict[str, float]:
     """Returns images a second of DCGAN, by precision."""
     torch.manual_seed(SEED)
@@ -51,7 +57,7 @@ def step(shape: tuple[int, int, int], batch: int, rounds: int) -> dict[str, floa
         name: train(recipe("dcgan")(shape), repeat((x,)), sys.maxsize, precision=precision)
         for name, precision in PRECISIONS.items()
     }
-    seconds = interleaved({name: partial(timed, partial(next, play), CLOCK) for name, play in plays.items()}, rounds)
+    seconds = medians({name: partial(next, play) for name, play in plays.items()}, rounds)
     return {name: batch / each for name, each in seconds.items()}
 
 
@@ -76,7 +82,7 @@ def over_data(rounds: int) -> Rows:
             dataset = Dataset("zeros", np.load(path, mmap_mode="r"))
             opened = CLOCK() - start
             batches = Stream(dataset, batch=64, seed=SEED)
-            made = interleaved({"batch": partial(timed, partial(next, batches), CLOCK)}, 20 * rounds)["batch"]
+            made = medians({"batch": partial(next, batches)}, 20 * rounds)["batch"]
             found[str(count)] = {"open": 1000 * opened, "batch": 1000 * made}
     return found
 
@@ -92,8 +98,8 @@ def over_samples(rounds: int) -> Rows:
     found: Rows = {}
     for count in SAMPLES:
         real, fake = torch.randn(2, count, 128, generator=torch.Generator().manual_seed(SEED))
-        calls = {name: partial(timed, partial(measure, real, fake), CLOCK) for name, measure in measures.items()}
-        found[str(count)] = interleaved(calls, min(rounds, 3))
+        calls = {name: partial(measure, real, fake) for name, measure in measures.items()}
+        found[str(count)] = medians(calls, min(rounds, 3))
     return found
 
 

@@ -15,7 +15,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -34,7 +33,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sparring
-from benchmarks.speed import processor
+from benchmarks.speed import circumstances
 from sparring.data import Dataset, Stream, fetching, load, prepared
 from sparring.recipes import recipe
 from sparring.trainer import train
@@ -237,10 +236,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), chosen.images, chosen.files)
     record = {
-        "command": " ".join(["python", *sys.argv]),
-        "processor": processor(),
+        **circumstances(time.process_time),
         "load": os.getloadavg()[0],
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
         **found,
     }
     chosen.out.write_text(json.dumps(record, indent=1) + "\n")

@@ -126,14 +126,9 @@ def main() -> None:
         print(f"seed {seed}, ours", flush=True)
         with TemporaryDirectory() as folder:
             mine = curve(ours(seed, Path(folder) / "run"), chosen.steps, max(chosen.steps // 30, 1), judge)
-        made = {
-            "made": {**circumstances(CLOCK), "seed": seed},
-            "ours": mine,
-            "peer": theirs,
-            "seconds to": compared(mine, theirs),
-        }
-        seeds[str(seed)] = json.loads(json.dumps(made))
-        for level, row in seeds[str(seed)]["seconds to"].items():
+        rows, made = compared(mine, theirs), {**circumstances(CLOCK), "seed": seed}
+        seeds[str(seed)] = {"made": made, "ours": mine, "peer": theirs, "seconds to": rows}
+        for level, row in rows.items():
             print(f"  Fréchet distance {level:>6}: {row}")
     chosen.out.write_text(json.dumps({**settings, "seeds": seeds}, indent=1) + "\n")
     print(f"Written to {chosen.out}.")

@@ -287,7 +287,7 @@ def timed(play: Callable[[], Any], clock: Callable[[], float]) -> float:
 
 
 def interleaved(
-    contestants: dict[str, Callable[[], float]], rounds: int, after: Callable[[], Any] = bool
+    contestants: dict[str, Callable[[], float]], rounds: int, after: Callable[[], Any] | None = None
 ) -> dict[str, float]:
     """Asks the contestants in turn for their seconds, `rounds` times after a warm-up, and returns each one's median.
 
@@ -300,7 +300,8 @@ def interleaved(
     for _ in range(rounds + 1):
         for name, play in contestants.items():
             times[name].append(play())
-        after()
+        if after:
+            after()
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 

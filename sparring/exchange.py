@@ -9,13 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional  # before any group: its defaults keep the one they find, threads and all
 from torch import Tensor, nn
 
-ALONE = (0, 1)  # rank and number of processes
+
+class Place(NamedTuple):
+    """Which process this is, and of how many."""
+
+    rank: int
+    world: int
+
+
+ALONE = Place(0, 1)
 
 
 class Exchange:
@@ -85,11 +94,11 @@ class Exchange:
         self._events.append((begin, end))
 
 
-def place() -> tuple[int, int]:
+def place() -> Place:
     """Returns the rank of this process and the number of processes."""
     if not (dist.is_available() and dist.is_initialized()):
         return ALONE
-    return dist.get_rank(), dist.get_world_size()
+    return Place(dist.get_rank(), dist.get_world_size())
 
 
 def _elapsed(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:

@@ -125,7 +125,7 @@ class Watch:
     def _judged(self) -> Tensor:
         """Whether all that was looked at in this turn was finite, on every rank."""
         good = torch.cat([looked.values for looked in self._trail]).isfinite().all()
-        if place()[1] > 1:
+        if place().world > 1:
             votes = good.float()
             dist.all_reduce(votes, dist.ReduceOp.MIN)
             good = votes > 0

@@ -84,12 +84,12 @@ def leave() -> None:
 
 def world() -> int:
     """Returns the number of processes."""
-    return place()[1]
+    return place().world
 
 
 def rank() -> int:
     """Returns the index of this process; the first, 0, is the one that writes files."""
-    return place()[0]
+    return place().rank
 
 
 def wait() -> None:

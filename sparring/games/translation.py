@@ -79,7 +79,7 @@ class Pool(nn.Module):
 
 def _everyones(rows: Tensor) -> Tensor:
     """Returns the rows of all processes, in order."""
-    _, world = place()
+    world = place().world
     if world == 1:
         return rows
     gathered = [torch.empty_like(rows) for _ in range(world)]

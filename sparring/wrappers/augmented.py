@@ -97,7 +97,7 @@ class Adaptive(Wrapper):
             given: What D is told besides.
         """
         r = batch_mean(self._scores(x, *given).sign())
-        seen = self.every * len(x) * place()[1]
+        seen = self.every * len(x) * place().world
         self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
 
     def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -71,7 +71,7 @@ class VirtualBatch(Wrapper):
             x, *_ = next(data)
             rows += x
         reference.copy_(torch.stack(rows[: len(reference)]))
-        if place()[1] > 1:
+        if place().world > 1:
             dist.broadcast(reference, 0)
         self.ready.fill_(True)
 
