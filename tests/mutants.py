@@ -89,10 +89,11 @@ MUTANTS = [
     ("recipes/settings.py", "bias=True, finish=spectral)", "bias=True)", RECIPES),
     ("schedules.py", "1 - step / end", "step / end", RECIPES),
     # layers and networks
-    ("layers/resample.py", "sums.flip(2, 3).transpose(0, 1)", "sums.transpose(0, 1)", LAYERS),
+    ("layers/resample.py", "return g, g.sum((0, 2, 3))", "return g, g.mean((0, 2, 3))", LAYERS),
+    ("layers/resample.py", "kernel = sums.flip(2, 3)", "kernel = sums", LAYERS),
     (
         "layers/resample.py",
-        "            kernel = kernel.contiguous(memory_format=torch.channels_last)\n",
+        "            weight = weight.contiguous(memory_format=torch.channels_last)\n",
         "            pass\n",
         LAYERS,
     ),

@@ -12,8 +12,11 @@ spectral norm and checkpoints stay those of the plain convolution. With `folded`
 convolves one after the other.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn import functional as F
 
 __all__ = ["ConvDown", "UpConv"]
@@ -46,12 +49,28 @@ class UpConv(nn.Conv2d):
         """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
         if not self.folded:
             return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1)
-        # A transposed convolution writes where a convolution reads, so its kernel is turned round.
-        sums = F.avg_pool2d(self.weight, 2, stride=1, padding=1, divisor_override=1)
-        kernel = sums.flip(2, 3).transpose(0, 1)
+        weight = self.weight.transpose(0, 1)
         if self.weight.is_contiguous(memory_format=torch.channels_last):  # or else everything after it is contiguous
-            kernel = kernel.contiguous(memory_format=torch.channels_last)
-        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        sums = F.avg_pool2d(weight, 2, stride=1, padding=1, divisor_override=1)
+        # A transposed convolution writes where a convolution reads, so its kernel is turned round.
+        kernel = sums.flip(2, 3)
+        if self.bias is None:
+            return F.conv_transpose2d(x, kernel, stride=2, padding=1)
+        return _Biased.apply(F.conv_transpose2d(x, kernel, self.bias.detach(), stride=2, padding=1), self.bias)
+
+
+class _Biased(Function):
+    """y as it is, to which a bias was added: on a CPU torch's gradient of that costs half of a kernel's, and is a sum."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, bias: Tensor) -> Tensor:
+        ctx.mark_dirty(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        return g, g.sum((0, 2, 3))
 
 
 class ConvDown(nn.Conv2d):
