@@ -89,7 +89,12 @@ MUTANTS = [
     ("recipes/settings.py", "bias=True, finish=spectral)", "bias=True)", RECIPES),
     ("schedules.py", "1 - step / end", "step / end", RECIPES),
     # layers and networks
-    ("layers/resample.py", "return g, g.sum((0, 2, 3))", "return g, g.mean((0, 2, 3))", LAYERS),
+    (
+        "layers/resample.py",
+        "return y.add_((self.bias - self.bias.detach())",
+        "return y.add_((self.bias - self.bias)",
+        LAYERS,
+    ),
     ("layers/resample.py", "kernel = sums.flip(2, 3)", "kernel = sums", LAYERS),
     (
         "layers/resample.py",

@@ -12,11 +12,8 @@ spectral norm and checkpoints stay those of the plain convolution. With `folded`
 convolves one after the other.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.nn import functional as F
 
 __all__ = ["ConvDown", "UpConv"]
@@ -55,22 +52,12 @@ class UpConv(nn.Conv2d):
         sums = F.avg_pool2d(weight, 2, stride=1, padding=1, divisor_override=1)
         # A transposed convolution writes where a convolution reads, so its kernel is turned round.
         kernel = sums.flip(2, 3)
-        if self.bias is None:
-            return F.conv_transpose2d(x, kernel, stride=2, padding=1)
-        return _Biased.apply(F.conv_transpose2d(x, kernel, self.bias.detach(), stride=2, padding=1), self.bias)
-
-
-class _Biased(Function):
-    """y as it is, to which a bias was added: on a CPU torch's gradient of that costs half of a kernel's, and is a sum."""
-
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, bias: Tensor) -> Tensor:
-        ctx.mark_dirty(y)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
-        return g, g.sum((0, 2, 3))
+        if self.bias is None or not (self.training and torch.is_grad_enabled()):
+            return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        # On a CPU torch's gradient of the bias would cost half of the kernel's: the bias is added without one, and then
+        # a 0 that has it.
+        y = F.conv_transpose2d(x, kernel, self.bias.detach(), stride=2, padding=1)
+        return y.add_((self.bias - self.bias.detach()).to(y.dtype)[:, None, None])
 
 
 class ConvDown(nn.Conv2d):
