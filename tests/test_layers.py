@@ -77,15 +77,22 @@ def test_what_comes_out_is_laid_out_as_the_weight_is(kind, form):
 
 @pytest.mark.parametrize("kind", [UpConv, ConvDown])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_folded_is_the_same_to_the_bit_in_and_out_of_a_graph_and_by_batches(kind, precision):
+def test_folded_is_the_same_to_the_bit_in_and_out_of_a_graph(kind, precision):
     layer, x = kind(3, 5), torch.randn(2, 3, 4, 4)
     with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
         y = layer(x)
-        assert torch.equal(torch.func.vmap(layer)(x[None])[0], y)
         with torch.no_grad():
             assert torch.equal(layer(x), y)
         assert torch.equal(layer.eval()(x), y)
     assert y.dtype == precision
+
+
+@pytest.mark.parametrize("kind", [UpConv, ConvDown])
+def test_folded_is_transformed_as_a_plain_convolution_is(kind):
+    layer, x = kind(3, 5).double(), torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(torch.func.vmap(layer)(x[:, None])[:, 0], layer(x), rtol=0, atol=1e-12)
+    (wanted,) = torch.autograd.grad(layer(x.requires_grad_()).sum(), x)
+    torch.testing.assert_close(torch.func.grad(lambda x: layer(x).sum())(x), wanted, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [UpConv, ConvDown])
