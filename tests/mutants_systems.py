@@ -113,4 +113,27 @@ MUTANTS = [
     ("wrappers/wrapper.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", AIDS),
     ("wrappers/wrapper.py", "return Move(move.player, **move.terms, **more)", "return move", AIDS),
     ("aids.py", "(aids.r2, lambda game, weight: slopes.R2", "(aids.r2, lambda game, weight: slopes.R1", AIDS),
+    # Lines that an independent mutation once changed without a test that failed
+    ("games/pairs.py", "relu(1 + fits.T - right", "relu(1 - fits.T - right", "tests/test_stackgan.py -k margin"),
+    ("games/pairs.py", "relu(1 + fits.T - right", "relu(1 + fits - right", "tests/test_stackgan.py -k margin"),
+    ("games/mixture.py", ".long().clamp(max=members - 1)", ".long()", f"{MADGAN} -k full_turn"),
+    ("games/stylegan2.py", ".mean(1) + ROOT_GUARD", ".mean(1)", f"{STYLE} -k finite"),
+    ("sampling.py", "len(seeds) >= MOST", "len(seeds) > MOST", "tests/test_sampling.py -k million"),
+    (
+        "metrics/uncertainty.py",
+        "count - smallest < points - 1",
+        "count - smallest <= points - 1",
+        "tests/test_metrics_uncertainty.py -k as_many",
+    ),
+    ("layers/fourier.py", "highest: float = 32.0", "highest: float = 16.0", f"{R3GAN} -k waves"),
+    ("layers/fourier.py", "lowest: float = 1.0", "lowest: float = 2.0", f"{R3GAN} -k waves"),
+    ("layers/fourier.py", "waves: int = 64", "waves: int = 32", f"{R3GAN} -k waves"),
+    ("layers/discrimination.py", "measures: int = 100", "measures: int = 50", f"{MINIBATCH} -k papers_sizes"),
+    ("layers/discrimination.py", "coordinates: int = 5", "coordinates: int = 3", f"{MINIBATCH} -k papers_sizes"),
+    (
+        "games/nicegan.py",
+        "        with torch.no_grad():\n            return self.code(x, domain)",
+        "        return self.code(x, domain)",
+        "tests/test_recipes.py -k no_graph",
+    ),
 ]

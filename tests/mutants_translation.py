@@ -54,8 +54,8 @@ MUTANTS = [
     ("games/nicegan.py", "self.reconstruction * apart(self.G_BA(z_a), a)", "apart(self.G_BA(z_a), a)", GAMES),
     (
         "games/nicegan.py",
-        'z_a, z_b = self.encode(a, "A"), self.encode(b, "B")',
-        'z_a, z_b = self.encode(a, "B"), self.encode(b, "A")',
+        'z_a, z_b = self.code(a, "A"), self.code(b, "B")',
+        'z_a, z_b = self.code(a, "B"), self.code(b, "A")',
         ROUTES,
     ),
     (

@@ -43,6 +43,10 @@ def test_the_choice_does_not_depend_on_the_scale_of_the_noise():
     assert torch.equal(choice(noise, 5)[0], choice(0.01 * noise, 5)[0])
 
 
+def test_an_angle_that_rounds_to_a_full_turn_is_the_last_generator():
+    assert choice(torch.tensor([[1.0, -1e-9, 0.0]]), 4)[0].tolist() == [3]
+
+
 def test_chosen_samples_are_those_of_the_row():
     made = torch.arange(24.0).reshape(3, 4, 2)
     assert torch.equal(

@@ -87,6 +87,12 @@ def test_a_bias_of_one_over_n_is_removed_exactly():
     assert found.values == pytest.approx([5 + 7 / n for n in found.counts])
 
 
+@pytest.mark.parametrize(("count", "smallest", "points"), [(10, 8, 3), (3, 2, 2)])
+def test_sizes_may_be_as_many_as_there_are(count, smallest, points):
+    found = extrapolated(lambda x: float(len(x)), torch.zeros(count, 1), smallest=smallest, points=points)
+    assert found.counts == tuple(range(smallest, count + 1))
+
+
 def test_a_crooked_line_has_a_residual():
     found = extrapolated(lambda x: float(len(x) == 20), torch.zeros(20, 1), points=3, smallest=10)
     assert found.counts == (10, 15, 20)

@@ -59,6 +59,11 @@ def test_two_points_on_a_line_decay_with_their_distance():
     assert o.tolist() == pytest.approx([math.exp(-6.0)] * 2, rel=1e-12)
 
 
+def test_minibatch_discrimination_has_the_papers_sizes_by_default():
+    layer = MinibatchDiscrimination(3)
+    assert (layer.measures, tuple(layer.T.shape)) == (100, (3, 100 * 5))
+
+
 def test_minibatch_discrimination_follows_a_permutation():
     layer, h, order = MinibatchDiscrimination(3).double(), torch.randn(8, 3).double(), torch.randperm(8)
     torch.testing.assert_close(layer(h[order]), layer(h)[order], rtol=1e-12, atol=1e-12)

@@ -252,6 +252,14 @@ def test_waves_are_sines_and_cosines_of_every_octave():
     assert y.shape[1] == waves.outputs
 
 
+def test_waves_are_64_from_1_to_32_by_default():
+    torch.manual_seed(0)
+    lengths = torch.cat([FourierFeatures(2).frequencies.norm(dim=0) for _ in range(50)])
+    assert len(lengths) == 50 * 64
+    assert 1 <= lengths.min() < 1.01
+    assert 31.5 < lengths.max() <= 32
+
+
 def test_networks_of_points_work_in_units_of_the_scale():
     torch.manual_seed(0)
     G, D = FourierGenerator((2,), width=8, scale=5.0), FourierCritic((2,), width=8, scale=5.0)

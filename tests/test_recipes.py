@@ -12,9 +12,11 @@ from sparring.check import check_game
 from sparring.data.captions import told
 from sparring.divergences import DIVERGENCES
 from sparring.errors import DataError, GameError
-from sparring.game import Translates
+from sparring.game import Attends, Encodes, Posteriors, Samples, Translates
 from sparring.games.gan import GAN
+from sparring.games.one_image import OneImageGame
 from sparring.games.painting import Paints
+from sparring.games.translation import TwoDomains
 from sparring.layers.pool import GlobalMean, GlobalSum
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.settings import Networks
@@ -81,6 +83,39 @@ def test_every_recipe_keeps_the_rules(name, shape):
         assert game.sample(3).shape == (3, *shape)
     assert all(isinstance(game.get_submodule(path), nn.Module) for path in game.critics())
     assert game.critics() or name == "vae", "training aids act on the networks that see samples"
+
+
+def answers(game, shape):
+    """Returns what a game says when it is asked, by the name of the question; for every ability that it has."""
+    x, said = torch.zeros(2, *shape), {}
+    if isinstance(game, Samples):
+        said["sample"] = game.sample(2)
+        said["sample from noise"] = game.sample(2, noise=game.noise(2))
+    if isinstance(game, Encodes):
+        said["encode"] = game.encode(x)
+    if isinstance(game, Posteriors):
+        said |= {f"posterior of {code}": value for code, value in game.posteriors(x).items()}
+    if isinstance(game, Paints):
+        said["encode_style"] = game.encode_style(x)
+        said["paint"] = game.paint(torch.zeros(2, *shape[1:], dtype=torch.long), game.styles(2))
+    if isinstance(game, Translates):
+        said["translate to B"] = game.translate(x, "B")
+    if isinstance(game, TwoDomains):
+        said["translate to A"] = game.translate(x, "A")
+    if isinstance(game, Attends):
+        said |= {f"heat in {domain}": game.heat(x, domain) for domain in ("A", "B")}
+    if isinstance(game, OneImageGame):
+        said["reconstructed"] = game.reconstructed(0)
+    return said
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_what_a_game_returns_to_users_has_no_graph(name, shape):
+    facts, _ = known(name)
+    game = small(name, shape, **facts)
+    said = answers(game, shape)
+    assert said
+    assert not {question for question, value in said.items() if value.requires_grad}
 
 
 LABELLED = [name for name in RECIPES if "classes" in signature(recipe(name)).parameters]

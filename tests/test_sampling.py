@@ -39,6 +39,15 @@ def test_seeds_are_read_as_people_write_them(text, seeds):
     assert sampling.parse_seeds(text) == seeds
 
 
+@pytest.mark.parametrize("text", ["0-999999", "5,0-999998"])
+def test_a_million_seeds_are_the_most(text):
+    assert len(sampling.parse_seeds(text)) == 1_000_000
+    with pytest.raises(DataError, match="too many"):
+        sampling.parse_seeds(text + ",7-7")
+    with pytest.raises(DataError, match="too many"):
+        sampling.parse_seeds("0-1000000")
+
+
 @pytest.mark.parametrize("text", ["", "a", "1,", "-3", "1-", "3-1", "1.5", "0-99999999", "1-2-3", "²", "9" * 30])
 def test_what_is_no_seed_is_refused_with_an_example(text):
     with pytest.raises(DataError, match="0-63"):

@@ -203,6 +203,16 @@ def test_the_readers_margin_by_hand():
     assert structured(images, captions, apart & False).item() == 0
 
 
+def test_the_readers_margin_counts_both_ways_with_the_same_sign():
+    """Off the diagonal all fits are positive and none is its mirror image: a sign or a transpose changes the sum."""
+    fits = torch.tensor([[0.9, 0.3, 0.5], [0.2, 0.8, 0.1], [0.4, 0.6, 1.9]])
+    apart = torch.tensor([[0, 1, 1], [1, 0, 0], [1, 0, 0]]) == 1
+    by_images = [1 + 0.3 - 0.9, 1 + 0.5 - 0.9, 1 + 0.2 - 0.8, 0]  # the last is 1 + 0.4 − 1.9 < 0
+    by_captions = [1 + 0.2 - 0.9, 1 + 0.4 - 0.9, 1 + 0.3 - 0.8, 0]  # and 1 + 0.5 − 1.9
+    found = structured(fits * 3**0.5, torch.eye(3), apart).item()
+    assert found == pytest.approx((sum(by_images) + sum(by_captions)) / 4)
+
+
 # --- whose gradient
 
 

@@ -125,6 +125,16 @@ def test_path_lengths_of_a_linear_map_are_its_frobenius_norm_over_the_root_of_th
     assert lengths.square().mean().item() == pytest.approx(expected.item(), rel=0.02)
 
 
+def test_path_lengths_and_their_gradient_are_finite_where_the_slope_is_0():
+    scale = torch.zeros((), requires_grad=True)
+    lengths = path_lengths(
+        lambda w: (scale * w.sum((1, 2)))[:, None, None, None].expand(-1, 1, 2, 2), torch.ones(3, 2, 4)
+    )
+    assert lengths.tolist() == pytest.approx([0, 0, 0], abs=1e-3)
+    lengths.sum().backward()
+    assert scale.grad.item() == 0
+
+
 def test_the_path_term_is_the_squared_deviation_from_a_slow_average():
     game = linear(path=2.0)
     with drawing(0, 0, 0):

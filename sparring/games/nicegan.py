@@ -68,7 +68,7 @@ class NICEGAN(TwoDomains):
             A=self.adversarial * (self.judged(self.D_A, a, 1) + self.judged(self.D_A, fake_a, 0)),
             B=self.adversarial * (self.judged(self.D_B, b, 1) + self.judged(self.D_B, fake_b, 0)),
         )
-        z_a, z_b = self.encode(a, "A"), self.encode(b, "B")
+        z_a, z_b = self.code(a, "A"), self.code(b, "B")
         fake_a, fake_b = self.G_BA(z_b), self.G_AB(z_a)
         yield Move(
             "G",
@@ -86,11 +86,16 @@ class NICEGAN(TwoDomains):
 
     def encode(self, x: Tensor, domain: str = "A") -> Tensor:
         """Returns the codes of images of a domain; both domains have one space of codes."""
+        with torch.no_grad():
+            return self.code(x, domain)
+
+    def code(self, x: Tensor, domain: str) -> Tensor:
+        """Returns the codes of images of a domain, with gradients."""
         return self.get_submodule(f"D_{domain}").encode(x)  # type: ignore[operator]
 
     def carried(self, x: Tensor, to: str) -> Tensor:
         """Returns images encoded by the critic of their own domain, and drawn by the other one's generator."""
-        return self.G_AB(self.encode(x, "A")) if to == "B" else self.G_BA(self.encode(x, "B"))
+        return self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
 
     def heat(self, x: Tensor, domain: str) -> Tensor:
         """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
