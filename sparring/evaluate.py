@@ -33,7 +33,7 @@ from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.evidence import Case, Metric, Need, Seen, require_several
-from sparring.game import Game, Labels, Samples
+from sparring.game import Game, Labels, Samples, evaluation
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import save_grid
 from sparring.sampling import generate, sampling
@@ -192,7 +192,7 @@ def _require(
     metrics: Mapping[str, Metric], game: Game, dataset: Dataset, held_out: Dataset | None, extractor: Extracts | None
 ) -> set[Need]:
     """Refuses metrics that cannot be had here; returns what the others need."""
-    with seeded(0):  # or the random state would not be left as it was
+    with evaluation(game), seeded(0):  # or neither the game nor the random state would be left as it was
         able = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
     classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
     reasons: dict[Need, tuple[bool, str]] = {
@@ -287,7 +287,7 @@ def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor 
 
 def _fakes(game: Game, dataset: Dataset, count: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     able: Samples = sampling(game)
-    with seeded(mix(seed, 2)):
+    with evaluation(game), seeded(mix(seed, 2)):
         noise = able.noise(count)
     for rows in noise.split(AT_ONCE):
         fakes = generate(able, rows, batch=min(100, count)).float().cpu()

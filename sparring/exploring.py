@@ -66,7 +66,7 @@ def principal_directions(
         DataError: If so many directions do not exist.
     """
     able = sampling(game)
-    with seeded(mix(0, 7)):
+    with evaluation(game), seeded(mix(0, 7)):
         z = _rows(able.noise(samples))
     _require_count(count, min(z.shape[1], samples - 1))
     made = generate(able, z, batch=BATCH)

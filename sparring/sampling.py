@@ -50,7 +50,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def latents(game: Game, seeds: Sequence[int]) -> Tensor:
-    """Returns the noise of each seed, one row a seed, on the game's device.
+    """Returns the noise of each seed, one row a seed, on the game's device; drawn in evaluation mode.
 
     Args:
         game: A game that can sample.
@@ -60,9 +60,10 @@ def latents(game: Game, seeds: Sequence[int]) -> Tensor:
         GameError: If the game cannot sample.
     """
     rows, able = [], sampling(game)
-    for seed in seeds:
-        with seeded(seed):
-            rows.append(able.noise(1))
+    with evaluation(game):
+        for seed in seeds:
+            with seeded(seed):
+                rows.append(able.noise(1))
     return torch.cat(rows)
 
 

@@ -19,6 +19,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.stacked import unstacked
 from sparring.errors import DataError
 from sparring.evidence import Case, Found, Metric, Need, Seen
+from sparring.game import evaluation
 from sparring.metrics import (
     Better,
     bootstrap,
@@ -160,7 +161,7 @@ def path(case: Case) -> Sequence[Found]:
         return ((nan, None),)
     assert case.extractor is not None
     game, squared = case.sampler, feature_distance(case.extractor.features)
-    with seeded(mix(case.seed, 4)):
+    with evaluation(game), seeded(mix(case.seed, 4)):  # type: ignore[arg-type]
         start, end = game.noise(2 * ARCS).chunk(2)
     found = path_length(lambda z: generate(game, z, batch=len(z)), start, end, distance=squared, seed=case.seed)
     return (_around(found.mean, found.standard_error),)

@@ -1,4 +1,8 @@
-"""The pictures of a run: ``reals.png`` once, and ``samples/NNNNNN.png`` again and again from the same noise."""
+"""The pictures of a run: ``reals.png`` once, and ``samples/NNNNNN.png`` again and again from the same seeds.
+
+The noise of a seed is drawn anew for every picture, because it can depend on what a game has learned: a reader of
+sentences, for example, is part of it. Hence a picture is a function of the weights at its step.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from sparring.game import Game, Samples, Translates
 from sparring.games.painting import Paints
 from sparring.painting import board
 from sparring.pictures import save_grid
-from sparring.sampling import generate, latents
+from sparring.sampling import samples
 from sparring.translating import beside, shown, there_and_back
 
 POINTS, IMAGES, MAPS = 1000, 64, 16  # samples in a picture
@@ -33,7 +37,6 @@ class Snapshots:
         self.folder, self.dataset = folder, dataset
         self.points = len(dataset.shape) == 1
         self.count = POINTS if self.points else IMAGES
-        self.noise: Tensor | None = None
 
     def reals(self) -> None:
         """Draws real rows, evenly spaced over the data."""
@@ -58,10 +61,8 @@ class Snapshots:
             save_grid(rows.flatten(0, 1), self.place(step), columns=rows.shape[1])
         if not isinstance(game, Samples):
             return
-        if self.noise is None:
-            self.noise = latents(game, range(self.count))
         real = self.rows(4 * POINTS) if self.points else None
-        save_grid(generate(game, self.noise).cpu(), self.place(step), real=real)
+        save_grid(samples(game, range(self.count)).cpu(), self.place(step), real=real)
 
     def place(self, step: int) -> Path:
         """Returns the file of a step's picture, in a folder that is there.

@@ -1,7 +1,7 @@
 """The mutations of captions, of what reads them, of StackGAN and of what is done with sentences, as in `mutants`."""
 
-CAPTIONS, TEXT, STACKGAN, SENTENCES, EMBEDDINGS = (
-    f"tests/test_{name}.py" for name in ("captions", "text", "stackgan", "sentences", "embeddings")
+CAPTIONS, TEXT, STACKGAN, SENTENCES, EMBEDDINGS, SNAPSHOTS = (
+    f"tests/test_{name}.py" for name in ("captions", "text", "stackgan", "sentences", "embeddings", "snapshots")
 )
 
 MUTANTS = [
@@ -99,4 +99,7 @@ MUTANTS = [
     ("run.py", "if dataset.captions and state is None else ()", "if dataset.captions else ()", EMBEDDINGS),
     ("run.py", "dataset.captions.distinct", "dataset.captions.texts[0]", EMBEDDINGS),
     ("sentences.py", "        game.core.know([text])\n", "        pass\n", EMBEDDINGS),
+    # pictures: of these seeds, by the reader as it is now
+    ("snapshots.py", "samples(game, range(self.count))", "samples(game, range(1, self.count + 1))", SNAPSHOTS),
+    ("sampling.py", "    with evaluation(game):\n        for seed in", "    if True:\n        for seed in", SNAPSHOTS),
 ]

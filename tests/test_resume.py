@@ -14,8 +14,16 @@ from sparring.state import gathered
 quick = pytest.fixture(autouse=True)(runs.quick)
 
 
+@pytest.fixture
+def drawn(quick, monkeypatch):
+    """What was drawn, by the path of the picture."""
+    found = {}
+    monkeypatch.setattr("sparring.snapshots.save_grid", lambda made, path, **_: found.__setitem__(path, made.clone()))
+    return found
+
+
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=[f"{name}-{Path(kind['data']).name}" for name, kind in CASES])
-def test_every_recipe_resumes_bit_for_bit(tmp_path, name, kind):
+def test_every_recipe_resumes_bit_for_bit(tmp_path, drawn, name, kind):
     straight = start(tmp_path / "straight", name, kind)
     first = {key: value.clone() for key, value in straight.game.state_dict().items()}
     play(straight, 4)
@@ -26,6 +34,11 @@ def test_every_recipe_resumes_bit_for_bit(tmp_path, name, kind):
     assert difference(gathered(straight), gathered(resumed)) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
     assert difference(first, dict(straight.game.state_dict())) != "", "nothing was trained"
+    pictures = [
+        {path.name: made for path, made in drawn.items() if side in path.parts} for side in ("straight", "stopped")
+    ]
+    assert len(pictures[0]) > 1, "nothing was drawn"
+    assert difference(*pictures) == ""
 
 
 @pytest.mark.parametrize(
