@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -187,18 +187,35 @@ def _log_one_minus_power(v: Tensor, power: float) -> Tensor:
     return torch.where(v > LIMIT, math.log(power) - v, near)
 
 
-def _jeffrey_conjugate(t: Tensor) -> Tensor:
-    """Return w + 1/w + t − 2 where w + log w = 1 − t.
+class _Root(torch.autograd.Function):
+    """s with e^s + s = y, which is log W(e^y) for Lambert's W.
 
-    With s = log w the equation e^s + s = 1 − t is convex and increasing in s, so Newton's method started right of the
-    root falls to it. The last step is taken in the graph: it gives the root's derivative (the first one only).
+    The equation is convex and increasing in s, so Newton's method started right of the root falls to it. Its derivative
+    1 / (1 + e^s) is written in terms of the root itself, so derivatives of every order are exact.
     """
-    y = 1 - t
-    with torch.no_grad():
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(y: Tensor) -> Tensor:
         s = torch.where(y > 1, torch.log(y.clamp(min=1)), y)
-        for _ in range(8):
+        for _ in range(9):
             s = s - (torch.exp(s) + s - y) / (torch.exp(s) + 1)
-    s = s - (torch.exp(s) + s - y) / (torch.exp(s) + 1)
+        return s
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (s,) = ctx.saved_tensors
+        return grads[0] / (torch.exp(s) + 1)
+
+
+def _jeffrey_conjugate(t: Tensor) -> Tensor:
+    """Return w + 1/w + t − 2 where w + log w = 1 − t."""
+    s = _Root.apply(1 - t)
     return torch.exp(s) + _exp(-s) + t - 2
 
 

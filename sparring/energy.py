@@ -33,7 +33,8 @@ def reconstruction_error(made: Tensor, x: Tensor) -> Tensor:
     """
     if made.shape != x.shape:
         raise ValueError(f"a reconstruction has the shape of its sample: got {tuple(made.shape)} for {tuple(x.shape)}")
-    return torch.linalg.vector_norm((made - x).flatten(1), dim=1)  # whose slope at 0 is taken as 0
+    gaps, still = _rows(made - x)
+    return torch.where(still, 0, torch.linalg.vector_norm(gaps, dim=1))
 
 
 def margin_loss(real: Tensor, fake: Tensor, margin: float) -> Tensor:
@@ -72,6 +73,17 @@ def pulling_away(codes: Tensor) -> Tensor:
     n = len(codes)
     if n < 2:
         raise ValueError(f"codes are pulled away from each other: at least two samples are needed, got {n}")
-    directions = normalize(codes.flatten(1), dim=1)
+    rows, empty = _rows(codes)
+    directions = normalize(rows, dim=1) * ~empty[:, None]
     squares = (directions @ directions.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))
+
+
+def _rows(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x as rows (N, F), and which of them are 0, bool (N,); those are replaced by constants.
+
+    A norm has no derivative at 0, and torch's second one is not a number there. All derivatives at 0 are taken as 0.
+    """
+    rows = x.flatten(1)
+    still = (rows == 0).all(1)
+    return torch.where(still[:, None], 1, rows), still

@@ -4,6 +4,7 @@ TRAIN, GAMES, CHECK, CHANCE = (f"tests/test_{name}.py" for name in ("trainer", "
 RECIPES, LAYERS, SPECTRAL, NETWORKS = (
     f"tests/test_{name}.py" for name in ("recipes", "layers", "spectral", "networks")
 )
+DERIVATIVES = "tests/test_derivatives.py"
 FLOOR_0 = " ".join(f"tests/test_{name}.py" for name in ("objectives", "divergences", "penalties", "theory"))
 
 MUTANTS = [
@@ -159,6 +160,15 @@ MUTANTS = [
         FLOOR_0,
     ),
     ("divergences.py", "return torch.where(v > LIMIT, math.log(power) - v, near)", "return near", FLOOR_0),
+    ("divergences.py", "return grads[0] / (torch.exp(s) + 1)", "return grads[0] / (torch.exp(s) + 2)", DERIVATIVES),
+    ("divergences.py", "ctx.save_for_backward(output)", "ctx.save_for_backward(output.detach())", DERIVATIVES),
+    (
+        "energy.py",
+        "directions = normalize(rows, dim=1) * ~empty[:, None]",
+        "directions = normalize(codes.flatten(1), dim=1)",
+        DERIVATIVES,
+    ),
+    ("energy.py", "return torch.where(still[:, None], 1, rows), still", "return rows, still", DERIVATIVES),
     (
         "penalties.py",
         "return scores, gradient.flatten(1).square().sum(1)",
