@@ -69,6 +69,13 @@ MUTANTS = [
     ("data/files.py", 'or ".." in name.split("/")', "", DATA),
     ("data/files.py", "if size > LARGEST:", "if False:", DATA),
     ("data/pictures.py", "Image.open(io.BytesIO(content), formats=FORMATS)", "Image.open(io.BytesIO(content))", DATA),
+    (
+        "data/pictures.py",
+        "    except Exception as error:  # decoders",
+        "    except OSError as error:  # decoders",
+        DATA,
+    ),
+    ("data/files.py", "if not regular(str(path)):", "if False:", DATA),
     ("data/pictures.py", "if picture.width * picture.height > PIXELS:", "if False:", "tests/test_data_errors.py"),
     (
         "data/layouts.py",

@@ -27,6 +27,14 @@ MUTANTS = [
     ("data/couples.py", "return b, a, True", "return a, b, True", DATA),
     ("data/couples.py", "second.paired, second.regions)", "second.regions)", DATA),
     ("data/layouts.py", "(which * middle, 0", "(0, 0", DATA),
+    # upright sizes
+    ("data/pictures.py", "TURNED = (5, 6, 7, 8)", "TURNED = (6, 8)", DATA),
+    ("data/pictures.py", "        ImageOps.exif_transpose(picture, in_place=True)\n", "        picture.load()\n", DATA),
+    ("data/pictures.py", 'if form == "PNG" and not late else', 'if form == "PNG" else', DATA),
+    ("data/proportions.py", "> SLACK * longest", "> 100 * SLACK * longest", DATA),
+    ("data/proportions.py", "if not record.is_file():", "if True:", DATA),
+    ("data/couples.py", "                require_alike(b, beside, cache, progress)\n", "", DATA),
+    ("data/couples.py", "            require_halves(a, cache, progress)\n", "            pass\n", DATA),
     ("data/layouts.py", "tuple(there[stem] for stem in here)", "b.names", DATA),
     # CycleGAN: weights, targets, the half, who is judged by whom
     ("games/cyclegan.py", "fool_A=squared(self.D_A(fake_a), 1)", "fool_A=squared(self.D_A(fake_a), 0)", GAMES),

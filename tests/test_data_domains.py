@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from sparring.data import Dataset, Regions, Second, Stream, load, prepare, together
+from sparring.data.drawn import read_map, read_objects
 from sparring.data.layouts import located
-from sparring.data.maps import indexed, listed
+from sparring.data.maps import bordered, indexed, listed
+from sparring.data.pictures import FORMATS, head, upright
 from sparring.data.shuffle import corners
 from sparring.errors import DataError
 from sparring.run import Run
@@ -386,3 +388,94 @@ def test_a_run_remembers_what_its_label_maps_mean(tmp_path):
     run = Run.create(tmp_path / "run", "nsgan", arguments={"networks": {"width": 8, "latent": 4}}, **how)
     assert run.record["data"]["regions"]["names"] == ["sky", "wall", "tree", "road"]
     assert len(run.record["data"]["regions"]["colours"]) == 4
+
+
+# orientations
+
+ORIENTATION = ExifTags.Base.Orientation
+BACK = {  # what undoes an orientation
+    3: Image.Transpose.ROTATE_180,
+    6: Image.Transpose.ROTATE_90,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def turned(path: Path, upright: np.ndarray, orientation: int) -> Path:
+    """Saves a picture as a camera does: as the sensor saw it, with the orientation in which it is to be shown."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    image = Image.fromarray(upright.astype(np.uint8))
+    (image.transpose(BACK[orientation]) if orientation in BACK else image).save(path, exif=exif)
+    return path
+
+
+def corners_of(height: int, width: int) -> np.ndarray:
+    """A picture whose quarters are 0, 1, 2 and 3, from left to right and from top to bottom."""
+    return 2 * (np.arange(height)[:, None] >= height // 2) + (np.arange(width)[None] >= width // 2)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_upright_size_is_read_from_the_head(tmp_path, ending, orientation):
+    content = turned(tmp_path / f"a.{ending}", corners_of(8, 24) * 80, orientation).read_bytes()
+    found = head("a", content)
+    assert found.size == upright("a", content).size
+    assert found.format in FORMATS
+    assert (found.size == (24, 8)) == (orientation < 5 or orientation in BACK)
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_file_counts(tmp_path):
+    content = turned(tmp_path / "a.png", corners_of(8, 24) * 80, 6).read_bytes()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4])
+    late = content[:start] + content[end:-12] + content[start:end] + content[-12:]
+    assert head("a", late).size == head("a", content).size == (24, 8)
+
+
+@pytest.mark.parametrize("orientation", BACK)
+def test_halves_maps_and_objects_are_upright(tmp_path, orientation):
+    whole = np.concatenate([corners_of(16, 16), 3 - corners_of(16, 16)], 1)
+    turned(tmp_path / "halves/0.png", np.repeat(80 * whole[..., None], 3, 2), orientation)
+    pair = load(f"pairs:{tmp_path / 'halves'}", size=16)
+    assert pair.values[0, ..., 0].tolist() == (80 * corners_of(16, 16)).tolist()
+    assert pair.second.dataset.values[0, ..., 0].tolist() == (80 * (3 - corners_of(16, 16))).tolist()
+    content = turned(tmp_path / "map.png", corners_of(16, 24), orientation).read_bytes()
+    assert indexed("map", content, None)[..., 0].tolist() == corners_of(16, 24)[:, 4:20].tolist()
+    assert bordered("map", content, None)[..., 0].sum() == 60
+    assert read_map(tmp_path / "map.png", Regions(tuple("abcd"))).tolist() == corners_of(16, 24).tolist()
+    assert read_objects(tmp_path / "map.png").tolist() == corners_of(16, 24).tolist()
+
+
+def test_partners_are_compared_as_they_are_shown(tmp_path):
+    scene = np.repeat(60 * corners_of(16, 32)[..., None], 3, 2)
+    turned(tmp_path / "set/a/0.jpg", scene, 6)
+    saved(tmp_path / "set/b/0.png", scene)
+    pair = load(f"pairs:{tmp_path / 'set'}", size=16)
+    assert np.abs(pair.values.astype(float) - pair.second.dataset.values).mean() < 4
+    saved(tmp_path / "set/b/0.png", scene.transpose(1, 0, 2))
+    with pytest.raises(DataError, match=r"a/0.jpg is 32 × 16 and b/0.png 16 × 32: partners must be of the same"):
+        load(f"pairs:{tmp_path / 'set'}", size=16)
+
+
+@pytest.mark.parametrize("what", ["pictures", "halves", "maps", "instances"])
+def test_every_pair_is_looked_at_once_and_the_offender_is_named(tmp_path, what, monkeypatch):
+    root = tmp_path / "set"
+    folders = {"pictures": "ab", "halves": "", "maps": ["a", "maps"], "instances": ["a", "instances", "maps"]}[what]
+    for index in range(20):
+        for folder in folders:
+            odd = index == 17 and folder == folders[1]
+            value = index % 2 if folder in ("maps", "instances") else 8 * index
+            pixels = (
+                flat(value, (8, 16 if odd else 8)) if folder in "ab" else flat(value, (8, 16 if odd else 8))[..., 0]
+            )
+            saved(root / folder / f"{index:02d}.png", pixels)
+        if what == "halves":
+            saved(root / f"{index:02d}.png", flat(index, (8, 8 if index == 17 else 16)))
+    with pytest.raises(DataError, match=r"17.png.* (is 8 × 8|16 × 8)"):
+        load(f"pairs:{root}", size=8)
+    sound = flat(1, (8, 16)) if what == "halves" else flat(0, (8, 8)) if what == "pictures" else flat(0, (8, 8))[..., 0]
+    saved(root / (folders[1] if folders else "") / "17.png", sound)
+    assert len(load(f"pairs:{root}", size=8)) == 20
+    monkeypatch.setattr("sparring.data.layouts.head", None)
+    assert len(load(f"pairs:{root}", size=8)) == 20, "what was in order is remembered"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import threading
@@ -14,10 +15,16 @@ import pytest
 from PIL import Image
 
 import hostile
+from sparring import canvas
 from sparring.cli import main
+from sparring.compare import drawing
 from sparring.data import load
+from sparring.data.domains import Regions
+from sparring.data.drawn import read_map, read_objects
 from sparring.data.files import Archive, safe
-from sparring.data.pictures import FORMATS, decoded, opened
+from sparring.data.layouts import half
+from sparring.data.maps import bordered, indexed
+from sparring.data.pictures import FORMATS, decoded, head, opened, upright
 from sparring.errors import DataError
 from sparring.run import Run
 
@@ -64,10 +71,15 @@ def readable(content: bytes) -> bool:
         return False
 
 
-def sentence(path: Path, **how) -> str | None:
+def sentence(path: Path | str, **how) -> str | None:
     """What is said of data that cannot be loaded, if it cannot."""
+    return refusal(load, path, **how)
+
+
+def refusal(function, *words, **how) -> str | None:
+    """The sentence in which something is refused, if it is."""
     try:
-        load(path, **how)
+        function(*words, **how)
     except DataError as error:
         said = str(error)
     else:
@@ -273,3 +285,62 @@ def test_hostile_tables_are_refused_in_a_sentence(tmp_path, name, content):
     said = sentence(folder, size=8)
     assert name in said
     assert len(said) < 1000
+
+
+REGIONS = Regions(("a", "b"), ((0, 0, 0), (255, 255, 255)))
+DECODERS = {
+    "head": head,
+    "upright": upright,
+    "image": lambda name, content: decoded(name, content, 8, 3),
+    "whole image": lambda name, content: decoded(name, content, None, 4),
+    "left half": lambda name, content: half(name, content, 8, 3, 0),
+    "right half": lambda name, content: half(name, content, 8, 1, 1),
+    "label map": lambda name, content: indexed(name, content, 8),
+    "label map in colour": lambda name, content: indexed(name, content, 8, regions=REGIONS),
+    "map of objects": lambda name, content: bordered(name, content, 8),
+}
+OPENERS = {
+    "photograph": lambda path: load(f"whole:{path}"),
+    "mask": lambda path: canvas.picture(path, 1),
+    "drawn map": lambda path: read_map(path, REGIONS, nearest=True),
+    "drawn objects": read_objects,
+}
+
+
+@pytest.mark.parametrize("reader", DECODERS)
+def test_whatever_a_decoder_says_is_a_sentence_that_names_the_file(files, reader):
+    """The only exception of a damaged file is DataError, whatever it is read as."""
+    said = {name: refusal(DECODERS[reader], f"the file {name}", content) for name, content in files.items()}
+    assert all(f"the file {name} " in words for name, words in said.items() if words)
+    assert 100 < len(list(filter(None, said.values()))) < 480
+
+
+@pytest.mark.parametrize("place", ["a", "b"])
+def test_every_entry_point_names_a_hostile_image(tmp_path, files, place):
+    """As one of pairs, a label map, a photograph, a mask, a map that is painted."""
+    for side in "ab":
+        (tmp_path / "set" / side).mkdir(parents=True)
+    for name, content in list(files.items())[: 3 * len(hostile.KINDS)]:
+        path = (tmp_path / "set" / place / "0").with_suffix(Path(name).suffix)
+        for side in "ab":
+            Image.new("L", (16, 16), 1).save(tmp_path / "set" / side / "0.png")
+        (tmp_path / "set" / place / "0.png").unlink()
+        path.write_bytes(content)
+        for opener in OPENERS:
+            assert str(path) in (refusal(OPENERS[opener], path) or str(path)), opener
+        for kind in ("pairs", "unpaired"):
+            assert path.name in (sentence(f"{kind}:{tmp_path / 'set'}", size=8) or path.name), kind
+        path.unlink()
+
+
+def test_a_map_that_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path / "absent.png", tmp_path):
+        assert "is no file: give an image file" in refusal(read_map, path, REGIONS)
+
+
+def test_a_film_names_a_damaged_picture(tmp_path):
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples/000001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match=r"000001\.png is not a readable image"):
+        drawing.film(tmp_path)

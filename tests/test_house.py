@@ -97,6 +97,21 @@ def test_games_know_neither_networks_nor_files_nor_the_terminal():
         assert not calls & {"print", "open"}, path
 
 
+def test_pictures_are_opened_in_one_module_only():
+    """There whatever a decoder raises becomes one sentence that names the file."""
+    opening = [path for path in FILES if "Image.open" in path.read_text() or "ImageOps" in path.read_text()]
+    assert [str(path.relative_to(ROOT)) for path in opening] == ["data/pictures.py"]
+    lazily = [name for path in FILES for name in imported_names(ast.parse(path.read_text()), "sparring.data.pictures")]
+    assert lazily
+    assert "opened" not in lazily
+
+
+def imported_names(tree, module):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            yield from (name.name for name in node.names)
+
+
 def functions():
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):

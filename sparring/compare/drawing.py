@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 
 from sparring import pictures
+from sparring.data.files import contents
+from sparring.data.pictures import upright
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +64,8 @@ def film(folder: Path) -> Path | None:
         folder: The run's.
     """
     frames = [
-        Image.open(path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for path in snapshots(folder)
+        upright(str(path), contents(path)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        for path in snapshots(folder)
     ]
     if not frames:
         return None

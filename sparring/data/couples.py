@@ -15,8 +15,9 @@ from sparring.data.domains import Regions, Second
 from sparring.data.files import Archive, open_files
 from sparring.data.layouts import Part, half, objects_beside, parts
 from sparring.data.maps import FEW, LISTS, bordered, indexed, listed, looks_indexed, palette
-from sparring.data.pictures import quiet
+from sparring.data.pictures import decoding, quiet
 from sparring.data.prepared import Progress, cached, opened
+from sparring.data.proportions import require_alike, require_halves
 from sparring.data.sifting import sifting
 from sparring.data.sources import Pictures
 from sparring.errors import DataError
@@ -58,6 +59,10 @@ def coupled(
     strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in part.strays.values()))
     with closing(a), closing(b):
         regions, b_maps = None, False
+        if a.half is not None:
+            require_halves(a, cache, progress)
+        elif kind == "pairs":
+            require_alike(a, b, cache, progress)
         if kind == "pairs" and a.half is None:
             regions = _list_near(a) or _list_near(b)
             a, b, b_maps = _sides(a, b, regions)
@@ -70,7 +75,8 @@ def coupled(
         if b_maps:
             regions = regions or _counted(b, others)
             if beside := objects_beside(b):
-                source = Pictures(beside, (beside.names, None, ()), bordered, "borders")
+                require_alike(b, beside, cache, progress)
+                source = Pictures(beside, (beside.names, None, ()), bordered, "upright borders")
                 edges = replace(opened(name, cached(source, size, 1, cache, progress)), margin=margin)
     couple = replace(others, margin=margin), kind == "pairs", regions if b_maps else None, edges
     return together(replace(values, margin=margin, passed_over=strays), Second(*couple))
@@ -95,7 +101,7 @@ def _source(part: Part, maps: bool = False, regions: Regions | None = None) -> P
     """A domain as a source of images."""
     found = (part.names, None, ())
     if maps:
-        return Pictures(part, found, partial(indexed, regions=regions), f"maps {regions and regions.colours}")
+        return Pictures(part, found, partial(indexed, regions=regions), f"upright maps {regions and regions.colours}")
     if part.half is not None:
         return Pictures(part, found, partial(half, which=part.half), f"half {part.half}")
     return Pictures(part, found)
@@ -116,7 +122,13 @@ def _maps(part: Part, regions: Regions | None) -> bool:
     """Whether pictures, evenly spaced over a folder, are all label maps."""
     places = np.linspace(0, len(part.names) - 1, min(SAMPLED, len(part.names))).astype(np.int64)
     with quiet():
-        return all(looks_indexed(part.picture(part.names[place]), regions) for place in places)
+        return all(_looks_indexed(part, part.names[place], regions) for place in places)
+
+
+def _looks_indexed(part: Part, name: str, regions: Regions | None) -> bool:
+    picture = part.picture(name)
+    with decoding(f"{part.files.title}/{name}"):
+        return looks_indexed(picture, regions)
 
 
 def _counted(part: Part, maps: Dataset) -> Regions:

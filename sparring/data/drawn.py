@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from sparring.data.domains import MOST, Regions
-from sparring.data.files import SUFFIXES, open_files
+from sparring.data.files import SUFFIXES, contents, open_files
 from sparring.data.maps import INDEXED, objects
-from sparring.data.pictures import opened, unreadable
+from sparring.data.pictures import decoding, upright
 from sparring.durable import writing, written
 from sparring.errors import DataError
 
@@ -60,12 +60,10 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
     Raises:
         DataError: If it cannot be read, or shows what is no class; the message names the nearest class.
     """
-    picture = opened(str(path), _content(Path(path)))
-    try:
+    picture = upright(str(path), contents(Path(path)))
+    with decoding(str(path)):
         numbers = _numbers(picture, regions)
         colours = np.asarray(picture.convert("RGB")).astype(np.int64)
-    except OSError as error:
-        raise unreadable(str(path), error) from error
     if numbers is None:
         numbers = _looked_up(str(path), colours, regions, nearest)
     elif (strange := (numbers >= len(regions)) & (numbers != MOST)).any():
@@ -88,7 +86,7 @@ def read_objects(path: str | Path) -> Tensor:
     Raises:
         DataError: If it cannot be read.
     """
-    return torch.from_numpy(objects(str(path), _content(Path(path))))
+    return torch.from_numpy(objects(str(path), contents(Path(path))))
 
 
 def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
@@ -159,13 +157,6 @@ def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
             f"{place} has nothing for the label map {alone[0]} ({len(alone)} such): give files of its name."
         )
     return found
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): give an image file.") from error
 
 
 def coloured(labels: Tensor, regions: Regions) -> Tensor:

@@ -214,6 +214,20 @@ def bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
     return read()
 
 
+def contents(path: Path) -> bytes:
+    """Content of one image file that is given by its path.
+
+    Args:
+        path: Of a file, or of a link to one.
+
+    Raises:
+        DataError: There is no such file, or it may not be read or is too large.
+    """
+    if not regular(str(path)):
+        raise DataError(f"{path} cannot be read, it is no file: give an image file.")
+    return Folder(path.parent, path.name).read(path.name)
+
+
 def open_files(path: Path) -> Files | None:
     """Open a folder, one image, a zip archive, or a folder inside one (``faces.zip/train``).
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sparring.data.files import SUFFIXES, Files, open_files
 from sparring.data.labels import SPLITS
-from sparring.data.pictures import opened, pixels, unreadable
+from sparring.data.pictures import Head, decoding, head, pixels, upright
 from sparring.errors import DataError
 
 __all__ = ["KINDS", "WHOLE", "Part", "half", "in_domains", "kind_of", "located", "matched", "objects_beside", "parts"]
@@ -105,13 +105,21 @@ class Part:
         """Release what is held open."""
         self.files.close()
 
-    def picture(self, name: str) -> Image.Image:
-        """Open one picture.
+    def head(self, name: str) -> Head:
+        """Upright size and kind of one picture, without its pixels.
 
         Args:
             name: One of the names.
         """
-        return opened(f"{self.files.title}/{name}", self.read(name))
+        return head(f"{self.files.title}/{name}", self.read(name))
+
+    def picture(self, name: str) -> Image.Image:
+        """Decode one picture, upright.
+
+        Args:
+            name: One of the names.
+        """
+        return upright(f"{self.files.title}/{name}", self.read(name))
 
 
 def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_files) -> tuple[Part, Part]:
@@ -197,12 +205,6 @@ def in_domains(files: Files) -> bool:
 
 def _halves(part: Part) -> list[Part]:
     """Both domains of pictures that are two squares side by side."""
-    width, height = part.picture(part.names[0]).size
-    if abs(width - 2 * height) > 2:
-        raise DataError(
-            f"{part.title} holds neither two folders nor pictures twice as wide as high ({part.names[0]} is "
-            f"{width} × {height}): {REMEDY}"
-        )
     return [Part(part.files, part.names, part.folder, half) for half in (0, 1)]
 
 
@@ -222,13 +224,10 @@ def half(name: str, content: bytes, size: int | None, channels: int, which: int)
     Raises:
         DataError: The file is damaged.
     """
-    whole = opened(name, content)
-    try:
-        ImageOps.exif_transpose(whole, in_place=True)
-        middle = whole.width // 2
+    whole = upright(name, content)
+    middle = whole.width // 2
+    with decoding(name):
         return pixels(whole.crop((which * middle, 0, (which + 1) * middle, whole.height)), size, channels)
-    except OSError as error:
-        raise unreadable(name, error) from error
 
 
 def matched(a: Part, b: Part) -> tuple[Part, Part]:
@@ -239,7 +238,7 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
         b: The other one.
 
     Raises:
-        DataError: A file has no partner, or two files have the same name, or the first two another shape.
+        DataError: A file has no partner, or two files have the same name.
     """
     here, there = _known(a, b), _known(b, a)
     for mine, others, part, other in ((here, there, a, b), (there, here, b, a)):
@@ -251,12 +250,6 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
             )
     if not here:
         raise DataError(f"{a.title} and {b.title} hold no pair that can be read: {REMEDY}")
-    first, second = a.picture(next(iter(here.values()))), b.picture(there[next(iter(here))])
-    if abs(first.width * second.height - second.width * first.height) > 2 * max(*first.size, *second.size):
-        raise DataError(
-            f"{a.files.title}/{a.names[0]} is {first.width} × {first.height} and {b.names[0]} {second.width} × "
-            f"{second.height}: partners must be of the same proportions, crop them first."
-        )
     return (
         Part(a.files, tuple(here.values()), a.folder),
         Part(b.files, tuple(there[stem] for stem in here), b.folder),

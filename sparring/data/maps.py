@@ -15,7 +15,7 @@ from PIL import Image
 
 from sparring.data.borders import borders
 from sparring.data.domains import MOST, Colour, Regions
-from sparring.data.pictures import DEEP, opened, unreadable
+from sparring.data.pictures import DEEP, decoding, upright
 from sparring.errors import DataError
 
 __all__ = ["LISTS", "bordered", "indexed", "listed", "looks_indexed", "objects", "palette"]
@@ -84,11 +84,9 @@ def indexed(
     Raises:
         DataError: The file is damaged, or in colours that nobody names.
     """
-    picture = opened(name, content)
-    try:
+    picture = upright(name, content)
+    with decoding(name):
         numbers = _numbers(picture, regions)
-    except OSError as error:
-        raise unreadable(name, error) from error
     if numbers is None:
         raise DataError(f"{name} is no label map but a picture in colour: list its colours in palette.txt.")
     side = min(numbers.shape)
@@ -134,13 +132,11 @@ def objects(name: str, content: bytes) -> np.ndarray:
     Raises:
         DataError: The file is damaged.
     """
-    picture = opened(name, content)
-    try:
+    picture = upright(name, content)
+    with decoding(name):
         if picture.mode in INDEXED:
             return np.asarray(picture).astype(np.int64)
         return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
-    except OSError as error:
-        raise unreadable(name, error) from error
 
 
 def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None:

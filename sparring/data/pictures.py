@@ -8,9 +8,10 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from sparring.errors import DataError
 
@@ -19,6 +20,12 @@ PIXELS = 2**26
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 DEEP = ("I;16", "I;16B", "I;16L")
 GREY = ("1", "L", "LA", *DEEP)
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+LATE = {  # what may say so in a PNG file, even behind the pixels: where Pillow puts it, the bytes that announce it
+    "exif": b"eXIf",
+    "Raw profile type exif": b"Raw profile type exif",
+    "XML:com.adobe.xmp": b"XML:com.adobe.xmp",
+}
 
 
 @contextmanager
@@ -29,8 +36,42 @@ def quiet() -> Iterator[None]:
         yield
 
 
+class Head(NamedTuple):
+    """What the first bytes of an image file say of it.
+
+    Attributes:
+        size: Width and height of the upright picture.
+        mode: Pillow's name of the kind of pixels.
+        format: Pillow's name of the file format.
+    """
+
+    size: tuple[int, int]
+    mode: str
+    format: str
+
+
+@contextmanager
+def decoding(name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one sentence that names the file.
+
+    Args:
+        name: Of the file.
+
+    Raises:
+        DataError: In place of any other exception.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise too_large(name) from error
+    except Exception as error:  # decoders fail in every way on damaged bytes
+        raise unreadable(name, error) from error
+
+
 def opened(name: str, content: bytes) -> Image.Image:
-    """Read the head of an image file; its pixels are decoded when they are needed.
+    """Read the head of an image file; its pixels are decoded when they are needed, which only this module may do.
 
     Args:
         name: For messages.
@@ -39,15 +80,58 @@ def opened(name: str, content: bytes) -> Image.Image:
     Raises:
         DataError: The file is no image of a known format, or too large.
     """
-    try:
+    with decoding(name):
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise too_large(name) from error
-    except Exception as error:  # decoders fail in every way on damaged bytes
-        raise unreadable(name, error) from error
     if picture.width * picture.height > PIXELS:
         raise too_large(name)
     return picture
+
+
+def upright(name: str, content: bytes) -> Image.Image:
+    """Decode an image file whole, and turn it as its EXIF orientation says.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+
+    Returns:
+        The picture, all of it in memory.
+
+    Raises:
+        DataError: The file is damaged, of an unknown kind or too large.
+    """
+    return _turned(name, opened(name, content))
+
+
+def _turned(name: str, picture: Image.Image) -> Image.Image:
+    with decoding(name):
+        ImageOps.exif_transpose(picture, in_place=True)
+    return picture
+
+
+def head(name: str, content: bytes) -> Head:
+    r"""Read the upright size and the kind of an image file without decoding its pixels.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+
+    Raises:
+        DataError: The file is no image of a known format, or too large.
+
+    Example:
+        >>> head("dot.ppm", b"P6 2 1 255\n" + bytes(6))
+        Head(size=(2, 1), mode='RGB', format='PPM')
+    """
+    picture = opened(name, content)
+    kind, form = picture.mode, picture.format or ""
+    if form == "TIFF":  # Pillow turns these while it decodes
+        return Head(_turned(name, picture).size, kind, form)
+    with decoding(name):
+        late = form == "PNG" and any(mark in content and key not in picture.info for key, mark in LATE.items())
+        exif = Image.Image.getexif(picture) if form == "PNG" and not late else picture.getexif()
+    width, height = picture.size
+    return Head((height, width) if exif.get(ExifTags.Base.Orientation) in TURNED else (width, height), kind, form)
 
 
 def decoded(name: str, content: bytes, size: int | None, channels: int) -> np.ndarray:
@@ -68,11 +152,9 @@ def decoded(name: str, content: bytes, size: int | None, channels: int) -> np.nd
     picture = opened(name, content)
     if picture.mode in ("I", "F"):
         raise DataError(f"{name} has 32-bit pixels, whose range is unknown: convert it to 8 or 16 bits.")
-    try:
-        ImageOps.exif_transpose(picture, in_place=True)
+    _turned(name, picture)
+    with decoding(name):
         return pixels(picture, size, channels)
-    except Exception as error:
-        raise unreadable(name, error) from error
 
 
 def pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from sparring.data.sources import CHUNK, stamped
 from sparring.durable import written
 from sparring.errors import DataError
 
-__all__ = ["Progress", "Sifted", "sifting"]
+__all__ = ["Progress", "Sifted", "remember", "sifting"]
 
 VERSION = 1  # of what counts as readable; a new one makes the search start afresh
 Progress = Callable[[int, int], None]
@@ -48,14 +48,7 @@ class Sifted:
             return dict(json.loads(record.read_bytes()))
         except (OSError, ValueError, TypeError, RecursionError):
             found = self._looked(names)
-        try:
-            record.parent.mkdir(parents=True, exist_ok=True)
-            with written(record) as file:
-                file.write(json.dumps(found).encode())
-        except OSError as error:
-            raise DataError(
-                f"{record} cannot be written ({error.strerror}): free space or name another folder in $SPARRING_CACHE."
-            ) from error
+        remember(record, found)
         return found
 
     @cached_property
@@ -101,6 +94,26 @@ class Sifted:
         except DataError as error:
             return str(error)
         return ""
+
+
+def remember(record: Path, facts: object) -> None:
+    """Write down in the cache what was found out about files.
+
+    Args:
+        record: The file to write, whose name changes with what the files hold.
+        facts: What was found out, as JSON takes it.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with written(record) as file:
+            file.write(json.dumps(facts).encode())
+    except OSError as error:
+        raise DataError(
+            f"{record} cannot be written ({error.strerror}): free space or name another folder in $SPARRING_CACHE."
+        ) from error
 
 
 def sifting(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:

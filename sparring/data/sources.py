@@ -17,7 +17,7 @@ from PIL import Image
 from sparring.data.captions import Captions, captioned, spoken
 from sparring.data.files import Files
 from sparring.data.labels import Labelled, labelled
-from sparring.data.pictures import GREY, decoded, opened, pixels, quiet
+from sparring.data.pictures import GREY, Head, decoded, head, pixels, quiet
 
 CHUNK = 256  # images decoded, in parallel, before they are handed on
 LARGEST_DEFAULT = 64
@@ -123,13 +123,13 @@ class Pictures:
         """
         return self.decode(f"{self.title}: {name}", self.files.read(name), size, channels)
 
-    def head(self, name: str) -> Image.Image:
-        """Read the head of one picture.
+    def head(self, name: str) -> Head:
+        """Upright size and kind of one picture, without its pixels.
 
         Args:
             name: One of the names.
         """
-        return opened(f"{self.title}: {name}", self.files.read(name))
+        return head(f"{self.title}: {name}", self.files.read(name))
 
     def default_size(self) -> int:
         """Largest power of two that fits into the first picture, at most 64."""
