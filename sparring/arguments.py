@@ -1,8 +1,8 @@
 """The arguments of a recipe, from values to plain JSON and back through the type hints of its signature.
 
 So nothing but names and numbers is ever stored, and reading them can make nothing but what a recipe asks for. A record
-from elsewhere can name a recipe ``module:function``; that imports a module *you* have, and the function is called only
-if it is declared to return a game.
+from elsewhere can name a recipe ``module:function``; it is imported only if the user names it, and called only if it
+is declared to return a game.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from sparring.data.layouts import WHOLE
 from sparring.errors import GameError, RunError
 from sparring.game import Game
-from sparring.recipes import FACTS, ONE_IMAGE, RECIPES, recipe
+from sparring.recipes import FACTS, ONE_IMAGE, RECIPES, stored
 
 KINDS: dict[Any, tuple[type, ...]] = {
     int: (int,),
@@ -45,19 +45,19 @@ def declared(name: str) -> Callable[..., Game]:
     """Finds a recipe and makes sure that it is one, before it is called with what a file says.
 
     Args:
-        name: As for `sparring.recipe`.
+        name: As for `sparring.recipes.stored`.
 
     Raises:
-        RunError: If it takes no shape or does not declare that it returns a game.
+        GameError: If it is not trusted, takes no shape, or does not declare that it returns a game.
     """
-    function = recipe(name)
+    function = stored(name)
     try:
         returns = get_type_hints(function).get("return")
         fits = isinstance(returns, type) and issubclass(returns, Game) and "shape" in signature(function).parameters
     except (TypeError, ValueError, NameError):
         fits = False
     if not fits:
-        raise GameError(f"{name} is no recipe: declare it as `def {function.__name__}(shape, *, ...) -> Game`.")
+        raise GameError(f"{name} is no recipe: declare it as `def {name.rpartition(':')[2]}(shape, *, ...) -> Game`.")
     return function
 
 

@@ -24,6 +24,7 @@ from sparring.data.layouts import located
 from sparring.durable import require_empty, writing, written
 from sparring.errors import GameError, RunError, SparringError
 from sparring.game import Game
+from sparring.imports import trust
 from sparring.recipes import FACTS
 from sparring.wellformed import require_record
 
@@ -71,10 +72,11 @@ def play(recipe: str, arguments: Record, aids: Aids | Record) -> Record:
     """Describes the game: the recipe, all its arguments, and those aids that are not at their defaults.
 
     Args:
-        recipe: The recipe's name.
+        recipe: The recipe's name, which the user gives.
         arguments: As given to `sparring.Run.create`.
         aids: As given to `sparring.Run.create`.
     """
+    trust(recipe)
     given = aids if isinstance(aids, Aids) else built(Aids, aids)
     return {"recipe": recipe, "arguments": recorded(recipe, arguments), "aids": given.chosen()}
 

@@ -21,6 +21,7 @@ from sparring.errors import RunError
 from sparring.game import Translates
 from sparring.games.one_image import OneImageGame
 from sparring.games.painting import Paints
+from sparring.imports import outside
 from sparring.metrics import Score
 from sparring.run import Run
 
@@ -233,7 +234,8 @@ def commands(run: Run) -> list[str]:
     Args:
         run: Trained.
     """
-    where, step = shlex.quote(str(run.folder)), run.step
+    named, step = run.record["recipe"], run.step
+    where = shlex.quote(str(run.folder)) + (f" --trust {shlex.quote(named)}" if outside(named) else "")
     if isinstance(run.game, Paints):
         uses = [
             f"paint {where} --palette palette.gpl",

@@ -9,7 +9,7 @@ them are, bit for bit, N + M steps. Pictures and checkpoints leave no trace in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.durable import locked, sweep, writing, written
 from sparring.game import Game
+from sparring.imports import trust as trusted
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
 from sparring.session import Conduct, played
@@ -160,6 +161,7 @@ class Run:
         device: str = "auto",
         data_root: str | Path | None = None,
         checkpoint: str = "newest",
+        trust: str | Iterable[str] = (),
     ) -> Run:
         """Opens a run at a checkpoint, unless told its newest good one.
 
@@ -168,10 +170,13 @@ class Run:
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
             data_root: Where the standard data sets are, if they have moved.
             checkpoint: ``newest``, ``best``, or the step of one that is kept; to look at, not to train from.
+            trust: The run's recipe ``module:function`` if it is outside the library: a name in a file is not imported
+                without. It stays trusted in this process. Default: none.
 
         Raises:
             SparringError: If it is no run, none of its checkpoints is good, or its data is absent or has changed.
         """
+        trusted(trust)
         folder, settings = Path(folder), record.read(Path(folder))
         where = parallel.joined(device)
         dataset = load_data(settings["data"]["name"], **form(settings, data_root))

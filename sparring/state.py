@@ -5,7 +5,7 @@ state = weights and buffers of the game, averaged networks, optimisers, position
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from sparring.data import Dataset, Stream
 from sparring.data.ahead import Ahead
 from sparring.errors import RunError
 from sparring.game import Game, Knows
+from sparring.imports import trust as trusted
 from sparring.networks.perception import Acquainted
 
 if TYPE_CHECKING:
@@ -211,17 +212,21 @@ def restore_networks(folder: Path, state: State, game: Game, average: Average | 
                 average.game.get_submodule(name).load_state_dict(state["average"][name])
 
 
-def load(folder: str | Path, *, device: str = "auto", checkpoint: str = "newest") -> Game:
+def load(
+    folder: str | Path, *, device: str = "auto", checkpoint: str = "newest", trust: str | Iterable[str] = ()
+) -> Game:
     """Loads what a run learned, ready to be used: averaged weights, evaluation mode, no gradients; needs no data.
 
     Args:
         folder: The run's.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
         checkpoint: ``newest``, ``best``, or the step of one that is kept.
+        trust: The run's recipe ``module:function`` if it is outside the library, see `sparring.Run.open`.
 
     Raises:
-        SparringError: If it is no run, or none of its checkpoints is good.
+        SparringError: If it is no run, its recipe is not trusted, or none of its checkpoints is good.
     """
+    trusted(trust)
     folder = Path(folder)
     settings, (state, _) = record.read(folder), load_named(folder, checkpoint)
     said = settings["data"]["facts"].get("captions", ()) if state is None else ()

@@ -17,6 +17,7 @@ import torch
 import runs
 from runs import play, start
 from sparring import load as load_run
+from sparring.cli import main
 from sparring.data import load
 from sparring.data.embeddings import embeddings
 from sparring.data.files import Archive
@@ -232,6 +233,7 @@ FOREIGN = (
     "./evil:fly",
     "evil.py:fly",
     "sparring.recipes.classic:nsgan.__globals__",
+    "sparring.recipes:RECIPES",
 )
 
 
@@ -246,24 +248,141 @@ def test_records_that_name_foreign_functions(tmp_path, name):
     assert not {"antigravity"} & (set(sys.modules) - before)
 
 
-def test_code_that_a_run_folder_brings_along_is_not_imported(tmp_path, bait, monkeypatch):
-    """The user stands in the folder, where modules of his own are found."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    run = start(tmp_path / "run")
-    code = f"open({str(bait)!r}, 'w').close()\nfrom sparring.recipes.classic import nsgan\n"
-    (run.folder / "evil.py").write_text(code)
-    (run.folder / "worse").mkdir()
-    (run.folder / "worse" / "__init__.py").write_text(code)
-    (run.folder / "worst").mkdir()  # a package without a file of its own
-    (run.folder / "worst" / "evil.py").write_text(code)
-    monkeypatch.chdir(run.folder)
+EVIL = "open({!r}, 'w').close()\nfrom sparring.recipes.classic import nsgan\n"
+
+
+def renamed(run, name):
+    """Writes another recipe into the record of a run."""
     record = json.loads((run.folder / "run.json").read_text())
-    for name in ("evil:nsgan", "worse:nsgan", "worse.deep:nsgan", "worst.evil:nsgan"):
-        (run.folder / "run.json").write_text(json.dumps({**record, "recipe": name}))
-        assert "from which no code is loaded" in refused(GameError, load_run, run.folder)
+    (run.folder / "run.json").write_text(json.dumps({**record, "recipe": name}))
+    return run.folder
+
+
+@pytest.fixture
+def downloaded(tmp_path, bait, monkeypatch):
+    """A run folder with code inside and beside; the user stands where its modules would be found."""
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    run, code = play(start(tmp_path / "runs" / "got"), 1), EVIL.format(str(bait))
+    for path in ("runs/got/evil.py", "runs/got/pack/__init__.py", "runs/got/space/evil.py", "runs/evil.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(code)
+    for path in ("helper.py", "beside/__init__.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(code)
+    (tmp_path / "link.py").symlink_to(run.folder / "evil.py")
+    monkeypatch.chdir(tmp_path)
+    yield run
+    for module in {"evil", "pack", "space", "runs", "helper", "beside", "link"}:
+        for name in [name for name in sys.modules if name.partition(".")[0] == module and name != "runs"]:
+            if getattr(sys.modules[name], "__file__", None) is None or str(tmp_path) in sys.modules[name].__file__:
+                del sys.modules[name]
+
+
+INSIDE = ("got.evil:nsgan", "got.pack:nsgan", "got.pack.deep:nsgan", "got.space.evil:nsgan", "link:nsgan")
+BESIDE = ("helper:nsgan", "beside:nsgan", "evil:nsgan")
+
+
+@pytest.mark.parametrize("name", [*INSIDE, *BESIDE])
+def test_a_function_that_a_file_names_is_not_looked_for(downloaded, name, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(downloaded.folder.parent))  # as from runs/, where got is a package
+    folder = renamed(downloaded, name)
+    for work in (load_run, Run.open):
+        assert f"add --trust {name} to the command" in refused(GameError, work, folder)
+    here = str(folder)
+    for words in (
+        ["sample", here],
+        ["resume", here],
+        ["evaluate", here],
+        ["report", here],
+        ["encode", here, "x"],
+        ["interpolate", here],
+        ["directions", here],
+        ["singan", "animate", here],
+    ):
+        assert main(words) == 2
+        assert f"add --trust {name} to the command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_code_inside_a_run_is_not_imported_even_if_it_is_trusted(downloaded, name, monkeypatch):
+    monkeypatch.syspath_prepend(str(downloaded.folder.parent))
+    folder = renamed(downloaded, name)
+    assert "from which no code is loaded" in refused(GameError, lambda: load_run(folder, trust=name))
+    assert "from which no code is loaded" in refused(GameError, imported, name)
+
+
+def test_a_function_that_the_user_names_is_found_in_the_working_directory(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mygame.py").write_text("from sparring.recipes.classic import nsgan\n")
+    words = ["--data", "ring", "--batch", "8", "--network", "mlp", "--width", "4", "--out", "run", "--device", "cpu"]
+    words = ["train", "mygame:nsgan", *words, "--steps"]
+    for steps in ("1", "2"):  # typing it again goes on
+        assert main([*words, steps]) == 0
+    assert "sparring resume run --trust mygame:nsgan --steps 4" in capsys.readouterr().out
+    monkeypatch.setattr("sparring.imports._trusted", set())  # as in a process of its own
+    assert "add --trust mygame:nsgan" in refused(GameError, load_run, "run")
+    assert main(["sample", "run", "--device", "cpu", "--trust", "mygame:other"]) == 2
+    assert main(["sample", "run", "--device", "cpu", "--trust", "other:x", "--trust", "mygame:nsgan"]) == 0
+    monkeypatch.setattr("sparring.imports._trusted", set())
+    assert main(["resume", "run", "--steps", "3", "--device", "cpu", "--trust", "mygame:nsgan"]) == 0
+    monkeypatch.setattr("sparring.imports._trusted", set())
+    assert load_run("run", device="cpu", trust="mygame:nsgan").sample(2).shape == (2, 2)
+
+
+def test_a_run_that_another_run_names_must_be_trusted_as_well(tmp_path, downloaded, monkeypatch, capsys):
+    out = tmp_path / "encoder"
+    assert main(["train-encoder", str(downloaded.folder), "--out", str(out), "--steps", "1", "--device", "cpu"]) == 0
+    assert load_run(out, device="cpu"), "the library's own function needs no trust"
+    renamed(downloaded, "helper:nsgan")
+    assert "add --trust helper:nsgan" in refused(GameError, load_run, out)
+    assert main(["train-encoder", str(downloaded.folder), "--out", str(tmp_path / "b"), "--steps", "1"]) == 2
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_an_entry_point_beside_a_run_is_not_one(downloaded, first, monkeypatch):
+    """The metadata of a distribution is a folder, which can lie in any other."""
+    info = Path("helper-1.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: helper\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[sparring.recipes]\nhelper = helper:nsgan\n")
+    if first:
+        monkeypatch.syspath_prepend(str(Path.cwd()))
+    assert "There is no recipe 'helper'" in refused(GameError, load_run, renamed(downloaded, "helper"))
+
+
+def test_an_installed_entry_point_is_one(tmp_path, monkeypatch):
+    import site
+
+    (tmp_path / "theirs.py").write_text("from sparring.recipes.classic import nsgan\n")
+    info = tmp_path / "theirs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[sparring.recipes]\ntheir-game = theirs:nsgan\n")
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folder = renamed(play(start(tmp_path / "run"), 1), "their-game")
+    assert load_run(folder, device="cpu").sample(2).shape == (2, 2)
+
+
+def test_the_working_directory_of_the_program_is_not_searched_for_libraries(tmp_path, bait):
+    import os
+    import subprocess
+
+    import sparring
+
+    for name in ("tyro", "torch", "numpy", "rich"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(bait)!r}, 'w').close()\n")
+    here = {**os.environ, "PYTHONPATH": str(Path(sparring.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-m", "sparring", "sample", "--help"], cwd=tmp_path, env=here, check=False)
+    assert done.returncode == 0
+
+
+def test_what_a_user_wrote_himself_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fine.py").write_text("from sparring.recipes.classic import nsgan\n")
-    assert imported("fine:nsgan").__name__ == "nsgan", "what a user wrote himself is found"
+    assert imported("fine:nsgan").__name__ == "nsgan"
 
 
 @pytest.mark.parametrize(

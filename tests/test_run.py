@@ -177,7 +177,8 @@ def test_what_is_no_run_is_refused(tmp_path):
             Run.open(tmp_path)
 
 
-def test_a_record_from_elsewhere_calls_nothing_but_recipes(tmp_path):
+def test_a_record_from_elsewhere_calls_nothing_but_recipes(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparring.imports._trusted", set())  # as in a process of its own
     start(tmp_path / "run")
     saved = json.loads((tmp_path / "run/run.json").read_text())
     bait = tmp_path / "bait"
@@ -187,8 +188,10 @@ def test_a_record_from_elsewhere_calls_nothing_but_recipes(tmp_path):
         ("os:mkdir", {"path": str(bait)}),
     ):
         (tmp_path / "run/run.json").write_text(json.dumps({**saved, "recipe": recipe, "arguments": arguments}))
-        with pytest.raises(GameError, match=r"is no recipe|Python.s own module"):
+        with pytest.raises(GameError, match="is code from outside the library"):
             sparring.load(tmp_path / "run")
+        with pytest.raises(GameError, match=r"is no recipe|Python.s own module"):
+            sparring.load(tmp_path / "run", trust=recipe)
     assert not bait.exists()
 
 

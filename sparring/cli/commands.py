@@ -251,8 +251,10 @@ def check(
     from sparring.arguments import suited
     from sparring.check import check_game
     from sparring.data import Stream, load
+    from sparring.imports import trust
     from sparring.record import game
 
+    trust(recipe)
     dataset = load(suited(recipe, data), size=size)
     built = game({"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0})
     say(check_game(built, Stream(dataset, batch), max(rounds, 2)))

@@ -14,9 +14,10 @@ import tyro
 
 from sparring.aids import Aids
 from sparring.cli.contestants import contestants, sorted_flags
-from sparring.cli.flags import parsed
+from sparring.cli.flags import Trust, parsed
 from sparring.cli.screen import clock, say, show_table
 from sparring.errors import RunError, SparringError
+from sparring.imports import trust
 
 if TYPE_CHECKING:
     from sparring.compare import Budget, Cell, Contestant
@@ -58,6 +59,7 @@ class Comparison:
         precision: fp32, or bf16 for automatic mixed precision.
         device: cpu, cuda, cuda:N, mps or auto.
         dry_run: Say which cells there are and what they will cost, and do nothing.
+        trust: A recipe module:function outside the library that a run may name; may be given several times.
     """
 
     data: str
@@ -84,6 +86,7 @@ class Comparison:
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
     dry_run: bool = False
+    trust: Trust = ()
 
     def shared(self) -> dict[str, Any]:
         """Returns what `sparring.Run.create` is given, the same for all."""
@@ -110,6 +113,7 @@ def compare(words: list[str]) -> None:
         raise SparringError("Name the recipes first: `sparring compare nsgan wgan-gp --data ring --steps 2000`.")
     common, others = sorted_flags(Comparison, words[len(names) :])
     given: Comparison = parsed(Comparison, common, "compare")
+    trust(given.trust)
     budget = _budget(given)
     who = list(contestants(Comparison, names, common, others, given.vary))
     dataset = load(given.data, size=given.size, channels=given.channels, root=given.data_root)

@@ -17,20 +17,26 @@ import tyro
 from docstring_parser import parse
 
 from sparring.errors import SparringError
+from sparring.imports import trust
 from sparring.recipes import FACTS
 
-__all__ = ["RunFolder", "called", "parsed", "with_recipe"]
+__all__ = ["RunFolder", "Trust", "called", "parsed", "with_recipe"]
 
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
 
 RunFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
+Trust = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(help="A recipe module:function outside the library that a run may name; may be given several times."),
+]
+
 T = TypeVar("T")
 
 
 def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
-    """Calls a function with the arguments that its words say.
+    """Calls a function with the arguments that its words say; one that opens a run has the flag ``--trust``.
 
     Args:
         command: Its arguments are the flags, its docstring is the help.
@@ -42,10 +48,15 @@ def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
     def keep(**given: Any) -> None:
         arguments.update(given)
 
-    keep.__signature__ = signature(command)  # type: ignore[attr-defined]
-    keep.__annotations__ = get_type_hints(command, include_extras=True)
+    form, hints = signature(command), get_type_hints(command, include_extras=True)
+    if "run" in form.parameters:
+        flag = Parameter("trust", Parameter.KEYWORD_ONLY, default=(), annotation=Trust)
+        form, hints = form.replace(parameters=[*form.parameters.values(), flag]), {**hints, "trust": Trust}
+    keep.__signature__ = form  # type: ignore[attr-defined]
+    keep.__annotations__ = hints
     keep.__doc__ = command.__doc__
     parsed(keep, words, name)
+    trust(arguments.pop("trust", ()))
     return command(**arguments)
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from sparring.aids import Aids
-from sparring.cli.flags import parsed, with_recipe
+from sparring.cli.flags import Trust, parsed, with_recipe
 from sparring.cli.goals import FILE, FOREVER, USUAL, Goal, finish, remembered, require
 from sparring.cli.planning import tell
 from sparring.cli.screen import say, ticker
 from sparring.errors import SparringError
+from sparring.imports import trust
 
 if TYPE_CHECKING:
     from sparring.run import Run
@@ -52,6 +53,7 @@ class Training:
         device: cpu, cuda, cuda:N, mps or auto.
         dry_run: Say what would be done, and do nothing.
         plan: Play a few steps, say what the training would cost, and do nothing else.
+        trust: A recipe module:function outside the library that a run may name; may be given several times.
     """
 
     data: str
@@ -74,10 +76,11 @@ class Training:
     device: str = "auto"
     dry_run: bool = False
     plan: bool = False
+    trust: Trust = ()
 
     def settings(self) -> dict[str, Any]:
         """Returns what `Run.create` asks for, but for the recipe."""
-        beside = ("goal", "out", "dry_run", "plan", "bad_images")
+        beside = ("goal", "out", "dry_run", "plan", "bad_images", "trust")
         asked = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
         return {**asked, "skip_bad": self.bad_images == "skip"}
 
@@ -102,6 +105,7 @@ def train(words: list[str]) -> None:
     folder = given.out or Path("runs") / f"{name}-{Path(given.data).stem}".replace(":", ".")
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
     require(given.goal)
+    trust(given.trust)
     if given.dry_run or given.plan:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from sparring.errors import GameError
-from sparring.imports import imported
+from sparring.imports import imported, published, require_trusted, trust
 
 if TYPE_CHECKING:
     from sparring.game import Game
@@ -91,10 +90,10 @@ RECIPES: dict[str, Row] = {
 
 
 def recipe(name: str) -> Recipe:
-    """Finds a recipe by its name.
+    """Finds a recipe by the name that the user gives; files may then name it as well, in this process.
 
     Args:
-        name: A name of the table, ``module:function``, or the name of an entry point of ``sparring.recipes``.
+        name: A name of the table, ``module:function``, or the name of an installed entry point of ``sparring.recipes``.
 
     Raises:
         GameError: If there is no such recipe; the message suggests the nearest name.
@@ -102,13 +101,27 @@ def recipe(name: str) -> Recipe:
     >>> recipe("wgan-gp").__name__
     'wgan_gp'
     """
+    trust(name)
+    return stored(name)
+
+
+def stored(name: str) -> Recipe:
+    """Finds a recipe by a name that may come out of a file.
+
+    Args:
+        name: As for `recipe`; ``module:function`` outside the library must be trusted, see `sparring.imports.trust`.
+
+    Raises:
+        GameError: If there is no such recipe, or it is not trusted.
+    """
+    require_trusted(name)
     if name in RECIPES:
-        return imported(RECIPES[name].home)
+        return imported(RECIPES[name].home, here=False)
     if ":" in name:
         return imported(name)
-    published = {point.name: point for point in entry_points(group="sparring.recipes")}
-    if name in published:
-        return published[name].load()
-    near = get_close_matches(name, [*RECIPES, *published], n=1)
+    points = published("sparring.recipes")
+    if name in points:
+        return imported(points[name].value.partition("[")[0].strip(), here=False)
+    near = get_close_matches(name, [*RECIPES, *points], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "see `sparring list`, or give module:function."
     raise GameError(f"There is no recipe {name!r}: {hint}")
