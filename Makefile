@@ -2,14 +2,17 @@
 PYTHON := .venv/bin/python
 BASE := python3
 
-.PHONY: demo test lint bench quality docs clean
+.PHONY: demo test test-slow lint bench quality docs clean
 
 demo: .venv/installed
 	@.venv/bin/sparring demo
 	@echo "(The commands are in .venv: first type  source .venv/bin/activate)"
 
 test: .venv/dev
-	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 -m "not slow"
+
+test-slow: .venv/dev
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 -m slow
 
 lint: .venv/dev
 	.venv/bin/ruff check .

@@ -5,7 +5,15 @@ import os
 import pytest
 import torch
 
+import runs  # draws its pictures here, before the workers start, which read the same ones
+
 torch.set_num_threads(1)
+LIBRARIES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY")
+
+
+def pytest_configure():
+    """Other libraries keep their caches in the folder of this session instead of the user's or the system's."""
+    os.environ.update(dict.fromkeys(LIBRARIES, str(runs.SCRATCH)))
 
 
 @pytest.fixture(autouse=True, scope="session")

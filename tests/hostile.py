@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import runs
+
 UNFOLDING = zlib.compress(bytes(10**7))
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 ENDINGS = {"JPEG": "jpg", "TIFF": "tif"}
@@ -153,7 +155,14 @@ def strays(folder: Path, outside: Path) -> list[str]:
     return ["pipe.png", "nowhere.png", "circle.png", "endless.png", "folder.png", "deep"]
 
 
-OUTWARD = ("../evil.png", "/tmp/evil.png", "a/../../evil.png", "c:\\evil.png", "..\\evil.png", "a/../../../evil.jpg")
+OUTWARD = (
+    "../evil.png",
+    f"{runs.SCRATCH}/evil.png",
+    "a/../../evil.png",
+    "c:\\evil.png",
+    "..\\evil.png",
+    "a/../../../evil.jpg",
+)
 """Names of members that lead out of an archive."""
 
 

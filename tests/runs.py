@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,18 +29,31 @@ POINTS: dict[str, Any] = {"data": "ring", "batch": 8, "device": "cpu"}
 IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch": 4, "device": "cpu"}
 
 
+SHARED = "SPARRING_TEST_PICTURES"
+"""The environment variable with the folder of pictures that this process and the processes it starts read."""
+
+
+def _scratch() -> Path:
+    """The folder of `SHARED`, or a new one that is removed when this process ends."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = folder = tempfile.mkdtemp(prefix="sparring-tests-")
+        owner = os.getpid()
+        atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder))
+    return Path(os.environ[SHARED])
+
+
+SCRATCH = _scratch()
+
+
 def _folder(name: str, side: int = 32, **parts: tuple[int, int, int]) -> str:
     """A folder of folders of noise, the same in every process; of each how many pictures, below what, and channels."""
-    folder = Path(tempfile.gettempdir()) / f"sparring-{name}-{side}"
+    folder = SCRATCH / f"sparring-{name}-{side}"
     draw = np.random.default_rng(0)
-    for part, (count, below, channels) in parts.items():
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    for part, (count, below, channels) in () if folder.exists() else parts.items():
+        (folder / part).mkdir(parents=True)
         for index in range(count):
-            path = folder / part / f"{index}.png"
             noise = draw.integers(0, below, (side, side, 1), np.uint8).repeat(channels, 2)
-            if not path.exists():
-                Image.fromarray(noise.squeeze()).save(path.with_suffix(".tmp"), format="PNG")
-                path.with_suffix(".tmp").replace(path)
+            Image.fromarray(noise.squeeze()).save(folder / part / f"{index}.png")
     return str(folder)
 
 

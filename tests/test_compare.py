@@ -328,6 +328,7 @@ def same(folder, one, other, name):
     assert one == other
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeypatch):
     monkeypatch.setattr("sparring.compare.crew.cores", lambda: 2)
     words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "40", "--judge-every", "10", "--out"]

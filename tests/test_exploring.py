@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from runs import IMAGES, difference, play, quick, start
 from sparring import data
 from sparring.cli import main
 from sparring.errors import DataError, GameError
@@ -15,7 +16,6 @@ from sparring.games.conditional import ConditionalGAN
 from sparring.objectives import NonSaturating
 from sparring.sampling import latents, samples
 from sparring.state import load
-from tests.runs import IMAGES, difference, play, quick, start
 
 SIZES = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.1])
 

@@ -261,6 +261,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not of(AUTO, written(nn.Identity)).keeping, reason="the C library is not glibc")
 def test_freed_memory_is_kept():
     faults = [

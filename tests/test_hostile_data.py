@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import hostile
+import runs
 from sparring import canvas
 from sparring.cli import main
 from sparring.compare import drawing
@@ -135,7 +136,7 @@ def test_hostile_archives(tmp_path, files):
     loaded = load(packed, size=SIZE, skip_bad=True)
     assert snapshot(tmp_path) == before
     assert not list(Path(tmp_path).rglob("evil*"))
-    assert not Path("/tmp/evil.png").exists()
+    assert not (runs.SCRATCH / "evil.png").exists()
     leading = [sentence for sentence in loaded.passed_over if "leads out of it" in sentence]
     assert len(leading) == len(hostile.OUTWARD)
     assert len(loaded) + len(loaded.passed_over) == 66 + len(hostile.OUTWARD)

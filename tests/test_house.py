@@ -1,6 +1,7 @@
 """The house: imports only go down the floors, functions stay short, starting up stays cheap."""
 
 import ast
+import os
 import statistics
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import runs
 import sparring
 
 ROOT = Path(sparring.__file__).parent
@@ -152,3 +154,30 @@ def test_every_public_name_can_be_imported():
         assert getattr(sparring, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         sparring.nothing  # noqa: B018
+
+
+TESTS = sorted(Path(__file__).parent.glob("*.py"))
+SHARED = {"gettempdir", "gettempdirb", "tempdir"}
+"""What names the folder that all processes share."""
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_no_test_writes_under_a_fixed_name_in_the_systems_temporary_folder(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in SHARED, f"{path.name}:{node.lineno}"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and path != Path(__file__):
+            assert not node.value.startswith(("/tmp", "/var/tmp", "/dev/shm")), f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.slow
+def test_processes_that_start_together_share_no_folder_and_leave_none(tmp_path):
+    code = "import runs, sys; print(runs.UNPAIRED['data'], sum(1 for _ in runs.SCRATCH.rglob('*.png')))"
+    here = {name: value for name, value in os.environ.items() if name != runs.SHARED} | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    pair = [subprocess.Popen(command, env=here, cwd=TESTS[0].parent, stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    said = [process.communicate()[0].split() for process in pair]
+    assert [process.returncode for process in pair] == [0, 0]
+    assert said[0][0] != said[1][0]
+    assert said[0][1] == said[1][1] == "28"
+    assert list(tmp_path.iterdir()) == []

@@ -299,6 +299,7 @@ def test_dropping_classes_raises_the_distance_and_costs_recall_alone(judge, halv
     assert max(precisions) - min(precisions) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_fashion_mnist_is_told_apart(tmp_path):
     extractor = train_extractor(data.load("fashion-mnist", size=32, cache=tmp_path))

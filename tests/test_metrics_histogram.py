@@ -179,10 +179,12 @@ def test_stacks_come_apart_into_the_images_they_were_made_of():
     assert torch.equal(images.reshape(30, 3, 8, 8), whole.rows(np.arange(30))[0])
 
 
+@pytest.mark.slow
 def test_stacked_digits_go_by_name_and_are_their_own_perfect_sampler(tmp_path, monkeypatch):
+    from test_scores import Shows
+
     from sparring.evaluate import evaluate
     from sparring.scores import metrics_named
-    from tests.test_scores import Shows
 
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
     data = load("stacked-digits", size=8)

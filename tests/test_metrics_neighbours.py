@@ -115,6 +115,7 @@ def test_senseless_input_is_refused():
         precision_recall(cloud(10), broken)
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded_however_many_samples_there_are():
     """All distances of 10,000 samples at once would be 0.8 GB; measured in a process of its own."""
     script = (

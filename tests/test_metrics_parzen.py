@@ -159,6 +159,7 @@ def test_samples_that_vary_too_little_are_not_punished():
     assert narrow.bandwidth > fair.bandwidth
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_digits_score_what_was_published(tmp_path):
     """10,000 training images of MNIST in the place of samples: 243 nats (Theis et al., 2016, table 1).

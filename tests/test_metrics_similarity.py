@@ -62,7 +62,7 @@ def test_halved_contrast_in_closed_form():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("side", [176, 256])
+@pytest.mark.parametrize("side", [176, pytest.param(256, marks=pytest.mark.slow)])
 def test_torchmetrics_agrees_where_five_scales_fit(theirs, side, channels):
     a = pictures(2, channels, side)
     b = altered(a)

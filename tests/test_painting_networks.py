@@ -35,7 +35,7 @@ def test_the_u_net_has_as_many_parameters_as_the_papers():
 
 @pytest.mark.parametrize(("labels", "parameters"), [(36, 93_048_003), (184, 97_480_899), (151, 96_492_483)])
 def test_the_painter_has_as_many_parameters_as_the_papers(labels, parameters):
-    G = SPADEGenerator((3, 256, 256), labels, latent=None)
+    G = on_paper(SPADEGenerator, (3, 256, 256), labels, latent=None)
     assert count(G) == parameters
     assert (G.start, G.stages, G.multiple) == (8, 5, 32)
 

@@ -26,7 +26,7 @@ def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*launcher, Path(ranks.__file__), folder],
+        [*launcher, "--log-dir", folder / "agent", Path(ranks.__file__), folder],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

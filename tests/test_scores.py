@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from runs import IMAGES, start
 from sparring import data
 from sparring.data import Dataset
 from sparring.data.stream import scaled
@@ -18,7 +19,6 @@ from sparring.judges import extractor_named
 from sparring.metrics import ModuleExtractor, frechet_distance, train_extractor
 from sparring.metrics.labelled import labelled_accuracies
 from sparring.scores import METRICS, metrics_named
-from tests.runs import IMAGES, start
 
 NAMES = [name for name in METRICS if name not in ("modes", "stacks")]  # they need data of their own
 
@@ -182,6 +182,7 @@ def test_fakes_are_drawn_some_at_a_time(parts):
     assert pieces == [AT_ONCE, 3]
 
 
+@pytest.mark.slow
 def test_wrong_labels_cost_both_accuracies(parts, judge):
     rows, labels = parts[0].rows(np.arange(len(parts[0])))
     right = values(found(Shows(scaled(rows), labels), parts, judge, "labels", references=False).scores)

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from runs import IMAGES, difference, play, quick, start
 from sparring import checkpoint, journal
 from sparring.cli import main
 from sparring.errors import DataError, RunError
@@ -12,7 +13,6 @@ from sparring.metrics import train_extractor
 from sparring.run import Run
 from sparring.selection import FILE, Judging, Selection
 from sparring.state import load
-from tests.runs import IMAGES, difference, play, quick, start
 
 
 @pytest.fixture(autouse=True)

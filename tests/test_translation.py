@@ -416,6 +416,7 @@ def shifted_domains(n=8):
         yield a, 0.3 - b
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "returns"), [({}, True), ({"cycle": (0.0, 0.0)}, False)])
 def test_without_its_term_a_cycle_does_not_close(settings, returns):
     torch.manual_seed(0)
