@@ -24,22 +24,24 @@ import torch
 from sparring import __version__
 from sparring.durable import put, require_room, settle, writing
 from sparring.errors import RunError
+from sparring.journal import read
 
 State = dict[str, Any]
 
 STATE, MANIFEST = "state.pt", "manifest.json"
 PLACE, BEST = "checkpoints", "best"  # where those to go on from are, and the best one
+JUDGED = "judged.jsonl"  # names the best one
 UNFINISHED = ".tmp-"  # in the name of what is being written or removed
 
 
-def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = PLACE, every: int = 0) -> Path:
-    """Writes the checkpoint of a step and removes those that it makes superfluous.
+def save(folder: Path, step: int, state: State, *, keep: int | None = 2, place: str = PLACE, every: int = 0) -> Path:
+    """Writes the checkpoint of a step, then removes those that it supersedes.
 
     Args:
         folder: The run's.
         step: Steps completed.
         state: Tensors, numbers, strings, and dicts, lists and tuples of them.
-        keep: How many checkpoints stay, this one included.
+        keep: How many checkpoints stay, this one included; None removes none.
         place: The folder within the run's.
         every: The newest one of a multiple of so many steps stays, too; 0 for none.
 
@@ -65,7 +67,8 @@ def save(folder: Path, step: int, state: State, *, keep: int = 2, place: str = P
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         settle(checkpoints)
-    _retire(folder, step, keep, place, every)
+    if keep is not None:
+        _retire(folder, step, keep, place, every)
     return path
 
 
@@ -99,7 +102,7 @@ def load_named(folder: Path, name: str = "newest") -> tuple[State | None, list[s
 
     Args:
         folder: The run's.
-        name: newest, best, or the step of one that is kept.
+        name: newest, best, or the step of one that is kept. The best one is the one that ``judged.jsonl`` names.
 
     Returns:
         As `load_newest`.
@@ -110,13 +113,24 @@ def load_named(folder: Path, name: str = "newest") -> tuple[State | None, list[s
     if name == "newest":
         return load_newest(folder)
     kept = {path.name.lstrip("0") or "0": path for place in (BEST, PLACE) for path in listed(folder, place)}
-    best = listed(folder, BEST)
-    if name == "best" and not best:
-        raise RunError(f"{folder} has no best checkpoint: train with --judge-every to keep one.")
-    if name != "best" and name not in kept:
+    if name == "best":
+        return _load_best(folder)
+    if name not in kept:
         steps = ", ".join(sorted(kept, key=int)) or "none"
         raise RunError(f"{folder} keeps no checkpoint {name!r}: give newest, best, or one of the steps {steps}.")
-    return load(best[-1] if name == "best" else kept[name]), []
+    return load(kept[name]), []
+
+
+def _load_best(folder: Path) -> tuple[State, list[str]]:
+    """Reads the best checkpoint."""
+    there = {int(path.name): path for path in listed(folder, BEST)}
+    if not there:
+        raise RunError(f"{folder} has no best checkpoint: train with --judge-every to keep one.")
+    step = next((row["step"] for row in reversed(read(folder / JUDGED)) if row.get("best")), None)
+    if step is None or step in there:
+        return load(there[max(there) if step is None else step]), []
+    note = f"The best checkpoint of {folder}, that of step {step}, is gone: that of step {max(there)} is used."
+    return load(there[max(there)]), [note]
 
 
 def load(path: Path) -> State:

@@ -9,17 +9,22 @@ Of several processes, "exchanged" are the bytes of gradients and batch-norm stat
 this step or, in ``timing.jsonl``, in one step on average; "exchanging" are the seconds that the first process spent on
 it a step, its waiting for the others included.
 The log knows no clock: it is a function of the run's settings, byte for byte, however often the training was stopped.
-Lines beyond the checkpoint from which it goes on are dropped.
+Lines beyond the checkpoint from which it goes on are dropped, as is an incomplete last line, which a killed process
+leaves. Any other line that cannot be read, or is out of order, is left out with a note, and the file as it was is kept
+beside it as ``log.jsonl.broken-1``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +32,7 @@ import torch
 
 from sparring import parallel
 from sparring.arrival import arrived, waits
-from sparring.durable import writing
+from sparring.durable import settle, writing, written
 from sparring.errors import Diverged
 from sparring.events import Events
 from sparring.exchange import Exchange
@@ -39,20 +44,35 @@ HOPELESS = 100  # steps in a row with skipped moves, after which a training is o
 
 
 class Journal:
-    """A file of JSON lines that only grows, but for the rewind at its opening.
+    """A file of JSON lines that only grows, except that it is cut back to a step when it is opened.
 
     Args:
         path: The file.
-        step: Lines about later steps are dropped, as is a torn one.
+        step: Lines about later steps are dropped.
+
+    Attributes:
+        last: The last line; empty if there is none.
+        notes: A sentence about lines that could not be read, if there were any.
     """
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
+        self.notes: list[str] = []
         with writing(path):
-            self.last, end = _until(path, step)
+            survey = _Survey(path)
+            kept = [index for index in survey.sound if survey.steps[index] <= step]
+            if survey.broken:
+                self.notes = [survey.restore(kept)]
+                survey = _Survey(path)
+                kept = list(range(len(survey.steps)))
+            self.last, end = survey.line(kept[-1]) if kept else {}, survey.ends[kept[-1]] if kept else 0
+            new = not path.exists()
             self._file = open(path, "ab")  # noqa: SIM115 (closed by close)
             if self._file.tell() > end:
                 self._file.truncate(end)
+                os.fsync(self._file.fileno())
+            if new:
+                settle(path.parent)
 
     def write(self, lines: Iterable[Line]) -> None:
         """Appends lines, to be seen by other processes at once.
@@ -75,14 +95,17 @@ class Journal:
             self._file.close()
 
 
-def read(path: str | Path) -> list[Line]:
-    """Reads the lines of a journal; of one that is being written, all that are complete.
+def read(path: str | Path, notes: list[str] | None = None) -> list[Line]:
+    """Reads the lines of a journal that can be read; of one that is being written, all that are complete.
 
     Args:
-        path: ``log.jsonl`` or ``timing.jsonl``; one that is missing has no lines.
+        path: ``log.jsonl``, ``timing.jsonl`` or ``judged.jsonl``; one that is missing has no lines.
+        notes: Gets a sentence if lines cannot be read.
     """
-    path = Path(path)
-    return [line for line, _ in _lines(path)] if path.exists() else []
+    survey = _Survey(Path(path), keep=True)
+    if notes is not None and survey.broken:
+        notes.append(f"{path}: {survey.what()}.")
+    return [survey.lines[index] for index in survey.sound]
 
 
 class Log:
@@ -99,6 +122,9 @@ class Log:
         skipped: Moves of each player that were not made; counted up as reports arrive.
         rollbacks: How often the training went back.
         tensorboard: Write TensorBoard's events, too.
+
+    Attributes:
+        notes: Sentences about lines that could not be read.
     """
 
     def __init__(
@@ -117,10 +143,12 @@ class Log:
         self._rollbacks, self._row = rollbacks, 0
         self._waiting: list[Report] = []
         self._journals: list[Journal] = []
+        self.notes: list[str] = []
         self._events: list[Events] = []
         if parallel.rank() == 0:
             self._events = [Events(folder, step)] if tensorboard else []
             self._journals = [Journal(folder / name, step) for name in ("log.jsonl", "timing.jsonl")]
+            self.notes = [note for journal in self._journals for note in journal.notes]
         self._clock = Clock(self._journals[-1].last if self._journals else {})
 
     def add(self, report: Report) -> None:
@@ -250,27 +278,93 @@ def memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _until(path: Path, step: int) -> tuple[Line, int]:
-    """Returns the last line that is not about a later step, and the position of its end."""
-    last, end = {}, 0
-    if path.exists():
-        for line, position in _lines(path):
-            if line["step"] > step:
-                break
-            last, end = line, position
-    return last, end
+class _Survey:
+    """What the complete lines of a journal hold, and which of them can be used.
+
+    Args:
+        path: The file; one that is missing has no lines.
+        keep: Keep the lines themselves.
+    """
+
+    def __init__(self, path: Path, keep: bool = False) -> None:
+        self.path = path
+        self.steps: list[int] = []  # -1 for a line that cannot be read
+        self.ends: list[int] = []
+        self.lines: list[Line] = []
+        for line, end in _complete(path):
+            self.steps.append(line.get("step", -1))
+            self.ends.append(end)
+            if keep:
+                self.lines.append(line)
+        self.sound = _in_order(self.steps)
+        self.broken = sorted({*range(len(self.steps))} - {*self.sound})
+
+    def line(self, index: int) -> Line:
+        """Reads a line."""
+        with open(self.path, "rb") as file:
+            return json.loads(self._text(file, index))
+
+    def what(self) -> str:
+        """Says which lines are broken."""
+        first = f"line {self.broken[0] + 1}"
+        if len(self.broken) == 1:
+            return f"{first} cannot be read or is out of order"
+        return f"{len(self.broken)} lines cannot be read or are out of order, the first of them {first}"
+
+    def restore(self, kept: Sequence[int]) -> str:
+        """Keeps a copy of the file, then leaves all lines out but those of some indices; returns a sentence."""
+        taken = {path.name for path in self.path.parent.iterdir()}
+        names = (f"{self.path.name}.broken-{number}" for number in range(1, len(taken) + 2))
+        copy = self.path.with_name(next(name for name in names if name not in taken))
+        with open(self.path, "rb") as old, written(copy) as file:
+            shutil.copyfileobj(old, file)
+        with open(self.path, "rb") as old, written(self.path) as file:
+            for index in kept:
+                file.write(self._text(old, index))
+        settle(self.path.parent)
+        return f"{self.path}: {self.what()}; left out, and the file as it was is kept as {copy.name}."
+
+    def _text(self, file: Any, index: int) -> bytes:
+        start = self.ends[index - 1] if index else 0
+        file.seek(start)
+        return file.read(self.ends[index] - start)
 
 
-def _lines(path: Path) -> Iterator[tuple[Line, int]]:
-    """Yields each complete line and the position of its end; stops at a torn one."""
+def _complete(path: Path) -> Iterator[tuple[Line, int]]:
+    """Yields each line that ends, or an empty one in place of what is no line of a journal, and where it ends."""
+    if not path.exists():
+        return
     position = 0
     with open(path, "rb") as file:
         for text in file:
             position += len(text)
+            if not text.endswith(b"\n"):  # torn by a death, or still being written
+                return
             try:
                 line = json.loads(text)
+                known = isinstance(line, dict) and type(line.get("step")) is int and line["step"] >= 0
             except (ValueError, RecursionError):
-                return
-            if not (text.endswith(b"\n") and isinstance(line, dict) and isinstance(line.get("step"), int)):
-                return
-            yield line, position
+                known = False
+            yield (line if known else {}), position
+
+
+def _in_order(steps: Sequence[int]) -> list[int]:
+    """Returns the indices of as many steps as possible that never fall; those below 0 are passed over.
+
+    >>> _in_order([1, 2, 900, 3, 3, -1, 0, 4])
+    [0, 1, 3, 4, 7]
+    """
+    known = [index for index, step in enumerate(steps) if step >= 0]
+    if all(steps[one] <= steps[other] for one, other in pairwise(known)):
+        return known
+    tops: list[int] = []  # tops[k]: the lowest step that ends k + 1 steps in order, at the index last[k]
+    last: list[int] = []
+    before: dict[int, int | None] = {}
+    for place in known:
+        k = bisect_right(tops, steps[place])
+        before[place] = last[k - 1] if k else None
+        tops[k : k + 1], last[k : k + 1] = [steps[place]], [place]
+    chosen = [last[-1]]
+    while (index := before[chosen[-1]]) is not None:
+        chosen.append(index)
+    return chosen[::-1]

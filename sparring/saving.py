@@ -57,14 +57,14 @@ class Saved:
             parallel.wait()
 
     def best(self) -> None:
-        """Saves the run as its best so far, beside the checkpoints that it goes on from.
+        """Saves the run as its best so far, and removes no earlier one, since this one is not recorded yet.
 
         Raises:
             Diverged: If a weight is not finite.
             RunError: If the folder cannot be written.
         """
         self._require_finite()
-        checkpoint.save(self.run.folder, self.run.step, gathered(self.run), keep=1, place=checkpoint.BEST)
+        checkpoint.save(self.run.folder, self.run.step, gathered(self.run), keep=None, place=checkpoint.BEST)
 
     def __str__(self) -> str:
         if not self.step:

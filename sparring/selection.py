@@ -1,7 +1,10 @@
 """Which checkpoint is best: by a score of the averaged generator against data that it never saw, never by the loss.
 
     RUN/judged.jsonl      {"step": 500, "images": 32000, "score": "Fréchet distance", "value": 41.2, "best": true}
-    RUN/best/000500/      the checkpoint with the best score so far
+    RUN/best/000500/      the checkpoint with the best score so far, which the last row with "best": true names
+
+A new best checkpoint is written first, then its row, and only then those that it supersedes are removed. For each
+checkpoint that the training may go back to, the best one up to it stays.
 
 A judgement leaves no trace in the training and is a function of the step, so that a run that was stopped judges as one
 that was not. Points of a known mixture can be judged without held-out data: their truth is known.
@@ -62,6 +65,10 @@ class Selection:
         judging: When and how.
         keep: Saves the run's state as the best.
 
+    Attributes:
+        rows: The judgements so far.
+        notes: A sentence about judgements that could not be read, if there were any.
+
     Raises:
         RunError: If there is nothing fair to judge by.
         GameError: If the game draws no samples.
@@ -77,14 +84,13 @@ class Selection:
         self.metric = metrics_named([name])
         self.rows = [row for row in read(run.folder / FILE) if row["step"] <= run.step]
         self._journal = Journal(run.folder / FILE, run.step) if parallel.rank() == 0 else None
-        if self._journal:
-            found = best(self.rows)
-            checkpoint.prune(run.folder, checkpoint.BEST, {found["step"]} if found else set())
+        self.notes = self._journal.notes if self._journal else []
+        self.retire()
 
     @property
     def over(self) -> bool:
         """Whether patience is at its end."""
-        last = max((index for index, row in enumerate(self.rows) if row["best"]), default=0)
+        last = max((index for index, row in enumerate(self.rows) if row.get("best")), default=0)
         return self.judging.patience is not None and len(self.rows) - 1 - last >= self.judging.patience
 
     def after(self, images: int) -> None:
@@ -103,7 +109,21 @@ class Selection:
                 self.keep()
             self._journal.write([row])
             self._journal.settle()
+            self.retire()
         parallel.wait()
+
+    def retire(self) -> None:
+        """Removes the best checkpoints that the recorded best one supersedes, and no checkpoint could go back to."""
+        found, run = best(self.rows), self.run
+        if not (self._journal and found):
+            return
+        there = {int(path.name) for path in checkpoint.listed(run.folder, checkpoint.BEST)}
+        goals = [best(self.rows, int(path.name)) for path in checkpoint.listed(run.folder)]
+        needed = {row["step"] for row in goals if row}
+        judged = {row["step"] for row in self.rows}
+        if found["step"] in there:
+            old = {step for step in there & judged - needed if step < found["step"]}
+            checkpoint.prune(run.folder, checkpoint.BEST, there - old)
 
     def close(self) -> None:
         """Closes the journal."""
@@ -120,10 +140,11 @@ class Selection:
         return {**facts, "better": score.better.value, "best": better}
 
 
-def best(rows: list[Row]) -> Row | None:
-    """Returns the best of some judgements, first to last, or None where there is none.
+def best(rows: list[Row], step: int | None = None) -> Row | None:
+    """Returns the best of some judgements, or None if there is none.
 
     Args:
         rows: Lines of ``judged.jsonl``.
+        step: Leave out judgements after this step. Default: none is left out.
     """
-    return next((row for row in reversed(rows) if row["best"]), None)
+    return next((row for row in reversed(rows) if row.get("best") and (step is None or row["step"] <= step)), None)

@@ -104,10 +104,12 @@ class Session:
             tensorboard=conduct.tensorboard,
         )
         self.log = stack.enter_context(closing(log))
+        run.notes += log.notes
         self.saved = Saved(run, self.log, conduct.keep, conduct.saving)
         self.judge = None
         if conduct.judging:
             self.judge = stack.enter_context(closing(Selection(run, conduct.judging, self.saved.best)))
+            run.notes += self.judge.notes
         run.judged = self.judge.rows if self.judge else []
 
     def play(self) -> Iterator[Report]:
@@ -127,6 +129,8 @@ class Session:
                 self.judge.after(images)
             if run.step % conduct.saving == 0 or run.step == conduct.steps or self.over:
                 self.saved.save()
+                if self.judge:
+                    self.judge.retire()
             yield report
             if self.over:
                 return
