@@ -5,6 +5,8 @@ HISTOGRAM, NEIGHBOURS, LABELLED, SINGLE = (
     f"tests/test_metrics_{name}.py" for name in ("histogram", "neighbours", "labelled", "single_image")
 )
 
+BEST = "tests/test_best_kept.py"
+
 MUTANTS = [
     # who is judged against whom
     (
@@ -78,5 +80,9 @@ MUTANTS = [
     ("selection.py", "if self.run.images // each == images // each:", "if self.run.images % each:", SELECTION),
     ("selection.py", '            if row["best"]:\n                self.keep()', "            self.keep()", SELECTION),
     ("session.py", "run.step == conduct.steps or self.over:", "run.step == conduct.steps:", SELECTION),
-    ("checkpoint.py", 'load(best[-1] if name == "best" else kept[name])', "load(listed(folder)[-1])", SELECTION),
+    ("checkpoint.py", "return load(kept[name]), []", "return load(listed(folder)[-1]), []", SELECTION),
+    ("checkpoint.py", "load(there[max(there) if step is None else step])", "load(there[max(there)])", BEST),
+    ("selection.py", "there & judged - needed if", "there & judged if", BEST),
+    ("selection.py", " if step < found", " if step != found", BEST),
+    ("saving.py", "keep=None, place=checkpoint.BEST", "keep=1, place=checkpoint.BEST", BEST),
 ]

@@ -14,6 +14,8 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS = (
     )
 )
 
+JOURNAL = "tests/test_journal.py"
+
 MUTANTS = [
     # what is not finite: found, named, taken back
     ("trainer.py", "        watch.weights()\n", "", REMEDIES),
@@ -97,6 +99,11 @@ MUTANTS = [
         DISK,
     ),
     ("checkpoint.py", "            shutil.rmtree(unfinished, ignore_errors=True)\n", "", DISK),
+    # journals with damage
+    ("journal.py", "            if survey.broken:\n", "            if False:\n", JOURNAL),
+    ("journal.py", "if name not in taken)", "if True)", JOURNAL),
+    ("journal.py", "bisect_right(tops, steps[place])", "len(tops)", JOURNAL),
+    ("journal.py", 'if not text.endswith(b"\\n"):', "if False:", JOURNAL),
     # payloads
     ("checkpoint.py", "weights_only=True)", "weights_only=False)", PAYLOADS),
     ("metrics/inception_weights.py", "weights_only=True)", "weights_only=False)", PAYLOADS),
