@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from sparring.errors import RunError
+from sparring.folding import foldable
 from sparring.game import Game
 from sparring.layers.instance import ILN, AdaILN
 from sparring.layers.resample import ConvDown, UpConv
@@ -45,6 +46,7 @@ class Fast:
         slopes: Penalties differentiate layers as `sparring.double_backward` does.
         ahead: The next batch is loaded while the last one is used, see `sparring.data.ahead`.
         keeping: Freed memory stays with the process, see `keep_memory`.
+        folds: Networks whose up-sampling and convolution are computed in one, see `sparring.folding`.
     """
 
     setting: str
@@ -54,6 +56,7 @@ class Fast:
     ahead: bool = False
     keeping: bool = False
     slopes: bool = False
+    folds: tuple[str, ...] = ()
 
     def put_on(self, game: Game) -> None:
         """Lays out the networks of a game, and tells it and its layers which way to compute.
@@ -67,6 +70,7 @@ class Fast:
         for layer in _folding(game):
             layer.folded = self.folded
         game.plain_slopes = not self.slopes
+        game.folds = tuple(name for name, _ in game.core.named_children() if name in self.folds)
 
     def fuse(self, players: Iterable[Optimizer]) -> None:
         """Lets optimisers step by one kernel where they can and nobody has said otherwise, or else in plain loops.
@@ -83,13 +87,13 @@ class Fast:
 
     def plain(self) -> dict[str, Any]:
         """Returns the choice as JSON has it."""
-        return {**asdict(self), "channels_last": list(self.channels_last)}
+        return {**asdict(self), "channels_last": list(self.channels_last), "folds": list(self.folds)}
 
     def __str__(self) -> str:
         chosen = {
             f"channels-last {', '.join(self.channels_last)}": self.channels_last,
             "fused optimisers": self.fused,
-            "folded resampling": self.folded,
+            "folded resampling": self.folded or self.folds,
             "slopes under penalties": self.slopes,
             "batches loaded ahead": self.ahead,
             "freed memory kept": self.keeping,
@@ -113,7 +117,7 @@ def of(settings: dict[str, Any], game: Game) -> Fast | None:
     if told["setting"] not in SETTINGS:
         raise RunError(f"There is no --fast {told['setting']}: give one of {', '.join(SETTINGS)}.")
     if len(told) > 1:
-        return Fast(**{**told, "channels_last": tuple(told["channels_last"])})
+        return Fast(**{**told, "channels_last": tuple(told["channels_last"]), "folds": tuple(told.get("folds", ()))})
     if told["setting"] == "off":
         return Fast("off")
     return Fast(
@@ -122,6 +126,7 @@ def of(settings: dict[str, Any], game: Game) -> Fast | None:
         fused=True,
         folded=bool(_folding(game)),
         slopes=any(map(_kernel, game.parameters())),
+        folds=tuple(name for name, network in game.core.named_children() if foldable(network)),
         ahead=game.device.type == "cuda",
         keeping=game.device.type == "cpu" and _glibc() is not None,
     )

@@ -79,9 +79,11 @@ class Game(nn.Module, ABC):
 
     Attributes:
         plain_slopes: Whether penalties leave all layers to torch, see `sparring.double_backward`.
+        folds: Names of networks whose up-sampling and convolution are computed in one, see `sparring.folding`.
     """
 
     plain_slopes = False
+    folds: tuple[str, ...] = ()
 
     @abstractmethod
     def players(self) -> dict[str, Optimizer]:

@@ -28,10 +28,11 @@ from sparring.game import Game
 from sparring.imports import trust as trusted
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
-from sparring.session import Conduct, played
-from sparring.state import form, optimisers, restore, rows, stream, untrained
+from sparring.session import PRECISIONS, Conduct, played
+from sparring.state import built, form, laid_out, optimisers, restore, rows, stream
 from sparring.stopping import wishes
 from sparring.trainer import Report
+from sparring.trial import decided
 
 BAD = "passed-over.txt"  # in the run's folder: files of the data that were left out, and why
 
@@ -76,7 +77,9 @@ class Run:
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
         state, self.notes = load_named(folder, name)
         said = dataset.captions.distinct if dataset.captions and state is None else ()
-        self.game, self.average = untrained(settings, device, said, self.training if state is None else None)
+        self.game = built(settings, device, said, self.training if state is None else None)
+        settings, notes = decided(settings, self.game, self.training, PRECISIONS[settings["precision"]])
+        self.average = laid_out(settings, self.game)
         with record.buildable(settings["recipe"]):
             self.players = optimisers(settings, self.game)
         self.fast = fast.of(settings, self.game)
@@ -89,7 +92,7 @@ class Run:
         self.judged: list[dict[str, Any]] = []
         if state is not None:
             restore(self, state)
-        self.notes += record.changes(settings) + passed_over(dataset)
+        self.notes += notes + record.changes(settings) + passed_over(dataset)
 
     @classmethod
     def create(

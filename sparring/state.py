@@ -39,6 +39,21 @@ def untrained(
         said: Captions that the game is to know, if it must know them beforehand and no checkpoint tells them.
         dataset: What parts of it are to see, likewise.
     """
+    game = built(settings, device, said, dataset)
+    return game, laid_out(settings, game)
+
+
+def built(
+    settings: record.Record, device: torch.device, said: Sequence[str] = (), dataset: Dataset | None = None
+) -> Game:
+    """Builds the game of a record, laid out as its recipe has it.
+
+    Args:
+        settings: The record.
+        device: Where the networks are to live.
+        said: As for `untrained`.
+        dataset: As for `untrained`.
+    """
     game = record.game(settings).to(device)
     if dataset is not None:
         for part in game.modules():
@@ -46,10 +61,20 @@ def untrained(
                 part.acquaint(dataset)
     if said and isinstance(game.core, Knows):
         game.core.know(said)
+    return game
+
+
+def laid_out(settings: record.Record, game: Game) -> Average | None:
+    """Does to a game what makes it fast, and returns its average if it has one.
+
+    Args:
+        settings: The record.
+        game: Just built.
+    """
     if chosen := fast.of(settings, game):
         chosen.put_on(game)
     averaged = settings["average"] and game.sampling()
-    return game, Average(game, settings["average"]) if averaged else None
+    return Average(game, settings["average"]) if averaged else None
 
 
 def optimisers(settings: record.Record, game: Game) -> dict[str, Optimizer]:

@@ -23,6 +23,7 @@ from sparring.chance import drawing
 from sparring.double_backward import plain_slopes
 from sparring.errors import Diverged, GameError
 from sparring.exchange import Exchange, place
+from sparring.folding import folding
 from sparring.game import Data, Game, Move, Turn
 from sparring.health import Looked, Undo, Watch
 
@@ -111,7 +112,8 @@ def train(
     watch = Watch(game, undo)
     for step in range(start, steps):
         set_pace(players, game.pace(step))
-        tally = _play(game, data, step, players, watch, seed=seed, parts=parts, precision=precision)
+        with folding(map(game.core.get_submodule, game.folds)):
+            tally = _play(game, data, step, players, watch, seed=seed, parts=parts, precision=precision)
         tally.exchange.statistics(game)
         if average is not None:
             average.update(step)

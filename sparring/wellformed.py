@@ -39,7 +39,8 @@ PERHAPS: dict[str, tuple[type, ...]] = {
     "hold_out": NUMBER,
     "margin": WHOLE,
     "skip_bad": (bool,),
-    "slopes": (bool,),  # of fast
+    "slopes": (bool,),  # of fast, as is the next
+    "folds": (list,),
     "captions": (list,),
     "words": (list,),
     "names": (list,),
@@ -66,13 +67,13 @@ def require_record(record: Any) -> None:
     fast = record.get("fast", {})
     if "fast" in record:
         _require_table("fast.", fast, FAST)
-        if unknown := set(fast) - {*FAST, "slopes"}:
+        if unknown := set(fast) - {*FAST, "slopes", "folds"}:
             raise ValueError(f"its fast has an unknown entry {min(unknown)[:40]!r}")
     shapes = [facts[name] for name in ("shape", "other") if name in facts]
     if not all(shape and all(type(side) is int and 0 < side < 2**20 for side in shape) for shape in shapes):
         raise ValueError("its data.facts have no shape of whole numbers above 0")
     texts = [*record["data"].get("words", []), *record["data"].get("names", []), *facts.get("captions", [])]
-    if not all(isinstance(text, str) for text in [*texts, *fast.get("channels_last", [])]):
+    if not all(isinstance(text, str) for text in [*texts, *fast.get("channels_last", []), *fast.get("folds", [])]):
         raise ValueError("it has words, names, captions or networks that are no texts")
 
 

@@ -92,15 +92,15 @@ MUTANTS = [
     # layers and networks
     (
         "layers/resample.py",
-        "return y.add_((self.bias - self.bias.detach())",
-        "return y.add_((self.bias - self.bias)",
+        "return y.add_((bias - bias.detach())",
+        "return y.add_((bias - bias)",
         LAYERS,
     ),
     ("layers/resample.py", "kernel = sums.flip(2, 3)", "kernel = sums", LAYERS),
     (
         "layers/resample.py",
-        "            weight = weight.contiguous(memory_format=torch.channels_last)\n",
-        "            pass\n",
+        "        transposed = transposed.contiguous(memory_format=torch.channels_last)\n",
+        "        pass\n",
         LAYERS,
     ),
     (

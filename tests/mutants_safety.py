@@ -1,6 +1,6 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS = (
+REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL = (
     f"tests/test_{name}.py"
     for name in (
         "remedies",
@@ -11,6 +11,8 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS = (
         "double_backward",
         "data_large",
         "parallel",
+        "folding",
+        "trial",
     )
 )
 
@@ -129,6 +131,19 @@ MUTANTS = [
     ),
     # what makes a run fast: chosen once, kept, equal to rounding
     ("state.py", "        chosen.put_on(game)\n", "        pass\n", FAST),
+    ("fast.py", "        game.folds = tuple(", "        game.folds = () and tuple(", TRIAL),
+    ("folding.py", "            sequence.__class__ = nn.Sequential\n", "            pass\n", FOLDING),
+    ("folding.py", "return not hooked and", "return", FOLDING),
+    ("folding.py", '1, "zeros") and', "1, layer.padding_mode) and", FOLDING),
+    ("folding.py", "for layer in sequence:", "for layer in sequence.children():", FOLDING),
+    ("trainer.py", "        with folding(map(game.core.get_submodule, game.folds)):", "        if True:", FOLDING),
+    ("trial.py", "copy.deepcopy(self.game), self.reel.rewound()", "self.game, self.reel.rewound()", TRIAL),
+    ("trial.py", 'settings["recipe"] in RECIPES', "False", TRIAL),
+    ("trial.py", "torch.random.fork_rng(devices=[game.device] if cuda else [])", "nullcontext()", TRIAL),
+    ("trial.py", "if self.repeats and _differ(self.expected, found)", "if False", TRIAL),
+    ("trial.py", "if self.repeats and _differ", "if _differ", TRIAL),
+    ("trial.py", "if torch.Tag.nondeterministic_seeded not in function.tags:", "if True:", TRIAL),
+    ("trial.py", "if rows < share:", "if False:", TRIAL),
     ("state.py", "        chosen.fuse(players.values())\n", "        pass\n", FAST),
     ("state.py", "    players = optimisers(run.record, game)\n", "    players = game.players()\n", FAST),
     ("fast.py", "            layer.folded = self.folded\n", "            pass\n", FAST),

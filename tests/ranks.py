@@ -28,6 +28,7 @@ STEPS = 6
 MLP = {"networks": {"network": "mlp", "latent": 4, "width": 16}}
 start = partial(Run.create, data="ring", batch=16, device="cpu", average=0.9, arguments=MLP)
 TRANSLATION = {**runs.UNPAIRED, "batch": 4, "arguments": runs.tiny("cyclegan")}
+VIEWED = {**runs.IMAGES, "size": 16, "batch": 4, "arguments": {}}
 GAMES = ("nsgan", "wgan-gp", "rasgan", "ralsgan")
 
 
@@ -108,6 +109,9 @@ def main(folder: Path) -> None:
     train(folder / "cyclegan", recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)
+    train(
+        folder / "viewed", 1, recipe="test_trial:with_view", **{**runs.IMAGES, "size": 16, "batch": 4, "arguments": {}}
+    )
     parallel.wait()  # so that from here on the ranks are on time
     seen = {
         "world": parallel.world(),

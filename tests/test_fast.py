@@ -108,6 +108,7 @@ def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
         "ahead": False,
         "keeping": True,
         "slopes": True,
+        "folds": [],  # nor in a sequence of another's
     }
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(tmp_path / "off"), "--fast", "off"])
     assert "fast: off (the plain path)" in capsys.readouterr().out
@@ -163,6 +164,8 @@ def test_there_is_no_other_setting(tmp_path):
         {"setting": "very"},
         {"fused": "yes"},
         {"channels_last": [1]},
+        {"folds": [1]},
+        {"folds": "G"},
         {"more": True},
     ],
 )

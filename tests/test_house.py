@@ -17,10 +17,25 @@ FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "double_backward"}
     | {"theory", "realness", "energy", "likelihood"},
     {"durable", "layers", "networks", "data", "metrics", "augment"},
-    {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"},
+    {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
+    | {"folding"},
     {"recipes", "aids", "imports"},
-    {"run", "plan", "fast", "arguments", "record", "state", "checkpoint", "journal", "events", "stopping", "parallel"}
+    {
+        "run",
+        "plan",
+        "fast",
+        "trial",
+        "arguments",
+        "record",
+        "state",
+        "checkpoint",
+        "journal",
+        "events",
+        "stopping",
+        "parallel",
+    }
     | {
+        "trial",
         "arrival",
         "wellformed",
         "saving",

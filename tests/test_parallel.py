@@ -186,3 +186,9 @@ def test_missing_rendezvous_is_one_sentence(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(RunError, match=r"cannot be reached .*start them with torchrun"):
         parallel.join(torch.device("cpu"))
+
+
+def test_two_processes_agree_on_what_the_game_cannot_bear(two):
+    """Each tries the game on rows of its own; a critic that views its features is no longer channels-last in either."""
+    assert json.loads((two / "viewed/run.json").read_text())["fast"]["channels_last"] == ["G"]
+    assert state(two / "viewed")["step"] == 1  # which is saved only if both hold the same weights

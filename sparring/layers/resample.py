@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ConvDown", "UpConv"]
+__all__ = ["ConvDown", "UpConv", "up_convolved"]
 
 
 class UpConv(nn.Conv2d):
@@ -46,18 +46,30 @@ class UpConv(nn.Conv2d):
         """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
         if not self.folded:
             return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1)
-        weight = self.weight.transpose(0, 1)
-        if self.weight.is_contiguous(memory_format=torch.channels_last):  # or else everything after it is contiguous
-            weight = weight.contiguous(memory_format=torch.channels_last)
-        sums = F.avg_pool2d(weight, 2, stride=1, padding=1, divisor_override=1)
-        # A transposed convolution writes where a convolution reads, so its kernel is turned round.
-        kernel = sums.flip(2, 3)
-        if self.bias is None or not (self.training and torch.is_grad_enabled()):
-            return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
-        # On a CPU torch's gradient of the bias would cost half of the kernel's: the bias is added without one, and then
-        # a 0 that has it.
-        y = F.conv_transpose2d(x, kernel, self.bias.detach(), stride=2, padding=1)
-        return y.add_((self.bias - self.bias.detach()).to(y.dtype)[:, None, None])
+        return up_convolved(x, self.weight, self.bias, self.training)
+
+
+def up_convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None, training: bool = False) -> Tensor:
+    """Up-sample by 2 (nearest) and convolve with a 3×3 kernel and padding 1, by one transposed convolution.
+
+    Args:
+        x: Feature maps, (N, inputs, H, W).
+        weight: Kernel of the 3×3 convolution, (outputs, inputs, 3, 3).
+        bias: Its bias, (outputs,).
+        training: Whether gradients of the bias follow.
+    """
+    transposed = weight.transpose(0, 1)
+    if weight.is_contiguous(memory_format=torch.channels_last):  # or else everything after it is contiguous
+        transposed = transposed.contiguous(memory_format=torch.channels_last)
+    sums = F.avg_pool2d(transposed, 2, stride=1, padding=1, divisor_override=1)
+    # A transposed convolution writes where a convolution reads, so its kernel is turned round.
+    kernel = sums.flip(2, 3)
+    if bias is None or not (training and torch.is_grad_enabled()):
+        return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+    # On a CPU torch's gradient of the bias would cost half of the kernel's: the bias is added without one, and then
+    # a 0 that has it.
+    y = F.conv_transpose2d(x, kernel, bias.detach(), stride=2, padding=1)
+    return y.add_((bias - bias.detach()).to(y.dtype)[:, None, None])
 
 
 class ConvDown(nn.Conv2d):

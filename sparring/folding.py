@@ -1,0 +1,115 @@
+"""Folds a nearest up-sampling and the 3×3 convolution after it, where they stand in an `nn.Sequential`.
+
+`UpConv` does both in one (see `sparring.layers.resample`); networks of users have two layers in its place,
+
+    nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1)
+
+While `folding` is open, the sequences that hold such a pair compute it in one. The layers, their parameters and the
+state dict are not touched, and afterwards each sequence is what it was. A pair is computed layer by layer where one of
+its layers has a hook or is of a subclass, since then its own output may be wanted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
+
+from sparring.layers.resample import up_convolved
+
+__all__ = ["foldable", "folding"]
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@contextmanager
+def folding(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Computes up-sampling and convolution in one inside the block, in every sequence of some networks that has both.
+
+    Args:
+        networks: In the block their parameters, hooks and outputs are what they are outside, outputs to rounding.
+
+    Example:
+        >>> torch.manual_seed(0) and None
+        >>> up, x = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), torch.randn(2, 3, 4, 4)
+        >>> with folding([up]):
+        ...     y = up(x)
+        >>> torch.allclose(y, up(x), atol=1e-6)
+        True
+    """
+    sequences = [sequence for network in networks for sequence in _sequences(network)]
+    for sequence in sequences:
+        sequence.__class__ = _Folded
+    try:
+        yield
+    finally:
+        for sequence in sequences:
+            sequence.__class__ = nn.Sequential
+
+
+def foldable(network: nn.Module) -> bool:
+    """Tells whether a network has a sequence with such a pair.
+
+    Args:
+        network: Any module.
+    """
+    return bool(_sequences(network))
+
+
+class _Folded(nn.Sequential):
+    """A sequence, nested ones included, that computes its pairs in one."""
+
+    def forward(self, input: Any) -> Any:
+        """Return what the layers make of the input, one after another."""
+        layers = deque(_layers(self))
+        while layers:
+            layer = layers.popleft()
+            if layers and isinstance(input, Tensor) and input.dim() == 4 and _pair(layer, layers[0]):
+                convolution: Any = layers.popleft()
+                input = up_convolved(input, convolution.weight, convolution.bias, convolution.training)
+            else:
+                input = layer(input)
+        return input
+
+
+def _sequences(network: nn.Module) -> list[nn.Sequential]:
+    plain = [each for each in network.modules() if isinstance(each, nn.Sequential) and type(each) is nn.Sequential]
+    return [each for each in plain if any(_pair(one, other) for one, other in pairwise(_layers(each)))]
+
+
+def _layers(sequence: nn.Sequential) -> Iterator[nn.Module]:
+    """Yields the layers of a sequence in their order, those of sequences inside it in their place."""
+    for layer in sequence:
+        if isinstance(layer, nn.Sequential) and type(layer) in (nn.Sequential, _Folded) and _bare(layer):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _pair(up: nn.Module, convolution: nn.Module) -> bool:
+    """Tells whether two layers are a nearest up-sampling by 2 and a 3×3 convolution with a border of 1 zero."""
+    return _doubles(up) and _keeps_size(convolution) and _bare(up) and _bare(convolution)
+
+
+def _doubles(layer: nn.Module) -> bool:
+    if type(layer) not in (nn.Upsample, nn.UpsamplingNearest2d):
+        return False
+    return layer.size is None and layer.scale_factor in (2, (2, 2)) and str(layer.mode).startswith("nearest")
+
+
+def _keeps_size(layer: nn.Module) -> bool:
+    if type(layer) is not nn.Conv2d:
+        return False
+    shape = (layer.kernel_size, layer.stride, layer.dilation, layer.groups, layer.padding_mode)
+    return shape == ((3, 3), (1, 1), (1, 1), 1, "zeros") and layer.padding in ((1, 1), "same")
+
+
+def _bare(layer: nn.Module) -> bool:
+    """Tells whether a call of a layer does nothing but its class's forward."""
+    hooked = _has_any_global_hook() or any(getattr(layer, hooks) for hooks in HOOKS)
+    return not hooked and "forward" not in layer.__dict__
