@@ -5,6 +5,8 @@
 
 All three are measured against the same real samples, in the same numbers, by the same protocol: against rows that the
 generator never saw where some were held out, else against a seeded half of all. Everything is a function of the seed.
+Games that are asked for classes or captions are asked for those of the data that they are held against, as often as
+these have them: uniform classes would make a perfect generator of uneven data look worse than noise.
 Points of a known mixture are judged by mode coverage (Srivastava et al., 2017; Lin et al., 2018: 2,500 samples, 3 σ).
 Images are judged in the features of the tool's own classifier, which is no Inception: its Fréchet distance is
 comparable with itself only, and is never called FID; with Inception's reference weights it is.
@@ -33,7 +35,7 @@ from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.evidence import Case, Metric, Need, Seen, require_several
-from sparring.game import Game, Labels, Samples, evaluation
+from sparring.game import Conditions, Game, Labels, Samples, Words, evaluation
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import save_grid
 from sparring.sampling import generate, sampling
@@ -120,11 +122,15 @@ def evaluate(
     everything = len(dataset) if "held-out data" in needs else 0
     look = _Look(extractor, "pixels" in needs and images, progress, count * (4 if references else 2) + everything)
     real = look(rows.real())
-    sets = {"": look(_fakes(game, dataset, count, seed))}
+    sets = {"": look(_fakes(game, dataset, held_out, count, seed))}
     if references:
         sets |= {"data": look(rows.other()), "noise": look(rows.noise())}
     training = look(rows.everything(), pixels=False) if everything else None
-    protocol = partial(stamp, dataset=dataset, split=rows.split, real=count, fake=count, seed=seed, extractor=extractor)
+    asked = _asked(game, dataset, held_out)
+    sizes: Any = {"real": count, "fake": count}
+    protocol = partial(
+        stamp, dataset=dataset, split=rows.split, seed=seed, extractor=extractor, conditions=asked, **sizes
+    )
     start = time.perf_counter()
     case = Case(real, sets.pop(""), dataset, training, extractor, sampling(game), seed, resamples)
     found = _scores(metrics, case, protocol)
@@ -285,10 +291,26 @@ def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor 
         yield scaled(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None
 
 
-def _fakes(game: Game, dataset: Dataset, count: int, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> str | None:
+    """Says which conditions samples are drawn under, for the stamp; None where there are none."""
+    judged = held_out or dataset
+    with evaluation(game), seeded(0):
+        labelled = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
+    kinds = {"classes": (labelled, judged.labels), "captions": (isinstance(game, Words), judged.captions)}
+    for kind, (drawn, told) in kinds.items():
+        if drawn and told is not None and isinstance(game, Conditions):
+            return f"{kind} as in the {'held-out split' if held_out else 'data'}"
+        if drawn:
+            return f"{kind} as the game draws them"
+    return None
+
+
+def _fakes(
+    game: Game, dataset: Dataset, held_out: Dataset | None, count: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     able: Samples = sampling(game)
     with evaluation(game), seeded(mix(seed, 2)):
-        noise = able.noise(count)
+        noise = game.noise_for(count, held_out or dataset) if isinstance(game, Conditions) else able.noise(count)
     for rows in noise.split(AT_ONCE):
         fakes = generate(able, rows, batch=min(100, count)).float().cpu()
         if tuple(fakes.shape[1:]) != dataset.shape:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import normal
+from sparring.data.dataset import Dataset
 from sparring.errors import GameError
 from sparring.stages import Stage
 
@@ -218,6 +219,14 @@ class Labels(Protocol):
 
     def labels(self, noise: Tensor) -> Tensor | None:
         """Returns the classes (N,) that rows of noise ask for, or None where the data has no classes."""
+
+
+@runtime_checkable
+class Conditions(Protocol):
+    """The ability to ask for classes, or for captions, as often as given data have them."""
+
+    def noise_for(self, n: int, dataset: Dataset) -> Tensor:
+        """Draws what `sample` starts from, one row a sample, under the conditions of a data set."""
 
 
 @runtime_checkable

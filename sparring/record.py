@@ -114,7 +114,7 @@ def data(
         found["regions"] = plain("regions", dataset.second.regions)
     numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
     found |= {} if numbered else {"names": list(dataset.classes)}
-    return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.facts())}
+    return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.divided(hold_out)[0].facts())}
 
 
 def circumstances(device: torch.device) -> Record:

@@ -81,7 +81,8 @@ def protocol(score: Score) -> str:
     constants = "".join(f", {name} {value:g}" for name, value in how["settings"].items())
     data = f"{how['dataset']} ({how['fingerprint'][:12]}), {how['split']}"
     counts = f"{how['real']} real, {how['fake']} generated"
-    return f"{how['metric']}{constants}; {counts}; {data}; {judge}; seed {how['seed']}"
+    asked = f"; {how['conditions']}" if how.get("conditions") else ""
+    return f"{how['metric']}{constants}; {counts}{asked}; {data}; {judge}; seed {how['seed']}"
 
 
 def page(run: Run) -> str:

@@ -92,7 +92,7 @@ class Run:
         self.judged: list[dict[str, Any]] = []
         if state is not None:
             restore(self, state)
-        self.notes += notes + record.changes(settings) + passed_over(dataset)
+        self.notes += notes + record.changes(settings) + passed_over(dataset) + without_images(self.training)
 
     @classmethod
     def create(
@@ -272,6 +272,23 @@ def passed_over(dataset: Dataset, most: int = 3) -> list[str]:
     notes = [f"Passed over: {sentence}" for sentence in dataset.passed_over[:most]]
     rest = len(dataset.passed_over) - most
     return [*notes, f"Passed over: {rest} more, all of them named in {BAD}."] if rest > 0 else notes
+
+
+def without_images(dataset: Dataset, most: int = 10) -> list[str]:
+    """Says which classes have no images, if any: games draw no sample of them.
+
+    Args:
+        dataset: What is trained on.
+        most: How many are named.
+    """
+    counts = dataset.counts()
+    names = [] if counts is None else [dataset.classes[k] for k in (counts == 0).nonzero().flatten().tolist()]
+    if not names:
+        return []
+    named = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    are = "class {} has" if len(names) == 1 else "classes {} have"
+    they = "it is" if len(names) == 1 else "they are"
+    return [f"The {are.format(named)} no images in {dataset.name}: {they} never drawn."]
 
 
 def cadence(steps: int) -> int:

@@ -193,13 +193,13 @@ def test_parts_of_a_data_set_keep_their_own_captions():
     assert (len(rest), len(held)) == (4, 2)
     for part in (rest, held):
         assert {row for row, _ in read(next(Stream(part, len(part))))} == set(part.chosen.tolist())
-    assert len(rest.facts()["captions"]) == 6
+    assert rest.facts()["captions"] == ("row0 way0", "row2 way0", "row4 way0", "row5 way0")
 
 
-def test_some_captions_are_evenly_spaced_and_not_repeated():
+def test_some_captions_are_evenly_spaced_and_as_frequent_as_in_the_data():
     few = Captions(tuple((f"number {k // 2}",) for k in range(1000)))
     assert few.some(5) == ("number 0", "number 124", "number 249", "number 374", "number 499")
-    assert Captions((("a",), ("a",))).some() == ("a",)
+    assert Captions((("a",), ("a",))).some() == ("a", "a")
 
 
 @pytest.mark.data

@@ -145,14 +145,16 @@ class Captions:
         first, last = self.starts[rows], self.starts[rows + 1]
         return self.codes[torch.from_numpy(first + (chances % (last - first).astype(np.uint64)).astype(np.int64))]
 
-    def some(self, most: int = 64) -> tuple[str, ...]:
-        """The first captions of rows that are evenly spaced, none of them twice.
+    def some(self, most: int = 64, *, chosen: np.ndarray | None = None) -> tuple[str, ...]:
+        """The first captions of rows that are evenly spaced, each as often as these rows have it.
 
         Args:
             most: How many rows are looked at.
+            chosen: Positions of the rows to choose from, int64 (n,). Default: all.
         """
-        rows = np.linspace(0, len(self) - 1, min(most, len(self))).astype(np.int64)
-        return tuple(dict.fromkeys(self.texts[row][0] for row in rows))
+        among = np.arange(len(self)) if chosen is None else chosen
+        rows = among[np.linspace(0, len(among) - 1, min(most, len(among))).astype(np.int64)]
+        return tuple(self.texts[row][0] for row in rows)
 
 
 def captioned(files: Files, names: Sequence[str]) -> Captions | None:

@@ -144,6 +144,13 @@ class Dataset:
         indices = indices if self.chosen is None else self.chosen[indices]
         return () if self.captions is None else (self.captions.drawn(indices, chances),)
 
+    def counts(self) -> Tensor | None:
+        """How many rows each class has, int64 (classes,); None where there are no labels."""
+        if self.labels is None:
+            return None
+        labels = self.labels if self.chosen is None else self.labels[self.chosen]
+        return torch.from_numpy(np.bincount(labels, minlength=len(self.classes)))
+
     def divided(self, share: float) -> "tuple[Dataset, Dataset | None]":
         """Hold a part out, the same rows whatever a training's seed is; nothing is copied.
 
@@ -188,7 +195,7 @@ class Dataset:
         """
         facts: dict[str, Any] = {"shape": self.shape, "classes": len(self.classes)}
         if self.captions is not None:
-            facts["captions"] = self.captions.some()
+            facts["captions"] = self.captions.some(chosen=self.chosen)
         if self.second is not None:
             maps = self.second.regions
             facts |= {"other": self.second.shape, "paired": self.second.paired, "regions": len(maps) if maps else 0}

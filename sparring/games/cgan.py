@@ -1,7 +1,8 @@
 """Conditional games whose critic also learns what does *not* match, or names the class itself.
 
-Three kinds of pairs: (x, y) real, (G, y) fake, (x, y′) real with a wrong label, y′ uniform over the other classes. With
-R and F the two halves of D's loss, on what is to be called real and on what is not, and R G's loss, too:
+Three kinds of pairs: (x, y) real, (G, y) fake, (x, y′) real with a wrong label, y′ uniform over the other classes
+that have images. With R and F the two halves of D's loss, on what is to be called real and on what is not, and R also
+G's loss:
 
     `MatchingGAN`   D  R(D(x, y)) + ½ [F(D(G, y)) + F(D(x, y′))]                               G  R(D(G, y))
     `SeparateGAN`   D  ½ [R(r(x)) + R(m(x, y))] + ⅓ [F(r(G)) + F(m(G, y)) + F(m(x, y′))]       G  R(r(G)) + R(m(G, y))
@@ -29,8 +30,12 @@ from sparring.game import Data, Move
 from sparring.games.conditional import ConditionalGAN
 
 
-def wrong(y: Tensor) -> Tensor:
+def wrong(y: Tensor, counts: Tensor | None = None) -> Tensor:
     """Draws for each one-hot row of y (N, classes) another class, uniform over the others.
+
+    Args:
+        y: One-hot rows.
+        counts: Images of each class, (classes,); a class without images is not drawn. Default: all have some.
 
     Raises:
         GameError: If there is no other class.
@@ -38,8 +43,11 @@ def wrong(y: Tensor) -> Tensor:
     n, classes = y.shape
     if classes < 2:
         raise GameError("A wrong label needs at least 2 classes: train on data with more, or by another design.")
-    shift = 1 + ((classes - 1) * uniform(n, device=y.device)).long()
-    return one_hot((y.argmax(1) + shift) % classes, classes).to(y)
+    there = torch.ones(classes, dtype=torch.bool, device=y.device) if counts is None else counts > 0
+    first, count = torch.argsort(~there, stable=True), there.sum()  # classes with images, in order, and then the rest
+    shift = 1 + ((count - 1) * uniform(n, device=y.device)).long()
+    place = (there.cumsum(0) - 1)[y.argmax(1)]
+    return one_hot(first[(place + shift) % count], classes).to(y)
 
 
 class LabelledGAN(ConditionalGAN):
@@ -65,6 +73,8 @@ class LabelledGAN(ConditionalGAN):
 class MatchingGAN(LabelledGAN):
     """D(x, y) learns from three kinds of pairs, two of them fakes, half as heavy each; any objective."""
 
+    fewest = 2
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""
         for _ in range(self.critic_steps):
@@ -73,13 +83,17 @@ class MatchingGAN(LabelledGAN):
                 fake = self.drawn(y)
             real, critic = self.D(x, y), self.objective.critic
             yield Move(
-                "D", adversarial=critic(real, self.D(fake, y)) / 2, matching=critic(real, self.D(x, wrong(y))) / 2
+                "D",
+                adversarial=critic(real, self.D(fake, y)) / 2,
+                matching=critic(real, self.D(x, wrong(y, self.counts))) / 2,
             )
         yield Move("G", adversarial=self.objective.generator(self.D(self.drawn(y), y)))
 
 
 class SeparateGAN(LabelledGAN):
     """D(x, y) -> (N, 2) answers two questions, "real?" and "matches y?", by cross-entropies, whatever the objective."""
+
+    fewest = 2
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""
@@ -88,7 +102,7 @@ class SeparateGAN(LabelledGAN):
             with torch.no_grad():
                 fake = self.drawn(y)
             (real, match), (false, fits) = self.D(x, y).unbind(1), self.D(fake, y).unbind(1)
-            misfit = softplus(self.D(x, wrong(y))[:, 1]).mean()
+            misfit = softplus(self.D(x, wrong(y, self.counts))[:, 1]).mean()
             yield Move(
                 "D",
                 adversarial=softplus(-real).mean() / 2 + softplus(false).mean() / 3,

@@ -73,6 +73,7 @@ def stamp(
     fake: int,
     seed: int,
     extractor: Extracts | None = None,
+    conditions: str | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
     """Write down everything that makes a score comparable, as a plain dictionary fit for JSON.
@@ -85,6 +86,8 @@ def stamp(
         fake: Number of generated samples.
         seed: Seed of the generated samples and of the choice of the real ones.
         extractor: What gave the features, or None for a metric without features.
+        conditions: What generated samples were asked for, such as "classes as in the held-out split"; None where they
+            are asked for nothing.
         **settings: Constants of the metric, such as `neighbours=3`.
 
     Returns:
@@ -102,6 +105,7 @@ def stamp(
         "split": split,
         "real": real,
         "fake": fake,
+        "conditions": conditions,
         "seed": seed,
         "sparring": __version__,
         "torch": torch.__version__,

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring.data.dataset import Dataset
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Samples, Turn
+from sparring.game import Conditions, Data, Game, Labels, Move, Samples, Turn
 from sparring.games.mixture import choice, chosen, with_choice
 from sparring.stages import Stage
 from sparring.wrappers.wrapper import each
@@ -41,6 +42,9 @@ class Ensemble(Game):
         self.members = nn.ModuleList(make() for _ in range(members))
         if not isinstance(self.members[0], Samples):
             raise GameError(f"{type(self.members[0]).__name__} cannot sample, so there is no mixture: leave it off.")
+        for kind, name in ((Conditions, "noise_for"), (Labels, "labels")):
+            if isinstance(self.members[0], kind):  # protocols look for attributes that are there
+                setattr(self, name, getattr(self, f"_{name}"))
 
     def players(self) -> dict[str, Optimizer]:
         """Returns those of all members."""
@@ -71,6 +75,14 @@ class Ensemble(Game):
     def noise(self, n: int) -> Tensor:
         """Draws rows [choice of a member, its noise]."""
         return with_choice(self._games()[0][1].noise(n))
+
+    def _noise_for(self, n: int, dataset: Dataset) -> Tensor:
+        """Draws rows [choice of a member, its noise under the conditions of a data set]."""
+        return with_choice(self._games()[0][1].noise_for(n, dataset))
+
+    def _labels(self, noise: Tensor) -> Tensor | None:
+        """Returns the classes (N,) that rows of noise ask for, which are the same for every member."""
+        return self._games()[0][1].labels(choice(noise, len(self.members))[1])
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples of the mixture, (n, *shape)."""

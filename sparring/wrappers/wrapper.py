@@ -20,7 +20,19 @@ from sparring.game import Data, Game, Move, Turn
 from sparring.stages import Stage
 
 PAINTING = ("styles", "encode_style", "paint")
-ABILITIES = ("noise", "sample", "labels", "codes", "recoded", "worded", "encode", "translate", "heat", *PAINTING)
+ABILITIES = (
+    "noise",
+    "noise_for",
+    "sample",
+    "labels",
+    "codes",
+    "recoded",
+    "worded",
+    "encode",
+    "translate",
+    "heat",
+    *PAINTING,
+)
 
 
 class Wrapper(Game):
