@@ -1,19 +1,45 @@
 """The mutations of conditional GANs, of InfoGAN, and of what is done with classes and codes, as in `mutants`."""
 
-CGAN, INFOGAN, CODES = (f"tests/test_{name}.py" for name in ("cgan", "infogan", "codes"))
+CGAN, INFOGAN, CODES, SHARES = (f"tests/test_{name}.py" for name in ("cgan", "infogan", "codes", "conditions"))
 
 MUTANTS = [
+    # classes and captions: as often as in the data
+    (
+        "games/conditional.py",
+        "return self._noise(n, self.counts)",
+        "return self._noise(n, torch.ones_like(self.counts))",
+        SHARES,
+    ),
+    ("games/conditional.py", "counts.to(self.device) * (self.counts > 0)", "counts.to(self.device)", SHARES),
+    (
+        "games/conditional.py",
+        "torch.searchsorted(edges, places, right=True)",
+        "torch.searchsorted(edges, places)",
+        SHARES,
+    ),
+    ("games/conditional.py", 'state_dict.setdefault(f"{prefix}counts", torch.ones_like(self.counts))', "pass", SHARES),
+    ("games/sentences.py", "len(dataset) * row", "0 * row", SHARES),
+    ("games/cgan.py", "else counts > 0", "else counts >= 0", SHARES),
+    ("evaluate.py", "game.noise_for(count, held_out or dataset)", "game.noise_for(count, dataset)", SHARES),
+    ("average.py", "shared += [buffer for path in around", "shared += [buffer for path in []", SHARES),
+    ("data/dataset.py", "self.labels if self.chosen is None else self.labels[self.chosen]", "self.labels", SHARES),
+    (
+        "data/captions.py",
+        "among = np.arange(len(self)) if chosen is None else chosen",
+        "among = np.arange(len(self))",
+        SHARES,
+    ),
     # conditional GANs: wrong pairs, weights, signs, who is asked
     ("games/cgan.py", "shift = 1 + (", "shift = 0 + (", CGAN),
-    ("games/cgan.py", "((classes - 1) * uniform(", "(classes * uniform(", CGAN),
+    ("games/cgan.py", "((count - 1) * uniform(", "(count * uniform(", CGAN),
     ("games/cgan.py", "critic(real, self.D(fake, y)) / 2", "critic(real, self.D(fake, y))", CGAN),
     (
         "games/cgan.py",
-        "matching=critic(real, self.D(x, wrong(y))) / 2",
+        "matching=critic(real, self.D(x, wrong(y, self.counts))) / 2",
         "matching=critic(real, self.D(x, y)) / 2",
         CGAN,
     ),
-    ("games/cgan.py", "self.D(x, wrong(y))[:, 1]", "self.D(x, wrong(y))[:, 0]", CGAN),
+    ("games/cgan.py", "self.D(x, wrong(y, self.counts))[:, 1]", "self.D(x, wrong(y, self.counts))[:, 0]", CGAN),
     ("games/cgan.py", "(softplus(fits).mean() + misfit) / 3", "softplus(fits).mean() / 3", CGAN),
     (
         "games/cgan.py",

@@ -15,6 +15,7 @@ from sparring.data.captions import Captions, told
 from sparring.data.stream import scaled
 from sparring.errors import GameError
 from sparring.game import Game
+from sparring.games import conditional
 from sparring.games.cgan import MatchingGAN, SeparateGAN, wrong
 from sparring.games.conditional import ConditionalGAN
 from sparring.metrics import ModuleExtractor, same_protocol
@@ -184,6 +185,11 @@ def test_a_class_without_images_is_never_drawn(counts):
     with seeded(0):
         found = torch.bincount(game.labels(game.noise(5000)), minlength=len(counts))
     assert all(count == 0 for count, there in zip(found.tolist(), counts, strict=True) if not there)
+
+
+def test_the_ends_of_the_interval_belong_to_classes_with_images(monkeypatch):
+    monkeypatch.setattr(conditional, "uniform", lambda n, device: torch.tensor([0.0, 0.5, 1 - 2**-24]))
+    assert conditional.drawn(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
 
 
 def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_for():

@@ -20,19 +20,8 @@ from sparring.game import Data, Game, Move, Turn
 from sparring.stages import Stage
 
 PAINTING = ("styles", "encode_style", "paint")
-ABILITIES = (
-    "noise",
-    "noise_for",
-    "sample",
-    "labels",
-    "codes",
-    "recoded",
-    "worded",
-    "encode",
-    "translate",
-    "heat",
-    *PAINTING,
-)
+GIVEN = ("labels", "codes", "recoded", "worded", "noise_for")
+ABILITIES = ("noise", "sample", *GIVEN, "encode", "translate", "heat", *PAINTING)
 
 
 class Wrapper(Game):
