@@ -21,8 +21,6 @@ from sparring.game import Game
 class Average:
     """A copy of a game whose sampling networks are averaged over the training; every other network is shared.
 
-    So are the buffers of the game itself and of its aids.
-
     Batch-norm statistics are averaged like weights; every other buffer is copied. The vectors of spectral norm must be:
     a mean of unit vectors is shorter than 1, which makes W / σ too large.
 
@@ -42,12 +40,8 @@ class Average:
         names = game.sampling()
         if not names:
             raise GameError(f"{type(game).__name__} names no network in sampling(): there is nothing to average.")
-        around = [path for path, _ in game.named_modules() if any(_within(name, path) for name in names)]
-        shared: list[nn.Module | Tensor] = [
-            module for path, module in game.named_modules() if path and not _related(path, names)
-        ]
-        shared += [buffer for path in around for buffer in game.get_submodule(path).buffers(recurse=False)]
-        self.game: Game = copy.deepcopy(game, {id(each): each for each in shared})
+        shared = [module for path, module in game.named_modules() if path and not _related(path, names)]
+        self.game: Game = copy.deepcopy(game, {id(module): module for module in shared})
         pairs = [pair for name in names for pair in _pairs(self.game.get_submodule(name), game.get_submodule(name))]
         self._means = [pair[1:] for pair in pairs if pair[0]]
         self._copies = [pair[1:] for pair in pairs if not pair[0]]
@@ -60,11 +54,6 @@ class Average:
         torch._foreach_lerp_(mine, theirs, weight)
         for copied, current in self._copies:
             copied.copy_(current)
-
-
-def _within(path: str, around: str) -> bool:
-    """Tells whether a module is inside another, the game itself included."""
-    return path.startswith(f"{around}.") if around else True
 
 
 def _related(path: str, names: tuple[str, ...]) -> bool:

@@ -35,7 +35,7 @@ from sparring.data.stream import scaled
 from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.evidence import Case, Metric, Need, Seen, require_several
-from sparring.game import Conditions, Game, Labels, Samples, Words, evaluation
+from sparring.game import Conditions, Game, Labels, Samples, evaluation
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import save_grid
 from sparring.sampling import generate, sampling
@@ -122,15 +122,13 @@ def evaluate(
     everything = len(dataset) if "held-out data" in needs else 0
     look = _Look(extractor, "pixels" in needs and images, progress, count * (4 if references else 2) + everything)
     real = look(rows.real())
-    sets = {"": look(_fakes(game, dataset, held_out, count, seed))}
+    asked, drawing = _asked(game, dataset, held_out)
+    sets = {"": look(_fakes(game, dataset, count, seed, drawing))}
     if references:
         sets |= {"data": look(rows.other()), "noise": look(rows.noise())}
     training = look(rows.everything(), pixels=False) if everything else None
-    asked = _asked(game, dataset, held_out)
-    sizes: Any = {"real": count, "fake": count}
-    protocol = partial(
-        stamp, dataset=dataset, split=rows.split, seed=seed, extractor=extractor, conditions=asked, **sizes
-    )
+    how: Any = {"real": count, "fake": count, "seed": seed, "conditions": asked}
+    protocol = partial(stamp, dataset=dataset, split=rows.split, extractor=extractor, **how)
     start = time.perf_counter()
     case = Case(real, sets.pop(""), dataset, training, extractor, sampling(game), seed, resamples)
     found = _scores(metrics, case, protocol)
@@ -291,26 +289,23 @@ def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor 
         yield scaled(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None
 
 
-def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> str | None:
-    """Says which conditions samples are drawn under, for the stamp; None where there are none."""
-    judged = held_out or dataset
+def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> tuple[str | None, Callable[[int], Tensor]]:
+    """Returns what samples are asked for, for the stamp, None for nothing; and what draws noise that asks for it."""
+    kind = game.conditions() if isinstance(game, Conditions) else ""
+    given = (held_out or dataset).conditions(kind) if kind else None
+    if given is not None and isinstance(game, Conditions):
+        return f"{kind} as in the {'held-out split' if held_out else 'data'}", partial(game.noise_for, given=given)
     with evaluation(game), seeded(0):
         labelled = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
-    kinds = {"classes": (labelled, judged.labels), "captions": (isinstance(game, Words), judged.captions)}
-    for kind, (drawn, told) in kinds.items():
-        if drawn and told is not None and isinstance(game, Conditions):
-            return f"{kind} as in the {'held-out split' if held_out else 'data'}"
-        if drawn:
-            return f"{kind} as the game draws them"
-    return None
+    return f"{kind or 'classes'} as the game draws them" if kind or labelled else None, sampling(game).noise
 
 
 def _fakes(
-    game: Game, dataset: Dataset, held_out: Dataset | None, count: int, seed: int
+    game: Game, dataset: Dataset, count: int, seed: int, drawing: Callable[[int], Tensor] | None = None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     able: Samples = sampling(game)
     with evaluation(game), seeded(mix(seed, 2)):
-        noise = game.noise_for(count, held_out or dataset) if isinstance(game, Conditions) else able.noise(count)
+        noise = (drawing or able.noise)(count)
     for rows in noise.split(AT_ONCE):
         fakes = generate(able, rows, batch=min(100, count)).float().cpu()
         if tuple(fakes.shape[1:]) != dataset.shape:

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import normal
-from sparring.data.dataset import Dataset
 from sparring.errors import GameError
 from sparring.stages import Stage
 
@@ -225,8 +224,24 @@ class Labels(Protocol):
 class Conditions(Protocol):
     """The ability to ask for classes, or for captions, as often as given data have them."""
 
-    def noise_for(self, n: int, dataset: Dataset) -> Tensor:
-        """Draws what `sample` starts from, one row a sample, under the conditions of a data set."""
+    def conditions(self) -> str:
+        """Returns what is asked for: "classes", "captions", or "" for nothing."""
+
+    def noise_for(self, n: int, given: Tensor) -> Tensor:
+        """Draws what `sample` starts from, one row a sample, under the conditions of given data.
+
+        Args:
+            n: How many.
+            given: How many rows each class has, int64 (classes,); or the word codes of captions, int64 (K, L).
+        """
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """The ability to draw classes as often as the training data has them."""
+
+    def follow(self, counts: Tensor) -> None:
+        """Takes over how many rows each class has, int64 (classes,)."""
 
 
 @runtime_checkable

@@ -224,7 +224,7 @@ def agreed(folder: Path, record: Record) -> Record:
         return record
     before = read(folder)
     require_equal(folder, before, record)
-    now = {**before, "data": record["data"]}
+    now = {**before, "data": {**record["data"], "facts": before["data"]["facts"]}}
     if now != before and parallel.rank() == 0:
         write(folder, now)
     return now

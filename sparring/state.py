@@ -20,7 +20,7 @@ from sparring.checkpoint import State, load_named
 from sparring.data import Dataset, Stream
 from sparring.data.ahead import Ahead
 from sparring.errors import RunError
-from sparring.game import Game, Knows
+from sparring.game import Follows, Game, Knows
 from sparring.imports import trust as trusted
 from sparring.networks.perception import Acquainted
 
@@ -59,6 +59,8 @@ def built(
         for part in game.modules():
             if isinstance(part, Acquainted):
                 part.acquaint(dataset)
+            if isinstance(part, Follows) and (counts := dataset.counts()) is not None:
+                part.follow(counts)
     if said and isinstance(game.core, Knows):
         game.core.know(said)
     return game

@@ -4,24 +4,23 @@ CGAN, INFOGAN, CODES, SHARES = (f"tests/test_{name}.py" for name in ("cgan", "in
 
 MUTANTS = [
     # classes and captions: as often as in the data
+    ("games/frequencies.py", "return drawn(self.counts, n)", "return drawn(torch.ones_like(self.counts), n)", SHARES),
+    ("games/frequencies.py", "given.to(self.counts) * (self.counts > 0)", "given.to(self.counts)", SHARES),
     (
-        "games/conditional.py",
-        "return self._noise(n, self.counts)",
-        "return self._noise(n, torch.ones_like(self.counts))",
-        SHARES,
-    ),
-    ("games/conditional.py", "counts.to(self.device) * (self.counts > 0)", "counts.to(self.device)", SHARES),
-    (
-        "games/conditional.py",
+        "games/frequencies.py",
         "torch.searchsorted(edges, places, right=True)",
         "torch.searchsorted(edges, places)",
         SHARES,
     ),
-    ("games/conditional.py", 'state_dict.setdefault(f"{prefix}counts", torch.ones_like(self.counts))', "pass", SHARES),
-    ("games/sentences.py", "len(dataset) * row", "0 * row", SHARES),
+    (
+        "games/frequencies.py",
+        'state_dict.setdefault(f"{prefix}counts", torch.ones_like(self.counts))',
+        "pass",
+        SHARES,
+    ),
+    ("games/sentences.py", "given[which.to(given.device)]", "self.captions[which % len(self.captions)]", SHARES),
     ("games/cgan.py", "else counts > 0", "else counts >= 0", SHARES),
-    ("evaluate.py", "game.noise_for(count, held_out or dataset)", "game.noise_for(count, dataset)", SHARES),
-    ("average.py", "shared += [buffer for path in around", "shared += [buffer for path in []", SHARES),
+    ("evaluate.py", "(held_out or dataset).conditions(kind)", "dataset.conditions(kind)", SHARES),
     ("data/dataset.py", "self.labels if self.chosen is None else self.labels[self.chosen]", "self.labels", SHARES),
     (
         "data/captions.py",
@@ -35,11 +34,16 @@ MUTANTS = [
     ("games/cgan.py", "critic(real, self.D(fake, y)) / 2", "critic(real, self.D(fake, y))", CGAN),
     (
         "games/cgan.py",
-        "matching=critic(real, self.D(x, wrong(y, self.counts))) / 2",
+        "matching=critic(real, self.D(x, wrong(y, self.frequencies.counts))) / 2",
         "matching=critic(real, self.D(x, y)) / 2",
         CGAN,
     ),
-    ("games/cgan.py", "self.D(x, wrong(y, self.counts))[:, 1]", "self.D(x, wrong(y, self.counts))[:, 0]", CGAN),
+    (
+        "games/cgan.py",
+        "self.D(x, wrong(y, self.frequencies.counts))[:, 1]",
+        "self.D(x, wrong(y, self.frequencies.counts))[:, 0]",
+        CGAN,
+    ),
     ("games/cgan.py", "(softplus(fits).mean() + misfit) / 3", "softplus(fits).mean() / 3", CGAN),
     (
         "games/cgan.py",

@@ -15,7 +15,7 @@ from sparring.data.captions import Captions, told
 from sparring.data.stream import scaled
 from sparring.errors import GameError
 from sparring.game import Game
-from sparring.games import conditional
+from sparring.games import frequencies
 from sparring.games.cgan import MatchingGAN, SeparateGAN, wrong
 from sparring.games.conditional import ConditionalGAN
 from sparring.metrics import ModuleExtractor, same_protocol
@@ -68,12 +68,19 @@ def oracle(dataset, kind=ConditionalGAN):
     game = kind(
         Oracle(dataset), nn.Flatten(), NonSaturating(), classes=len(dataset.classes), critic=None, generator=None
     )
-    game.acquaint(dataset)
+    game.follow(dataset.counts())
     return game
 
 
 def score(scores, name="Fréchet distance"):
     return next(each.value for each in scores if each.name == name)
+
+
+def asked_for(training, held_out, count):
+    """The classes that an oracle is asked for when it is judged."""
+    game = oracle(training)
+    _, drawing = evaluate._asked(game, training, held_out)
+    return torch.cat([labels for _, labels in evaluate._fakes(game, training, count, 0, drawing)])
 
 
 # --- judged
@@ -93,7 +100,7 @@ def test_samples_are_judged_with_the_classes_of_the_split_that_they_are_held_aga
     training, held_out = squares((450, 50)), squares((60, 240), seed=1)
     found = evaluate.evaluate(oracle(training), training, held_out=held_out, extractor=pixels)
     assert score(found.scores) < score(found.references["data"]) / 10, "the training data has other shares"
-    asked = torch.cat([labels for _, labels in evaluate._fakes(oracle(training), training, held_out, 300, seed=0)])
+    asked = asked_for(training, held_out, 300)
     assert torch.bincount(asked).tolist() == pytest.approx([60, 240], abs=3 * 7)
 
 
@@ -140,12 +147,12 @@ def test_the_stamp_says_so_where_a_game_draws_classes_by_a_law_of_its_own():
 
 def test_a_class_that_was_not_trained_on_is_not_asked_for_when_judged():
     training, held_out = squares((0, 100, 100)), squares((50, 50, 50), seed=1)
-    asked = torch.cat([labels for _, labels in evaluate._fakes(oracle(training), training, held_out, 120, seed=0)])
+    asked = asked_for(training, held_out, 120)
     assert torch.bincount(asked, minlength=3)[0] == 0
 
 
 def test_other_data_with_another_number_of_classes_are_refused():
-    with pytest.raises(GameError, match="2 classes, and squares has 3"):
+    with pytest.raises(GameError, match="2 classes, and the data has 3"):
         evaluate.evaluate(oracle(squares()), squares((20, 20, 20)), extractor=pixels)
 
 
@@ -164,7 +171,7 @@ def test_even_classes_are_drawn_by_the_same_bits_as_before(counts):
     game = ConditionalGAN(
         Oracle(squares((2, 2))), nn.Flatten(), NonSaturating(), classes=len(counts), critic=None, generator=None
     )
-    game.counts.copy_(torch.tensor(counts))
+    game.frequencies.counts.copy_(torch.tensor(counts))
     with seeded(3):
         drawn = game.labels(game.noise(5000))
     with seeded(3):
@@ -181,15 +188,15 @@ def test_a_class_without_images_is_never_drawn(counts):
     game = ConditionalGAN(
         Oracle(squares((2, 2))), nn.Flatten(), NonSaturating(), classes=len(counts), critic=None, generator=None
     )
-    game.counts.copy_(torch.tensor(counts))
+    game.frequencies.counts.copy_(torch.tensor(counts))
     with seeded(0):
         found = torch.bincount(game.labels(game.noise(5000)), minlength=len(counts))
     assert all(count == 0 for count, there in zip(found.tolist(), counts, strict=True) if not there)
 
 
 def test_the_ends_of_the_interval_belong_to_classes_with_images(monkeypatch):
-    monkeypatch.setattr(conditional, "uniform", lambda n, device: torch.tensor([0.0, 0.5, 1 - 2**-24]))
-    assert conditional.drawn(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
+    monkeypatch.setattr(frequencies, "uniform", lambda n, device: torch.tensor([0.0, 0.5, 1 - 2**-24]))
+    assert frequencies.drawn(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
 
 
 def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_for():
@@ -224,7 +231,7 @@ def test_fakes_of_a_training_have_the_classes_of_the_training_split(make):
     dataset = squares((360, 40))
     settings = {"networks": Networks(width=4)} if make not in (sagan, biggan) else {"width": 4}
     game = make((1, 8, 8), 2, **settings)
-    game.acquaint(dataset)
+    game.follow(dataset.counts())
     asked, forward = [], game.G.forward
     game.G.forward = lambda z, y: asked.append(y.argmax(1)) or forward(z, y)
     x, labels = dataset.rows(np.arange(200))
@@ -245,7 +252,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     expected = torch.bincount(torch.from_numpy(run.training.labels[run.training.chosen])).tolist()
     assert sum(expected) == 240
     for game in (run.game, run.sampler, Run.open(tmp_path / "run", device="cpu").sampler, load(tmp_path / "run")):
-        assert game.counts.tolist() == expected
+        assert game.frequencies.counts.tolist() == expected
     asked = load(tmp_path / "run").labels(latents(load(tmp_path / "run"), range(300)))
     assert 5 < int(asked.sum()) < 60
     evaluate.evaluate_run(run, extractor=pixels)
@@ -254,12 +261,12 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
 
 
 def test_a_checkpoint_of_a_game_that_drew_classes_evenly_goes_on_drawing_them_so():
-    old = {name: value for name, value in oracle(squares()).state_dict().items() if name != "counts"}
+    old = {name: value for name, value in oracle(squares()).state_dict().items() if name != "frequencies.counts"}
     game = oracle(squares())
     fresh = ConditionalGAN(Oracle(squares()), nn.Flatten(), NonSaturating(), classes=2, critic=None, generator=None)
     fresh.load_state_dict(old)
-    assert fresh.counts.tolist() == [1, 1]
-    assert game.counts.tolist() == [450, 50]
+    assert fresh.frequencies.counts.tolist() == [1, 1]
+    assert game.frequencies.counts.tolist() == [450, 50]
 
 
 def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):
@@ -298,7 +305,7 @@ def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
 
     with seeded(0):
         assert share(game.noise(2000)) == pytest.approx(0.1, abs=0.06)
-        assert share(game.noise_for(2000, held_out)) == pytest.approx(0.9, abs=0.03)
+        assert share(game.noise_for(2000, held_out.conditions("captions"))) == pytest.approx(0.9, abs=0.03)
     stamp = evaluate.evaluate(game, training, held_out=held_out, extractor=pixels, samples=20).scores[0].stamp
     assert stamp["conditions"] == "captions as in the held-out split"
 

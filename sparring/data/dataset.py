@@ -151,6 +151,21 @@ class Dataset:
         labels = self.labels if self.chosen is None else self.labels[self.chosen]
         return torch.from_numpy(np.bincount(labels, minlength=len(self.classes)))
 
+    def conditions(self, kind: str) -> Tensor | None:
+        """What a game may be asked for to be asked as often as these data have it.
+
+        Args:
+            kind: "classes" or "captions".
+
+        Returns:
+            How many rows each class has, int64 (classes,), or the word codes of a caption of each row, int64 (N, L);
+            None where there are none.
+        """
+        if kind == "classes":
+            return self.counts()
+        rows = np.arange(len(self))
+        return next(iter(self.said(rows, rows.astype(np.uint64))), None)
+
     def divided(self, share: float) -> "tuple[Dataset, Dataset | None]":
         """Hold a part out, the same rows whatever a training's seed is; nothing is copied.
 

@@ -85,7 +85,7 @@ class MatchingGAN(LabelledGAN):
             yield Move(
                 "D",
                 adversarial=critic(real, self.D(fake, y)) / 2,
-                matching=critic(real, self.D(x, wrong(y, self.counts))) / 2,
+                matching=critic(real, self.D(x, wrong(y, self.frequencies.counts))) / 2,
             )
         yield Move("G", adversarial=self.objective.generator(self.D(self.drawn(y), y)))
 
@@ -102,7 +102,7 @@ class SeparateGAN(LabelledGAN):
             with torch.no_grad():
                 fake = self.drawn(y)
             (real, match), (false, fits) = self.D(x, y).unbind(1), self.D(fake, y).unbind(1)
-            misfit = softplus(self.D(x, wrong(y, self.counts))[:, 1]).mean()
+            misfit = softplus(self.D(x, wrong(y, self.frequencies.counts))[:, 1]).mean()
             yield Move(
                 "D",
                 adversarial=softplus(-real).mean() / 2 + softplus(false).mean() / 3,

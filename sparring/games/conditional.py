@@ -17,21 +17,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from sparring.chance import uniform
-from sparring.data.dataset import Dataset
 from sparring.errors import GameError
 from sparring.game import Data, LatentGame, Move
+from sparring.games.frequencies import DrawsClasses, Frequencies
 from sparring.games.standing import measure
 from sparring.games.truncation import truncated
 from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
-class ConditionalGAN(LatentGame):
+class ConditionalGAN(DrawsClasses, LatentGame):
     """k moves of D, each on labelled data and on new fakes of random classes, then one of G.
 
-    Classes are drawn as often as the training data has them once `acquaint` was called, which `sparring.Run` does;
-    before, each is as likely as the others. A class without images is never drawn.
+    Classes are drawn as often as the training data has them after `follow`, which `sparring.Run` calls; before, each is
+    as likely as the others.
 
     Args:
         G: Generator (N, latent), (N, classes) -> (N, *shape), with an attribute ``latent``.
@@ -40,14 +39,7 @@ class ConditionalGAN(LatentGame):
         classes: How many there are; None plays without y, on networks that take one argument.
         critic_steps: k, the moves of D in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
-
-    Attributes:
-        counts: Images of each class in the training data, int64 (classes,), a buffer; None where there are no classes.
-        fewest: Classes with images that the game needs.
     """
-
-    counts: Tensor
-    fewest = 1
 
     def __init__(
         self,
@@ -62,24 +54,7 @@ class ConditionalGAN(LatentGame):
         super().__init__(G, D, **settings)
         require_turns(critic_steps=critic_steps)
         self.objective, self.classes, self.critic_steps = objective, classes, critic_steps
-        self.register_buffer("counts", torch.ones(classes, dtype=torch.int64) if classes else None)
-
-    def acquaint(self, dataset: Dataset) -> None:
-        """Takes over how often each class occurs in the training data.
-
-        Args:
-            dataset: The data; without labels nothing changes.
-
-        Raises:
-            GameError: If it has another number of classes, or images of fewer than the game needs.
-        """
-        if self.classes and (counts := self._counted(dataset)) is not None:
-            if (there := int((counts > 0).sum())) < self.fewest:
-                raise GameError(
-                    f"{type(self).__name__} draws wrong labels and needs images of {self.fewest} classes, and "
-                    f"{dataset.name} has those of {there}: train on data with more, or by another design."
-                )
-            self.counts.copy_(counts)
+        self.frequencies: Any = Frequencies(classes) if classes else None
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""
@@ -94,42 +69,17 @@ class ConditionalGAN(LatentGame):
         yield Move("G", adversarial=self.objective.generator(self.D(self.G(z, *y), *y)))
 
     def noise(self, n: int) -> Tensor:
-        """Draws rows [z, weights of the classes], z ~ N(0, I), each row of one class, as often as `counts` says."""
-        return self._noise(n, self.counts)
+        """Draws rows [z, weights of the classes], z ~ N(0, I), each row of one class, as often as the data has it."""
+        return self.noise_for(n)
 
-    def noise_for(self, n: int, dataset: Dataset) -> Tensor:
-        """Draws rows as `noise` does, of classes as often as other data have them.
-
-        Args:
-            n: How many.
-            dataset: The data. Classes of which the game has seen no image are left out; without labels, or where no
-                class is left, classes are drawn as in `noise`.
+    def noise_for(self, n: int, given: Tensor | None = None) -> Tensor:
+        """Draws rows as `noise` does; with given counts int64 (classes,), classes as often as these say.
 
         Raises:
-            GameError: If it has another number of classes.
+            GameError: If they are counts of another number of classes.
         """
-        counts = self._counted(dataset) if self.classes else None
-        known = None if counts is None else counts.to(self.device) * (self.counts > 0)
-        return self._noise(n, self.counts if known is None or not known.any() else known)
-
-    def _noise(self, n: int, counts: Tensor) -> Tensor:
         z = super().noise(n)
-        return z if self.classes is None else torch.cat([z, *self.told(drawn(counts, n))], 1)
-
-    def _counted(self, dataset: Dataset) -> Tensor | None:
-        """Returns the images of each class, (classes,); None where there are no labels."""
-        counts = dataset.counts()
-        if counts is not None and len(counts) != self.classes:
-            raise GameError(
-                f"The game knows {self.classes} classes, and {dataset.name} has {len(counts)}: give data of the same."
-            )
-        return counts
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
-        """Reads checkpoints without `counts`, too: such games draw each class as often as the others."""
-        if self.classes:
-            state_dict.setdefault(f"{prefix}counts", torch.ones_like(self.counts))
-        super()._load_from_state_dict(state_dict, prefix, *settings)
+        return torch.cat([z, *self.told(self.frequencies.drawn(n, given))], 1) if self.frequencies else z
 
     def split(self, noise: Tensor) -> tuple[Tensor, ...]:
         """Cuts noise into z and, where there are classes, their weights, which are made to add up to 1."""
@@ -142,22 +92,15 @@ class ConditionalGAN(LatentGame):
         """Returns the class (N,) with the largest weight in each row of noise; None where there are no classes."""
         return None if self.classes is None else self.split(noise)[1].argmax(1)
 
-    def codes(self) -> dict[str, tuple[float, ...]]:
-        """Returns what noise asks for besides z: the class, of those that have images, where there are any."""
-        return {"class": tuple(self.counts.nonzero().flatten().tolist())} if self.classes else {}
-
     def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
         """Returns rows of noise that ask for the class `value`, their z as it was.
 
         Raises:
             GameError: If there is no such class, or it has no images.
         """
-        known = self.codes().get(code, ())
-        if known and value in range(self.classes or 0) and value not in known:
-            named = ", ".join(map(str, known[:20]))
-            raise GameError(f"The class {value:g} has no images to learn from: ask for one of {named}.")
-        if value not in known:
+        if code not in self.codes():
             raise GameError(f"There is no {code} {value:g}: this game knows {self.classes or 'no'} classes.")
+        self.frequencies.require(value)
         z, *_ = self.split(noise)
         return torch.cat([z, *self.told(torch.full((len(z),), int(value), device=z.device))], 1)
 
@@ -204,18 +147,3 @@ class ConditionalGAN(LatentGame):
             size: Samples in each.
         """
         measure(self, self.G, lambda: self.sample(size), batches)
-
-
-def drawn(counts: Tensor, n: int) -> Tensor:
-    """Draws n classes, int64 (n,), each as often as it is counted; one that is counted 0 times is never drawn.
-
-    Args:
-        counts: Images of each class, int64 (classes,), not all 0.
-        n: How many.
-    """
-    classes = len(counts)
-    ends, total = classes * counts.cumsum(0)[:-1], counts.sum()
-    places = classes * uniform(n, device=counts.device)
-    # Whole numbers stay whole, so that even classes are drawn by places.long(), to the bit.
-    edges = ends.div(total, rounding_mode="floor").to(places) + (ends % total).to(places) / total.to(places)
-    return torch.searchsorted(edges, places, right=True)

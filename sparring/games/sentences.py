@@ -12,13 +12,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import normal, uniform
-from sparring.data.dataset import Dataset
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
 
@@ -101,28 +99,17 @@ class SentenceGame(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [z, ε for each generator, φ], each of one of the captions, uniform over them."""
-        draws = self._draws(n)
-        which = (len(self.captions) * uniform(n, device=self.device)).long()
-        return self.worded(draws, self.captions[which])
+        return self.noise_for(n, self.captions)
 
-    def noise_for(self, n: int, dataset: Dataset) -> Tensor:
-        """Draws rows as `noise` does, each of a caption of a random row of other data.
+    def conditions(self) -> str:
+        """Returns "captions"."""
+        return "captions"
 
-        Args:
-            n: How many.
-            dataset: The data; without captions they are drawn as in `noise`.
-        """
-        if dataset.captions is None:
-            return self.noise(n)
-        draws = self._draws(n)
-        row, caption = uniform(n, 2, device=self.device).double().cpu().numpy().T
-        said = dataset.said((len(dataset) * row).astype(np.int64), (2.0**24 * caption).astype(np.uint64))
-        return self.worded(draws, *said)
-
-    def _draws(self, n: int) -> Tensor:
-        """Draws rows [z, ε for each generator, 0]."""
+    def noise_for(self, n: int, given: Tensor) -> Tensor:
+        """Draws rows as `noise` does, each of one of given captions, word codes (K, L), uniform over them."""
         draws = normal(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
-        return torch.cat([draws, draws.new_zeros(n, self.text.features)], 1)
+        which = (len(given) * uniform(n, device=self.device)).long()
+        return self.worded(torch.cat([draws, draws.new_zeros(n, self.text.features)], 1), given[which.to(given.device)])
 
     def know(self, texts: Sequence[str]) -> None:
         """Makes sentences known to a reader that must see their letters; others read word codes alone."""
@@ -154,12 +141,6 @@ class SentenceGame(Game):
         with torch.no_grad():
             pairs = zip(self.generators(), draws, strict=True)
             return self.paint(truncation * z, [around(G.augment(phi), truncation * e) for G, e in pairs])
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
-        """Takes over captions of any number."""
-        if (given := state_dict.get(f"{prefix}captions")) is not None:
-            self.captions = torch.empty_like(given, device=self.captions.device)
-        super()._load_from_state_dict(state_dict, prefix, *settings)
 
 
 def around(stated: tuple[Tensor, Tensor], draw: Tensor) -> Tensor:

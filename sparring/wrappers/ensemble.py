@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.data.dataset import Dataset
 from sparring.errors import GameError
 from sparring.game import Conditions, Data, Game, Labels, Move, Samples, Turn
 from sparring.games.mixture import choice, chosen, with_choice
@@ -42,7 +41,7 @@ class Ensemble(Game):
         self.members = nn.ModuleList(make() for _ in range(members))
         if not isinstance(self.members[0], Samples):
             raise GameError(f"{type(self.members[0]).__name__} cannot sample, so there is no mixture: leave it off.")
-        for kind, name in ((Conditions, "noise_for"), (Labels, "labels")):
+        for kind, name in ((Conditions, "conditions"), (Conditions, "noise_for"), (Labels, "labels")):
             if isinstance(self.members[0], kind):  # protocols look for attributes that are there
                 setattr(self, name, getattr(self, f"_{name}"))
 
@@ -76,9 +75,13 @@ class Ensemble(Game):
         """Draws rows [choice of a member, its noise]."""
         return with_choice(self._games()[0][1].noise(n))
 
-    def _noise_for(self, n: int, dataset: Dataset) -> Tensor:
-        """Draws rows [choice of a member, its noise under the conditions of a data set]."""
-        return with_choice(self._games()[0][1].noise_for(n, dataset))
+    def _conditions(self) -> str:
+        """Returns what every member is asked for."""
+        return self._games()[0][1].conditions()
+
+    def _noise_for(self, n: int, given: Tensor) -> Tensor:
+        """Draws rows [choice of a member, its noise under the conditions of given data]."""
+        return with_choice(self._games()[0][1].noise_for(n, given))
 
     def _labels(self, noise: Tensor) -> Tensor | None:
         """Returns the classes (N,) that rows of noise ask for, which are the same for every member."""

@@ -20,7 +20,7 @@ from sparring.game import Data, Game, Move, Turn
 from sparring.stages import Stage
 
 PAINTING = ("styles", "encode_style", "paint")
-GIVEN = ("labels", "codes", "recoded", "worded", "noise_for")
+GIVEN = ("labels", "codes", "recoded", "worded", "conditions", "noise_for")
 ABILITIES = ("noise", "sample", *GIVEN, "encode", "translate", "heat", *PAINTING)
 
 
