@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
 from sparring import record
 from sparring.pictures import opened
-from sparring.report import PAGE, figure, scores
+from sparring.report import PAGE, escaped, figure, scores
 from sparring.translated import translate_files
 from sparring.translating import OTHER
 
@@ -40,9 +39,9 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
         parts.append(_direction(to, strips))
     settings = record.read(Path(run))
     title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
-    body = f"<h1>{html.escape(title)}</h1>" + "".join(parts) + scores(Path(run))
+    body = f"<h1>{escaped(title)}</h1>" + "".join(parts) + scores(Path(run))
     with opened(out / "report.html") as file:
-        file.write(PAGE.format(title=html.escape(title), body=body).encode())
+        file.write(PAGE.format(title=escaped(title), body=body).encode())
     return out / "report.html"
 
 

@@ -87,7 +87,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
             rows = csv.writer(text)
             rows.writerow(["name", *book.columns])
             rows.writerows([name, *code] for name, code in zip(book.names, book.codes.tolist(), strict=True))
-            file.write(text.getvalue().encode())
+            file.write(text.getvalue().encode(errors="backslashreplace"))
     return path
 
 

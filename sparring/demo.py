@@ -49,15 +49,19 @@ def demo(out: Path, *, steps: int | None = None, seed: int = 0) -> Run:
 
 
 def _play(out: Path, steps: int, seed: int) -> Run:
-    say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.\n")
+    say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")
+    say()
     run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, average=0.998)
     fit(run, Goal(steps=steps, picture_every=-(-steps // 10)))
-    say("\nFilming walks through the space of noise ...")
+    say()
+    say("Filming walks through the space of noise ...")
     film = save_walks(run, out / "walk.gif")
-    say("Scoring 898 samples in the features of a small classifier, trained on the digits for this ...\n")
+    say("Scoring 898 samples in the features of a small classifier, trained on the digits for this ...")
+    say()
     show_evaluation(evaluate_run(run, seed=seed))
     page = save_report(run)
-    say("\nWhat there is to see:")
+    say()
+    say("What there is to see:")
     for what, path in {
         "everything on one page": page,
         "samples over time": run.folder / "samples",

@@ -158,7 +158,8 @@ def kept(run: Run, result: Evaluation) -> Evaluation:
     """Writes ``evaluation.json`` and the pictures of an evaluation into a run's folder, and returns it."""
     record = {"step": run.step, "images": run.images, "seconds": result.seconds, **result.as_json()}
     with written(run.folder / "evaluation.json") as file:
-        file.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode())
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        file.write(text.encode(errors="backslashreplace"))
     for name, images in result.exhibits.items():
         save_grid(images, run.folder / f"{name}.png", columns=8)
     return result

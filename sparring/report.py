@@ -17,7 +17,7 @@ import numpy as np
 
 from sparring import evaluate, pictures
 from sparring.curves import save_losses
-from sparring.errors import RunError
+from sparring.errors import RunError, printable
 from sparring.game import Translates
 from sparring.games.one_image import OneImageGame
 from sparring.games.painting import Paints
@@ -28,6 +28,7 @@ from sparring.run import Run
 __all__ = [
     "PAGE",
     "commands",
+    "escaped",
     "evaluation",
     "figure",
     "page",
@@ -93,8 +94,8 @@ def page(run: Run) -> str:
     """
     title = f"{run.record['recipe']} on {run.record['data']['name']}"
     parts = [_facts(run), _films(run.folder), _over_time(run.folder), _curves(run), scores(run.folder), _commands(run)]
-    body = f"<h1>{html.escape(title)}</h1>" + "".join(parts)
-    return PAGE.format(title=html.escape(title), body=body)
+    body = f"<h1>{escaped(title)}</h1>" + "".join(parts)
+    return PAGE.format(title=escaped(title), body=body)
 
 
 PAGE = """<!doctype html>
@@ -121,6 +122,15 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.4g}"
 
 
+def escaped(text: str) -> str:
+    """Returns a text as HTML shows it, with what no page can hold made printable.
+
+    Args:
+        text: One line, from anywhere.
+    """
+    return html.escape(printable(text))
+
+
 def figure(path: Path, caption: str) -> str:
     """Returns a picture with a caption as HTML, its file inlined.
 
@@ -130,7 +140,7 @@ def figure(path: Path, caption: str) -> str:
     """
     content = base64.b64encode(path.read_bytes()).decode()
     source = f"data:{TYPES[path.suffix]};base64,{content}"
-    words = html.escape(caption)
+    words = escaped(caption)
     return f'<figure><img alt="{words}" src="{source}"><figcaption>{words}</figcaption></figure>'
 
 
@@ -150,7 +160,7 @@ def _facts(run: Run) -> str:
             f"{key} {record['made'].get(key, 'unknown')}" for key in ("sparring", "torch", "device")
         ),
     }
-    cells = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in rows.items())
+    cells = "".join(f"<tr><th>{key}</th><td>{escaped(str(value))}</td></tr>" for key, value in rows.items())
     return f"<table>{cells}</table>"
 
 
@@ -195,9 +205,9 @@ def scores(folder: Path) -> str:
     if found is None:
         return ""
     heads, rows = table(found)
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    stamps = "".join(f"<li>{html.escape(line)}</li>" for line in dict.fromkeys(map(protocol, found.scores)))
+    head = "".join(f"<th>{escaped(cell)}</th>" for cell in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    stamps = "".join(f"<li>{escaped(line)}</li>" for line in dict.fromkeys(map(protocol, found.scores)))
     words = "data: other real samples, what a perfect generator would score. noise: what knowing nothing scores."
     return (
         f"<h2>Scores</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -226,7 +236,7 @@ def evaluation(folder: Path) -> evaluate.Evaluation | None:
 
 
 def _commands(run: Run) -> str:
-    return f"<h2>Go on</h2><pre>{html.escape(chr(10).join(commands(run)))}</pre>"
+    return f"<h2>Go on</h2><pre>{chr(10).join(map(escaped, commands(run)))}</pre>"
 
 
 def commands(run: Run) -> list[str]:

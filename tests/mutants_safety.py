@@ -18,6 +18,7 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL = (
 
 JOURNAL = "tests/test_journal.py"
 
+PRINTABLE = "tests/test_printable.py"
 MUTANTS = [
     # what is not finite: found, named, taken back
     ("trainer.py", "        watch.weights()\n", "", REMEDIES),
@@ -121,6 +122,12 @@ MUTANTS = [
     ("imports.py", "        _require_own(spec)\n        module", "        module", PAYLOADS),
     ("imports.py", ", Path(place).resolve()):", ",):", PAYLOADS),
     ("imports.py", "sorted(places & set(sys.path))", "sys.path", PAYLOADS),
+    ("errors.py", "        return printable(super().__str__())", "        return super().__str__()", PRINTABLE),
+    ("errors.py", "\\u2028-\\u202e", "\\u2028", PRINTABLE),
+    ("cli/screen.py", "    print(*map(printable, words), flush=True)\n", "    print(*words, flush=True)\n", PRINTABLE),
+    ("cli/screen.py", "            words.truncate(", "            len(", PRINTABLE),
+    ("data/dataset.py", "tuple(map(printable, self.passed_over))", "self.passed_over", PRINTABLE),
+    ("report.py", "html.escape(printable(text))", "html.escape(text)", PRINTABLE),
     ("__main__.py", "if not sys.flags.safe_path", "if False", PAYLOADS),
     ("record.py", "        require_record(record)\n", "", "tests/test_fuzzed.py"),
     (

@@ -245,6 +245,7 @@ def test_records_that_name_foreign_functions(tmp_path, name):
     before = set(sys.modules)
     for work in (load_run, Run.open):
         refused(SparringError, work, run.folder)
+        refused(SparringError, lambda: work(run.folder, trust=name))  # noqa: B023 (called at once)
     assert not {"antigravity"} & (set(sys.modules) - before)
 
 

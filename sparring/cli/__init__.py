@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from importlib import import_module
 
 from sparring import __version__
-from sparring.errors import SparringError
+from sparring.errors import SparringError, printable
 
 __all__ = ["main"]
 
@@ -77,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         what = error if error.filename is None else f"{str(error.filename)[:200]} cannot be used ({error.strerror})"
-        print(f"sparring: {what}: mend it, or name another.", file=sys.stderr)
+        print(f"sparring: {printable(what)}: mend it, or name another.", file=sys.stderr)
         return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

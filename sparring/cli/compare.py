@@ -102,7 +102,8 @@ def compare(words: list[str]) -> None:
         words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
     """
     if words and words[0] in ("-h", "--help"):
-        say("usage: sparring compare RECIPE [RECIPE ...] [flags]\n")
+        say("usage: sparring compare RECIPE [RECIPE ...] [flags]")
+        say()
         parsed(Comparison, words, "compare RECIPE")
     from sparring import parallel
     from sparring.data import load
@@ -199,7 +200,8 @@ def _publish(made: Sequence[Cell], words: Sequence[str]) -> None:
     say()
     for line in verdicts(result):
         say(line)
-    say(f"\nEverything is in {page}, {out / 'compare.md'} and {out / 'compare.json'}.")
+    say()
+    say(f"Everything is in {page}, {out / 'compare.md'} and {out / 'compare.json'}.")
 
 
 def _show_cost(made: Sequence[Cell], jobs: int) -> None:
@@ -213,5 +215,6 @@ def _show_cost(made: Sequence[Cell], jobs: int) -> None:
         state = before["state"] if before else "not begun"
         rows.append([cell.name, str(cell.rules.budget), state, clock(cost.training), clock(cost.judging), clock(left)])
     show_table(["cell", "budget", "state", "training", "judging", "left"], rows)
-    say(f"\nAbout {clock(total / jobs)} with --jobs {jobs}, on a machine as busy as now.")
+    say()
+    say(f"About {clock(total / jobs)} with --jobs {jobs}, on a machine as busy as now.")
     say("This was a dry run: nothing was written.")

@@ -28,7 +28,8 @@ def train(words: list[str]) -> None:
     from sparring.cli.training import train as train_recipe
 
     if words and words[0] in ("-h", "--help"):
-        say("usage: sparring singan PHOTO [flags], for sparring train singan --data PHOTO [flags]\n")
+        say("usage: sparring singan PHOTO [flags], for sparring train singan --data PHOTO [flags]")
+        say()
         train_recipe(["singan", *words])
         return
     if not words or words[0].startswith("-"):

@@ -12,18 +12,27 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sparring.errors import printable
+
 if TYPE_CHECKING:
     from sparring.stages import Stage
     from sparring.trainer import Report
 
-__all__ = ["Ticker", "bar", "say", "show_table", "ticker"]
+__all__ = ["Ticker", "bar", "say", "show_table", "ticker", "warn"]
 
 EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
 
+BAR = 20  # columns of the terminal; it and the percentage stay, what is behind them is cut
+
 
 def say(*words: object) -> None:
-    """Prints to the user at once."""
-    print(*words, flush=True)
+    """Prints one line to the user at once."""
+    print(*map(printable, words), flush=True)
+
+
+def warn(*words: object) -> None:
+    """Prints one line to the user at once, beside what a command prints."""
+    print(*map(printable, words), flush=True, file=sys.stderr)
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -34,7 +43,7 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*heads, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)
 
@@ -45,7 +54,7 @@ class Ticker:
     Args:
         start: Where the training begins, in the unit of `goal`.
         goal: Where it is to end, in steps or in images.
-        show: Called with the position, the words and whether it is the last time.
+        show: Called with the position, the step, its terms, the speed and the time left, all but the first as text.
         every: Seconds between two calls.
         stages: The parts of the training, if it has any.
     """
@@ -71,7 +80,7 @@ class Ticker:
             left = spent * (self._goal - position) / max(position - self._start, 1)
             terms = "  ".join(f"{name} {value:.4f}" for name, value in report.scalars().items())
             speed = f"{self._images / spent:,.0f} img/s"
-            self._show(position, f"step {report.step}{self._stage(report.step)}  {terms}  {speed}", left)
+            self._show(position, f"step {report.step}{self._stage(report.step)}", terms, speed, clock(left))
 
     def _stage(self, step: int) -> str:
         """Returns in which part of the training a step was, and how much of that is over; nothing if it has none."""
@@ -91,18 +100,22 @@ def ticker(start: int, goal: int, stages: Sequence[Stage] = ()) -> Iterator[Tick
         stages: Its parts, if it has any.
     """
     if not sys.stdout.isatty():
-        yield Ticker(
-            start, goal, lambda position, words, left: say(f"{words}  {clock(left)} left"), EVERY[False], stages
-        )
+
+        def line(position: int, step: str, terms: str, speed: str, left: str) -> None:
+            say(f"{step}  {terms}  {speed}  {left} left")
+
+        yield Ticker(start, goal, line, EVERY[False], stages)
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.text import Text
 
-    columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]} left  {task.description}")
-    with Progress(*columns) as progress:
-        task = progress.add_task("", total=goal, completed=start, left="?")
+    with Progress(BarColumn(BAR), TaskProgressColumn(), TextColumn("{task.description}", markup=False)) as progress:
+        task = progress.add_task("", total=goal, completed=start)
 
-        def show(position: int, words: str, left: float) -> None:
-            progress.update(task, completed=position, description=words, left=clock(left))
+        def show(position: int, step: str, terms: str, speed: str, left: str) -> None:
+            words = Text(printable(f"{left} left  {step}  {speed}  {terms}"))
+            words.truncate(max(1, progress.console.width - BAR - len(" 100% ")), overflow="ellipsis")
+            progress.update(task, completed=position, description=words.plain)
 
         yield Ticker(start, goal, show, EVERY[True], stages)
 
@@ -128,9 +141,9 @@ def bar(words: str) -> Iterator[Callable[[int, int], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, transient=True) as progress:
-        task = progress.add_task(words, total=None)
+        task = progress.add_task(printable(words), total=None)
         yield lambda done, goal: progress.update(task, completed=done, total=goal)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 from typing import Annotated
 
 from tyro.conf import Positional, arg
@@ -33,12 +33,18 @@ def theory(
     pair = parsed(p, q)
     given = chosen(lessons, pair)
     for lesson in given:
-        say(f"\n{lesson.title}\n{'=' * len(lesson.title)}")
+        for line in ("", lesson.title, "=" * len(lesson.title)):
+            say(line)
         for block in lesson.blocks:
             say()
-            say(fill(block.replace("*", ""), 100)) if isinstance(block, str) else show_table(block.heads, block.cells())
+            if isinstance(block, str):
+                for line in wrap(block.replace("*", ""), 100):
+                    say(line)
+            else:
+                show_table(block.heads, block.cells())
     if out is not None:
-        say(f"\nThe page is {save_page(given, pair, typed(lessons, p, q, out), out)}.")
+        say()
+        say(f"The page is {save_page(given, pair, typed(lessons, p, q, out), out)}.")
 
 
 def typed(lessons: tuple[str, ...], p: str, q: str, out: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from sparring.aids import Aids
 from sparring.cli.flags import Trust, parsed, with_recipe
 from sparring.cli.goals import FILE, FOREVER, USUAL, Goal, finish, remembered, require
 from sparring.cli.planning import tell
-from sparring.cli.screen import say, ticker
+from sparring.cli.screen import say, ticker, warn
 from sparring.errors import SparringError
 from sparring.imports import trust
 
@@ -92,7 +91,8 @@ def train(words: list[str]) -> None:
         words: The recipe's name, then flags: those of `Training` and those of the recipe.
     """
     if words and words[0] in ("-h", "--help"):
-        say("usage: sparring train RECIPE [flags]     sparring train RECIPE --help shows the recipe's own flags, too\n")
+        say("usage: sparring train RECIPE [flags]     sparring train RECIPE --help shows the recipe's own flags, too")
+        say()
         parsed(Training, words, "train RECIPE")
     if not words or words[0].startswith("-"):
         raise SparringError("Name the recipe first: `sparring train RECIPE --data DATA`; `sparring list` shows them.")
@@ -175,7 +175,7 @@ def fit(run: Run, goal: Goal) -> None:
         if (run.images if images else run.step) < aim:
             say(f"Patience is at its end: {goal.patience} judgements in vain; a larger --patience goes on.")
     except SystemExit:
-        print(f"Stopped at step {run.step} and saved: the same command goes on.", file=sys.stderr)
+        warn(f"Stopped at step {run.step} and saved: the same command goes on.")
         raise
 
 
@@ -214,7 +214,7 @@ def pass_on(run: Run, told: int = 0) -> int:
         told: How many were passed on before.
     """
     for note in run.notes[told:]:
-        print(f"note: {note}", file=sys.stderr)
+        warn(f"note: {note}")
     return len(run.notes)
 
 
@@ -232,10 +232,13 @@ def farewell(run: Run) -> None:
         return
     if run.skipped:
         counts = ", ".join(f"{count} of {player}" for player, count in run.skipped.items())
-        say(f"\nMoves that were skipped because they were not finite: {counts}.")
+        say()
+        say(f"Moves that were skipped because they were not finite: {counts}.")
     if found := best(run.judged):
-        say(f"\nThe best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
-    say(f"\nPictures are in {run.folder / 'samples'}. What to type next:")
+        say()
+        say(f"The best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
+    say()
+    say(f"Pictures are in {run.folder / 'samples'}. What to type next:")
     for line in commands(run):
         say(f"  {line}")
 

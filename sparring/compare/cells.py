@@ -181,7 +181,7 @@ class Cell:
         with writing(self._record):
             self._record.parent.mkdir(parents=True, exist_ok=True)
             with written(self._record) as file:
-                file.write(json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
+                file.write(json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         return told
 
     def rows(self) -> list[dict[str, Any]]:

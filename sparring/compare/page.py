@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from sparring.compare.drawing import curves, film, snapshots
 from sparring.compare.outcomes import COLUMNS, plain
 from sparring.compare.statistics import LEVEL
 from sparring.lessons.page import Table
-from sparring.report import TYPES
+from sparring.report import TYPES, escaped
 
 __all__ = ["save_pages", "tables", "verdicts"]
 
@@ -46,7 +45,7 @@ def save_pages(result: Values, cells: Sequence[Cell], out: Path) -> Path:
     page = _page(result, cells, out, bool(films))
     for name, content in {"compare.json": text, "compare.md": _markdown(result), "compare.html": page}.items():
         with pictures.opened(out / name) as file:
-            file.write(content.encode())
+            file.write(content.encode(errors="backslashreplace"))
     return out / "compare.html"
 
 
@@ -151,17 +150,17 @@ def _markdown(result: Values) -> str:
 
 
 def _page(result: Values, cells: Sequence[Cell], out: Path, filmed: bool) -> str:
-    parts = [f"<h1>{html.escape(_title(result))}</h1>", f"<pre>{html.escape(result['command'])}</pre>"]
+    parts = [f"<h1>{escaped(_title(result))}</h1>", f"<pre>{escaped(result['command'])}</pre>"]
     parts, notes = [*parts, _list(verdicts(result))], _notes(result)
     for title, table in tables(result).items():
-        parts.append(f"<h2>{html.escape(title)}</h2>{_table(table)}")
-        parts += [f"<p><small>{html.escape(notes[title])}</small></p>" if title in notes else ""]
+        parts.append(f"<h2>{escaped(title)}</h2>{_table(table)}")
+        parts += [f"<p><small>{escaped(notes[title])}</small></p>" if title in notes else ""]
         if title == "Over training":
             words = "Faint: each seed. Bold: their mean. Dashed: other real data, what a perfect generator would score."
             parts.append(f"{_embedded(out / 'curves.png', 'scores over training')}<p><small>{words}</small></p>")
             parts += [_samples(cells, filmed=False), _samples(cells, filmed=True) if filmed else ""]
     parts += ["<h2>How it was measured</h2>", _list([*result["protocol"], _facts(result)])]
-    return _PAGE.format(title=html.escape(_title(result)), body="".join(parts))
+    return _PAGE.format(title=escaped(_title(result)), body="".join(parts))
 
 
 def _samples(cells: Sequence[Cell], *, filmed: bool) -> str:
@@ -178,7 +177,7 @@ def _samples(cells: Sequence[Cell], *, filmed: bool) -> str:
             f"<td>{_embedded(path[0], f'{label}, seed {cell.seed}') if path and path[0].exists() else ''}</td>"
             for cell, path in zip(mine, paths, strict=True)
         )
-        rows.append(f"<tr><th>{html.escape(label)}</th>{tiles}</tr>")
+        rows.append(f"<tr><th>{escaped(label)}</th>{tiles}</tr>")
     real = next((path for cell in cells if (path := cell.folder / "reals.png").exists()), None)
     if real is not None and not filmed:
         rows.append(f"<tr><th>the data</th><td>{_embedded(real, 'the data')}</td></tr>")
@@ -189,17 +188,17 @@ def _samples(cells: Sequence[Cell], *, filmed: bool) -> str:
 
 def _embedded(path: Path, words: str) -> str:
     content = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(words)}" src="data:{TYPES[path.suffix]};base64,{content}">'
+    return f'<img alt="{escaped(words)}" src="data:{TYPES[path.suffix]};base64,{content}">'
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.heads)
-    rows = ("".join(f"<td>{html.escape(cell.strip('*'))}</td>" for cell in row) for row in table.cells())
+    head = "".join(f"<th>{escaped(cell)}</th>" for cell in table.heads)
+    rows = ("".join(f"<td>{escaped(cell.strip('*'))}</td>" for cell in row) for row in table.cells())
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
 
 
 def _list(lines: Any) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{escaped(line)}</li>' for line in lines)}</ul>"
 
 
 def _spread(value: Values) -> str:

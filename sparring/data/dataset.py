@@ -18,7 +18,7 @@ from sparring.data.domains import Second
 from sparring.data.fetching import fetch
 from sparring.data.identity import fingerprint
 from sparring.data.shuffle import permuted
-from sparring.errors import DataError
+from sparring.errors import DataError, printable
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class Dataset:
     passed_over: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "passed_over", tuple(map(printable, self.passed_over)))
         require_rows(self.name, self.values)
         require_labels(self.name, len(self.values), self.labels, self.classes)
         if self.captions is not None and len(self.captions) != len(self.values):

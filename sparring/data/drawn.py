@@ -18,7 +18,7 @@ from sparring.data.files import SUFFIXES, contents, open_files
 from sparring.data.maps import INDEXED, objects
 from sparring.data.pictures import decoding, upright
 from sparring.durable import writing, written
-from sparring.errors import DataError
+from sparring.errors import DataError, printable
 
 __all__ = ["beside", "coloured", "map_files", "read_map", "read_objects", "save_palette"]
 
@@ -33,7 +33,7 @@ def save_palette(regions: Regions, path: str | Path) -> Path:
         path: The file.
     """
     path = Path(path)
-    pairs = list(zip(regions.names, regions.colours, strict=True))
+    pairs = list(zip(map(printable, regions.names), regions.colours, strict=True))
     if path.suffix.lower() == ".gpl":
         lines = ["GIMP Palette", f"Name: {path.stem}", "Columns: 1", "#"]
         lines += [f"{red:3} {green:3} {blue:3}\t{name}" for name, (red, green, blue) in pairs]
