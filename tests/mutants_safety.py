@@ -19,6 +19,7 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL = (
 JOURNAL = "tests/test_journal.py"
 
 PRINTABLE = "tests/test_printable.py"
+FILES = "tests/test_data_files.py"
 MUTANTS = [
     # what is not finite: found, named, taken back
     ("trainer.py", "        watch.weights()\n", "", REMEDIES),
@@ -88,6 +89,20 @@ MUTANTS = [
         "for stem, name in _stems(part).items()}",
         DATA,
     ),
+    # tables that count, and what was understood
+    ("data/labels.py", "for table in tables if table in", "for table in list(tables)[:1] if table in", FILES),
+    ("data/labels.py", "[name[depth:] for name in names]", "list(names)", FILES),
+    ("data/labels.py", "== TABLE and name != used]", "== TABLE and name == used]", FILES),
+    (
+        "data/labels.py",
+        'split = f"only images in train, not {rest:,} in other folders" if rest else ""',
+        'split = ""',
+        FILES,
+    ),
+    ("data/sources.py", '[self.reading.how] if "/" in self.reading.how else []', "[]", FILES),
+    ("data/captions.py", "any(name in known and text.strip() for", "any(name in known for", FILES),
+    ("data/summary.py", "len(set(numbers)) == 1", "len(set(numbers)) >= 1", FILES),
+    ("data/summary.py", "names[:NAMED]", "names[1:NAMED]", FILES),
     ("data/labels.py", "not 0 <= table[name] < MOST", "table[name] < 0", DATA),
     ("data/captions.py", "AttributeError, RecursionError, csv.Error", "AttributeError, csv.Error", DATA),
     # refusing disks

@@ -143,14 +143,34 @@ def test_train_says_what_it_does_in_plain_lines(capsys, tmp_path):
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("wgan-gp: WGANGP, players D (Adam), G (Adam), parameters G ")
     assert told[1] == "data: ring, 100,000 rows of shape (2,)"
-    assert told[2] == "batch 16, seed 0, fp32 on cpu"
-    assert told[3].startswith("fast: auto (fused optimisers")
-    assert told[4] == f"folder: {out}"
-    assert told[5].startswith("step 2  D/wasserstein ")
-    assert all(words in told[5] for words in ("D/penalty", "G/wasserstein", "img/s", "left"))
+    assert told[2].startswith("read as: 8 classes: mode 0 (12,501), mode 1 (12,417), ")
+    assert told[3] == "batch 16, seed 0, fp32 on cpu"
+    assert told[4].startswith("fast: auto (fused optimisers")
+    assert told[5] == f"folder: {out}"
+    assert told[6].startswith("step 2  D/wasserstein ")
+    assert all(words in told[6] for words in ("D/penalty", "G/wasserstein", "img/s", "left"))
     assert any(line == f"  sparring resume {out} --steps 4" for line in told)
     assert not any("\x1b" in line for line in told)
     assert json.loads((out / "run.json").read_text())["arguments"]["critic_steps"] == 3
+
+
+def test_what_was_understood_of_the_data_is_said_at_every_start_and_not_logged(capsys, tmp_path):
+    from PIL import Image
+
+    for name in ("00000/a", "00000/b", "00001/c"):
+        (tmp_path / "set/my" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "set/my" / f"{name}.png")
+    (tmp_path / "set/my/dataset.json").write_text(
+        '{"labels": [["00000/a.png", 1], ["00000/b.png", 0], ["00001/c.png", 1]]}'
+    )
+    out, tiny = tmp_path / "run", ["--width", "4", "--latent", "4", "--device", "cpu", "--size", "8", "--batch", "2"]
+    data = ["--data", str(tmp_path / "set"), "--out", str(out), "--hold-out", "0.4"]
+    read = "read as: 2 classes: 0 (1), 1 (2); labels by my/dataset.json"
+    for words in (["train", "nsgan", *data, *tiny, "--steps", "1"], ["resume", str(out), "--steps", "2"]):
+        assert main(words) == 0
+        told = capsys.readouterr().out.splitlines()
+        assert told[1:3] == [f"data: {tmp_path / 'set'}, 3 rows of shape (3, 8, 8), 1 of them held out", read]
+    assert "read as" not in (out / "log.jsonl").read_text()
 
 
 def test_flags_reach_the_recipe(tmp_path):

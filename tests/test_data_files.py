@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparring.data import load, prepare
+from sparring.data import Dataset, load, prepare
 from sparring.data.identity import fingerprint
 from sparring.errors import DataError
 
@@ -90,6 +91,113 @@ def test_a_table_gives_labels(folder):
     assert data.classes == ("0", "1", "2")
     (folder / "dataset.json").write_text('{"labels": null}')
     assert load(folder).labels is None
+
+
+def named(root: Path, *names: str) -> Path:
+    for name in names:
+        saved(root / name, picture(0))
+    return root
+
+
+def table(path: Path, *rows: tuple[str, int]) -> None:
+    path.write_text(json.dumps({"labels": rows}))
+
+
+STYLEGAN = ("00000/img0.png", "00000/img1.png", "00001/img2.png")
+
+
+@pytest.mark.parametrize("around", ["", "mydata/", "mydata/train/", "a/b/c/"])
+@pytest.mark.parametrize("pack", [lambda path: path, lambda path: zipped(path, path.with_suffix(".zip"))])
+def test_a_table_in_the_folders_around_all_images_gives_labels(tmp_path, around, pack):
+    root = named(tmp_path / "set", *(around + name for name in STYLEGAN), *(["mydata/val/9.png"] * ("train" in around)))
+    table(root / around / "dataset.json", *zip(STYLEGAN, (5, 0, 5), strict=True))
+    data = load(pack(root))
+    assert data.labels.tolist() == [5, 0, 5]
+    assert data.passed_over == ()
+    assert f"labels by {around}dataset.json" in data.describe()[1]
+    assert ("only images in train, not 1 in other folders" in data.describe()[1]) == ("train" in around)
+    table(root / around / "dataset.json", *zip(STYLEGAN, (5, 0, 2), strict=True))
+    assert load(pack(root)).labels.tolist() == [5, 0, 2], "the cache holds another table"
+
+
+def test_what_was_prepared_before_the_table_counted_is_prepared_again(tmp_path):
+    root = named(tmp_path / "set", *("mydata/" + name for name in STYLEGAN))
+    by_folders = load(root)
+    assert by_folders.classes == ("00000", "00001")
+    table(root / "mydata/dataset.json", *zip(STYLEGAN, (1, 0, 1), strict=True))
+    assert load(root).labels.tolist() == [1, 0, 1]
+    assert load(root).fingerprint != by_folders.fingerprint
+
+
+def test_the_outermost_table_counts_and_the_others_are_named(tmp_path):
+    root = named(tmp_path / "set", "x/a/0.png", "x/b/1.png")
+    table(root / "dataset.json", ("x/a/0.png", 1), ("x/b/1.png", 0))
+    table(root / "x/dataset.json", ("a/0.png", 0), ("b/1.png", 0))
+    data = load(root)
+    assert data.labels.tolist() == [1, 0]
+    (said,) = data.passed_over
+    assert said.startswith(f"{root}/x/dataset.json is not used")
+    (root / "dataset.json").unlink()
+    (root / "x/dataset.json").rename(root / "x/a/dataset.json")
+    data = load(root)
+    assert data.classes == ("a", "b")
+    (said,) = data.passed_over
+    assert said.startswith(f"{root}/x/a/dataset.json is not used")
+
+
+def test_a_table_without_captions_is_named(tmp_path):
+    root = named(tmp_path / "set", "x/0.png", "x/1.png")
+    (root / "x/metadata.csv").write_text("file_name,label\n0.png,cat\n1.png,dog\n")
+    data = load(root)
+    (said,) = data.passed_over
+    assert said.startswith(f"{root}/x/metadata.csv gives none of the images a caption and is not used")
+    (root / "x/metadata.jsonl").write_text("".join(f'{{"file_name": "{k}.png", "text": "a {k}"}}\n' for k in (0, 1)))
+    data = load(root)
+    assert data.captions.texts == (("a 0",), ("a 1",))
+    assert data.passed_over == (said,)
+    assert load(root).passed_over == (said,), "from the cache"
+
+
+def test_tables_beside_two_domains_are_named(tmp_path):
+    root = named(tmp_path / "set", "trainA/0.png", "trainB/0.png")
+    table(root / "dataset.json", ("trainA/0.png", 0))
+    (root / "metadata.csv").write_text("file_name,text\ntrainA/0.png,a\n")
+    assert [said.split(" is not")[0] for said in load(root).passed_over] == [
+        f"{root}/dataset.json",
+        f"{root}/metadata.csv",
+    ]
+
+
+def test_what_was_understood_is_described(tmp_path):
+    root = named(
+        tmp_path / "set", *(f"{name}/{k}.png" for name, count in (("cat", 3), ("dog", 2)) for k in range(count))
+    )
+    assert load(root).describe() == (
+        f"{root}, 5 rows of shape (3, 16, 16)",
+        "2 classes: cat (3), dog (2); labels by folders",
+    )
+    for path in root.rglob("*.png"):
+        path.with_suffix(".txt").write_text("an animal\na picture\n")
+    (root / "dog/2.png").write_bytes(b"")
+    assert load(root, skip_bad=True).describe()[1] == (
+        "2 classes: cat (3), dog (2); 10 captions of 5 images; labels by folders; 1 passed over"
+    )
+    plain = load(named(tmp_path / "plain", "0.png"))
+    assert plain.describe() == (f"{tmp_path / 'plain'}, 1 rows of shape (3, 16, 16)", "no labels")
+    values, names = np.zeros((24, 2), np.float32), tuple(f"k{k}" for k in range(12))
+    even = Dataset("points", values, np.arange(24) % 12, names).describe()[1]
+    assert even == "12 classes of 2 each: k0, k1, k2, k3, k4, k5, k6, k7, k8, k9 and 2 more"
+    uneven = Dataset("points", values, np.arange(24) // 2 % 11, names).describe()[1]
+    assert uneven.startswith("12 classes, 0 to 4 rows each: k0 (4), k1 (2), k2 (2)")
+    assert uneven.endswith("k9 (2) and 2 more")
+
+
+def test_a_part_of_a_set_is_described_by_its_own_counts():
+    digits = load("digits")
+    kept, held = digits.divided(0.1)
+    said = [int(count.replace(",", "")) for count in re.findall(r"\((\d+)\)", kept.describe()[1])]
+    assert said == (np.bincount(digits.labels) - held.counts().numpy()).tolist()
+    assert sum(said) == len(kept)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import tyro
 from sparring.aids import Aids
 from sparring.cli.contestants import contestants, sorted_flags
 from sparring.cli.flags import Trust, parsed
-from sparring.cli.screen import clock, say, show_table
+from sparring.cli.screen import clock, say, say_data, show_table
 from sparring.errors import RunError, SparringError
 from sparring.imports import trust
 
@@ -122,6 +122,7 @@ def compare(words: list[str]) -> None:
     if given.only:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
         return
+    say_data(dataset, round(given.hold_out * len(dataset)))
     for line in _require_playable(made, dataset):
         say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sparring.errors import printable
 
 if TYPE_CHECKING:
+    from sparring.data import Dataset
     from sparring.stages import Stage
     from sparring.trainer import Report
 
-__all__ = ["Ticker", "bar", "say", "show_table", "ticker", "warn"]
+__all__ = ["Ticker", "bar", "say", "say_data", "show_table", "ticker", "warn"]
 
 EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
 
@@ -145,6 +146,18 @@ def bar(words: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task(printable(words), total=None)
         yield lambda done, goal: progress.update(task, completed=done, total=goal)
+
+
+def say_data(dataset: Dataset, held: int = 0) -> None:
+    """Says what was understood of the data, in two lines.
+
+    Args:
+        dataset: All of it.
+        held: Rows of it that are held out.
+    """
+    rows, details = dataset.describe()
+    say(f"data: {rows}" + (f", {held:,} of them held out" if held else ""))
+    say(f"read as: {details}")
 
 
 def clock(seconds: float) -> str:

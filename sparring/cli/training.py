@@ -15,7 +15,7 @@ from sparring.aids import Aids
 from sparring.cli.flags import Trust, parsed, with_recipe
 from sparring.cli.goals import FILE, FOREVER, USUAL, Goal, finish, remembered, require
 from sparring.cli.planning import tell
-from sparring.cli.screen import say, ticker, warn
+from sparring.cli.screen import say, say_data, ticker, warn
 from sparring.errors import SparringError
 from sparring.imports import trust
 
@@ -194,8 +194,7 @@ def describe(run: Run, folder: Path) -> None:
     say(f"{record['recipe']}: {type(run.game.core).__name__}, players {players}, parameters {counts}")
     if aids := record.get("aids"):
         say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
-    held = f", {len(run.held_out):,} of them held out" if run.held_out else ""
-    say(f"data: {run.dataset.name}, {len(run.dataset):,} rows of shape {tuple(run.dataset.shape)}{held}")
+    say_data(run.dataset, len(run.held_out) if run.held_out else 0)
     if stages := run.game.stages():
         last = stages[-1]
         say(f"stages: {len(stages)}, from {stages[0].name} to {last.name}; {last.end:,} steps in all")

@@ -169,7 +169,7 @@ def captioned(files: Files, names: Sequence[str]) -> Captions | None:
     """
     said: dict[str, list[str]] = {name: [] for name in names}
     absent = []
-    for place, name, text in _read(files, names):
+    for place, name, text in _read(files, names, spoken(files, names)):
         if name in said and text.strip():
             said[name].append(text.strip())
         elif name not in files.entries:
@@ -194,8 +194,33 @@ def spoken(files: Files, names: Iterable[str]) -> list[str]:
         files: A folder or an archive.
         names: The image files.
     """
-    tables = [name for name in files.entries if name.rpartition("/")[2] in TABLES]
-    return [*tables, *(text for text in map(beside, names) if text in files.entries)]
+    return [*tables(files), *(text for text in map(beside, names) if text in files.entries)]
+
+
+def tables(files: Files) -> list[str]:
+    """The files that are tables of captions by their names.
+
+    Args:
+        files: A folder or an archive.
+    """
+    return [name for name in files.entries if name.rpartition("/")[2] in TABLES]
+
+
+def unused(files: Files, names: Sequence[str]) -> dict[str, str]:
+    """The tables that give no image a caption, to a sentence with the path and the reason.
+
+    Args:
+        files: A folder or an archive.
+        names: The image files.
+    """
+    known = set(names)
+    reason = "gives none of the images a caption and is not used: write a file_name and a text an entry."
+    idle = [
+        table
+        for table in tables(files)
+        if not any(name in known and text.strip() for _, name, text in _read(files, names, [table]))
+    ]
+    return {table: f"{files.title}/{table} {reason}" for table in idle}
 
 
 def beside(name: str) -> str:
@@ -211,10 +236,10 @@ def beside(name: str) -> str:
     return name.rpartition(".")[0] + ".txt"
 
 
-def _read(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def _read(files: Files, names: Sequence[str], places: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Yields where something is said, of which file, and what."""
     pictures = {beside(name): name for name in names}
-    for place in spoken(files, names):
+    for place in places:
         try:
             content = files.read(place).decode("utf-8-sig")
             if place in pictures:
@@ -230,8 +255,8 @@ def _read(files: Files, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _lines(content: str) -> Iterator[tuple[str, str]]:
-    rows: list[dict[str, Any]] = [json.loads(line) for line in content.splitlines() if line.strip()]
-    for row in rows:
+    for line in filter(str.strip, content.splitlines()):
+        row: dict[str, Any] = json.loads(line)
         text = row.get("text", [])
         texts = [text] if isinstance(text, str) else text
         if not all(isinstance(one, str) for one in [row["file_name"], *texts]):

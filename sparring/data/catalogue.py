@@ -81,13 +81,13 @@ def load(
     """
     cache, (kind, rest) = cache_folder(cache), kind_of(str(name))
     require_form(str(name), size, channels, margin)
-    how: Any = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
+    places: Any = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
     if kind in KINDS:
-        return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **how)
+        return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **places)
     if str(name) in STACKED:
         if channels not in (None, 3):
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
-        grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **how)
+        grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **places)
         return stacked(grey, name=str(name))
     opening = sifting(cache, progress) if skip_bad else open_files
     found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache), opening)
@@ -95,9 +95,10 @@ def load(
         return with_margin(found, size, margin)
     with closing(found):
         if type(found) is Pictures and in_domains(found.files):
-            return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **how)
+            return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **places)
         path = cached(found, None if size is None else size + margin, channels, cache, progress)
-        ready = replace(opened(str(name), path), passed_over=tuple(found.strays.values()))
+        how = found.understood if isinstance(found, Pictures) else ()
+        ready = replace(opened(str(name), path), passed_over=tuple(found.strays.values()), understood=how)
         return with_margin(ready, size, margin)
 
 

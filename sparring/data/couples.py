@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from sparring.data.captions import TABLES
 from sparring.data.dataset import Dataset
 from sparring.data.domains import Regions, Second
 from sparring.data.files import Archive, open_files
+from sparring.data.labels import TABLE
 from sparring.data.layouts import Part, half, objects_beside, parts
 from sparring.data.maps import FEW, LISTS, bordered, indexed, listed, looks_indexed, palette
 from sparring.data.pictures import decoding, quiet
@@ -56,7 +58,7 @@ def coupled(
         DataError: They cannot be found, read or brought together; the message says what to do.
     """
     a, b = parts(kind, rest, sifting(cache, progress) if skip_bad else open_files)
-    strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in part.strays.values()))
+    strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.strays.values(), *_tables(part))))
     with closing(a), closing(b):
         regions, b_maps = None, False
         if a.half is not None:
@@ -95,6 +97,13 @@ def together(first: Dataset, second: Second) -> Dataset:
     facts: tuple[object, ...] = (first.fingerprint, second.dataset.fingerprint, second.paired, second.regions)
     facts += () if second.edges is None else (second.edges.fingerprint,)
     return replace(first, second=second, fingerprint=hashlib.sha256(repr(facts).encode()).hexdigest())
+
+
+def _tables(part: Part) -> list[str]:
+    """Tables of labels or captions, none of which two domains have, as sentences."""
+    reason = "is not used: two domains have neither labels nor captions."
+    found = [name for name in part.files.entries if name.rpartition("/")[2] in (TABLE, *TABLES)]
+    return [f"{part.files.title}/{name} {reason}" for name in found]
 
 
 def _source(part: Part, maps: bool = False, regions: Regions | None = None) -> Pictures:

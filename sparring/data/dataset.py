@@ -18,6 +18,7 @@ from sparring.data.domains import Second
 from sparring.data.fetching import fetch
 from sparring.data.identity import fingerprint
 from sparring.data.shuffle import permuted
+from sparring.data.summary import details
 from sparring.errors import DataError, printable
 
 
@@ -50,7 +51,9 @@ class Dataset:
         second: The second of two domains, or None.
         margin: Pixels by which images are stored larger, in either direction, than a row is: a row is a window of
             them, in the middle unless told.
-        passed_over: What was left out because it cannot be read, a sentence each with the path and the reason.
+        passed_over: What was left out because it cannot be read or does not count, a sentence each with the path and
+            the reason.
+        understood: How its files were understood, in a few words each: what gave the labels, which folders are read.
 
     Raises:
         DataError: There is no row, or values, labels, classes, captions and domains do not fit together.
@@ -72,6 +75,7 @@ class Dataset:
     second: Second | None = field(default=None, repr=False)
     margin: int = 0
     passed_over: tuple[str, ...] = field(default=(), repr=False)
+    understood: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "passed_over", tuple(map(printable, self.passed_over)))
@@ -201,6 +205,15 @@ class Dataset:
         content = hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest()
         second = self.second.following(rows) if self.second and self.second.paired else self.second
         return replace(self, chosen=chosen, fingerprint=content, second=second)
+
+    def describe(self) -> tuple[str, str]:
+        """What was understood, for people, in two lines: its rows, and what belongs to them.
+
+        Example:
+            >>> Dataset("dots", np.zeros((5, 2), np.float32), np.array([0, 0, 1, 0, 1]), ("cat", "dog")).describe()
+            ('dots, 5 rows of shape (2,)', '2 classes: cat (3), dog (2)')
+        """
+        return f"{self.name}, {len(self):,} rows of shape {tuple(self.shape)}", "; ".join(details(self))
 
     def facts(self) -> dict[str, Any]:
         """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any.

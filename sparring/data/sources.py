@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from sparring.data.captions import Captions, captioned, spoken
+from sparring.data.captions import Captions, captioned, spoken, unused
 from sparring.data.files import Files
-from sparring.data.labels import Labelled, labelled
+from sparring.data.labels import Labelled, Reading, labelled
 from sparring.data.pictures import GREY, Head, decoded, head, pixels, quiet
 
 CHUNK = 256  # images decoded, in parallel, before they are handed on
@@ -76,13 +76,34 @@ class Pictures:
         self, files: Files, found: Labelled | None = None, decode: Decode = decoded, mark: str | None = None
     ) -> None:
         self.files, self.title, self.decode, self.mark = files, files.title, decode, mark
-        self.names, self.labels, self.classes = labelled(files) if found is None else found
+        self.found = found
+
+    @cached_property
+    def reading(self) -> Reading:
+        """Which files are read, with which labels."""
+        return labelled(self.files) if self.found is None else Reading(*self.found)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files, in order."""
+        return self.reading.names
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class indices, int64 (N,), or None."""
+        return self.reading.labels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; empty without labels."""
+        return self.reading.classes
 
     @property
     def stamp(self) -> str:
         """Changes when a file is added, removed, renamed, resized or touched, or the order is another."""
         said = ["captions"] if spoken(self.files, self.names) else []
-        marks = [*said, *([self.mark] if self.mark else [])]
+        below = [self.reading.how] if "/" in self.reading.how else []
+        marks = [*said, *([self.mark] if self.mark else []), *below]
         return stamped(self.title, self.names, list(self.files.entries.items()), *marks)
 
     @cached_property
@@ -142,8 +163,13 @@ class Pictures:
 
     @property
     def strays(self) -> dict[str, str]:
-        """What is passed over, to the reason."""
-        return self.files.strays
+        """What is passed over, to the reason: no images, and tables that do not count."""
+        return {**self.files.strays, **dict(self.reading.ignored), **unused(self.files, self.names)}
+
+    @property
+    def understood(self) -> tuple[str, ...]:
+        """How the folder was understood, in a few words each."""
+        return tuple(filter(None, (self.reading.how, self.reading.split)))
 
     def close(self) -> None:
         """Release the files."""

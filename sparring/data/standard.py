@@ -137,7 +137,7 @@ def cifar10(root: Path) -> Source:
     folder, archive = root / "cifar-10-batches-bin", root / "cifar10" / "cifar10_train.zip"
     if archive.is_file() and not (folder / CIFAR_FILES[0]).is_file():
         files = Archive(archive)
-        names, labels, classes = labelled(files)
+        names, labels, classes, *_ = labelled(files)
         order = sorted(range(len(names)), key=lambda index: names[index].rsplit("/", 1)[-1])
         if labels is None or classes != THINGS:
             raise DataError(

@@ -1,0 +1,63 @@
+"""What was understood of a data set, for people: its classes with their counts, its captions, its second domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparring.data.dataset import Dataset
+    from sparring.data.domains import Second
+
+__all__ = ["details"]
+
+NAMED = 10  # classes that are named; of longer lists the first ones
+
+
+def details(dataset: Dataset) -> list[str]:
+    """What belongs to the rows of a set, in a few words each.
+
+    Args:
+        dataset: Loaded.
+    """
+    said = [*_labels(dataset), *_captions(dataset)] or (["no labels"] if dataset.second is None else [])
+    said += [] if dataset.second is None else [_second(dataset.second)]
+    left = len(dataset.passed_over)
+    return [*said, *dataset.understood, *([f"{left:,} passed over"] if left else [])]
+
+
+def _labels(dataset: Dataset) -> list[str]:
+    counts = dataset.counts()
+    if counts is None:
+        return []
+    numbers = counts.tolist()
+    if len(numbers) > 1 and len(set(numbers)) == 1:
+        return [f"{len(numbers):,} classes of {numbers[0]:,} each: {_listed(dataset.classes)}"]
+    named = [f"{name} ({count:,})" for name, count in zip(dataset.classes, numbers, strict=True)]
+    spread = f", {min(numbers):,} to {max(numbers):,} rows each" if len(named) > NAMED else ""
+    return [f"{_number(len(named), 'class', 'classes')}{spread}: {_listed(named)}"]
+
+
+def _captions(dataset: Dataset) -> list[str]:
+    if dataset.captions is None:
+        return []
+    return [f"{_number(int(dataset.captions.starts[-1]), 'caption', 'captions')} of {len(dataset.captions):,} images"]
+
+
+def _second(second: Second) -> str:
+    shape = tuple(second.dataset.shape)
+    if second.regions is None:
+        one, many = f"pairs, each with a picture of shape {shape}", f"unpaired, with {len(second.dataset):,} rows of "
+        return one if second.paired else f"{many}shape {shape} in the second domain"
+    edges = " and borders of objects" if second.edges is not None else ""
+    classes = _number(len(second.regions), "class", "classes")
+    return f"pairs, each with a label map of {classes}{edges}: {_listed(second.regions.names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:NAMED])} and {more:,} more"
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
