@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from sparring import record
+from sparring.outputs import require_outputs
 from sparring.pictures import opened
 from sparring.report import PAGE, escaped, figure, scores
-from sparring.translated import translate_files
+from sparring.translated import planned, translations
 from sparring.translating import OTHER
 
 __all__ = ["translate_both"]
@@ -32,11 +34,13 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
     Raises:
         SparringError: As `translate_files`; a game that translates one way only among them.
     """
-    out, parts = Path(out), []
-    for to, source in (("B", a), ("A", b)):
-        made = list(translate_files(run, [source], to, out / f"to-{to}", **{**how, "cycle": True}))
-        strips = [out / f"to-{to}" / "strips" / path.relative_to(out / f"to-{to}").with_suffix(".png") for path in made]
-        parts.append(_direction(to, strips))
+    out, how = Path(out), {**how, "cycle": True, "strips": True}
+    with ExitStack() as stack:
+        jobs = {to: planned(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
+        heat = bool(how.get("heat"))
+        targets = [path for each in jobs.values() for job in each for path in job.targets(strips=True, heat=heat)]
+        require_outputs(Path(run), [*targets, out / "report.html"], [a, b])
+        parts = [_direction(to, [job.strip for job in translations(run, each, to, **how)]) for to, each in jobs.items()]
     settings = record.read(Path(run))
     title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
     body = f"<h1>{escaped(title)}</h1>" + "".join(parts) + scores(Path(run))

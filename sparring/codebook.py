@@ -20,7 +20,7 @@ from sparring.errors import DataError
 from sparring.game import Game, Posteriors, evaluation
 from sparring.pictures import opened
 
-__all__ = ["Codebook", "encoded", "saved"]
+__all__ = ["Codebook", "encoded", "require_ending", "saved"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +77,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
         RunError: If it cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".npz", ".csv"):
-        raise DataError(f"{path} has no ending that codes are written with: use .npz or .csv.")
+    require_ending(path)
     with opened(path) as file:
         if path.suffix.lower() == ".npz":
             np.savez(file, names=np.array(book.names), columns=np.array(book.columns), codes=book.codes)
@@ -89,6 +88,19 @@ def saved(book: Codebook, path: str | Path) -> Path:
             rows.writerows([name, *code] for name, code in zip(book.names, book.codes.tolist(), strict=True))
             file.write(text.getvalue().encode(errors="backslashreplace"))
     return path
+
+
+def require_ending(path: Path) -> None:
+    """Refuses a file whose ending is neither .npz nor .csv.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: If it is.
+    """
+    if path.suffix.lower() not in (".npz", ".csv"):
+        raise DataError(f"{path} has no ending that codes are written with: use .npz or .csv.")
 
 
 def _columns(code: str, count: int) -> list[str]:

@@ -28,6 +28,7 @@ from sparring.game import Game, evaluation
 from sparring.games.painting import Paints
 from sparring.layers.steady import gathered, steadied
 from sparring.sampling import parse_seeds, path
+from sparring.targets import distinct
 from sparring.tiles import TILE, blended, shared, tiles
 from sparring.translating import Sizes
 
@@ -92,18 +93,19 @@ def seed_styles(game: Game, seeds: Sequence[int]) -> Tensor:
 def named_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), seeds: str = "") -> dict[str, Tensor]:
     """Returns styles by name: those of photographs by their files, those of seeds as ``seed-3``.
 
+    No two names are alike: a second photograph of the same name is called ``photo-2``.
+
     Args:
         game: A game that paints.
         run: Its folder.
         photographs: Image files, which are cropped and resized as the run's own.
         seeds: As `sparring.sampling.parse_seeds` reads them.
     """
-    named: dict[str, Tensor] = {}
-    for photograph in photographs:
-        name = photograph.stem if photograph.stem not in named else f"{photograph.stem}-{len(named) + 1}"
-        named[name] = image_styles(game, images(run, [photograph], 1))[0]
-    numbers = parse_seeds(seeds) if seeds else []
-    return named | {f"seed-{number}": seed_styles(game, [number])[0] for number in numbers}
+    numbers = list(dict.fromkeys(parse_seeds(seeds))) if seeds else []
+    wanted = [*(photograph.stem for photograph in photographs), *(f"seed-{number}" for number in numbers)]
+    rows = [image_styles(game, images(run, [photograph], 1))[0] for photograph in photographs]
+    rows += [seed_styles(game, [number])[0] for number in numbers]
+    return dict(zip(distinct(wanted, [""] * len(wanted)), rows, strict=True))
 
 
 def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overlap: int | None = None) -> Tensor:

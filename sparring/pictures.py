@@ -156,11 +156,31 @@ def save(image: Image.Image, path: str | Path) -> Path:
     Raises:
         RunError: If the file cannot be written, or its ending names no format.
     """
-    path = Path(path)
-    kind = _format(path, STILLS)
+    path, kind = Path(path), require_still(Path(path))
     with opened(path) as file:
         image.save(file, kind)
     return path
+
+
+def require_still(path: Path) -> str:
+    """Returns the format of a picture by the ending of its file.
+
+    Raises:
+        RunError: If the ending names no format.
+    """
+    return _format(path, STILLS)
+
+
+def require_film(path: Path) -> str:
+    """Returns the format of a film by the ending of its file.
+
+    Raises:
+        RunError: If the ending names no format, or ffmpeg is needed and missing.
+    """
+    kind = _format(path, FILMS | {".mp4": "MP4"})
+    if kind == "MP4" and shutil.which("ffmpeg") is None:
+        raise RunError(f"{path} needs ffmpeg, which is not installed: end the name in .gif or .webp instead.")
+    return kind
 
 
 def save_animation(frames: Iterable[Image.Image], path: str | Path, *, rate: float = 20.0) -> Path:
@@ -180,9 +200,9 @@ def save_animation(frames: Iterable[Image.Image], path: str | Path, *, rate: flo
     path, pictures = Path(path), list(frames)
     if not pictures:
         raise RunError(f"{path} would have no frame: ask for at least one.")
-    if path.suffix.lower() == ".mp4":
+    kind = require_film(path)
+    if kind == "MP4":
         return _film(pictures, path, rate)
-    kind = _format(path, FILMS | {".mp4": "MP4"})
     first, *rest = pictures
     # Lossless WebP: a film of small pixels looks dirty otherwise.
     settings = {"lossless": True} if kind == "WEBP" else {}
@@ -214,16 +234,16 @@ def film(way: Tensor, *, real: Tensor | None = None) -> list[Image.Image]:
 
 def _film(frames: Sequence[Image.Image], path: Path, rate: float) -> Path:
     """Pipes raw frames to ffmpeg; H.264 wants even sides, so an odd one is padded."""
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise RunError(f"{path} needs ffmpeg, which is not installed: end the name in .gif or .webp instead.")
     width, height = frames[0].size
     form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(rate), "-i", "-"]
     pad = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
     raw = b"".join(frame.convert("RGB").tobytes() for frame in frames)
-    done = subprocess.run([program, "-y", "-loglevel", "error", *form, *pad, str(path)], input=raw, capture_output=True)
-    if done.returncode:
-        raise RunError(f"{path} could not be written: ffmpeg says {done.stderr.decode(errors='replace').strip()!r}.")
+    with opened(path) as file:
+        command = ["ffmpeg", "-y", "-loglevel", "error", *form, *pad, "-f", "mp4", file.name]
+        done = subprocess.run(command, input=raw, capture_output=True)
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip()
+            raise RunError(f"{path} could not be written: ffmpeg says {words!r}.")
     return path
 
 

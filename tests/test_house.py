@@ -16,7 +16,7 @@ ROOT = Path(sparring.__file__).parent
 FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "double_backward"}
     | {"theory", "realness", "energy", "likelihood"},
-    {"durable", "layers", "networks", "data", "metrics", "augment"},
+    {"durable", "targets", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
     | {"folding"},
     {"recipes", "aids", "imports"},
@@ -51,6 +51,7 @@ FLOORS = [
         "encoding",
         "translating",
         "translated",
+        "outputs",
         "both_ways",
         "carried",
         "partners",

@@ -31,11 +31,16 @@ def traverse(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import codes, pictures, sampling
+    from sparring.outputs import require_outputs
     from sparring.state import load
 
-    game = load(run, device=device, checkpoint=checkpoint)
-    for name in [code] if code else codes.names(game):
-        drawn = codes.traverse(game, name, sampling.parse_seeds(seeds), values=values, truncation=truncation)
-        target = out.with_stem(f"{out.stem}-{name}") if out.suffix else out / f"{name}.png"
+    game, numbers = load(run, device=device, checkpoint=checkpoint), sampling.parse_seeds(seeds)
+    if out.suffix:
+        pictures.require_still(out)
+    names = [code] if code else codes.names(game)
+    files = {name: out.with_stem(f"{out.stem}-{name}") if out.suffix else out / f"{name}.png" for name in names}
+    require_outputs(run, files.values())
+    for name, target in files.items():
+        drawn = codes.traverse(game, name, numbers, values=values, truncation=truncation)
         path = pictures.save_grid(drawn.flatten(0, 1), target, columns=drawn.shape[1])
         say(f"{name}: {drawn.shape[1]} values of {drawn.shape[0]} seeds are in {path}.")

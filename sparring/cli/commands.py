@@ -64,6 +64,7 @@ def sample(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import canvas, codes, one_image, pictures, sampling, sentences
+    from sparring.outputs import require_outputs, require_picture
     from sparring.state import load
 
     if label is not None and grid is not None:
@@ -71,6 +72,9 @@ def sample(
     if text is not None and (label is not None or grid is not None):
         raise DataError("A sentence says all that is to be seen: leave --text out, or --label and --grid.")
     numbers = sampling.parse_seeds(seeds or ("0-7" if grid else "0-63"))
+    single = bool(out.suffix) and not out.is_dir()
+    if single:
+        require_picture(run, out)
     game, names = load(run, device=device, checkpoint=checkpoint), [f"{number:06d}" for number in numbers]
     if grid:
         drawn = codes.traverse(game, "class", numbers, truncation=truncation)
@@ -86,12 +90,14 @@ def sample(
         drawn = one_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
     else:
         drawn = sampling.samples(game, numbers, truncation=truncation)
-    if out.suffix and not out.is_dir():
+    if single:
         say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
         return
-    for name, one in zip(names, drawn, strict=True):
-        pictures.save_grid(one[None], out / f"{name}.png", scale=1)
-    say(f"{len(names)} samples are in {out}, one file a sample.")
+    files = {out / f"{name}.png": one for name, one in zip(names, drawn, strict=True)}  # a seed given twice is one file
+    require_outputs(run, files)
+    for path, one in files.items():
+        pictures.save_grid(one[None], path, scale=1)
+    say(f"{len(files)} samples are in {out}, one file a sample.")
 
 
 def tell_strangers(run: Path, *texts: str) -> None:
@@ -136,10 +142,12 @@ def interpolate(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import codes, pictures, sampling, sentences
+    from sparring.outputs import require_film
     from sparring.state import load
 
     if labels and texts:
         raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
+    require_film(run, out, images)
     if images:
         from sparring.cli.encoding import between
 

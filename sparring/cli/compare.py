@@ -145,13 +145,18 @@ def _budget(given: Comparison) -> Budget:
 
 def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset: Dataset) -> list[Cell]:
     from sparring.compare import Rules, cells
+    from sparring.compare.page import FILES
+    from sparring.data import NAMES
+    from sparring.data.layouts import paths
     from sparring.evaluate import metrics_named
     from sparring.sampling import parse_seeds
+    from sparring.targets import require_apart
 
     metrics = tuple(name.strip() for name in given.metrics.split(",")) if given.metrics else ()
     metrics_named(metrics)
     rules = Rules(budget, given.shared(), dataset.fingerprint, metrics, given.samples)
     out = given.out or Path("runs") / f"compare-{Path(given.data).stem}"
+    require_apart([out / name for name in FILES], [], keep=[] if given.data in NAMES else paths(given.data))
     return cells(who, parse_seeds(given.seeds), rules, out)
 
 

@@ -42,8 +42,10 @@ def reconstruct(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import encoding
+    from sparring.outputs import require_picture
     from sparring.state import load
 
+    require_picture(run, out, images)
     game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
     _beside(out, x, encoding.reconstruct(game, x))
     say(f"{len(x)} images, each beside its reconstruction, are in {out}.")
@@ -68,8 +70,11 @@ def encode(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import codebook
+    from sparring.outputs import require_outputs
     from sparring.state import load
 
+    codebook.require_ending(out)
+    require_outputs(run, [out], images)
     book = codebook.encoded(load(run, device=device, checkpoint=checkpoint), run, images, most)
     say(f"The codes of {len(book.names)} images, {len(book.columns)} numbers each, are in {codebook.saved(book, out)}.")
 
@@ -126,8 +131,10 @@ def attribute(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import encoding
+    from sparring.outputs import require_picture
     from sparring.state import load
 
+    require_picture(run, out, [with_, without, *images])
     game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
     direction = encoding.attribute(game, encoding.images(run, [with_]), encoding.images(run, [without]))
     _beside(out, x, encoding.reconstruct(game, x), encoding.edited(game, x, direction, strength))

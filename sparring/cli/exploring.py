@@ -38,17 +38,20 @@ def directions(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import exploring, pictures, sampling
+    from sparring.outputs import require_outputs
     from sparring.state import load
 
     if columns < 2:
         raise DataError(f"A row of {columns} pictures shows no direction: give --columns 2 or more.")
+    files = [out / f"{kind}-{number + 1}.png" for number in range(count)]
+    require_outputs(run, files)
     game = load(run, device=device, checkpoint=checkpoint)
     find = exploring.principal_directions if kind == "principal" else exploring.closed_form_directions
     noise = sampling.latents(game, sampling.parse_seeds(seeds))
     steps = [reach * (2 * k / (columns - 1) - 1) for k in range(columns)]
-    for number, direction in enumerate(find(game, count)):
+    for path, direction in zip(files, find(game, count), strict=True):
         drawn = exploring.moved(game, noise, direction, steps).flatten(0, 1)
-        pictures.save_grid(drawn, out / f"{kind}-{number + 1}.png", columns=columns)
+        pictures.save_grid(drawn, path, columns=columns)
     say(f"{count} {kind} directions, from -{reach:g} to {reach:g}, are in {out}.")
 
 
@@ -71,8 +74,10 @@ def truncations(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import exploring, pictures, sampling
+    from sparring.outputs import require_picture
     from sparring.state import load
 
+    require_picture(run, out)
     try:
         values = [float(part) for part in strengths.split(",")]
     except ValueError:
@@ -107,12 +112,16 @@ def invert(
 
     from sparring import encoding, exploring, pictures
     from sparring.durable import writing, written
+    from sparring.outputs import require_outputs, require_picture
     from sparring.state import load
 
+    numbers = out.with_suffix(".npy")
+    require_picture(run, out, images)
+    require_outputs(run, [numbers], images)
     game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
     found = exploring.inverted(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)
-    with writing(out.with_suffix(".npy")), written(out.with_suffix(".npy")) as file:
+    with writing(numbers), written(numbers) as file:
         np.save(file, found.noise.cpu().numpy())
     say(f"{len(x)} images, each beside its inversion (mean squared error {found.errors.mean():.4f}), are in {out}.")

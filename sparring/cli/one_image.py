@@ -63,7 +63,9 @@ def super_resolve(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import canvas, one_image
+    from sparring.outputs import require_picture
 
+    require_picture(run, out, [] if picture is None else [picture])
     game = _loaded(run, checkpoint, device)
     image = None if picture is None else canvas.picture(picture, _channels(game))
     made = one_image.larger(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
@@ -97,7 +99,9 @@ def harmonize(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import canvas, one_image
+    from sparring.outputs import require_picture
 
+    require_picture(run, out, [picture, mask])
     game = _loaded(run, checkpoint, device)
     size = one_image.learned(game).sizes[-1]
     white = canvas.picture(mask, 1, size)
@@ -159,7 +163,9 @@ def paint(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import canvas, one_image
+    from sparring.outputs import require_picture
 
+    require_picture(run, out, [picture])
     game = _loaded(run, checkpoint, device)
     drawing = canvas.picture(picture, _channels(game))
     _saved(one_image.painted(game, drawing, scale=scale, colours=colours, seed=seed), out)
@@ -194,7 +200,9 @@ def animate(
     import torch
 
     from sparring import one_image, pictures
+    from sparring.outputs import require_film
 
+    require_film(run, out)
     game = _loaded(run, checkpoint, device)
     way = one_image.animated(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
     made = pictures.film(torch.cat([frame.cpu() for frame in way]))

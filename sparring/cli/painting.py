@@ -55,47 +55,80 @@ def paint(
     """
     from sparring import painting
     from sparring.data import drawn
+    from sparring.outputs import require_outputs
     from sparring.state import load
 
     regions = painting.palette(run)
+    if labels is None and palette is None:
+        raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
+    read = [*style, *(place for place in (labels, instances) if place is not None)]
+    if palette is not None:
+        require_outputs(run, [palette], read, flag="--palette")
+    if labels is not None:
+        single = bool(out.suffix) and not out.is_dir()
+        files = _files(labels, out if single else None)
+        maps = {name: drawn.read_map(file, regions, nearest=nearest) for name, file in files.items()}
+        game = load(run, device=device, checkpoint=checkpoint)
+        maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
+        styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
+        targets = _targets(out, single, [*maps], [*styles], bool(frames))
+        require_outputs(run, targets.values(), read)
     if palette is not None:
         say(f"The {len(regions)} classes and their colours are in {drawn.save_palette(regions, palette)}.")
     if labels is None:
-        if palette is None:
-            raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
         return
-    maps = _maps(labels, regions, nearest, out)
-    game = load(run, device=device, checkpoint=checkpoint)
-    maps = maps if instances is None else _with_objects(game, maps, instances)
-    styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
-    for name, m in maps.items():
+    for (name, one), path in targets.items():
+        chosen = {one: styles[one]} if one else styles
         if frames:
-            _film(out if out.suffix else out / f"{name}.gif", game, m, styles, frames, rate, tile)
-        elif out.suffix:
-            _sheet(out, game, m, styles, regions, tile)
+            _film(path, game, maps[name], chosen, frames, rate, tile)
         else:
-            _singly(out, name, game, m, styles, tile)
+            _sheet(path, game, maps[name], chosen, regions, tile)
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
 
 
-def _maps(place: Path, regions: Regions, nearest: bool, out: Path) -> dict[str, Tensor]:
-    """Label maps by their names, of which one file cannot hold several."""
+def _files(place: Path, single: Path | None) -> dict[str, Path]:
+    """Label maps by their names below the folder that was given, without endings; no two names are alike."""
     from sparring.data import drawn
+    from sparring.targets import distinct
 
     files = drawn.map_files(place)
-    if out.suffix and len(files) > 1:
-        raise DataError(f"{place} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
-    return {file.stem: drawn.read_map(file, regions, nearest=nearest) for file in files}
+    if single and len(files) > 1:
+        raise DataError(f"{place} holds {len(files)} label maps, and {single} is one file: name a folder in --out.")
+    own = [drawn.below(place, file) for file in files]
+    names = distinct([name.with_suffix(".png").as_posix() for name in own], [name.as_posix() for name in own])
+    return {name.removesuffix(".png"): file for name, file in zip(names, files, strict=True)}
 
 
-def _with_objects(game: Game, maps: dict[str, Tensor], place: Path) -> dict[str, Tensor]:
+def _targets(out: Path, single: bool, maps: list[str], styles: list[str], film: bool) -> dict[tuple[str, str], Path]:
+    """Paths of all pictures by map and style; a film, or a picture of all styles, has no style of its own.
+
+    Raises:
+        RunError: If the ending of the one file names no format.
+    """
+    from sparring import pictures
+    from sparring.targets import distinct
+
+    if single:
+        pictures.require_film(out) if film else pictures.require_still(out)
+        return {(maps[0], ""): out}
+    if film:
+        return {(name, ""): out / f"{name}.gif" for name in maps}
+    pairs = [(name, style) for name in maps for style in styles]
+    wanted = [f"{name}-{style}.png" if len(styles) > 1 else f"{name}.png" for name, style in pairs]
+    return {pair: out / name for pair, name in zip(pairs, distinct(wanted, [""] * len(wanted)), strict=True)}
+
+
+def _with_objects(
+    game: Game, maps: dict[str, Tensor], files: dict[str, Path], labels: Path, place: Path
+) -> dict[str, Tensor]:
     """Label maps beside where their objects meet, by their names."""
     from sparring import painting
     from sparring.data import drawn
 
     painting.require_edges(game)
-    found = drawn.beside(place, list(maps))
-    return {name: painting.with_edges(m, drawn.read_objects(found[name])) for name, m in maps.items()}
+    own = {name: drawn.below(labels, file).with_suffix("").as_posix() for name, file in files.items()}
+    found = drawn.beside(place, list(dict.fromkeys(own.values())))
+    return {name: painting.with_edges(m, drawn.read_objects(found[own[name]])) for name, m in maps.items()}
 
 
 def _film(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], frames: int, rate: float, tile: int) -> None:
@@ -125,12 +158,3 @@ def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions
         )
     else:
         pictures.save_grid(made, path, scale=1)
-
-
-def _singly(folder: Path, name: str, game: Game, m: Tensor, styles: dict[str, Tensor], tile: int) -> None:
-    """Saves each picture under the name of its map and, if there are several, of its style."""
-    from sparring import painting, pictures
-
-    for style, row in styles.items():
-        file = f"{name}-{style}.png" if len(styles) > 1 else f"{name}.png"
-        pictures.save_grid(painting.paint(game, m, row[None], tile=tile).cpu(), folder / file, scale=1)

@@ -16,9 +16,10 @@ from sparring.compare.statistics import LEVEL
 from sparring.lessons.page import Table
 from sparring.report import TYPES, escaped
 
-__all__ = ["save_pages", "tables", "verdicts"]
+__all__ = ["FILES", "save_pages", "tables", "verdicts"]
 
 Values = dict[str, Any]
+FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # besides the folder of the cells
 SHOWN = 3  # seeds whose pictures are in the page
 HOW = (
     "At the end: mean ± standard deviation over seeds. Over training: minimum, maximum, mean and standard deviation of "
@@ -43,7 +44,7 @@ def save_pages(result: Values, cells: Sequence[Cell], out: Path) -> Path:
     films = [film(cell.folder) for cell in cells] if len(result["shape"]) == 1 else []
     text = json.dumps(plain(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     page = _page(result, cells, out, bool(films))
-    for name, content in {"compare.json": text, "compare.md": _markdown(result), "compare.html": page}.items():
+    for name, content in zip(FILES[1:], (text, _markdown(result), page), strict=True):
         with pictures.opened(out / name) as file:
             file.write(content.encode(errors="backslashreplace"))
     return out / "compare.html"

@@ -23,6 +23,7 @@ from sparring.data.sources import Arrays, Pictures, Source
 from sparring.data.stacked import stacked
 from sparring.data.standard import FASHION, MNIST, cifar10
 from sparring.errors import DataError
+from sparring.targets import require_apart
 
 POINTS: dict[str, Callable[[], Dataset]] = {
     "ring": ring,
@@ -152,6 +153,7 @@ def prepare(
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
+    require_apart([target], [] if str(name) in NAMES else [name], flag="TARGET")
     opening = sifting(cache_folder(), progress) if skip_bad else open_files
     found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
     with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:

@@ -20,7 +20,7 @@ from sparring.data.pictures import decoding, upright
 from sparring.durable import writing, written
 from sparring.errors import DataError, printable
 
-__all__ = ["beside", "coloured", "map_files", "read_map", "read_objects", "save_palette"]
+__all__ = ["below", "beside", "coloured", "map_files", "read_map", "read_objects", "save_palette"]
 
 DIGITS = (65536, 256, 1)  # a colour as one number
 
@@ -138,12 +138,22 @@ def map_files(place: str | Path) -> list[Path]:
     return found
 
 
+def below(place: str | Path, file: Path) -> Path:
+    """Returns the path of a file below the folder in which it was found; of a file that was named itself, its name.
+
+    Args:
+        place: The folder or file that was given.
+        file: One of `map_files`.
+    """
+    return file.relative_to(place) if Path(place).is_dir() else Path(file.name)
+
+
 def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
     """Returns the pictures that belong to others, by the names that these share with them, without endings.
 
     Args:
         place: A folder; or one file, where there is one name, whatever it is called.
-        names: Of the others.
+        names: Of the others, below their folder.
 
     Raises:
         DataError: If one has no partner.
@@ -151,7 +161,7 @@ def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
     files = map_files(place)
     if len(names) == 1 and len(files) == 1:
         return {names[0]: files[0]}
-    found = {file.stem: file for file in files}
+    found = {below(place, file).with_suffix("").as_posix(): file for file in files}
     if alone := [name for name in names if name not in found]:
         raise DataError(
             f"{place} has nothing for the label map {alone[0]} ({len(alone)} such): give files of its name."

@@ -21,7 +21,19 @@ from sparring.data.labels import SPLITS
 from sparring.data.pictures import Head, decoding, head, pixels, upright
 from sparring.errors import DataError
 
-__all__ = ["KINDS", "WHOLE", "Part", "half", "in_domains", "kind_of", "located", "matched", "objects_beside", "parts"]
+__all__ = [
+    "KINDS",
+    "WHOLE",
+    "Part",
+    "half",
+    "in_domains",
+    "kind_of",
+    "located",
+    "matched",
+    "objects_beside",
+    "parts",
+    "paths",
+]
 
 KINDS = ("pairs", "unpaired")
 WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.photograph`
@@ -55,6 +67,20 @@ def located(name: str) -> str:
     kind, rest = kind_of(name)
     places = ",".join(str(Path(place).expanduser().absolute()) for place in _places(rest))
     return f"{kind}:{places}" if kind else places
+
+
+def paths(name: str) -> list[Path]:
+    """The absolute paths that a name of data stands for, whether or not anything is there.
+
+    Args:
+        name: A path or two, perhaps with a kind before them; or what the names of two folders begin with.
+    """
+    found = [Path(place).expanduser().absolute() for place in _places(kind_of(name)[1])]
+    return [each for path in found for each in ([path] if path.exists() else [path, *_ends(path)])]
+
+
+def _ends(path: Path) -> list[Path]:
+    return [Path(f"{path}{end}") for end in "AB"]
 
 
 def _places(rest: str) -> list[str]:
@@ -139,7 +165,7 @@ def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_f
     given = [Path(place).expanduser().absolute() for place in _places(rest)]
     found = [opening(path) for path in given]
     if len(given) == 1 and not (found[0] and _images(found[0])):
-        ends = [opening(Path(f"{given[0]}{end}")) for end in "AB"]
+        ends = [opening(path) for path in _ends(given[0])]
         found = ends if all(files and _images(files) for files in ends) else found
     if None in found:
         raise DataError(f"{rest} does not exist: give a folder or zip of two domains, or two of them, a comma between.")
