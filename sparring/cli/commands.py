@@ -13,6 +13,10 @@ from sparring.cli.screen import clock, say, show_table
 from sparring.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
     from sparring.evaluate import Evaluation
 
 
@@ -64,7 +68,7 @@ def sample(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import canvas, codes, one_image, pictures, sampling, sentences
-    from sparring.outputs import require_outputs, require_picture
+    from sparring.outputs import require_picture
     from sparring.state import load
 
     if label is not None and grid is not None:
@@ -92,7 +96,15 @@ def sample(
         drawn = sampling.samples(game, numbers, truncation=truncation)
     if single:
         say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
-        return
+    else:
+        _singly(run, out, names, drawn)
+
+
+def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
+    """Saves each sample in a file of its own."""
+    from sparring import pictures
+    from sparring.outputs import require_outputs
+
     files = {out / f"{name}.png": one for name, one in zip(names, drawn, strict=True)}  # a seed given twice is one file
     require_outputs(run, files)
     for path, one in files.items():

@@ -64,26 +64,32 @@ def paint(
     read = [*style, *(place for place in (labels, instances) if place is not None)]
     if palette is not None:
         require_outputs(run, [palette], read, flag="--palette")
-    if labels is not None:
-        single = bool(out.suffix) and not out.is_dir()
-        files = _files(labels, out if single else None)
-        maps = {name: drawn.read_map(file, regions, nearest=nearest) for name, file in files.items()}
-        game = load(run, device=device, checkpoint=checkpoint)
-        maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
-        styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
-        targets = _targets(out, single, [*maps], [*styles], bool(frames))
-        require_outputs(run, targets.values(), read)
-    if palette is not None:
-        say(f"The {len(regions)} classes and their colours are in {drawn.save_palette(regions, palette)}.")
     if labels is None:
+        _save_palette(regions, palette)
         return
+    single = bool(out.suffix) and not out.is_dir()
+    files = _files(labels, out if single else None)
+    maps = {name: drawn.read_map(file, regions, nearest=nearest) for name, file in files.items()}
+    game = load(run, device=device, checkpoint=checkpoint)
+    maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
+    styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
+    targets = _targets(out, single, [*maps], [*styles], bool(frames))
+    require_outputs(run, targets.values(), read)
+    _save_palette(regions, palette)
     for (name, one), path in targets.items():
-        chosen = {one: styles[one]} if one else styles
         if frames:
-            _film(path, game, maps[name], chosen, frames, rate, tile)
+            _film(path, game, maps[name], styles, frames, rate, tile)
         else:
-            _sheet(path, game, maps[name], chosen, regions, tile)
+            _sheet(path, game, maps[name], {one: styles[one]} if one else styles, regions, tile)
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
+
+
+def _save_palette(regions: Regions, path: Path | None) -> None:
+    """Writes the classes with their colours, if that is asked for."""
+    from sparring.data import drawn
+
+    if path is not None:
+        say(f"The {len(regions)} classes and their colours are in {drawn.save_palette(regions, path)}.")
 
 
 def _files(place: Path, single: Path | None) -> dict[str, Path]:
