@@ -13,7 +13,12 @@ MUTANTS = [
     ("outputs.py", "[] if name in NAMES else paths(name)", "[]", TARGETS),
     ("outputs.py", "for own in (*OWN, *FOLDERS)", "for own in OWN", TARGETS),
     ("cli/exploring.py", "    require_outputs(run, [numbers], images)\n", "", TARGETS),
-    ("cli/painting.py", "    require_outputs(run, targets.values(), read)\n".strip(), "pass", TARGETS),
+    (
+        "cli/painting.py",
+        "require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)",
+        "targets = _targets(out, [*maps], [*styles], bool(frames))",
+        TARGETS,
+    ),
     (
         "data/drawn.py",
         "file.relative_to(place) if Path(place).is_dir() else Path(file.name)",

@@ -76,8 +76,7 @@ def sample(
     if text is not None and (label is not None or grid is not None):
         raise DataError("A sentence says all that is to be seen: leave --text out, or --label and --grid.")
     numbers = sampling.parse_seeds(seeds or ("0-7" if grid else "0-63"))
-    single = bool(out.suffix) and not out.is_dir()
-    if single:
+    if single := bool(out.suffix) and not out.is_dir():
         require_picture(run, out)
     game, names = load(run, device=device, checkpoint=checkpoint), [f"{number:06d}" for number in numbers]
     if grid:

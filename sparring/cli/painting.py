@@ -54,33 +54,27 @@ def paint(
         DataError: If there is nothing to paint, or the output does not fit it.
     """
     from sparring import painting
-    from sparring.data import drawn
     from sparring.outputs import require_outputs
     from sparring.state import load
 
     regions = painting.palette(run)
     if labels is None and palette is None:
         raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
-    read = [*style, *(place for place in (labels, instances) if place is not None)]
+    read = [*style, *filter(None, (labels, instances))]
     if palette is not None:
         require_outputs(run, [palette], read, flag="--palette")
     if labels is None:
         _save_palette(regions, palette)
         return
-    single = bool(out.suffix) and not out.is_dir()
-    files = _files(labels, out if single else None)
-    maps = {name: drawn.read_map(file, regions, nearest=nearest) for name, file in files.items()}
+    files = _files(labels, out)
+    maps = _maps(files, regions, nearest)
     game = load(run, device=device, checkpoint=checkpoint)
     maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
     styles = painting.named_styles(game, run, style, seeds or ("" if style else "0"))
-    targets = _targets(out, single, [*maps], [*styles], bool(frames))
-    require_outputs(run, targets.values(), read)
+    require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)
     _save_palette(regions, palette)
     for (name, one), path in targets.items():
-        if frames:
-            _film(path, game, maps[name], styles, frames, rate, tile)
-        else:
-            _sheet(path, game, maps[name], {one: styles[one]} if one else styles, regions, tile)
+        _picture(path, game, maps[name], {one: styles[one]} if one else styles, regions, tile, frames, rate)
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
 
 
@@ -92,20 +86,32 @@ def _save_palette(regions: Regions, path: Path | None) -> None:
         say(f"The {len(regions)} classes and their colours are in {drawn.save_palette(regions, path)}.")
 
 
-def _files(place: Path, single: Path | None) -> dict[str, Path]:
+def _single(out: Path) -> bool:
+    """Whether an output is one file, not a folder."""
+    return bool(out.suffix) and not out.is_dir()
+
+
+def _files(place: Path, out: Path) -> dict[str, Path]:
     """Label maps by their names below the folder that was given, without endings; no two names are alike."""
     from sparring.data import drawn
     from sparring.targets import distinct
 
     files = drawn.map_files(place)
-    if single and len(files) > 1:
-        raise DataError(f"{place} holds {len(files)} label maps, and {single} is one file: name a folder in --out.")
+    if _single(out) and len(files) > 1:
+        raise DataError(f"{place} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
     own = [drawn.below(place, file) for file in files]
     names = distinct([name.with_suffix(".png").as_posix() for name in own], [name.as_posix() for name in own])
     return {name.removesuffix(".png"): file for name, file in zip(names, files, strict=True)}
 
 
-def _targets(out: Path, single: bool, maps: list[str], styles: list[str], film: bool) -> dict[tuple[str, str], Path]:
+def _maps(files: dict[str, Path], regions: Regions, nearest: bool) -> dict[str, Tensor]:
+    """Reads label maps."""
+    from sparring.data import drawn
+
+    return {name: drawn.read_map(file, regions, nearest=nearest) for name, file in files.items()}
+
+
+def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[tuple[str, str], Path]:
     """Paths of all pictures by map and style; a film, or a picture of all styles, has no style of its own.
 
     Raises:
@@ -114,7 +120,7 @@ def _targets(out: Path, single: bool, maps: list[str], styles: list[str], film: 
     from sparring import pictures
     from sparring.targets import distinct
 
-    if single:
+    if _single(out):
         pictures.require_film(out) if film else pictures.require_still(out)
         return {(maps[0], ""): out}
     if film:
@@ -137,14 +143,26 @@ def _with_objects(
     return {name: painting.with_edges(m, drawn.read_objects(found[own[name]])) for name, m in maps.items()}
 
 
-def _film(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], frames: int, rate: float, tile: int) -> None:
-    """Films the way from style to style."""
+def _picture(
+    path: Path,
+    game: Game,
+    m: Tensor,
+    styles: dict[str, Tensor],
+    regions: Regions,
+    tile: int,
+    frames: int,
+    rate: float,
+) -> None:
+    """Saves what a map looks like in some styles; with frames, a film of the way from style to style."""
     import torch
 
     from sparring import painting, pictures
 
-    way = painting.walk(game, m, torch.stack(list(styles.values())), frames, tile=tile)
-    pictures.save_animation(pictures.film(way), path, rate=rate)
+    if frames:
+        way = painting.walk(game, m, torch.stack(list(styles.values())), frames, tile=tile)
+        pictures.save_animation(pictures.film(way), path, rate=rate)
+    else:
+        _sheet(path, game, m, styles, regions, tile)
 
 
 def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: Regions, tile: int) -> None:
