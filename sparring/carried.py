@@ -23,7 +23,7 @@ from sparring.data.stream import scaled
 from sparring.evaluate import Evaluation, evaluate
 from sparring.game import Data, Game, Move
 from sparring.metrics import Better, Score
-from sparring.partners import Rows, another, errors, joined, noise_like, places, protocol, scored
+from sparring.partners import Rows, another, errors, joined, noise_like, places, protocol, scored, shortfall
 from sparring.translating import OTHER, translate
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def _errors(run: Run, to: str, samples: int | None = None, seed: int = 0, refere
         kinds |= {"noise": noise_like(target, rows, seed), "another's": another(target, rows)}
         kinds |= {"left alone": source} if _domain(dataset, "A").shape == _domain(dataset, "B").shape else {}
     how = protocol("error", run, len(rows), seed)
-    return scored(f"to {to}: error to the partner", errors(kinds, target, rows), how, Better.LOWER)
+    found = scored(f"to {to}: error to the partner", errors(kinds, target, rows), how, Better.LOWER)
+    return replace(found, notes=shortfall(run, samples))
 
 
 def _images(dataset: Dataset, rows: np.ndarray) -> Tensor:

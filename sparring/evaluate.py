@@ -44,7 +44,7 @@ from sparring.scores import METRICS, metrics_named, suited
 if TYPE_CHECKING:
     from sparring.run import Run
 
-__all__ = ["METRICS", "Evaluation", "evaluate", "evaluate_run", "kept", "metrics_named", "read", "suited"]
+__all__ = ["METRICS", "Evaluation", "evaluate", "evaluate_run", "kept", "metrics_named", "read", "shortfall", "suited"]
 
 POINTS = 2_500  # the published protocol
 IMAGES = 2_000  # at most; half of the data where there are fewer
@@ -64,18 +64,20 @@ class Evaluation:
         references: The same scores of other real samples ("data") and of noise ("noise").
         seconds: What it cost: sampling and looking at the samples, and measuring.
         exhibits: Pictures that metrics left, by name.
+        notes: What deserves a sentence beside the scores, such as that fewer samples are judged than were asked for.
     """
 
     scores: list[Score]
     references: dict[str, list[Score]]
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
     exhibits: dict[str, Tensor] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain values, fit for JSON."""
         rows = {"scores": self.scores, **self.references}
         plain = {name: [_plain(score) for score in scores] for name, scores in rows.items()}
-        return {"scores": plain.pop("scores"), "references": plain}
+        return {"scores": plain.pop("scores"), "references": plain, "notes": [*self.notes]}
 
 
 def evaluate(
@@ -101,7 +103,7 @@ def evaluate(
         held_out: Real data that it never saw.
         metrics: From `METRICS`; those suited to the data unless told.
         samples: How many are generated; 2,500 points or 2,000 images unless told, never more than are held out, or
-            half of the data.
+            half of the data, which a note says where it matters.
         seed: Decides the noise and the choice of real samples.
         extractor: What sees the images; the tool's own classifier, trained on this data, unless told.
         references: Whether to judge real data and noise, too.
@@ -137,7 +139,7 @@ def evaluate(
         for name, seen in sets.items()
     }
     seconds = {"looking": look.seconds, "measuring": time.perf_counter() - start}
-    return Evaluation(found, beside, seconds, case.exhibits)
+    return Evaluation(found, beside, seconds, case.exhibits, tuple(shortfall(dataset, held_out, samples)))
 
 
 def evaluate_run(run: Run, **settings: Any) -> Evaluation:
@@ -167,7 +169,8 @@ def kept(run: Run, result: Evaluation) -> Evaluation:
 
 def read(record: Mapping[str, Any]) -> Evaluation:
     """Returns the evaluation that ``evaluation.json`` holds."""
-    return Evaluation(_read(record["scores"]), {name: _read(scores) for name, scores in record["references"].items()})
+    references = {name: _read(scores) for name, scores in record["references"].items()}
+    return Evaluation(_read(record["scores"]), references, notes=tuple(map(str, record.get("notes", ()))))
 
 
 def _read(scores: list[dict[str, Any]]) -> list[Score]:
@@ -183,11 +186,33 @@ def _plain(score: Score) -> dict[str, Any]:
     return plain | {"value": score.value if math.isfinite(score.value) else str(score.value)}
 
 
+def shortfall(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> list[str]:
+    """Says that fewer samples are judged than were asked for, if it is so.
+
+    Args:
+        dataset: The real data that was trained on.
+        held_out: Real data that was not.
+        samples: How many were asked for, if any number was.
+    """
+    most = _most(dataset, held_out)
+    if not samples or samples <= most:
+        return []
+    rows = f"there are {len(dataset):,} rows, and one half of them is compared with the other"
+    if held_out is not None:
+        rows = f"{len(held_out):,} rows are held out"
+        rows += f" and {len(dataset):,} are not" if len(dataset) < len(held_out) else ""
+    return [f"{samples:,} samples were asked for and {most:,} are judged, as many as real ones: {rows}."]
+
+
+def _most(dataset: Dataset, held_out: Dataset | None) -> int:
+    """Returns how many samples there are real ones for, and others to stand beside these."""
+    return len(dataset) // 2 if held_out is None else min(len(held_out), len(dataset))
+
+
 def _count(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> int:
     """Returns how many samples are judged, against as many real ones and as many others."""
     require_several(dataset)
-    most = len(dataset) // 2 if held_out is None else min(len(held_out), len(dataset))
-    count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), most)
+    count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), _most(dataset, held_out))
     if count < 10:
         raise DataError(f"{dataset.name} has {len(dataset)} rows and {count} samples are asked for: 10 are needed.")
     return count

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from sparring.game import Translates, evaluation
 from sparring.metrics import Better
 from sparring.metrics.layout import Layout
 from sparring.painting import image_styles, painting
-from sparring.partners import Rows, another, batches, joined, noise_like, places, protocol, scored
+from sparring.partners import Rows, another, batches, joined, noise_like, places, protocol, scored, shortfall
 
 if TYPE_CHECKING:
     from sparring.run import Run
@@ -93,7 +93,8 @@ def evaluate_paintings(
     how: Any = {"samples": samples, "seed": seed, "references": references}
     painted = Painted(run.sampler, run.held_out or run.training)
     found = evaluate(painted, run.training, held_out=run.held_out, **how, **settings)
-    return joined([found, *_Album(run, samples, seed, references).scores()])
+    whole = joined([found, *_Album(run, samples, seed, references).scores()])
+    return replace(whole, notes=(*whole.notes, *shortfall(run, samples)))
 
 
 class _Album:

@@ -48,6 +48,19 @@ def places(run: Run, samples: int | None, seed: int) -> tuple[Dataset, np.ndarra
     return dataset, order[: min(samples or IMAGES, len(dataset))].numpy()
 
 
+def shortfall(run: Run, samples: int | None) -> tuple[str, ...]:
+    """Says that fewer pictures are compared than were asked for, if it is so.
+
+    Args:
+        run: A run on pairs.
+        samples: How many were asked for, if any number was.
+    """
+    most, held = len(run.held_out or run.training), " held-out" if run.held_out else ""
+    if not samples or samples <= most:
+        return ()
+    return (f"{samples:,} pictures were asked for and {most:,} are compared: there are {most:,}{held} pairs.",)
+
+
 def batches(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yields positions a few at a time, so that pictures pass by and do not stay."""
     yield from np.split(rows, range(BATCH, len(rows), BATCH))
@@ -142,4 +155,5 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
         {name: [score for part in parts for score in column(part, name)] for name in names},
         {name: sum(part.seconds.get(name, 0.0) for part in parts) for name in costs},
         {name: images for part in parts for name, images in part.exhibits.items()},
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )

@@ -65,7 +65,7 @@ def table(result: evaluate.Evaluation) -> tuple[list[str], list[list[str]]]:
     Args:
         result: What was measured.
     """
-    heads = ["score", "samples", "95 % interval", *result.references, "better"]
+    heads = ["score", "generated", "95 % interval", *result.references, "better"]
     rows = []
     for index, score in enumerate(result.scores):
         sure = "–" if score.interval is None else " to ".join(map(_number, score.interval))
@@ -207,8 +207,13 @@ def scores(folder: Path) -> str:
     heads, rows = table(found)
     head = "".join(f"<th>{escaped(cell)}</th>" for cell in heads)
     body = "".join("<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    stamps = "".join(f"<li>{escaped(line)}</li>" for line in dict.fromkeys(map(protocol, found.scores)))
-    words = "data: other real samples, what a perfect generator would score. noise: what knowing nothing scores."
+    stamps = "".join(
+        f"<li>{escaped(line)}</li>" for line in [*dict.fromkeys(map(protocol, found.scores)), *found.notes]
+    )
+    words = (
+        "generated: the generated samples. data: other real samples, what a perfect generator would score. "
+        "noise: what knowing nothing scores."
+    )
     return (
         f"<h2>Scores</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p><small>{words}</small></p><ul><small>{stamps}</small></ul>"

@@ -12,13 +12,14 @@ that was not. Points of a known mixture can be judged without held-out data: the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparring import checkpoint, parallel
 from sparring.errors import RunError
-from sparring.evaluate import evaluate
+from sparring.evaluate import evaluate, shortfall
 from sparring.journal import Journal, read
 from sparring.metrics import Better
 from sparring.sampling import sampling
@@ -84,7 +85,8 @@ class Selection:
         self.metric = metrics_named([name])
         self.rows = [row for row in read(run.folder / FILE) if row["step"] <= run.step]
         self._journal = Journal(run.folder / FILE, run.step) if parallel.rank() == 0 else None
-        self.notes = self._journal.notes if self._journal else []
+        self.notes = shortfall(run.training, run.held_out, judging.samples)
+        self.notes += self._journal.notes if self._journal else []
         self.retire()
 
     @property
@@ -133,10 +135,12 @@ class Selection:
     def _judged(self) -> Row:
         run = self.run
         how: Any = {"metrics": self.metric, "samples": self.judging.samples, "references": False, "resamples": 0}
-        score = evaluate(run.sampler, run.training, held_out=run.held_out, **how).scores[0]
+        score, *others = evaluate(run.sampler, run.training, held_out=run.held_out, **how).scores
         before, sign = best(self.rows), 1 if score.better is Better.HIGHER else -1
         better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])
         facts = {"step": run.step, "images": run.images, "score": score.name, "value": score.value}
+        beside = {other.name: other.value for other in others if math.isfinite(other.value)}
+        facts |= {"beside": beside} if beside else {}
         return {**facts, "better": score.better.value, "best": better}
 
 

@@ -1,5 +1,7 @@
 """Translations judged as samples: which rows, in which direction, beside what."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from sparring.evaluate import evaluate, evaluate_run
 from sparring.game import Samples
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.translation import Pool
+from sparring.partners import shortfall
 from sparring.scores import metrics_named
 
 
@@ -95,3 +98,19 @@ def test_a_run_of_one_direction_is_judged_in_that_one(run):
     run.game.domain = run.sampler.domain = "A"
     found = evaluate_run(run, metrics=metrics_named(["frechet"]), extractor=Means())
     assert [score.name.split(":")[0] for score in found.scores] == ["to A"]
+
+
+def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_enough(run):
+    how = {"metrics": metrics_named(["frechet"]), "extractor": Means(), "references": False}
+    said = evaluate_run(run, samples=5000, **how).notes
+    assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"
+    assert all(note.startswith("5,000 samples were asked for and ") for note in said)
+    assert evaluate_run(run, samples=10, **how).notes == ()
+
+
+@pytest.mark.parametrize(("held", "said"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
+def test_fewer_pairs_than_were_asked_for_are_said(held, said):
+    run = SimpleNamespace(training=range(7), held_out=held)
+    most = len(held or range(7))
+    assert shortfall(run, 9) == (f"9 pictures were asked for and {most} are compared: {said}",)
+    assert shortfall(run, most) == shortfall(run, None) == ()

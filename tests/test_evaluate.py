@@ -151,6 +151,29 @@ def test_a_seed_decides_everything_and_nothing_is_left_behind(ring):
     assert torch.equal(game.rows, before["rows"])
 
 
+def test_fewer_samples_than_were_asked_for_are_said_in_a_note_and_in_json(ring):
+    few = Dataset("few", ring.values[:614], mixture=ring.mixture)
+    game = Fixed(torch.from_numpy(ring.values))
+    found = evaluate.evaluate(game, few, samples=5000, references=False)
+    said = "5,000 samples were asked for and 307 are judged, as many as real ones: "
+    assert found.notes == (said + "there are 614 rows, and one half of them is compared with the other.",)
+    assert found.scores[0].stamp["fake"] == 307
+    assert json.loads(json.dumps(found.as_json()))["notes"] == [*found.notes]
+    held_out = Dataset("held", ring.values[614:921])
+    held = evaluate.evaluate(game, few, held_out=held_out, samples=5000, references=False)
+    assert held.notes == (said + "307 rows are held out.",)
+    turned = evaluate.evaluate(game, held_out, held_out=few, samples=5000, references=False)
+    assert turned.notes == (said + "614 rows are held out and 307 are not.",)
+
+
+@pytest.mark.parametrize("samples", [None, 100, 307])
+def test_nothing_is_said_where_as_many_samples_are_judged_as_were_asked_for(ring, samples):
+    few = Dataset("few", ring.values[:614], mixture=ring.mixture)
+    found = evaluate.evaluate(Fixed(torch.from_numpy(ring.values)), few, samples=samples, references=False)
+    assert found.notes == ()
+    assert found.scores[0].stamp["fake"] == (samples or 307)
+
+
 def test_json_holds_all_of_it_even_infinity(ring):
     found = evaluate.evaluate(Fixed(torch.full((1, 2), 50.0)), ring)
     assert values(found.scores)["reverse KL"] == math.inf

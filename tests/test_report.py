@@ -111,7 +111,7 @@ def test_words_from_outside_cannot_become_markup(run, monkeypatch):
 def test_a_table_has_a_row_a_score_and_a_column_a_reference(run):
     found = report.evaluation(run.folder)
     heads, rows = report.table(found)
-    assert heads == ["score", "samples", "95 % interval", "data", "noise", "better"]
+    assert heads == ["score", "generated", "95 % interval", "data", "noise", "better"]
     assert [row[0] for row in rows] == ["modes", "high quality", "reverse KL"]
     assert rows[0][2:4] == ["–", "8"]
     low, high = map(float, rows[1][2].split(" to "))

@@ -8,6 +8,7 @@ import torch
 from runs import IMAGES, difference, play, quick, start
 from sparring import checkpoint, journal
 from sparring.cli import main
+from sparring.cli.training import _verdict
 from sparring.errors import DataError, RunError
 from sparring.metrics import train_extractor
 from sparring.run import Run
@@ -58,6 +59,25 @@ def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
 def test_a_mark_between_two_steps_is_judged_at_the_second(tmp_path):
     run = play(start(tmp_path / "run"), 6, judging=Judging(0.012, samples=50))  # 12, 24, 36, 48 of 8 points a step
     assert [row["step"] for row in rows(run.folder)] == [2, 3, 5, 6]
+
+
+def test_fewer_samples_than_were_asked_for_are_said_once_when_the_training_begins(tmp_path):
+    run = start(tmp_path / "run")
+    half = len(run.training) // 2
+    play(run, 2, judging=Judging(0.016, samples=half + 1))
+    said = [note for note in run.notes if "samples were asked for" in note]
+    assert len(said) == 1
+    assert f"{half + 1:,} samples were asked for and {half:,} are judged" in said[0]
+    exact = play(start(tmp_path / "exact"), 2, judging=Judging(0.016, samples=100))
+    assert not [note for note in exact.notes if "samples were asked for" in note]
+
+
+def test_precision_is_never_noted_without_recall(tmp_path):
+    run = play(start(tmp_path / "run"), 2, judging=Judging(0.016, "precision", samples=50))
+    (row,) = rows(run.folder)
+    assert row["score"] == "precision"
+    assert set(row["beside"]) == {"recall"}
+    assert "recall" in _verdict(row)
 
 
 def test_the_best_is_the_lowest_or_highest_score_so_far_and_never_one_that_is_no_number(tmp_path, monkeypatch):

@@ -234,6 +234,8 @@ def show_evaluation(result: Evaluation) -> None:
     show_table(*table(result))
     for line in dict.fromkeys(map(protocol, result.scores)):
         say(f"  {line}")
+    for note in result.notes:
+        say(f"  note: {note}")
     if cost := result.seconds:
         say(f"  {clock(cost['looking'])} of sampling and looking, {clock(cost['measuring'])} of measuring")
 

@@ -107,6 +107,7 @@ def compare(words: list[str]) -> None:
         parsed(Comparison, words, "compare RECIPE")
     from sparring import parallel
     from sparring.data import load
+    from sparring.evaluate import shortfall
     from sparring.metrics import extractor_for
 
     names = list(takewhile(lambda word: not word.startswith("-"), words))
@@ -123,7 +124,7 @@ def compare(words: list[str]) -> None:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
         return
     say_data(dataset, round(given.hold_out * len(dataset)))
-    for line in _require_playable(made, dataset):
+    for line in [*_require_playable(made, dataset), *shortfall(*dataset.divided(given.hold_out), given.samples)]:
         say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell
         extractor_for(dataset.divided(given.hold_out)[0], device=str(parallel.device(given.device)))

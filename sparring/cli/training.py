@@ -244,7 +244,9 @@ def farewell(run: Run) -> None:
 
 def _verdict(row: dict[str, Any]) -> str:
     """Returns a judgement as a sentence."""
-    return f"step {row['step']}: {row['score']} {row['value']:.4g}{', the best so far' if row['best'] else ''}"
+    beside = ", ".join(f"{name} {value:.4g}" for name, value in row.get("beside", {}).items())
+    scores = f"{row['score']} {row['value']:.4g}" + (f" ({beside})" if beside else "")
+    return f"step {row['step']}: {scores}{', the best so far' if row['best'] else ''}"
 
 
 def _reports(run: Run, goal: Goal) -> Any:
