@@ -161,6 +161,17 @@ def listed(folder: Path, place: str = PLACE) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name))
 
 
+def sweep(folder: Path) -> None:
+    """Removes what dead processes left unfinished; only the process that holds the run's lock may call this.
+
+    Args:
+        folder: The run's.
+    """
+    with writing(folder):
+        for place in (PLACE, BEST):
+            _sweep(folder / place)
+
+
 def prune(folder: Path, place: str, steps: set[int]) -> None:
     """Removes all checkpoints but those of some steps; only the process that holds the run's lock may call this.
 

@@ -51,7 +51,7 @@ def demo(out: Path, *, steps: int | None = None, seed: int = 0) -> Run:
 def _play(out: Path, steps: int, seed: int) -> Run:
     say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")
     say()
-    run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, average=0.998)
+    run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, average=0.998, begin=False)
     fit(run, Goal(steps=steps, picture_every=-(-steps // 10)))
     say()
     say("Filming walks through the space of noise ...")

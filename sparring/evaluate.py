@@ -119,7 +119,8 @@ def evaluate(
     images, count = len(dataset.shape) == 3, _count(dataset, held_out, samples)
     if images and extractor is None:
         extractor = extractor_for(dataset, device=str(game.device))
-    needs = _require(metrics, game, dataset, held_out, extractor)
+    classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
+    needs = require(metrics, game, dataset, held_out, classified=classified)
     rows = _Rows(dataset, held_out, count, seed)
     everything = len(dataset) if "held-out data" in needs else 0
     look = _Look(extractor, "pixels" in needs and images, progress, count * (4 if references else 2) + everything)
@@ -218,13 +219,30 @@ def _count(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> i
     return count
 
 
-def _require(
-    metrics: Mapping[str, Metric], game: Game, dataset: Dataset, held_out: Dataset | None, extractor: Extracts | None
+def require(
+    metrics: Mapping[str, Metric],
+    game: Game,
+    dataset: Dataset,
+    held_out: Dataset | None = None,
+    *,
+    classified: bool | None = None,
 ) -> set[Need]:
-    """Refuses metrics that cannot be had here; returns what the others need."""
+    """Refuses metrics that cannot be had here; returns what the others need.
+
+    Args:
+        metrics: By name.
+        game: What is to be judged.
+        dataset: What it learns from.
+        held_out: Rows that it never sees, if any.
+        classified: Whether the extractor knows classes. Default: if the data has classes, as for the classifier that
+            is trained on it.
+
+    Raises:
+        DataError: With the name of the metric and what it needs.
+    """
     with evaluation(game), seeded(0):  # or neither the game nor the random state would be left as it was
         able = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
-    classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
+    classified = bool(dataset.classes) if classified is None else classified
     reasons: dict[Need, tuple[bool, str]] = {
         "mixture": (dataset.mixture is not None, f"points of a known mixture, which {dataset.name} is not."),
         "images": (len(dataset.shape) == 3, f"images, and {dataset.name} holds points."),

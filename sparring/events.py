@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from sparring.errors import RunError
 
 FOLDER = "events"
+
+
+def require() -> None:
+    """Refuses to write events without TensorBoard.
+
+    Raises:
+        RunError: If it is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise RunError("TensorBoard is not installed: pip install 'sparring[tensorboard]'.")
 
 
 class Events:
@@ -22,10 +33,9 @@ class Events:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise RunError("TensorBoard is not installed: pip install 'sparring[tensorboard]'.") from None
+        require()
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder / FOLDER), purge_step=step + 1)
 
     def write(self, lines: list[dict[str, Any]]) -> None:

@@ -210,7 +210,7 @@ def require_equal(folder: Path, old: Record, new: Record) -> None:
 
 
 def agreed(folder: Path, record: Record) -> Record:
-    """Returns the record of a run that is asked for, perhaps again; where its data is now is noted in ``run.json``.
+    """Returns the record of a run that is asked for, perhaps again; nothing is written.
 
     Args:
         folder: The run's.
@@ -219,13 +219,55 @@ def agreed(folder: Path, record: Record) -> Record:
     Raises:
         RunError: If it is another run, or there are other things in the folder.
     """
-    if not (folder / FILE).exists():
-        require_empty(folder)
+    before = found(folder)
+    if before is None:
         return record
-    before = read(folder)
     require_equal(folder, before, record)
-    now = {**before, "data": {**record["data"], "facts": before["data"]["facts"]}}
-    if now != before and parallel.rank() == 0:
+    return {**before, "data": {**record["data"], "facts": before["data"]["facts"]}}
+
+
+def found(folder: Path) -> Record | None:
+    """Reads the record of a run, or returns None if the folder is new or empty.
+
+    Args:
+        folder: Of a run, or for one.
+
+    Raises:
+        RunError: If the record cannot be read, or there are other things in the folder.
+    """
+    if not (folder / FILE).exists():
+        try:
+            require_empty(folder)
+            return None
+        except RunError:
+            if not (folder / FILE).exists():  # another process may have just made the run
+                raise
+    return read(folder)
+
+
+def settle(folder: Path, record: Record, *, begun: bool) -> Record:
+    """Writes the record of a new run, or where the data is now, once nobody else can write; returns what holds.
+
+    Args:
+        folder: The run's; only the process that holds its lock may call this.
+        record: What it is asked to be.
+        begun: Whether the record was read from the folder before.
+
+    Raises:
+        RunError: If it is another run now, or there are other things in the folder.
+    """
+    before = found(folder)
+    if before is None and begun:
+        raise RunError(f"{folder} has lost its {FILE} since it was opened: restore it from a copy.")
+    if before is None:
+        write(folder, record)
+        return record
+    if begun and before.get("id") != record.get("id"):
+        raise RunError(f"{folder} holds another run than when it was opened: give the folder of the run.")
+    now = agreed(folder, record)
+    if not begun:
+        raise RunError(f"{folder} was made by another process in the meantime: run the same command again.")
+    if now != before:
         write(folder, now)
     return now
 
@@ -289,7 +331,7 @@ def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
-        if where in ("made", "fast") or (path == "data" and name not in IDENTITY):
+        if where in ("made", "fast", "id") or (path == "data" and name not in IDENTITY):
             continue
         if isinstance(part, dict):
             yield from _decisive(part, where)

@@ -10,20 +10,23 @@ them are, bit for bit, N + M steps. Pictures and checkpoints leave no trace in t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import torch
 
+from sparring import checkpoint as checkpoints
 from sparring import fast, parallel, record
 from sparring.aids import Aids
 from sparring.arguments import suited
-from sparring.checkpoint import load_named
+from sparring.checkpoint import listed, load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.durable import locked, sweep, writing, written
+from sparring.errors import RunError
 from sparring.game import Game
 from sparring.imports import trust as trusted
 from sparring.remedies import STOP, Remedy
@@ -34,6 +37,7 @@ from sparring.stopping import wishes
 from sparring.trainer import Report
 from sparring.trial import decided
 
+REALS = "reals.png"
 BAD = "passed-over.txt"  # in the run's folder: files of the data that were left out, and why
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ class Run:
         fast: What it does to be fast; None if it was made before that could be chosen.
         average: Its averaged weights, if any.
         stream: The batches.
+        known: Names of the checkpoints that were there when it was opened, or that it saved.
         step: Steps completed.
         images: Images seen.
         updates: Moves of each player.
@@ -74,6 +79,8 @@ class Run:
         self, folder: Path, settings: record.Record, dataset: Dataset, device: torch.device, name: str = "newest"
     ) -> None:
         self.folder, self.record, self.dataset = folder, settings, dataset
+        self._begun, self._held, self._training = False, False, False
+        self.known = {path.name for path in listed(folder)}
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
         state, self.notes = load_named(folder, name)
         said = dataset.captions.distinct if dataset.captions and state is None else ()
@@ -117,6 +124,7 @@ class Run:
         precision: str = "fp32",
         fast: str = "auto",
         device: str = "auto",
+        begin: bool = True,
     ) -> Run:
         """Makes a run, or goes on with the one that was made with the same settings.
 
@@ -140,6 +148,7 @@ class Run:
             precision: ``fp32``, or ``bf16`` for automatic mixed precision.
             fast: ``auto``, or ``off`` for the plain path, which is equal to rounding; a run keeps what it began with.
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
+            begin: Write a new run's folder at once; False leaves that to `fit`.
 
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
@@ -153,8 +162,17 @@ class Run:
             "batch": rows(dataset) if batch is None else batch,
             **record.sensible(seed=seed, parts=parts, average=average, precision=precision, fast=fast),
             "made": record.circumstances(where),
+            "id": uuid4().hex,
         }
-        return cls(folder, record.agreed(folder, settings), dataset, where)._begun(fast)
+        known = record.agreed(folder, settings)
+        run = cls(folder, known, dataset, where)
+        run._begun = known is not settings
+        if run.fast and run.fast.setting != fast:
+            run.notes.append(f"The run was made with --fast {run.fast.setting} and goes on so, equal bit by bit.")
+        if begin and not run._begun:
+            with run.alone():
+                pass
+        return run
 
     @classmethod
     def open(
@@ -184,7 +202,9 @@ class Run:
         where = parallel.joined(device)
         dataset = load_data(settings["data"]["name"], **form(settings, data_root))
         record.require_data(folder, settings, dataset)
-        return cls(folder, settings, dataset, where, checkpoint)
+        run = cls(folder, settings, dataset, where, checkpoint)
+        run._begun = True
+        return run
 
     @property
     def sampler(self) -> Game:
@@ -220,17 +240,41 @@ class Run:
             RunError: If the folder cannot be written, or another process trains in it.
             Stopped: After a signal.
         """
-        saving, drawing = (cadence(steps) if each is None else each for each in (save_every, picture_every))
-        record.require_counts(save_every=saving, picture_every=drawing, keep=keep)
-        conduct = Conduct(steps, saving, drawing, keep, tensorboard, judging, remedy)
+        conduct = conducted(steps, save_every, picture_every, keep, tensorboard, judging, remedy)
+        conduct.require(self)
         with ExitStack() as stack:
             wish = stack.enter_context(wishes(patient=parallel.world() > 1))
             if self.fast and self.fast.keeping:
                 fast.keep_memory()
-            if parallel.rank() == 0:
-                stack.enter_context(locked(self.folder))
-                sweep(self.folder)
+            stack.enter_context(self.alone())
+            if self._training:
+                raise RunError(f"{self.folder} is being trained by this process: end that training first.")
+            self._training = True
+            stack.callback(setattr, self, "_training", False)
             yield from played(self, conduct, wish)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder, and makes it, or completes it, before anything else.
+
+        What another process may have written in the meantime is read again first; nothing is written if it is another
+        run, or the same one that was trained further.
+
+        Raises:
+            RunError: If another process trains in the folder, or it holds something else than the run.
+        """
+        if self._held or parallel.rank() > 0:
+            yield
+            return
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder):
+            self._settle()
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
 
     def picture(self) -> None:
         """Draws ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not notice."""
@@ -243,23 +287,19 @@ class Run:
 
         return Snapshots(self.folder, self.dataset)
 
-    def _begun(self, asked: str) -> Run:
-        """Makes the folder unless it is there: the record first, since it is what makes it a run; returns the run.
-
-        Args:
-            asked: How the run is asked to be fast, which makes a note where it began otherwise.
-        """
-        if self.fast and self.fast.setting != asked:
-            self.notes.append(f"The run was made with --fast {self.fast.setting} and goes on so, equal bit by bit.")
-        if parallel.rank() == 0 and not (self.folder / record.FILE).exists():
-            with writing(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-            record.write(self.folder, self.record)
-            if self.dataset.passed_over:
-                with writing(self.folder / BAD), written(self.folder / BAD) as file:
-                    file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.passed_over)
+    def _settle(self) -> None:
+        """Makes or completes the folder: the record first, since it is what makes it a run."""
+        if {path.name for path in listed(self.folder)} - self.known:
+            raise RunError(f"{self.folder} was trained further since it was opened: run the same command again.")
+        self.record = record.settle(self.folder, self.record, begun=self._begun)
+        self._begun = True
+        sweep(self.folder)
+        checkpoints.sweep(self.folder)
+        if self.dataset.passed_over and not (self.folder / BAD).exists():
+            with writing(self.folder / BAD), written(self.folder / BAD) as file:
+                file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.passed_over)
+        if not (self.folder / REALS).exists():
             self._snapshots.reals()
-        return self
 
 
 def passed_over(dataset: Dataset, most: int = 3) -> list[str]:
@@ -289,6 +329,20 @@ def without_images(dataset: Dataset, most: int = 10) -> list[str]:
     are = "class {} has" if len(names) == 1 else "classes {} have"
     they = "it is" if len(names) == 1 else "they are"
     return [f"The {are.format(named)} no images in {dataset.name}: {they} never drawn."]
+
+
+def conducted(
+    steps: int,
+    save_every: int | None = None,
+    picture_every: int | None = None,
+    keep: int = 2,
+    tensorboard: bool = False,
+    judging: Judging | None = None,
+    remedy: Remedy = STOP,
+) -> Conduct:
+    """Returns how a training is conducted; the arguments are those of `Run.fit`."""
+    saving, drawing = (cadence(steps) if each is None else each for each in (save_every, picture_every))
+    return Conduct(steps, saving, drawing, keep, tensorboard, judging, remedy)
 
 
 def cadence(steps: int) -> int:

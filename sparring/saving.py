@@ -51,7 +51,8 @@ class Saved:
         if not alone:
             parallel.require_same(run.game)
         if parallel.rank() == 0:
-            checkpoint.save(run.folder, run.step, gathered(run), keep=self.keep, every=self.every)
+            path = checkpoint.save(run.folder, run.step, gathered(run), keep=self.keep, every=self.every)
+            run.known.add(path.name)
         self.step = run.step
         if not alone:
             parallel.wait()

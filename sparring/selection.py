@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparring import checkpoint, parallel
+from sparring.data import Dataset
 from sparring.errors import RunError
 from sparring.evaluate import evaluate, shortfall
+from sparring.evaluate import require as require_metrics
 from sparring.journal import Journal, read
 from sparring.metrics import Better
 from sparring.sampling import sampling
-from sparring.scores import metrics_named
+from sparring.scores import Metric, metrics_named
 
 if TYPE_CHECKING:
     from sparring.run import Run
@@ -77,12 +79,9 @@ class Selection:
     """
 
     def __init__(self, run: Run, judging: Judging, keep: Callable[[], None]) -> None:
-        if run.held_out is None and run.dataset.mixture is None:
-            raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
-        sampling(run.game)  # what draws nothing is refused before it is trained
+        require(run, judging)
         self.run, self.judging, self.keep = run, judging, keep
-        name = judging.metric or ("frechet" if len(run.dataset.shape) == 3 else "sliced")
-        self.metric = metrics_named([name])
+        self.metric = _metric(run.dataset, judging)
         self.rows = [row for row in read(run.folder / FILE) if row["step"] <= run.step]
         self._journal = Journal(run.folder / FILE, run.step) if parallel.rank() == 0 else None
         self.notes = shortfall(run.training, run.held_out, judging.samples)
@@ -142,6 +141,29 @@ class Selection:
         beside = {other.name: other.value for other in others if math.isfinite(other.value)}
         facts |= {"beside": beside} if beside else {}
         return {**facts, "better": score.better.value, "best": better}
+
+
+def require(run: Run, judging: Judging) -> None:
+    """Refuses to judge a run on its way if there is nothing fair to judge by.
+
+    Args:
+        run: What is trained.
+        judging: When and how.
+
+    Raises:
+        RunError: If no rows are held out and the truth is not known.
+        GameError: If the game draws no samples.
+        DataError: If there is no such metric, or the data or the game does not suit it.
+    """
+    if run.held_out is None and run.dataset.mixture is None:
+        raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
+    sampling(run.game)
+    require_metrics(_metric(run.dataset, judging), run.game, run.training, run.held_out)
+
+
+def _metric(dataset: Dataset, judging: Judging) -> dict[str, Metric]:
+    """Returns the metric whose first score decides, by its name."""
+    return metrics_named([judging.metric or ("frechet" if len(dataset.shape) == 3 else "sliced")])
 
 
 def best(rows: list[Row], step: int | None = None) -> Row | None:

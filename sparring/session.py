@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sparring import parallel, record
+from sparring import events, parallel, record, selection
 from sparring.errors import Diverged, RunError
 from sparring.health import Undo
 from sparring.journal import Log
@@ -47,6 +47,21 @@ class Conduct:
     tensorboard: bool = False
     judging: Judging | None = None
     remedy: Remedy = STOP
+
+    def require(self, run: Run) -> None:
+        """Refuses what cannot be done, before anything is written.
+
+        Args:
+            run: What is to be trained.
+
+        Raises:
+            SparringError: With the setting and the remedy.
+        """
+        record.require_counts(save_every=self.saving, picture_every=self.drawing, keep=self.keep)
+        if self.tensorboard:
+            events.require()
+        if self.judging:
+            selection.require(run, self.judging)
 
 
 def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[Report]:

@@ -34,6 +34,7 @@ FAST: dict[str, tuple[type, ...]] = {
 }
 FACTS: dict[str, tuple[type, ...]] = {"shape": (list,), "classes": WHOLE}
 PERHAPS: dict[str, tuple[type, ...]] = {
+    "id": TEXT,
     "aids": (dict,),
     "fast": (dict,),
     "hold_out": NUMBER,

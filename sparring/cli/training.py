@@ -109,12 +109,12 @@ def train(words: list[str]) -> None:
     if given.dry_run or given.plan:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
-            describe(run := Run.create(known, name, arguments=arguments, **given.settings()), folder)
+            describe(run := Run.create(known, name, arguments=arguments, begin=False, **given.settings()), folder)
             if given.plan:
                 tell(run, finish(given.goal, run), images=bool(given.goal.kimg))
         say("This was a dry run: nothing was written.")
         return
-    run = Run.create(folder, name, arguments=arguments, **given.settings())
+    run = Run.create(folder, name, arguments=arguments, begin=False, **given.settings())
     fit(run, given.goal)
     farewell(run)
 
@@ -150,12 +150,21 @@ def fit(run: Run, goal: Goal) -> None:
         goal: How far.
     """
     from sparring import parallel
-    from sparring.pictures import opened
+    from sparring.run import conducted
 
+    conducted(*_pace(run, goal)).require(run)
     if parallel.rank() > 0:
         for _ in _reports(run, goal):
             continue
         return
+    with run.alone():
+        _fit(run, goal)
+
+
+def _fit(run: Run, goal: Goal) -> None:
+    """Trains a run that no other process can train."""
+    from sparring.pictures import opened
+
     describe(run, run.folder)
     told = len(run.notes)
     with opened(run.folder / FILE) as file:
@@ -249,17 +258,24 @@ def _verdict(row: dict[str, Any]) -> str:
     return f"step {row['step']}: {scores}{', the best so far' if row['best'] else ''}"
 
 
-def _reports(run: Run, goal: Goal) -> Any:
-    """Yields the reports of a run up to its goal."""
+def _pace(run: Run, goal: Goal) -> tuple[Any, ...]:
+    """Returns the arguments of `Run.fit`."""
     from sparring import remedies
 
-    names = ("save_every", "picture_every", "keep", "tensorboard")
-    pace: Any = {name: getattr(goal, name) for name in names}
-    pace |= {"judging": goal.judging(), "remedy": remedies.named(goal.on_nan)}
+    steps = FOREVER if goal.kimg else finish(goal, run)
+    pace = goal.save_every, goal.picture_every, goal.keep, goal.tensorboard
+    return (steps, *pace, goal.judging(), remedies.named(goal.on_nan))
+
+
+def _reports(run: Run, goal: Goal) -> Any:
+    """Yields the reports of a run up to its goal."""
+    steps, *rest = _pace(run, goal)
+    names = ("save_every", "picture_every", "keep", "tensorboard", "judging", "remedy")
+    pace: Any = dict(zip(names, rest, strict=True))
     if not goal.kimg:
-        yield from run.fit(finish(goal, run), **pace)
+        yield from run.fit(steps, **pace)
         return
-    with closing(run.fit(FOREVER, **pace)) as reports:  # type: ignore[type-var]  # closing it saves
+    with closing(run.fit(steps, **pace)) as reports:  # type: ignore[type-var]  # closing it saves
         for report in reports:
             yield report
             if run.images >= finish(goal, run):
