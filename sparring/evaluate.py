@@ -116,7 +116,7 @@ def evaluate(
         GameError: If the game cannot sample, or makes samples of another shape.
     """
     metrics = suited(dataset) if metrics is None else metrics
-    images, count = len(dataset.shape) == 3, _count(dataset, held_out, samples)
+    images, count = len(dataset.shape) == 3, judged(dataset, held_out, samples)
     if images and extractor is None:
         extractor = extractor_for(dataset, device=str(game.device))
     classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
@@ -210,8 +210,17 @@ def _most(dataset: Dataset, held_out: Dataset | None) -> int:
     return len(dataset) // 2 if held_out is None else min(len(held_out), len(dataset))
 
 
-def _count(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> int:
-    """Returns how many samples are judged, against as many real ones and as many others."""
+def judged(dataset: Dataset, held_out: Dataset | None = None, samples: int | None = None) -> int:
+    """Returns how many samples are judged, against as many real ones and as many others.
+
+    Args:
+        dataset: The real data that was trained on.
+        held_out: Real data that was not.
+        samples: How many were asked for, if any number was.
+
+    Raises:
+        DataError: If there are fewer than 10.
+    """
     require_several(dataset)
     count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), _most(dataset, held_out))
     if count < 10:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sparring import checkpoint, parallel
 from sparring.data import Dataset
 from sparring.errors import RunError
-from sparring.evaluate import evaluate, shortfall
+from sparring.evaluate import evaluate, judged, shortfall
 from sparring.evaluate import require as require_metrics
 from sparring.journal import Journal, read
 from sparring.metrics import Better
@@ -153,11 +153,12 @@ def require(run: Run, judging: Judging) -> None:
     Raises:
         RunError: If no rows are held out and the truth is not known.
         GameError: If the game draws no samples.
-        DataError: If there is no such metric, or the data or the game does not suit it.
+        DataError: If there is no such metric, the data or the game does not suit it, or too few rows are held out.
     """
     if run.held_out is None and run.dataset.mixture is None:
         raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
     sampling(run.game)
+    judged(run.training, run.held_out, judging.samples)
     require_metrics(_metric(run.dataset, judging), run.game, run.training, run.held_out)
 
 

@@ -85,6 +85,9 @@ def test_images_without_rows_to_judge_by_are_refused_before_a_folder_is_made(tmp
     words = ["train", "nsgan", "--data", "digits", "--size", "8", "--steps", "2", "--judge-every", "1"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
     assert tree(tmp_path) == {}
+    few = ["--hold-out", "0.004", "--out", str(tmp_path / "few")]
+    assert main([*words, *few]) == 2
+    assert tree(tmp_path) == {}
     run = start(tmp_path / "run", kind=IMAGES)
     before = tree(tmp_path)
     with pytest.raises(RunError, match="hold some out"):
