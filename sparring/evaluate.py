@@ -119,8 +119,7 @@ def evaluate(
     images, count = len(dataset.shape) == 3, judged(dataset, held_out, samples)
     if images and extractor is None:
         extractor = extractor_for(dataset, device=str(game.device))
-    classified = hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
-    needs = require(metrics, game, dataset, held_out, classified=classified)
+    needs = require(metrics, game, dataset, held_out, classified=_classified(extractor, dataset))
     rows = _Rows(dataset, held_out, count, seed)
     everything = len(dataset) if "held-out data" in needs else 0
     look = _Look(extractor, "pixels" in needs and images, progress, count * (4 if references else 2) + everything)
@@ -226,6 +225,11 @@ def judged(dataset: Dataset, held_out: Dataset | None = None, samples: int | Non
     if count < 10:
         raise DataError(f"{dataset.name} has {len(dataset)} rows and {count} samples are asked for: 10 are needed.")
     return count
+
+
+def _classified(extractor: Extracts | None, dataset: Dataset) -> bool:
+    """Tells whether an extractor knows classes."""
+    return hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
 
 
 def require(

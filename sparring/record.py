@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 
@@ -117,12 +118,17 @@ def data(
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.divided(hold_out)[0].facts())}
 
 
-def circumstances(device: torch.device) -> Record:
-    """Describes where, when and how a run was made; it has no part in what the run computes, but for rounding.
+def made(device: torch.device) -> Record:
+    """Describes where, when and how a run was made, and gives it an identity: no part of what it computes.
 
     Args:
         device: Where it trains.
     """
+    return {"made": _circumstances(device), "id": uuid4().hex}
+
+
+def _circumstances(device: torch.device) -> Record:
+    """Describes where, when and how a run was made, which decides how it rounds."""
     return {
         "sparring": __version__,
         "torch": str(torch.__version__),

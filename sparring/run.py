@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import torch
 
@@ -156,18 +155,20 @@ class Run:
         folder, where = Path(folder), parallel.joined(device)
         how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
         dataset = load_data(suited(recipe, data), **how)
-        settings: record.Record = {
-            **record.play(recipe, arguments or {}, aids or {}),
-            "data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out),
-            "batch": rows(dataset) if batch is None else batch,
-            **record.sensible(seed=seed, parts=parts, average=average, precision=precision, fast=fast),
-            "made": record.circumstances(where),
-            "id": uuid4().hex,
-        }
-        known = record.agreed(folder, settings)
-        run = cls(folder, known, dataset, where)
-        run._begun = known is not settings
-        if run.fast and run.fast.setting != fast:
+        settings = record.play(recipe, arguments or {}, aids or {})
+        settings |= {"data": record.data(dataset, **how, mirror=mirror, hold_out=hold_out)}
+        settings |= {"batch": rows(dataset) if batch is None else batch}
+        settings |= record.sensible(seed=seed, parts=parts, average=average, precision=precision, fast=fast)
+        settings |= record.made(where)
+        return cls._agreed(folder, settings, dataset, where, begin)
+
+    @classmethod
+    def _agreed(cls, folder: Path, asked: record.Record, dataset: Dataset, where: torch.device, begin: bool) -> Run:
+        """Returns the run that is asked for, which may be there already."""
+        settings = record.agreed(folder, asked)
+        run = cls(folder, settings, dataset, where)
+        run._begun, setting = settings is not asked, asked["fast"]["setting"]
+        if run.fast and run.fast.setting != setting:
             run.notes.append(f"The run was made with --fast {run.fast.setting} and goes on so, equal bit by bit.")
         if begin and not run._begun:
             with run.alone():
