@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from sparring.chance import drawing
+from sparring.conventions import Conventions
+from sparring.double_backward import plain_slopes
 from sparring.errors import GameError
+from sparring.folding import folding
 from sparring.game import Data, Game, Move, Samples, Turn
 from sparring.trainer import Players, owned, train, update
 
@@ -28,11 +34,13 @@ class Conformance:
         turns: Who moved in each turn of the first round.
         terms: The terms of each player.
         owners: For each trainable parameter, the players that own it.
+        notes: What breaks no rule but is most likely a mistake, see `sparring.conventions`.
     """
 
     turns: tuple[tuple[str, ...], ...]
     terms: dict[str, tuple[str, ...]]
     owners: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         round_ = " → ".join("+".join(turn) for turn in self.turns)
@@ -40,33 +48,39 @@ class Conformance:
         for player, terms in self.terms.items():
             count = sum(player in owners for owners in self.owners.values())
             lines.append(f"{player} owns {count} parameters and minimises {' + '.join(terms)}.")
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
 
-def check_game(game: Game, data: Data, rounds: int = 2) -> Conformance:
+def check_game(
+    game: Game, data: Data, rounds: int = 2, *, parts: int = 1, precision: torch.dtype | None = None
+) -> Conformance:
     """Plays `rounds` rounds of a copy of the game and tests every rule of play.
 
     Args:
         game: The game to check; it is not changed.
-        data: Endless batches, on the game's device; a few are drawn.
+        data: Endless batches, on the game's device; a few are drawn. With `parts` > 1, each of the size of one part.
         rounds: How many rounds to play, at least 2.
+        parts: Play each batch in this many parts, as `sparring.train` does.
+        precision: ``torch.bfloat16`` for automatic mixed precision, as in `sparring.train`.
 
     Returns:
-        What was seen: the turns, the terms, who owns what.
+        What was seen: the turns, the terms, who owns what, and what is most likely a mistake.
 
     Raises:
         GameError: If a rule is broken; the message says which, where, and what to do.
     """
     tape = _Tape(data)
-    referee = _Referee(copy.deepcopy(game))
+    referee = _Referee(copy.deepcopy(game), precision)
     turns, *_ = [referee.play(tape, step) for step in range(rounds)]
     for stage in game.stages():
         if stage.start >= rounds:
             referee.play(tape, stage.start)
     referee.check_everyone_learnt()
-    _check_replay(game, tape, rounds)
+    notes = referee.conventions.notes()
+    _check_replay(game, tape, rounds, parts=parts, precision=precision)
     _check_sampling(copy.deepcopy(game))
-    return Conformance(turns, referee.terms, referee.owners)
+    return Conformance(turns, referee.terms, referee.owners, notes)
 
 
 def check_players(game: Game) -> Players:
@@ -104,8 +118,9 @@ def owners(game: Game, players: Players) -> dict[str, tuple[str, ...]]:
 class _Referee:
     """Plays a game turn by turn and looks at everything before and after each."""
 
-    def __init__(self, game: Game) -> None:
-        self.game = game.train()
+    def __init__(self, game: Game, precision: torch.dtype | None) -> None:
+        self.game, self.precision = game.train(), precision
+        self.conventions = Conventions(game)
         self.players = check_players(game)
         self.owners = owners(game, self.players)
         self.terms: dict[str, tuple[str, ...]] = {}
@@ -121,7 +136,8 @@ class _Referee:
         self.moved = ()
         while moves := self.advance(moves_of_round, step, len(turns)):
             self.look_at(moves)
-            self.update(moves)
+            with folding(map(self.game.core.get_submodule, self.game.folds)):
+                self.update(moves)
             self.moved = tuple(move.player for move in moves)
             turns.append(self.moved)
         if not turns:
@@ -132,7 +148,7 @@ class _Referee:
     def advance(self, moves_of_round: Iterator[Turn], step: int, turn: int) -> tuple[Move, ...]:
         """Lets the round's own code run up to its next turn, and checks what it did."""
         before = self.weights()
-        with drawing(0, step, turn, device=self.game.device):
+        with self.playing(step, turn), self.conventions.watching():
             moves = next(moves_of_round, ())
         if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
             raise GameError("The round yields inside `with torch.no_grad()`: close the block before the yield.")
@@ -147,6 +163,15 @@ class _Referee:
         if not isinstance(moves, tuple) or not all(isinstance(move, Move) for move in moves):
             raise GameError(f"A round yields a Move or a tuple of Moves, not {type(moves).__name__}.")
         return moves
+
+    def playing(self, step: int, turn: int) -> ExitStack:
+        """Returns what surrounds a turn of a training."""
+        stack, game = ExitStack(), self.game
+        stack.enter_context(drawing(0, step, turn, device=game.device))
+        stack.enter_context(torch.autocast(game.device.type, dtype=self.precision, enabled=self.precision is not None))
+        stack.enter_context(plain_slopes(game.plain_slopes))
+        stack.enter_context(folding(map(game.core.get_submodule, game.folds)))
+        return stack
 
     def look_at(self, moves: tuple[Move, ...]) -> None:
         """Checks the moves of one turn before they are made."""
@@ -195,19 +220,19 @@ class _Referee:
         return [name for name, parameter in self.game.named_parameters() if not torch.equal(parameter, before[name])]
 
 
-def _check_replay(game: Game, tape: _Tape, rounds: int) -> None:
+def _check_replay(game: Game, tape: _Tape, rounds: int, **how: Any) -> None:
     """Stops after one round, loads what a checkpoint holds into a fresh copy, and expects the same weights."""
     straight, stopped = copy.deepcopy(game), copy.deepcopy(game)
-    _run(straight, straight.players(), tape.rewound(), 0, rounds)
+    _run(straight, straight.players(), tape.rewound(), 0, rounds, **how)
     players = stopped.players()
     batches = tape.rewound()
-    _run(stopped, players, batches, 0, 1)
+    _run(stopped, players, batches, 0, 1, **how)
     resumed = copy.deepcopy(game)
     resumed.load_state_dict(stopped.state_dict())
     fresh = resumed.players()
     for name, player in fresh.items():
         player.load_state_dict(players[name].state_dict())
-    _run(resumed, fresh, batches, 1, rounds)
+    _run(resumed, fresh, batches, 1, rounds, **how)
     for (name, one), other in zip(straight.state_dict().items(), resumed.state_dict().values(), strict=True):
         if not torch.equal(one, other):
             raise GameError(
@@ -216,17 +241,18 @@ def _check_replay(game: Game, tape: _Tape, rounds: int) -> None:
             )
 
 
-def _run(game: Game, players: Players, data: Data, start: int, steps: int) -> None:
-    for _ in train(game, data, steps, start=start, players=players):
+def _run(game: Game, players: Players, data: Data, start: int, steps: int, **how: Any) -> None:
+    for _ in train(game, data, steps, start=start, players=players, **how):
         continue
 
 
 def _check_sampling(game: Game) -> None:
     """Networks that sampling names must exist, and sampling must leave no trace."""
     modules = dict(game.named_modules())
-    for name in game.sampling():
-        if name not in modules:
-            raise GameError(f"sampling() names {name!r}, but the game has no such network.")
+    for method, names in (("sampling", game.sampling()), ("critics", game.critics())):
+        for name in names:
+            if name not in modules:
+                raise GameError(f"{method}() names {name!r}, but the game has no such network.")
     if not isinstance(game, Samples):
         return
     game.eval()
@@ -262,5 +288,8 @@ class _Tape:
                 raise GameError("The round changed its batch in place: work on a copy.")
 
     def rewound(self) -> Data:
-        """Plays the recorded batches again."""
-        return iter([tuple(part.clone() for part in batch) for batch in self.kept])
+        """Plays the recorded batches again, and records more where more are drawn."""
+        for place in count():
+            if place == len(self.kept):
+                next(self)
+            yield tuple(part.clone() for part in self.kept[place])

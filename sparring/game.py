@@ -171,7 +171,7 @@ class LatentGame(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), shape (n, latent)."""
-        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
+        return normal(n, latent(self.G), device=self.device)
 
     def fakes(self, n: int) -> Tensor:
         """Draws n samples without a graph: for moves that need none of G's gradients."""
@@ -182,6 +182,25 @@ class LatentGame(Game):
         """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
         with torch.no_grad():
             return self.G(self.noise(n) if noise is None else noise)
+
+
+def latent(generator: nn.Module) -> int:
+    """Returns how many coordinates of noise a generator starts from.
+
+    Args:
+        generator: With an attribute ``latent``.
+
+    Raises:
+        GameError: If it has none, or it is no whole number.
+    """
+    size = getattr(generator, "latent", None)
+    if not isinstance(size, int):
+        what = "has no attribute latent" if size is None else f"has latent = {str(size)[:40]}"
+        raise GameError(
+            f"The generator {type(generator).__name__} {what}: set self.latent in its __init__ to the number of "
+            "coordinates of its noise, a whole number."
+        )
+    return size
 
 
 @contextmanager

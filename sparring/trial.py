@@ -8,6 +8,8 @@ those of full precision; in a lower one it is only seen whether the round can be
 
 Only copies play, and torch's generators are put back, so that the training does not depend on whether there was a
 trial. The game of a recipe of this library is not tried, since our tests do so for all of them.
+
+On the plain path it is also seen whether networks return what fits (`sparring.conventions`), with ``--fast off``, too.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from torch.utils._pytree import tree_map_only
 
 from sparring import fast, parallel
 from sparring.chance import drawing
+from sparring.conventions import Conventions
 from sparring.data import Dataset, Stream
 from sparring.double_backward import plain_slopes
 from sparring.errors import SparringError
@@ -34,7 +37,7 @@ from sparring.game import Data, Game, Move, Samples, evaluation
 from sparring.recipes import RECIPES
 from sparring.trainer import Players, owned, update
 
-__all__ = ["decided", "tried"]
+__all__ = ["allowed", "decided", "tried"]
 
 ROWS = 8  # of a batch of the trial
 TOLERANCE = 1e-3  # of the largest number of its kind; over all recipes rounding makes at most 1.4e-5
@@ -76,12 +79,16 @@ def decided(
                 continue
             if isinstance(error, SparringError):
                 raise
-            found, notes = replace(chosen, **NOTHING), [_note("everything", f"the first step fails ({_reason(error)})")]
+            found, notes = replace(chosen, **NOTHING), []
+            if chosen != PLAIN:
+                notes = [_note("everything", f"the first step fails ({_reason(error)})")]
     return {**settings, "fast": found.plain()}, notes
 
 
 def tried(game: Game, data: Data, chosen: Fast, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
-    """Returns those of some choices that fail nowhere and change results by rounding only, and a sentence for others.
+    """Returns those of some choices that fail nowhere and change results by rounding only, and sentences to the user.
+
+    They say what was left out and why, and what `sparring.conventions` notes of the game.
 
     Args:
         game: On its device, as it was built; it is not changed.
@@ -96,6 +103,23 @@ def tried(game: Game, data: Data, chosen: Fast, precision: torch.dtype | None = 
     exact = torch.backends.cudnn.flags(allow_tf32=False) if cuda else nullcontext()
     with torch.random.fork_rng(devices=[game.device] if cuda else []), exact:
         return _Trial(game, data, precision).judged(chosen)
+
+
+def allowed(game: Game, data: Data, setting: str, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
+    """Returns what a training would do to be fast, and sentences to the user, as `tried`; nothing if the game fails.
+
+    Args:
+        game: On its device, as it was built; it is not changed.
+        data: Endless batches on the same device; a few are drawn.
+        setting: A name of `sparring.fast.SETTINGS`.
+        precision: Of the training, where it is not full.
+    """
+    chosen = fast.of({"fast": {"setting": setting}}, game)
+    assert chosen is not None
+    try:
+        return tried(game, data, chosen, precision)
+    except Exception:  # `sparring.check_game` says which rule is broken
+        return replace(chosen, **NOTHING), []
 
 
 def _batches(settings: dict[str, Any], dataset: Dataset, rows: int, device: torch.device) -> Data:
@@ -115,14 +139,17 @@ class _Trial:
 
     def __init__(self, game: Game, data: Data, precision: torch.dtype | None) -> None:
         self.game, self.reel, self.precision = game, _Reel(data), precision
-        self.expected = self.played(PLAIN)
-        self.repeats = True
+        self.repeats, self.seen = True, tuple[str, ...]()
+        self.expected = self.played(PLAIN, watched=True)
 
     def judged(self, chosen: Fast) -> tuple[Fast, list[str]]:
         """Returns what is left of a choice, and why."""
-        notes: list[str] = []
+        notes = list(self.seen)
+        if chosen == PLAIN:
+            return chosen, notes
         if chosen.fused and (why := self.agreed(self.steps_differ())):
-            chosen, notes = replace(chosen, fused=False), [_note("fused optimisers", why)]
+            chosen = replace(chosen, fused=False)
+            notes.append(_note("fused optimisers", why))
         if self.objection(chosen):
             chosen, more = self.sorted_out(chosen)
             notes += more
@@ -172,18 +199,20 @@ class _Trial:
             return _failure(error)
         return ""
 
-    def played(self, choice: Fast, precision: torch.dtype | None = None) -> Numbers:
+    def played(self, choice: Fast, precision: torch.dtype | None = None, watched: bool = False) -> Numbers:
         """Plays the first step, and the first of each stage, in a copy, and samples."""
         game, reel = copy.deepcopy(self.game), self.reel.rewound()
+        conventions = Conventions(game) if watched else None
         choice.put_on(game)
         game.train()
         players, numbers = game.players(), Numbers()
         with folding(map(game.core.get_submodule, game.folds)), _SameDraws():
             for step in sorted({0, *(stage.start for stage in game.stages())}):
-                numbers += _round(game, players, reel, step, precision)
+                numbers += _round(game, players, reel, step, precision, conventions)
             if isinstance(game, Samples):
                 with _drawing(game, 0, 0), _mixed(game, precision), evaluation(game):
                     numbers.append(("samples", [game.sample(3)]))
+        self.seen = conventions.notes() if conventions else self.seen
         return numbers
 
     def steps_differ(self) -> str:
@@ -210,11 +239,14 @@ class _Trial:
         return numbers
 
 
-def _round(game: Game, players: Players, data: Data, step: int, precision: torch.dtype | None) -> Numbers:
+def _round(
+    game: Game, players: Players, data: Data, step: int, precision: torch.dtype | None, conventions: Conventions | None
+) -> Numbers:
     """Plays one step whose movers do not move, and returns their terms and gradients."""
     numbers, moves_of_round, turn = Numbers(), game.round(data, step), 0
     while True:
-        with _drawing(game, step, turn), _mixed(game, precision), plain_slopes(game.plain_slopes):
+        watching = conventions.watching() if conventions else nullcontext()
+        with _drawing(game, step, turn), _mixed(game, precision), plain_slopes(game.plain_slopes), watching:
             moves = next(moves_of_round, ())
         moves = (moves,) if isinstance(moves, Move) else moves
         if not moves:

@@ -76,7 +76,7 @@ MUTANTS = [
     ),
     # the referee
     ("check.py", "    referee.check_everyone_learnt()\n", "", CHECK),
-    ("check.py", "    _check_replay(game, tape, rounds)\n", "", CHECK),
+    ("check.py", "    _check_replay(game, tape, rounds, parts=parts, precision=precision)\n", "", CHECK),
     ("check.py", "        tape.check_untouched()\n", "", CHECK),
     ("check.py", "if orphans:", "if False:", CHECK),
     # the recipes' settings

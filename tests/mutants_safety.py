@@ -1,6 +1,6 @@
 """The mutations of what keeps a training safe, as in `mutants`."""
 
-REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL = (
+REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL, CONVENTIONS, CHECKED = (
     f"tests/test_{name}.py"
     for name in (
         "remedies",
@@ -13,6 +13,8 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL = (
         "parallel",
         "folding",
         "trial",
+        "conventions",
+        "check",
     )
 )
 
@@ -166,6 +168,16 @@ MUTANTS = [
     ("trial.py", "if self.repeats and _differ", "if _differ", TRIAL),
     ("trial.py", "if torch.Tag.nondeterministic_seeded not in function.tags:", "if True:", TRIAL),
     ("trial.py", "if rows < share:", "if False:", TRIAL),
+    # what networks return
+    ("conventions.py", "if not _column(shape) or shape[0] == 1:", "if True:", CONVENTIONS),
+    ("conventions.py", 'if others and (spread or "loss" in name):', "if others and spread:", CONVENTIONS),
+    ("conventions.py", "and id(each) not in self.derived]", "]", CONVENTIONS),
+    ("conventions.py", "scores.squashed and name in LINEAR", "scores.squashed", CONVENTIONS),
+    ("conventions.py", "scores.squashed and name in LINEAR", "False", CONVENTIONS),
+    ("conventions.py", "dark = not bright", "pass", CONVENTIONS),
+    ("conventions.py", "pixels.outside > MOST", "pixels.outside > 0", CONVENTIONS),
+    ("conventions.py", "if tuple(scores.shape) == (rows, rows):", "if True:", CONVENTIONS),
+    ("check.py", "tape.rewound(), 0, rounds, **how)", "tape.rewound(), 0, rounds)", CHECKED),
     ("state.py", "        chosen.fuse(players.values())\n", "        pass\n", FAST),
     ("state.py", "    players = optimisers(run.record, game)\n", "    players = game.players()\n", FAST),
     ("fast.py", "            layer.folded = self.folded\n", "            pass\n", FAST),

@@ -1,12 +1,16 @@
 """check_game: a game that keeps the rules passes; each broken rule is named, with what to do."""
 
 import copy
+from contextlib import nullcontext
+from itertools import count
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import nn
 
 from sparring.check import check_game
+from sparring.double_backward import swift_slopes
 from sparring.errors import GameError
 from sparring.game import Game, LatentGame, Move, adam
 from toys import GAMES, LinearCritic, Point, batches
@@ -206,3 +210,48 @@ def test_simultaneous_moves_are_told_as_such():
 def test_every_toy_game_passes_on_more_rounds():
     for make in GAMES.values():
         check_game(make(Point(), LinearCritic((0.1, 0.2))), batches(), rounds=3)
+
+
+class DecidesByItsRows(Honest):
+    def round(self, data, step):
+        x, *_ = next(data)
+        yield Move("D", loss=self.D(self.fakes(len(x))).mean() - self.D(x).mean() + self.D.c.square())
+        if x[0, 0] > 0.5:
+            yield Move("D", loss=self.D(x).mean())
+        yield Move("G", loss=-self.D(self.G(self.noise(len(x)))).mean())
+
+
+def test_parts_are_played_as_a_training_plays_them():
+    def rows():
+        return ((torch.full((2, 2), float(step % 3 == 1)),) for step in count())
+
+    check_game(DecidesByItsRows(), ((torch.zeros(2, 2),) for _ in count()), parts=2)
+    with pytest.raises(GameError, match=r"parts of step \d made different moves"):
+        check_game(DecidesByItsRows(), rows(), parts=2)
+
+
+class Surrounded(Game):
+    """A game that notes how its network is played."""
+
+    seen: ClassVar[set] = set()
+
+    def __init__(self):
+        super().__init__()
+        self.G, self.folds = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(1, 1, 3, padding=1)), ("G",)
+        self.plain_slopes = True
+
+    def players(self):
+        return {"G": adam(self.G, lr=0.1)}
+
+    def round(self, data, step):
+        x, *_ = next(data)
+        y = self.G(x)
+        self.seen.add((type(self.G).__name__, str(y.dtype), isinstance(swift_slopes(), nullcontext)))
+        yield Move("G", size=y.float().square().mean())
+
+
+def test_a_check_plays_what_a_training_plays():
+    for precision in (None, torch.bfloat16):
+        Surrounded.seen.clear()
+        check_game(Surrounded(), ((torch.ones(2, 1, 4, 4),) for _ in count()), precision=precision)
+        assert Surrounded.seen == {("_Folded", str(precision or torch.float32), True)}

@@ -18,7 +18,7 @@ FLOORS = [
     | {"theory", "realness", "energy", "likelihood"},
     {"durable", "targets", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
-    | {"folding"},
+    | {"folding", "conventions"},
     {"recipes", "aids", "imports"},
     {
         "run",

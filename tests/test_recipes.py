@@ -71,6 +71,7 @@ def test_every_recipe_keeps_the_rules(name, shape):
     data = ((x, *conditions) for (x,) in batches(shape))
     game = small(name, shape, **facts)
     seen = check_game(game, data)
+    assert seen.notes == ()
     moves = getattr(game, "critic_steps", 1), getattr(game, "generator_steps", 1)
     if name not in OWN_ROUNDS:
         assert seen.turns == (("D",),) * moves[0] + (("G",),) * moves[1]

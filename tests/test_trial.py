@@ -7,6 +7,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 import torch
+from test_recipes import CASES, batches, known, small
 from torch import nn
 
 from runs import IMAGES, difference, play, start
@@ -104,7 +105,12 @@ def test_channels_last_is_left_out_for_the_network_that_fails_or_changes(recipe,
 
 
 def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, capsys):
-    words = ["--data", "digits", "--size", "16", "--batch", "4", "--device", "cpu", "--seed", "3"]
+    words = ["--data", "digits", "--size", "16", "--batch", "4", "--device", "cpu"]
+    assert main(["check", "test_trial:with_view", *words, "--precision", "bf16", "--parts", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "note: --fast auto leaves out channels-last for D" in said
+    assert "fast: auto (channels-last G; fused" in said
+    words += ["--seed", "3"]
     straight, stopped = (["train", "test_trial:with_view", *words, "--out", str(tmp_path / out)] for out in "ab")
     assert main([*straight, "--steps", "3"]) == 0
     said = capsys.readouterr()
@@ -263,6 +269,15 @@ def test_a_broken_rule_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(GameError, match="There is a rule"):
         start(tmp_path / "run", "test_trial:wrong", IMAGES, size=16, arguments={})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_no_recipe_of_ours_loses_anything(name, shape):
+    facts, conditions = known(name)
+    game = small(name, shape, **facts)
+    chosen = of(AUTO, game)
+    assert trial.tried(game, ((x, *conditions) for (x,) in batches(shape)), chosen) == (chosen, [])
 
 
 def test_off_tries_nothing(tmp_path):

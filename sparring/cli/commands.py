@@ -259,8 +259,12 @@ def check(
     size: int | None = None,
     batch: int = 8,
     rounds: int = 2,
+    parts: int = 1,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    fast: Literal["auto", "off"] = "auto",
+    device: str = "cpu",
 ) -> None:
-    """Plays a few rounds of a recipe, of ours or module:function of yours, and tests every rule of play.
+    """Plays a few rounds of a recipe, of ours or module:function of yours, as a training would, and tests every rule.
 
     Args:
         recipe: Name of a recipe, or module:function.
@@ -268,17 +272,34 @@ def check(
         size: Height and width of images.
         batch: Rows of a batch.
         rounds: How many rounds are played, at least 2.
+        parts: Play each batch in so many parts.
+        precision: fp32, or bf16 for automatic mixed precision.
+        fast: auto, which is tried on the game first, or off for the plain path.
+        device: cpu, cuda, cuda:N, mps or auto.
     """
+    from sparring import parallel
     from sparring.arguments import suited
     from sparring.check import check_game
     from sparring.data import Stream, load
     from sparring.imports import trust
-    from sparring.record import game
+    from sparring.session import PRECISIONS
+    from sparring.state import built
+    from sparring.trial import allowed
 
     trust(recipe)
-    dataset = load(suited(recipe, data), size=size)
-    built = game({"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0})
-    say(check_game(built, Stream(dataset, batch), max(rounds, 2)))
+    dataset, where, kind = load(suited(recipe, data), size=size), parallel.device(device), PRECISIONS[precision]
+    settings = {"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0}
+    game = built(settings, where, dataset.captions.distinct if dataset.captions else (), dataset)
+    chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
+    chosen.put_on(game)
+    seen = check_game(
+        game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), parts=parts, precision=kind
+    )
+    say(seen)
+    for note in notes:
+        if note not in seen.notes:
+            say(f"note: {note}")
+    say(f"fast: {chosen}")
     say(f"{recipe} keeps the rules.")
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.errors import GameError
-from sparring.game import Data, LatentGame, Move
+from sparring.game import Data, LatentGame, Move, latent
 from sparring.games.frequencies import DrawsClasses, Frequencies
 from sparring.games.standing import measure
 from sparring.games.truncation import truncated
@@ -83,7 +83,7 @@ class ConditionalGAN(DrawsClasses, LatentGame):
 
     def split(self, noise: Tensor) -> tuple[Tensor, ...]:
         """Cuts noise into z and, where there are classes, their weights, which are made to add up to 1."""
-        z, weights = noise.split([self.G.latent, self.classes or 0], 1)
+        z, weights = noise.split([latent(self.G), self.classes or 0], 1)
         if self.classes is None:
             return (z,)
         return z, weights / weights.sum(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)

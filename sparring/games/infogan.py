@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import normal
-from sparring.game import Data, LatentGame, Move, evaluation
+from sparring.game import Data, LatentGame, Move, evaluation, latent
 from sparring.games.codes import Codes
 from sparring.objectives import Objective
 
@@ -85,7 +85,7 @@ class InfoGAN(LatentGame):
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [z, c], z ~ N(0, I), c uniform."""
-        z = normal(n, self.G.latent - self.code.size, device=self.device)  # type: ignore[arg-type, operator]
+        z = normal(n, latent(self.G) - self.code.size, device=self.device)
         return torch.cat([z, self.code.drawn(n, self.device)], 1)
 
     def split(self, noise: Tensor) -> tuple[Tensor, Tensor]:

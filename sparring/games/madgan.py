@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sparring.chance import normal
-from sparring.game import Data, Game, Move, Optimiser
+from sparring.game import Data, Game, Move, Optimiser, latent
 from sparring.games.mixture import choice, chosen, with_choice
 
 
@@ -85,4 +85,4 @@ class MADGAN(Game):
             return chosen(self.G(z), members)
 
     def _z(self, n: int) -> Tensor:
-        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
+        return normal(n, latent(self.G), device=self.device)

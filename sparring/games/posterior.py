@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.chance import normal
-from sparring.game import Game
+from sparring.game import Game, latent
 
 
 class PosteriorGame(Game):
@@ -32,7 +32,7 @@ class PosteriorGame(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws codes z ~ N(0, I), shape (n, latent)."""
-        return normal(n, self.G.latent, device=self.device)  # type: ignore[arg-type]
+        return normal(n, latent(self.G), device=self.device)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples, shape (n, *shape), from the given codes (n, latent) or from fresh ones."""

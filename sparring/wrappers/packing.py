@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sparring.chance import normal
 from sparring.errors import GameError
-from sparring.game import Data, Encodes, Game, Turn
+from sparring.game import Data, Encodes, Game, Turn, latent
 from sparring.wrappers.pair import pair
 from sparring.wrappers.wrapper import Wrapper
 
@@ -87,7 +87,7 @@ class Packing(Wrapper):
 
     def noise(self, n: int) -> Tensor:
         """Draws the noise of n single samples, (n, latent)."""
-        return normal(n, self.core.G.single.latent, device=self.device)  # type: ignore[union-attr, arg-type]
+        return normal(n, latent(self.core.G.single), device=self.device)  # type: ignore[union-attr, arg-type]
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n single samples, (n, *shape)."""

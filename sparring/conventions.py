@@ -1,0 +1,292 @@
+"""What critics and generators return in a round, and which of it does not fit how it is used.
+
+`Conventions` watches the networks of a game while its round is played. It raises where numbers are surely wrong,
+
+    scores (N, 1) compared with N numbers      every score meets every number, (N, N)
+    scores (N, N) of N rows                    the same, inside the critic
+
+and notes what is most likely a mistake:
+
+    scores (N, 1) where (N,) is expected       the next comparison may be the one above
+    a sigmoid below a loss that applies its own, or that expects scores without bounds
+    images of a generator, or given to a critic, from 0 to 1 or far beyond [−1, 1], where all others are in [−1, 1]
+
+A sigmoid below a loss of probabilities, patches of scores and several outputs are nobody's mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from sparring.errors import GameError
+from sparring.game import Game, LatentGame, evaluation
+from sparring.objectives import LeastSquares, Objective
+
+__all__ = ["Conventions"]
+
+SHAPED = (
+    "View",
+    "Squeeze",
+    "Unsqueeze",
+    "Reshape",
+    "Flatten",
+    "Alias",
+    "Slice",
+    "Select",
+    "ToCopy",
+    "Permute",
+    "Clone",
+)
+"""What leaves numbers as they are, by the names of its backward functions."""
+LINEAR = ("neg", "negative", "add", "radd", "sub", "subtract", "rsub", "mul", "multiply", "rmul")
+SQUASHING = ("sigmoid", "softplus", "logsigmoid", "log_sigmoid", "binary_cross_entropy_with_logits")
+MOST = 0.5  # of a generator's pixels outside of [-1, 1]: a normal distribution has a third there
+LEVELS = 255.0
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores of a critic, or what was made of each of them.
+
+    Attributes:
+        tensor: The scores, kept so that no other tensor gets its id.
+        critic: The critic's name.
+        squashed: Whether they are a sigmoid's output, scaled and shifted at most.
+    """
+
+    tensor: Tensor
+    critic: str
+    squashed: bool
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """Images that a network was given or has made.
+
+    Attributes:
+        shape: Of one image, (C, H, W).
+        low: The least value.
+        high: The largest value.
+        outside: Share of the values outside of [-1, 1].
+        dark: Whether none is below 0, one is above, and they are no 8-bit images in [-1, 1], which may be that bright.
+    """
+
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    outside: float
+    dark: bool
+
+
+class Conventions:
+    """Watches what the networks of a game are given and return.
+
+    Args:
+        game: Whose rounds are watched.
+    """
+
+    def __init__(self, game: Game) -> None:
+        self.game = game
+        self.scores: dict[int, _Scores] = {}
+        self.derived: dict[int, Tensor] = {}
+        self.found: dict[str, None] = {}
+        self.squashed: set[str] = set()
+        self.seen: dict[str, list[_Pixels]] = {}
+        self.made: dict[str, list[_Pixels]] = {}
+        self.square: dict[str, tuple[nn.Module, Tensor]] = {}
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watches inside the block: a turn, or several.
+
+        Raises:
+            GameError: From the block, where scores are compared with numbers that they do not fit.
+        """
+        with ExitStack() as stack:
+            networks = dict(self.game.named_modules())
+            for paths, hook in ((self.game.critics(), self._scored), (self.game.sampling(), self._made)):
+                for path in set(paths) & set(networks):
+                    name = path.rpartition("game.")[2]
+                    stack.callback(networks[path].register_forward_hook(partial(hook, name)).remove)
+            stack.enter_context(_Watch(self))
+            yield
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns what deserves a sentence, once all was watched.
+
+        Raises:
+            GameError: If a critic compares its rows.
+        """
+        self.scores, self.derived = {}, {}
+        for critic, (network, x) in self.square.items():
+            _require_rows(critic, network, x)
+        return *self.found, *self._images()
+
+    def called(self, function: Any, given: list[Tensor], result: Any) -> None:
+        """Looks at a call of torch.
+
+        Args:
+            function: Which was called.
+            given: The tensors among its arguments.
+            result: What it has returned.
+        """
+        known = [self.scores[id(each)] for each in given if id(each) in self.scores]
+        if not known and not any(id(each) in self.derived for each in given):
+            return
+        name = getattr(function, "__name__", "").strip("_")
+        for scores in known:
+            self._compared(scores, name, given, result)
+            if scores.squashed and name in SQUASHING:
+                self._note_squashed(scores.critic, f"{name} squashes them once more")
+        results = [each for each in (result if isinstance(result, (tuple, list)) else [result]) if _is_float(each)]
+        for each in results:
+            self.derived[id(each)] = each
+            for scores in known:
+                if each.shape == scores.tensor.shape and id(each) not in self.scores:
+                    self.scores[id(each)] = _Scores(each, scores.critic, scores.squashed and name in LINEAR)
+
+    def _compared(self, scores: _Scores, name: str, given: list[Tensor], result: Any) -> None:
+        """Refuses that scores (N, 1) meet numbers (N,) of other origin."""
+        shape = tuple(scores.tensor.shape)
+        if not _column(shape) or shape[0] == 1:
+            return
+        others = [each for each in given if each.shape == shape[:1] and id(each) not in self.derived]
+        spread = isinstance(result, Tensor) and result.shape == (*shape[:-1], shape[0])
+        if others and (spread or "loss" in name):
+            raise GameError(
+                f"{scores.critic} returns scores of shape {shape}, and {name} compares each of them with all of "
+                f"{shape[0]} numbers: end the forward of {scores.critic} with .flatten(), which gives ({shape[0]},)."
+            )
+
+    def _scored(self, critic: str, network: nn.Module, given: tuple[Any, ...], scores: Any) -> None:
+        if not given or not isinstance(given[0], Tensor) or not _is_float(scores):
+            return
+        rows, shape = len(given[0]), tuple(scores.shape)
+        squashed = _squashed(scores.grad_fn)
+        self.scores[id(scores)], self.derived[id(scores)] = _Scores(scores, critic, squashed), scores
+        core = self.game.core
+        if isinstance(core, LatentGame) and _column(shape) and shape[0] == rows:
+            self._note(f"{critic} returns scores of shape {shape}, not ({rows},): end its forward with .flatten().")
+        if squashed and (reason := _expects_raw(core)):
+            self._note_squashed(critic, reason)
+        if shape == (rows, rows) and rows > 2 and len(given) == 1:
+            self.square[critic] = network, given[0].detach()
+        if pixels := _pixels(given[0]):
+            self.seen.setdefault(critic, []).append(pixels)
+
+    def _made(self, generator: str, network: nn.Module, given: tuple[Any, ...], images: Any) -> None:
+        if pixels := _pixels(images):
+            self.made.setdefault(generator, []).append(pixels)
+
+    def _note_squashed(self, critic: str, reason: str) -> None:
+        if critic not in self.squashed:
+            self.squashed.add(critic)
+            self._note(f"{critic} ends in a sigmoid, and {reason}: remove the sigmoid, so that its scores are raw.")
+
+    def _note(self, sentence: str) -> None:
+        self.found[sentence] = None
+
+    def _images(self) -> Iterator[str]:
+        """Yields what is to be said of the ranges of images."""
+        for critic, seen in self.seen.items():
+            shapes, signed, odd = {p.shape for p in seen}, [p for p in seen if p.low < 0], [p for p in seen if p.dark]
+            for generator, images in self.made.items():
+                made = [pixels for pixels in images if pixels.shape in shapes]
+                if made and all(pixels.outside > MOST for pixels in made):
+                    yield (
+                        f"Most pixels that {generator} makes lie outside of [-1, 1], {_range(made)}, and images lie "
+                        f"inside: end the forward of {generator} with a tanh."
+                    )
+                elif made and signed and all(pixels.dark for pixels in made):
+                    yield (
+                        f"{generator} makes images {_range(made)}, and the others that {critic} sees are "
+                        f"{_range(signed)}: end the forward of {generator} with a tanh, or turn a sigmoid's y into "
+                        "2 * y - 1."
+                    )
+                elif odd and any(pixels.low < 0 for pixels in made):
+                    yield (
+                        f"{critic} sees images {_range(odd)}, and those of {generator} are {_range(made)}: give "
+                        f"{critic} 2 * x - 1 for an x from 0 to 1."
+                    )
+
+
+class _Watch(TorchFunctionMode):
+    """Tells of every call of torch."""
+
+    def __init__(self, conventions: Conventions) -> None:
+        super().__init__()
+        self.conventions = conventions
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        given = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, Tensor)]
+        self.conventions.called(function, given, result)
+        return result
+
+
+def _require_rows(critic: str, network: nn.Module, x: Tensor) -> None:
+    """Refuses a critic whose scores are (N, N) for any N."""
+    rows = len(x) - 1
+    with evaluation(network):
+        scores = network(x[:rows])
+    if tuple(scores.shape) == (rows, rows):
+        raise GameError(
+            f"{critic} returns scores of shape ({len(x)}, {len(x)}) for {len(x)} rows: its forward adds a (N, 1) to a "
+            "(N,), which gives all pairs; flatten both."
+        )
+
+
+def _expects_raw(core: Game) -> str:
+    """Returns why a game of ours expects scores without bounds; empty if it does not."""
+    objective = getattr(core, "objective", None)
+    if not isinstance(objective, Objective) or not _ours(type(objective)) or not _ours(type(core).round):
+        return ""
+    if isinstance(objective, LeastSquares) and min(targets := (objective.a, objective.b, objective.c)) >= 0:
+        return "" if max(targets) <= 1 else "some of the targets are above 1"
+    return f"{type(objective).__name__} expects scores without bounds"
+
+
+def _ours(what: Any) -> bool:
+    return str(what.__module__).startswith("sparring.")
+
+
+def _squashed(node: Any) -> bool:
+    """Tells whether a tensor's last function, but for its shape, was a sigmoid."""
+    while (node is not None and node.name().startswith(SHAPED)) or type(node).__name__.startswith("Unsafe"):
+        node = node.next_functions[0][0]
+    return node is not None and node.name().startswith(("SigmoidBackward", "HardsigmoidBackward"))
+
+
+def _column(shape: tuple[int, ...]) -> bool:
+    """Tells whether a shape is (N, 1), (N, 1, 1), ..."""
+    return len(shape) > 1 and set(shape[1:]) == {1}
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _pixels(images: Any) -> _Pixels | None:
+    """Returns what is to be known of a batch of images; None of anything else."""
+    if not _is_float(images) or images.dim() != 4 or images.shape[1] > 4 or not images.numel():
+        return None
+    x = images.detach().float()
+    low, high = x.min().item(), x.max().item()
+    dark = low >= 0 and high > 0
+    if dark:
+        levels = x * LEVELS
+        bright = ((levels - levels.round()).abs() < 1e-3).all() and (levels.round() % 2 == 1).all()
+        dark = not bright
+    return _Pixels(tuple(x.shape[1:]), low, high, (x.abs() > 1).float().mean().item(), dark)
+
+
+def _range(images: list[_Pixels]) -> str:
+    """Returns between which values images lie, in words."""
+    return f"from {min(pixels.low for pixels in images):.2g} to {max(pixels.high for pixels in images):.2g}"
