@@ -15,10 +15,13 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from sparring.data.layouts import WHOLE
-from sparring.errors import GameError, RunError
+from sparring.data.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, kind_of
+from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game
-from sparring.recipes import FACTS, ONE_IMAGE, RECIPES, stored
+from sparring.recipes import FACTS, LABEL_MAPS, ONE_IMAGE, PAIRED_IMAGES, RECIPES, UNPAIRED_IMAGES, stored
+
+READ = {PAIRED_IMAGES: PICTURES, UNPAIRED_IMAGES: PICTURES, LABEL_MAPS: MAPS}
+"""What the second files of pairs are read as, by what a recipe needs."""
 
 KINDS: dict[Any, tuple[type, ...]] = {
     int: (int,),
@@ -62,15 +65,28 @@ def declared(name: str) -> Callable[..., Game]:
 
 
 def suited(name: str, data: str | Path) -> str:
-    """Returns what `sparring.data.load` is to be asked for: a recipe that learns from one image needs it whole.
+    """Returns what `sparring.data.load` is to be asked for: one image whole, pairs with pictures or with label maps.
 
     Args:
         name: The recipe's.
         data: As the user says it.
+
+    Raises:
+        DataError: If the user asks for label maps where the recipe learns from pictures, or the reverse.
+
+    >>> suited("gaugan", "pairs:streets"), suited("pix2pix", "pairs:streets"), suited("singan", "a.jpg")
+    ('maps:streets', 'pictures:streets', 'whole:a.jpg')
     """
-    row = RECIPES.get(name)
-    whole = row is not None and row.needs == ONE_IMAGE and not str(data).startswith(f"{WHOLE}:")
-    return f"{WHOLE}:{data}" if whole else str(data)
+    needs, (kind, rest) = RECIPES[name].needs if name in RECIPES else "", kind_of(str(data))
+    if needs == ONE_IMAGE and kind != WHOLE:
+        return f"{WHOLE}:{data}"
+    reads = READ.get(needs)
+    if reads is None or kind not in PAIRED or kind == reads:
+        return str(data)
+    if kind != PAIRS:
+        words = "pictures, and maps: reads label maps" if kind == MAPS else "label maps, and pictures: reads pictures"
+        raise DataError(f"{name} learns from {words}: write {PAIRS}: before the path, or train another recipe on it.")
+    return f"{reads}:{rest}"
 
 
 def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:

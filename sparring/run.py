@@ -201,7 +201,7 @@ class Run:
         trusted(trust)
         folder, settings = Path(folder), record.read(Path(folder))
         where = parallel.joined(device)
-        dataset = load_data(settings["data"]["name"], **form(settings, data_root))
+        dataset = load_data(suited(settings["recipe"], settings["data"]["name"]), **form(settings, data_root))
         record.require_data(folder, settings, dataset)
         run = cls(folder, settings, dataset, where, checkpoint)
         run._begun = True

@@ -1,5 +1,6 @@
 """Two domains: layouts, pairs that stay pairs, independent orders, label maps, windows, and what is refused."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from sparring.arguments import suited
 from sparring.data import Dataset, Regions, Second, Stream, load, prepare, together
 from sparring.data.drawn import read_map, read_objects
 from sparring.data.layouts import located
@@ -225,6 +227,7 @@ def test_a_list_names_classes_and_their_colours(tmp_path):
     (root / "classes.txt").write_text("sky\nwall\n")
     data = load(f"pairs:{root}")
     assert data.facts()["regions"] == 2
+    assert data.describe()[1] == f"pairs, each with a label map of 2 classes: sky, wall; classes by {root}/classes.txt"
     assert next(Stream(data, 4))[1].max() == 2, "what no class is named for is unknown"
 
 
@@ -274,6 +277,140 @@ def test_grey_pictures_are_no_label_maps(tmp_path):
     assert data.second.regions is None
     assert data.shape == (3, 16, 16), "photo comes before sketch"
     assert data.second.shape == (1, 16, 16)
+
+
+# what the second pictures are read as
+
+PLACE = np.arange(256).reshape(16, 16)
+SECONDS = {  # each a function of its number
+    "masks": lambda k: 255 * (PLACE % (5 + k) == 0),
+    "drawings": lambda k: 255 * (PLACE % (9 + k) > 0),
+    "dark": lambda k: PLACE // 6 + k,
+    "numbers": lambda k: (PLACE // 16 + k) % 4,
+    "soft": lambda k: PLACE - k,
+    "colour": lambda k: np.stack([PLACE, 0 * PLACE + k, PLACE // 2], -1),
+}
+LABELS = {"masks": 2, "drawings": 2, "dark": 45, "numbers": 4}
+WHY_NOT = {"soft": "grey levels up to 254", "colour": "in colour, and no list", "jpeg": "a JPEG, which blurs"}
+
+
+def seconds(root: Path, kind: str) -> Path:
+    """Three photographs, and beside them pictures of a kind."""
+    for index in range(3):
+        saved(root / "photos" / f"{index}.png", SECONDS["colour"](index))
+        ending = "jpg" if kind == "jpeg" else "png"
+        saved(root / "seconds" / f"{index}.{ending}", SECONDS["soft" if kind == "jpeg" else kind](index))
+    return root
+
+
+@pytest.mark.parametrize("kind", [*SECONDS, "jpeg"])
+@pytest.mark.parametrize("recipe", ["pix2pix", "cyclegan", "nicegan", "ganilla", "gaugan"])
+def test_a_recipe_decides_what_second_pictures_are_read_as(tmp_path, recipe, kind):
+    root = seconds(tmp_path / "set", kind)
+    named = suited(recipe, f"pairs:{root}")
+    wants, other = ("maps", "pictures") if recipe == "gaugan" else ("pictures", "maps")
+    assert named == suited(recipe, f"{wants}:{root}") == suited(recipe, named)
+    with pytest.raises(
+        DataError, match=f"{recipe} learns from .*, and {other}: reads .*: write pairs: before the path"
+    ):
+        suited(recipe, f"{other}:{root}")
+    if wants == "maps" and kind in WHY_NOT:
+        with pytest.raises(
+            DataError, match=rf"Neither .*photos/0.png \(.*in colour.*\) nor .*/0.* \(.*{WHY_NOT[kind]}.*\)"
+        ):
+            load(named)
+        return
+    data = load(named)
+    assert data.facts()["regions"] == (LABELS[kind] if wants == "maps" else 0)
+    assert data.second.paired
+
+
+@pytest.mark.parametrize("recipe", ["unpaired", "dcgan", "my.games:paint"])
+def test_other_recipes_and_other_data_are_read_as_before(recipe):
+    assert suited(recipe, "pairs:x") == "pairs:x"
+    assert suited("gaugan", "unpaired:x") == "unpaired:x"
+    assert suited("pix2pix", "x") == "x"
+
+
+@pytest.mark.parametrize("kind", SECONDS)
+def test_where_nobody_says_it_only_class_numbers_make_label_maps(tmp_path, kind):
+    data = load(f"pairs:{seconds(tmp_path / 'set', kind)}")
+    assert data.facts()["regions"] == {"numbers": 4, "dark": 45}.get(kind, 0)
+    assert ("label map" in data.describe()[1]) == (kind in ("numbers", "dark"))
+
+
+@pytest.mark.parametrize("kind", ["masks", "drawings"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_masks_have_two_classes(tmp_path, kind, deep):
+    root = seconds(tmp_path / "set", kind)
+    white = np.stack([SECONDS[kind](index) > 0 for index in range(3)])
+    if deep:
+        for index in range(3):
+            Image.fromarray((65535 * white[index]).astype(np.uint16)).save(root / "seconds" / f"{index}.png")
+    second = load(f"maps:{root}").second
+    assert second.regions == Regions(("0", "255"), ((0, 0, 0), (255, 255, 255)))
+    assert np.array_equal(second.rows(np.arange(3)).numpy(), white)
+    (root / "classes.txt").write_text("ground\nroad\n")
+    second = load(f"maps:{root}").second
+    assert second.regions.names == ("ground", "road")
+    assert np.array_equal(second.rows(np.arange(3)).numpy(), white)
+    assert np.array_equal(read_map(root / "seconds/1.png", second.regions).numpy(), white[1]), "a mask that is painted"
+    (root / "classes.txt").write_text("road #ffffff\nground #000000\n")
+    second = load(f"maps:{root}").second
+    assert np.array_equal(second.rows(np.arange(3)).numpy(), ~white)
+    assert np.array_equal(read_map(root / "seconds/1.png", second.regions).numpy(), ~white[1])
+    Image.fromarray(white[0]).save(root / "seconds/0.png")
+    assert np.array_equal(load(f"maps:{root}").second.rows(np.arange(3)).numpy(), ~white), "of one bit"
+    (root / "classes.txt").write_text("ground\nroad\ntree\n")
+    assert load(f"maps:{root}").second.rows(np.arange(1, 2)).max() == 3, "255 of three classes is unknown"
+
+
+def test_among_other_numbers_255_is_unknown(tmp_path):
+    root = seconds(tmp_path / "set", "masks")
+    saved(root / "seconds/2.png", np.where(PLACE < 99, 255, PLACE % 2))
+    second = load(f"maps:{root}").second
+    assert (len(second.regions), sorted(set(second.rows(np.arange(3)).flatten().tolist()))) == (2, [0, 1, 2])
+
+
+def test_one_changed_file_changes_no_reading(tmp_path):
+    root = seconds(tmp_path / "set", "masks")
+    saved(root / "seconds/1.png", SECONDS["soft"](0))
+    assert load(suited("pix2pix", f"pairs:{root}")).facts()["regions"] == 0
+    with pytest.raises(DataError, match=r"seconds/1.png has class numbers up to 254: list the classes"):
+        load(suited("gaugan", f"pairs:{root}"))
+    saved(root / "seconds/1.png", SECONDS["colour"](0))
+    with pytest.raises(DataError, match=r"seconds/1.png is no label map but a picture in colour"):
+        load(suited("gaugan", f"pairs:{root}"))
+
+
+def test_a_list_of_classes_beside_pictures_is_named(tmp_path):
+    root = seconds(tmp_path / "set", "masks")
+    (root / "classes.txt").write_text("ground\nroad\n")
+    (said,) = load(f"pictures:{root}").passed_over
+    assert said.startswith(f"{root}/classes.txt is not used: the second pictures are read as pictures")
+
+
+def test_halves_are_no_label_maps(tmp_path):
+    saved(tmp_path / "set/0.png", flat(3, (8, 16)))
+    assert load(f"pictures:{tmp_path / 'set'}", size=8).second.paired
+    with pytest.raises(DataError, match="A and B side by side, which cannot be label maps"):
+        load(f"maps:{tmp_path / 'set'}", size=8)
+
+
+@pytest.mark.parametrize(("recipe", "kind"), [("pix2pix", "masks"), ("gaugan", "masks"), ("gaugan", "numbers")])
+def test_a_run_reads_its_pairs_again_as_it_began(tmp_path, recipe, kind):
+    root = seconds(tmp_path / "set", kind)
+    tiny = {"width": 2} if recipe == "pix2pix" else {"networks": {"width": 2, "hidden": 2, "latent": 2}}
+    how = {"data": f"pairs:{root}", "size": 16, "batch": 2, "device": "cpu", "arguments": tiny}
+    made = Run.create(tmp_path / "run", recipe, **how)
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["data"]["name"] == f"{'pictures' if recipe == 'pix2pix' else 'maps'}:{root}"
+    if kind == "numbers":  # a run that was made when pairs:PATH was guessed
+        record["data"]["name"] = f"pairs:{root}"
+        (tmp_path / "run/run.json").write_text(json.dumps(record))
+        assert load(f"pairs:{root}", size=16).fingerprint == record["data"]["fingerprint"]
+    for one, other in zip(next(made.stream), next(Run.open(tmp_path / "run", device="cpu").stream), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_both_sides_of_one_picture(tmp_path):

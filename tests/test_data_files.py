@@ -192,6 +192,11 @@ def test_what_was_understood_is_described(tmp_path):
     assert uneven.endswith("k9 (2) and 2 more")
 
 
+def test_what_is_described_is_printable(tmp_path):
+    root = named(tmp_path / "set", "a\x1b[31m/0.png", "b\n/0.png")
+    assert load(root).describe()[1] == "2 classes of 1 each: a\\x1b[31m, b\\n; labels by folders"
+
+
 def test_a_part_of_a_set_is_described_by_its_own_counts():
     digits = load("digits")
     kept, held = digits.divided(0.1)

@@ -296,7 +296,7 @@ DECODERS = {
     "whole image": lambda name, content: decoded(name, content, None, 4),
     "left half": lambda name, content: half(name, content, 8, 3, 0),
     "right half": lambda name, content: half(name, content, 8, 1, 1),
-    "label map": lambda name, content: indexed(name, content, 8),
+    "label map": lambda name, content: indexed(name, content, 8, regions=Regions(tuple(map(str, range(255))))),
     "label map in colour": lambda name, content: indexed(name, content, 8, regions=REGIONS),
     "map of objects": lambda name, content: bordered(name, content, 8),
 }

@@ -162,8 +162,12 @@ def test_it_translates_in_the_direction_that_it_learned():
 
 
 def test_what_are_no_pairs_of_pictures_is_refused_in_a_sentence():
-    for facts in ({}, {"other": OTHER}, {"other": OTHER, "paired": True, "regions": 3}):
-        with pytest.raises(DataError, match="pix2pix needs pairs of pictures: give pairs:PATH"):
+    for facts, reason in (
+        ({}, "the data have no second pictures: give pairs:PATH"),
+        ({"other": OTHER}, "the data have unpaired domains: give pairs:PATH"),
+        ({"other": OTHER, "paired": True, "regions": 3}, "were read as label maps: give pictures:PATH"),
+    ):
+        with pytest.raises(DataError, match=reason):
             pix2pix(SHAPE, **facts)
     for batch in ((torch.zeros(2, *SHAPE),), (torch.zeros(2, *SHAPE), torch.zeros(2, 16, 16, dtype=torch.long))):
         with pytest.raises(GameError, match="its data has none"):

@@ -106,6 +106,7 @@ def compare(words: list[str]) -> None:
         say()
         parsed(Comparison, words, "compare RECIPE")
     from sparring import parallel
+    from sparring.arguments import suited
     from sparring.data import load
     from sparring.evaluate import shortfall
     from sparring.metrics import extractor_for
@@ -118,7 +119,7 @@ def compare(words: list[str]) -> None:
     trust(given.trust)
     budget = _budget(given)
     who = list(contestants(Comparison, names, common, others, given.vary))
-    dataset = load(given.data, size=given.size, channels=given.channels, root=given.data_root)
+    dataset = load(suited(names[0], given.data), size=given.size, channels=given.channels, root=given.data_root)
     made = _cells(given, budget, who, dataset)
     if given.only:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)

@@ -32,7 +32,8 @@ class Training:
     """What is asked of every training.
 
     Attributes:
-        data: Name of a data set, path of a folder or zip of images or of an array file; unpaired:PATH or pairs:PATH.
+        data: Name of a data set, path of a folder or zip of images or of an array file; unpaired:PATH, pairs:PATH,
+            pictures:PATH or maps:PATH.
         goal: How far.
         aids: Training aids around the recipe's game.
         out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.

@@ -58,9 +58,9 @@ def load(
 
     Args:
         name: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
-            a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2). ``pairs:PATH`` and
-            ``unpaired:PATH`` are two domains, see `sparring.data.layouts`; ``whole:PATH`` is one image as it is, not
-            cropped to a square.
+            a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2). ``pairs:PATH``,
+            ``pictures:PATH``, ``maps:PATH`` and ``unpaired:PATH`` are two domains, see `sparring.data.layouts`;
+            ``whole:PATH`` is one image as it is, not cropped to a square.
         size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
             largest power of two that fits into the first one, at most 64; of a whole image the longer side at most,
             250 by default.

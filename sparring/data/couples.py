@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from PIL.Image import Image
 
 from sparring.data.captions import TABLES
 from sparring.data.dataset import Dataset
 from sparring.data.domains import Regions, Second
 from sparring.data.files import Archive, open_files
 from sparring.data.labels import TABLE
-from sparring.data.layouts import Part, half, objects_beside, parts
-from sparring.data.maps import FEW, LISTS, bordered, indexed, listed, looks_indexed, palette
+from sparring.data.layouts import MAPS, PAIRED, PAIRS, PICTURES, Part, half, objects_beside, parts
+from sparring.data.maps import LISTS, bordered, indexed, listed, looks_indexed, masked, palette, strange
 from sparring.data.pictures import decoding, quiet
 from sparring.data.prepared import Progress, cached, opened
 from sparring.data.proportions import require_alike, require_halves
@@ -45,7 +48,7 @@ def coupled(
 
     Args:
         name: What the user called them.
-        kind: ``pairs`` or ``unpaired``.
+        kind: One of ``KINDS``, see `sparring.data.layouts`.
         rest: Where they are, see `sparring.data.layouts`.
         size: Height and width of a row, or None for the default of the first domain.
         channels: Channels of images, or None for each domain's default.
@@ -60,14 +63,14 @@ def coupled(
     a, b = parts(kind, rest, sifting(cache, progress) if skip_bad else open_files)
     strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.strays.values(), *_tables(part))))
     with closing(a), closing(b):
-        regions, b_maps = None, False
         if a.half is not None:
             require_halves(a, cache, progress)
-        elif kind == "pairs":
+        elif kind in PAIRED:
             require_alike(a, b, cache, progress)
-        if kind == "pairs" and a.half is None:
-            regions = _list_near(a) or _list_near(b)
-            a, b, b_maps = _sides(a, b, regions)
+        found = _list_near(a) or _list_near(b) if kind in PAIRED else None
+        a, b, b_maps = _sides(a, b, kind, found and found.regions)
+        regions = found.regions if found and b_maps else None
+        strays += (found.unused,) if found and not b_maps else ()
         first, second = _source(a), _source(b, b_maps, regions)
         with quiet():
             size = (size or first.default_size()) + margin
@@ -75,13 +78,18 @@ def coupled(
         others = opened(name, cached(second, size, 1 if b_maps else channels, cache, progress))
         edges = None
         if b_maps:
-            regions = regions or _counted(b, others)
+            numbers = _occurring(others)
+            if masks := masked(numbers, regions):
+                regions = masks
+                others = opened(name, cached(_source(b, True, regions), size, 1, cache, progress))
+            regions = regions or _counted(b, numbers)
             if beside := objects_beside(b):
                 require_alike(b, beside, cache, progress)
                 source = Pictures(beside, (beside.names, None, ()), bordered, "upright borders")
                 edges = replace(opened(name, cached(source, size, 1, cache, progress)), margin=margin)
-    couple = replace(others, margin=margin), kind == "pairs", regions if b_maps else None, edges
-    return together(replace(values, margin=margin, passed_over=strays), Second(*couple))
+    couple = replace(others, margin=margin), kind in PAIRED, regions, edges
+    how = (f"classes by {found.title}",) if found and b_maps else ()
+    return together(replace(values, margin=margin, passed_over=strays, understood=how), Second(*couple))
 
 
 def together(first: Dataset, second: Second) -> Dataset:
@@ -116,39 +124,102 @@ def _source(part: Part, maps: bool = False, regions: Regions | None = None) -> P
     return Pictures(part, found)
 
 
-def _sides(a: Part, b: Part, regions: Regions | None) -> tuple[Part, Part, bool]:
+def _sides(a: Part, b: Part, kind: str, regions: Regions | None) -> tuple[Part, Part, bool]:
     """The images, then what belongs to them; and whether that is label maps."""
-    if _maps(b, regions):
-        return a, b, True
-    if _maps(a, regions):
-        return b, a, True
+    if kind not in (PAIRS, MAPS):
+        return a, b, False
+    if a.half is not None:
+        if kind == MAPS:
+            raise DataError(
+                f"{a.title} holds pictures that are A and B side by side, which cannot be label maps: put the images "
+                "into one folder and the label maps into another."
+            )
+        return a, b, False
+    for images, maps in ((a, b), (b, a)):
+        if _are_maps(maps, regions):
+            return images, maps, True
+    if kind == MAPS:
+        return *_likelier(a, b, regions), True
     if regions is not None:
-        raise DataError(f"A list of classes lies by {a.title}, but no label maps do: remove it, or save maps as PNG.")
+        raise DataError(
+            f"A list of classes lies by {a.title}, but no label maps do: remove it, save maps as PNG, or write "
+            f"{PICTURES}: before the path to read pictures."
+        )
     return a, b, False
 
 
-def _maps(part: Part, regions: Regions | None) -> bool:
-    """Whether pictures, evenly spaced over a folder, are all label maps."""
-    places = np.linspace(0, len(part.names) - 1, min(SAMPLED, len(part.names))).astype(np.int64)
+def _are_maps(part: Part, regions: Regions | None) -> bool:
+    """Whether pictures, evenly spaced over a folder, are all label maps, and not all of them masks."""
     with quiet():
-        return all(_looks_indexed(part, part.names[place], regions) for place in places)
+        looks = [_looked(part, name, regions, looks_indexed) for name in _sampled(part)]
+    return True in looks and False not in looks
 
 
-def _looks_indexed(part: Part, name: str, regions: Regions | None) -> bool:
+def _likelier(a: Part, b: Part, regions: Regions | None) -> tuple[Part, Part]:
+    """The images, then the label maps: the folder of which more pictures can be such, B if both can.
+
+    Raises:
+        DataError: None of any folder can be one; the message says why.
+    """
+    reasons = []
+    for part in (a, b):
+        with quiet():
+            reasons.append([_looked(part, name, regions, strange) for name in _sampled(part)])
+    fit = [found.count("") / len(found) for found in reasons]
+    if not any(fit):
+        names = [
+            f"{part.files.title}/{part.names[0]} ({found[0]})" for part, found in zip((a, b), reasons, strict=True)
+        ]
+        raise DataError(
+            f"Neither {names[0]} nor {names[1]} can be a label map: save class numbers as PNG, list the colours of the "
+            f"classes in palette.txt, or write {PICTURES}: before the path to read pictures."
+        )
+    return (b, a) if fit[0] > fit[1] else (a, b)
+
+
+def _sampled(part: Part) -> list[str]:
+    """Some pictures, evenly spaced over a folder."""
+    places = np.linspace(0, len(part.names) - 1, min(SAMPLED, len(part.names))).astype(np.int64)
+    return [part.names[place] for place in places]
+
+
+Look = TypeVar("Look")
+
+
+def _looked(part: Part, name: str, regions: Regions | None, look: Callable[[Image, Regions | None], Look]) -> Look:
+    """What is to be seen in a picture."""
     picture = part.picture(name)
     with decoding(f"{part.files.title}/{name}"):
-        return looks_indexed(picture, regions)
+        return look(picture, regions)
 
 
-def _counted(part: Part, maps: Dataset) -> Regions:
+def _occurring(maps: Dataset) -> np.ndarray:
+    """Which class numbers occur, in order."""
+    found = np.zeros(256, np.int64)
+    for chunk in np.array_split(maps.values, 64):
+        found += np.bincount(chunk.ravel(), minlength=256)
+    return np.flatnonzero(found)
+
+
+def _counted(part: Part, numbers: np.ndarray) -> Regions:
     """Classes that no list names: as many as there are numbers."""
-    numbers = max(int(chunk[chunk != 255].max(initial=0)) for chunk in np.array_split(maps.values, 64) if len(chunk))
-    if numbers >= FEW:
-        raise DataError(f"{part.title} has class numbers up to {numbers}: list the classes in classes.txt beside it.")
-    return Regions(tuple(map(str, range(numbers + 1))), palette(part.picture(part.names[0]), numbers + 1))
+    count = int(numbers[numbers != 255].max(initial=0)) + 1
+    return Regions(tuple(map(str, range(count))), palette(part.picture(part.names[0]), count))
 
 
-def _list_near(part: Part) -> Regions | None:
+class List(NamedTuple):
+    """A list of classes: where it is, and what it says."""
+
+    title: str
+    regions: Regions
+
+    @property
+    def unused(self) -> str:
+        """Says that it is passed over."""
+        return f"{self.title} is not used: the second pictures are read as pictures, write {MAPS}: for label maps."
+
+
+def _list_near(part: Part) -> List | None:
     """The list of classes in a folder, in those around it, or beside what was given."""
     folder = PurePosixPath(part.folder)
     for place in (folder, *folder.parents):
@@ -159,7 +230,7 @@ def _list_near(part: Part) -> Regions | None:
     return _list_outside(part)
 
 
-def _list_outside(part: Part) -> Regions | None:
+def _list_outside(part: Part) -> List | None:
     files = part.files
     for name in LISTS:
         if isinstance(files, Archive):
@@ -171,8 +242,8 @@ def _list_outside(part: Part) -> Regions | None:
     return None
 
 
-def _read(title: str, content: bytes) -> Regions:
+def _read(title: str, content: bytes) -> List:
     try:
-        return listed(title, content.decode("utf-8-sig"))
+        return List(title, listed(title, content.decode("utf-8-sig")))
     except UnicodeDecodeError as error:
         raise DataError(f"{title} cannot be read ({error}): save it as UTF-8.") from error

@@ -213,7 +213,8 @@ class Dataset:
             >>> Dataset("dots", np.zeros((5, 2), np.float32), np.array([0, 0, 1, 0, 1]), ("cat", "dog")).describe()
             ('dots, 5 rows of shape (2,)', '2 classes: cat (3), dog (2)')
         """
-        return f"{self.name}, {len(self):,} rows of shape {tuple(self.shape)}", "; ".join(details(self))
+        rows = f"{self.name}, {len(self):,} rows of shape {tuple(self.shape)}"
+        return printable(rows), printable("; ".join(details(self)))
 
     def facts(self) -> dict[str, Any]:
         """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any.

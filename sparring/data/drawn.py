@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparring.data.domains import MOST, Regions
 from sparring.data.files import SUFFIXES, contents, open_files
-from sparring.data.maps import INDEXED, objects
+from sparring.data.maps import INDEXED, numbered, objects
 from sparring.data.pictures import decoding, upright
 from sparring.durable import writing, written
 from sparring.errors import DataError, printable
@@ -97,7 +97,7 @@ def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
         used = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
         if used <= set(regions.colours):
             return None
-    return np.asarray(picture).astype(np.int64)
+    return numbered(picture, regions)
 
 
 def _looked_up(name: str, colours: np.ndarray, regions: Regions, nearest: bool) -> np.ndarray:

@@ -1,6 +1,10 @@
 """How two domains lie in folders and archives: ``trainA`` and ``trainB``, two folders, or A | B side by side.
 
     unpaired:PATH   pairs:PATH     PATH alone is unpaired where it holds trainA and trainB
+    pictures:PATH   maps:PATH      pairs whose second files are pictures, or label maps
+
+A recipe says whether it learns from pictures or label maps. Where neither recipe nor user says so, pairs:PATH has label
+maps if its second files look like such, see `sparring.data.maps`.
 
 PATH is a folder or zip with ``trainA`` and ``trainB``, or with two folders of any names, or with ``train`` around them;
 or what the names of two folders begin with, such as ``photos/test`` of ``photos/testA`` and ``photos/testB``; or two
@@ -23,6 +27,10 @@ from sparring.errors import DataError
 
 __all__ = [
     "KINDS",
+    "MAPS",
+    "PAIRED",
+    "PAIRS",
+    "PICTURES",
     "WHOLE",
     "Part",
     "half",
@@ -35,7 +43,9 @@ __all__ = [
     "paths",
 ]
 
-KINDS = ("pairs", "unpaired")
+PAIRS, PICTURES, MAPS = "pairs", "pictures", "maps"
+PAIRED = (PAIRS, PICTURES, MAPS)
+KINDS = (*PAIRED, "unpaired")
 WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.photograph`
 INSTANCES = "instances"  # the folder of maps of objects, beside that of label maps
 REMEDY = "put the one domain into trainA and the other into trainB, or give two paths with a comma between."
@@ -175,7 +185,7 @@ def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_f
         if not part.names:
             raise DataError(f"{part.title} holds no images, but is one of two domains: {REMEDY}")
     a, b = both
-    return matched(a, b) if kind == "pairs" and a.half is None else (a, b)
+    return matched(a, b) if kind in PAIRED and a.half is None else (a, b)
 
 
 def _images(files: Files) -> tuple[str, ...]:
@@ -195,12 +205,12 @@ def _within(kind: str, files: Files) -> list[Part]:
             root += f"{'train' if 'train' in tops else tops[0]}/"
             names = [name for name in names if name.startswith(root)]
             continue
-        if kind == "pairs" and len(tops) == 3:  # a map of objects beside each label map is no domain
+        if kind in PAIRED and len(tops) == 3:  # a map of objects beside each label map is no domain
             tops = [top for top in tops if top != INSTANCES]
         if len(tops) == 2 and (not bare or tops == ["trainA", "trainB"]):
             folders = [f"{root}{top}/" for top in tops]
             return [Part(files, tuple(n for n in names if n.startswith(folder)), folder) for folder in folders]
-        if kind == "pairs" and bare and not tops:
+        if kind in PAIRED and bare and not tops:
             return _halves(Part(files, tuple(names), root))
         raise DataError(f"{files.title} holds no two domains ({len(tops)} folders with images): {REMEDY}")
 
@@ -272,7 +282,7 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
         if alone:
             raise DataError(
                 f"{part.files.title}/{alone[0]} has no partner in {other.title} ({len(alone)} of {len(mine)} such): "
-                "add or remove it, or write unpaired: in place of pairs:."
+                "add or remove it, or write unpaired: before the path."
             )
     if not here:
         raise DataError(f"{a.title} and {b.title} hold no pair that can be read: {REMEDY}")

@@ -2,7 +2,8 @@
 
 A list of classes, ``classes.txt``, ``palette.txt`` or ``label_colors.txt``, has one class a line, in order of the
 numbers: its name, and perhaps its colour, before or behind it, as ``128 64 128`` or ``#804080``. Maps are never
-interpolated: the nearest pixel is taken.
+interpolated: the nearest pixel is taken. The number 255 is unknown; only in masks, which hold nothing but 0 and 255,
+the two are classes, black and white.
 """
 
 from __future__ import annotations
@@ -14,15 +15,27 @@ import torch
 from PIL import Image
 
 from sparring.data.borders import borders
-from sparring.data.domains import MOST, Colour, Regions
+from sparring.data.domains import MOST, Colour, Regions, painted
 from sparring.data.pictures import DEEP, decoding, upright
 from sparring.errors import DataError
 
-__all__ = ["LISTS", "bordered", "indexed", "listed", "looks_indexed", "objects", "palette"]
+__all__ = [
+    "LISTS",
+    "bordered",
+    "indexed",
+    "listed",
+    "looks_indexed",
+    "masked",
+    "numbered",
+    "objects",
+    "palette",
+    "strange",
+]
 
 LISTS = ("classes.txt", "palette.txt", "label_colors.txt")
 INDEXED = ("P", "L", "1", "I", *DEEP)
-FEW = 64  # a grey picture whose values stay below this, but for 255, is a label map
+FEW = 64  # a grey picture whose values stay below this, but for 255, may be a label map
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 NUMBERS = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
 BEFORE, BEHIND = re.compile(rf"^{NUMBERS}(?:[\s,;]+(.*))?$"), re.compile(rf"^(.*?)[\s,;]+{NUMBERS}$")
 HEX = re.compile(r"#([0-9a-fA-F]{6})\b")
@@ -89,6 +102,10 @@ def indexed(
         numbers = _numbers(picture, regions)
     if numbers is None:
         raise DataError(f"{name} is no label map but a picture in colour: list its colours in palette.txt.")
+    if regions is None and (high := _highest(numbers)) >= FEW:
+        raise DataError(
+            f"{name} has class numbers up to {high}: list the classes in classes.txt beside the label maps."
+        )
     side = min(numbers.shape)
     top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
     square = Image.fromarray(numbers[top : top + side, left : left + side])
@@ -142,7 +159,7 @@ def objects(name: str, content: bytes) -> np.ndarray:
 def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None:
     """Class numbers of every pixel, ``uint8`` (H, W); None for colours that nobody names."""
     if picture.mode in INDEXED:
-        values = np.asarray(picture).astype(np.int64)
+        values = numbered(picture, regions)
         return np.where((values < 0) | (values > MOST), MOST, values).astype(np.uint8)
     if regions is None:
         return None
@@ -154,20 +171,80 @@ def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None
     return np.where(known, order[place], MOST).astype(np.uint8)
 
 
-def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool:
-    """Whether a picture is a label map rather than an image.
+def numbered(picture: Image.Image, regions: Regions | None) -> np.ndarray:
+    """Class numbers of a grey or indexed picture: its values, but for masks where the classes are black and white.
 
     Args:
-        picture: Opened.
+        picture: Decoded.
+        regions: The classes, or None.
+
+    Returns:
+        int64 (H, W).
+    """
+    values = np.asarray(picture).astype(np.int64)
+    if regions is None or set(regions.colours) != {BLACK, WHITE}:
+        return values
+    values = values * 255 if picture.mode == "1" else values
+    if not np.isin(values, (0, 255, 65535)).all():
+        return values
+    return np.where(values > 0, regions.colours.index(WHITE), regions.colours.index(BLACK))
+
+
+def masked(numbers: np.ndarray, regions: Regions | None) -> Regions | None:
+    """The two classes of masks, if label maps are such; None if they are not.
+
+    Args:
+        numbers: Which occur in the maps.
+        regions: What a list says of the classes, or None.
+    """
+    plain = regions is None or (len(regions) == 2 and regions.colours == painted(2))
+    if not plain or 255 not in numbers or not set(numbers.tolist()) <= {0, 255}:
+        return None
+    return Regions(("0", "255") if regions is None else regions.names, (BLACK, WHITE))
+
+
+def strange(picture: Image.Image, regions: Regions | None) -> str:
+    """Why a picture can be no label map, with the words "it is" or "it has" before it; nothing if it can be one.
+
+    Args:
+        picture: Decoded.
         regions: A list of classes that was found beside it, or None.
     """
-    if picture.format == "JPEG" or (picture.mode not in INDEXED and regions is None):
-        return False
+    if picture.format == "JPEG":
+        return "it is a JPEG, which blurs class numbers"
     numbers = _numbers(picture, regions)
     if numbers is None:
+        return "it is in colour, and no list beside it names its colours"
+    if picture.mode not in INDEXED and (numbers == MOST).mean() >= 0.5:
+        return "it is mostly in colours that the list does not name"
+    if (high := _highest(numbers)) >= max(FEW, len(regions or ())):
+        return f"it has grey levels up to {high}, too many for class numbers"
+    return ""
+
+
+def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool | None:
+    """Whether a picture is a label map rather than an image, for those that nobody asks.
+
+    Args:
+        picture: Decoded.
+        regions: A list of classes that was found beside it, or None.
+
+    Returns:
+        Whether it is; None for a mask, which may be either.
+    """
+    if strange(picture, regions):
         return False
+    numbers = _numbers(picture, regions)
+    assert numbers is not None
+    if masked(np.unique(numbers), regions):
+        return None
+    return bool((numbers != MOST).mean() > 0.5)
+
+
+def _highest(numbers: np.ndarray) -> int:
+    """The highest class number, but for 255; −1 if there is none."""
     known = numbers[numbers != MOST]
-    return known.size > numbers.size / 2 and bool(known.max() < max(FEW, len(regions or ())))
+    return int(known.max()) if known.size else -1
 
 
 def palette(picture: Image.Image, count: int) -> tuple[Colour, ...]:

@@ -42,6 +42,7 @@ class Row:
 FACTS = ("shape", "classes", "captions", "other", "paired", "regions", "instances")
 """What a recipe may ask that the data tells: neither arguments nor flags."""
 ONE_IMAGE = "one image"  # needed as it is, neither cropped nor one of many
+PAIRED_IMAGES, UNPAIRED_IMAGES, LABEL_MAPS = "paired images", "unpaired images", "images with label maps"
 _HOUSE = "sparring.recipes"
 _CLASSIC, _WASSERSTEIN, _RELATIVE = f"{_HOUSE}.classic", f"{_HOUSE}.wasserstein", f"{_HOUSE}.relative"
 _TRANSLATION = f"{_HOUSE}.translation"
@@ -61,12 +62,12 @@ RECIPES: dict[str, Row] = {
     "bigan":   Row("BiGAN; ALI",                 2016, "Donahue et al., arXiv:1605.09782",    "points or images", f"{_HOUSE}.encoding:bigan"),
     "latent-regressor": Row("GAN with latent regressor", 2016, "Donahue et al., arXiv:1605.09782",    "points or images", f"{_HOUSE}.encoding:latent_regressor"),
     "infogan": Row("InfoGAN",                    2016, "Chen et al., arXiv:1606.03657",       "points or images", f"{_HOUSE}.information:infogan"),
-    "pix2pix": Row("pix2pix",                    2016, "Isola et al., arXiv:1611.07004",      "paired images",    f"{_HOUSE}.painting:pix2pix"),
+    "pix2pix": Row("pix2pix",                    2016, "Isola et al., arXiv:1611.07004",      PAIRED_IMAGES,      f"{_HOUSE}.painting:pix2pix"),
     "stackgan": Row("StackGAN",                  2016, "Zhang et al., arXiv:1612.03242",      "captioned images", f"{_HOUSE}.sentences:stackgan"),
     "wgan":    Row("Wasserstein GAN",            2017, "Arjovsky et al., arXiv:1701.07875",   "points or images", f"{_WASSERSTEIN}:wgan"),
     "wgan-gp": Row("WGAN with gradient penalty", 2017, "Gulrajani et al., arXiv:1704.00028",  "points or images", f"{_WASSERSTEIN}:wgan_gp"),
     "hinge":   Row("Hinge GAN",                  2017, "Lim & Ye, arXiv:1705.02894",          "points or images", f"{_CLASSIC}:hinge"),
-    "cyclegan": Row("CycleGAN",                  2017, "Zhu et al., arXiv:1703.10593",        "unpaired images", f"{_TRANSLATION}:cyclegan"),
+    "cyclegan": Row("CycleGAN",                  2017, "Zhu et al., arXiv:1703.10593",        UNPAIRED_IMAGES,   f"{_TRANSLATION}:cyclegan"),
     "madgan":  Row("Multi-agent diverse GAN",    2017, "Ghosh et al., arXiv:1704.02906",      "points or images", f"{_HOUSE}.ensemble:madgan"),
     "sngan":   Row("Spectrally normalised GAN",  2018, "Miyato et al., arXiv:1802.05957",     "points or images", f"{_CLASSIC}:sngan"),
     "rsgan":   Row("Relativistic GAN",           2018, "Jolicoeur-Martineau, arXiv:1807.00734", "points or images", f"{_RELATIVE}:rsgan"),
@@ -80,10 +81,10 @@ RECIPES: dict[str, Row] = {
     "tgan":    Row("Turing GAN, any objective",  2018, "Su, arXiv:1810.10948",                "points or images", f"{_HOUSE}.turing:tgan"),
     "singan":  Row("SinGAN",                     2019, "Shaham et al., arXiv:1905.01164",     ONE_IMAGE,          f"{_HOUSE}.one_image:singan"),
     "stylegan2": Row("StyleGAN2",                2019, "Karras et al., arXiv:1912.04958",     "images",           f"{_HOUSE}.modern:stylegan2"),
-    "gaugan":  Row("GauGAN (SPADE)",             2019, "Park et al., arXiv:1903.07291",       "images with label maps", f"{_HOUSE}.painting:gaugan"),
+    "gaugan":  Row("GauGAN (SPADE)",             2019, "Park et al., arXiv:1903.07291",       LABEL_MAPS,         f"{_HOUSE}.painting:gaugan"),
     "realness": Row("RealnessGAN",               2020, "Xiangli et al., arXiv:2002.05512",    "points or images", f"{_HOUSE}.realness:realness"),
-    "nicegan": Row("NICE-GAN",                   2020, "Chen et al., arXiv:2003.00273",       "unpaired images", f"{_TRANSLATION}:nicegan"),
-    "ganilla": Row("GANILLA",                    2020, "Hicsonmez et al., arXiv:2002.05638",  "unpaired images", f"{_TRANSLATION}:ganilla"),
+    "nicegan": Row("NICE-GAN",                   2020, "Chen et al., arXiv:2003.00273",       UNPAIRED_IMAGES,   f"{_TRANSLATION}:nicegan"),
+    "ganilla": Row("GANILLA",                    2020, "Hicsonmez et al., arXiv:2002.05638",  UNPAIRED_IMAGES,   f"{_TRANSLATION}:ganilla"),
     "r3gan":   Row("R3GAN",                      2024, "Huang et al., arXiv:2501.05441",      "points or images", f"{_HOUSE}.modern:r3gan"),
 }
 # fmt: on

@@ -113,7 +113,7 @@ def gaugan(
     edges = instances if edges is None else edges
     if not regions:
         raise DataError(
-            "GauGAN needs a label map with each image: give pairs of images and label maps, see docs/paint.md."
+            "GauGAN needs a label map with each image, and the data have none: give maps:PATH, see docs/paint.md."
         )
     return GauGAN(
         *networks.built(shape, regions + 1 + edges, style),
@@ -182,9 +182,15 @@ def pix2pix(
     Raises:
         DataError: If the data are no pairs of pictures.
     """
-    if other is None or not paired or regions:
+    if regions:
         raise DataError(
-            "pix2pix needs pairs of pictures: give pairs:PATH, see docs/data.md; for label maps there is gaugan."
+            "pix2pix learns from pairs of pictures, and the second ones of the data were read as label maps: give "
+            "pictures:PATH, or train gaugan."
+        )
+    if other is None or not paired:
+        kind = "no second pictures" if other is None else "unpaired domains"
+        raise DataError(
+            f"pix2pix needs pairs of pictures, and the data have {kind}: give pairs:PATH, see docs/data.md."
         )
     source, target = (shape, other) if to == "B" else (other, shape)
     make = NORMS[norm]
