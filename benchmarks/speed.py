@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import platform
 import statistics
 import sys
@@ -42,7 +43,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sparring
 from benchmarks.peers import Cycle, GeneratorFirst, Penalised, upsampling_dcgan
-from sparring import fast
+from sparring import fast, orphans
 from sparring.game import Game
 from sparring.networks.roles import Shape
 from sparring.recipes import recipe
@@ -236,7 +237,7 @@ class Contestant:
     def __init__(self, name: str, player: str, clock: Callable[[], float]) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, there = context.Pipe()
-        settings = (name, player, torch.get_num_threads(), clock, there)
+        settings = (name, player, torch.get_num_threads(), clock, there, os.getpid())
         self.process = context.Process(target=_contend, args=settings, daemon=True)
         self.process.start()
         there.close()
@@ -258,8 +259,9 @@ class Contestant:
         return self.pipe.recv()
 
 
-def _contend(name: str, player: str, threads: int, clock: Callable[[], float], pipe: Connection) -> None:
+def _contend(name: str, player: str, threads: int, clock: Callable[[], float], pipe: Connection, parent: int) -> None:
     """Plays a case whenever it is asked for a step, until it is told to end."""
+    orphans.follow(parent)
     torch.set_num_threads(threads)
     torch.manual_seed(SEED)
     case = CASES[name]

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from sparring.errors import RunError
 from sparring.exchange import place
+from sparring.orphans import leave_with_parent
+from sparring.rendezvous import meet
 
 PATIENCE = timedelta(seconds=120)  # for a rank that hangs; one that dies is noticed at once
 
@@ -47,20 +49,18 @@ def join(device: torch.device, patience: timedelta = PATIENCE) -> None:
 
     Args:
         device: Where this process trains.
-        patience: How long to wait for another rank before giving up.
+        patience: How long to wait for another rank before giving up. In the rendezvous a rank that is gone is noticed
+            within seconds.
 
     Raises:
-        RunError: If the others cannot be reached.
+        RunError: If the others cannot be reached, or one of them is gone.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         return
+    leave_with_parent()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=patience)
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise RunError(f"The other processes cannot be reached ({reason}): start them with torchrun.") from error
+    meet(device, patience)
     atexit.register(leave)
 
 

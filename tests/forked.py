@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 import runs
-from sparring import checkpoint, data, parallel, snapshots
+from sparring import checkpoint, data, orphans, parallel, snapshots
 from sparring import run as run_module
 from sparring.errors import RunError
 from sparring.run import Run
@@ -58,7 +58,8 @@ def fork(work: Callable[..., Any], *given: Any, **environment: str) -> int:
 
 
 def train(folder: Path, name: str, kind: dict[str, Any], steps: int = STEPS) -> None:
-    """The one command, typed again after each death."""
+    """The one command, typed again after each death; it does not outlive the process that started it."""
+    orphans.follow(os.getppid())
     runs.play(runs.start(folder, name, kind), steps, save_every=2, picture_every=10)
 
 

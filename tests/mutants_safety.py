@@ -19,6 +19,7 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL, CONV
 )
 
 JOURNAL = "tests/test_journal.py"
+ORPHANS = "tests/test_orphans.py"
 
 PRINTABLE = "tests/test_printable.py"
 FILES = "tests/test_data_files.py"
@@ -210,6 +211,11 @@ MUTANTS = [
     ("double_backward.py", 'if cut and hasattr(node, "variable")', 'if hasattr(node, "variable")', SLOPES),
     ("double_backward.py", "        if inplace:\n            ctx.mark_dirty(x)\n", "", SLOPES),
     ("double_backward.py", "_relu),\n}", "_relu),\n}\ndel INSTEAD[F.relu]", SLOPES),
+    ("orphans.py", "while os.getppid() == parent:", "while True:", f"{ORPHANS} -k side_by_side"),
+    ("orphans.py", "parent is not None or AGENT in os.environ", "parent is not None", f"{ORPHANS} -k workers"),
+    ("orphans.py", "os.environ.pop(PARENT, None)", "os.environ.get(PARENT)", f"{ORPHANS} -k passed_on"),
+    ("rendezvous.py", "(SILENCE if count else self._arrival)", "self._arrival", f"{ORPHANS} -k rendezvous"),
+    ("rendezvous.py", "(SILENCE if count else self._arrival)", "SILENCE", f"{ORPHANS} -k never"),
     ("fast.py", "_laid_out if by_image else _kernel", "_kernel", FAST),
     ("layers/resample.py", "self.bias, padding=1), 2)", "self.bias, padding=1), 2).relu()", FAST),
     (

@@ -32,6 +32,8 @@ FLOORS = [
         "journal",
         "events",
         "stopping",
+        "orphans",
+        "rendezvous",
         "parallel",
     }
     | {

@@ -18,6 +18,7 @@ from sparring.cli.flags import Trust, parsed
 from sparring.cli.screen import clock, say, say_data, show_table
 from sparring.errors import RunError, SparringError
 from sparring.imports import trust
+from sparring.orphans import leave_with_parent
 
 if TYPE_CHECKING:
     from sparring.compare import Budget, Cell, Contestant
@@ -101,6 +102,7 @@ def compare(words: list[str]) -> None:
     Args:
         words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
     """
+    leave_with_parent()
     if words and words[0] in ("-h", "--help"):
         say("usage: sparring compare RECIPE [RECIPE ...] [flags]")
         say()

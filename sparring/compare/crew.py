@@ -14,6 +14,7 @@ import torch
 from sparring.compare.bouts import Row, play
 from sparring.compare.cells import Cell
 from sparring.errors import RunError
+from sparring.orphans import named
 from sparring.stopping import Stopped, wishes
 
 __all__ = ["Progress", "cores", "train_all"]
@@ -84,7 +85,7 @@ def train_all(cells: Sequence[Cell], progress: Progress, jobs: int, command: Cal
         cells: All of them.
         progress: Is told of everything.
         jobs: Processes at a time; 1 trains in this one.
-        command: The words that train a single cell in a process of its own.
+        command: The words that train a single cell in a process of its own, which leaves when this one is gone.
 
     Raises:
         RunError: If there are to be more processes than cores.
@@ -116,9 +117,13 @@ class _Child:
     def __init__(self, cell: Cell, words: list[str]) -> None:
         self.cell, self.seen = cell, len(cell.rows())
         self.told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by bury)
-        alone = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        here = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **named()}
         self.process = subprocess.Popen(
-            words, env={**os.environ, **alone}, stdout=subprocess.DEVNULL, stderr=self.told, stdin=subprocess.DEVNULL
+            words,
+            env=here,
+            stdout=subprocess.DEVNULL,
+            stderr=self.told,
+            stdin=subprocess.DEVNULL,
         )
 
     def look(self, progress: Progress) -> bool:
