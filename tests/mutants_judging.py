@@ -7,7 +7,17 @@ HISTOGRAM, NEIGHBOURS, LABELLED, SINGLE = (
 
 BEST = "tests/test_best_kept.py"
 
+VERDICT = "tests/test_verdict.py"
+
 MUTANTS = [
+    ("compare/verdict.py", "chance.get(label, 1.0) < LEVEL", "True", VERDICT),
+    ("compare/verdict.py", "sign * (means[label] - noise) > 0", "True", VERDICT),
+    ("compare/verdict.py", "if leader in clear and alone", "if leader in clear", VERDICT),
+    ("compare/verdict.py", "[*clear, *above, *ranked]", "ranked", VERDICT),
+    ("compare/verdict.py", "score.interval[end] if score.interval else score.value", "score.value", VERDICT),
+    ("compare/verdict.py", "bool(pair) or (name in whole and not half)", "True", VERDICT),
+    ("compare/verdict.py", "len(parts) / sum(1 / part for part in parts)", "sum(parts) / len(parts)", VERDICT),
+    ("compare/statistics.py", "math.sqrt(found.count)", "found.count", VERDICT),
     # who is judged against whom
     (
         "evaluate.py",

@@ -27,6 +27,7 @@ from sparring.cli.screen import clock
 from sparring.compare import Budget, Cell, Contestant, Progress, Rules, drawing, page, pilot, train_all
 from sparring.compare.outcomes import outcome, plain
 from sparring.compare.statistics import holm, over_training, spread, welch
+from sparring.compare.verdict import differences
 from sparring.errors import SparringError
 from sparring.stopping import Stopped
 
@@ -468,27 +469,12 @@ def test_the_table_by_hand(monkeypatch):
     training = line["scores"]["FD"]["training"]  # of (9, 5) and (8, 7)
     assert (training["min"], training["max"], training["mean"]) == (6, 8.5, 7.25)
     assert training["SD"] == pytest.approx((math.sqrt(8) + math.sqrt(0.5)) / 2)
-    pairs = module._pairs("FD", ["a", "b", "c"], cells)
+    ends = {label: [one["rows"][-1]["scores"]["FD"] for one in module._of(label, cells)] for label in "abc"}
+    pairs = differences(ends)
     raw = [scipy.stats.ttest_ind(*pair, equal_var=False).pvalue for pair in (
         ([5.0, 7.0], [1.0, 1.2, 1.1]), ([5.0, 7.0], [1.0, 1.1, 1.3]), ([1.0, 1.2, 1.1], [1.0, 1.1, 1.3]))]  # fmt: skip
     assert [pair["p"] for pair in pairs] == pytest.approx(raw)
     assert [pair["adjusted"] for pair in pairs] == pytest.approx(holm(raw))
-    verdict = module._verdict(score, ["a", "b", "c"], cells)
-    assert verdict["best"] == "b"
-    assert "c" in verdict["not told apart"]
-    assert module._verdict(Score("FD", 1.0, {}, Better.HIGHER), ["a", "b", "c"], cells)["best"] == "a"
-
-
-def test_a_difference_is_called_one_and_equals_are_level():
-    from sparring.compare import outcomes as module
-    from sparring.metrics import Better, Score
-
-    cells = [told(name, k, [(2, start + 0.01 * k)]) for name, start in (("a", 1), ("b", 5)) for k in range(4)]
-    assert module._verdict(Score("FD", 1.0, {}, Better.LOWER), ["a", "b"], cells)["beaten"] == ["b"]
-    cells = [told(label, k, [(2, 8.0)]) for label in "ab" for k in range(3)]
-    assert module._verdict(Score("FD", 1.0, {}, Better.HIGHER), ["a", "b"], cells)["level"] == ["b"]
-    cells = [told("a", 0, [(2, 8.0)]), told("b", 0, [(2, 7.0)])]
-    assert module._verdict(Score("FD", 1.0, {}, Better.HIGHER), ["a", "b"], cells)["untested"] == ["b"]
 
 
 def test_the_record_holds_every_number_and_the_command(arena):
@@ -513,7 +499,14 @@ def test_the_page_shows_everything_and_asks_nothing_of_a_network(arena):
     assert "http" not in words
     assert words.count("<img") == 1 + 4 + 1 + 4, "curves; the last samples, the data, and the films of four cells"
     assert text.count("data:image/gif") == 4
-    for expected in ("best is", "D/score became nan", "ZeroDivisionError", "seeded half", "±", "other real data"):
+    for expected in (
+        "None clearly beats noise",
+        "D/score became nan",
+        "ZeroDivisionError",
+        "seeded half",
+        "±",
+        "other real data",
+    ):
         assert expected in words, expected
 
 
@@ -535,6 +528,8 @@ def test_the_markdown_has_the_tables_and_the_test(arena):
     assert "| runs:failing | 0 of 2 | – |" in text
     assert "Welch" in text
     assert "Holm" in text
+    assert f"- {published(arena)['verdict']['sentence']}\n" in text
+    assert "## Differences in high quality and modes: p" in text
     assert "| score | min | max | mean | SD |" in text
     assert text.count("sparring compare nsgan") == 1
 

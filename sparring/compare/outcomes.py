@@ -6,7 +6,6 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import torch
@@ -14,7 +13,8 @@ import torch
 from sparring import __version__, evaluate, report
 from sparring.compare.cells import Cell
 from sparring.compare.crew import cores
-from sparring.compare.statistics import LEVEL, holm, over_training, spread, welch
+from sparring.compare.statistics import over_training, spread
+from sparring.compare.verdict import Criterion, criteria, differences, verdict
 from sparring.errors import RunError
 from sparring.metrics import Score, require_same_protocol
 
@@ -46,6 +46,8 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
         for first, other in zip(judged[0].scores, later.scores, strict=True):
             require_same_protocol(first.stamp, other.stamp)
     scores, labels = judged[0].scores, list(dict.fromkeys(cell.contestant.label for cell in cells))
+    among = criteria(scores, _references(judged))
+    rows = {label: [one["rows"][-1]["scores"] for one in _of(label, told)] for label in labels}
     budget = cells[0].rules.budget
     return {
         "command": command,
@@ -57,13 +59,13 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
         "machine": {"system": platform.platform(), "cores": cores(), "of": os.cpu_count()},
         "scores": {score.name: score.better.value for score in scores},
         "protocol": list(dict.fromkeys(map(report.protocol, scores))),
-        "references": _references(judged),
+        "references": {name: _values(row) for name, row in _references(judged).items()},
         "contestants": labels,
         "cells": told,
         "table": [_line(label, told, scores) for label in labels],
-        "significance": {score.name: _pairs(score.name, labels, told) for score in scores},
+        "significance": {one.name: differences(_ends(one, rows)) for one in among},
         "unlike": unlike(_means(told, "parameters"), _means(told, "updates")),
-        "verdicts": {score.name: _verdict(score, labels, told) for score in scores},
+        "verdict": verdict(among, rows),
     }
 
 
@@ -98,10 +100,14 @@ def _values(scores: Sequence[Score]) -> dict[str, float]:
     return {score.name: score.value for score in scores}
 
 
-def _references(judged: Sequence[evaluate.Evaluation]) -> dict[str, dict[str, float]]:
+def _references(judged: Sequence[evaluate.Evaluation]) -> dict[str, list[Score]]:
     """The scores of real data and of noise, from the first cell that was judged at its end."""
-    found = next((one.references for one in judged if one.references), {})
-    return {name: _values(row) for name, row in found.items()}
+    return next((one.references for one in judged if one.references), {})
+
+
+def _ends(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
+    """The values of a criterion at the end, one a seed, by contestant."""
+    return {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items()}
 
 
 def unlike(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
@@ -166,32 +172,3 @@ def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values
         "seconds": seconds,
         "scores": columns,
     }
-
-
-def _pairs(score: str, labels: Sequence[str], told: Sequence[Values]) -> list[Values]:
-    """Every pair of contestants: Welch's t-test, and its p adjusted for the number of pairs that could be tested."""
-    pairs = list(combinations(labels, 2))
-    tests = [welch(*(_finals(label, told, score) for label in pair)) for pair in pairs]
-    adjusted = iter(holm([test.p for test in tests if test]))
-    found = []
-    for (first, second), test in zip(pairs, tests, strict=True):
-        numbers = {"t": test.t, "freedom": test.freedom, "p": test.p, "adjusted": next(adjusted)} if test else {}
-        found.append({"first": first, "second": second, **numbers})
-    return found
-
-
-def _verdict(score: Score, labels: Sequence[str], told: Sequence[Values]) -> Values:
-    """Who is best in the mean, from whom the test tells it apart, and from whom it does not or cannot."""
-    means = {label: spread(_finals(label, told, score.name)).mean for label in labels}
-    here = {label: mean for label, mean in means.items() if mean is not None}
-    sign = 1 if score.better == "higher" else -1
-    best = max(here, key=lambda label: sign * here[label])
-    verdict: Values = {"best": best, "beaten": [], "not told apart": [], "level": [], "untested": []}
-    for pair in _pairs(score.name, labels, told):
-        if best in (pair["first"], pair["second"]):
-            other = pair["second"] if pair["first"] == best else pair["first"]
-            if "adjusted" in pair:
-                verdict["beaten" if pair["adjusted"] < LEVEL else "not told apart"].append(other)
-            elif other in here:
-                verdict["level" if here[other] == here[best] else "untested"].append(other)
-    return verdict

@@ -28,7 +28,8 @@ HOW = (
 )
 TEST = (
     f"Welch's t-test of the scores at the end, one value a seed, two-sided, adjusted by Holm's method for all pairs; "
-    f"below {LEVEL:g} is called a difference. A dash: the test says nothing (fewer than two seeds, or no spread)."
+    f"below {LEVEL:g} is called a difference. A dash: the test says nothing (fewer than two seeds, or no spread). "
+    "Of two scores that mean something only together the harmonic mean is tested, each relative to real data's."
 )
 
 
@@ -58,7 +59,7 @@ def tables(result: Values) -> dict[str, Table]:
     """
     found = {"At the end": _ends(result), "Over training": _courses(result)}
     if len(result["contestants"]) > 1:
-        found |= {f"Differences in {score}: p": _differences(result, score) for score in result["scores"]}
+        found |= {f"Differences in {name}: p": _differences(result, name) for name in result["significance"]}
     return {**found, "Cells": _cells(result)}
 
 
@@ -103,25 +104,16 @@ def _cells(result: Values) -> Table:
 
 
 def verdicts(result: Values) -> Iterator[str]:
-    """Yields what makes the comparison unfair, then for each score who is best, and how sure that is.
+    """Yields what makes the comparison unfair, then the verdict with its reason, then who lost seeds.
 
     Args:
         result: What `sparring.compare.outcome` returned.
     """
     yield from (f"Not alike: {line}" for line in result["unlike"])
-    for score, verdict in result["verdicts"].items():
-        (line,) = (line for line in result["table"] if line["label"] == verdict["best"])
-        words = {
-            "beaten": "It differs beyond luck from",
-            "not told apart": "The seeds do not tell it apart from",
-            "level": "Level with it:",
-            "untested": "No test was possible against",
-        }
-        more = "".join(f" {words[key]} {', '.join(verdict[key])}." for key in words if verdict[key])
-        more += f" It lost {len(line['lost'])} seeds, which are not counted." if line["lost"] else ""
-        yield f"{score} ({result['scores'][score]} is better): best is {verdict['best']}, " + (
-            f"{_spread(line['scores'][score])}.{more}"
-        )
+    yield result["verdict"]["sentence"]
+    for line in result["table"]:
+        if line["lost"] and line["seeds"]:
+            yield f"{line['label']} lost {len(line['lost'])} seeds, which are not counted."
 
 
 def _facts(result: Values) -> str:
@@ -136,7 +128,7 @@ def _title(result: Values) -> str:
 
 def _notes(result: Values) -> dict[str, str]:
     """Returns what is to be said below a table, by its title; of the tests once, below the last."""
-    return {"At the end": HOW, f"Differences in {list(result['scores'])[-1]}: p": TEST}
+    return {"At the end": HOW, f"Differences in {list(result['significance'])[-1]}: p": TEST}
 
 
 def _markdown(result: Values) -> str:

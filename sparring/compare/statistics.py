@@ -21,7 +21,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["LEVEL", "Spread", "Welch", "holm", "over_training", "spread", "welch"]
+__all__ = ["LEVEL", "Spread", "Welch", "against", "holm", "over_training", "spread", "welch"]
 
 LEVEL = 0.05
 SMALL = 1e-300  # in place of a zero divisor, in Lentz's algorithm
@@ -100,6 +100,30 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Welch | None:
     parts = one.deviation**2 / one.count, other.deviation**2 / other.count
     t = (one.mean - other.mean) / math.sqrt(sum(parts))
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.count - 1) + parts[1] ** 2 / (other.count - 1))
+    return Welch(t, freedom, _beta(freedom / 2, 0.5, freedom / (freedom + t * t)))
+
+
+def against(values: Sequence[float], constant: float) -> Welch | None:
+    """Tests whether a sample has a given mean, by the t-test.
+
+    Args:
+        values: At least two.
+        constant: The mean that is tested.
+
+    Returns:
+        The outcome; None of fewer than two values or an infinite one. Values without spread differ from any other mean.
+
+    >>> against([1.0, 1.0], 2.0).p, against([1.0, 1.0], 1.0).p, against([1.0], 2.0)
+    (0.0, 1.0, None)
+    """
+    found = spread(values)
+    if found.deviation is None or not math.isfinite(constant):
+        return None
+    assert found.mean is not None
+    gap, freedom = found.mean - constant, found.count - 1.0
+    if not found.deviation:
+        return Welch(math.copysign(math.inf, gap) if gap else 0.0, freedom, 0.0 if gap else 1.0)
+    t = gap / (found.deviation / math.sqrt(found.count))
     return Welch(t, freedom, _beta(freedom / 2, 0.5, freedom / (freedom + t * t)))
 
 
