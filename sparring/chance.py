@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ class _Draw:
     generator: torch.Generator | None = None
     shard: int = 0
     shards: int = 1
+    first: int = 0  # the seed of shard 0
 
 
 _now = _Draw()
@@ -64,7 +65,7 @@ def drawing(
     device = torch.device(device)
     _seed(mix(seed, step, turn, shard), device)
     generator = _generators.setdefault(device, torch.Generator(device))
-    with _using(_Draw(generator.manual_seed(mix(seed, step, turn, -1)), shard, shards)):
+    with _using(_Draw(generator.manual_seed(mix(seed, step, turn, -1)), shard, shards, mix(seed, step, turn, 0))):
         yield
 
 
@@ -91,6 +92,25 @@ def _using(draw: _Draw) -> Iterator[None]:
         yield
     finally:
         _now = before
+
+
+@contextmanager
+def alike(device: torch.device | str) -> Iterator[None]:
+    """Makes every shard draw what the first one draws, for what a round draws once for the whole batch.
+
+    Args:
+        device: Where torch's own generators draw.
+    """
+    if _now.shard == 0:
+        with _using(replace(_now, shards=1)):
+            yield
+        return
+    device = torch.device(device)
+    kept = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(kept, device_type="cuda" if device.type == "cpu" else device.type):
+        _seed(_now.first, device)
+        with _using(replace(_now, shard=0, shards=1)):
+            yield
 
 
 def shards() -> int:

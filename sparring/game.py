@@ -109,6 +109,21 @@ class Game(nn.Module, ABC):
         """
         return ()
 
+    def over_batch(self, step: int) -> bool:
+        """Tells whether the round of this step takes means over the batch, by the functions of `sparring.pooling`.
+
+        Where a batch is played in parts, the turns of such a round are rehearsed, see `sparring.rehearsal`. Default:
+        whether the objective does.
+
+        Args:
+            step: How many rounds were played before.
+        """
+        return bool(getattr(getattr(self, "objective", None), "over_batch", False))
+
+    def undivided(self) -> str:
+        """Returns why the game cannot be played in parts, as the beginning of a sentence; "" where it can."""
+        return ""
+
     def sampling(self) -> tuple[str, ...]:
         """Returns the names of the networks that sampling uses, which are therefore worth averaging."""
         return ()

@@ -24,12 +24,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.nn.functional import relu, softplus
+
+from sparring.pooling import batch_mean
 
 Link = Callable[[Tensor], Tensor]  # φ: the price of a comparison of two critic outputs; small where the first is larger
 
@@ -234,14 +235,15 @@ class Relativistic(Objective):
 class RelativisticAverage(Objective):
     """Relativistic average GAN (Jolicoeur-Martineau, 2019, section 4.2): more real than the *average* of the others?
 
-    The average is in the graph on both sides and runs over the batches of all processes. The paper's sum is kept; its
-    code halves it.
+    The average is in the graph on both sides and runs over the whole batch: all processes and all accumulated parts.
+    The paper's sum is kept; its code halves it.
 
     Args:
         link: φ; `logistic` gives RaSGAN, `squared` RaLSGAN, `hinged` RaHinge.
     """
 
     needs_real: ClassVar[bool] = True
+    over_batch: ClassVar[bool] = True
     link: Link = logistic
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -256,31 +258,6 @@ class RelativisticAverage(Objective):
     def equilibrium(self) -> dict[str, float]:
         """Twice φ(0), for the reason given in `Relativistic`."""
         return dict.fromkeys("DG", 2 * self.link(torch.zeros((), dtype=torch.float64)).item())
-
-
-def batch_mean(x: Tensor) -> Tensor:
-    """Return the mean of `x` over the batch of every process, equal shares assumed; alone, that is `x.mean()`."""
-    return process_mean(x.mean())
-
-
-def process_mean(x: Tensor) -> Tensor:
-    """Return the mean of `x` over processes, its gradient averaged likewise: as if one process had the whole batch."""
-    alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
-    return x if alone else _ProcessMean.apply(x)
-
-
-class _ProcessMean(torch.autograd.Function):
-    """The mean over processes: a symmetric linear map, hence its own backward, to any order."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total / dist.get_world_size()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        return _ProcessMean.apply(grads[0])
 
 
 def _paired(first: Tensor, second: Tensor) -> Tensor:

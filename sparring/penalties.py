@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.double_backward import anchored, swift_slopes
+from sparring.pooling import batch_std
 
 Critic = Callable[[Tensor], Tensor]
 """Maps samples (N, ...) to outputs (N,) or (N, K)."""
@@ -84,7 +85,7 @@ def patch_penalty(critic: Critic, real: Tensor, fake: Tensor, *, mix: Tensor | N
 def dragan(critic: Critic, real: Tensor, *, spread: float = 0.5) -> Tensor:
     """Return E (‖∇C(x̂)‖₂ − 1)² around the data: x̂ = x + α · spread · std · u (Kodali et al., 2017; official code).
 
-    α is uniform in [0, 1], one per sample; u uniform in [0, 1), one per coordinate; std is one number for the batch.
+    α is uniform in [0, 1], one per sample; u uniform in [0, 1), one per coordinate; std is that of the whole batch.
 
     Args:
         critic: The critic.
@@ -92,7 +93,7 @@ def dragan(critic: Critic, real: Tensor, *, spread: float = 0.5) -> Tensor:
         spread: Reach of the noise, in standard deviations of the batch.
     """
     share = _per_sample(torch.rand(len(real), device=real.device, dtype=real.dtype), real)
-    noise = spread * real.std() * torch.rand_like(real)
+    noise = spread * batch_std(real) * torch.rand_like(real)
     return _slope_penalty(critic, real + share * noise, 1.0)
 
 

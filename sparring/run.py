@@ -28,6 +28,7 @@ from sparring.durable import locked, sweep, writing, written
 from sparring.errors import RunError
 from sparring.game import Game
 from sparring.imports import trust as trusted
+from sparring.rehearsal import per_part, require_divisible
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
 from sparring.session import PRECISIONS, Conduct, played
@@ -86,6 +87,7 @@ class Run:
         self.game = built(settings, device, said, self.training if state is None else None)
         settings, notes = decided(settings, self.game, self.training, PRECISIONS[settings["precision"]])
         self.average = laid_out(settings, self.game)
+        require_divisible(self.game, settings["parts"])
         with record.buildable(settings["recipe"]):
             self.players = optimisers(settings, self.game)
         self.fast = fast.of(settings, self.game)
@@ -99,6 +101,7 @@ class Run:
         if state is not None:
             restore(self, state)
         self.notes += notes + record.changes(settings) + passed_over(dataset) + without_images(self.training)
+        self.notes += per_part(self.game) if settings["parts"] > 1 else []
 
     @classmethod
     def create(

@@ -4,7 +4,8 @@
         theta_p  <-  optimiser_p(theta_p, d loss_p / d theta_p)      for every player p that moves, all gradients first
 
 `train` is a generator: the caller's ``for`` body logs, saves and stops. Accumulation plays `parts` rounds in lockstep,
-each on its own part of the batch; distribution does the same over processes. Neither touches a game.
+each on its own part of the batch; distribution does the same over processes. Neither touches a game. What the parts
+must know of each other is in `sparring.rehearsal`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,8 @@ from sparring.exchange import Exchange, place
 from sparring.folding import folding
 from sparring.game import Data, Game, Move, Turn
 from sparring.health import Looked, Undo, Watch
+from sparring.pooling import Part, playing
+from sparring.rehearsal import Buffers, Means, Rehearsal, Shares, require_divisible
 
 Players = Mapping[str, Optimizer]
 
@@ -98,15 +102,17 @@ def train(
         seed: With the step, decides everything random.
         players: Optimisers to go on with; `game.players()` where none are given.
         average: Averaged weights to update after each step.
-        parts: Play the batch in this many parts, accumulating gradients: less memory, the same step.
+        parts: Play the batch in this many parts, accumulating gradients: less memory, the same step, except for layers
+            that look at several images at once, see `sparring.rehearsal.per_part`.
         precision: ``torch.bfloat16`` for automatic mixed precision; penalties, not their gradients, stay in float32.
         undo: Takes back every turn whose terms or gradients are not finite; they are played like others unless given.
 
     Raises:
-        GameError: If the game breaks a rule of play.
+        GameError: If the game breaks a rule of play, or cannot be played in parts.
 
     Under ``torch.distributed`` each rank calls this with its own shard of the data; gradients are averaged.
     """
+    require_divisible(game, parts)
     players = game.players() if players is None else players
     game.train()
     watch = Watch(game, undo)
@@ -129,6 +135,7 @@ def update(
     step: bool = True,
     watch: Watch | None = None,
     exchange: Exchange | None = None,
+    besides: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Gives every mover the gradient of its own loss, then (if `step`) lets every mover step.
 
@@ -139,13 +146,14 @@ def update(
         step: Whether to finish: average over processes, step and clear.
         watch: Looks at terms and gradients, and may take the turn back.
         exchange: Averages over processes, and counts it.
+        besides: What players minimise besides their moves, which is neither looked at nor logged.
 
     Raises:
         GameError: If a move names no player, or its loss depends on no parameter.
     """
     moves, watch, exchange = _tuple(moves), watch or Watch(nn.Module()), exchange or Exchange()
     for after, move in zip(reversed(range(len(moves))), moves, strict=True):
-        loss = _loss(move, players)
+        loss = _loss(move, players, (besides or {}).get(move.player))
         (loss * share if share < 1 else loss).backward(inputs=owned(players[move.player]), retain_graph=after > 0)
         watch.terms(move)
     if not step:
@@ -185,19 +193,36 @@ def _play(
 ) -> _Tally:
     """Plays one round, its parts in lockstep, and tells what happened."""
     rank, world = place()
-    device, tally = game.device, _Tally(data, parts, world)
-    rounds = [game.round(tally, step) for _ in range(parts)]
-    turn, going = 0, True
+    device, tally, turn = game.device, _Tally(parts, world), 0
+    together = parts > 1 and game.over_batch(step)
+
+    def play(index: int, moves: Iterator[Turn], part: Part | None) -> tuple[Move, ...]:
+        chance = drawing(seed, step, turn, shard=rank * parts + index, shards=world * parts, device=device)
+        mixed = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
+        with chance, mixed, plain_slopes(game.plain_slopes), playing(part):
+            return _tuple(next(moves, ()))
+
+    shares = Shares(data, parts)
+    rounds = [game.round(_Counted(shares.part(index), tally), step) for index in range(parts)]
+    ahead = Rehearsal(game, lambda index: game.round(shares.part(index), step), parts, play) if together else None
+    going = True
     while going:
-        made = []
+        made: list[tuple[Move, ...]] = []
         watch.begin()
-        for part, moves in enumerate(rounds):
-            chance = drawing(seed, step, turn, shard=rank * parts + part, shards=world * parts, device=device)
-            mixed = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
-            with chance, mixed, plain_slopes(game.plain_slopes):
-                now = _tuple(next(moves, ()))
-            update(now, players, share=1 / parts, step=part == parts - 1, watch=watch, exchange=tally.exchange)
+        means = ahead.turn() if ahead else Means()
+        buffers = Buffers(game) if parts > 1 else None
+        for index, moves in enumerate(rounds):
+            part = Part(index, parts, together, means.values) if parts > 1 else None
+            now = play(index, moves, part)
+            along = {} if part is None else {m.player: means.along(m.player, part.said) for m in now}
+            besides = {player: term for player, term in along.items() if term is not None}
+            if buffers and index == parts - 1:
+                buffers.settle()
+            seen: dict[str, Any] = {"watch": watch, "exchange": tally.exchange, "besides": besides}
+            update(now, players, share=1 / parts, step=index == parts - 1, **seen)
             made.append(now)
+            if buffers and index < parts - 1:
+                buffers.next_part()
         if len({tuple(move.player for move in now) for now in made}) > 1:
             raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
         tally.add(made, watch.end())
@@ -206,23 +231,15 @@ def _play(
 
 
 class _Tally:
-    """Hands out the data while counting it, and sums the terms of the moves of one round."""
+    """Counts the images of one round, and sums the terms of its moves."""
 
-    def __init__(self, data: Data, parts: int, world: int) -> None:
-        self.data, self.parts, self.world = data, parts, world
+    def __init__(self, parts: int, world: int) -> None:
+        self.parts, self.world = parts, world
         self.images, self.exchange = 0, Exchange()
         self.moves: Counter[str] = Counter()
         self.skipped: dict[str, Tensor] = {}
         self.sums: dict[tuple[str, str], Tensor] = {}
         self.times: dict[tuple[str, str], Tensor | int] = {}
-
-    def __iter__(self) -> _Tally:
-        return self
-
-    def __next__(self) -> tuple[Tensor, ...]:
-        batch = next(self.data)
-        self.images += len(batch[0]) * self.world
-        return batch
 
     def add(self, parts: list[tuple[Move, ...]], sound: Tensor | None) -> None:
         """Adds a turn; of one that was taken back only that it was."""
@@ -242,15 +259,30 @@ class _Tally:
         return Report(step, self.images, dict(self.moves), terms, trail, self.skipped, self.exchange)
 
 
+class _Counted:
+    """Hands on batches and counts their images."""
+
+    def __init__(self, data: Data, tally: _Tally) -> None:
+        self.data, self.tally = data, tally
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        batch = next(self.data)
+        self.tally.images += len(batch[0]) * self.tally.world
+        return batch
+
+
 def _tuple(moves: Turn) -> tuple[Move, ...]:
     return (moves,) if isinstance(moves, Move) else moves
 
 
-def _loss(move: Move, players: Players) -> Tensor:
-    """Returns the move's loss if it can be played."""
+def _loss(move: Move, players: Players, besides: Tensor | None = None) -> Tensor:
+    """Returns the move's loss, and what its player minimises besides, if it can be played."""
     if move.player not in players:
         raise GameError(f"A move names the player {move.player!r}, but the players are {', '.join(players)}.")
-    loss = move.loss
+    loss = move.loss if besides is None else move.loss + besides
     if not loss.requires_grad:
         raise GameError(
             f"The loss of player {move.player!r} depends on no parameter: "

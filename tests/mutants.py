@@ -19,7 +19,7 @@ MUTANTS = [
     ),
     ("trainer.py", "            mover.zero_grad()\n", "", TRAIN),
     ("trainer.py", "share=1 / parts", "share=1.0", TRAIN),
-    ("trainer.py", "step=part == parts - 1", "step=True", TRAIN),
+    ("trainer.py", "step=index == parts - 1", "step=True", TRAIN),
     ("trainer.py", 'group.setdefault("initial_lr", group["lr"]) * pace', 'group["lr"] * pace', TRAIN),
     ("trainer.py", "value / self.times[term]", "value", TRAIN),
     ("trainer.py", "drawing(seed, step, turn,", "drawing(seed, 0, turn,", TRAIN),
@@ -138,7 +138,7 @@ MUTANTS = [
         "return relu(1 - real.mean()) + relu(1 + fake.mean())",
         FLOOR_0,
     ),
-    ("objectives.py", "return _ProcessMean.apply(grads[0])", "return grads[0]", FLOOR_0),
+    ("pooling.py", "return _ProcessMean.apply(grads[0])", "return grads[0]", FLOOR_0),
     (
         "divergences.py",
         "return -self.divergence.composite(fake).mean()",

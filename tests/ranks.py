@@ -30,6 +30,7 @@ start = partial(Run.create, data="ring", batch=16, device="cpu", average=0.9, ar
 TRANSLATION = {**runs.UNPAIRED, "batch": 4, "arguments": runs.tiny("cyclegan")}
 VIEWED = {**runs.IMAGES, "size": 16, "batch": 4, "arguments": {}}
 GAMES = ("nsgan", "wgan-gp", "rasgan", "ralsgan")
+TOGETHER = ("rasgan", "ebgan")  # whose losses compare the samples of the whole batch
 
 
 def train(folder: Path, steps: int = STEPS, *, recipe: str, **settings) -> Run:
@@ -106,6 +107,8 @@ def main(folder: Path) -> None:
     train(folder / "stopped", 3, recipe="wgan-gp")
     train(folder / "stopped", recipe="wgan-gp")
     train(folder / "parts", recipe="wgan-gp", parts=2)
+    for name in TOGETHER:
+        train(folder / f"{name}-parts", recipe=name, parts=2)
     train(folder / "cyclegan", recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)

@@ -15,10 +15,10 @@ import sparring
 ROOT = Path(sparring.__file__).parent
 FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "double_backward"}
-    | {"theory", "realness", "energy", "likelihood"},
+    | {"theory", "realness", "energy", "likelihood", "pooling"},
     {"durable", "targets", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
-    | {"folding", "conventions"},
+    | {"folding", "conventions", "rehearsal"},
     {"recipes", "aids", "imports"},
     {
         "run",

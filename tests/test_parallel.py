@@ -83,6 +83,14 @@ def test_two_processes_with_two_parts_are_one_with_four(two, tmp_path):
     assert distance(state(two / "parts"), gathered(four)) < 1e-6
 
 
+@pytest.mark.parametrize("name", ranks.TOGETHER)
+def test_two_processes_with_two_parts_are_one_with_the_whole_batch(two, tmp_path, name):
+    whole = ranks.train(tmp_path / "whole", recipe=name)
+    assert distance(state(two / f"{name}-parts"), gathered(whole), FREE) < 1e-6
+    untrained = ranks.start(tmp_path / "untrained", name)
+    assert distance(gathered(untrained), gathered(whole), FREE) > 1e-3, "nothing was trained"
+
+
 def test_two_processes_resume_bit_for_bit(two):
     assert runs.difference(state(two / "wgan-gp"), state(two / "stopped")) == ""
     assert (two / "wgan-gp/log.jsonl").read_bytes() == (two / "stopped/log.jsonl").read_bytes()

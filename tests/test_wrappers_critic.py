@@ -12,7 +12,6 @@ from sparring.augment.differentiable import translation
 from sparring.chance import drawing
 from sparring.check import check_game
 from sparring.errors import GameError
-from sparring.exchange import Place
 from sparring.game import Game, LatentGame, Move
 from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
@@ -373,7 +372,7 @@ def test_all_processes_count(monkeypatch):
     """Here every real is above zero, elsewhere below: the mean decides, and the batch is that of both."""
     for module in ("augmented", "consistency"):
         monkeypatch.setattr(f"sparring.wrappers.{module}.batch_mean", lambda x: (x.mean() - 1) / 2)
-    monkeypatch.setattr("sparring.wrappers.augmented.place", lambda: Place(0, 2))
+    monkeypatch.setattr("sparring.wrappers.augmented.shards", lambda: 2)
     game = adaptive(1.0, p=0.5, images=1000)
     moves(game, batches(n=10), step=3)
     assert game.p.item() == pytest.approx(0.5 - 4 * 20 / 1000)

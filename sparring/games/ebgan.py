@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sparring.energy import margin_loss, pulling_away
 from sparring.game import Data, LatentGame, Move
+from sparring.pooling import gathered
 
 
 class EBGAN(LatentGame):
@@ -39,6 +40,10 @@ class EBGAN(LatentGame):
         """Returns E(x), (N,): how badly D reconstructs each sample."""
         return -self.D(x)
 
+    def over_batch(self, step: int) -> bool:
+        """The pulling-away term compares all samples of a batch."""
+        return self.pulling_away > 0
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G."""
         x, *_ = next(data)
@@ -46,5 +51,5 @@ class EBGAN(LatentGame):
         fake = self.G(self.noise(len(x)))
         terms = {"energy": self.energy(fake).mean()}
         if self.pulling_away > 0:
-            terms["pulling_away"] = self.pulling_away * pulling_away(self.D.features(fake))  # type: ignore[operator]
+            terms["pulling_away"] = self.pulling_away * pulling_away(gathered(self.D.features(fake)))  # type: ignore[operator]
         yield Move("G", **terms)

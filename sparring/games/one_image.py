@@ -35,6 +35,8 @@ class OneImageGame(Game):
         entrance: The scale that is given images in these colours.
     """
 
+    one_after_another = True  # the first part of a batch begins a scale, and the others find it begun
+
     def __init__(
         self,
         G: Sequence[nn.Module],

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring.chance import alike
 from sparring.game import Data, LatentGame, Move
 from sparring.games.turns import require_turns
 from sparring.realness import Realness
@@ -49,7 +50,8 @@ class RealnessGAN(LatentGame):
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, both against the anchors of this round."""
-        anchors = self.objective.anchors(self.device)
+        with alike(self.device):
+            anchors = self.objective.anchors(self.device)
         for _ in range(self.critic_steps):
             x, *_ = next(data)
             fake = self.fakes(len(x))

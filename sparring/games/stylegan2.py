@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from sparring.game import Data, LatentGame, Move
-from sparring.objectives import NonSaturating, batch_mean
+from sparring.objectives import NonSaturating
 from sparring.penalties import ROOT_GUARD, full_precision, r1
+from sparring.pooling import batch_mean
 
 logistic = NonSaturating()
 
@@ -58,6 +59,10 @@ class StyleGAN2(LatentGame):
         self.penalty, self.path, self.mixing = penalty, path, mixing
         self.penalty_every, self.path_every = penalty_every, path_every
         self.register_buffer("path_length", torch.zeros(()))
+
+    def over_batch(self, step: int) -> bool:
+        """The path lengths are compared with a running mean of the whole batch."""
+        return bool(self.path) and step % self.path_every == 0
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, each with its regulariser where it is due."""

@@ -47,6 +47,7 @@ class Pool(nn.Module):
 
     images: Tensor
     held: Tensor
+    one_after_another = True  # of the parts of a batch
 
     def __init__(self, size: int, shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from sparring.game import Data, Move, Optimiser
 from sparring.games.posterior import PosteriorGame, drawn, stated
 from sparring.likelihood import kl_to_prior
-from sparring.objectives import batch_mean
+from sparring.pooling import batch_mean
 
 
 def unlikeness(features: Tensor, target: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class VAEGAN(PosteriorGame):
         gamma: γ, the weight of likeness in G's loss.
         judge_reconstructions: Whether D is shown x̃ besides x_p; the paper's is, its code's for faces is not.
         equilibrium: Cross-entropy around which the gates are open, .68 in the authors' code; None leaves them open.
-            Gates look at the batch: they need it whole, not in parts.
+            Gates look at the whole batch.
         margin: How far the cross-entropies may be from it.
     """
 
@@ -78,6 +78,10 @@ class VAEGAN(PosteriorGame):
     def critics(self) -> tuple[str, ...]:
         """D alone sees samples."""
         return ("D",)
+
+    def over_batch(self, step: int) -> bool:
+        """Gates look at the whole batch."""
+        return self.equilibrium is not None
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays all three at once, or those whose gates are open."""

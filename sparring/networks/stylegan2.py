@@ -24,7 +24,7 @@ from sparring.layers.equalized import EqualizedConv, EqualizedLinear
 from sparring.layers.modulated import ModulatedConv
 from sparring.networks.roles import Critic, Generator, Shape
 from sparring.networks.sizes import doublings
-from sparring.objectives import process_mean
+from sparring.pooling import process_mean
 
 __all__ = ["Mapping", "StyleGAN2Critic", "StyleGAN2Generator", "Synthesis"]
 

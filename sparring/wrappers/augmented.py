@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from sparring.exchange import place
 from sparring.game import Data, Game, Turn
-from sparring.objectives import batch_mean
+from sparring.pooling import batch_mean, shards
 from sparring.wrappers.critics import judges_alone, sole_critic
 from sparring.wrappers.wrapper import Remembering, Wrapper, see_through
 
@@ -44,7 +43,8 @@ class Adaptive(Wrapper):
     """Augments with a probability that rises while D overfits and falls otherwise (Karras et al., 2020, section 3).
 
     r is measured on the last real samples of every fourth round, by one more pass of D that leaves no trace: no
-    gradients, and statistics that are thrown away. All processes count, so that all have the same p.
+    gradients, and statistics that are thrown away. All processes and all accumulated parts count, and
+    have the same p.
 
     Args:
         game: The game to play.
@@ -80,6 +80,10 @@ class Adaptive(Wrapper):
         """The probability of each change, a tensor."""
         return self._made[0].p  # type: ignore[return-value]
 
+    def over_batch(self, step: int) -> bool:
+        """In every fourth round p follows a mean over the batch."""
+        return (step + 1) % self.every == 0 or super().over_batch(step)
+
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, then fits p in every fourth."""
         drawn = Remembering(data)
@@ -90,14 +94,12 @@ class Adaptive(Wrapper):
     def fit(self, x: Tensor, *given: Tensor) -> None:
         """Moves p towards where r is on target.
 
-        Accumulated parts of a batch move it one after another, each in proportion to its size.
-
         Args:
             x: Real samples (N, *shape).
             given: What D is told besides.
         """
         r = batch_mean(self._scores(x, *given).sign())
-        seen = self.every * len(x) * place().world
+        seen = self.every * len(x) * shards()
         self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
 
     def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

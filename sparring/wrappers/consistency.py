@@ -24,7 +24,7 @@ from torch.nn.functional import mse_loss, relu
 
 from sparring.chance import normal
 from sparring.game import Game
-from sparring.objectives import batch_mean
+from sparring.pooling import batch_mean
 from sparring.wrappers.critics import CriticTerm, owner, require
 
 Transform = Callable[[Tensor], Tensor]
@@ -138,6 +138,10 @@ class LeCam(CriticTerm):
             self.register_buffer(name, torch.zeros((), device=self.device))
         self.register_buffer("followed", torch.tensor(False, device=self.device))
 
+    def over_batch(self, step: int) -> bool:
+        """The running means follow those of the whole batch."""
+        return step >= self.start or super().over_batch(step)
+
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
         """Returns the term in D's moves from step `start` on."""
         return super().terms(player, x, step) if step >= self.start else {}
@@ -145,11 +149,11 @@ class LeCam(CriticTerm):
     def term(self, x: Tensor) -> Tensor:
         """Moves the means, then returns E relu(D(x) − f̄)² + E relu(r̄ − D(G(z)))²."""
         real, fake = self.critic(x), self.critic(self.fakes(len(x)))
-        self._follow(real.detach().float(), fake.detach().float())
+        self._follow(*(scores.detach().to(self.usual_real) for scores in (real, fake)))
         return relu(real - self.usual_fake).square().mean() + relu(self.usual_real - fake).square().mean()
 
     def _follow(self, real: Tensor, fake: Tensor) -> None:
-        """Moves both means towards the batch's, of all processes; at first onto them."""
+        """Moves both means towards those of the whole batch; at first onto them."""
         rate = torch.where(self.followed, 1 - self.decay, 1.0)
         self.usual_real.lerp_(batch_mean(real), rate)
         self.usual_fake.lerp_(batch_mean(fake), rate)

@@ -59,6 +59,14 @@ class Ensemble(Game):
         """Returns those of the games, which are alike."""
         return self._games()[0][1].stages()
 
+    def over_batch(self, step: int) -> bool:
+        """Tells whether a member takes means over the batch."""
+        return any(game.over_batch(step) for _, game in self._games())
+
+    def undivided(self) -> str:
+        """Returns why the members, which are alike, cannot be played in parts."""
+        return self._games()[0][1].undivided()
+
     def pace(self, step: int) -> float:
         """Returns that of the members, which are alike."""
         return self._games()[0][1].pace(step)

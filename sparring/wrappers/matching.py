@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
-from sparring.objectives import process_mean
+from sparring.pooling import whole_mean
 from sparring.wrappers.pair import pair
 from sparring.wrappers.wrapper import Through, Wrapper, each
 
@@ -33,7 +33,7 @@ def absolute(gap: Tensor) -> Tensor:
 class FeatureMatching(Wrapper):
     """Replaces the terms of G's moves by the distance of mean features, or adds it to them.
 
-    The means are over the batches of all processes. G's path is the fake mean alone.
+    The means are over the whole batch: all processes and all accumulated parts. G's path is the fake mean alone.
 
     Args:
         game: The game to play, with a critic that has features.
@@ -56,6 +56,10 @@ class FeatureMatching(Wrapper):
             raise GameError("Feature matching needs a critic with a method features(x): derive it from Critic.")
         self.distance, self.weight, self.keep = distance, weight, keep
 
+    def over_batch(self, step: int) -> bool:
+        """G's goal is a mean over the batch."""
+        return True
+
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round with another goal for G."""
         for turn in self.game.round(data, step):
@@ -77,6 +81,6 @@ class FeatureMatching(Wrapper):
 
 
 def over_batch(features: Tensor) -> Tensor:
-    """Returns the mean features (F,) of the batches (N, F) of all processes."""
+    """Returns the mean features (F,) of the whole batch, of which (N, F) are a share."""
     features = features.to(torch.promote_types(features.dtype, torch.float32))
-    return process_mean(features.mean(0))
+    return whole_mean(features.mean(0))

@@ -72,6 +72,10 @@ class DRAGAN(CriticTerm):
         super().__init__(game, weight, every)
         self.spread = spread
 
+    def over_batch(self, step: int) -> bool:
+        """The reach of the noise is a deviation of the batch."""
+        return step % self.every == 0 or super().over_batch(step)
+
     def term(self, x: Tensor) -> Tensor:
         """Returns E (‖∇D(x + noise)‖ − 1)²."""
         return dragan(self.critic, x, spread=self.spread)

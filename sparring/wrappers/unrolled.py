@@ -78,6 +78,10 @@ class Unrolled(Wrapper):
             raise GameError(f"Unrolling needs a number of steps, not {steps}.")
         self.steps, self.rule = steps, rule
 
+    def undivided(self) -> str:
+        """The steps of the unrolled D are those of the whole batch."""
+        return "Unrolling takes steps of D ahead, on a batch as a whole" if self.steps else super().undivided()
+
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, G's moves unrolled."""
         drawn = Remembering(data)

@@ -32,6 +32,8 @@ class VirtualBatch(Wrapper):
         GameError: If the game is of another kind or has no batch norm, or there would be no reference.
     """
 
+    one_after_another = True  # the first part of a batch draws the references, and the others find them
+
     def __init__(
         self,
         game: Game,

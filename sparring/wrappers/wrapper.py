@@ -71,6 +71,14 @@ class Wrapper(Game):
         """Returns those of the game."""
         return self.game.stages()
 
+    def over_batch(self, step: int) -> bool:
+        """Tells whether the game takes means over the batch."""
+        return self.game.over_batch(step)
+
+    def undivided(self) -> str:
+        """Returns why the game cannot be played in parts."""
+        return self.game.undivided()
+
     def sampling(self) -> tuple[str, ...]:
         """Returns those of the game, by their paths from here."""
         return tuple(f"game.{name}" for name in self.game.sampling())
