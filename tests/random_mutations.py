@@ -1,0 +1,359 @@
+"""Random mutations: a random operator on a random line, and the tests that reach the line must fail.
+
+    python tests/random_mutations.py                      300 mutants of seed 0, recorded
+    python tests/random_mutations.py --count 50 --seed 7  others, not recorded
+    python tests/random_mutations.py --match metrics/     only in files whose path contains this, not recorded
+
+Unlike the sabotages of `mutations.py`, which are written by hand, nobody chooses here what is broken. One run of all
+tests under coverage finds the tests that reach each line; each mutant is made in a copy of the repository and those
+tests are run, the fastest first. A mutant that no test kills is a hole in the tests, or it changes nothing that a user
+can observe: such a mutant stands with its reason in equivalent_mutations.json. The record is
+benchmarks/results/random_mutations.json.
+
+Not mutated: strings, annotations, messages of errors, and modules that draw pages and figures (see `LOOKS`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+from xml.etree import ElementTree
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "random_mutations.json"
+EQUIVALENT = Path(__file__).with_name("equivalent_mutations.json")
+LOOKS = ("curves.py", "lessons/drawing.py", "compare/drawing.py", "compare/page.py", "lessons/page.py", "demo.py")
+FIRST, LONGEST = 10.0, 1200.0  # seconds of the tests tried first; seconds after which a mutant counts as hanging
+SWAPS: dict[type, type] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
+}  # fmt: skip
+NAMES = {"min": "max", "max": "min", "all": "any", "any": "all", "amin": "amax", "amax": "amin", "sum": "mean"}
+SYMMETRIC = {
+    "min",
+    "max",
+    "equal",
+    "maximum",
+    "minimum",
+    "isinstance",
+    "issubclass",
+}  # the order does not matter, or fails
+NAMES |= {"mean": "sum", "floor": "ceil", "ceil": "floor", "sin": "cos", "cos": "sin", "clamp_min": "clamp_max"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one line.
+
+    Attributes:
+        file: Below the package.
+        line: Its number.
+        operator: What kind of change.
+        old: The line as it is.
+        new: As it becomes; several lines in one where the changed expression spans them.
+        span: Bytes of the file that are replaced, from and to.
+        text: By what.
+    """
+
+    file: str
+    line: int
+    operator: str
+    old: str
+    new: str
+    span: tuple[int, int]
+    text: str
+
+
+def candidates(path: Path, package: Path) -> list[Mutant]:
+    """Returns every mutant of a file."""
+    source = path.read_bytes()
+    lines = source.splitlines(keepends=True)
+    starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
+    found = []
+    for node in _mutable(ast.parse(source)):
+        begin = starts[node.lineno - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
+        for operator, text in _changes(node):
+            around = source[starts[node.lineno - 1] : begin], source[end : starts[node.end_lineno]]
+            new = b"".join([around[0], text.encode(), around[1]]).decode().strip()
+            old = lines[node.lineno - 1].decode().strip()
+            file = path.relative_to(package).as_posix()
+            found.append(Mutant(file, node.lineno, operator, old, new, (begin, end), text))
+    return found
+
+
+def _mutable(node: ast.AST) -> Iterator[Any]:
+    """Yields the nodes below one that may be changed: code, but no strings, annotations, types or error messages."""
+    if isinstance(node, (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom)):
+        return
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return
+    if isinstance(node, (ast.expr, ast.stmt)):
+        yield node
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list", "type_params", "bases"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _mutable(child)
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yields what a node can be replaced by, with the name of the operator."""
+    for operator, changed in _changed(node):
+        text = ast.unparse(changed)
+        yield operator, f"({text})" if isinstance(changed, ast.expr) else text
+
+
+def _changed(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    if isinstance(node, ast.Constant) and type(node.value) in (bool, int, float):
+        value: Any = node.value
+        yield "constant", ast.Constant(not value if value is True or value is False else _other(value))
+    if isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in SWAPS and not _textual(node):
+        yield "arithmetic", _with(node, op=SWAPS[type(node.op)]())
+    if isinstance(node, ast.BoolOp):
+        yield "logic", _with(node, op=SWAPS[type(node.op)]())
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
+        yield "comparison", _with(node, ops=[SWAPS[type(node.ops[0])](), *node.ops[1:]])
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
+        yield "sign", node.operand
+    if isinstance(node, (ast.IfExp,)):
+        yield "condition", _with(node, test=ast.UnaryOp(ast.Not(), node.test))
+    if isinstance(node, ast.Call):
+        yield from _calls(node)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield "statement", ast.Pass()
+
+
+def _calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name in NAMES:
+        func = _with(node.func, **{"attr" if isinstance(node.func, ast.Attribute) else "id": NAMES[name]})
+        yield "function", _with(node, func=func)
+    if name not in SYMMETRIC and len(node.args) == 2 and not any(isinstance(each, ast.Starred) for each in node.args):
+        yield "arguments", _with(node, args=node.args[::-1])
+    for index, keyword in enumerate(node.keywords):
+        if keyword.arg:
+            yield "keyword", _with(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
+
+
+def _other(value: Any) -> Any:
+    return value + 1 if isinstance(value, int) else 2 * value if value else 1.0
+
+
+def _textual(node: Any) -> bool:
+    """Whether an operator may join strings."""
+    parts = (getattr(node, name, None) for name in ("left", "right", "value"))
+    return any(isinstance(part, ast.JoinedStr) or isinstance(getattr(part, "value", None), str) for part in parts)
+
+
+def _with(node: Any, **fields: Any) -> Any:
+    changed = deepcopy(node)
+    for name, value in fields.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def chosen(count: int, seed: int, match: str) -> list[Mutant]:
+    """Draws lines, uniform over those that can be mutated, and a mutant of each."""
+    package = ROOT / "sparring"
+    files = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).as_posix() not in LOOKS]
+    lines: dict[tuple[str, int], list[Mutant]] = {}
+    for path in files:
+        for mutant in candidates(path, package):
+            lines.setdefault((mutant.file, mutant.line), []).append(mutant)
+    draw = random.Random(seed)
+    places = [place for place in sorted(lines) if match in place[0]]
+    return [draw.choice(lines[place]) for place in draw.sample(places, min(count, len(places)))]
+
+
+class Reach:
+    """Which tests reach which line, and how long each takes; found by one run of all tests under coverage.
+
+    Args:
+        folder: Where the measurement is, or will be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        data, times = folder / "coverage", folder / "times.xml"
+        if not times.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            watch = ["--cov=sparring", "--cov-context=test", "--cov-report=", f"--junitxml={times}"]
+            here = {**os.environ, "COVERAGE_FILE": str(data), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+            command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-o", "junit_family=xunit1", *watch]
+            subprocess.run(command, cwd=ROOT, env=here, check=False)
+        import coverage
+
+        self._data = coverage.CoverageData(str(data))
+        self._data.read()
+        self._seconds = {}
+        for case in ElementTree.parse(times).iter("testcase"):
+            self._seconds[f"{case.get('file')}::{case.get('name')}"] = float(case.get("time", 0))
+
+    def tests(self, mutant: Mutant) -> list[str]:
+        """Returns the tests that reach a mutant, those of its own file first and the fastest first."""
+        path = str(ROOT / "sparring" / mutant.file)
+        by_line = self._data.contexts_by_lineno(path)
+        names = self._named(by_line, [mutant.line])
+        if not names:  # a default is evaluated when its module is imported
+            names = self._named(by_line, _enclosing(Path(path), mutant.line)) or self._named(by_line, list(by_line))
+        own = Path(mutant.file).stem
+        return sorted(names, key=lambda name: (own not in name.split("::")[0], self.seconds(name), name))
+
+    def seconds(self, name: str) -> float:
+        """Returns how long a test takes."""
+        return self._seconds.get(name, 1.0)
+
+    def _named(self, by_line: dict[int, list[str]], lines: list[int]) -> set[str]:
+        contexts = {context for line in lines for context in by_line.get(line, []) if context}
+        return {context.rpartition("|")[0] for context in contexts}
+
+
+def _enclosing(path: Path, line: int) -> list[int]:
+    """Returns the lines of the smallest function or class around a line."""
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
+    around = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    if not around:
+        return []
+    node = min(around, key=lambda each: (each.end_lineno or 0) - each.lineno)
+    return list(range(node.lineno, (node.end_lineno or 0) + 1))
+
+
+def outcome(mutant: Mutant, copy: Path, reach: Reach) -> dict[str, Any]:
+    """Makes a mutant in a copy of the repository and runs the tests that reach it until one fails."""
+    path = copy / "sparring" / mutant.file
+    source = path.read_bytes()
+    path.write_bytes(source[: mutant.span[0]] + mutant.text.encode() + source[mutant.span[1] :])
+    names, start = reach.tests(mutant), time.time()
+    try:
+        killer = ""
+        for lot in _lots(names, reach):
+            if killer := _failure(copy, lot):
+                break
+    finally:
+        path.write_bytes(source)
+    return {**asdict(mutant), "tests": len(names), "killed": killer, "seconds": round(time.time() - start, 1)}
+
+
+def _lots(names: list[str], reach: Reach) -> Iterator[list[str]]:
+    """Yields the tests in two lots: as many as fit a short time, and the rest."""
+    spent, cut = 0.0, 0
+    while cut < len(names) and spent < FIRST:
+        spent, cut = spent + reach.seconds(names[cut]), cut + 1
+    yield from (lot for lot in (names[:cut], names[cut:]) if lot)
+
+
+def _failure(copy: Path, names: list[str]) -> str:
+    """Runs tests and returns the first that fails, or what else went wrong; nothing if all pass."""
+    wanted = copy / "wanted.txt"
+    wanted.write_text("\n".join(names) + "\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        here = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", f"@{wanted}"]
+        try:
+            done = subprocess.run(
+                command, cwd=copy, env={**here, "TMPDIR": temporary}, capture_output=True, timeout=LONGEST, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "hangs"
+    if done.returncode == 0:
+        return ""
+    failed = [line for line in done.stdout.decode().splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(" - ")[0].split(" ", 1)[1] if failed else f"exit code {done.returncode}"
+
+
+def equivalents() -> dict[tuple[str, str, str], str]:
+    """Returns the reasons why mutants change nothing, by file, line and mutated line."""
+    rows = json.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else []
+    return {(row["file"], row["old"], row["new"]): row["reason"] for row in rows}
+
+
+def played(mutants: list[Mutant], reach: Reach, jobs: int) -> list[dict[str, Any]]:
+    """Returns the outcome of every mutant, some at a time, each in a copy of its own."""
+    copies: SimpleQueue[Path] = SimpleQueue()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        for job in range(jobs):
+            copy = Path(folder) / str(job) / "sparring"
+            shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "runs", "__pycache__", "results"))
+            copies.put(copy)
+
+        def one(mutant: Mutant) -> dict[str, Any]:
+            copy = copies.get()
+            try:
+                found = outcome(mutant, copy, reach)
+            finally:
+                copies.put(copy)
+            word = "killed  " if found["killed"] else "SURVIVED"
+            print(f"{word} {mutant.file}:{mutant.line} {mutant.old}  →  {mutant.new}", flush=True)
+            return found
+
+        return list(pool.map(one, mutants))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=300, help="mutants; default: 300")
+    parser.add_argument("--seed", type=int, default=0, help="decides which; default: 0")
+    parser.add_argument("--match", default="", help="only files whose path contains this")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time; default: 2")
+    parser.add_argument(
+        "--reach", type=Path, help="keep the measurement of coverage in this folder; default: a temporary one"
+    )
+    asked = parser.parse_args()
+    mutants, start = chosen(asked.count, asked.seed, asked.match), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = played(mutants, Reach(asked.reach or Path(folder)), asked.jobs)
+    known = equivalents()
+    for found in outcomes:
+        reason = known.get((found["file"], found["old"], found["new"]), "")
+        found |= {"equivalent": reason} if reason and not found["killed"] else {}
+    alive = [found for found in outcomes if not found["killed"] and "equivalent" not in found]
+    judged = [found for found in outcomes if "equivalent" not in found]
+    share = 1 - len(alive) / max(1, len(judged))
+    print(
+        f"{len(judged) - len(alive)} of {len(judged)} killed ({share:.1%}); {len(outcomes) - len(judged)} equivalent."
+    )
+    if (asked.count, asked.seed, asked.match) == (300, 0, ""):
+        about = {"command": "python tests/random_mutations.py", "torch": torch.__version__, "commit": _commit()}
+        about |= {
+            "killed": len(judged) - len(alive),
+            "not equivalent": len(judged),
+            "seconds": round(time.time() - start),
+        }
+        RESULTS.write_text(json.dumps({**about, "outcomes": outcomes}, indent=1, ensure_ascii=False) + "\n")
+    sys.exit(share < 0.97)
+
+
+def _commit() -> str:
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
