@@ -1,6 +1,7 @@
 """Random mutations: a random operator on a random line, and the tests that reach the line must fail.
 
     python tests/random_mutations.py                      300 mutants of seed 0, recorded
+    python tests/random_mutations.py --survivors          those of them again that survived, after tests were added
     python tests/random_mutations.py --count 50 --seed 7  others, not recorded
     python tests/random_mutations.py --match metrics/     only in files whose path contains this, not recorded
 
@@ -9,6 +10,9 @@ tests under coverage finds the tests that reach each line; each mutant is made i
 tests are run, the fastest first. A mutant that no test kills is a hole in the tests, or it changes nothing that a user
 can observe: such a mutant stands with its reason in equivalent_mutations.json. The record is
 benchmarks/results/random_mutations.json.
+
+Coverage does not see into the processes that a test starts: what survives so far is shown to the test files that start
+processes and name its module.
 
 Not mutated: strings, annotations, messages of errors, and modules that draw pages and figures (see `LOOKS`).
 """
@@ -20,15 +24,17 @@ import ast
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -252,7 +258,7 @@ def outcome(mutant: Mutant, copy: Path, reach: Reach) -> dict[str, Any]:
     names, start = reach.tests(mutant), time.time()
     try:
         killer = ""
-        for lot in _lots(names, reach):
+        for lot in _lots(mutant, names, reach):
             if killer := _failure(copy, lot):
                 break
     finally:
@@ -260,12 +266,19 @@ def outcome(mutant: Mutant, copy: Path, reach: Reach) -> dict[str, Any]:
     return {**asdict(mutant), "tests": len(names), "killed": killer, "seconds": round(time.time() - start, 1)}
 
 
-def _lots(names: list[str], reach: Reach) -> Iterator[list[str]]:
-    """Yields the tests in two lots: as many as fit a short time, and the rest."""
+def _lots(mutant: Mutant, names: list[str], reach: Reach) -> Iterator[list[str]]:
+    """Yields the tests in three lots: as many as fit a short time, the rest, and those that start processes."""
     spent, cut = 0.0, 0
     while cut < len(names) and spent < FIRST:
         spent, cut = spent + reach.seconds(names[cut]), cut + 1
-    yield from (lot for lot in (names[:cut], names[cut:]) if lot)
+    yield from (lot for lot in (names[:cut], names[cut:], _spawning(Path(mutant.file).stem)) if lot)
+
+
+def _spawning(module: str) -> list[str]:
+    """Returns the test files that start processes and name a module."""
+    texts = {path: path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py"))}
+    named = [path for path, text in texts.items() if "subprocess" in text and re.search(rf"\b{module}\b", text)]
+    return [f"tests/{path.name}" for path in named]
 
 
 def _failure(copy: Path, names: list[str]) -> str:
@@ -287,14 +300,20 @@ def _failure(copy: Path, names: list[str]) -> str:
     return failed[0].split(" - ")[0].split(" ", 1)[1] if failed else f"exit code {done.returncode}"
 
 
+@cache
 def equivalents() -> dict[tuple[str, str, str], str]:
     """Returns the reasons why mutants change nothing, by file, line and mutated line."""
     rows = json.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else []
     return {(row["file"], row["old"], row["new"]): row["reason"] for row in rows}
 
 
-def played(mutants: list[Mutant], reach: Reach, jobs: int) -> list[dict[str, Any]]:
-    """Returns the outcome of every mutant, some at a time, each in a copy of its own."""
+def equivalent(row: dict[str, Any]) -> str:
+    """Returns why a mutant changes nothing that a user can observe; nothing where it survived for no such reason."""
+    return "" if row["killed"] else equivalents().get((row["file"], row["old"], row["new"]), "")
+
+
+def played(mutants: list[Mutant], reach: Reach, jobs: int) -> Iterator[dict[str, Any]]:
+    """Yields the outcome of every mutant, some at a time, each in a copy of its own."""
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         for job in range(jobs):
@@ -305,14 +324,65 @@ def played(mutants: list[Mutant], reach: Reach, jobs: int) -> list[dict[str, Any
         def one(mutant: Mutant) -> dict[str, Any]:
             copy = copies.get()
             try:
-                found = outcome(mutant, copy, reach)
+                return outcome(mutant, copy, reach)
             finally:
                 copies.put(copy)
-            word = "killed  " if found["killed"] else "SURVIVED"
-            print(f"{word} {mutant.file}:{mutant.line} {mutant.old}  →  {mutant.new}", flush=True)
-            return found
 
-        return list(pool.map(one, mutants))
+        for done in as_completed([pool.submit(one, mutant) for mutant in mutants]):
+            found = done.result()
+            word = "killed  " if found["killed"] else "SURVIVED"
+            print(f"{word} {found['file']}:{found['line']} {found['old']}  →  {found['new']}", flush=True)
+            yield found
+
+
+class Record:
+    """The outcomes that are kept; a command that was cut goes on where it was, and survivors can be tried again.
+
+    Args:
+        wanted: The mutants that it is about.
+    """
+
+    def __init__(self, wanted: list[Mutant]) -> None:
+        before = json.loads(RESULTS.read_text())["outcomes"] if RESULTS.exists() else []
+        self.order = [self.name(asdict(mutant)) for mutant in wanted]
+        self.outcomes = {self.name(row): row for row in before if self.name(row) in self.order}
+
+    @staticmethod
+    def name(row: dict[str, Any]) -> tuple[str, ...]:
+        """Returns what identifies a mutant while other lines of its file come and go."""
+        return row["file"], row["operator"], row["old"], row["new"]
+
+    def missing(self, mutant: Mutant) -> bool:
+        """Whether a mutant was never played."""
+        return self.name(asdict(mutant)) not in self.outcomes
+
+    def survived(self, mutant: Mutant) -> bool:
+        """Whether a mutant was played, not killed, and is not known to be equivalent."""
+        name = self.name(asdict(mutant))
+        return name in self.outcomes and not self.outcomes[name]["killed"] and not equivalent(self.outcomes[name])
+
+    def add(self, found: dict[str, Any]) -> None:
+        """Adds an outcome; a mutant that tests of a later commit kill is marked as one that survived before."""
+        name = self.name(found)
+        row = {key: found[key] for key in ("file", "line", "operator", "old", "new", "tests", "killed", "seconds")}
+        self.outcomes[name] = row | ({"survived before": True} if name in self.outcomes else {})
+        self.write()
+
+    def write(self) -> float:
+        """Writes the record; returns the share of the mutants killed, of those that are not equivalent."""
+        rows = [self.outcomes[name] for name in self.order if name in self.outcomes]
+        judged = [row for row in rows if not equivalent(row)]
+        killed = sum(bool(row["killed"]) for row in judged)
+        first = sum(bool(row["killed"]) and "survived before" not in row for row in judged)
+        about: dict[str, Any] = {
+            "command": "python tests/random_mutations.py",
+            "torch": str(torch.__version__),
+            "commit": _commit(),
+        }
+        about |= {"not equivalent": len(judged), "killed": killed, "killed before tests were added": first}
+        rows = [row | ({"equivalent": equivalent(row)} if equivalent(row) else {}) for row in rows]
+        RESULTS.write_text(json.dumps({**about, "outcomes": rows}, indent=1, ensure_ascii=False) + "\n")
+        return killed / max(1, len(judged))
 
 
 def main() -> None:
@@ -320,39 +390,28 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="mutants; default: 300")
     parser.add_argument("--seed", type=int, default=0, help="decides which; default: 0")
     parser.add_argument("--match", default="", help="only files whose path contains this")
+    parser.add_argument("--survivors", action="store_true", help="play those of the record again that survived")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time; default: 2")
-    parser.add_argument(
-        "--reach", type=Path, help="keep the measurement of coverage in this folder; default: a temporary one"
-    )
+    parser.add_argument("--reach", type=Path, help="folder for the measurement of coverage; default: a temporary one")
     asked = parser.parse_args()
-    mutants, start = chosen(asked.count, asked.seed, asked.match), time.time()
+    mutants = chosen(asked.count, asked.seed, asked.match)
+    record = Record(mutants) if (asked.count, asked.seed, asked.match) == (300, 0, "") else None
+    if record:
+        mutants = [mutant for mutant in mutants if (record.survived if asked.survivors else record.missing)(mutant)]
+    alive = []
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = played(mutants, Reach(asked.reach or Path(folder)), asked.jobs)
-    known = equivalents()
-    for found in outcomes:
-        reason = known.get((found["file"], found["old"], found["new"]), "")
-        found |= {"equivalent": reason} if reason and not found["killed"] else {}
-    alive = [found for found in outcomes if not found["killed"] and "equivalent" not in found]
-    judged = [found for found in outcomes if "equivalent" not in found]
-    share = 1 - len(alive) / max(1, len(judged))
-    print(
-        f"{len(judged) - len(alive)} of {len(judged)} killed ({share:.1%}); {len(outcomes) - len(judged)} equivalent."
-    )
-    if (asked.count, asked.seed, asked.match) == (300, 0, ""):
-        about = {"command": "python tests/random_mutations.py", "torch": torch.__version__, "commit": _commit()}
-        about |= {
-            "killed": len(judged) - len(alive),
-            "not equivalent": len(judged),
-            "seconds": round(time.time() - start),
-        }
-        RESULTS.write_text(json.dumps({**about, "outcomes": outcomes}, indent=1, ensure_ascii=False) + "\n")
+        for found in played(mutants, Reach(asked.reach or Path(folder)), asked.jobs):
+            alive += [] if found["killed"] or equivalent(found) else [found]
+            if record:
+                record.add(found)
+    share = record.write() if record else 1 - len(alive) / max(1, len(mutants))
+    print(f"{len(alive)} of {len(mutants)} survived; {share:.1%} killed.")
     sys.exit(share < 0.97)
 
 
 def _commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -393,6 +393,7 @@ def test_a_fitted_encoder_leaves_its_game_alone():
     assert game.sampling() == ("E",)
     noise = game.noise(2)
     assert torch.equal(game.sample(2, noise=noise), inner.sample(2, noise=noise))
+    assert (game.eval().E.training, game.train().E.training, inner.training) == (False, True, False)
 
 
 def test_an_encoder_fitted_to_a_linear_generator_becomes_its_inverse():
