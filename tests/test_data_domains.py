@@ -390,6 +390,25 @@ def test_a_list_of_classes_beside_pictures_is_named(tmp_path):
     assert said.startswith(f"{root}/classes.txt is not used: the second pictures are read as pictures")
 
 
+def test_maps_of_objects_beside_pictures_are_named(tmp_path):
+    root = seconds(tmp_path / "set", "numbers")
+    for index in range(3):
+        saved(root / "instances" / f"{index}.png", PLACE)
+    (said,) = load(f"pictures:{root}").passed_over
+    assert said.startswith(f"{root}/instances is not used: maps of objects belong beside label maps")
+    assert load(f"maps:{root}").passed_over == ()
+
+
+def test_pictures_that_make_pillow_warn_are_read_in_silence(tmp_path):
+    image = Image.fromarray((PLACE % 4).astype(np.uint8)).convert("P")
+    image.putpalette(list(range(12)))
+    image.save(tmp_path / "map.png", transparency=b"\0\x80")
+    with pytest.warns(UserWarning, match="Transparency"):
+        Image.open(tmp_path / "map.png").convert("RGB")
+    assert read_map(tmp_path / "map.png", Regions(tuple("abcd"))).tolist() == (PLACE % 4).tolist()
+    assert read_objects(tmp_path / "map.png").tolist() == (PLACE % 4).tolist()
+
+
 def test_halves_are_no_label_maps(tmp_path):
     saved(tmp_path / "set/0.png", flat(3, (8, 16)))
     assert load(f"pictures:{tmp_path / 'set'}", size=8).second.paired

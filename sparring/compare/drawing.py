@@ -11,7 +11,7 @@ from PIL import Image
 
 from sparring import pictures
 from sparring.data.files import contents
-from sparring.data.pictures import upright
+from sparring.data.pictures import quiet, upright
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,10 +63,9 @@ def film(folder: Path) -> Path | None:
     Args:
         folder: The run's.
     """
-    frames = [
-        upright(str(path), contents(path)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-        for path in snapshots(folder)
-    ]
+    with quiet():
+        shown = [upright(str(path), contents(path)).convert("RGB") for path in snapshots(folder)]
+    frames = [picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in shown]
     if not frames:
         return None
     still = [frames[-1]] * round(2 * RATE)  # time to look at the end

@@ -18,7 +18,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.domains import Regions, Second
 from sparring.data.files import Archive, open_files
 from sparring.data.labels import TABLE
-from sparring.data.layouts import MAPS, PAIRED, PAIRS, PICTURES, Part, half, objects_beside, parts
+from sparring.data.layouts import MAPS, PAIRED, PAIRS, PICTURES, Part, half, instances_of, objects_beside, parts
 from sparring.data.maps import LISTS, bordered, indexed, listed, looks_indexed, masked, palette, strange
 from sparring.data.pictures import decoding, quiet
 from sparring.data.prepared import Progress, cached, opened
@@ -71,6 +71,8 @@ def coupled(
         a, b, b_maps = _sides(a, b, kind, found and found.regions)
         regions = found.regions if found and b_maps else None
         strays += (found.unused,) if found and not b_maps else ()
+        if not b_maps and (idle := instances_of(b)):
+            strays += (f"{idle.title} is not used: maps of objects belong beside label maps, write {MAPS}: for these.",)
         first, second = _source(a), _source(b, b_maps, regions)
         with quiet():
             size = (size or first.default_size()) + margin
@@ -204,7 +206,8 @@ def _occurring(maps: Dataset) -> np.ndarray:
 def _counted(part: Part, numbers: np.ndarray) -> Regions:
     """Classes that no list names: as many as there are numbers."""
     count = int(numbers[numbers != 255].max(initial=0)) + 1
-    return Regions(tuple(map(str, range(count))), palette(part.picture(part.names[0]), count))
+    with quiet():
+        return Regions(tuple(map(str, range(count))), palette(part.picture(part.names[0]), count))
 
 
 class List(NamedTuple):

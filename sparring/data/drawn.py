@@ -16,7 +16,7 @@ from torch import Tensor
 from sparring.data.domains import MOST, Regions
 from sparring.data.files import SUFFIXES, contents, open_files
 from sparring.data.maps import INDEXED, numbered, objects
-from sparring.data.pictures import decoding, upright
+from sparring.data.pictures import decoding, quiet, upright
 from sparring.durable import writing, written
 from sparring.errors import DataError, printable
 
@@ -60,8 +60,8 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
     Raises:
         DataError: If it cannot be read, or shows what is no class; the message names the nearest class.
     """
-    picture = upright(str(path), contents(Path(path)))
-    with decoding(str(path)):
+    with quiet(), decoding(str(path)):
+        picture = upright(str(path), contents(Path(path)))
         numbers = _numbers(picture, regions)
         colours = np.asarray(picture.convert("RGB")).astype(np.int64)
     if numbers is None:
@@ -86,7 +86,8 @@ def read_objects(path: str | Path) -> Tensor:
     Raises:
         DataError: If it cannot be read.
     """
-    return torch.from_numpy(objects(str(path), contents(Path(path))))
+    with quiet():
+        return torch.from_numpy(objects(str(path), contents(Path(path))))
 
 
 def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:

@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "half",
     "in_domains",
+    "instances_of",
     "kind_of",
     "located",
     "matched",
@@ -224,9 +225,19 @@ def objects_beside(part: Part) -> Part | None:
     Raises:
         DataError: A label map has no partner there, or there are others.
     """
+    found = instances_of(part)
+    return found and matched(part, found)[1]
+
+
+def instances_of(part: Part) -> Part | None:
+    """What lies in a folder ``instances`` beside a folder of pictures, if anything.
+
+    Args:
+        part: The pictures.
+    """
     folder = f"{PurePosixPath(part.folder).parent / INSTANCES}/"
     names = tuple(name for name in _images(part.files) if name.startswith(folder))
-    return matched(part, Part(part.files, names, folder))[1] if names and part.folder else None
+    return Part(part.files, names, folder) if names and part.folder and part.folder != folder else None
 
 
 def in_domains(files: Files) -> bool:
