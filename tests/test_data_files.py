@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from sparring.data import Dataset, load, prepare
+from sparring.data.files import open_files
 from sparring.data.identity import fingerprint
+from sparring.data.sources import Pictures
 from sparring.errors import DataError
 
 
@@ -127,6 +129,13 @@ def test_what_was_prepared_before_the_table_counted_is_prepared_again(tmp_path):
     table(root / "mydata/dataset.json", *zip(STYLEGAN, (1, 0, 1), strict=True))
     assert load(root).labels.tolist() == [1, 0, 1]
     assert load(root).fingerprint != by_folders.fingerprint
+
+
+def test_what_was_prepared_by_folders_is_not_taken_for_what_a_table_below_says(tmp_path):
+    root = named(tmp_path / "set", *("mydata/" + name for name in STYLEGAN))
+    table(root / "mydata/dataset.json", *zip(STYLEGAN, (1, 0, 1), strict=True))
+    below = Pictures(open_files(root))
+    assert below.stamp != Pictures(open_files(root), below.reading[:3]).stamp
 
 
 def test_the_outermost_table_counts_and_the_others_are_named(tmp_path):

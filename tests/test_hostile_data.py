@@ -16,7 +16,7 @@ from PIL import Image
 
 import hostile
 import runs
-from sparring import canvas
+from sparring import canvas, encoding
 from sparring.cli import main
 from sparring.compare import drawing
 from sparring.data import load
@@ -28,6 +28,7 @@ from sparring.data.maps import bordered, indexed
 from sparring.data.pictures import FORMATS, decoded, head, opened, upright
 from sparring.errors import DataError
 from sparring.run import Run
+from sparring.translated import translate_files
 
 COUNT, SIZE = 500, 16
 
@@ -332,6 +333,27 @@ def test_every_entry_point_names_a_hostile_image(tmp_path, files, place):
         for kind in ("pairs", "unpaired"):
             assert path.name in (sentence(f"{kind}:{tmp_path / 'set'}", size=8) or path.name), kind
         path.unlink()
+
+
+def test_inputs_of_a_run_name_a_hostile_image(tmp_path, files, monkeypatch):
+    """What is encoded, inverted, used as a style, or translated."""
+    known = {"data": {"name": "digits", "facts": {"shape": [1, 8, 8], "other": [3, 8, 8]}}}
+    monkeypatch.setattr("sparring.record.read", lambda run: known)
+    monkeypatch.setattr("sparring.translated.load", lambda run, **where: None)
+    monkeypatch.setattr("sparring.translated.translate", lambda game, x, to, **how: x)
+    refused = 0
+    for name, content in list(files.items())[: 3 * len(hostile.KINDS)]:
+        path = tmp_path / name
+        path.write_bytes(content)
+        encoded = refusal(encoding.images, tmp_path / "run", [path])
+        translated = refusal(
+            lambda source: list(translate_files(tmp_path / "run", [source], "B", tmp_path / "out")), path
+        )
+        assert (encoded is None) == (translated is None)
+        assert name in (encoded or name)
+        assert name in (translated or name)
+        refused += encoded is not None
+    assert 10 < refused < 25
 
 
 def test_a_map_that_is_no_file_is_refused(tmp_path):
