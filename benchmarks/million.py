@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -91,9 +92,11 @@ def make(path: Path, count: int) -> None:
 
 
 def describe(path: Path, count: int) -> None:
-    """Puts beside it what preparing it would have."""
-    facts = {"sparring": prepared.VERSION, "shape": [count, SIDE, SIDE, 3], "classes": [], "content": "0" * 64}
-    path.with_suffix(".json").write_text(json.dumps(facts))
+    """Puts behind it what preparing it would have."""
+    shape = (count, SIDE, SIDE, 3)
+    checksums = np.array([zlib.crc32(image) for image in np.load(path, mmap_mode="r")], np.uint32)
+    with path.open("ab") as file:
+        prepared.write_rest(file, shape, checksums, None, None, {"classes": [], "content": "0" * 64})
 
 
 def opening(path: Path) -> dict[str, Any]:
@@ -125,6 +128,19 @@ def reading(stream: Stream, path: Path, batches: int) -> dict[str, Any]:
         "own_memory_grew_mib": [round(now - memory[0], 1) for now in memory[1:]],
         "mapped_mib": round(mapped(path), 1),
     }
+
+
+def checking(path: Path, batches: int) -> dict[str, Any]:
+    """Milliseconds of CPU for a batch without checksums, when each image is checked, and when all of them have been."""
+    data, found = load(path), {}
+    plain = Dataset(data.name, data.values, fingerprint=data.fingerprint)
+    for name, rows in (("without checksums", plain), ("for the first time", data), ("again", data)):
+        stream = Stream(rows.part(np.arange(BATCH * batches)), BATCH, seed=2)
+        begin = time.process_time()
+        for _ in islice(stream, batches):
+            continue
+        found[name] = round(1e3 * (time.process_time() - begin) / batches, 3)
+    return {"batches": batches, "cpu_ms_a_batch": found}
 
 
 def cold_reading(path: Path, batches: int) -> dict[str, Any]:
@@ -205,6 +221,7 @@ def measure(folder: Path, count: int, files: int) -> dict[str, Any]:
     describe(path, count)
     found["opened prepared"] = opening(path)
     found["read cold"] = cold_reading(path, 100)
+    found["checked"] = checking(path, min(5000, count // BATCH))
     data = load(path)
     ways: dict[str, Callable[[], Stream]] = {
         "read": lambda: Stream(data, BATCH),

@@ -1,6 +1,6 @@
 """The mutations of where results go and of prepared files, as in `mutants`."""
 
-TARGETS = "tests/test_targets.py"
+TARGETS, PREPARED = (f"tests/test_{name}.py" for name in ("targets", "prepared"))
 
 MUTANTS = [
     # results: each a name of its own, none in the place of what is read
@@ -26,4 +26,30 @@ MUTANTS = [
         TARGETS,
     ),
     ("pictures.py", '"-f", "mp4", file.name]', '"-f", "mp4", str(path)]', TARGETS),
+    # prepared files: one rename, every byte known, images checked when they are read
+    ("data/prepared.py", "        with written(target) as file:", "        with open(target, 'wb') as file:", PREPARED),
+    ("data/prepared.py", "_sealed(text, start) != seal", "False", PREPARED),
+    ("data/prepared.py", "if zlib.crc32(part) != checksum:", "if False:", PREPARED),
+    ("data/prepared.py", "if file.read(len(MAGIC)) == MAGIC:", "if False:", PREPARED),
+    ("data/prepared.py", 'parts = {"head": (file.read(len(head)), facts["head"])}', "parts = {}", PREPARED),
+    ("data/prepared.py", "            old.unlink(missing_ok=True)\n", "            pass\n", PREPARED),
+    ("data/prepared.py", ' or found.facts["content"] != content', "", PREPARED),
+    ("data/prepared.py", "    target.unlink(missing_ok=True)\n    again()", "    again()", PREPARED),
+    ("data/checked.py", "if zlib.crc32(found[place]) != checksum:", "if False:", PREPARED),
+    ("data/checked.py", "        known[rows] = True\n", "", PREPARED),
+    (
+        "data/checked.py",
+        "            if (damaged := self._read(rows)[1]) is not None:",
+        "            if True:",
+        PREPARED,
+    ),
+    ("data/checked.py", "        self._now = fresh._now\n", "", PREPARED),
+    ("data/checked.py", "if fresh._read(np.array([row]))[1] is not None:", "if False:", PREPARED),
+    (
+        "data/catalogue.py",
+        "return dataset.everything(), dataset.labels",
+        "return dataset.values, dataset.labels",
+        PREPARED,
+    ),
+    ("data/sifting.py", ' if known["crc32"] == _checksum(known["facts"]) else None', "", PREPARED),
 ]

@@ -49,7 +49,7 @@ MUTANTS = [
     ("checkpoint.py", "if every and int(path.name) % every == 0][-1:]", "if False]", REMEDIES),
     ("session.py", "seed=seed(run),", 'seed=run.record["seed"],', REMEDIES),
     # sets too large to be held
-    ("data/dataset.py", "np.asarray(self.values)[indices]", "np.array(self.values)[indices]", LARGE),
+    ("data/checked.py", "np.asarray(values)[rows]", "np.array(values)[rows]", LARGE),
     ("data/prepared.py", 'facts["content"], **more', '"", **more', LARGE),
     ("data/identity.py", ", len(values) - rows,", ", len(values) - 30 * rows,", LARGE),
     ("data/fetching.py", "+ starts * width", "+ starts * width + 10**6", LARGE),

@@ -117,11 +117,15 @@ def test_damaged_array_files(tmp_path):
     refused(tmp_path / "bad.npz", "bad.npz is not a readable array file")
 
 
-def test_a_torn_cache_is_named(folder):
-    load(folder)
+def test_a_torn_cache_is_prepared_again(folder, caplog):
+    whole = load(folder)
     (prepared,) = (folder.parent / "cache").glob("set-????????????????.npy")
-    prepared.write_bytes(prepared.read_bytes()[:-10])
-    refused(folder, "cannot be read", "remove it and prepare the images again")
+    content = prepared.read_bytes()
+    for end in (-10, 20, 200):
+        prepared.write_bytes(content[:end])
+        assert load(folder).fingerprint == whole.fingerprint
+        assert f"{prepared} is damaged, and is prepared again" in caplog.text
+        assert prepared.read_bytes() == content
 
 
 def test_a_cache_that_cannot_be_written(folder, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from sparring.data.dataset import Dataset
-from sparring.data.prepared import described, opened
+from sparring.data.prepared import opened, stored
 from sparring.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
@@ -22,7 +22,7 @@ def open_array(name: str, path: Path) -> Dataset:
     Raises:
         DataError: The file is damaged or holds something else.
     """
-    if described(path):
+    if path.suffix == ".npy" and stored(path):
         return opened(name, path)
     try:
         content = arrays_of(path)

@@ -5,8 +5,11 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sparring.data import arrays
 from sparring.data.couples import coupled
@@ -17,7 +20,7 @@ from sparring.data.layouts import KINDS, WHOLE, in_domains, kind_of
 from sparring.data.photograph import Photograph
 from sparring.data.pictures import require_form
 from sparring.data.points import grid, grid100, mixture9, ring, spiral, swiss_roll
-from sparring.data.prepared import Progress, cache_folder, cached, opened, store
+from sparring.data.prepared import Progress, beside, cache_folder, cached, opened, store
 from sparring.data.sifting import sifting
 from sparring.data.sources import Arrays, Pictures, Source
 from sparring.data.stacked import stacked
@@ -94,12 +97,13 @@ def load(
     found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache), opening)
     if isinstance(found, Dataset):
         return with_margin(found, size, margin)
+    again = partial(load, name, size=size, channels=channels, margin=margin, root=root, cache=cache, skip_bad=skip_bad)
     with closing(found):
         if type(found) is Pictures and in_domains(found.files):
             return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **places)
         path = cached(found, None if size is None else size + margin, channels, cache, progress)
         how = found.understood if isinstance(found, Pictures) else ()
-        ready = replace(opened(str(name), path), passed_over=tuple(found.strays.values()), understood=how)
+        ready = replace(opened(str(name), path, again), passed_over=tuple(found.strays.values()), understood=how)
         return with_margin(ready, size, margin)
 
 
@@ -153,7 +157,7 @@ def prepare(
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
-    require_apart([target], [] if str(name) in NAMES else [name], flag="TARGET")
+    require_apart([target], [] if str(name) in NAMES else [name, *beside(Path(name))], flag="TARGET")
     opening = sifting(cache_folder(), progress) if skip_bad else open_files
     found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
     with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:
@@ -171,8 +175,11 @@ def in_memory(dataset: Dataset) -> Source:
     """
     if len(dataset.shape) != 3:
         raise DataError(f"{dataset.name} holds points, which need no preparing: load it as it is.")
-    read = (dataset.values, dataset.labels)
-    return Arrays(dataset.name, dataset.fingerprint, lambda: read, dataset.classes, captions=dataset.captions)
+
+    def read() -> tuple[np.ndarray, np.ndarray | None]:
+        return dataset.everything(), dataset.labels
+
+    return Arrays(dataset.name, dataset.fingerprint, read, dataset.classes, captions=dataset.captions)
 
 
 def data_root(root: str | Path | None, cache: Path) -> Path:

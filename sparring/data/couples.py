@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL.Image import Image
@@ -60,6 +60,8 @@ def coupled(
     Raises:
         DataError: They cannot be found, read or brought together; the message says what to do.
     """
+    form: Any = {"size": size, "channels": channels, "margin": margin, "cache": cache, "skip_bad": skip_bad}
+    again = partial(coupled, name, kind, rest, **form)
     a, b = parts(kind, rest, sifting(cache, progress) if skip_bad else open_files)
     strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.strays.values(), *_tables(part))))
     with closing(a), closing(b):
@@ -76,19 +78,19 @@ def coupled(
         first, second = _source(a), _source(b, b_maps, regions)
         with quiet():
             size = (size or first.default_size()) + margin
-        values = opened(name, cached(first, size, channels, cache, progress))
-        others = opened(name, cached(second, size, 1 if b_maps else channels, cache, progress))
+        values = opened(name, cached(first, size, channels, cache, progress), again)
+        others = opened(name, cached(second, size, 1 if b_maps else channels, cache, progress), again)
         edges = None
         if b_maps:
             numbers = _occurring(others)
             if masks := masked(numbers, regions):
                 regions = masks
-                others = opened(name, cached(_source(b, True, regions), size, 1, cache, progress))
+                others = opened(name, cached(_source(b, True, regions), size, 1, cache, progress), again)
             regions = regions or _counted(b, numbers)
             if beside := objects_beside(b):
                 require_alike(b, beside, cache, progress)
                 source = Pictures(beside, (beside.names, None, ()), bordered, "upright borders")
-                edges = replace(opened(name, cached(source, size, 1, cache, progress)), margin=margin)
+                edges = replace(opened(name, cached(source, size, 1, cache, progress), again), margin=margin)
     couple = replace(others, margin=margin), kind in PAIRED, regions, edges
     how = (f"classes by {found.title}",) if found and b_maps else ()
     return together(replace(values, margin=margin, passed_over=strays, understood=how), Second(*couple))
@@ -198,7 +200,7 @@ def _looked(part: Part, name: str, regions: Regions | None, look: Callable[[Imag
 def _occurring(maps: Dataset) -> np.ndarray:
     """Which class numbers occur, in order."""
     found = np.zeros(256, np.int64)
-    for chunk in np.array_split(maps.values, 64):
+    for chunk in np.array_split(maps.everything(), 64):
         found += np.bincount(chunk.ravel(), minlength=256)
     return np.flatnonzero(found)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.captions import Captions
+from sparring.data.checked import Checked
 from sparring.data.domains import Second
 from sparring.data.fetching import fetch
 from sparring.data.identity import fingerprint
@@ -54,6 +55,7 @@ class Dataset:
         passed_over: What was left out because it cannot be read or does not count, a sentence each with the path and
             the reason.
         understood: How its files were understood, in a few words each: what gave the labels, which folders are read.
+        checked: The values of a prepared file with their checksums, through which `rows` reads them; or None.
 
     Raises:
         DataError: There is no row, or values, labels, classes, captions and domains do not fit together.
@@ -76,6 +78,7 @@ class Dataset:
     margin: int = 0
     passed_over: tuple[str, ...] = field(default=(), repr=False)
     understood: tuple[str, ...] = field(default=(), repr=False)
+    checked: Checked | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "passed_over", tuple(map(printable, self.passed_over)))
@@ -116,9 +119,20 @@ class Dataset:
             Images ``uint8`` (n, C, H, W) or points ``float32`` (n, 2); then labels ``int64`` (n,) where there are any.
         """
         indices = indices if self.chosen is None else self.chosen[indices]
-        values = torch.from_numpy(self._windows(np.asarray(self.values)[indices], corners))
+        values = torch.from_numpy(self._windows(self._taken(indices), corners))
         first = values if values.ndim == 2 else values.permute(0, 3, 1, 2)
         return (first,) if self.labels is None else (first, torch.from_numpy(self.labels[indices]))
+
+    def _taken(self, indices: np.ndarray) -> np.ndarray:
+        return np.asarray(self.values)[indices] if self.checked is None else self.checked.take(indices)
+
+    def everything(self) -> np.ndarray:
+        """All values that are stored, checked where that is possible, whatever is chosen of them.
+
+        Raises:
+            DataError: If one is damaged.
+        """
+        return self.values if self.checked is None else self.checked.everything()
 
     def _windows(self, values: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
         if not self.margin:
@@ -134,7 +148,8 @@ class Dataset:
         Args:
             indices: Positions in the set, int64 (n,).
         """
-        fetch(self.values, indices if self.chosen is None else self.chosen[indices])
+        rows = indices if self.chosen is None else self.chosen[indices]
+        fetch(self.values if self.checked is None else self.checked.values, rows)
 
     def said(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
         """One caption of each row, where there are any.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sparring.data.layouts import REMEDY, Part
 from sparring.data.pictures import quiet
-from sparring.data.sifting import Progress, remember
+from sparring.data.sifting import Progress, remember, remembered
 from sparring.data.sources import CHUNK, stamped
 from sparring.errors import DataError
 
@@ -90,6 +90,6 @@ def _once(cache: Path, parts: tuple[Part, ...], look: Callable[[], None]) -> Non
     listings = [(part.title, list(part.entries.items())) for part in parts]
     key = stamped("proportions", VERSION, listings)[:16]
     record = cache / f"{Path(parts[0].title).stem}-{key}.proportions.json"
-    if not record.is_file():
+    if remembered(record) is None:
         look()
         remember(record, {"files": [len(part.names) for part in parts]})

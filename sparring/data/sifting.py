@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sparring.data.files import SUFFIXES, Files, open_files
 from sparring.data.pictures import decoded, quiet
@@ -15,7 +17,7 @@ from sparring.data.sources import CHUNK, stamped
 from sparring.durable import written
 from sparring.errors import DataError
 
-__all__ = ["Progress", "Sifted", "remember", "sifting"]
+__all__ = ["Progress", "Sifted", "remember", "remembered", "sifting"]
 
 VERSION = 1  # of what counts as readable; a new one makes the search start afresh
 Progress = Callable[[int, int], None]
@@ -44,10 +46,10 @@ class Sifted:
         names = [name for name in self.files.entries if name.lower().endswith(SUFFIXES)]
         key = stamped("sifted", VERSION, self.title, list(self.files.entries.items()))[:16]
         record = self.cache / f"{Path(self.title).stem}-{key}.sifted.json"
-        try:
-            return dict(json.loads(record.read_bytes()))
-        except (OSError, ValueError, TypeError, RecursionError):
-            found = self._looked(names)
+        known = remembered(record)
+        if isinstance(known, dict):
+            return known
+        found = self._looked(names)
         remember(record, found)
         return found
 
@@ -109,11 +111,28 @@ def remember(record: Path, facts: object) -> None:
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
         with written(record) as file:
-            file.write(json.dumps(facts).encode())
+            file.write(json.dumps({"facts": facts, "crc32": _checksum(facts)}).encode())
     except OSError as error:
         raise DataError(
             f"{record} cannot be written ({error.strerror}): free space or name another folder in $SPARRING_CACHE."
         ) from error
+
+
+def remembered(record: Path) -> Any:
+    """What was written down; None if there is nothing, or if it is damaged.
+
+    Args:
+        record: As for `remember`.
+    """
+    try:
+        known = json.loads(record.read_bytes())
+        return known["facts"] if known["crc32"] == _checksum(known["facts"]) else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _checksum(facts: object) -> int:
+    return zlib.crc32(json.dumps(facts).encode())
 
 
 def sifting(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
