@@ -54,12 +54,7 @@ MUTANTS = [
     ("data/identity.py", ", len(values) - rows,", ", len(values) - 30 * rows,", LARGE),
     ("data/fetching.py", "+ starts * width", "+ starts * width + 10**6", LARGE),
     ("data/fetching.py", "if values.nbytes > memory() // 2:", "if True:", LARGE),
-    (
-        "data/dataset.py",
-        "fetch(self.values, indices if self.chosen is None else self.chosen[indices])",
-        "fetch(self.values, indices)",
-        LARGE,
-    ),
+    ("data/dataset.py", "self.checked.values, rows)", "self.checked.values, indices)", LARGE),
     ("data/stream.py", "self.dataset.announce(flat)", "self.dataset.announce(flat[:64])", LARGE),
     # several processes
     ("exchange.py", "self.bytes + flat.nbytes", "self.bytes + len(flat)", RANKS),

@@ -50,7 +50,7 @@ MUTANTS = [
     ("data/pictures.py", "        ImageOps.exif_transpose(picture, in_place=True)\n", "        picture.load()\n", DATA),
     ("data/pictures.py", 'if form == "PNG" and not late else', 'if form == "PNG" else', DATA),
     ("data/proportions.py", "> SLACK * longest", "> 100 * SLACK * longest", DATA),
-    ("data/proportions.py", "if not record.is_file():", "if True:", DATA),
+    ("data/proportions.py", "if remembered(record) is None:", "if True:", DATA),
     ("data/couples.py", "                require_alike(b, beside, cache, progress)\n", "", DATA),
     ("data/couples.py", "            require_halves(a, cache, progress)\n", "            pass\n", DATA),
     ("data/layouts.py", "tuple(there[stem] for stem in here)", "b.names", DATA),
