@@ -51,7 +51,7 @@ MUTANTS = [
     ("data/pictures.py", 'if form == "PNG" and not late else', 'if form == "PNG" else', DATA),
     ("data/proportions.py", "> SLACK * longest", "> 100 * SLACK * longest", DATA),
     ("data/proportions.py", "if remembered(record) is None:", "if True:", DATA),
-    ("data/couples.py", "                require_alike(b, beside, cache, progress)\n", "", DATA),
+    ("data/couples.py", "    require_alike(part, beside, cache, progress)\n", "", DATA),
     ("data/couples.py", "            require_halves(a, cache, progress)\n", "            pass\n", DATA),
     ("data/layouts.py", "tuple(there[stem] for stem in here)", "b.names", DATA),
     # CycleGAN: weights, targets, the half, who is judged by whom

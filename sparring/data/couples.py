@@ -87,10 +87,8 @@ def coupled(
                 regions = masks
                 others = opened(name, cached(_source(b, True, regions), size, 1, cache, progress), again)
             regions = regions or _counted(b, numbers)
-            if beside := objects_beside(b):
-                require_alike(b, beside, cache, progress)
-                source = Pictures(beside, (beside.names, None, ()), bordered, "upright borders")
-                edges = replace(opened(name, cached(source, size, 1, cache, progress), again), margin=margin)
+            if beside := _borders(b, cache, progress):
+                edges = replace(opened(name, cached(beside, size, 1, cache, progress), again), margin=margin)
     couple = replace(others, margin=margin), kind in PAIRED, regions, edges
     how = (f"classes by {found.title}",) if found and b_maps else ()
     return together(replace(values, margin=margin, passed_over=strays, understood=how), Second(*couple))
@@ -109,6 +107,15 @@ def together(first: Dataset, second: Second) -> Dataset:
     facts: tuple[object, ...] = (first.fingerprint, second.dataset.fingerprint, second.paired, second.regions)
     facts += () if second.edges is None else (second.edges.fingerprint,)
     return replace(first, second=second, fingerprint=hashlib.sha256(repr(facts).encode()).hexdigest())
+
+
+def _borders(part: Part, cache: Path, progress: Progress | None) -> Pictures | None:
+    """Where the objects beside label maps meet, as a source of images; None without maps of objects."""
+    beside = objects_beside(part)
+    if beside is None:
+        return None
+    require_alike(part, beside, cache, progress)
+    return Pictures(beside, (beside.names, None, ()), bordered, "upright borders")
 
 
 def _tables(part: Part) -> list[str]:
