@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Aids", "aided"]
 
 
+PICTURES = {"augment", "consistency", "balanced_consistency"}  # aids that change images
+
+
 @dataclass(frozen=True)
 class Aids:
     """What helps a game besides its recipe; all off unless told. docs/aids.md tells which problem each answers.
@@ -103,7 +106,7 @@ def aided(make: Make, shape: Shape, aids: Aids) -> Game:
     """
     if not aids.chosen():
         return make(shape)
-    _require_sense(aids)
+    _require_sense(aids, shape)
     if aids.ensemble == 1:
         game = _whole(make, shape, aids)
     else:
@@ -119,7 +122,9 @@ def aided(make: Make, shape: Shape, aids: Aids) -> Game:
     return game
 
 
-def _require_sense(aids: Aids) -> None:
+def _require_sense(aids: Aids, shape: Shape) -> None:
+    for name in aids.chosen().keys() & PICTURES if len(shape) != 3 else ():
+        raise GameError(f"The aid {name} changes images, and the data are points: leave it out.")
     for name, value in aids.chosen().items():
         if not isinstance(value, str) and value < 0:
             raise GameError(f"The aid {name} cannot be {value}: give 0 or more.")
@@ -160,12 +165,17 @@ def _built(game: Game, shape: Shape, aids: Aids) -> Game:
             "glorot": init.glorot_uniform(),
             "he": init.he_uniform,
         }
+        if not any(isinstance(module, init.LAYERS) for module in game.modules()):
+            raise GameError(f"The weights of {type(game).__name__} start as its layers scale them: leave the aid out.")
         init.reinitialised(game, weights[aids.initialisation])
     if aids.minibatch != "none":
         from sparring.layers.deviation import MinibatchDeviation
         from sparring.layers.discrimination import MinibatchDiscrimination
         from sparring.networks.heads import reading
+        from sparring.wrappers import needs
 
+        slopes = (needs.no_slopes,) if aids.minibatch == "discrimination" else ()
+        needs.require(f"Minibatch {aids.minibatch}", game, needs.critics, needs.one_kind_a_batch, *slopes)
         for name in game.critics():
             critic, discrimination = game.get_submodule(name), aids.minibatch == "discrimination"
             reading(critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchDeviation())
@@ -197,8 +207,6 @@ def _minimising(game: Game, aids: Aids) -> Game:
     from sparring import augment
     from sparring.wrappers import consistency, matching, slopes, unrolled
 
-    if aids.unrolling:
-        game = unrolled.Unrolled(game, aids.unrolling, unrolled.sgd(aids.unrolling_rate))
     if aids.feature_matching:
         game = matching.FeatureMatching(game, weight=aids.feature_matching)
     extra: list[tuple[float, Callable[[Game, float], Game]]] = [
@@ -213,4 +221,6 @@ def _minimising(game: Game, aids: Aids) -> Game:
     for weight, put_on in extra:
         if weight:
             game = put_on(game, weight)
+    if aids.unrolling:
+        game = unrolled.Unrolled(game, aids.unrolling, unrolled.sgd(aids.unrolling_rate))
     return game

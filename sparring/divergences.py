@@ -77,6 +77,11 @@ class FGAN(Objective):
         return -self.divergence.composite(fake).mean()
 
     @property
+    def centred(self) -> bool:
+        """Whether the best critic says 0 where p = q."""
+        return abs(self.divergence.optimum(torch.ones((), dtype=torch.float64)).item()) < 1e-9
+
+    @property
     def equilibrium(self) -> dict[str, float]:
         """There g_f(V) = f'(1), F = D_f(P‖P) = f(1), and f*(f'(1)) = f'(1) − f(1)."""
         at_one = self.divergence.f(torch.ones((), dtype=torch.float64)).item() + 0.0  # no −0.0

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import normal
+from sparring.critique import CLASS, Critique
 from sparring.errors import GameError
 from sparring.stages import Stage
 
@@ -132,6 +133,10 @@ class Game(nn.Module, ABC):
         """Returns the names of the networks that see samples and judge them, on which training aids may act."""
         return ()
 
+    def critique(self) -> Critique:
+        """Returns what the critics say and how the game uses it, from which follows which training aids fit."""
+        return Critique()
+
     @property
     def core(self) -> Game:
         """The game inside all training aids, which is this one where there are none."""
@@ -184,14 +189,26 @@ class LatentGame(Game):
         """D alone sees samples."""
         return ("D",)
 
+    def critique(self) -> Critique:
+        """Returns the plain case: a score a sample; where there are classes, both players are told one."""
+        told = "" if getattr(self, "classes", None) is None else CLASS
+        parts = f"tells G {told} apart" if told else ""
+        return Critique(
+            told=told, noise=told, parts=parts, centred=getattr(getattr(self, "objective", None), "centred", None)
+        )
+
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), shape (n, latent)."""
         return normal(n, latent(self.G), device=self.device)
 
+    def made(self, n: int) -> Tensor:
+        """Draws n samples in G's graph, as G's own move does."""
+        return self.G(self.noise(n))
+
     def fakes(self, n: int) -> Tensor:
         """Draws n samples without a graph: for moves that need none of G's gradients."""
         with torch.no_grad():
-            return self.G(self.noise(n))
+            return self.made(n)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""

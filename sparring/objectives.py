@@ -51,6 +51,11 @@ class Objective(Protocol):
         """Return the loss the generator minimises, given the critic's outputs on its samples."""
 
     @property
+    def centred(self) -> bool | None:
+        """Whether an output of 0 lies midway between real and fake; None where that is not known."""
+        return None
+
+    @property
     def equilibrium(self) -> dict[str, float]:
         """The values of both losses where the model equals the data, under "D" and "G", as far as theory has them."""
         return {}
@@ -70,6 +75,11 @@ class Minimax(Objective):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return E log(1 − σ(C(G)))."""
         return -softplus(fake).mean()
+
+    @property
+    def centred(self) -> bool:
+        """Yes: a logit of 0 is a probability of ½."""
+        return True
 
     @property
     def equilibrium(self) -> dict[str, float]:
@@ -108,6 +118,11 @@ class NonSaturating(Objective):
         return softplus(-fake).mean()
 
     @property
+    def centred(self) -> bool:
+        """Yes: a logit of 0 is a probability of ½, which lies between the two targets."""
+        return True
+
+    @property
     def equilibrium(self) -> dict[str, float]:
         """σ(C) is the mean s of the two targets, ½ without smoothing."""
         s = (self.smoothing + self.fake_target) / 2
@@ -142,6 +157,11 @@ class LeastSquares(Objective):
         return (fake - self.c).square().mean() / 2
 
     @property
+    def centred(self) -> bool:
+        """Only where the two targets are opposite."""
+        return self.a + self.b == 0
+
+    @property
     def equilibrium(self) -> dict[str, float]:
         """The critic answers half-way between its two targets."""
         return {"D": (self.b - self.a) ** 2 / 4, "G": ((self.a + self.b) / 2 - self.c) ** 2 / 2}
@@ -163,6 +183,11 @@ class Hinge(Objective):
         return -fake.mean()
 
     @property
+    def centred(self) -> bool:
+        """Yes: the margins are −1 and 1."""
+        return True
+
+    @property
     def equilibrium(self) -> dict[str, float]:
         """Any constant critic in [−1, 1] is optimal; the generator's value is that of the middle one."""
         return {"D": 2.0, "G": 0.0}
@@ -179,6 +204,11 @@ class Wasserstein(Objective):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return −E C(G)."""
         return -fake.mean()
+
+    @property
+    def centred(self) -> bool:
+        """No: a critic may be shifted by any constant."""
+        return False
 
     @property
     def equilibrium(self) -> dict[str, float]:
@@ -226,6 +256,11 @@ class Relativistic(Objective):
         return self.link(_paired(fake, _required(real, self))).mean()
 
     @property
+    def centred(self) -> bool:
+        """No: only differences of outputs count."""
+        return False
+
+    @property
     def equilibrium(self) -> dict[str, float]:
         """φ is convex and C(x) − C(G) has mean 0, so no critic does better than a constant (Jensen): φ(0)."""
         return dict.fromkeys("DG", self.link(torch.zeros((), dtype=torch.float64)).item())
@@ -253,6 +288,11 @@ class RelativisticAverage(Objective):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return E φ(C(G) − E C(x)) + E φ(E C(G) − C(x)), the critic's loss with the roles exchanged."""
         return self.critic(fake, _required(real, self))
+
+    @property
+    def centred(self) -> bool:
+        """No: only differences of outputs count."""
+        return False
 
     @property
     def equilibrium(self) -> dict[str, float]:

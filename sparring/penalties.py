@@ -34,7 +34,13 @@ ROOT_GUARD = 1e-12
 
 
 def gradient_penalty(
-    critic: Critic, real: Tensor, fake: Tensor, *, target: float = 1.0, mix: Tensor | None = None
+    critic: Critic,
+    real: Tensor,
+    fake: Tensor,
+    *,
+    target: float = 1.0,
+    mix: Tensor | None = None,
+    through: bool = False,
 ) -> Tensor:
     """Return E (‖∇C(x̂)‖₂ − target)² at points x̂ between reals and fakes (Gulrajani et al., 2017, equation 3).
 
@@ -46,6 +52,7 @@ def gradient_penalty(
         fake: Fake samples (N, ...).
         target: The slope that costs nothing.
         mix: ε in [0, 1], one per sample (N,); drawn uniformly if not given.
+        through: Whether the penalty is differentiable in the samples too, as unrolling needs it.
 
     Raises:
         ValueError: If reals and fakes differ in shape.
@@ -54,7 +61,7 @@ def gradient_penalty(
     >>> round(10 * gradient_penalty(linear, torch.zeros(2, 2), torch.ones(2, 2)).item(), 4)
     160.0
     """
-    return _slope_penalty(critic, _between(real, fake, mix), target)
+    return _slope_penalty(critic, _between(real, fake, mix), target, through)
 
 
 def patch_penalty(critic: Critic, real: Tensor, fake: Tensor, *, mix: Tensor | None = None) -> Tensor:
@@ -176,29 +183,30 @@ def _overlaps(rows: Tensor) -> Tensor:
         return (products - torch.diag(products.diag())).square().sum()
 
 
-def sloped(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
+def sloped(critic: Critic, x: Tensor, *, through: bool = False) -> tuple[Tensor, Tensor]:
     """Return the scores C(x_i) and ‖∇C(x_i)‖², (N,) both, from one pass in the graph of the critic's parameters.
 
     Args:
         critic: The critic; each of its outputs depends on its own sample alone.
-        x: Samples (N, ...); they receive no gradient.
+        x: Samples (N, ...).
+        through: Whether the samples receive a gradient.
     """
-    scores, gradient = _slopes(critic, x)
+    scores, gradient = _slopes(critic, x, through)
     return scores, gradient.flatten(1).square().sum(1)
 
 
-def _slopes(critic: Critic, x: Tensor) -> tuple[Tensor, Tensor]:
+def _slopes(critic: Critic, x: Tensor, through: bool = False) -> tuple[Tensor, Tensor]:
     """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
-    x = x.detach()
-    x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
+    x = x if through and x.requires_grad else x.detach().requires_grad_()
+    x = x if x.dtype == torch.float64 else x.float()
     with swift_slopes(_rounding(x)), full_precision(x), torch.enable_grad():
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
         return scores, anchored(gradient, scores)
 
 
-def _slope_penalty(critic: Critic, x: Tensor, target: float) -> Tensor:
-    return ((sloped(critic, x)[1] + ROOT_GUARD).sqrt() - target).square().mean()
+def _slope_penalty(critic: Critic, x: Tensor, target: float, through: bool = False) -> Tensor:
+    return ((sloped(critic, x, through=through)[1] + ROOT_GUARD).sqrt() - target).square().mean()
 
 
 def _between(real: Tensor, fake: Tensor, mix: Tensor | None) -> Tensor:

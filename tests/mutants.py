@@ -54,8 +54,8 @@ MUTANTS = [
     ),
     ("games/wgan.py", "clip(self.D, self.bound)", "clip(self.G, self.bound)", GAMES),
     ("games/wgan.py", "step < 25 or step % 500 == 0", "step < 25", GAMES),
-    ("games/wgan.py", "self.penalty * gradient_penalty", "gradient_penalty", GAMES),
-    ("games/wgan.py", "                penalty=self.penalty * gradient_penalty(self.D, x, fake),\n", "", GAMES),
+    ("games/wgan.py", '"penalty": self.penalty * penalty', '"penalty": penalty', GAMES),
+    ("games/wgan.py", ', "penalty": self.penalty * penalty}', "}", GAMES),
     (
         "games/wgan.py",
         "wasserstein=self.objective.generator(self.D(self.G(self.noise(len(x))))))\n\n\nclass",
@@ -177,8 +177,8 @@ MUTANTS = [
     ),
     (
         "penalties.py",
-        "return ((sloped(critic, x)[1] + ROOT_GUARD).sqrt() - target).square().mean()",
-        "return (sloped(critic, x)[1].sqrt() - target).square().mean()",
+        "return ((sloped(critic, x, through=through)[1] + ROOT_GUARD).sqrt() - target).square().mean()",
+        "return (sloped(critic, x, through=through)[1].sqrt() - target).square().mean()",
         FLOOR_0,
     ),
     ("penalties.py", "share * real + (1 - share) * fake", "share * fake + (1 - share) * real", FLOOR_0),

@@ -9,6 +9,7 @@ R3GAN, STYLE, MODULATED, LAPGAN, MADGAN = (
 CRITIC, SAMPLES, MOVES, MINIBATCH, WRAPPERS = (
     f"tests/test_{name}.py" for name in ("wrappers_critic", "wrapped_samples", "wrapped_moves", "minibatch", "wrappers")
 )
+MATRIX = "tests/test_matrix.py::test_"
 AUGMENT, AIDS = "tests/test_augment.py", "tests/test_aids.py"
 
 MUTANTS = [
@@ -71,8 +72,8 @@ MUTANTS = [
     ("games/biggan.py", "self.orthogonal * orthogonal_penalty", "-self.orthogonal * orthogonal_penalty", BIGGAN),
     # the modern baselines
     ("games/r3gan.py", "half = self.penalty(step) / 2", "half = self.penalty(step)", R3GAN),
-    ("games/r3gan.py", "relativistic.critic(real, fake)", "relativistic.critic(fake, real)", R3GAN),
-    ("games/r3gan.py", "r2=half * r2.mean()", "r2=half * r1.mean()", R3GAN),
+    ("games/r3gan.py", "relativistic.critic(real, made)", "relativistic.critic(made, real)", R3GAN),
+    ("games/r3gan.py", '"r2": half * r2.mean()', '"r2": half * r1.mean()', R3GAN),
     ("games/stylegan2.py", "r1=self.penalty_every * self.penalty / 2", "r1=self.penalty / 2", STYLE),
     ("games/stylegan2.py", "torch.lerp(self.path_length, batch_mean(lengths), 0.01)", "batch_mean(lengths)", STYLE),
     ("layers/modulated.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
@@ -101,6 +102,43 @@ MUTANTS = [
         SAMPLES,
     ),
     ("wrappers/noise.py", "self.haze.sigma = self.sigma * self.fading(step)", "self.haze.sigma = self.sigma", SAMPLES),
+    (
+        "wrappers/needs.py",
+        'return "" if output in outputs else',
+        'return "" if outputs else',
+        MATRIX + "penalties_need_a_score",
+    ),
+    ("wrappers/needs.py", "if slope is None or slope == target:", "if slope is None or slope != target:", CRITIC),
+    (
+        "wrappers/needs.py",
+        "if any(isinstance(module, _BatchNorm) for module in modules):",
+        "if False:",
+        MATRIX + "every_refusal_has_a_known_reason_and_the_page_shows_it",
+    ),
+    (
+        "wrappers/unrolled.py",
+        'loss("critic_terms", x, fake, step)',
+        'loss("critic_terms", x, fake.detach(), step)',
+        MOVES,
+    ),
+    (
+        "wrappers/unrolled.py",
+        'return Move("G", **terms, unrolled',
+        'return Move("G", unrolled',
+        MATRIX + "other_terms_of_g_stay_with_their_gradient",
+    ),
+    (
+        "wrappers/matching.py",
+        "else terms), matching=",
+        "else {}), matching=",
+        MATRIX + "other_terms_of_g_stay_with_their_gradient",
+    ),
+    (
+        "wrappers/wrapper.py",
+        "return not set(move.terms) <= set(critique.upkeep)",
+        "return True",
+        MATRIX + "moves_of_upkeep_are_left_alone",
+    ),
     ("wrappers/matching.py", "self.distance(real - fake)", "self.distance(real - fake.detach())", MOVES),
     (
         "wrappers/history.py",

@@ -61,6 +61,8 @@ def game(aids, name="nsgan", shape=(2,)):
 
 AROUND = [(aid, name) for aid in [*EITHER, "together"] for name in ("nsgan", "wgan-gp", "rasgan")]
 AROUND.remove(("virtual_batch_norm", "wgan-gp"))  # whose toy networks have no batch norm
+for aid in ("discrimination", "r1", "r2", "together"):  # WGAN-GP draws the slope of each sample's score towards 1
+    AROUND.remove((aid, "wgan-gp"))
 
 
 @pytest.mark.parametrize(("aid", "name"), AROUND)
@@ -129,9 +131,8 @@ def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
 
 
 def test_an_aid_that_the_game_has_already_is_refused():
-    made = aided(lambda shape: recipe("r3gan")(shape, width=8), (2,), Aids(r1=1.0))
     with pytest.raises(SparringError, match="'r1' already"):
-        check_game(made, batches((2,)))
+        aided(lambda shape: recipe("r3gan")(shape, width=8), (2,), Aids(r1=1.0))
 
 
 def test_the_schedule_multiplies_the_pace():

@@ -18,7 +18,7 @@ FLOORS = [
     | {"theory", "realness", "energy", "likelihood", "pooling"},
     {"durable", "targets", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
-    | {"folding", "conventions", "rehearsal"},
+    | {"folding", "conventions", "critique", "rehearsal"},
     {"recipes", "aids", "imports"},
     {
         "run",
@@ -146,7 +146,7 @@ def test_functions_stay_short():
 
 
 def test_a_game_is_one_short_file_and_a_round_fits_an_algorithm_box():
-    assert not {path.name: n for path in GAMES if (n := len(path.read_text().splitlines())) > 150}
+    assert not {path.name: n for path in GAMES if (n := len(path.read_text().splitlines())) > 160}
     assert not {name: n for name, n in functions() if name.endswith(":round") and n > 20}
 
 

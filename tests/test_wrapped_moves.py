@@ -211,7 +211,7 @@ def test_inner_adam_has_finite_gradients_where_a_slope_is_zero():
     assert game.G.b.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [name for name in GAMES if "objective" in vars(GAMES[name](Point(), LinearCritic()))])
+@pytest.mark.parametrize("name", [name for name in GAMES if name != "wgan"])  # whose weights are clipped
 def test_unrolling_by_no_step_is_the_plain_game_bit_for_bit(name):
     games = [GAMES[name](Point(), LinearCritic((0.1, 0.2))) for _ in range(2)]
     for game in (games[0], Unrolled(games[1], 0)):
@@ -246,7 +246,7 @@ def test_the_critic_takes_its_ordinary_step_and_nothing_of_it_moves_while_it_is_
     update(first, players)
     game.D.requires_grad_(True)
     before = {name: value.clone() for name, value in D.state_dict().items()}
-    move = game.ahead(next(batches())[0])
+    move = game.ahead(Move("G", adversarial=torch.zeros(())), next(batches())[0], 0)
     update(move, players)
     assert all(torch.equal(value, before[name]) for name, value in D.state_dict().items())
     assert all(parameter.grad is None for parameter in D.parameters())

@@ -83,7 +83,7 @@ def test_every_aid_around_every_game_keeps_the_rules(aid, name):
 
 
 @pytest.mark.parametrize("rule", [sgd(0.1), adam(0.1)])
-@pytest.mark.parametrize("name", [name for name in GAMES if hasattr(GAMES[name](Point(), Seeing()), "objective")])
+@pytest.mark.parametrize("name", [name for name in GAMES if name != "wgan"])  # whose weights are clipped
 def test_unrolling_keeps_the_rules(name, rule):
     seen = check_game(Unrolled(GAMES[name](Point(), Seeing((0.1, 0.2))), 3, rule), batches())
     assert seen.terms["G"] == ("unrolled",)
@@ -248,7 +248,7 @@ class Odd(LatentGame):
     [FeatureMatching, Packing, Unrolled, lambda game: VirtualBatch(game, (2,), Referenced)],
 )
 def test_aids_refuse_games_they_do_not_fit(aid):
-    with pytest.raises(GameError, match="Odd is not"):
+    with pytest.raises(GameError, match="Odd is told a class"):
         aid(Odd(Point(), Seeing(), **learn))
 
 

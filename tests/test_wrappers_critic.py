@@ -102,6 +102,11 @@ def pictures(n=8, seed=0):
 
 @pytest.mark.parametrize("name", ["minimax", "one draw", "wgan", "wgan-gp", "relativistic"])
 def test_every_aid_keeps_the_rules_around_every_game(aid, name):
+    without_middle = aid is AIDS["adaptive"] and name.startswith(("wgan", "relativistic"))
+    if without_middle or (aid in (AIDS["r1"], AIDS["lazy r1"], AIDS["r2"]) and name == "wgan-gp"):
+        with pytest.raises(GameError, match=r"0 is not midway|draws slopes towards 0"):
+            aid(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))))
+        return
     game = aid(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))))
     plain = check_game(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))), batches())
     seen = check_game(game, batches(), rounds=3)
@@ -109,7 +114,11 @@ def test_every_aid_keeps_the_rules_around_every_game(aid, name):
     assert sorted(seen.owners.values()) == sorted(plain.owners.values())
 
 
-@pytest.mark.parametrize(("inner", "outer"), list(permutations([name for name in AIDS if name != "r1"], 2)))
+APART = ({"lazy r1", "dragan"}, {"r2", "dragan"})  # which draw slopes towards 0 and towards 1
+NESTED = [pair for pair in permutations([name for name in AIDS if name != "r1"], 2) if {*pair} not in APART]
+
+
+@pytest.mark.parametrize(("inner", "outer"), NESTED)
 def test_aids_nest_in_any_order(inner, outer):
     check_game(AIDS[outer](AIDS[inner](gan())), batches())
 
@@ -135,7 +144,7 @@ def test_augmentations_play_with_images(norm):
         lambda game: Adaptive(game, partial(AdaptivePipe, 0.5), every=1),
         lambda game: CR(BCR(game, flip_and_shift), flip_and_shift),
         lambda game: R1(Augmented(Adaptive(game, partial(AdaptivePipe, 0.5)), DiffAugment), 1.0),
-    ):
+    )[: 4 if norm is nn.Identity else 3]:  # R1 needs a critic without batch norm
         game = wrap(GAN(Image(), eye(norm), Hinge(), **learn))
         check_game(game, pictures())
         assert game.sample(2).shape == (2, 1, 8, 8)
@@ -176,7 +185,7 @@ def test_resume_is_bit_for_bit_with_all_aids_at_once():
 
 @pytest.mark.parametrize("name", ["r1", "r2", "dragan", "cr", "bcr", "lecam"])
 def test_only_the_critics_owner_pays(name):
-    game = AIDS[name](GAMES["wgan-gp"](Point(), LinearCritic((3.0, 4.0))))
+    game = AIDS[name](GAMES["non-saturating"](Point(), LinearCritic((3.0, 4.0))))
     plain = [set(move.terms) for move in moves(game.game, step=2)]
     first, second, last = ((move.player, set(move.terms)) for move in moves(game, step=2))
     assert first == second == ("D", plain[0] | {name})
@@ -442,7 +451,7 @@ def test_a_conditional_critic_is_measured_with_its_conditions():
     game = Adaptive(Conditional(Point(), Labelled((1.0, 1.0)), **learn), Scaled, every=1)
     moves(game, data)
     assert game.p > 0
-    with pytest.raises(GameError, match="that of Conditional wants 'y'"):
+    with pytest.raises(GameError, match="that of Conditional is told 'y'"):
         R1(Conditional(Point(), Labelled((1.0, 1.0)), **learn), 1.0)
 
 

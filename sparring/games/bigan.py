@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
+from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
 from sparring.games.posterior import drawn, stated
 
@@ -44,6 +45,11 @@ class BiGAN(LatentGame):
     def sampling(self) -> tuple[str, ...]:
         """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
         return ("E", "G")
+
+    def critique(self) -> Critique:
+        """Returns that D is told codes, and sees real and made samples in one batch."""
+        mixed, fooling = "real and made samples", ("encoder", "generator")
+        return Critique(told="a code", mixed=mixed, fooling=fooling, centred=True)
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays D, and E with G, at once."""

@@ -19,12 +19,14 @@ Fakes are asked for the labels of the batch: classes then have the frequencies o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot, softplus
 
 from sparring.chance import uniform
+from sparring.critique import Critique, Output
 from sparring.errors import GameError
 from sparring.game import Data, Move
 from sparring.games.conditional import ConditionalGAN
@@ -95,6 +97,12 @@ class SeparateGAN(LabelledGAN):
 
     fewest = 2
 
+    def critique(self) -> Critique:
+        """Returns that D answers two questions."""
+        return replace(
+            super().critique(), output=Output.SCORES, fooling=("adversarial", "matching"), reads="the second answer"
+        )
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""
         for _ in range(self.critic_steps):
@@ -114,6 +122,10 @@ class SeparateGAN(LabelledGAN):
 
 class AuxiliaryGAN(LabelledGAN):
     """D(x) -> (N, 1 + classes): a score, and logits of the class, which D and G both want right; any objective."""
+
+    def critique(self) -> Critique:
+        """Returns that D gives a score and logits of classes, of the sample alone."""
+        return replace(super().critique(), output=Output.CLASSES, told="", ahead="D names classes, too")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""

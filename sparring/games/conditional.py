@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.errors import GameError
-from sparring.game import Data, LatentGame, Move, latent
+from sparring.game import Data, Move, latent
+from sparring.games.adversarial import AdversarialGame
 from sparring.games.frequencies import DrawsClasses, Frequencies
 from sparring.games.standing import measure
 from sparring.games.truncation import truncated
@@ -26,7 +27,7 @@ from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
-class ConditionalGAN(DrawsClasses, LatentGame):
+class ConditionalGAN(DrawsClasses, AdversarialGame):
     """k moves of D, each on labelled data and on new fakes of random classes, then one of G.
 
     Classes are drawn as often as the training data has them after `follow`, which `sparring.Run` calls; before, each is
@@ -115,6 +116,11 @@ class ConditionalGAN(DrawsClasses, LatentGame):
         if not labels:
             raise GameError(f"The game knows {self.classes} classes, but its data has no labels: pass classes=None.")
         return (one_hot(labels[0], self.classes).float(),)
+
+    def made(self, n: int) -> Tensor:
+        """Draws n samples of random classes in G's graph."""
+        z, *y = self.split(self.noise(n))
+        return self.G(z, *y)
 
     def fakes(self, n: int) -> Tensor:
         """Draws n samples of random classes without a graph."""

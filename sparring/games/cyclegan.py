@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sparring.critique import Critique, Output
 from sparring.game import Data, Move
 from sparring.games.translation import Pool, TwoDomains, apart, squared
 
@@ -54,6 +55,10 @@ class CycleGAN(TwoDomains):
     def sampling(self) -> tuple[str, ...]:
         """Translation uses the generators alone."""
         return ("G_AB", "G_BA")
+
+    def critique(self) -> Critique:
+        """Returns that both critics score patches."""
+        return Critique(output=Output.PATCHES, fooling=("fool_A", "fool_B"))
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays G, then D on the same fakes or on older ones."""

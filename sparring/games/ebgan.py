@@ -11,10 +11,12 @@ of a batch, keeps fakes from being alike; only G has it. With it the game is cal
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
+from sparring.critique import Critique
 from sparring.energy import margin_loss, pulling_away
 from sparring.game import Data, LatentGame, Move
 from sparring.pooling import gathered
@@ -43,6 +45,18 @@ class EBGAN(LatentGame):
     def over_batch(self, step: int) -> bool:
         """The pulling-away term compares all samples of a batch."""
         return self.pulling_away > 0
+
+    def critique(self) -> Critique:
+        """Returns that scores are minus energies, whose codes G pays for, too."""
+        return replace(super().critique(), fooling=("energy",), reads="the pulling-away term", centred=False)
+
+    def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
+        """Returns what D minimises, given real samples and fakes (N, *shape)."""
+        return {"margin": margin_loss(self.energy(x), self.energy(fake), self.margin)}
+
+    def generator_terms(self, x: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Returns the energy of fakes (N, *shape), G's adversarial term."""
+        return {"energy": self.energy(fake).mean()}
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G."""

@@ -16,12 +16,13 @@ from typing import Any
 
 from torch import nn
 
-from sparring.game import Data, LatentGame, Move
+from sparring.game import Data, Move
+from sparring.games.adversarial import AdversarialGame
 from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
-class GAN(LatentGame):
+class GAN(AdversarialGame):
     """Algorithm 1: k moves of D, each against new fakes, then one of G (or more) against new noise.
 
     Args:
@@ -57,7 +58,7 @@ class GAN(LatentGame):
             yield Move("G", adversarial=self.objective.generator(self.D(self.G(self.noise(len(x))))))
 
 
-class OneDrawGAN(LatentGame):
+class OneDrawGAN(AdversarialGame):
     """The round of DCGAN's code (Radford et al., 2016): D, then G, both on one draw of fakes.
 
     It saves one of the two generator passes of `GAN`; the fakes that D has just learned from are those G improves on.

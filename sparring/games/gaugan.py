@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sparring.chance import shards
+from sparring.critique import Critique, Output
 from sparring.game import Data, Move
 from sparring.games.painting import PaintingGame
 from sparring.games.posterior import drawn, stated
@@ -72,6 +73,17 @@ class GauGAN(PaintingGame):
         if self.V is not None:
             self.V.eval()
         return self
+
+    def critique(self) -> Critique:
+        """Returns that D gives maps at several scales, which are compared, of pictures beside their label maps."""
+        return Critique(
+            output=Output.SCALES,
+            told="a label map",
+            placed=True,
+            fooling=("adversarial",),
+            mixed="real and made pictures",
+            compares="the features of a picture and of a made one",
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays G with E, then D."""

@@ -12,6 +12,7 @@ the third what many codes play. Terms carry their weights, and so do the logs: a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import normal
+from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move, evaluation, latent
 from sparring.games.codes import Codes
 from sparring.objectives import Objective
@@ -56,6 +58,11 @@ class InfoGAN(LatentGame):
     def players(self) -> dict[str, Optimizer]:
         """Returns the optimisers of D, which owns Q, and of G."""
         return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.Q])), "G": self._optimisers["G"](self.G)}
+
+    def critique(self) -> Critique:
+        """Returns that noise holds codes, which Q reads from D's features, and for which G pays, too."""
+        ahead = "Q reads codes by D's features, which they would change"
+        return replace(super().critique(), fooling=("adversarial",), noise="codes", ahead=ahead)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D with Q, then G; each on codes of its own."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.chance import uniform
+from sparring.critique import Critique
 from sparring.errors import DataError, GameError
 from sparring.game import Data, Game, Move, Optimiser
 from sparring.objectives import Objective
@@ -83,6 +84,13 @@ class LAPGAN(Game):
     def critics(self) -> tuple[str, ...]:
         """The critic of every level sees images."""
         return tuple(f"D.{level}" for level in range(len(self.D)))
+
+    def critique(self) -> Critique:
+        """Returns that each level has players of its own, and may pay for its slope."""
+        penalties, slope = (("r1",), 0) if self.penalty else ((), None)
+        return Critique(
+            penalties=penalties, slope=slope, noise="a part for each level", parts="has a generator a level"
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays every level as often as it may: D on images and on fakes that continue others, then G on new fakes."""

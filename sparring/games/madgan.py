@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sparring.chance import normal
+from sparring.critique import Critique, Output
 from sparring.game import Data, Game, Move, Optimiser, latent
 from sparring.games.mixture import choice, chosen, with_choice
 
@@ -60,6 +61,15 @@ class MADGAN(Game):
     def critics(self) -> tuple[str, ...]:
         """D alone sees samples."""
         return ("D",)
+
+    def critique(self) -> Critique:
+        """Returns that D names the maker of a sample, and sees the samples of all generators in one batch."""
+        return Critique(
+            output=Output.CLASSES,
+            noise="a choice of a generator",
+            parts="has several generators in one network",
+            mixed="the samples of all generators",
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then the generators, each on n samples of each."""

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring.critique import Critique, Output
 from sparring.game import Data, Move
 from sparring.games.translation import TwoDomains, apart, squared
 
@@ -58,6 +59,10 @@ class NICEGAN(TwoDomains):
     def sampling(self) -> tuple[str, ...]:
         """Translation uses the generators and the encoders, which are part of the critics."""
         return ("G_AB", "G_BA", "D_A", "D_B")
+
+    def critique(self) -> Critique:
+        """Returns that both critics score patches, and that G reads their encoders."""
+        return Critique(output=Output.PATCHES, fooling=("fool_A", "fool_B"), reads="translation")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, which encodes anew, then G from the new codes."""

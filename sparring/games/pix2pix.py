@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 from torch.optim import Optimizer
 
+from sparring.critique import Critique, Output
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Optimiser
 from sparring.objectives import NonSaturating, Objective
@@ -70,6 +71,12 @@ class Pix2Pix(Game):
     def critics(self) -> tuple[str, ...]:
         """D alone sees translations."""
         return ("D",)
+
+    def critique(self) -> Critique:
+        """Returns that D scores patches of pairs of pictures."""
+        return Critique(
+            output=Output.PATCHES, told="the picture that it was made of", fooling=("adversarial",), placed=True
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G."""

@@ -12,11 +12,13 @@ slopes are those in the images themselves: what D does to them first (augmentati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
 from sparring.objectives import Relativistic
 from sparring.penalties import sloped
@@ -40,14 +42,28 @@ class R3GAN(LatentGame):
         super().__init__(G, D, **settings)
         self.penalty = penalty
 
+    def critique(self) -> Critique:
+        """Returns that D pays R1 and R2 on each sample, and that only differences of scores count."""
+        return replace(
+            super().critique(), fooling=("relativistic",), penalties=("r1", "r2"), slope=0, single=True, centred=False
+        )
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D with both penalties, then G against new real images."""
         x, *_ = next(data)
-        real, r1 = sloped(self.D, x)
-        fake, r2 = sloped(self.D, self.fakes(len(x)))
-        half = self.penalty(step) / 2
-        yield Move("D", relativistic=relativistic.critic(real, fake), r1=half * r1.mean(), r2=half * r2.mean())
+        yield Move("D", **self.critic_terms(x, None, step))
         x, *_ = next(data)
         with torch.no_grad():  # no path from the real scores to G
             real = self.D(x)
         yield Move("G", relativistic=relativistic.generator(self.D(self.G(self.noise(len(x)))), real))
+
+    def critic_terms(self, x: Tensor, fake: Tensor | None = None, step: int = 0) -> dict[str, Tensor]:
+        """Returns what D minimises at a step, given real samples and fakes (N, *shape), or new fakes."""
+        real, r1 = sloped(self.D, x)
+        made, r2 = sloped(self.D, self.fakes(len(x)) if fake is None else fake, through=True)
+        half = self.penalty(step) / 2
+        return {"relativistic": relativistic.critic(real, made), "r1": half * r1.mean(), "r2": half * r2.mean()}
+
+    def generator_terms(self, x: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Returns G's term, given real samples and fakes (N, *shape)."""
+        return {"relativistic": relativistic.generator(self.D(fake), self.D(x))}

@@ -11,12 +11,14 @@ Formulas, goals and anchors are in `sparring.realness`. D's answers to images ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparring.chance import alike
+from sparring.critique import Critique, Output
 from sparring.game import Data, LatentGame, Move
 from sparring.games.turns import require_turns
 from sparring.realness import Realness
@@ -47,6 +49,10 @@ class RealnessGAN(LatentGame):
         super().__init__(G, D, **settings)
         require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
+
+    def critique(self) -> Critique:
+        """Returns that D answers with a distribution over outcomes."""
+        return replace(super().critique(), output=Output.OUTCOMES, fooling=("realness",))
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, both against the anchors of this round."""

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.game import Data, Game, LatentGame, Move, Optimiser, Samples
+from sparring.game import Data, Game, Move, Optimiser, Samples
+from sparring.games.adversarial import AdversarialGame
 from sparring.objectives import Objective
 
 
@@ -27,7 +28,7 @@ def missed(code: Tensor, z: Tensor) -> Tensor:
     return (code - z).square().mean()
 
 
-class LatentRegressor(LatentGame):
+class LatentRegressor(AdversarialGame):
     """D, then G, then E on new samples.
 
     Args:

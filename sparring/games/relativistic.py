@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparring.game import Data, LatentGame, Move
+from sparring.game import Data, Move
+from sparring.games.adversarial import AdversarialGame
 from sparring.games.turns import require_turns
 from sparring.objectives import Objective
 
 
-class RelativisticGAN(LatentGame):
+class RelativisticGAN(AdversarialGame):
     """Algorithm 1 of Jolicoeur-Martineau (2019): G's move, too, compares with real images, and draws new ones.
 
     Args:
@@ -30,6 +31,8 @@ class RelativisticGAN(LatentGame):
         generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
+
+    adversarial = "relativistic"
 
     def __init__(
         self,

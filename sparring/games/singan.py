@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
 
+from sparring.critique import Critique, Output
 from sparring.game import Data, Move, Optimiser
 from sparring.games.one_image import OneImageGame, Size
 from sparring.games.turns import require_turns
@@ -100,6 +101,18 @@ class SinGAN(OneImageGame):
     def scale_at(self, step: int) -> int:
         """Returns which scale is trained at a step; the last one goes on for ever."""
         return min(step // self._rounds, len(self.sizes) - 1)
+
+    def critique(self) -> Critique:
+        """Returns that the critic of each scale scores patches, and pays for their slope."""
+        return Critique(
+            output=Output.PATCHES,
+            fooling=("adversarial",),
+            penalties=("penalty",),
+            slope=1,
+            later="each scale but the first",
+            noise="a part for each scale",
+            parts="has a generator a scale",
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, of the scale whose time it is."""

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
+from sparring.critique import Critique, Output
 from sparring.game import Data, Move, evaluation
 from sparring.games.pairs import different, mismatched, structured
 from sparring.games.posterior import drawn
@@ -97,6 +98,19 @@ class StackGAN(SentenceGame):
     def critics(self) -> tuple[str, ...]:
         """D, and D2 where there are two stages."""
         return ("D", "D2") if self.second else ("D",)
+
+    def critique(self) -> Critique:
+        """Returns that D answers of a sample and a sentence, in stage II two questions."""
+        output = Output.SCORES if self.second else Output.SCORE
+        return Critique(
+            output=output,
+            told="a sentence",
+            fooling=("adversarial",),
+            penalties=("r1",) if self.penalty else (),
+            slope=0 if self.penalty else None,
+            later="stage II" if self.second else "",
+            noise="conditions and a sentence",
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Lets T learn at first; then plays D and G of the stage whose time it is."""

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
 from sparring.objectives import NonSaturating
 from sparring.penalties import ROOT_GUARD, full_precision, r1
@@ -64,6 +65,17 @@ class StyleGAN2(LatentGame):
         """The path lengths are compared with a running mean of the whole batch."""
         return bool(self.path) and step % self.path_every == 0
 
+    def critique(self) -> Critique:
+        """Returns that the slopes of D and G are paid for in moves of their own, and that G is used in two parts."""
+        return Critique(
+            fooling=("adversarial",),
+            upkeep=("r1", "path"),
+            penalties=("r1",) if self.penalty else (),
+            slope=0 if self.penalty else None,
+            parts="calls its mapping and its synthesis apart",
+            centred=True,
+        )
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, each with its regulariser where it is due."""
         x, *_ = next(data)
@@ -75,6 +87,10 @@ class StyleGAN2(LatentGame):
         yield Move("G", adversarial=logistic.generator(self.D(self.drawn(len(x)))))
         if self.path and step % self.path_every == 0:
             yield Move("G", path=self.path_every * self.path * self.deviation(max(len(x) // 2, 1)))
+
+    def made(self, n: int) -> Tensor:
+        """Draws n samples in G's graph, as G's own move does."""
+        return self.drawn(n)
 
     def drawn(self, n: int) -> Tensor:
         """Draws n samples for training, some of them of mixed styles."""

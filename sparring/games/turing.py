@@ -16,12 +16,14 @@ bias, T(a, b) = C(a) - C(b), and T-SGAN is the relativistic game twice over.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring.critique import Critique, Output
 from sparring.game import Data, LatentGame, Move
 from sparring.games.turns import require_turns
 from sparring.objectives import Objective
@@ -62,6 +64,10 @@ class TuringGAN(LatentGame):
     def critics(self) -> tuple[str, ...]:
         """E sees the samples, D their codes alone."""
         return ("E",)
+
+    def critique(self) -> Critique:
+        """Returns that E gives codes, which D judges by pairs."""
+        return replace(super().critique(), output=Output.CODES)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G a few times."""

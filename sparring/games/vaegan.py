@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
+from sparring.critique import Critique
 from sparring.game import Data, Move, Optimiser
 from sparring.games.posterior import PosteriorGame, drawn, stated
 from sparring.likelihood import kl_to_prior
@@ -82,6 +83,11 @@ class VAEGAN(PosteriorGame):
     def over_batch(self, step: int) -> bool:
         """Gates look at the whole batch."""
         return self.equilibrium is not None
+
+    def critique(self) -> Critique:
+        """Returns that reconstructions are judged by D's features of them."""
+        features = "the features of a sample and of its reconstruction"
+        return Critique(fooling=("fool",), compares=features, reads="the likeness", centred=True)
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays all three at once, or those whose gates are open."""

@@ -11,17 +11,20 @@ a penalty on the norm of its gradient between real and fake points (Gulrajani et
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from sparring.game import Data, LatentGame, Move
+from sparring.critique import Critique
+from sparring.game import Data, Move
+from sparring.games.adversarial import AdversarialGame
 from sparring.games.turns import require_turns
 from sparring.objectives import Wasserstein
 from sparring.penalties import clip, gradient_penalty
 
 
-class WGAN(LatentGame):
+class WGAN(AdversarialGame):
     """Wasserstein GAN with weight clipping (Arjovsky et al., 2017, Algorithm 1).
 
     Args:
@@ -34,6 +37,8 @@ class WGAN(LatentGame):
         generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
+
+    adversarial = "wasserstein"
 
     def __init__(
         self,
@@ -52,6 +57,10 @@ class WGAN(LatentGame):
         self.burst = critic_steps if burst is None else burst
         require_turns(critic_steps=critic_steps, generator_steps=generator_steps, burst=self.burst)
 
+    def critique(self) -> Critique:
+        """Returns the plain case, but for the clipping of D's weights."""
+        return replace(super().critique(), ahead="its weights are clipped after each step")
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, clipping after each move, then G."""
         for _ in range(self.burst if step < 25 or step % 500 == 0 else self.critic_steps):
@@ -63,7 +72,7 @@ class WGAN(LatentGame):
             yield Move("G", wasserstein=self.objective.generator(self.D(self.G(self.noise(len(x))))))
 
 
-class WGANGP(LatentGame):
+class WGANGP(AdversarialGame):
     """Wasserstein GAN with gradient penalty (Gulrajani et al., 2017, Algorithm 1).
 
     D must not use batch norm: the penalty is on the gradient of each score in its own image.
@@ -76,6 +85,8 @@ class WGANGP(LatentGame):
         generator_steps: Moves of G in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
+
+    adversarial = "wasserstein"
 
     def __init__(
         self,
@@ -92,15 +103,20 @@ class WGANGP(LatentGame):
         require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.penalty, self.critic_steps, self.generator_steps = penalty, critic_steps, generator_steps
 
+    def critique(self) -> Critique:
+        """Returns the plain case, and the penalty."""
+        return replace(super().critique(), penalties=("penalty",), slope=1)
+
+    def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
+        """Returns the estimate of the distance, and the penalty."""
+        penalty = gradient_penalty(self.D, x, fake, through=fake.requires_grad)
+        return {**super().critic_terms(x, fake, step), "penalty": self.penalty * penalty}
+
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D with its penalty, then G."""
         for _ in range(self.critic_steps):
             x, *_ = next(data)
             fake = self.fakes(len(x))
-            yield Move(
-                "D",
-                wasserstein=self.objective.critic(self.D(x), self.D(fake)),
-                penalty=self.penalty * gradient_penalty(self.D, x, fake),
-            )
+            yield Move("D", **self.critic_terms(x, fake))
         for _ in range(self.generator_steps):
             yield Move("G", wasserstein=self.objective.generator(self.D(self.G(self.noise(len(x))))))

@@ -26,7 +26,12 @@ class MinibatchDiscrimination(nn.Module):
     Example:
         >>> MinibatchDiscrimination(3, measures=2)(torch.ones(4, 3))[0].tolist()
         [1.0, 1.0, 1.0, 3.0, 3.0]
+
+    Attributes:
+        compares_samples: Says so to those who ask for the slope of each sample's own score.
     """
+
+    compares_samples = True
 
     def __init__(self, features: int, measures: int = 100, coordinates: int = 5) -> None:
         super().__init__()

@@ -31,7 +31,10 @@ Init = Callable[[nn.Module], None]
 WARM_UP = 15  # power iterations after which spectral norms are right again
 
 
-def _weights(fill: Callable[..., object], layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd)) -> Init:
+LAYERS: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd)  # those whose weights are filled
+
+
+def _weights(fill: Callable[..., object], layers: tuple[type[nn.Module], ...] = LAYERS) -> Init:
     """Fill the weight of a linear or convolution layer, and zero its bias."""
 
     def init(module: nn.Module) -> None:
@@ -112,6 +115,8 @@ def wgan_gp(module: nn.Module) -> None:
 def reinitialised(network: nn.Module, init: Init) -> nn.Module:
     """Initialises a finished network anew, also where its weights are computed from others (spectral norm).
 
+    Layers whose weights are frozen keep them.
+
     Args:
         network: Changed in place.
         init: Initialises each module.
@@ -125,6 +130,8 @@ def reinitialised(network: nn.Module, init: Init) -> nn.Module:
         0.0
     """
     for module in list(network.modules()):
+        if any(not parameter.requires_grad for parameter in module.parameters()):
+            continue
         if not parametrize.is_parametrized(module, "weight"):
             init(module)
             continue

@@ -17,25 +17,39 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from sparring.critique import Output
 from sparring.game import Data, Game, Turn
 from sparring.pooling import batch_mean, shards
-from sparring.wrappers.critics import judges_alone, sole_critic
+from sparring.wrappers.needs import (
+    answers,
+    centred,
+    critics,
+    no_places,
+    one_critic,
+    require,
+    samples_or_labels,
+    seen_once,
+)
 from sparring.wrappers.wrapper import Remembering, Wrapper, see_through
 
 
 class Augmented(Wrapper):
     """Lets every critic see its samples, real or fake, through an augmentation (Zhao et al., 2020, section 3.2).
 
+    Each look has a draw of its own, so it needs a game that compares no two samples by what the critic sees of each,
+    and a critic that sees no picture or map beside the sample, whose places would no longer be those of the sample.
+
     Args:
         game: The game to play.
         transform: Makes the augmentation of one critic, for example `sparring.augment.DiffAugment`.
 
     Raises:
-        GameError: If the game names no critic.
+        GameError: If the game lacks what this needs.
     """
 
     def __init__(self, game: Game, transform: Callable[[], nn.Module]) -> None:
         super().__init__(game)
+        require("Augmentation", game, critics, seen_once, no_places)
         see_through(self, transform)
 
 
@@ -54,7 +68,8 @@ class Adaptive(Wrapper):
         images: How many real images (in thousands) it takes p at least to go from 0 to 1.
 
     Raises:
-        GameError: If the game has not one critic that scores samples.
+        GameError: If the game has not one critic that gives one score a sample, centred at 0, of the sample alone or
+            of it and its class.
     """
 
     def __init__(
@@ -68,9 +83,9 @@ class Adaptive(Wrapper):
     ) -> None:
         super().__init__(game)
         self.target, self.every, self.images = target, every, images
-        self._path = sole_critic(self)
-        if not hasattr(game, "told"):
-            judges_alone(self, self.get_submodule(self._path))
+        needs = one_critic, answers(Output.SCORE), samples_or_labels, seen_once, centred
+        require("Adaptive augmentation", game, *needs)
+        (self._path,) = self.critics()
         made = transform().to(self.device)
         see_through(self, lambda: made)
         self._made = (made,)  # in a tuple, for it is registered with D already

@@ -11,21 +11,28 @@ something else of z′, lest it learn to ignore small moves of z; the mean runs 
 running means of D's scores on reals and fakes: no real may score far above the usual fake, no fake far below the usual
 real.
 
+CR and bCR compare the score of an image with that of the same image moved, so they need one score an image: a map of
+scores would move with it, and logits of classes or outcomes have no published form. LeCam compares each score, of
+images or of patches, with a mean. zCR needs noise z alone, for a code or a class has no small moves.
+
 The terms are computed on passes of their own, for an aid does not see the scores of the game that it wraps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, relu
 
 from sparring.chance import normal
+from sparring.critique import Output
 from sparring.game import Game
 from sparring.pooling import batch_mean
-from sparring.wrappers.critics import CriticTerm, owner, require
+from sparring.wrappers.critics import CriticTerm, owner
+from sparring.wrappers.needs import Need, answers, has, nobody_ahead, noise_alone, one_critic, samples_alone
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -60,9 +67,10 @@ class BCR(CriticTerm):
         GameError: If the game cannot draw fakes.
     """
 
+    needs: ClassVar[tuple[Need, ...]] = (*CriticTerm.needs, has("fakes"))
+
     def __init__(self, game: Game, transform: Transform, weight: float = 10.0) -> None:
         super().__init__(game, weight)
-        require(self, "fakes")
         self.transform = transform
 
     def term(self, x: Tensor) -> Tensor:
@@ -85,9 +93,10 @@ class ZCR(CriticTerm):
         GameError: If the game has no generator that starts from noise alone.
     """
 
+    needs: ClassVar[tuple[Need, ...]] = (*CriticTerm.needs, has("noise", "G"), noise_alone)
+
     def __init__(self, game: Game, radius: float = 0.05, weight: float = 20.0, spread: float = 0.5) -> None:
         super().__init__(game, weight)
-        require(self, "noise", "G")
         self.radius, self.spread = radius, spread
         self._maker = owner(self, self.G)
 
@@ -130,9 +139,16 @@ class LeCam(CriticTerm):
     usual_fake: Tensor
     followed: Tensor
 
+    needs: ClassVar[tuple[Need, ...]] = (
+        one_critic,
+        samples_alone,
+        answers(Output.SCORE, Output.PATCHES),
+        has("fakes"),
+        nobody_ahead,
+    )
+
     def __init__(self, game: Game, weight: float = 0.3, decay: float = 0.99, start: int = 1000) -> None:
         super().__init__(game, weight)
-        require(self, "fakes")
         self.decay, self.start = decay, start
         for name in ("usual_real", "usual_fake"):
             self.register_buffer(name, torch.zeros((), device=self.device))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from inspect import Parameter, signature
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from sparring.critique import Output
 from sparring.errors import GameError
 from sparring.game import Game
-from sparring.wrappers.wrapper import ExtraTerms, Through, Wrapper
+from sparring.wrappers.needs import Need, answers, nobody_ahead, one_critic, require, samples_alone
+from sparring.wrappers.wrapper import ExtraTerms, Wrapper
 
 
 class CriticTerm(ExtraTerms):
     """Adds a term to the moves of whoever owns the game's one critic.
 
+    It needs a game of one critic that sees samples alone, and gives one score a sample unless an aid says otherwise.
     Lazily (Karras et al., 2020, appendix B) it is paid every k-th step only, k times as high. It is part of the owner's
     own move, so that the optimiser needs none of the corrections that a step for the term alone would.
 
@@ -23,17 +26,22 @@ class CriticTerm(ExtraTerms):
         weight: What the term is multiplied by, before laziness.
         every: k, in steps.
 
+    Attributes:
+        needs: What the game must have.
+
     Raises:
-        GameError: If the game has not one critic that scores samples, or k is not positive.
+        GameError: If the game lacks something, or k is not positive.
     """
+
+    needs: ClassVar[tuple[Need, ...]] = (one_critic, samples_alone, answers(Output.SCORE), nobody_ahead)
 
     def __init__(self, game: Game, weight: float, every: int = 1) -> None:
         super().__init__(game)
+        require(type(self).__name__, game, *self.needs)
         if every < 1:
             raise GameError(f"{type(self).__name__} is paid every k-th step: k must be at least 1, not {every}.")
         self.weight, self.every = weight, every
-        self._path = sole_critic(self)
-        judges_alone(self, self.critic)
+        (self._path,) = self.critics()
         self._owner = owner(self, self.critic)
 
     @property
@@ -56,56 +64,6 @@ class CriticTerm(ExtraTerms):
         """
 
 
-def sole_critic(game: Wrapper) -> str:
-    """Returns the path of the one critic of an aided game.
-
-    Args:
-        game: The aid that asks.
-
-    Raises:
-        GameError: If there is none, or several: which samples each sees is then not known.
-    """
-    paths = game.critics()
-    if len(paths) != 1:
-        count = len(paths) or "none"
-        raise GameError(f"{_aid(game)} acts on one critic, but {_core(game)} names {count} in critics().")
-    return paths[0]
-
-
-def judges_alone(game: Wrapper, critic: nn.Module) -> None:
-    """Refuses a critic that is told more than the sample: a class, a coarse image.
-
-    Args:
-        game: The aid that asks.
-        critic: The critic, seeing through transforms or not.
-
-    Raises:
-        GameError: If it is.
-    """
-    while isinstance(critic, Through):
-        critic = critic.critic
-    _, *more = signature(critic.forward).parameters.values()
-    conditional = getattr(game, "classes", None) is not None
-    told = [given for given in more if (given.kind is Parameter.VAR_POSITIONAL and conditional) or _wanted(given)]
-    if told:
-        raise GameError(
-            f"{_aid(game)} shows the critic samples alone, but that of {_core(game)} wants {told[0].name!r}."
-        )
-
-
-def _wanted(given: Parameter) -> bool:
-    positional = given.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return positional and given.default is Parameter.empty
-
-
-def _aid(game: Wrapper) -> str:
-    return type(game).__name__
-
-
-def _core(game: Wrapper) -> str:
-    return type(game.core).__name__
-
-
 def owner(game: Wrapper, network: nn.Module) -> str:
     """Returns the player that owns a network.
 
@@ -120,19 +78,4 @@ def owner(game: Wrapper, network: nn.Module) -> str:
     for name, player in game.players().items():
         if any(id(parameter) in parameters for group in player.param_groups for parameter in group["params"]):
             return name
-    raise GameError(f"{_aid(game)} acts on a network that no player of {_core(game)} owns.")
-
-
-def require(game: Wrapper, *abilities: str) -> None:
-    """Refuses a game that lacks something.
-
-    Args:
-        game: The aid that asks.
-        abilities: What the game must have: ``fakes``, ``noise``, ``G``.
-
-    Raises:
-        GameError: If it lacks one.
-    """
-    for ability in abilities:
-        if not hasattr(game.game, ability):
-            raise GameError(f"{_aid(game)} needs a game that has {ability!r}; {_core(game)} has none.")
+    raise GameError(f"{type(game).__name__} acts on a network that no player of {type(game.core).__name__} owns.")

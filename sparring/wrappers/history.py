@@ -10,33 +10,38 @@ a weight freezes them: from (1, 1), 6000 simultaneous steps of .05 end at a dist
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from sparring.critique import Critique
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.trainer import owned
-from sparring.wrappers.wrapper import Wrapper, each
+from sparring.wrappers.needs import nobody_ahead, require, trained_together
+from sparring.wrappers.wrapper import Wrapper, each, meets
 
 
 class HistoricalAveraging(Wrapper):
     """Adds the distance from the running mean of the weights to every move; one θ a round is counted.
 
-    Aids that give a network more weights go inside this one.
+    It fits any game whose networks are all trained from the first step on. Moves in which a game pays nothing but its
+    own upkeep (`sparring.critique`) are left as they are. Aids that give a network more weights go inside this one.
 
     Args:
         game: The game to play.
         weight: Weight of the squared distance; the paper names none.
 
     Raises:
-        GameError: If the weight is not positive.
+        GameError: If the weight is not positive, or G looks ahead at steps of D that would not pay.
     """
 
     def __init__(self, game: Game, weight: float = 0.01) -> None:
         super().__init__(game)
         if weight <= 0:
             raise GameError(f"Historical averaging needs a weight above 0, not {weight}.")
+        require("Historical averaging", game, trained_together, nobody_ahead)
         self.weight = weight
         position = {id(parameter): i for i, parameter in enumerate(game.parameters())}
         # Positions, for another aid may yet rename the networks inside.
@@ -49,8 +54,16 @@ class HistoricalAveraging(Wrapper):
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, every move held back."""
         self.remember(step)
+        critique = self.game.critique()
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: Move(move.player, **move.terms, history=self.held(move.player)))
+            yield each(turn, lambda move: self._held_back(move) if meets(move, critique) else move)
+
+    def critique(self) -> Critique:
+        """Returns that of the game, whose D now minimises more than the game states."""
+        return replace(self.game.critique(), ahead="historical averaging adds a term")
+
+    def _held_back(self, move: Move) -> Move:
+        return Move(move.player, **move.terms, history=self.held(move.player))
 
     @torch.no_grad()
     def remember(self, step: int) -> None:

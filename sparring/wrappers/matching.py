@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.pooling import whole_mean
+from sparring.wrappers.needs import nobody_ahead, require, samples_alone
+from sparring.wrappers.needs import pair as one_pair
 from sparring.wrappers.pair import pair
-from sparring.wrappers.wrapper import Through, Wrapper, each
+from sparring.wrappers.wrapper import Through, Wrapper, each, kept
 
 
 def squared(gap: Tensor) -> Tensor:
@@ -31,15 +33,16 @@ def absolute(gap: Tensor) -> Tensor:
 
 
 class FeatureMatching(Wrapper):
-    """Replaces the terms of G's moves by the distance of mean features, or adds it to them.
+    """Replaces the adversarial term of G's moves by the distance of mean features, or adds it; other terms stay.
 
+    It needs a game of one G that starts from noise and one D that judges samples alone and has a method ``features``.
     The means are over the whole batch: all processes and all accumulated parts. G's path is the fake mean alone.
 
     Args:
         game: The game to play, with a critic that has features.
         distance: Measures the gap (F,) between the means: `squared` or `absolute`.
         weight: Multiplies the distance.
-        keep: Whether G keeps its own terms.
+        keep: Whether G keeps its adversarial term.
 
     Raises:
         GameError: If the game has no such critic.
@@ -49,7 +52,8 @@ class FeatureMatching(Wrapper):
         self, game: Game, distance: Callable[[Tensor], Tensor] = squared, weight: float = 1.0, *, keep: bool = False
     ) -> None:
         super().__init__(game)
-        critic: nn.Module = pair(game, "Feature matching").D
+        require("Feature matching", game, one_pair, samples_alone, nobody_ahead)
+        critic: nn.Module = pair(game).D
         while isinstance(critic, Through):
             critic = critic.critic
         if not hasattr(critic, "features"):
@@ -72,12 +76,15 @@ class FeatureMatching(Wrapper):
             move: G's own.
             data: Gives the real samples.
         """
-        game = pair(self, "Feature matching")
+        terms = kept(move, self.game.critique())
+        if terms is None:
+            return move
+        game = pair(self)
         x, *_ = next(data)
         with torch.no_grad():
             real = over_batch(game.D.features(x))  # type: ignore[operator]
-        fake = over_batch(game.D.features(game.G(game.noise(len(x)))))  # type: ignore[operator]
-        return Move("G", **(move.terms if self.keep else {}), matching=self.weight * self.distance(real - fake))
+        fake = over_batch(game.D.features(game.made(len(x))))  # type: ignore[operator]
+        return Move("G", **(move.terms if self.keep else terms), matching=self.weight * self.distance(real - fake))
 
 
 def over_batch(features: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.game import Data, Game, Turn
 from sparring.schedules import linear
+from sparring.wrappers.needs import critics, require, seen_once
 from sparring.wrappers.wrapper import Wrapper, see_through
 
 
@@ -37,19 +38,22 @@ class Haze(nn.Module):
 class InstanceNoise(Wrapper):
     """Adds fading noise to all that critics see: reals and fakes, in every player's moves, inside penalties.
 
+    It needs a game that compares no two samples by what the critic sees of each, for each look has noise of its own.
+
     Args:
         game: The game to play.
         sigma: σ, where the noise starts, in the data's units (images have [−1, 1]).
         steps: When it has faded.
 
     Raises:
-        GameError: If a number is out of range, or the game has no critic.
+        GameError: If a number is out of range, or the game lacks what this needs.
     """
 
     def __init__(self, game: Game, sigma: float = 0.1, steps: int = 10_000) -> None:
         super().__init__(game)
         if sigma <= 0 or steps < 1:
             raise GameError(f"Instance noise starts at sigma > 0 and fades in steps >= 1, not {sigma} and {steps}.")
+        require("Instance noise", game, critics, seen_once)
         self.sigma, self.fading = sigma, linear(steps)
         self.haze = Haze()
         see_through(game, lambda: self.haze)

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from sparring.chance import normal
 from sparring.errors import GameError
 from sparring.game import Data, Encodes, Game, Turn, latent
+from sparring.wrappers.needs import noise_alone, one_function, require, samples_alone
+from sparring.wrappers.needs import pair as one_pair
 from sparring.wrappers.pair import pair
 from sparring.wrappers.wrapper import Wrapper
 
@@ -51,14 +53,27 @@ class PackedGenerator(nn.Module):
         super().__init__()
         self.single, self.m, self.latent = G, m, m * G.latent  # type: ignore[operator]
 
+    def __getattr__(self, name: str) -> Any:
+        """Finds the generator's own attributes, such as its filters."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "single":
+                raise
+            return getattr(self.single, name)
+
     def forward(self, z: Tensor) -> Tensor:
         """Draw one pack for each row of z."""
         return pack(self.single(z.unflatten(1, (self.m, -1)).flatten(0, 1)), self.m)
 
 
+_NEEDS = (one_pair, samples_alone, noise_alone, one_function)
+
+
 class Packing(Wrapper):
     """Plays a game of packs; samples are single.
 
+    It needs a game of one G, which the game uses as one function of noise z alone, and one D that judges samples alone.
     Aids that look at real samples themselves (penalties, feature matching) go inside this one.
 
     Args:
@@ -77,8 +92,9 @@ class Packing(Wrapper):
             raise GameError(
                 f"Packing shows D packs, but the encoder of {type(game.core).__name__} reads single samples."
             )
+        require("Packing", game, *_NEEDS)
         self.m = m
-        core = pair(game, "Packing")
+        core = pair(game)
         core.G = PackedGenerator(core.G, m)
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
@@ -126,7 +142,8 @@ def packed(make: Callable[[tuple[int, ...]], Game], shape: tuple[int, ...], m: i
         GameError: If the game is of another kind.
     """
     channels, *sides = shape
-    single: Any = pair(make(shape), "Packing")
+    single = make(shape)
+    require("Packing", single, *_NEEDS)
     game = make((m * channels, *sides))
-    pair(game, "Packing").G = single.G
+    pair(game).G = pair(single).G
     return Packing(game, m)

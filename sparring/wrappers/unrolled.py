@@ -9,16 +9,21 @@ against it. D itself takes its ordinary single step. All k steps are on one batc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
+from sparring.critique import Critique
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.penalties import full_precision
+from sparring.wrappers.needs import nobody_ahead, require, samples_alone, steps_by_its_terms
+from sparring.wrappers.needs import pair as one_pair
 from sparring.wrappers.pair import pair
-from sparring.wrappers.wrapper import Remembering, Wrapper, each
+from sparring.wrappers.wrapper import Remembering, Wrapper, each, kept
 
 Weights = list[Tensor]
 Rule = Callable[[Weights, list[Weights]], Weights]
@@ -59,11 +64,13 @@ def adam(rate: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e
 class Unrolled(Wrapper):
     """Lets G's moves play against the D of k steps ahead.
 
-    The inner loss is the game's objective on this process's batch; penalties take no part in it. Buffers of D (batch
-    norm, power iterations) do not move while it is unrolled.
+    The inner loss is all that D minimises, penalties included, on this process's batch; G keeps its other terms.
+    Buffers of D (batch norm, power iterations) do not move while it is unrolled. It needs a game of one G that starts
+    from noise and one D that judges samples alone, which states what D minimises as `critic_terms`, and G's adversarial
+    term as `generator_terms`; D's step must be one of descent on these.
 
     Args:
-        game: A game with an objective, G and D.
+        game: A game of G and D.
         steps: k; with 0 it is the plain game.
         rule: What an inner step is: `sgd` or `adam`.
 
@@ -73,7 +80,7 @@ class Unrolled(Wrapper):
 
     def __init__(self, game: Game, steps: int = 5, rule: Rule = sgd(0.1)) -> None:  # noqa: B008  # a pure function
         super().__init__(game)
-        pair(game, "Unrolling", "objective")
+        require("Unrolling", game, one_pair, samples_alone, steps_by_its_terms, nobody_ahead)
         if steps < 0:
             raise GameError(f"Unrolling needs a number of steps, not {steps}.")
         self.steps, self.rule = steps, rule
@@ -86,37 +93,59 @@ class Unrolled(Wrapper):
         """Plays the game's round, G's moves unrolled."""
         drawn = Remembering(data)
         for turn in self.game.round(drawn, step):
-            yield each(turn, lambda move: self.ahead(drawn.x) if self.steps and move.player == "G" else move)
+            yield each(turn, lambda move: self.ahead(move, drawn.x, step))
 
-    def ahead(self, x: Tensor) -> Move:
-        """Returns G's move against the unrolled D.
+    def critique(self) -> Critique:
+        """Returns that of the game, in which G now looks ahead."""
+        return replace(self.game.critique(), looks="Unrolling" if self.steps else "")
+
+    def ahead(self, move: Move, x: Tensor, step: int) -> Move:
+        """Returns a move of G against the unrolled D; moves of others, and those in which G fools nobody, as they are.
 
         Args:
+            move: Any move.
             x: Real samples (N, *shape), the last that D has seen.
+            step: The step.
         """
-        game = pair(self, "Unrolling")
-        fake = game.G(game.noise(len(x)))
+        terms = kept(move, self.game.critique()) if self.steps and move.player == "G" else None
+        if terms is None:
+            return move
+        fake = pair(self).made(len(x))
         with full_precision(x):
-            return Move("G", unrolled=self.loss(x, fake.to(torch.promote_types(fake.dtype, torch.float32))))
+            wide = fake.to(torch.promote_types(fake.dtype, torch.float32))
+            return Move("G", **terms, unrolled=self.loss(x, wide, step))
 
-    def loss(self, x: Tensor, fake: Tensor) -> Tensor:
+    def loss(self, x: Tensor, fake: Tensor, step: int = 0) -> Tensor:
         """Returns L_G(θ_k), differentiable through θ_k.
 
         Args:
             x: Real samples (N, *shape).
             fake: Fakes with G's graph, (N, *shape).
+            step: The step.
         """
-        D, objective = pair(self, "Unrolling").D, self.objective
-        named = {name: p for name, p in D.named_parameters() if p.requires_grad}
-        buffers = {name: buffer.clone() for name, buffer in D.named_buffers()}
+        stated = _Stated(pair(self))
+        named = {f"game.D.{name}": p for name, p in stated.game.D.named_parameters() if p.requires_grad}
+        buffers = {f"game.D.{name}": buffer.clone() for name, buffer in stated.game.D.named_buffers()}
         weights: Weights = [*named.values()]
         slopes: list[Weights] = []
 
-        def scores(samples: Tensor) -> Tensor:
-            return functional_call(D, ({**dict(zip(named, weights, strict=True)), **buffers},), (samples,))
+        def loss(name: str, *given: Any) -> Tensor:
+            return functional_call(stated, ({**dict(zip(named, weights, strict=True)), **buffers},), (name, *given))
 
         for _ in range(self.steps):
-            ahead = objective.critic(scores(x), scores(fake))
+            ahead = loss("critic_terms", x, fake, step)
             slopes.append([*torch.autograd.grad(ahead, weights, create_graph=True, materialize_grads=True)])
             weights = self.rule(weights, slopes)
-        return objective.generator(scores(fake), scores(x) if objective.needs_real else None)
+        return loss("generator_terms", x, fake)
+
+
+class _Stated(nn.Module):
+    """What the players of a game minimise, as it states it, in the form in which torch replaces parameters."""
+
+    def __init__(self, game: Any) -> None:
+        super().__init__()
+        self.game = game
+
+    def forward(self, name: str, *given: Any) -> Tensor:
+        first, *rest = getattr(self.game, name)(*given).values()
+        return sum(rest, start=first)

@@ -15,12 +15,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from sparring.errors import GameError
 from sparring.exchange import place
 from sparring.game import Data, Game, Turn
+from sparring.wrappers.needs import one_function, require, samples_alone
+from sparring.wrappers.needs import pair as one_pair
 from sparring.wrappers.pair import pair
 from sparring.wrappers.wrapper import Wrapper
 
 
 class VirtualBatch(Wrapper):
     """Normalises by fixed references instead of by the batch: G, D or both, whichever has batch norm.
+
+    It needs a game of one G, which the game uses as one function of noise, and one D that judges samples alone.
 
     Args:
         game: A game of G and D.
@@ -44,8 +48,9 @@ class VirtualBatch(Wrapper):
         super().__init__(game)
         if size < 1:
             raise GameError(f"Virtual batch norm needs at least 1 reference, not {size}.")
-        core = pair(game, "Virtual batch norm")
-        if not _normalises(core):
+        require("Virtual batch norm", game, one_pair, samples_alone, one_function)
+        core = pair(game)
+        if not (_normalises(core.G) or _normalises(core.D)):
             raise GameError(f"Virtual batch norm replaces batch norm, of which {type(core).__name__} has none here.")
         self.refers = _normalises(core.D)
         if _normalises(core.G):
@@ -67,7 +72,7 @@ class VirtualBatch(Wrapper):
         Args:
             data: Gives as many batches as it takes.
         """
-        reference: Tensor = pair(self, "Virtual batch norm").D.reference  # type: ignore[assignment]
+        reference: Tensor = pair(self).D.reference  # type: ignore[assignment]
         rows: list[Tensor] = []
         while len(rows) < len(reference):
             x, *_ = next(data)

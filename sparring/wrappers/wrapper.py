@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring.critique import Critique
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.stages import Stage
@@ -87,9 +89,16 @@ class Wrapper(Game):
         """Returns those of the game, by their paths from here."""
         return tuple(f"game.{name}" for name in self.game.critics())
 
+    def critique(self) -> Critique:
+        """Returns that of the game."""
+        return self.game.critique()
+
 
 class ExtraTerms(Wrapper):
-    """A wrapper that adds terms to moves: penalties, regularisers."""
+    """A wrapper that adds terms to moves: penalties, regularisers.
+
+    Moves in which a game pays nothing but its own upkeep (`sparring.critique`) are left as they are.
+    """
 
     @abstractmethod
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
@@ -103,9 +112,41 @@ class ExtraTerms(Wrapper):
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, with more terms in its moves."""
-        drawn = Remembering(data)
+        drawn, critique = Remembering(data), self.game.critique()
         for turn in self.game.round(drawn, step):
-            yield each(turn, lambda move: _extended(move, self.terms(move.player, drawn.x, step)))
+            yield each(turn, lambda move: self._extended(move, drawn, step) if meets(move, critique) else move)
+
+    def critique(self) -> Critique:
+        """Returns that of the game, whose D may now minimise more than the game states."""
+        return replace(self.game.critique(), ahead=f"{type(self).__name__} adds a term")
+
+    def _extended(self, move: Move, drawn: Remembering, step: int) -> Move:
+        return _extended(move, self.terms(move.player, drawn.x, step))
+
+
+def meets(move: Move, critique: Critique) -> bool:
+    """Tells whether the players meet in a move, or it only pays for the game's upkeep."""
+    return not set(move.terms) <= set(critique.upkeep)
+
+
+def kept(move: Move, critique: Critique) -> dict[str, Tensor] | None:
+    """Returns the terms of a move of G that stay where an aid gives it another goal.
+
+    Args:
+        move: G's.
+        critique: The game's.
+
+    Returns:
+        All but those that fool the critic; None where the move has none of these, and is left alone.
+
+    Raises:
+        GameError: If the game does not say which terms these are, and the move has several.
+    """
+    fooling = critique.fooling or tuple(move.terms)
+    if not critique.fooling and len(move.terms) > 1:
+        raise GameError(f"G minimises {', '.join(move.terms)}: declare in critique() which of them fool the critic.")
+    rest = {name: value for name, value in move.terms.items() if name not in fooling}
+    return rest if len(rest) < len(move.terms) else None
 
 
 def _extended(move: Move, more: dict[str, Tensor]) -> Move:

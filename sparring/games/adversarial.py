@@ -1,0 +1,44 @@
+"""Games whose players minimise an objective of D's scores: their terms as functions of samples.
+
+    critic_terms(x, x̃)       L_D(D(x), D(x̃))         what a step of D descends, and so what G may look ahead at
+    generator_terms(x, x̃)    L_G(D(x̃), D(x))         G's adversarial term, under the name that it has in G's move
+
+Both are functions of D's parameters and of the samples, in the graph of all of them. A subclass whose D minimises more
+adds it to `critic_terms`; its other terms of G are those of its move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from torch import Tensor
+
+from sparring.critique import Critique
+from sparring.game import LatentGame
+from sparring.objectives import Objective
+
+
+class AdversarialGame(LatentGame):
+    """A `LatentGame` with an objective, whose D minimises it.
+
+    Attributes:
+        objective: The two losses.
+        adversarial: The name of its terms in the moves of both players.
+    """
+
+    objective: Objective
+    adversarial: ClassVar[str] = "adversarial"
+
+    def critique(self) -> Critique:
+        """Returns the plain case, with the name of G's term."""
+        return replace(super().critique(), fooling=(self.adversarial,))
+
+    def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
+        """Returns what D minimises at a step, given real samples and fakes (N, *shape)."""
+        return {self.adversarial: self.objective.critic(self.D(x), self.D(fake))}
+
+    def generator_terms(self, x: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Returns G's adversarial term, given real samples and fakes (N, *shape)."""
+        real = self.D(x) if self.objective.needs_real else None
+        return {self.adversarial: self.objective.generator(self.D(fake), real)}
