@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sparring import pooling
 from sparring.chance import drawing
 from sparring.conventions import Conventions
 from sparring.double_backward import plain_slopes
@@ -170,6 +171,7 @@ class _Referee:
         stack.enter_context(drawing(0, step, turn, device=game.device))
         stack.enter_context(torch.autocast(game.device.type, dtype=self.precision, enabled=self.precision is not None))
         stack.enter_context(plain_slopes(game.plain_slopes))
+        stack.enter_context(pooling.playing(pooling.Part(0, 1, declared=game.over_batch(step))))
         stack.enter_context(folding(map(game.core.get_submodule, game.folds)))
         return stack
 

@@ -50,8 +50,8 @@ class Part:
         """Returns the mean of x over the parts, or x itself while that is being found."""
         if not self.declared:
             raise GameError(
-                "This game takes a mean over the whole batch, which is played in parts: let its over_batch(step) be "
-                "true, or play it with --parts 1."
+                "This game takes a mean over the whole batch, but its over_batch(step) is false: let it be true in the "
+                "steps that do, or play the batch as a whole, with --parts 1."
             )
         found = x
         if self.means is not None:

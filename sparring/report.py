@@ -146,7 +146,7 @@ def figure(path: Path, caption: str) -> str:
 
 def _facts(run: Run) -> str:
     record, game = run.record, run.game
-    counts = ", ".join(f"{name} {parameters(net):,}" for name, net in game.core.named_children())
+    counts = ", ".join(f"{name} {parameters(net):,}" for name, net in game.core.named_children() if parameters(net))
     moves = ", ".join(f"{player} {count:,}" for player, count in run.updates.items())
     rows = {
         "system": f"{record['recipe']} ({type(game).__name__})",

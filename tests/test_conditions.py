@@ -10,6 +10,7 @@ from torch import nn
 import runs
 from sparring import codes, evaluate
 from sparring.chance import seeded, uniform
+from sparring.cli import main
 from sparring.data import Dataset
 from sparring.data.captions import Captions, told
 from sparring.data.stream import scaled
@@ -267,6 +268,12 @@ def test_a_checkpoint_of_a_game_that_drew_classes_evenly_goes_on_drawing_them_so
     fresh.load_state_dict(old)
     assert fresh.frequencies.counts.tolist() == [1, 1]
     assert game.frequencies.counts.tolist() == [450, 50]
+
+
+def test_the_frequencies_are_no_network_to_be_counted(tmp_path, capsys):
+    words = ["train", "cgan", "--data", "digits", "--size", "8", "--steps", "1", "--width", "4"]
+    assert main([*words, "--out", str(tmp_path / "run"), "--device", "cpu"]) == 0
+    assert "frequencies 0" not in capsys.readouterr().out
 
 
 def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 import runs
 from sparring import chance, pooling
+from sparring.check import check_game
 from sparring.cli import main
 from sparring.energy import pulling_away
 from sparring.errors import GameError
@@ -223,6 +224,15 @@ def test_the_gradient_flows_through_the_means_of_the_other_parts(link, parts, al
     blind.over_batch = lambda step: False
     with pytest.raises(GameError, match="over_batch"):
         stepped(blind, [(x,), (x,)], parts)
+
+
+def test_a_check_finds_a_mean_over_the_batch_that_is_not_declared():
+    game = Spread()
+    data = iter(lambda: (torch.randn(6, 2, dtype=torch.float64),), None)
+    check_game(game, data)
+    game.over_batch = lambda step: False
+    with pytest.raises(GameError, match="over_batch"):
+        check_game(game, data)
 
 
 class Squares(nn.Module):

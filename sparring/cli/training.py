@@ -200,7 +200,9 @@ def describe(run: Run, folder: Path) -> None:
 
     record, device = run.record, run.game.device
     players = ", ".join(f"{name} ({type(player).__name__})" for name, player in run.players.items())
-    counts = ", ".join(f"{name} {parameters(network):,}" for name, network in run.game.core.named_children())
+    counts = ", ".join(
+        f"{name} {parameters(network):,}" for name, network in run.game.core.named_children() if parameters(network)
+    )
     say(f"{record['recipe']}: {type(run.game.core).__name__}, players {players}, parameters {counts}")
     if aids := record.get("aids"):
         say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
