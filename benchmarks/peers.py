@@ -24,7 +24,7 @@ from sparring.game import LatentGame
 from sparring.games.gan import OneDrawGAN
 from sparring.layers.resample import UpConv
 from sparring.networks.roles import Shape
-from sparring.objectives import NonSaturating
+from sparring.objectives import NonSaturating, Objective
 from sparring.recipes.settings import Adam, channels_last
 
 
@@ -75,6 +75,79 @@ def upsampling_dcgan(shape: Shape) -> LatentGame:
     return OneDrawGAN(G, D, NonSaturating(), critic=Adam(), generator=Adam())
 
 
+class Upsampled(nn.Module):
+    """The same generator in PyTorch-GAN's own layers, which sparring finds and folds; its author states no `latent`."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        channels, self.side = shape[0], shape[1] // 4
+        self.start = nn.Sequential(nn.Linear(100, 128 * self.side**2))
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(128),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(128, 128, 3, stride=1, padding=1),
+            nn.BatchNorm2d(128, 0.8),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(128, 64, 3, stride=1, padding=1),
+            nn.BatchNorm2d(64, 0.8),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(64, channels, 3, stride=1, padding=1),
+            nn.Tanh(),
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.start(z)
+        return self.body(h.view(h.shape[0], 128, self.side, self.side))
+
+
+class Judging(nn.Module):
+    """The same critic as PyTorch-GAN has it: features are viewed as rows, and probabilities come out, (N, 1)."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        widths, layers = (shape[0], 16, 32, 64, 128), []
+        for i in range(4):
+            layers += [
+                nn.Conv2d(widths[i], widths[i + 1], 3, 2, 1),
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.Dropout2d(0.25),
+            ]
+            layers += [nn.BatchNorm2d(widths[i + 1], 0.8)] if i else []
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Linear(128 * (shape[1] // 16) ** 2, 1), nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.body(x)
+        return self.head(h.view(h.shape[0], -1))
+
+
+class Entropy(Objective):
+    """The losses of PyTorch-GAN's loop, of probabilities; in full precision, which autocast demands on CUDA."""
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (self.of(real, torch.ones_like(real)) + self.of(fake, torch.zeros_like(fake))) / 2
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return self.of(fake, torch.ones_like(fake))
+
+    def of(self, p: Tensor, target: Tensor) -> Tensor:
+        with torch.autocast(p.device.type, enabled=False):
+            return F.binary_cross_entropy(p.float(), target.float())
+
+
+def unchanged_dcgan(shape: Shape) -> LatentGame:
+    """Our game on PyTorch-GAN's networks as they are; what makes them fast, ``--fast auto`` must find."""
+    G = Upsampled(shape)
+    G.latent = 100  # type: ignore[assignment]
+    return OneDrawGAN(G, Judging(shape), Entropy(), critic=plain_adam, generator=plain_adam)
+
+
+def plain_adam(network: nn.Module) -> torch.optim.Optimizer:
+    """PyTorch-GAN's optimiser."""
+    return torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+
+
 class GeneratorFirst:
     """PyTorch-GAN's loop: G, then D on the fakes that G has just learned from; probabilities and their entropy.
 
@@ -91,12 +164,23 @@ class GeneratorFirst:
         valid, false = torch.ones(len(x)), torch.zeros(len(x))
         self.G_adam.zero_grad()
         fake = self.G(torch.randn(len(x), self.G.latent))  # type: ignore[call-overload]
-        F.binary_cross_entropy(self.D(fake).sigmoid(), valid).backward()
+        F.binary_cross_entropy(self.probability(fake), valid).backward()
         self.G_adam.step()
         self.D_adam.zero_grad()
-        real = F.binary_cross_entropy(self.D(x).sigmoid(), valid)
-        ((real + F.binary_cross_entropy(self.D(fake.detach()).sigmoid(), false)) / 2).backward()
+        real = F.binary_cross_entropy(self.probability(x), valid)
+        ((real + F.binary_cross_entropy(self.probability(fake.detach()), false)) / 2).backward()
         self.D_adam.step()
+
+    def probability(self, x: Tensor) -> Tensor:
+        """What D says of x, (N,)."""
+        return self.D(x).sigmoid()
+
+
+class GeneratorFirstAsItIs(GeneratorFirst):
+    """The same loop with a critic that ends in a sigmoid."""
+
+    def probability(self, x: Tensor) -> Tensor:
+        return self.D(x).squeeze(1)
 
 
 class Penalised:

@@ -7,10 +7,11 @@
 Each case plays the same algorithm on the same networks with random images in memory: the *textbook* loop as the papers'
 boxes and most public scripts have it (gradients for every network in every move, plain Adam, contiguous tensors, plain
 resampling, full precision; all but the DCGANs and `wgan-gp32` have the steps of public code, see `peers.py`), and ours
-in full precision and in bfloat16. The three are processes of their own, interleaved step by step, and medians are
-compared. The limit is the floating-point work a step must do, counted on our own step, over the best rate at which this
-machine convolves; gradient penalties and their slopes stay in full precision, and the *own* limit of bfloat16 charges
-them at its rate. Measure ratios, never quote seconds.
+in full precision and in bfloat16, after `--fast auto` was tried on it as a run of a user's game does. The three are
+processes of their own, interleaved step by step, and medians are compared. The limit is the floating-point work a step
+must do, counted on our own step, over the best rate at which this machine convolves; gradient penalties and their
+slopes stay in full precision, and the *own* limit of bfloat16 charges them at its rate. `pytorch-gan32-as-is` has the
+public classes as they are, `pytorch-gan32` the same layers of ours. Measure ratios, never quote seconds.
 """
 
 from __future__ import annotations
@@ -42,13 +43,21 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sparring
-from benchmarks.peers import Cycle, GeneratorFirst, Penalised, upsampling_dcgan
+from benchmarks.peers import (
+    Cycle,
+    GeneratorFirst,
+    GeneratorFirstAsItIs,
+    Penalised,
+    unchanged_dcgan,
+    upsampling_dcgan,
+)
 from sparring import fast, orphans
 from sparring.game import Game
 from sparring.networks.roles import Shape
 from sparring.recipes import recipe
 from sparring.recipes.settings import Networks
 from sparring.trainer import train
+from sparring.trial import allowed
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 0
@@ -191,6 +200,7 @@ CASES = {
     "dcgan32": Case(named("dcgan"), (3, 32, 32), 64, partial(DCGAN, critic_steps=1)),
     "dcgan64": Case(named("dcgan"), (3, 64, 64), 64, partial(DCGAN, critic_steps=1)),
     "pytorch-gan32": Case(upsampling_dcgan, (1, 32, 32), 64, GeneratorFirst),
+    "pytorch-gan32-as-is": Case(unchanged_dcgan, (1, 32, 32), 64, GeneratorFirstAsItIs),
     "wgan-gp32": Case(named("wgan-gp", **NOISE), (3, 32, 32), 64, partial(WGAN, rate=1e-4)),
     "wgan-gp-resnet32": Case(named("wgan-gp", **RESIDUAL), (3, 32, 32), 64, partial(WGAN, rate=2e-4)),
     "sngan32": Case(named("sngan", **NOISE), (3, 32, 32), 64, partial(SNGAN, rate=2e-4)),
@@ -274,7 +284,11 @@ def _contend(name: str, player: str, threads: int, clock: Callable[[], float], p
     else:
         fast.keep_memory()  # as `Run.fit` does
         precision = torch.bfloat16 if player == "bf16" else None
-        play = partial(next, train(game, repeat(images), sys.maxsize, precision=precision))
+        chosen, _ = allowed(game, repeat(images), "auto", precision)
+        chosen.put_on(game)
+        players = game.players()
+        chosen.fuse(players.values())
+        play = partial(next, train(game, repeat(images), sys.maxsize, players=players, precision=precision))
     while (what := pipe.recv()) != "end":
         with Work() if what == "work" else nullcontext() as work:
             seconds = timed(play, clock)
@@ -345,11 +359,11 @@ def main() -> None:
     out = chosen.out or RESULTS / ("speed.json" if chosen.threads == 1 else f"speed-{chosen.threads}-threads.json")
     recorded = json.loads(out.read_text())["cases"] if out.exists() else {}
     measured = {name: row for name, row in recorded.items() if name in CASES and row.get("batch") == CASES[name].batch}
-    print(f"{'case':18}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
+    print(f"{'case':20}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
     for name in chosen.cases:
         case = measured[name] = measure(name, chosen.rounds, clock)
         print(
-            f"{name:18}{case['textbook_seconds']:9.3f}s{case['fp32_seconds']:8.3f}s{case['bf16_seconds']:8.3f}s"
+            f"{name:20}{case['textbook_seconds']:9.3f}s{case['fp32_seconds']:8.3f}s{case['bf16_seconds']:8.3f}s"
             f"{case['fp32_ratio']:9.2f} {case['bf16_ratio']:8.2f}"
             f"{case['fp32_of_limit']:13.2f} {case['bf16_of_limit']:8.2f}",
             flush=True,
