@@ -143,6 +143,12 @@ def keep_memory() -> None:
         library.mallopt(TRIM, LARGE)
 
 
+def trim_memory() -> None:
+    """Gives freed memory that the C library keeps back to the system; does nothing elsewhere than with glibc."""
+    if library := _glibc():
+        library.malloc_trim(0)
+
+
 def _glibc() -> ctypes.CDLL | None:
     """Returns the C library if it is glibc."""
     try:

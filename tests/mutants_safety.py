@@ -20,6 +20,7 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL, CONV
 
 JOURNAL = "tests/test_journal.py"
 ORPHANS = "tests/test_orphans.py"
+PLAN = "tests/test_plan.py"
 
 PRINTABLE = "tests/test_printable.py"
 FILES = "tests/test_data_files.py"
@@ -212,6 +213,18 @@ MUTANTS = [
     ("orphans.py", "os.environ.pop(PARENT, None)", "os.environ.get(PARENT)", f"{ORPHANS} -k passed_on"),
     ("rendezvous.py", "(SILENCE if count else self._arrival)", "self._arrival", f"{ORPHANS} -k rendezvous"),
     ("rendezvous.py", "(SILENCE if count else self._arrival)", "SILENCE", f"{ORPHANS} -k never"),
+    ("plan.py", "len(others) * chance(base, probe) < LEVEL", "True", PLAN),
+    ("plan.py", "keys()) - {0})", "keys()))", PLAN),
+    ("plan.py", "if 2 * step > left", "if False", PLAN),
+    ("plan.py", "option = replace(option, batch=base.batch)", "pass", PLAN),
+    ("plan.py", "known = [(0, self.alike[0].state), *known]", "pass", PLAN),
+    ("plan.py", "max(slope, 0.0) * (rows - last.batch), whole)", "max(slope, 0.0) * rows, whole)", PLAN),
+    (
+        "cli/planning.py",
+        "            _conclude(found, aim, images)\n        raise",
+        "            pass\n        raise",
+        PLAN,
+    ),
     ("fast.py", "_laid_out if by_image else _kernel", "_kernel", FAST),
     ("layers/resample.py", "self.bias, padding=1), 2)", "self.bias, padding=1), 2).relu()", FAST),
     (

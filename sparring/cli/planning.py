@@ -7,33 +7,69 @@ from typing import TYPE_CHECKING
 from sparring.cli.screen import clock, say, show_table
 
 if TYPE_CHECKING:
-    from sparring.plan import Plan
+    from sparring.plan import Option, Plan, Probe
     from sparring.run import Run
 
-__all__ = ["tell"]
+__all__ = ["advice", "tell"]
 
 
 def tell(run: Run, aim: int, *, images: bool) -> None:
-    """Plays a few steps of a run in copies and says what training it will cost.
+    """Plays steps of a run, and of what could be chosen instead, in copies, and says what training will cost.
+
+    Each row is printed when it was first measured; at the end, or at Ctrl-C, the medians of all.
 
     Args:
         run: As it would be trained; it is left as it is.
         aim: Where to end.
         images: Whether that is a number of images, not of steps.
-    """
-    from sparring.plan import plan
 
-    say("Playing a few steps of each batch size ...")
-    found = plan(run)
-    rows = [
-        [f"{probe.batch:,}", f"{1000 * probe.seconds:,.0f} ms", f"{probe.speed:,.0f}", _size(probe.memory)]
-        for probe in found.probes
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, once what is known was printed.
+    """
+    from sparring.plan import SECONDS, plans
+
+    say(f"Playing steps for about {SECONDS:g} s; Ctrl-C ends that with what is known by then.")
+    found: Plan | None = None
+    try:
+        for later in plans(run):
+            for line in _news(found, later):
+                say(line)
+            found = later
+    except KeyboardInterrupt:
+        say("Stopped." if found and found.probes else "Stopped before anything was measured.")
+        if found and found.probes:
+            _conclude(found, aim, images)
+        raise
+    if found:
+        _conclude(found, aim, images)
+
+
+def _news(before: Plan | None, now: Plan) -> list[str]:
+    """What has been begun or left out since."""
+    begun = now.probes[len(before.probes) if before else 0 :]
+    lines = [
+        f"{_named(it.option)}: {_milliseconds(it.seconds)} a step, {it.speed:,.1f} images/s, {_size(it.memory)}"
+        for it in begun
     ]
-    show_table(["batch", "a step", "images/s", "memory"], rows)
-    if probe := found.asked:
-        rounds = -(-aim // probe.images) if images else aim
-        seen = f"{rounds:,} steps of {probe.images:,} images"
-        say(f"Time: about {clock(rounds * probe.seconds)} for {seen}, besides pictures and judgements.")
+    known = before.left_out if before else {}
+    return lines + [f"{_named(option)}: left out, {why}" for option, why in now.left_out.items() if option not in known]
+
+
+def _conclude(found: Plan, aim: int, images: bool) -> None:
+    """Prints the medians of all steps, what the whole training will take, and advice."""
+    say()
+    say("Medians of the steps in turns, and their quartiles:")
+    show_table(["", "steps", "a step", "quartiles", "images/s", "memory"], [_row(probe) for probe in found.probes])
+    if step := found.step():
+        seconds, rows = step
+        rounds = -(-aim // rows) if images else aim
+        base = found.base
+        more = f", extended from batch {base.batch}" if base and base.batch != found.asked.batch else ""
+        most = "at most " if found.asked.stage else ""
+        say(
+            f"Time: {most}about {clock(rounds * seconds)} for {rounds:,} steps of {rows:,} images{more}, "
+            "without pictures and judgements."
+        )
     say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep says how many stay.")
     for line in advice(found):
         say(line)
@@ -52,13 +88,45 @@ def advice(found: Plan) -> list[str]:
         lines.append(
             f"The batch does not fit into memory ({_size(found.free)} are free): play it with --parts {parts}."
         )
-    if (better := found.faster()) and found.asked:
-        times = better.speed / found.asked.speed
-        lines.append(
-            f"--batch {better.batch} would be {times:.1f} times as fast by the image, but is another training: "
-            "an update then sees other gradients, so rates may have to follow."
-        )
+    base = found.base
+    for better in sorted(found.faster(), key=lambda probe: -probe.speed):
+        assert base is not None
+        times = better.speed / base.speed
+        if better.option.precision != found.asked.precision:
+            lines.append(f"--precision {better.option.precision} would be {times:.1f} times as fast.")
+        elif base.option == found.asked:
+            lines.append(
+                f"--batch {better.batch} would be {times:.1f} times as fast by the image, but is another training: "
+                "an update then sees other gradients, so rates may have to follow."
+            )
+    if not lines:
+        several = base is not None and len(base.times) > 2 and len(found.probes) > 1
+        slow = "Steps are too slow to compare options in this time: nothing is recommended."
+        lines.append("Nothing that was tried is faster beyond the spread of the steps." if several else slow)
     return lines
+
+
+def _named(option: Option) -> str:
+    width = f", width {option.width}" if option.width else ""
+    stage = f", {option.stage}" if option.stage else ""
+    return f"batch {option.batch:,}, {option.precision}{width}{stage}"
+
+
+def _row(probe: Probe) -> list[str]:
+    low, high = map(_milliseconds, probe.quartiles)
+    named = _named(probe.option)
+    return [
+        named,
+        str(len(probe.times)),
+        _milliseconds(probe.seconds),
+        f"{low} to {high}",
+        f"{probe.speed:,.1f}",
+        _size(probe.memory),
+    ]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.3g} ms" if seconds < 0.1 else f"{1000 * seconds:,.0f} ms"
 
 
 def _size(count: int | None) -> str:
