@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -182,16 +182,23 @@ def _with(node: Any, **fields: Any) -> Any:
 
 
 def chosen(count: int, seed: int, match: str) -> list[Mutant]:
-    """Draws lines, uniform over those that can be mutated, and a mutant of each."""
+    """Draws lines, uniform over those that can be mutated, and a mutant of each.
+
+    The draw is by the smallest hashes of the lines' texts, so that a change elsewhere changes only its own lines.
+    """
     package = ROOT / "sparring"
     files = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).as_posix() not in LOOKS]
     lines: dict[tuple[str, int], list[Mutant]] = {}
     for path in files:
         for mutant in candidates(path, package):
-            lines.setdefault((mutant.file, mutant.line), []).append(mutant)
-    draw = random.Random(seed)
-    places = [place for place in sorted(lines) if match in place[0]]
-    return [draw.choice(lines[place]) for place in draw.sample(places, min(count, len(places)))]
+            if match in mutant.file:
+                lines.setdefault((mutant.file, mutant.line), []).append(mutant)
+
+    def draw(*text: str) -> str:
+        return hashlib.sha256(repr((seed, text)).encode()).hexdigest()
+
+    each = [min(lot, key=lambda one: draw(one.operator, one.old, one.new)) for lot in lines.values()]
+    return sorted(each, key=lambda one: draw(one.file, one.old))[:count]
 
 
 class Reach:
@@ -365,6 +372,7 @@ class Record:
         """Adds an outcome; a mutant that tests of a later commit kill is marked as one that survived before."""
         name = self.name(found)
         row = {key: found[key] for key in ("file", "line", "operator", "old", "new", "tests", "killed", "seconds")}
+        row |= {"commit": _commit()}
         self.outcomes[name] = row | ({"survived before": True} if name in self.outcomes else {})
         self.write()
 
