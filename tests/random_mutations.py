@@ -11,8 +11,8 @@ tests are run, the fastest first. A mutant that no test kills is a hole in the t
 can observe: such a mutant stands with its reason in equivalent_mutations.json. The record is
 benchmarks/results/random_mutations.json.
 
-Coverage does not see into the processes that a test starts: what survives so far is shown to the test files that start
-processes and name its module.
+Coverage sees neither defaults nor into the processes that a test starts: what survives so far is shown to the test of
+all defaults, and to the test files that start processes and name its module.
 
 Not mutated: strings, annotations, messages of errors, and modules that draw pages and figures (see `LOOKS`).
 """
@@ -274,18 +274,18 @@ def outcome(mutant: Mutant, copy: Path, reach: Reach) -> dict[str, Any]:
 
 
 def _lots(mutant: Mutant, names: list[str], reach: Reach) -> Iterator[list[str]]:
-    """Yields the tests in three lots: as many as fit a short time, the rest, and those that start processes."""
+    """Yields the tests in three lots: as many as fit a short time, the rest, and those that coverage does not see."""
     spent, cut = 0.0, 0
     while cut < len(names) and spent < FIRST:
         spent, cut = spent + reach.seconds(names[cut]), cut + 1
-    yield from (lot for lot in (names[:cut], names[cut:], _spawning(Path(mutant.file).stem)) if lot)
+    yield from (lot for lot in (names[:cut], names[cut:], _unseen(Path(mutant.file).stem)) if lot)
 
 
-def _spawning(module: str) -> list[str]:
-    """Returns the test files that start processes and name a module."""
+def _unseen(module: str) -> list[str]:
+    """Returns the test of all defaults, and the test files that start processes and name a module."""
     texts = {path: path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py"))}
     named = [path for path, text in texts.items() if "subprocess" in text and re.search(rf"\b{module}\b", text)]
-    return [f"tests/{path.name}" for path in named]
+    return ["tests/test_defaults.py", *(f"tests/{path.name}" for path in named)]
 
 
 def _failure(copy: Path, names: list[str]) -> str:
