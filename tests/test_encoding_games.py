@@ -96,6 +96,13 @@ def test_the_kl_is_that_of_torch_and_summed_over_coordinates():
     assert kl_to_prior(torch.zeros(1, 7), torch.zeros(1, 7)).item() == 0
 
 
+@pytest.mark.parametrize(("shape", "deviation"), [((2,), 0.1), ((1, 8, 8), 0.5)])
+def test_a_vae_takes_the_deviation_of_its_kind_of_data(shape, deviation):
+    x, made = torch.zeros(3, *shape), torch.ones(3, *shape)
+    game = vae(shape, networks=SMALL)
+    torch.testing.assert_close(game.likelihood(made, x), gaussian(deviation)(made, x))
+
+
 def test_a_drawn_code_has_its_mean_and_its_deviation():
     with seeded(0):
         z = drawn(torch.full((100_000, 1), 3.0), torch.full((100_000, 1), math.log(4.0)))

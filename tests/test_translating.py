@@ -293,3 +293,5 @@ def test_a_game_of_one_direction_shows_the_truth_instead(monkeypatch):
     assert rows.shape == (4, 3, 3, 32, 32)
     torch.testing.assert_close(rows[:, 1], rows[:, 0] * 0.5 - 0.25)
     torch.testing.assert_close(rows[:, 2], rows[:, 0])
+    unpaired = load(UNPAIRED["data"], size=32)  # whose images have no true translation
+    assert there_and_back(game, unpaired, 3).shape == (3, 2, 3, 32, 32)
