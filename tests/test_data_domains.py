@@ -372,6 +372,14 @@ def test_among_other_numbers_255_is_unknown(tmp_path):
     assert (len(second.regions), sorted(set(second.rows(np.arange(3)).flatten().tolist()))) == (2, [0, 1, 2])
 
 
+def test_maps_of_one_number_have_one_class(tmp_path):
+    root = seconds(tmp_path / "set", "numbers")
+    for index in range(3):
+        saved(root / "seconds" / f"{index}.png", 0 * PLACE)
+    for kind in ("pairs", "maps"):
+        assert load(f"{kind}:{root}").second.regions.names == ("0",)
+
+
 def test_one_changed_file_changes_no_reading(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     saved(root / "seconds/1.png", SECONDS["soft"](0))
