@@ -1,6 +1,7 @@
 """Two domains: layouts, pairs that stay pairs, independent orders, label maps, windows, and what is refused."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -432,12 +433,16 @@ def test_a_run_reads_its_pairs_again_as_it_began(tmp_path, recipe, kind):
     made = Run.create(tmp_path / "run", recipe, **how)
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert record["data"]["name"] == f"{'pictures' if recipe == 'pix2pix' else 'maps'}:{root}"
-    if kind == "numbers":  # a run that was made when pairs:PATH was guessed
-        record["data"]["name"] = f"pairs:{root}"
-        (tmp_path / "run/run.json").write_text(json.dumps(record))
+    record["data"]["name"] = f"pairs:{root}"  # as runs were recorded before recipes decided
+    old = tmp_path / "old"
+    shutil.copytree(tmp_path / "run", old)
+    (old / "run.json").write_text(json.dumps(record))
+    first = next(made.stream)
+    for folder in (tmp_path / "run", old):
+        for one, other in zip(first, next(Run.open(folder, device="cpu").stream), strict=True):
+            assert torch.equal(one, other)
+    if kind == "numbers":
         assert load(f"pairs:{root}", size=16).fingerprint == record["data"]["fingerprint"]
-    for one, other in zip(next(made.stream), next(Run.open(tmp_path / "run", device="cpu").stream), strict=True):
-        assert torch.equal(one, other)
 
 
 def test_both_sides_of_one_picture(tmp_path):
