@@ -7,11 +7,15 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from sparring.errors import RunError
+
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
+
+_tidied: set[Path] = set()  # folders that this process has looked at
 
 
 @contextmanager
@@ -61,19 +65,88 @@ def require_room(folder: Path, needed: int) -> None:
 def written(target: Path) -> Iterator[IO[bytes]]:
     """Opens a file that appears under its name only when it is complete and on the disk.
 
+    What dead processes left unfinished in the same folder is removed before.
+
     Args:
         target: Path it will have; a file that is there is replaced.
     """
-    name = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(name, "xb") as file:
+    tidy(target.parent)
+    with _unfinished(target) as (name, file):
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, target)
-    except BaseException:
-        name.unlink(missing_ok=True)
-        raise
+            file.close()
+            os.replace(name, target)
+        except BaseException:
+            file.close()
+            name.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Opens and claims a file of another name in the same folder."""
+    while True:
+        name = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+        with open(name, "xb") as file, claimed(file.fileno()):
+            if name.exists():  # or another process took it for left over before it was claimed
+                yield name, file
+                return
+
+
+@contextmanager
+def claimed(descriptor: int) -> Iterator[None]:
+    """Marks an unfinished file as one that a living process writes, so that nobody sweeps it.
+
+    The mark is a lock, which the system removes when the process ends, however it ends.
+
+    Args:
+        descriptor: Of the file; it may be closed inside the block.
+    """
+    if os.name != "posix":  # where a file that is open cannot be removed
+        yield
+        return
+    import fcntl  # only there
+
+    own = os.dup(descriptor)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(own, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(own)
+
+
+def tidy(folder: Path) -> None:
+    """Removes what dead processes left unfinished in a folder; looks at each folder once a process.
+
+    Args:
+        folder: Any. If it cannot be read, nothing is done.
+    """
+    if folder in _tidied:
+        return
+    _tidied.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_unclaimed(Path(entry.path))
+
+
+def _remove_unclaimed(path: Path) -> None:
+    """Removes an unfinished file, unless a living process writes it or that cannot be known."""
+    with suppress(OSError):
+        if os.name != "posix":
+            path.unlink()
+            return
+        import fcntl  # only there
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises an OSError if it is claimed
+            path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def sweep(folder: Path) -> None:
@@ -84,7 +157,7 @@ def sweep(folder: Path) -> None:
     """
     with writing(folder):
         for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-            if re.fullmatch(r"\..+\.[0-9a-f]{32}\.tmp", path.name):
+            if UNFINISHED.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,6 @@
 """The mutations of where results go and of prepared files, as in `mutants`."""
 
-TARGETS, PREPARED = (f"tests/test_{name}.py" for name in ("targets", "prepared"))
+TARGETS, PREPARED, LEFTOVERS = (f"tests/test_{name}.py" for name in ("targets", "prepared", "leftovers"))
 
 MUTANTS = [
     # results: each a name of its own, none in the place of what is read
@@ -52,4 +52,10 @@ MUTANTS = [
         PREPARED,
     ),
     ("data/sifting.py", ' if known["crc32"] == _checksum(known["facts"]) else None', "", PREPARED),
+    # what dead processes left: removed, and nothing that a living one writes
+    ("durable.py", "    tidy(target.parent)\n", "", LEFTOVERS),
+    ("durable.py", "            fcntl.flock(own, fcntl.LOCK_EX)\n", "            pass\n", LEFTOVERS),
+    ("durable.py", "            if name.exists():", "            if True:", LEFTOVERS),
+    ("durable.py", " and entry.is_file(follow_symlinks=False)", "", LEFTOVERS),
+    ("durable.py", "UNFINISHED.fullmatch(entry.name) and", 'entry.name.endswith(".tmp") and', LEFTOVERS),
 ]
