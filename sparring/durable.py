@@ -157,7 +157,7 @@ def sweep(folder: Path) -> None:
     """
     with writing(folder):
         for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-            if UNFINISHED.fullmatch(path.name):
+            if re.fullmatch(UNFINISHED, path.name):
                 path.unlink(missing_ok=True)
 
 
