@@ -330,7 +330,7 @@ def test_every_entry_point_names_a_hostile_image(tmp_path, files, place):
         path.write_bytes(content)
         for opener in OPENERS:
             assert str(path) in (refusal(OPENERS[opener], path) or str(path)), opener
-        for kind in ("pairs", "unpaired"):
+        for kind in ("pairs", "pictures", "maps", "unpaired"):
             assert path.name in (sentence(f"{kind}:{tmp_path / 'set'}", size=8) or path.name), kind
         path.unlink()
 

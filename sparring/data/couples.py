@@ -198,7 +198,7 @@ Look = TypeVar("Look")
 
 
 def _looked(part: Part, name: str, regions: Regions | None, look: Callable[[Image, Regions | None], Look]) -> Look:
-    """What is to be seen in a picture."""
+    """Decodes a picture, and returns what a function says of it."""
     picture = part.picture(name)
     with decoding(f"{part.files.title}/{name}"):
         return look(picture, regions)

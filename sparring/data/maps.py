@@ -191,10 +191,10 @@ def numbered(picture: Image.Image, regions: Regions | None) -> np.ndarray:
 
 
 def masked(numbers: np.ndarray, regions: Regions | None) -> Regions | None:
-    """The two classes of masks, if label maps are such; None if they are not.
+    """The two classes of masks; None where the numbers are not those of masks.
 
     Args:
-        numbers: Which occur in the maps.
+        numbers: All that occur in the maps.
         regions: What a list says of the classes, or None.
     """
     plain = regions is None or (len(regions) == 2 and regions.colours == painted(2))
@@ -204,7 +204,7 @@ def masked(numbers: np.ndarray, regions: Regions | None) -> Regions | None:
 
 
 def strange(picture: Image.Image, regions: Regions | None) -> str:
-    """Why a picture can be no label map, with the words "it is" or "it has" before it; nothing if it can be one.
+    """The reason why a picture cannot be a label map, such as "it is a JPEG, …"; empty if it can be one.
 
     Args:
         picture: Decoded.
@@ -223,14 +223,14 @@ def strange(picture: Image.Image, regions: Regions | None) -> str:
 
 
 def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool | None:
-    """Whether a picture is a label map rather than an image, for those that nobody asks.
+    """Whether a picture looks like a label map, where neither recipe nor user says what it is.
 
     Args:
         picture: Decoded.
         regions: A list of classes that was found beside it, or None.
 
     Returns:
-        Whether it is; None for a mask, which may be either.
+        True or False; None for a mask, which may be either.
     """
     if strange(picture, regions):
         return False
