@@ -32,14 +32,14 @@ class Critique:
 
     Attributes:
         output: What a critic answers. A score may be a logit, a Wasserstein score, or minus an energy.
-        told: What a critic is told besides the sample, such as `CLASS`; empty for nothing.
+        given: What a critic is given in addition to the sample, such as `CLASS`; empty for nothing.
         placed: Whether that has places which belong to those of the sample, as a picture or a map beside it has.
         fooling: The terms of G's move by which it fools the critic; empty where that is its only term.
         upkeep: Terms that are paid in moves of their own, beside those in which the players meet.
         penalties: Terms of D's loss that are penalties on the slope of each sample's score.
         slope: The norm of the slope at which these cost nothing, 0 or 1; None where there are none.
         single: Whether D must score each sample by itself, so that no layer may compare samples.
-        noise: What a row of noise holds besides z ~ N(0, I), such as "codes"; empty for nothing.
+        noise: What a row of noise holds in addition to z ~ N(0, I), such as "codes"; empty for nothing.
         parts: How G is used other than as one function of noise; empty where it is one.
         reads: What else reads the critic's features; empty for nothing.
         mixed: What a batch of the critic holds, where it is not all real or all made by one G; empty where it is.
@@ -51,7 +51,7 @@ class Critique:
     """
 
     output: Output = Output.SCORE
-    told: str = ""
+    given: str = ""
     placed: bool = False
     fooling: tuple[str, ...] = ()
     upkeep: tuple[str, ...] = ()

@@ -190,12 +190,11 @@ class LatentGame(Game):
         return ("D",)
 
     def critique(self) -> Critique:
-        """Returns the plain case: a score a sample; where there are classes, both players are told one."""
-        told = "" if getattr(self, "classes", None) is None else CLASS
-        parts = f"tells G {told} apart" if told else ""
-        return Critique(
-            told=told, noise=told, parts=parts, centred=getattr(getattr(self, "objective", None), "centred", None)
-        )
+        """Returns the plain case: a score a sample; where there are classes, both players take one."""
+        given = "" if getattr(self, "classes", None) is None else CLASS
+        parts = f"gives G {given} apart" if given else ""
+        known = getattr(getattr(self, "objective", None), "centred", None)
+        return Critique(given=given, noise=given, parts=parts, centred=known)
 
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), shape (n, latent)."""

@@ -50,7 +50,7 @@ AIDS: dict[str, dict[str, Any]] = {  # by the head of its column
 REASONS = {  # the letter in the table: what the sentence says, and what the legend does
     "n": (r"names no(ne| network) in critics|acts on one critic, but \w+ names none", "the game has no critic"),
     "s": (r"acts on one critic, but", "several critics, of which each sees other samples"),
-    "t": (r"is told", "the critic is told more than the sample"),
+    "t": (r"also takes", "the critic takes more than the sample"),
     "o": (r" gives |several answers", "the critic answers with something else than a score"),
     "b": (r"has batch norm", "batch norm in the critic"),
     "w": (r"draws slopes towards", "the game draws slopes towards another norm"),
@@ -85,7 +85,7 @@ def shapes(name: str) -> tuple[tuple[int, ...], ...]:
 
 
 def known(name: str) -> tuple[dict[str, Any], tuple[torch.Tensor, ...]]:
-    """What a recipe is told of the data besides its shape, and what batches hold besides samples."""
+    """What a recipe knows of the data apart from its shape, and what batches hold apart from samples."""
     needs = RECIPES[name].needs
     generator = torch.Generator().manual_seed(1)
     if needs.startswith("labelled"):

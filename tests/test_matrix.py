@@ -41,6 +41,8 @@ DESIGNS = [
     *(("infogan", {"information": owner}) for owner in ()),
     ("bigan", {"stochastic": True}),
     ("latent-regressor", {"joint": 0.25}),
+    ("infogan", {"owner": "generator"}),
+    ("infogan", {"owner": "itself"}),
     ("stylegan2", {"penalty": 0.0}),
 ]
 

@@ -248,7 +248,7 @@ class Odd(LatentGame):
     [FeatureMatching, Packing, Unrolled, lambda game: VirtualBatch(game, (2,), Referenced)],
 )
 def test_aids_refuse_games_they_do_not_fit(aid):
-    with pytest.raises(GameError, match="Odd is told a class"):
+    with pytest.raises(GameError, match="Odd also takes a class"):
         aid(Odd(Point(), Seeing(), **learn))
 
 

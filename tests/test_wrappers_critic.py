@@ -451,7 +451,7 @@ def test_a_conditional_critic_is_measured_with_its_conditions():
     game = Adaptive(Conditional(Point(), Labelled((1.0, 1.0)), **learn), Scaled, every=1)
     moves(game, data)
     assert game.p > 0
-    with pytest.raises(GameError, match="that of Conditional is told 'y'"):
+    with pytest.raises(GameError, match="that of Conditional also takes 'y'"):
         R1(Conditional(Point(), Labelled((1.0, 1.0)), **learn), 1.0)
 
 

@@ -47,9 +47,9 @@ class BiGAN(LatentGame):
         return ("E", "G")
 
     def critique(self) -> Critique:
-        """Returns that D is told codes, and sees real and made samples in one batch."""
+        """Returns that D takes codes, and sees real and made samples in one batch."""
         mixed, fooling = "real and made samples", ("encoder", "generator")
-        return Critique(told="a code", mixed=mixed, fooling=fooling, centred=True)
+        return Critique(given="a code", mixed=mixed, fooling=fooling, centred=True)
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays D, and E with G, at once."""

@@ -125,7 +125,7 @@ class AuxiliaryGAN(LabelledGAN):
 
     def critique(self) -> Critique:
         """Returns that D gives a score and logits of classes, of the sample alone."""
-        return replace(super().critique(), output=Output.CLASSES, told="", ahead="D names classes, too")
+        return replace(super().critique(), output=Output.CLASSES, given="", ahead="D names classes, too")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""

@@ -47,7 +47,7 @@ class EBGAN(LatentGame):
         return self.pulling_away > 0
 
     def critique(self) -> Critique:
-        """Returns that scores are minus energies, whose codes G pays for, too."""
+        """Returns that scores are minus energies, and that G also pays for its codes."""
         return replace(super().critique(), fooling=("energy",), reads="the pulling-away term", centred=False)
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:

@@ -78,7 +78,7 @@ class GauGAN(PaintingGame):
         """Returns that D gives maps at several scales, which are compared, of pictures beside their label maps."""
         return Critique(
             output=Output.SCALES,
-            told="a label map",
+            given="a label map",
             placed=True,
             fooling=("adversarial",),
             mixed="real and made pictures",

@@ -60,7 +60,7 @@ class InfoGAN(LatentGame):
         return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.Q])), "G": self._optimisers["G"](self.G)}
 
     def critique(self) -> Critique:
-        """Returns that noise holds codes, which Q reads from D's features, and for which G pays, too."""
+        """Returns that noise holds codes, which Q reads from D's features, and that G also pays for them."""
         ahead = "Q reads codes by D's features, which they would change"
         return replace(super().critique(), fooling=("adversarial",), noise="codes", ahead=ahead)
 

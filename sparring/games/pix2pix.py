@@ -75,7 +75,7 @@ class Pix2Pix(Game):
     def critique(self) -> Critique:
         """Returns that D scores patches of pairs of pictures."""
         return Critique(
-            output=Output.PATCHES, told="the picture that it was made of", fooling=("adversarial",), placed=True
+            output=Output.PATCHES, given="the picture that it was made of", fooling=("adversarial",), placed=True
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

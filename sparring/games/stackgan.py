@@ -104,7 +104,7 @@ class StackGAN(SentenceGame):
         output = Output.SCORES if self.second else Output.SCORE
         return Critique(
             output=output,
-            told="a sentence",
+            given="a sentence",
             fooling=("adversarial",),
             penalties=("r1",) if self.penalty else (),
             slope=0 if self.penalty else None,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring.critique import Critique
 from sparring.errors import GameError
 from sparring.game import Conditions, Data, Game, Labels, Move, Samples, Turn
 from sparring.games.mixture import choice, chosen, with_choice
@@ -78,6 +79,10 @@ class Ensemble(Game):
     def critics(self) -> tuple[str, ...]:
         """Returns those of all members."""
         return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.critics())
+
+    def critique(self) -> Critique:
+        """Returns that of the members, which are alike."""
+        return self._games()[0][1].critique()
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [choice of a member, its noise]."""

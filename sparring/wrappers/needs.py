@@ -50,14 +50,14 @@ def one_critic(aid: str, game: Game) -> str:
 
 
 def samples_alone(aid: str, game: Game) -> str:
-    """A critic that is told nothing besides the sample."""
-    told = game.critique().told or next(filter(None, map(_wanted, _networks(game))), "")
-    return f"{aid} shows the critic samples alone, but that of {_core(game)} is told {told}, too." if told else ""
+    """A critic that takes the sample and nothing else."""
+    given = game.critique().given or next(filter(None, map(_wanted, _networks(game))), "")
+    return f"{aid} shows the critic samples alone, but that of {_core(game)} also takes {given}." if given else ""
 
 
 def samples_or_labels(aid: str, game: Game) -> str:
-    """A critic that is told nothing besides the sample but its class, for which the game has a method ``told``."""
-    return "" if hasattr(game, "told") and game.critique().told in ("", CLASS) else samples_alone(aid, game)
+    """A critic that takes the sample, and at most its class, for which the game has a method ``told``."""
+    return "" if hasattr(game, "told") and game.critique().given in ("", CLASS) else samples_alone(aid, game)
 
 
 def answers(*outputs: Output) -> Need:
@@ -138,7 +138,7 @@ def pair(aid: str, game: Game) -> str:
 def noise_alone(aid: str, game: Game) -> str:
     """Noise that is z ~ N(0, I) and nothing else."""
     holds = game.critique().noise
-    return f"{aid} needs noise of z alone, but that of {_core(game)} holds {holds}, too." if holds else ""
+    return f"{aid} needs noise of z alone, but that of {_core(game)} also holds {holds}." if holds else ""
 
 
 def one_function(aid: str, game: Game) -> str:
@@ -164,11 +164,11 @@ def seen_once(aid: str, game: Game) -> str:
 
 
 def no_places(aid: str, game: Game) -> str:
-    """A critic that is told nothing whose places belong to those of the sample."""
+    """A critic that takes nothing whose places belong to those of the sample."""
     critique = game.critique()
     if not critique.placed:
         return ""
-    return f"{aid} moves what a picture shows, but the critic of {_core(game)} sees it beside {critique.told}."
+    return f"{aid} moves what a picture shows, but the critic of {_core(game)} sees it beside {critique.given}."
 
 
 def one_kind_a_batch(aid: str, game: Game) -> str:
@@ -177,7 +177,7 @@ def one_kind_a_batch(aid: str, game: Game) -> str:
     if critique.mixed:
         return f"{aid} compares samples of one kind, but {_core(game)} shows its critic {critique.mixed} in one batch."
     if critique.reads:
-        return f"{aid} adds to the critic's features, which {critique.reads} of {_core(game)} reads, too."
+        return f"{aid} adds to the critic's features, which {critique.reads} of {_core(game)} also reads."
     return f"The critic of {_core(game)} must score each sample by itself: leave {aid} out." if critique.single else ""
 
 
@@ -199,7 +199,7 @@ def _networks(game: Game) -> list[nn.Module]:
 
 
 def _wanted(critic: nn.Module) -> str:
-    """Returns the name of an argument that a critic wants besides the sample; empty where it wants none."""
+    """Returns the name of an argument that a critic takes after the sample; empty where it wants none."""
     while (inner := getattr(critic, "critic", None)) is not None and hasattr(critic, "transform"):
         critic = inner
     _, *more = signature(critic.forward).parameters.values()
