@@ -61,7 +61,7 @@ class InfoGAN(LatentGame):
 
     def critique(self) -> Critique:
         """Returns that noise holds codes, which Q reads from D's features, and that G also pays for them."""
-        ahead = "Q reads codes by D's features, which they would change"
+        ahead = "Q reads codes from D's features, which they would change"
         return replace(super().critique(), fooling=("adversarial",), noise="codes", ahead=ahead)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

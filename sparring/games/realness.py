@@ -52,7 +52,8 @@ class RealnessGAN(LatentGame):
 
     def critique(self) -> Critique:
         """Returns that D answers with a distribution over outcomes."""
-        return replace(super().critique(), output=Output.OUTCOMES, fooling=("realness",))
+        ahead = "each round draws anchors of its own"
+        return replace(super().critique(), output=Output.OUTCOMES, fooling=("realness",), ahead=ahead)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, both against the anchors of this round."""

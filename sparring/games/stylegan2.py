@@ -73,6 +73,7 @@ class StyleGAN2(LatentGame):
             penalties=("r1",) if self.penalty else (),
             slope=0 if self.penalty else None,
             parts="calls its mapping and its synthesis apart",
+            ahead="slopes are paid for in moves of their own",
             centred=True,
         )
 

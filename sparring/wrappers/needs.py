@@ -122,10 +122,11 @@ def nobody_ahead(aid: str, game: Game) -> str:
 
 def steps_by_its_terms(aid: str, game: Game) -> str:
     """A critic whose steps are those of descent on what the game states as its `critic_terms`."""
+    if reason := game.critique().ahead:
+        return f"{aid} takes steps of D by its terms alone, but in {_core(game)} {reason}."
     if not (hasattr(game.core, "critic_terms") and hasattr(game.core, "generator_terms")):
         return f"{aid} takes steps of D by its terms, which {_core(game)} does not state: give it critic_terms."
-    reason = game.critique().ahead
-    return f"{aid} takes steps of D by its terms alone, but in {_core(game)} {reason}." if reason else ""
+    return ""
 
 
 def pair(aid: str, game: Game) -> str:
