@@ -1,6 +1,7 @@
 """What critics and generators return in a round, and which of it does not fit how it is used.
 
-`Conventions` watches the networks of a game while its round is played. It raises where numbers are surely wrong,
+`Conventions` watches the networks of a game while its round is played; of a game that names no critics, all networks
+are taken for critics. It raises where numbers are surely wrong,
 
     scores (N, 1) compared with N numbers      every score meets every number, (N, N)
     scores (N, N) of N rows                    the same, inside the critic
@@ -11,7 +12,7 @@ and notes what is most likely a mistake:
     a sigmoid below a loss that applies its own, or that expects scores without bounds
     images of a generator, or given to a critic, from 0 to 1 or far beyond [−1, 1], where all others are in [−1, 1]
 
-A sigmoid below a loss of probabilities, patches of scores and several outputs are nobody's mistake.
+A sigmoid below a loss of probabilities, patches of scores and several outputs are not mistakes.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ class Conventions:
         """
         with ExitStack() as stack:
             networks = dict(self.game.named_modules())
-            for paths, hook in ((self.game.critics(), self._scored), (self.game.sampling(), self._made)):
+            parts = {id(network) for network in self.game.core.children()}
+            judges = self.game.critics() or [path for path, network in networks.items() if id(network) in parts]
+            for paths, hook in ((judges, self._scored), (self.game.sampling(), self._made)):
                 for path in set(paths) & set(networks):
                     name = path.rpartition("game.")[2]
                     stack.callback(networks[path].register_forward_hook(partial(hook, name)).remove)

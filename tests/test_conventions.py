@@ -114,6 +114,29 @@ def test_scores_that_meet_all_targets_are_refused(loss, finish):
     assert f"D returns scores of shape {shape}" in str(error.value)
 
 
+class Bare(Game):
+    """A game that names no critics, with a loss of scores and targets."""
+
+    def __init__(self, critic, loss):
+        super().__init__()
+        self.net, self.loss = critic, loss
+
+    def players(self):
+        return {"net": Adam()(self.net)}
+
+    def round(self, data, step):
+        x, *_ = next(data)
+        yield Move("net", loss=self.loss(self.net(x), torch.ones(len(x))))
+
+
+def test_a_game_that_names_no_critics_is_watched_all_the_same():
+    with pytest.raises(GameError, match=r"net returns scores of shape \(5, 1\), and sub compares"):
+        check_game(Bare(D(column), squared), images())
+    (note,) = notes(Bare(D(probability), entropy_of_scores))
+    assert note.startswith("net ends in a sigmoid")
+    assert notes(Bare(D(probability), entropy)) == ()
+
+
 def test_a_critic_that_adds_a_column_to_a_row_is_refused():
     with pytest.raises(GameError, match=r"D returns scores of shape \(5, 5\) for 5 rows"):
         check_game(gan(NonSaturating(), lambda scores: scores + scores.flatten()), images())
