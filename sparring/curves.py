@@ -31,10 +31,11 @@ def save_losses(run: Run, target: Path | None = None) -> Path:
         run: The run.
         target: Where to; the ending chooses the format, ``.svg`` among them.
     """
+    home = run.home if target is None else None
     target = run.folder / "losses.png" if target is None else target
-    figure = losses(journal.read(run.folder / "log.jsonl"), equilibrium(run.game))
+    figure = losses(journal.read(run.folder / "log.jsonl", run.notes, run.home), equilibrium(run.game))
     if target.suffix.lower() != ".svg":
-        return pictures.save(pictures.rendered(figure), target)
+        return pictures.save(pictures.rendered(figure), target, home)
     with pictures.opened(target) as file:
         figure.savefig(file, format="svg")
     return target

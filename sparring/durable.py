@@ -149,31 +149,6 @@ def _remove_unclaimed(path: Path) -> None:
             os.close(descriptor)
 
 
-def sweep(folder: Path) -> None:
-    """Removes what dead processes left unfinished; only the process that holds the run's lock may call this.
-
-    Args:
-        folder: The run's.
-    """
-    with writing(folder):
-        for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-            if re.fullmatch(UNFINISHED, path.name):
-                path.unlink(missing_ok=True)
-
-
-def put(path: Path, content: bytes) -> None:
-    """Writes a new file and waits until the disk has it.
-
-    Args:
-        path: The file.
-        content: All of it.
-    """
-    with open(path, "xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def settle(folder: Path) -> None:
     """Waits until the disk has the folder's list of names, so that a rename in it is there to stay.
 
@@ -185,45 +160,5 @@ def settle(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def require_empty(folder: Path) -> None:
-    """Refuses to make a run among other things; hidden files do not count.
-
-    Args:
-        folder: Where the run is to be.
-
-    Raises:
-        RunError: If it is a file, or holds some.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file: give the name of a new folder.")
-    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise RunError(f"{folder} holds files but no run: give a new or an empty folder.")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps every other process from training into the folder; the system unlocks it when this process dies, however.
-
-    Args:
-        folder: The folder of a run.
-
-    Raises:
-        RunError: If another process holds it.
-    """
-    if os.name != "posix":
-        yield
-        return
-    import fcntl  # only there
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise RunError(f"{folder} is being trained by another process: wait for it or stop it.") from None
     finally:
         os.close(descriptor)

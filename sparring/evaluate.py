@@ -32,12 +32,11 @@ from sparring.chance import mix, seeded
 from sparring.data.catalogue import STACKED
 from sparring.data.dataset import Dataset
 from sparring.data.stream import scaled
-from sparring.durable import written
 from sparring.errors import DataError, GameError
 from sparring.evidence import Case, Metric, Need, Seen, require_several
 from sparring.game import Conditions, Game, Labels, Samples, evaluation
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
-from sparring.pictures import save_grid
+from sparring.pictures import opened, save_grid
 from sparring.sampling import generate, sampling
 from sparring.scores import METRICS, metrics_named, suited
 
@@ -159,11 +158,11 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
 def kept(run: Run, result: Evaluation) -> Evaluation:
     """Writes ``evaluation.json`` and the pictures of an evaluation into a run's folder, and returns it."""
     record = {"step": run.step, "images": run.images, "seconds": result.seconds, **result.as_json()}
-    with written(run.folder / "evaluation.json") as file:
+    with opened(run.folder / "evaluation.json", run.home) as file:
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         file.write(text.encode(errors="backslashreplace"))
     for name, images in result.exhibits.items():
-        save_grid(images, run.folder / f"{name}.png", columns=8)
+        save_grid(images, run.folder / f"{name}.png", columns=8, folder=run.home)
     return result
 
 

@@ -26,19 +26,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from sparring import parallel
 from sparring.arrival import arrived, waits
-from sparring.durable import settle, writing, written
+from sparring.durable import writing
 from sparring.errors import Diverged
 from sparring.events import Events
 from sparring.exchange import Exchange
+from sparring.folder import Folder
 from sparring.trainer import Report
 
 Line = dict[str, Any]
+LARGEST = 2**32  # bytes that are read of a journal
+LONGEST = 2**20  # bytes of a line
 LAG = 50  # steps whose reports may wait on a device for one transfer
 HOPELESS = 100  # steps in a row with skipped moves, after which a training is over
 
@@ -49,30 +52,32 @@ class Journal:
     Args:
         path: The file.
         step: Lines about later steps are dropped.
+        folder: The folder that it is in, if that is open. Default: found by the path.
 
     Attributes:
         last: The last line; empty if there is none.
         notes: A sentence about lines that could not be read, if there were any.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, path: Path, step: int, folder: Folder | None = None) -> None:
         self.path = path
         self.notes: list[str] = []
         with writing(path):
-            survey = _Survey(path)
+            folder = Folder.at(path.parent) if folder is None else folder
+            survey = _Survey(folder, path.name)
             kept = [index for index in survey.sound if survey.steps[index] <= step]
             if survey.broken:
                 self.notes = [survey.restore(kept)]
-                survey = _Survey(path)
+                survey = _Survey(folder, path.name)
                 kept = list(range(len(survey.steps)))
             self.last, end = survey.line(kept[-1]) if kept else {}, survey.ends[kept[-1]] if kept else 0
-            new = not path.exists()
-            self._file = open(path, "ab")  # noqa: SIM115 (closed by close)
+            new = folder.mode(path.name) is None
+            self._file = folder.appending(path.name)
             if self._file.tell() > end:
                 self._file.truncate(end)
                 os.fsync(self._file.fileno())
             if new:
-                settle(path.parent)
+                folder.settle()
 
     def write(self, lines: Iterable[Line]) -> None:
         """Appends lines, to be seen by other processes at once.
@@ -95,14 +100,21 @@ class Journal:
             self._file.close()
 
 
-def read(path: str | Path, notes: list[str] | None = None) -> list[Line]:
+def read(path: str | Path, notes: list[str] | None = None, folder: Folder | None = None) -> list[Line]:
     """Reads the lines of a journal that can be read; of one that is being written, all that are complete.
 
     Args:
         path: ``log.jsonl``, ``timing.jsonl`` or ``judged.jsonl``; one that is missing has no lines.
         notes: Gets a sentence if lines cannot be read.
+        folder: The folder that it is in, if that is open. Default: found by the path.
+
+    Raises:
+        RunError: If it is a link, no regular file, or larger than 4 GiB.
     """
-    survey = _Survey(Path(path), keep=True)
+    path = Path(path)
+    if folder is None and not path.parent.is_dir():
+        return []
+    survey = _Survey(Folder.at(path.parent) if folder is None else folder, path.name, keep=True)
     if notes is not None and survey.broken:
         notes.append(f"{path}: {survey.what()}.")
     return [survey.lines[index] for index in survey.sound]
@@ -115,7 +127,7 @@ class Log:
     collected and brought over in one transfer, at the latest when the log must be settled for a checkpoint.
 
     Args:
-        folder: The run's.
+        folder: The run's, by its path or open.
         step: Steps completed; lines about later ones are dropped.
         images: Images seen.
         updates: Moves of each player.
@@ -129,7 +141,7 @@ class Log:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | Folder,
         step: int,
         images: int,
         updates: dict[str, int],
@@ -146,8 +158,7 @@ class Log:
         self.notes: list[str] = []
         self._events: list[Events] = []
         if parallel.rank() == 0:
-            self._events = [Events(folder, step)] if tensorboard else []
-            self._journals = [Journal(folder / name, step) for name in ("log.jsonl", "timing.jsonl")]
+            self._open(Folder.at(folder), tensorboard)
             self.notes = [note for journal in self._journals for note in journal.notes]
         self._clock = Clock(self._journals[-1].last if self._journals else {})
 
@@ -180,6 +191,17 @@ class Log:
         """Closes the files."""
         for file in self._files():
             file.close()
+
+    def _open(self, home: Folder, tensorboard: bool) -> None:
+        """Opens all files, or none."""
+        try:
+            for name in ("log.jsonl", "timing.jsonl"):
+                self._journals.append(Journal(home.path / name, self._step, home))
+            if tensorboard:
+                self._events.append(Events(home, self._step))
+        except BaseException:
+            self.close()
+            raise
 
     def _files(self) -> list[Journal | Events]:
         return [*self._journals, *self._events]
@@ -282,26 +304,29 @@ class _Survey:
     """What the complete lines of a journal hold, and which of them can be used.
 
     Args:
-        path: The file; one that is missing has no lines.
+        folder: The folder that it is in.
+        name: What it is called; one that is missing has no lines.
         keep: Keep the lines themselves.
     """
 
-    def __init__(self, path: Path, keep: bool = False) -> None:
-        self.path = path
+    def __init__(self, folder: Folder, name: str, keep: bool = False) -> None:
+        self.folder, self.name = folder, name
         self.steps: list[int] = []  # -1 for a line that cannot be read
         self.ends: list[int] = []
         self.lines: list[Line] = []
-        for line, end in _complete(path):
-            self.steps.append(line.get("step", -1))
-            self.ends.append(end)
-            if keep:
-                self.lines.append(line)
+        if folder.mode(name) is not None:
+            with folder.reading(name, LARGEST) as file:
+                for line, end in _complete(file):
+                    self.steps.append(line.get("step", -1))
+                    self.ends.append(end)
+                    if keep:
+                        self.lines.append(line)
         self.sound = _in_order(self.steps)
         self.broken = sorted({*range(len(self.steps))} - {*self.sound})
 
     def line(self, index: int) -> Line:
         """Reads a line."""
-        with open(self.path, "rb") as file:
+        with self.folder.reading(self.name, LARGEST) as file:
             return json.loads(self._text(file, index))
 
     def what(self) -> str:
@@ -313,39 +338,43 @@ class _Survey:
 
     def restore(self, kept: Sequence[int]) -> str:
         """Keeps a copy of the file, then leaves all lines out but those of some indices; returns a sentence."""
-        taken = {path.name for path in self.path.parent.iterdir()}
-        names = (f"{self.path.name}.broken-{number}" for number in range(1, len(taken) + 2))
-        copy = self.path.with_name(next(name for name in names if name not in taken))
-        with open(self.path, "rb") as old, written(copy) as file:
+        copy = self.folder.free(f"{self.name}.broken")
+        with self.folder.reading(self.name, LARGEST) as old, self.folder.written(copy) as file:
             shutil.copyfileobj(old, file)
-        with open(self.path, "rb") as old, written(self.path) as file:
+        with self.folder.reading(self.name, LARGEST) as old, self.folder.written(self.name) as file:
             for index in kept:
                 file.write(self._text(old, index))
-        settle(self.path.parent)
-        return f"{self.path}: {self.what()}; left out, and the file as it was is kept as {copy.name}."
+        self.folder.settle()
+        return f"{self.folder.path / self.name}: {self.what()}; left out, and the file as it was is kept as {copy}."
 
-    def _text(self, file: Any, index: int) -> bytes:
+    def _text(self, file: IO[bytes], index: int) -> bytes:
         start = self.ends[index - 1] if index else 0
         file.seek(start)
         return file.read(self.ends[index] - start)
 
 
-def _complete(path: Path) -> Iterator[tuple[Line, int]]:
+def _complete(file: IO[bytes]) -> Iterator[tuple[Line, int]]:
     """Yields each line that ends, or an empty one in place of what is no line of a journal, and where it ends."""
-    if not path.exists():
-        return
-    position = 0
-    with open(path, "rb") as file:
-        for text in file:
-            position += len(text)
-            if not text.endswith(b"\n"):  # torn by a death, or still being written
+    position, whole = 0, True
+    while text := file.readline(LONGEST):
+        position += len(text)
+        if not text.endswith(b"\n"):
+            if len(text) < LONGEST:  # torn by a death, or still being written
                 return
-            try:
-                line = json.loads(text)
-                known = isinstance(line, dict) and type(line.get("step")) is int and line["step"] >= 0
-            except (ValueError, RecursionError):
-                known = False
-            yield (line if known else {}), position
+            whole = False
+            continue
+        yield (_line(text) if whole else {}), position
+        whole = True
+
+
+def _line(text: bytes) -> Line:
+    """Returns what a line says, or an empty one if it is no line of a journal."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    known = isinstance(line, dict) and type(line.get("step")) is int and line["step"] >= 0
+    return line if known else {}
 
 
 def _in_order(steps: Sequence[int]) -> list[int]:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sparring.durable import writing, written
 from sparring.errors import DataError, RunError
+from sparring.folder import Folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +45,7 @@ def save_grid(
     columns: int | None = None,
     scale: int | None = None,
     real: Tensor | None = None,
+    folder: Folder | None = None,
 ) -> Path:
     """Save samples as one picture: images as a grid, points as a cloud.
 
@@ -53,6 +55,7 @@ def save_grid(
         columns: Images in a row; a square unless told.
         scale: How many times images are enlarged; towards 512 pixels unless told.
         real: Points (M, 2) of the data to show behind the samples.
+        folder: The folder that the file is in, if that is open. Default: found by the path.
 
     Returns:
         The path.
@@ -61,7 +64,7 @@ def save_grid(
         DataError: If the samples are neither images nor points in the plane.
         RunError: If the file cannot be written, or its ending names no format.
     """
-    return save(picture(samples, columns=columns, scale=scale, real=real), path)
+    return save(picture(samples, columns=columns, scale=scale, real=real), path, folder)
 
 
 def picture(
@@ -150,14 +153,19 @@ def rendered(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def save(image: Image.Image, path: str | Path) -> Path:
+def save(image: Image.Image, path: str | Path, folder: Folder | None = None) -> Path:
     """Saves a picture whole or not at all.
+
+    Args:
+        image: The picture.
+        path: The file; its ending chooses the format.
+        folder: The folder that the file is in, if that is open. Default: found by the path.
 
     Raises:
         RunError: If the file cannot be written, or its ending names no format.
     """
     path, kind = Path(path), require_still(Path(path))
-    with opened(path) as file:
+    with opened(path, folder) as file:
         image.save(file, kind)
     return path
 
@@ -183,13 +191,16 @@ def require_film(path: Path) -> str:
     return kind
 
 
-def save_animation(frames: Iterable[Image.Image], path: str | Path, *, rate: float = 20.0) -> Path:
+def save_animation(
+    frames: Iterable[Image.Image], path: str | Path, *, rate: float = 20.0, folder: Folder | None = None
+) -> Path:
     """Saves a film that plays in a loop: GIF, WebP or animated PNG, and MP4 where ffmpeg is installed.
 
     Args:
         frames: Pictures of one size.
         path: The file; its ending chooses the format.
         rate: Frames a second.
+        folder: The folder that the file is in, if that is open; not for MP4. Default: found by the path.
 
     Returns:
         The path.
@@ -206,15 +217,24 @@ def save_animation(frames: Iterable[Image.Image], path: str | Path, *, rate: flo
     first, *rest = pictures
     # Lossless WebP: a film of small pixels looks dirty otherwise.
     settings = {"lossless": True} if kind == "WEBP" else {}
-    with opened(path) as file:
+    with opened(path, folder) as file:
         first.save(file, kind, save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, **settings)
     return path
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file, in a folder made where it is missing, that appears when it is whole."""
+def opened(path: Path, folder: Folder | None = None) -> Iterator[IO[bytes]]:
+    """Opens a file, in a folder made where it is missing, that appears when it is whole.
+
+    Args:
+        path: The file.
+        folder: The folder that it is in, if that is open. Default: found by the path.
+    """
     with writing(path):
+        if folder is not None:
+            with folder.written(path.name) as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with written(path) as file:
             yield file

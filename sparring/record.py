@@ -22,8 +22,9 @@ from sparring.arguments import built, declared, plain, recorded, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
 from sparring.data.layouts import located
-from sparring.durable import require_empty, writing, written
+from sparring.durable import writing
 from sparring.errors import GameError, RunError, SparringError
+from sparring.folder import Folder
 from sparring.game import Game
 from sparring.imports import trust
 from sparring.recipes import FACTS
@@ -32,11 +33,12 @@ from sparring.wellformed import require_record
 Record = dict[str, Any]
 
 FILE = "run.json"
+REALS, SAMPLES = "reals.png", "samples"  # also in the run's folder: a picture, and a folder of pictures
 PRECISIONS = ("fp32", "bf16")
 IDENTITY = ("fingerprint", "mirror", "hold_out", "margin")  # of data: where it is makes no difference
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path | Folder) -> Record:
     """Reads the record of a run.
 
     Args:
@@ -45,27 +47,28 @@ def read(folder: Path) -> Record:
     Raises:
         RunError: If it is no run folder, or its record cannot be read.
     """
+    place = folder.path if isinstance(folder, Folder) else folder
     try:
-        record = json.loads((folder / FILE).read_bytes())
+        record = json.loads(Folder.at(folder).read(FILE))
         require_record(record)
         sensible(**{name: record[name] for name in ("seed", "parts", "average", "precision")})
         return record
     except FileNotFoundError:
         raise RunError(
-            f"{folder} is no run folder, it has no {FILE}: give a folder that `sparring train` made."
+            f"{place} is no run folder, it has no {FILE}: give a folder that `sparring train` made."
         ) from None
     except (OSError, ValueError, RecursionError, RunError) as error:
-        raise RunError(f"{folder / FILE} cannot be read ({error}): restore it from a copy.") from error
+        raise RunError(f"{place / FILE} cannot be read ({error}): restore it from a copy.") from error
 
 
-def write(folder: Path, record: Record) -> None:
+def write(folder: Folder, record: Record) -> None:
     """Writes the record of a run, atomically.
 
     Args:
         folder: The run's.
         record: What to write.
     """
-    with writing(folder / FILE), written(folder / FILE) as file:
+    with writing(folder.path / FILE), folder.written(FILE) as file:
         file.write(json.dumps(record, indent=1).encode() + b"\n")
 
 
@@ -215,7 +218,7 @@ def require_equal(folder: Path, old: Record, new: Record) -> None:
             )
 
 
-def agreed(folder: Path, record: Record) -> Record:
+def agreed(folder: Path | Folder, record: Record) -> Record:
     """Returns the record of a run that is asked for, perhaps again; nothing is written.
 
     Args:
@@ -228,11 +231,11 @@ def agreed(folder: Path, record: Record) -> Record:
     before = found(folder)
     if before is None:
         return record
-    require_equal(folder, before, record)
+    require_equal(folder.path if isinstance(folder, Folder) else folder, before, record)
     return {**before, "data": {**record["data"], "facts": before["data"]["facts"]}}
 
 
-def found(folder: Path) -> Record | None:
+def found(folder: Path | Folder) -> Record | None:
     """Reads the record of a run, or returns None if the folder is new or empty.
 
     Args:
@@ -241,17 +244,21 @@ def found(folder: Path) -> Record | None:
     Raises:
         RunError: If the record cannot be read, or there are other things in the folder.
     """
-    if not (folder / FILE).exists():
-        try:
-            require_empty(folder)
-            return None
-        except RunError:
-            if not (folder / FILE).exists():  # another process may have just made the run
-                raise
-    return read(folder)
+    try:
+        home = Folder.at(folder)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise RunError(f"{folder} is a file: give the name of a new folder.") from None
+    names = home.names()
+    if FILE in names:
+        return read(home)
+    if any(not name.startswith(".") for name in names):
+        raise RunError(f"{home.path} holds files but no run: give a new or an empty folder.")
+    return None
 
 
-def settle(folder: Path, record: Record, *, begun: bool) -> Record:
+def settle(folder: Folder, record: Record, *, begun: bool) -> Record:
     """Writes the record of a new run, or where the data is now, once nobody else can write; returns what holds.
 
     Args:
@@ -264,18 +271,46 @@ def settle(folder: Path, record: Record, *, begun: bool) -> Record:
     """
     before = found(folder)
     if before is None and begun:
-        raise RunError(f"{folder} has lost its {FILE} since it was opened: restore it from a copy.")
+        raise RunError(f"{folder.path} has lost its {FILE} since it was opened: restore it from a copy.")
     if before is None:
         write(folder, record)
         return record
     if begun and before.get("id") != record.get("id"):
-        raise RunError(f"{folder} holds another run than when it was opened: give the folder of the run.")
+        raise RunError(f"{folder.path} holds another run than when it was opened: give the folder of the run.")
     now = agreed(folder, record)
     if not begun:
-        raise RunError(f"{folder} was made by another process in the meantime: run the same command again.")
+        raise RunError(f"{folder.path} was made by another process in the meantime: run the same command again.")
     if now != before:
         write(folder, now)
     return now
+
+
+def identity(folder: Folder) -> str | None:
+    """Returns the identity of a run, which its checkpoints repeat; None if it has none, as runs of earlier versions.
+
+    Args:
+        folder: The run's; one without a record has no identity.
+
+    Raises:
+        RunError: If its record cannot be read.
+    """
+    return None if folder.mode(FILE) is None else read(folder).get("id")
+
+
+def require_own(folder: Folder, record: Record) -> None:
+    """Refuses to write into another run than the one that was opened.
+
+    Args:
+        folder: The run's.
+        record: Its record.
+
+    Raises:
+        RunError: If the folder holds another run now.
+    """
+    with writing(folder.path):
+        folder.require_here()
+    if identity(folder) != record.get("id"):
+        raise RunError(f"{folder.path} holds another run than when it was opened: nothing is written into that one.")
 
 
 def require_data(folder: Path, record: Record, dataset: Dataset) -> None:

@@ -18,11 +18,13 @@ import numpy as np
 from sparring import evaluate, pictures
 from sparring.curves import save_losses
 from sparring.errors import RunError, printable
+from sparring.folder import Folder
 from sparring.game import Translates
 from sparring.games.one_image import OneImageGame
 from sparring.games.painting import Paints
 from sparring.imports import outside
 from sparring.metrics import Score
+from sparring.record import REALS, SAMPLES
 from sparring.run import Run
 
 __all__ = [
@@ -54,7 +56,7 @@ def save_report(run: Run) -> Path:
     """
     save_losses(run)
     target = run.folder / "report.html"
-    with pictures.opened(target) as file:
+    with pictures.opened(target, run.home) as file:
         file.write(page(run).encode())
     return target
 
@@ -93,7 +95,7 @@ def page(run: Run) -> str:
         run: The run.
     """
     title = f"{run.record['recipe']} on {run.record['data']['name']}"
-    parts = [_facts(run), _films(run.folder), _over_time(run.folder), _curves(run), scores(run.folder), _commands(run)]
+    parts = [_facts(run), _films(run.home), _over_time(run.home), _curves(run), scores(run.home), _commands(run)]
     body = f"<h1>{escaped(title)}</h1>" + "".join(parts)
     return PAGE.format(title=escaped(title), body=body)
 
@@ -131,14 +133,18 @@ def escaped(text: str) -> str:
     return html.escape(printable(text))
 
 
-def figure(path: Path, caption: str) -> str:
+def figure(path: Path, caption: str, folder: Folder | None = None) -> str:
     """Returns a picture with a caption as HTML, its file inlined.
 
     Args:
         path: A .png, .gif or .webp.
         caption: Its words, which are escaped here.
+        folder: The folder that it is in, if that is open. Default: found by the path.
+
+    Raises:
+        RunError: If it is a link or no regular file.
     """
-    content = base64.b64encode(path.read_bytes()).decode()
+    content = base64.b64encode((folder or Folder.at(path.parent)).read(path.name)).decode()
     source = f"data:{TYPES[path.suffix]};base64,{content}"
     words = escaped(caption)
     return f'<figure><img alt="{words}" src="{source}"><figcaption>{words}</figcaption></figure>'
@@ -169,24 +175,25 @@ def parameters(network: Any) -> int:
     return sum(weight.numel() for weight in network.parameters())
 
 
-def _films(folder: Path) -> str:
-    films = [path for path in sorted(folder.iterdir()) if path.suffix in (".gif", ".webp")]
-    return "<h2>Walks</h2>" + "".join(figure(path, path.name) for path in films) if films else ""
+def _films(home: Folder) -> str:
+    films = [home.path / name for name in home.names() if name.endswith((".gif", ".webp"))]
+    return "<h2>Walks</h2>" + "".join(figure(path, path.name, home) for path in films) if films else ""
 
 
-def _over_time(folder: Path) -> str:
-    every = sorted((folder / "samples").glob("*.png"))
+def _over_time(home: Folder) -> str:
+    place = home if home.mode(SAMPLES) is None else home.below(SAMPLES)
+    every = [place.path / name for name in place.names() if name.endswith(".png")] if place is not home else []
     chosen = [every[i] for i in sorted({round(k) for k in np.linspace(0, len(every) - 1, SHOWN)})] if every else []
-    shown = [figure(path, f"step {int(path.stem):,}") for path in chosen if path.stem.isdigit()]
-    if (folder / "reals.png").exists():
-        shown.append(figure(folder / "reals.png", "the data"))
+    shown = [figure(path, f"step {int(path.stem):,}", place) for path in chosen if path.stem.isdecimal()]
+    if home.mode(REALS) is not None:
+        shown.append(figure(home.path / REALS, "the data", home))
     return "<h2>Samples over time</h2>" + "".join(shown) if shown else ""
 
 
 def _curves(run: Run) -> str:
-    if not (run.folder / "losses.png").exists():
+    if run.home.mode("losses.png") is None:
         return ""
-    content = base64.b64encode((run.folder / "losses.png").read_bytes()).decode()
+    content = base64.b64encode(run.home.read("losses.png")).decode()
     words = (
         "Faint: every step. Bold: running mean. Dashed: where theory puts the loss once the model equals the data; "
         "a game that is still being played stays on either side of it."
@@ -195,7 +202,7 @@ def _curves(run: Run) -> str:
     return f"<h2>Losses</h2>{picture}<p><small>{words}</small></p>"
 
 
-def scores(folder: Path) -> str:
+def scores(folder: Path | Folder) -> str:
     """Returns what ``evaluation.json`` in a run's folder holds as a table of HTML; nothing where there is none.
 
     Args:
@@ -220,7 +227,7 @@ def scores(folder: Path) -> str:
     )
 
 
-def evaluation(folder: Path) -> evaluate.Evaluation | None:
+def evaluation(folder: Path | Folder) -> evaluate.Evaluation | None:
     """Returns what ``evaluation.json`` in a run's folder holds, or None where there is none.
 
     Args:
@@ -229,9 +236,10 @@ def evaluation(folder: Path) -> evaluate.Evaluation | None:
     Raises:
         RunError: If it cannot be read.
     """
-    path = folder / "evaluation.json"
+    home = Folder.at(folder)
+    path = home.path / "evaluation.json"
     try:
-        found = evaluate.read(json.loads(path.read_bytes()))
+        found = evaluate.read(json.loads(home.read(path.name)))
         table(found), list(map(protocol, found.scores))  # what cannot be shown is damaged, too
         return found
     except FileNotFoundError:

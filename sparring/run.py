@@ -9,6 +9,7 @@ them are, bit for bit, N + M steps. Pictures and checkpoints leave no trace in t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -24,8 +25,9 @@ from sparring.arguments import suited
 from sparring.checkpoint import listed, load_named
 from sparring.data import Dataset
 from sparring.data import load as load_data
-from sparring.durable import locked, sweep, writing, written
+from sparring.durable import writing
 from sparring.errors import RunError
+from sparring.folder import Folder, sweep
 from sparring.game import Game
 from sparring.imports import trust as trusted
 from sparring.rehearsal import per_part, require_divisible
@@ -37,7 +39,6 @@ from sparring.stopping import wishes
 from sparring.trainer import Report
 from sparring.trial import decided
 
-REALS = "reals.png"
 BAD = "passed-over.txt"  # in the run's folder: files of the data that were left out, and why
 
 if TYPE_CHECKING:
@@ -80,9 +81,10 @@ class Run:
     ) -> None:
         self.folder, self.record, self.dataset = folder, settings, dataset
         self._begun, self._held, self._training = False, False, False
-        self.known = {path.name for path in listed(folder)}
+        there = os.path.lexists(folder / record.FILE)
+        self.known = {path.name for path in listed(self.home)} if there else set()
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
-        state, self.notes = load_named(folder, name)
+        state, self.notes = load_named(self.home, name) if there else (None, [])
         said = dataset.captions.distinct if dataset.captions and state is None else ()
         self.game = built(settings, device, said, self.training if state is None else None)
         settings, notes = decided(settings, self.game, self.training, PRECISIONS[settings["precision"]])
@@ -272,7 +274,9 @@ class Run:
             return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder):
+        with self.home.locked():
+            if not self.home.here():
+                raise RunError(f"{self.folder} was moved or replaced since it was opened: run the command again.")
             self._settle()
             self._held = True
             try:
@@ -283,26 +287,32 @@ class Run:
     def picture(self) -> None:
         """Draws ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not notice."""
         if parallel.rank() == 0:
+            record.require_own(self.home, self.record)
             self._snapshots.samples(self.sampler, self.step)
 
     @cached_property
     def _snapshots(self) -> Snapshots:
         from sparring.snapshots import Snapshots  # plots are costly to import, and not every process draws
 
-        return Snapshots(self.folder, self.dataset)
+        return Snapshots(self.home, self.dataset)
+
+    @cached_property
+    def home(self) -> Folder:
+        """The folder, open: what is written goes into it also if another one takes its path."""
+        return Folder.at(self.folder)
 
     def _settle(self) -> None:
         """Makes or completes the folder: the record first, since it is what makes it a run."""
-        if {path.name for path in listed(self.folder)} - self.known:
+        if {path.name for path in listed(self.home)} - self.known:
             raise RunError(f"{self.folder} was trained further since it was opened: run the same command again.")
-        self.record = record.settle(self.folder, self.record, begun=self._begun)
+        self.record = record.settle(self.home, self.record, begun=self._begun)
         self._begun = True
-        sweep(self.folder)
-        checkpoints.sweep(self.folder)
-        if self.dataset.passed_over and not (self.folder / BAD).exists():
-            with writing(self.folder / BAD), written(self.folder / BAD) as file:
+        sweep(self.home)
+        checkpoints.sweep(self.home)
+        if self.dataset.passed_over and self.home.mode(BAD) is None:
+            with writing(self.folder / BAD), self.home.written(BAD) as file:
                 file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.passed_over)
-        if not (self.folder / REALS).exists():
+        if self.home.mode(record.REALS) is None:
             self._snapshots.reals()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparring import checkpoint, parallel
+from sparring import checkpoint, parallel, record
 from sparring.errors import RunError
 from sparring.health import require_finite
 from sparring.state import gathered
@@ -51,7 +51,8 @@ class Saved:
         if not alone:
             parallel.require_same(run.game)
         if parallel.rank() == 0:
-            path = checkpoint.save(run.folder, run.step, gathered(run), keep=self.keep, every=self.every)
+            record.require_own(run.home, run.record)
+            path = checkpoint.save(run.home, run.step, gathered(run), keep=self.keep, every=self.every)
             run.known.add(path.name)
         self.step = run.step
         if not alone:
@@ -65,7 +66,8 @@ class Saved:
             RunError: If the folder cannot be written.
         """
         self._require_finite()
-        checkpoint.save(self.run.folder, self.run.step, gathered(self.run), keep=None, place=checkpoint.BEST)
+        record.require_own(self.run.home, self.run.record)
+        checkpoint.save(self.run.home, self.run.step, gathered(self.run), keep=None, place=checkpoint.BEST)
 
     def __str__(self) -> str:
         if not self.step:
@@ -83,10 +85,10 @@ def scheduled(run: Run, every: int) -> State | None:
         run: Being trained.
         every: Steps between two scheduled ones.
     """
-    for path in reversed(checkpoint.listed(run.folder)):
+    for path in reversed(checkpoint.listed(run.home)):
         if int(path.name) % every == 0 and int(path.name) <= run.step:
             try:
-                return checkpoint.load(path)
+                return checkpoint.load(path, run.home)
             except RunError as error:
                 run.notes.append(str(error))
     return None

@@ -82,8 +82,9 @@ class Selection:
         require(run, judging)
         self.run, self.judging, self.keep = run, judging, keep
         self.metric = _metric(run.dataset, judging)
-        self.rows = [row for row in read(run.folder / FILE) if row["step"] <= run.step]
-        self._journal = Journal(run.folder / FILE, run.step) if parallel.rank() == 0 else None
+        path, home = run.folder / FILE, run.home if parallel.rank() == 0 else None
+        self.rows = [row for row in read(path, folder=home) if row["step"] <= run.step]
+        self._journal = Journal(path, run.step, home) if parallel.rank() == 0 else None
         self.notes = shortfall(run.training, run.held_out, judging.samples)
         self.notes += self._journal.notes if self._journal else []
         self.retire()
@@ -118,13 +119,13 @@ class Selection:
         found, run = best(self.rows), self.run
         if not (self._journal and found):
             return
-        there = {int(path.name) for path in checkpoint.listed(run.folder, checkpoint.BEST)}
-        goals = [best(self.rows, int(path.name)) for path in checkpoint.listed(run.folder)]
+        there = {int(path.name) for path in checkpoint.listed(run.home, checkpoint.BEST)}
+        goals = [best(self.rows, int(path.name)) for path in checkpoint.listed(run.home)]
         needed = {row["step"] for row in goals if row}
         judged = {row["step"] for row in self.rows}
         if found["step"] in there:
             old = {step for step in there & judged - needed if step < found["step"]}
-            checkpoint.prune(run.folder, checkpoint.BEST, there - old)
+            checkpoint.prune(run.home, checkpoint.BEST, there - old)
 
     def close(self) -> None:
         """Closes the journal."""

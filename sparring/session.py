@@ -113,7 +113,7 @@ class Session:
     def __init__(self, run: Run, conduct: Conduct, wish: Wish, stack: ExitStack) -> None:
         self.run, self.conduct, self.wish = run, conduct, wish
         log = Log(
-            *(run.folder, run.step, run.images, run.updates),
+            *(run.home if parallel.rank() == 0 else run.folder, run.step, run.images, run.updates),
             skipped=run.skipped,
             rollbacks=len(run.rollbacks),
             tensorboard=conduct.tensorboard,

@@ -7,6 +7,7 @@ sentences, for example, is part of it. Hence a picture is a function of the weig
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from torch import Tensor
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.durable import writing
+from sparring.folder import Folder
 from sparring.game import Game, Samples, Translates
 from sparring.games.painting import Paints
 from sparring.painting import board
 from sparring.pictures import save_grid
+from sparring.record import REALS, SAMPLES
 from sparring.sampling import samples
 from sparring.translating import beside, shown, there_and_back
 
@@ -33,8 +36,8 @@ class Snapshots:
         dataset: What it learns from.
     """
 
-    def __init__(self, folder: Path, dataset: Dataset) -> None:
-        self.folder, self.dataset = folder, dataset
+    def __init__(self, folder: Path | Folder, dataset: Dataset) -> None:
+        self.folder, self.dataset = Folder.at(folder), dataset
         self.points = len(dataset.shape) == 1
         self.count = POINTS if self.points else IMAGES
 
@@ -43,9 +46,9 @@ class Snapshots:
         second = self.dataset.second
         if second and not second.regions:
             halves = [shown(self.dataset, domain, self.count // 2) for domain in "AB"]
-            save_grid(beside(halves).flatten(0, 1), self.folder / "reals.png", columns=8)
+            self.save(beside(halves).flatten(0, 1), columns=8)
             return
-        save_grid(self.rows(self.count), self.folder / "reals.png")
+        self.save(self.rows(self.count))
 
     def samples(self, game: Game, step: int) -> None:
         """Draws samples of seeds 0, 1, 2, ..., points before real ones; label maps painted; images there and back.
@@ -55,25 +58,28 @@ class Snapshots:
             step: Steps completed.
         """
         if isinstance(game, Paints):
-            save_grid(board(game, self.dataset, self.places(MAPS)), self.place(step), columns=8)
+            self.save(board(game, self.dataset, self.places(MAPS)), step, columns=8)
         if isinstance(game, Translates) and self.dataset.second:
             rows = there_and_back(game, self.dataset)
-            save_grid(rows.flatten(0, 1), self.place(step), columns=rows.shape[1])
+            self.save(rows.flatten(0, 1), step, columns=rows.shape[1])
         if not isinstance(game, Samples):
             return
         real = self.rows(4 * POINTS) if self.points else None
-        save_grid(samples(game, range(self.count)).cpu(), self.place(step), real=real)
+        self.save(samples(game, range(self.count)).cpu(), step, real=real)
 
-    def place(self, step: int) -> Path:
-        """Returns the file of a step's picture, in a folder that is there.
+    def save(self, drawn: Tensor, step: int | None = None, **how: Any) -> None:
+        """Saves a picture, in a folder that is made if it is missing.
 
         Args:
-            step: Steps completed.
+            drawn: As for `sparring.pictures.save_grid`.
+            step: Which step's picture it is; None for the picture of the data.
+            how: As for `sparring.pictures.save_grid`.
         """
-        path = self.folder / "samples" / f"{step:06d}.png"
-        with writing(path):
-            path.parent.mkdir(exist_ok=True)
-        return path
+        place, name = self.folder, REALS
+        if step is not None:
+            with writing(self.folder.path / SAMPLES):
+                place, name = self.folder.below(SAMPLES, make=True), f"{step:06d}.png"
+        save_grid(drawn, place.path / name, folder=place, **how)
 
     def rows(self, count: int) -> Tensor:
         """Returns at most `count` rows of the data as the game sees them.

@@ -18,7 +18,7 @@ REMEDIES, DATA, DISK, PAYLOADS, FAST, SLOPES, LARGE, RANKS, FOLDING, TRIAL, CONV
     )
 )
 
-JOURNAL = "tests/test_journal.py"
+JOURNAL, LINKS, REFUSED = (f"tests/test_{name}.py" for name in ("journal", "links", "refused"))
 ORPHANS = "tests/test_orphans.py"
 PLAN = "tests/test_plan.py"
 
@@ -47,7 +47,7 @@ MUTANTS = [
     ("remedies.py", "    reseed(run, run.stream.position)\n", "", REMEDIES),
     ("remedies.py", "if len(before) > remedy.rollbacks:", "if len(before) > remedy.rollbacks + 1:", REMEDIES),
     ("saving.py", "if int(path.name) % every == 0 and", "if", REMEDIES),
-    ("checkpoint.py", "if every and int(path.name) % every == 0][-1:]", "if False]", REMEDIES),
+    ("checkpoint.py", "if every and int(name) % every == 0][-1:]", "if False]", REMEDIES),
     ("session.py", "seed=seed(run),", 'seed=run.record["seed"],', REMEDIES),
     # sets too large to be held
     ("data/checked.py", "np.asarray(values)[rows]", "np.array(values)[rows]", LARGE),
@@ -107,20 +107,40 @@ MUTANTS = [
     # refusing disks
     ("durable.py", "    if free < needed:", "    if False:", DISK),
     ("durable.py", "    except FileNotFoundError as error:", "    except ZeroDivisionError as error:", DISK),
-    ("durable.py", "                path.unlink(missing_ok=True)\n", "                pass\n", DISK),
-    ("durable.py", "            if re.fullmatch(", "            if True or re.fullmatch(", DISK),
+    ("folder.py", "                    place.remove(name)\n", "                    pass\n", DISK),
+    ("folder.py", "filter(UNFINISHED.fullmatch, place.names())", "place.names()", DISK),
     (
         "journal.py",
         "        with suppress(OSError):\n            self._file.close()",
         "        self._file.close()",
         DISK,
     ),
-    ("checkpoint.py", "            shutil.rmtree(unfinished, ignore_errors=True)\n", "", DISK),
+    ("checkpoint.py", "                _remove(checkpoints, unfinished)\n", "                pass\n", DISK),
     # journals with damage
     ("journal.py", "            if survey.broken:\n", "            if False:\n", JOURNAL),
-    ("journal.py", "if name not in taken)", "if True)", JOURNAL),
+    ("folder.py", 'if (each := f"{name}-{number}") not in taken)', 'if (each := f"{name}-{number}"))', JOURNAL),
     ("journal.py", "bisect_right(tops, steps[place])", "len(tops)", JOURNAL),
     ("journal.py", 'if not text.endswith(b"\\n"):', "if False:", JOURNAL),
+    # links, and folders that were moved or replaced
+    ("folder.py", "        if stat.S_ISLNK(mode):\n", "        if False:\n", LINKS),
+    ("folder.py", "if found.st_size > most:", "if False:", LINKS),
+    ("folder.py", "entry.is_dir(follow_symlinks=False)", "entry.is_dir()", LINKS),
+    ("folder.py", "        if not self.here():\n", "        if False:\n", LINKS),
+    ("folder.py", "or not place.is_claimed(name)", "or True", LINKS),
+    ("checkpoint.py", 'foreign = manifest.get("run") != run', "foreign = False", LINKS),
+    ("checkpoint.py", 'manifest.get("run") == run and', "", LINKS),
+    (
+        "checkpoint.py",
+        "            except _Gone:  # the training process has just retired it: look again\n                break\n",
+        "",
+        LINKS,
+    ),
+    ("record.py", 'if identity(folder) != record.get("id"):', "if False:", LINKS),
+    # refused commands
+    ("record.py", "    if any(not name.startswith", "    if False and any(not name.startswith", REFUSED),
+    ("run.py", "        conduct.require(self)\n", "", REFUSED),
+    ("run.py", "        with self.home.locked():\n", "        if True:\n", REFUSED),
+    ("run.py", "if {path.name for path in listed(self.home)} - self.known:", "if False:", REFUSED),
     # payloads
     ("checkpoint.py", "weights_only=True)", "weights_only=False)", PAYLOADS),
     ("metrics/inception_weights.py", "weights_only=True)", "weights_only=False)", PAYLOADS),

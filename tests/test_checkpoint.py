@@ -15,8 +15,8 @@ import torch
 
 from runs import difference
 from sparring import checkpoint
-from sparring.durable import locked
 from sparring.errors import RunError
+from sparring.folder import Folder, locked
 
 
 def state(step: int) -> checkpoint.State:
@@ -78,7 +78,7 @@ def test_later_broken_ones_go_when_training_went_back(tmp_path):
     fill(tmp_path, 5, 10)
     (tmp_path / "checkpoints/000010/manifest.json").write_text("{}")
     checkpoint.save(tmp_path, 6, state(6), keep=2)
-    assert names(tmp_path) == ["000005", "000006"]
+    assert names(tmp_path) == ["000005", "000006", "000010"], "what has no valid manifest is not removed"
 
 
 def test_all_broken_is_an_error(tmp_path):
@@ -152,7 +152,7 @@ def test_every_unreadable_state_is_one_error(tmp_path, content):
 def refuse(monkeypatch, place: str, number: int, call: int = 1):
     """Lets the given call of a function fail with an error of the system, and all before it succeed."""
     owner, _, name = place.rpartition(".")
-    owner = {"os": os, "checkpoint": checkpoint, "Path": Path, "shutil": shutil}[owner]
+    owner = {"os": os, "Folder": Folder}[owner]
     real, calls = getattr(owner, name), []
 
     def failing(*given, **named):
@@ -169,12 +169,12 @@ def refuse(monkeypatch, place: str, number: int, call: int = 1):
 @pytest.mark.parametrize(
     ("place", "call"),
     [
-        ("checkpoint.put", 1),
-        ("checkpoint.put", 2),
+        ("Folder.put", 1),
+        ("Folder.put", 2),
         ("os.fsync", 1),
         ("os.fsync", 2),
-        ("Path.mkdir", 2),
-        ("Path.rename", 1),
+        ("os.mkdir", 1),
+        ("os.replace", 1),
     ],
 )
 def test_a_refusing_disk_leaves_the_last_checkpoint_intact(tmp_path, monkeypatch, place, call, number):
@@ -199,7 +199,7 @@ def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path, monkeypatch
     assert names(tmp_path) == ["000001"]
 
 
-PHASES = [(owner, name) for owner, name in ((os, "fsync"), (Path, "rename"), (Path, "mkdir"), (shutil, "rmtree"))]
+PHASES = ("fsync", "replace", "mkdir", "unlink", "rmdir", "truncate")
 
 
 def die_at(call: int) -> None:
@@ -215,8 +215,8 @@ def die_at(call: int) -> None:
 
         return counted
 
-    for owner, name in PHASES:
-        setattr(owner, name, counting(getattr(owner, name)))
+    for name in PHASES:
+        setattr(os, name, counting(getattr(os, name)))
 
 
 def test_death_at_any_phase_leaves_a_good_checkpoint(tmp_path):
@@ -261,11 +261,11 @@ def test_one_that_is_retired_while_it_is_read_is_no_error(tmp_path, monkeypatch)
     fill(tmp_path, 1, 2)
     real, once = checkpoint._verified, []
 
-    def overtaken(path):
+    def overtaken(*given):
         if not once:
-            once.append(path)
+            once.append(given)
             checkpoint.save(tmp_path, 3, state(3), keep=1)
-        return real(path)
+        return real(*given)
 
     monkeypatch.setattr(checkpoint, "_verified", overtaken)
     loaded, notes = checkpoint.load_newest(tmp_path)

@@ -20,8 +20,8 @@ import runs
 from sparring import parallel
 from sparring.cli import main
 from sparring.compare import Progress, train_all
-from sparring.durable import locked
 from sparring.errors import RunError
+from sparring.folder import locked
 from sparring.orphans import AGENT, leave_with_parent
 
 WITHIN = 5  # seconds
@@ -62,7 +62,7 @@ def killed(child):
 CHILD = """
 import sys, time
 from pathlib import Path
-from sparring.durable import locked
+from sparring.folder import locked
 from sparring.orphans import leave_with_parent
 leave_with_parent()
 Path(sys.argv[1]).mkdir(parents=True)

@@ -12,8 +12,8 @@ import runs
 from runs import IMAGES, difference, play, start
 from sparring import checkpoint
 from sparring.cli import main
-from sparring.durable import locked
 from sparring.errors import RunError
+from sparring.folder import locked
 from sparring.record import FILE
 from sparring.run import Run
 from sparring.selection import Judging

@@ -250,14 +250,11 @@ def test_reports_that_wait_on_a_device_are_judged_before_a_checkpoint(tmp_path, 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     play(start(tmp_path / "run"), 2)
-    real = open
 
-    def refusing(path, mode="r", *given, **named):
-        if "log.jsonl" in str(path) and "a" in mode:
-            raise PermissionError(13, "Permission denied")
-        return real(path, mode, *given, **named)
+    def refusing(folder, name):
+        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refusing)
+    monkeypatch.setattr("sparring.folder.Folder.appending", refusing)
     with pytest.raises(RunError, match=r"log\.jsonl cannot be written \(Permission denied\)"):
         play(start(tmp_path / "run"), 4)
     monkeypatch.undo()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from sparring.errors import RunError
+from sparring.folder import Folder
 
 if TYPE_CHECKING:
     from sparring.run import Run
@@ -97,7 +98,7 @@ def require(goal: Goal) -> None:
             raise RunError(f"--{name} is {value}: give a number above 0.")
 
 
-def remembered(folder: Path, goal: Goal) -> Goal:
+def remembered(folder: Path | Folder, goal: Goal) -> Goal:
     """Returns what is asked of a run, and of what is not, what it was last given.
 
     Args:
@@ -110,13 +111,14 @@ def remembered(folder: Path, goal: Goal) -> Goal:
     asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
     far = {"steps", "kimg"} & set(asked)
     try:
-        before = _wellformed(json.loads((folder / FILE).read_bytes()))
+        before = _wellformed(json.loads(Folder.at(folder).read(FILE)))
         return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         if far:
             return goal
-        where = shlex.quote(str(folder))
-        raise RunError(f"{folder} does not say how far to go: `sparring resume {where} --steps N`.") from None
+        path = folder.path if isinstance(folder, Folder) else folder
+        where = shlex.quote(str(path))
+        raise RunError(f"{path} does not say how far to go: `sparring resume {where} --steps N`.") from None
 
 
 def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:

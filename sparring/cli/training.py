@@ -137,7 +137,7 @@ def resume(
     from sparring.run import Run
 
     opened = Run.open(run, device=device, data_root=data_root)
-    goal = remembered(opened.folder, goal)
+    goal = remembered(opened.home, goal)
     require(goal)
     fit(opened, goal)
     farewell(opened)
@@ -168,7 +168,7 @@ def _fit(run: Run, goal: Goal) -> None:
 
     describe(run, run.folder)
     told = len(run.notes)
-    with opened(run.folder / FILE) as file:
+    with opened(run.folder / FILE, run.home) as file:
         file.write(json.dumps(asdict(goal)).encode())
     images, aim = bool(goal.kimg), finish(goal, run)
     start = run.images if images else run.step

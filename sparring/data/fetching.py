@@ -7,6 +7,7 @@ would push out what is needed soon; of such a one exactly the rows to come are f
 
 import mmap
 import os
+import sys
 
 import numpy as np
 
@@ -43,5 +44,7 @@ def announce(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
 
 
 def memory() -> int:
-    """Bytes of memory that the machine has."""
+    """Bytes of memory that the machine has; without a bound where the system does not say."""
+    if not hasattr(os, "sysconf"):
+        return sys.maxsize
     return os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE
