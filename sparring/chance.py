@@ -11,9 +11,10 @@ A shard is one equal part of the global batch: part j of rank r among world x pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -106,11 +107,17 @@ def alike(device: torch.device | str) -> Iterator[None]:
             yield
         return
     device = torch.device(device)
-    kept = [] if device.type == "cpu" else [device]
-    with torch.random.fork_rng(kept, device_type="cuda" if device.type == "cpu" else device.type):
-        _seed(_now.first, device)
+    kept: list[tuple[Callable[[Tensor], Any], Tensor]] = [(torch.set_rng_state, torch.get_rng_state())]
+    if device.type != "cpu":
+        backend, where = getattr(torch, device.type), (device,) if device.type == "cuda" else ()
+        kept.append((lambda state: backend.set_rng_state(state, *where), backend.get_rng_state(*where)))
+    _seed(_now.first, device)
+    try:
         with _using(replace(_now, shard=0, shards=1)):
             yield
+    finally:
+        for put_back, state in kept:
+            put_back(state)
 
 
 def shards() -> int:
