@@ -101,8 +101,8 @@ def advice(found: Plan) -> list[str]:
             )
     if not lines:
         several = base is not None and len(base.times) > 2 and len(found.probes) > 1
-        slow = "Steps are too slow to compare options in this time: nothing is recommended."
-        lines.append("Nothing that was tried is faster beyond the spread of the steps." if several else slow)
+        few = "Too few steps were played to compare options: nothing is recommended."
+        lines.append("Nothing that was tried is faster beyond the spread of the steps." if several else few)
     return lines
 
 
