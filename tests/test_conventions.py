@@ -103,6 +103,10 @@ def by_pairs(scores, target):
     return (scores[:, None] - scores).square().mean() + (scores.mean() - target).square().mean()
 
 
+def by_column_and_row(scores, target):
+    return (scores - scores.flatten()).square().mean() + (scores.mean() - target).square().mean()
+
+
 @pytest.mark.parametrize("loss", [squared, lambda scores, target: F.l1_loss(target, scores)])
 @pytest.mark.parametrize("finish", [column, lambda scores: scores[:, :, None, None]])
 @pytest.mark.filterwarnings("ignore:Using a target size")
@@ -172,6 +176,7 @@ def test_a_sigmoid_is_noted_where_a_users_loss_applies_its_own():
         lambda: Own(D(probability), entropy),
         lambda: Own(D(probability), entropy_of_logits),
         lambda: Own(D(lambda scores: scores.flatten()), by_pairs),
+        lambda: Own(D(column), by_column_and_row),
         lambda: Own(D(lambda scores: scores.flatten()), entropy_of_scores),
         lambda: Own(D(column), lambda scores, target: squared(scores, target[:, None])),
         lambda: Own(D(lambda scores: (scores.flatten(), scores)), lambda both, target: squared(both[0], target)),
