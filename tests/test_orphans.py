@@ -181,7 +181,8 @@ def said(folder, child, rank):
 
 
 @pytest.mark.parametrize(("dying", "staying"), [(1, 0), (0, 1)])
-def test_a_rank_that_dies_in_the_rendezvous_is_noticed_by_the_others(tmp_path, dying, staying):
+def test_a_rank_that_dies_in_the_rendezvous_is_noticed_by_the_others(tmp_path, dying, staying, monkeypatch):
+    monkeypatch.setattr("sparring.rendezvous.ARRIVAL", timedelta(seconds=120))  # for the third rank
     at = port()
     children = [forked.fork(join, tmp_path, 120, **group(rank, 3, at)) for rank in range(2)]  # the third never comes
     arrived(at, 0, 1)
