@@ -61,14 +61,15 @@ def read(folder: Path | Folder) -> Record:
         raise RunError(f"{place / FILE} cannot be read ({error}): restore it from a copy.") from error
 
 
-def write(folder: Folder, record: Record) -> None:
+def write(folder: Path | Folder, record: Record) -> None:
     """Writes the record of a run, atomically.
 
     Args:
         folder: The run's.
         record: What to write.
     """
-    with writing(folder.path / FILE), folder.written(FILE) as file:
+    home = Folder.at(folder)
+    with writing(home.path / FILE), home.written(FILE) as file:
         file.write(json.dumps(record, indent=1).encode() + b"\n")
 
 

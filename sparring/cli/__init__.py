@@ -6,13 +6,13 @@ signal, after saving. Nothing here needs torch before a command does.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from importlib import import_module
 
 from sparring import __version__
+from sparring.cli.screen import unbroken, warn
 from sparring.errors import SparringError, printable
 
 __all__ = ["main"]
@@ -57,9 +57,15 @@ def main(words: Sequence[str] | None = None) -> int:
         words: What was typed after ``sparring``; the process's arguments unless told.
     """
     words = sys.argv[1:] if words is None else list(words)
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks é shows ? in its place
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    with unbroken() as lost:
+        code = _main(words)
+        if error := lost():
+            warn(f"sparring: the output cannot be written ({error.strerror}): free some space; the rest is done.")
+        return code or (2 if error else 0)
+
+
+def _main(words: list[str]) -> int:
+    """Runs a command and returns its exit code."""
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(overview())
@@ -72,9 +78,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stdout = None
-        return 0
     except OSError as error:
         what = error if error.filename is None else f"{str(error.filename)[:200]} cannot be used ({error.strerror})"
         print(f"sparring: {printable(what)}: mend it, or name another.", file=sys.stderr)

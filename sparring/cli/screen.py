@@ -6,11 +6,14 @@ seconds.
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sparring.errors import printable
 
@@ -19,11 +22,77 @@ if TYPE_CHECKING:
     from sparring.stages import Stage
     from sparring.trainer import Report
 
-__all__ = ["Ticker", "bar", "say", "say_data", "show_table", "ticker", "warn"]
+__all__ = ["Ticker", "bar", "say", "say_data", "show_table", "ticker", "unbroken", "warn"]
 
 EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
 
 BAR = 20  # columns of the terminal; it and the percentage stay, what is behind them is cut
+
+
+GONE = {errno.EPIPE, errno.EBADF, errno.EINVAL, errno.EIO, errno.ECONNRESET}  # errors of a stream that nobody reads
+
+
+class _Raw(io.FileIO):
+    """A stream that drops what nobody reads any longer, or what cannot be written.
+
+    Attributes:
+        lost: The error since which everything is dropped, if there was one.
+    """
+
+    lost: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Writes, or drops, some bytes."""
+        if self.lost is None:
+            try:
+                return super().write(content)
+            except OSError as error:
+                self.lost = error
+        return memoryview(content).nbytes
+
+
+@contextmanager
+def unbroken() -> Iterator[Callable[[], OSError | None]]:
+    """Lets a command go on when nobody reads its output any longer, or its streams are closed.
+
+    Yields:
+        A function that returns the error by which output was lost; None if none was, or nobody wanted it.
+    """
+    for number in range(3):  # or the first file that is opened would get the number of a closed stream
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    before = sys.stdout, sys.stderr
+    raws: list[_Raw] = []
+    sys.stdout, sys.stderr = (_unbroken(stream, raws) for stream in before)
+
+    def lost() -> OSError | None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return next((raw.lost for raw in raws if raw.lost and raw.lost.errno not in GONE), None)
+
+    try:
+        yield lost
+    finally:
+        lost()
+        sys.stdout, sys.stderr = before
+
+
+def _unbroken(stream: Any, raws: list[_Raw]) -> Any:
+    """Returns a stream over the same file, whose failures are not raised; one without a file is returned as it is."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+        return stream
+    raws.append(_Raw(number, "w", closefd=False))
+    file: IO[bytes] = io.BufferedWriter(raws[-1])
+    how = {"encoding": stream.encoding, "errors": "replace"}  # a terminal that lacks é shows ? in its place
+    return io.TextIOWrapper(file, **how, line_buffering=stream.isatty() or stream is sys.stderr)
 
 
 def say(*words: object) -> None:
