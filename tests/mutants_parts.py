@@ -26,6 +26,6 @@ MUTANTS = [
     ("games/realness.py", "with alike(self.device):", "if True:", PARTS),
     ("penalties.py", "spread * batch_std(real)", "spread * real.std()", PARTS),
     ("wrappers/matching.py", "return whole_mean(features.mean(0))", "return features.mean(0)", PARTS),
-    ("wrappers/augmented.py", "self.every * len(x) * shards()", "self.every * len(x)", PARTS),
+    ("wrappers/augmented.py", "self.every * len(x) * shards()", "self.every * len(x)", "tests/test_wrappers_critic.py"),
     ("run.py", 'per_part(self.game) if settings["parts"] > 1', 'per_part(self.game) if settings["parts"] > 2', PARTS),
 ]

@@ -27,6 +27,7 @@ from sparring.games.relativistic import RelativisticGAN
 from sparring.layers.deviation import MinibatchDeviation
 from sparring.layers.discrimination import MinibatchDiscrimination
 from sparring.objectives import RelativisticAverage, logistic, squared
+from sparring.penalties import dragan
 from sparring.pooling import Part, batch_mean, batch_std, gathered, playing, whole_mean
 from sparring.recipes.encoding import vae_gan
 from sparring.recipes.modern import stylegan2
@@ -306,6 +307,26 @@ def test_parts_gather_each_others_rows_and_share_one_deviation():
             assert torch.equal(gathered(half), x)
             torch.testing.assert_close(batch_std(half), x.std())
     assert pulling_away(x) != pulling_away(halves[0])
+
+
+def test_dragan_reaches_as_far_in_every_part_as_in_the_whole_batch(monkeypatch):
+    """The critic is curved, so that its slope shows how far the noise reached."""
+    monkeypatch.setattr(torch, "rand", torch.ones)
+    monkeypatch.setattr(torch, "rand_like", torch.ones_like)
+    x, parts = torch.tensor([[0.0], [0.1], [3.0], [9.0]], dtype=torch.float64), [Part(0, 2), Part(1, 2)]
+
+    def penalty(rows):
+        return dragan(lambda x: x.square().sum(1), rows)
+
+    for part, half in zip(parts, x.chunk(2), strict=True):
+        with playing(part):
+            penalty(half)
+    means = [torch.stack(pair).mean(0) for pair in zip(*(part.said for part in parts), strict=True)]
+    found = []
+    for index, half in enumerate(x.chunk(2)):
+        with playing(Part(index, 2, means=means)):
+            found.append(penalty(half))
+    torch.testing.assert_close(sum(found) / 2, penalty(x), rtol=1e-12, atol=0)
 
 
 def test_a_part_that_takes_another_mean_is_refused():
