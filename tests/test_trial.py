@@ -234,13 +234,13 @@ def test_a_game_whose_steps_cannot_be_repeated_is_said_to_be_one():
 class Fussy(nn.Module):
     """A critic that needs a certain number of rows."""
 
-    def __init__(self, rows):
+    def __init__(self, rows, error=ValueError):
         super().__init__()
-        self.rows, self.body = rows, Flat(viewed)
+        self.rows, self.error, self.body = rows, error, Flat(viewed)
 
     def forward(self, x):
         if len(x) != self.rows:
-            raise ValueError(f"{len(x)} rows")
+            raise self.error(f"{len(x)} rows")
         return self.body(x)
 
 
@@ -248,8 +248,13 @@ def fussy(shape: tuple[int, ...], *, rows: int = 12) -> GAN:
     return GAN(Up(), Fussy(rows), NonSaturating(), critic=Adam(), generator=Adam())
 
 
-def test_a_game_that_needs_its_whole_batch_is_given_it(tmp_path):
-    run = start(tmp_path / "run", "test_trial:fussy", IMAGES, size=16, batch=12, arguments={})
+def strict(shape: tuple[int, ...]) -> GAN:
+    return GAN(Up(), Fussy(12, GameError), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+@pytest.mark.parametrize("recipe", ["fussy", "strict"])
+def test_a_game_that_needs_its_whole_batch_is_given_it(tmp_path, recipe):
+    run = start(tmp_path / "run", f"test_trial:{recipe}", IMAGES, size=16, batch=12, arguments={})
     assert run.fast.channels_last == ("G",)
     assert "channels-last for D" in run.notes[0]
 
