@@ -304,3 +304,18 @@ def test_a_journal_with_an_endless_line_is_read_in_bounded_pieces(tmp_path, monk
     monkeypatch.setattr(journal, "LONGEST", 100)
     (tmp_path / "log.jsonl").write_bytes(b'{"step": 1}\n' + b"x" * 1000 + b'\n{"step": 2}\n')
     assert [line["step"] for line in journal.read(tmp_path / "log.jsonl")] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["cells/nsgan-0", "cells", "cells/nsgan-0.json", "cells/nsgan-0/samples"])
+def test_a_comparison_follows_no_link(tmp_path, name, capsys):
+    out = tmp_path / "out"
+    words = ["compare", "nsgan", "rsgan", "--data", "ring", "--batch", "8", "--width", "8", "--device", "cpu"]
+    words += ["--seeds", "0", "--samples", "20", "--metrics", "modes", "--judge-every", "1", "--out", str(out)]
+    assert main([*words, "--steps", "1"]) == 0
+    (out / "cells/nsgan-0/samples").mkdir(exist_ok=True)
+    linked(out / name, tmp_path / "mine")
+    before = tree(tmp_path / "mine") if (tmp_path / "mine").is_dir() else (tmp_path / "mine").read_bytes()
+    capsys.readouterr()
+    assert main([*words, "--steps", "2"]) == 2
+    assert "is a link" in capsys.readouterr().err
+    assert (tree(tmp_path / "mine") if (tmp_path / "mine").is_dir() else (tmp_path / "mine").read_bytes()) == before

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sparring import journal, record
 from sparring.durable import writing, written
 from sparring.errors import RunError
+from sparring.folder import read
 
 __all__ = ["Budget", "Cell", "Contestant", "Rules", "cells"]
 
@@ -153,11 +154,11 @@ class Cell:
             RunError: If it was begun under other settings, or its record cannot be read.
         """
         try:
-            before = json.loads(self._record.read_bytes())
+            before = json.loads(read(self._record))
             old, state = dict(before["asked"]), before["state"]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, RunError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{self._record} cannot be read ({error}): remove it and start the same command.") from error
         now = json.loads(json.dumps(self.asked()))
         gone, wanted = old["budget"].pop("amount"), now["budget"].pop("amount")
@@ -222,6 +223,8 @@ def cells(contestants: Sequence[Contestant], seeds: Sequence[int], rules: Rules,
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise RunError(f"The cell {twice} is there twice: name each recipe, setting and seed once.")
     for cell in made:
+        if link := next((path for path in (out / "cells", cell.folder) if path.is_symlink()), None):
+            raise RunError(f"{link} is a link, and links in a comparison are not followed: move the folder there.")
         cell.read()
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from sparring import pictures
-from sparring.data.files import contents
 from sparring.data.pictures import quiet, upright
+from sparring.folder import Folder, read
+from sparring.record import SAMPLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +55,15 @@ def snapshots(folder: Path) -> list[Path]:
 
     Args:
         folder: The run's.
+
+    Raises:
+        RunError: If the folder of the pictures is a link.
     """
-    return sorted((folder / "samples").glob("*.png"), key=lambda path: int(path.stem))
+    home = Folder.at(folder)
+    if home.mode(SAMPLES) is None:
+        return []
+    names = [name for name in home.below(SAMPLES).names() if re.fullmatch(r"\d+\.png", name)]
+    return [home.path / SAMPLES / name for name in sorted(names, key=lambda name: int(name[:-4]))]
 
 
 def film(folder: Path) -> Path | None:
@@ -64,7 +73,7 @@ def film(folder: Path) -> Path | None:
         folder: The run's.
     """
     with quiet():
-        shown = [upright(str(path), contents(path)).convert("RGB") for path in snapshots(folder)]
+        shown = [upright(str(path), read(path)).convert("RGB") for path in snapshots(folder)]
     frames = [picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in shown]
     if not frames:
         return None

@@ -13,6 +13,7 @@ from sparring.compare.cells import Cell
 from sparring.compare.drawing import curves, film, snapshots
 from sparring.compare.outcomes import COLUMNS, plain
 from sparring.compare.statistics import LEVEL
+from sparring.folder import Folder
 from sparring.lessons.page import Table
 from sparring.report import TYPES, escaped
 
@@ -180,7 +181,7 @@ def _samples(cells: Sequence[Cell], *, filmed: bool) -> str:
 
 
 def _embedded(path: Path, words: str) -> str:
-    content = base64.b64encode(path.read_bytes()).decode()
+    content = base64.b64encode(Folder.at(path.parent.parent).below(path.parent.name).read(path.name)).decode()
     return f'<img alt="{escaped(words)}" src="data:{TYPES[path.suffix]};base64,{content}">'
 
 
