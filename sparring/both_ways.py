@@ -9,6 +9,7 @@ from typing import Any
 from sparring import record
 from sparring.outputs import require_outputs
 from sparring.pictures import opened
+from sparring.places import expanded
 from sparring.report import PAGE, escaped, figure, scores
 from sparring.translated import planned, translations
 from sparring.translating import OTHER
@@ -34,16 +35,16 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
     Raises:
         SparringError: As `translate_files`; a game that translates one way only among them.
     """
-    out, how = Path(out), {**how, "cycle": True, "strips": True}
+    run, out, how = expanded(run), expanded(out), {**how, "cycle": True, "strips": True}
     with ExitStack() as stack:
         jobs = {to: planned(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
         heat = bool(how.get("heat"))
         targets = [path for each in jobs.values() for job in each for path in job.targets(strips=True, heat=heat)]
-        require_outputs(Path(run), [*targets, out / "report.html"], [a, b])
+        require_outputs(run, [*targets, out / "report.html"], [a, b])
         parts = [_direction(to, [job.strip for job in translations(run, each, to, **how)]) for to, each in jobs.items()]
-    settings = record.read(Path(run))
+    settings = record.read(run)
     title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
-    body = f"<h1>{escaped(title)}</h1>" + "".join(parts) + scores(Path(run))
+    body = f"<h1>{escaped(title)}</h1>" + "".join(parts) + scores(run)
     with opened(out / "report.html") as file:
         file.write(PAGE.format(title=escaped(title), body=body).encode())
     return out / "report.html"

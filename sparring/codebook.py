@@ -19,6 +19,7 @@ from sparring.encoding import BATCH, encode, named_images
 from sparring.errors import DataError
 from sparring.game import Game, Posteriors, evaluation
 from sparring.pictures import opened
+from sparring.places import expanded
 
 __all__ = ["Codebook", "encoded", "require_ending", "saved"]
 
@@ -76,7 +77,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
         DataError: If its ending is neither.
         RunError: If it cannot be written.
     """
-    path = Path(path)
+    path = expanded(path)
     require_ending(path)
     with opened(path) as file:
         if path.suffix.lower() == ".npz":

@@ -15,7 +15,7 @@ from torch import Tensor
 from sparring import record
 from sparring.errors import DataError, GameError
 from sparring.game import Game, Recodes
-from sparring.sampling import generate, latents, path, sampling
+from sparring.sampling import generate, latents, path, require_walk, sampling
 
 __all__ = ["class_named", "class_names", "class_walk", "names", "of_class", "traverse"]
 
@@ -132,8 +132,7 @@ def class_walk(
         GameError: If the game draws no classes.
     """
     able, row = _able(game, "class"), latents(game, [seed])
-    if len(labels) < 2 or frames < 1:
-        raise DataError(f"A walk needs two classes and a frame, not {len(labels)} and {frames}: try --labels 3,8.")
+    require_walk(len(labels), frames, "labels 3,8")
     stops = torch.cat([able.recoded(row, "class", label) for label in labels])
     return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
 

@@ -39,6 +39,7 @@ from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.pictures import opened, save_grid
 from sparring.sampling import generate, sampling
 from sparring.scores import METRICS, metrics_named, suited
+from sparring.wellformed import MOST
 
 if TYPE_CHECKING:
     from sparring.run import Run
@@ -275,7 +276,10 @@ def require(
 def _scores(metrics: Mapping[str, Metric], case: Case, protocol: Callable[..., dict[str, Any]]) -> list[Score]:
     scores = []
     for name, metric in metrics.items():
-        found, made_by = metric.measure(case), protocol(name, **metric.settings)
+        try:
+            found, made_by = metric.measure(case), protocol(name, **metric.settings)
+        except ValueError as error:
+            raise DataError(f"The metric {name} cannot be computed: {error}.") from error
         for (title, better), (value, interval) in zip(metric.named(case.extractor).items(), found, strict=True):
             scores.append(Score(title, float(value), made_by, better, interval))
     return scores
@@ -309,6 +313,8 @@ class _Rows:
     """The real samples: two disjoint sets of `count` rows, and noise with the means and deviations of the first."""
 
     def __init__(self, dataset: Dataset, held_out: Dataset | None, count: int, seed: int) -> None:
+        if abs(seed) > MOST:
+            raise DataError(f"The seed {seed} is too large: give one from {-MOST} to {MOST}.")
         self.dataset, self.seed, self.split = dataset, seed, "held out" if held_out else "seeded half"
         first, second = (
             torch.randperm(len(rows), generator=torch.Generator().manual_seed(mix(seed, 1))).numpy()

@@ -27,7 +27,7 @@ from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game, evaluation
 from sparring.games.painting import Paints
 from sparring.layers.steady import gathered, steadied
-from sparring.sampling import parse_seeds, path
+from sparring.sampling import parse_seeds, path, require_walk
 from sparring.targets import distinct
 from sparring.tiles import TILE, blended, shared, tiles
 from sparring.translating import Sizes
@@ -219,8 +219,7 @@ def walk(
     Raises:
         DataError: If there are fewer than two styles, or no frame.
     """
-    if len(styles) < 2 or frames < 1:
-        raise DataError(f"A walk needs two styles and a frame, not {len(styles)} and {frames}: try --seeds 0,1,2.")
+    require_walk(len(styles), frames, "seeds 0,1,2")
     if not styles.shape[1]:
         raise GameError("This run was trained without styles, so that a map has one picture: train one with styles.")
     return paint(game, labels, path(styles, frames, loop=loop), tile=tile)

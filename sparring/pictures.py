@@ -23,12 +23,14 @@ from torch import Tensor
 from sparring.durable import writing, written
 from sparring.errors import DataError, RunError
 from sparring.folder import Folder
+from sparring.places import expanded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["film", "grid", "opened", "picture", "pixels", "rendered", "save", "save_animation", "save_grid", "scatter"]
 
+SLOWEST, FASTEST = 0.02, 1000  # frames a second of a film: what GIF can say
 SIDE = 512  # pixels that a grid is enlarged towards
 LARGEST = 8  # times that an image is enlarged at most
 GAP = 2  # pixels between two images
@@ -84,6 +86,8 @@ def grid(images: Tensor, *, columns: int | None = None, scale: int | None = None
     """Returns images (N, C, H, W) in [−1, 1] side by side, row after row, on white."""
     tiles = pixels(images)
     n, height, width = tiles.shape[:3]
+    if columns is not None and columns < 1:
+        raise DataError(f"A grid cannot have {columns} columns: give 1 or more.")
     columns = min(columns or math.ceil(math.sqrt(n)), n)
     scale = scale or max(1, min(LARGEST, SIDE // (columns * width)))
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
@@ -164,7 +168,7 @@ def save(image: Image.Image, path: str | Path, folder: Folder | None = None) -> 
     Raises:
         RunError: If the file cannot be written, or its ending names no format.
     """
-    path, kind = Path(path), require_still(Path(path))
+    path, kind = expanded(path), require_still(Path(path))
     with opened(path, folder) as file:
         image.save(file, kind)
     return path
@@ -206,12 +210,15 @@ def save_animation(
         The path.
 
     Raises:
+        DataError: If no player shows so many frames a second.
         RunError: If the file cannot be written, its ending names no format, or ffmpeg is needed and missing.
     """
-    path, pictures = Path(path), list(frames)
+    path, pictures = expanded(path), list(frames)
     if not pictures:
         raise RunError(f"{path} would have no frame: ask for at least one.")
     kind = require_film(path)
+    if not SLOWEST <= rate <= FASTEST:
+        raise DataError(f"A film cannot show {rate:g} frames a second: give a number from {SLOWEST} to {FASTEST}.")
     if kind == "MP4":
         return _film(pictures, path, rate)
     first, *rest = pictures

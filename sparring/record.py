@@ -21,12 +21,13 @@ from sparring.aids import Aids, aided
 from sparring.arguments import built, declared, plain, recorded, settings
 from sparring.chance import mix
 from sparring.data import NAMES, Dataset
-from sparring.data.layouts import located
+from sparring.data.layouts import located, paths
 from sparring.durable import writing
-from sparring.errors import GameError, RunError, SparringError
+from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.folder import Folder
 from sparring.game import Game
 from sparring.imports import trust
+from sparring.places import expanded
 from sparring.recipes import FACTS
 from sparring.wellformed import require_record
 
@@ -47,9 +48,9 @@ def read(folder: Path | Folder) -> Record:
     Raises:
         RunError: If it is no run folder, or its record cannot be read.
     """
-    place = folder.path if isinstance(folder, Folder) else folder
+    place = folder.path if isinstance(folder, Folder) else expanded(folder)
     try:
-        record = json.loads(Folder.at(folder).read(FILE))
+        record = json.loads(Folder.at(folder if isinstance(folder, Folder) else place).read(FILE))
         require_record(record)
         sensible(**{name: record[name] for name in ("seed", "parts", "average", "precision")})
         return record
@@ -109,9 +110,8 @@ def data(
         margin: As given to `sparring.data.load`; likewise, as is `skip_bad`.
         skip_bad: As given to `sparring.data.load`.
     """
-    name = dataset.name if dataset.name in NAMES else located(dataset.name)
-    place = None if root is None else os.path.abspath(os.path.expanduser(root))
-    found: Record = {"name": name, "size": size, "channels": channels, "root": place, "mirror": mirror}
+    place = None if root is None else os.path.abspath(expanded(root))
+    found: Record = {"name": named(dataset), "size": size, "channels": channels, "root": place, "mirror": mirror}
     chosen = {"hold_out": hold_out, "margin": margin, "skip_bad": skip_bad}
     found |= {setting: value for setting, value in chosen.items() if value}
     found |= {} if dataset.captions is None else {"words": list(dataset.captions.words)}
@@ -120,6 +120,15 @@ def data(
     numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
     found |= {} if numbered else {"names": list(dataset.classes)}
     return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.divided(hold_out)[0].facts())}
+
+
+def named(dataset: Dataset) -> str:
+    """Returns the name of a data set, or where it is, from whatever folder it is loaded again.
+
+    Args:
+        dataset: Any.
+    """
+    return dataset.name if dataset.name in NAMES else located(dataset.name)
 
 
 def made(device: torch.device) -> Record:
@@ -229,6 +238,10 @@ def agreed(folder: Path | Folder, record: Record) -> Record:
     Raises:
         RunError: If it is another run, or there are other things in the folder.
     """
+    try:
+        require_record({name: part for name, part in record.items() if name != "fast"})  # what is not known yet
+    except ValueError as error:
+        raise RunError(f"A run cannot have these settings ({error}): give others.") from error
     before = found(folder)
     if before is None:
         return record
@@ -312,6 +325,27 @@ def require_own(folder: Folder, record: Record) -> None:
         folder.require_here()
     if identity(folder) != record.get("id"):
         raise RunError(f"{folder.path} holds another run than when it was opened: nothing is written into that one.")
+
+
+@contextmanager
+def there(folder: Path, place: str | Path) -> Iterator[None]:
+    """Says what to do where the data of a run is no longer in its place.
+
+    Args:
+        folder: The run's.
+        place: The name or place of its data, which is loaded in this context.
+
+    Raises:
+        DataError: In place of that of loading, if there is no such place.
+    """
+    try:
+        yield
+    except DataError as error:
+        if str(place) in NAMES or any(path.exists() for path in paths(str(place))):
+            raise
+        raise DataError(
+            f"{error} If the data of {folder} has moved, give its place: sparring resume {folder} --data PLACE"
+        ) from error
 
 
 def require_data(folder: Path, record: Record, dataset: Dataset) -> None:

@@ -30,6 +30,7 @@ from sparring.errors import RunError
 from sparring.folder import Folder, sweep
 from sparring.game import Game
 from sparring.imports import trust as trusted
+from sparring.places import expanded
 from sparring.rehearsal import per_part, require_divisible
 from sparring.remedies import STOP, Remedy
 from sparring.selection import Judging
@@ -157,7 +158,7 @@ class Run:
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
-        folder, where = Path(folder), parallel.joined(device)
+        folder, where = expanded(folder), parallel.joined(device)
         how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
         dataset = load_data(suited(recipe, data), **how)
         settings = record.play(recipe, arguments or {}, aids or {})
@@ -188,6 +189,7 @@ class Run:
         device: str = "auto",
         data_root: str | Path | None = None,
         checkpoint: str = "newest",
+        data: str | Path | None = None,
         trust: str | Iterable[str] = (),
     ) -> Run:
         """Opens a run at a checkpoint, unless told its newest good one.
@@ -197,6 +199,7 @@ class Run:
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
             data_root: Where the standard data sets are, if they have moved.
             checkpoint: ``newest``, ``best``, or the step of one that is kept; to look at, not to train from.
+            data: Where the data is now, if it has moved; `fit` records it. Default: where it was.
             trust: The run's recipe ``module:function`` if it is outside the library: a name in a file is not imported
                 without. It stays trusted in this process. Default: none.
 
@@ -204,10 +207,13 @@ class Run:
             SparringError: If it is no run, none of its checkpoints is good, or its data is absent or has changed.
         """
         trusted(trust)
-        folder, settings = Path(folder), record.read(Path(folder))
+        folder, settings = expanded(folder), record.read(expanded(folder))
         where = parallel.joined(device)
-        dataset = load_data(suited(settings["recipe"], settings["data"]["name"]), **form(settings, data_root))
+        place = settings["data"]["name"] if data is None else data
+        with record.there(folder, place):
+            dataset = load_data(suited(settings["recipe"], place), **form(settings, data_root))
         record.require_data(folder, settings, dataset)
+        settings["data"]["name"] = record.named(dataset)
         run = cls(folder, settings, dataset, where, checkpoint)
         run._begun = True
         return run

@@ -6,6 +6,7 @@ evaluation mode, in batches of one fixed size, so that a picture does not depend
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from inspect import signature
 from itertools import pairwise
@@ -109,8 +110,7 @@ def walk(
     Raises:
         DataError: If there are fewer than two seeds, or no frame.
     """
-    if len(seeds) < 2 or frames < 1:
-        raise DataError(f"A walk needs two seeds and a frame, not {len(seeds)} and {frames}: try --seeds 0,1,2.")
+    require_walk(len(seeds), frames, "seeds 0,1,2")
     way = path(latents(game, seeds), frames, loop=loop)
     return generate(sampling(game), way, batch=batch, truncation=truncation)
 
@@ -142,6 +142,8 @@ def generate(game: Samples, noise: Tensor, *, batch: int = BATCH, truncation: fl
     made: list[Tensor] = []
     how = {"truncation": truncation} if truncation != 1 and "truncation" in signature(game.sample).parameters else {}
     noise = noise if how else truncation * noise
+    if not math.isfinite(truncation):
+        raise DataError(f"A truncation of {truncation} leaves no samples: give a number, such as 0.7.")
     with evaluation(game):  # type: ignore[arg-type]
         for rows in noise.split(batch):
             full = rows.repeat(-(-batch // len(rows)), *[1] * (rows.dim() - 1))[:batch]
@@ -167,6 +169,23 @@ def path(
         arc = min(int(way), len(arcs) - 1)
         rows.append((between or slerp)(*arcs[arc], way - arc))
     return torch.stack(rows)
+
+
+def require_walk(stops: int, frames: int, such: str) -> None:
+    """Refuses a walk that leads nowhere or is too long.
+
+    Args:
+        stops: How many are visited.
+        frames: Samples on the whole path.
+        such: A flag that names stops, with values that would do, for the message.
+
+    Raises:
+        DataError: If there are fewer than two stops, or not 1 to a million frames.
+    """
+    if stops < 2:
+        raise DataError(f"A walk needs two {such.partition(' ')[0]} or more, not {stops}: try --{such}.")
+    if not 1 <= frames <= MOST:
+        raise DataError(f"A walk cannot have {frames} frames: give a number from 1 to {MOST:,}, such as --frames 60.")
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

@@ -15,7 +15,7 @@ from sparring import record
 from sparring.data.captions import told, words
 from sparring.errors import DataError, GameError
 from sparring.game import Game, Knows, Words
-from sparring.sampling import generate, latents, path, sampling
+from sparring.sampling import generate, latents, path, require_walk, sampling
 
 __all__ = ["of_sentence", "sentence_walk", "strangers"]
 
@@ -74,8 +74,7 @@ def sentence_walk(
         GameError: If the game draws no sentences.
     """
     _able(game)
-    if len(texts) < 2 or frames < 1:
-        raise DataError(f'A walk needs two sentences and a frame, not {len(texts)} and {frames}: try --texts "a" "b".')
+    require_walk(len(texts), frames, 'texts "a" "b"')
     row = latents(game, [seed])
     stops = torch.cat([_asking(game, row, text) for text in texts])
     return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)

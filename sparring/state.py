@@ -5,6 +5,8 @@ state = weights and buffers of the game, averaged networks, optimisers, position
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ from sparring.errors import RunError
 from sparring.game import Follows, Game, Knows
 from sparring.imports import trust as trusted
 from sparring.networks.perception import Acquainted
+from sparring.places import expanded
+from sparring.wellformed import MOST
 
 if TYPE_CHECKING:
     from sparring.run import Run
@@ -99,7 +103,11 @@ def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> S
         settings: The record.
         dataset: The data that it names.
         device: Where the batches are to go.
+
+    Raises:
+        RunError: If not even the rows of a batch fit into the memory of the device.
     """
+    _require_room(settings["batch"] / parallel.world() / settings["parts"], dataset, device)
     batches = Stream(
         dataset,
         settings["batch"],
@@ -111,6 +119,27 @@ def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> S
         device=device,
     )
     return Ahead(batches) if settings.get("fast", {}).get("ahead") else batches
+
+
+def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
+    """Refuses a batch that cannot be held, before anything is written for its training."""
+    shapes = [dataset.shape, *([dataset.second.dataset.shape] if dataset.second else [])]
+    need, there = 4 * count * sum(map(math.prod, shapes)), _memory(device)
+    if there is not None and need > there:
+        raise RunError(
+            f"The rows of a batch take {need / 2**30:,.0f} GiB, and {device} has {there / 2**30:,.0f} GiB of memory: "
+            "give a smaller --batch, or more --parts."
+        )
+
+
+def _memory(device: torch.device) -> int | None:
+    """Returns the bytes of memory of a device, or None where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def rows(dataset: Dataset) -> int:
@@ -195,6 +224,8 @@ def restore(run: Run, state: State) -> None:
     with _fitting(run.folder):
         for name, player in run.players.items():
             player.load_state_dict(state["players"][name])
+        _require_counts(state["step"], state["images"], state["position"], *state["updates"].values())
+        _require_counts(*state.get("skipped", {}).values())
         run.step, run.images, run.updates = state["step"], state["images"], dict(state["updates"])
         run.skipped, run.rollbacks = dict(state.get("skipped", {})), list(state.get("rollbacks", []))
         reseed(run, state["position"])
@@ -254,13 +285,20 @@ def load(
         SparringError: If it is no run, its recipe is not trusted, or none of its checkpoints is good.
     """
     trusted(trust)
-    folder = Path(folder)
+    folder = expanded(folder)
     settings, (state, _) = record.read(folder), load_named(folder, checkpoint)
     said = settings["data"]["facts"].get("captions", ()) if state is None else ()
     game, average = untrained(settings, parallel.device(device), said)
     if state is not None:
         restore_networks(folder, state, game, average)
     return (average.game if average else game).eval().requires_grad_(False)
+
+
+def _require_counts(*counts: Any) -> None:
+    """Refuses what counts nothing: other than whole numbers, below 0, or too large for any training."""
+    for count in counts:
+        if type(count) is not int or not 0 <= count <= MOST:
+            raise ValueError(f"it counts {str(count)[:40]!r} steps, images or moves")
 
 
 @contextmanager

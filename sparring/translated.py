@@ -19,6 +19,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import Attends
 from sparring.outputs import require_outputs
 from sparring.pictures import STILLS, opened, picture
+from sparring.places import expanded
 from sparring.state import load
 from sparring.targets import distinct
 from sparring.tiles import TILE
@@ -65,9 +66,9 @@ def translate_files(
     """
     drawn: Any = {"strips": strips or cycle, "heat": heat}
     with ExitStack() as stack:
-        jobs = planned(stack, sources, Path(out))
+        jobs = planned(stack, sources, expanded(out))
         targets = [path for job in jobs for path in job.targets(**drawn)]
-        require_outputs(Path(run), targets, sources)
+        require_outputs(expanded(run), targets, sources)
         for job in translations(run, jobs, to, cycle=cycle, **drawn, tile=tile, overlap=overlap, **where):
             yield job.target
 
@@ -180,7 +181,7 @@ def _opened(stack: ExitStack, source: str | Path, out: Path) -> Files:
     Raises:
         DataError: There are none, or it is the folder of the translations.
     """
-    files = open_files(Path(source).expanduser().absolute())
+    files = open_files(expanded(source).absolute())
     if files is None:
         raise DataError(f"{source} is no image, folder or zip: give what is to be translated.")
     stack.enter_context(closing(files))

@@ -30,7 +30,7 @@ MUTANTS = [
     # what second pictures are read as
     ("arguments.py", 'return f"{reads}:{rest}"', "return str(data)", DATA),
     ("arguments.py", "kind not in PAIRED or kind == reads", "kind != PAIRS or kind == reads", DATA),
-    ("run.py", 'suited(settings["recipe"], settings["data"]["name"])', 'settings["data"]["name"]', DATA),
+    ("run.py", 'suited(settings["recipe"], place)', "place", DATA),
     ("data/maps.py", "or 255 not in numbers or", "or", DATA),
     (
         "data/maps.py",

@@ -16,7 +16,7 @@ ROOT = Path(sparring.__file__).parent
 FLOORS = [
     {"errors", "objectives", "divergences", "penalties", "double_backward"}
     | {"theory", "realness", "energy", "likelihood", "pooling"},
-    {"durable", "folder", "targets", "layers", "networks", "data", "metrics", "augment"},
+    {"durable", "folder", "places", "targets", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
     | {"folding", "conventions", "critique", "rehearsal"},
     {"recipes", "aids", "imports"},

@@ -17,6 +17,7 @@ from runs import IMAGES, difference, play, start
 from sparring import journal, record
 from sparring.arguments import built, plain, settings
 from sparring.errors import DataError, Diverged, GameError, RunError
+from sparring.folder import Folder
 from sparring.game import evaluation
 from sparring.recipes.settings import Adam, Networks, RMSprop
 from sparring.run import Run
@@ -330,7 +331,7 @@ def test_a_torn_record_is_never_seen(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="No space left"):
-        record.write(tmp_path / "run", {"recipe": "other"})
+        record.write(Folder.at(tmp_path / "run"), {"recipe": "other"})
     assert (tmp_path / "run/run.json").read_bytes() == before
     assert contents(tmp_path / "run") == {"run.json"}
 

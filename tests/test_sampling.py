@@ -160,7 +160,7 @@ def test_a_walk_passes_by_the_samples_of_its_seeds(game):
 def test_a_walk_needs_somewhere_to_go_and_a_game_that_samples(game):
     with pytest.raises(DataError, match="two seeds"):
         sampling.walk(game, [1], 10)
-    with pytest.raises(DataError, match="a frame"):
+    with pytest.raises(DataError, match="cannot have 0 frames"):
         sampling.walk(game, [1, 2], 0)
 
     class Mute(Game):

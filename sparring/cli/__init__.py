@@ -49,6 +49,9 @@ COMMANDS = {
     "demo": ("commands:demo", "train on handwritten digits for a minute and show everything"),
 }
 
+NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory", "can't start new thread")
+"""How torch, CUDA, the C++ library, the operating system and Python say so."""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code.
@@ -73,18 +76,33 @@ def _main(words: list[str]) -> int:
             print(f"sparring {__version__}")
         else:
             _run(words)
-    except SparringError as error:
-        print(f"sparring: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
-    except OSError as error:
-        what = error if error.filename is None else f"{str(error.filename)[:200]} cannot be used ({error.strerror})"
-        print(f"sparring: {printable(what)}: mend it, or name another.", file=sys.stderr)
-        return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        print(f"sparring: {printable(sentence)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _sentence(error: Exception) -> str | None:
+    """Returns what a user can do about an error, or None if nothing: then it is a fault of ours."""
+    if isinstance(error, SparringError):
+        return str(error)
+    reason = str(error).strip().partition("\n")[0][:200]
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+        return (
+            f"There is not enough memory ({reason or type(error).__name__}): give a smaller --batch or more --parts, "
+            "smaller images, or fewer samples; what was saved before is intact."
+        )
+    if isinstance(error, OSError):
+        what = reason if error.filename is None else f"{str(error.filename)[:200]} cannot be used ({error.strerror})"
+        return f"{what}: mend it, or name another."
+    return None
 
 
 def overview() -> str:

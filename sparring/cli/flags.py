@@ -15,15 +15,18 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 from docstring_parser import parse
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from sparring.errors import SparringError
 from sparring.imports import trust
+from sparring.places import expanded
 from sparring.recipes import FACTS
 
 __all__ = ["RunFolder", "Trust", "called", "parsed", "with_recipe"]
 
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
+TYPES = ConstructorRegistry()
 
 RunFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
@@ -33,6 +36,20 @@ Trust = Annotated[
 ]
 
 T = TypeVar("T")
+
+
+@TYPES.primitive_rule
+def _path(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """Reads a path; shells leave the ``~`` of --out=~/run to the program."""
+    if kind.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: expanded(words[0]),
+        is_instance=lambda given: isinstance(given, Path),
+        str_from_instance=lambda given: [str(given)],
+    )
 
 
 def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
@@ -74,7 +91,7 @@ def parsed(form: Callable[..., T], words: Sequence[str], name: str) -> T:
     told = io.StringIO()
     try:
         with redirect_stderr(told):
-            return tyro.cli(form, args=list(words), prog=f"sparring {name}", config=STYLE)
+            return tyro.cli(form, args=list(words), prog=f"sparring {name}", config=STYLE, registry=TYPES)
     except SystemExit as end:
         if not end.code:
             raise

@@ -123,6 +123,7 @@ def train(words: list[str]) -> None:
 def resume(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     goal: Annotated[Goal, arg(name="")] = USUAL,
+    data: str | None = None,
     data_root: Path | None = None,
     device: str = "auto",
 ) -> None:
@@ -131,12 +132,13 @@ def resume(
     Args:
         run: The run's folder.
         goal: How far.
+        data: Where the data is now, if it has moved; its content must be the same. The new place is recorded.
         data_root: Where the standard data sets are, if they have moved.
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring.run import Run
 
-    opened = Run.open(run, device=device, data_root=data_root)
+    opened = Run.open(run, device=device, data=data, data_root=data_root)
     goal = remembered(opened.home, goal)
     require(goal)
     fit(opened, goal)

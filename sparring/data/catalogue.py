@@ -26,6 +26,7 @@ from sparring.data.sources import Arrays, Pictures, Source
 from sparring.data.stacked import stacked
 from sparring.data.standard import FASHION, MNIST, cifar10
 from sparring.errors import DataError
+from sparring.places import expanded
 from sparring.targets import require_apart
 
 POINTS: dict[str, Callable[[], Dataset]] = {
@@ -189,7 +190,7 @@ def data_root(root: str | Path | None, cache: Path) -> Path:
         root: A folder, or None.
         cache: Folder of the cache.
     """
-    return Path(root or os.environ.get("SPARRING_DATA") or cache / "data").expanduser()
+    return expanded(root or os.environ.get("SPARRING_DATA") or cache / "data")
 
 
 def find(
@@ -219,7 +220,7 @@ def find(
     if name in STANDARD:
         return STANDARD[name](root)
     kind, rest = kind_of(name)
-    path = Path(rest).expanduser().absolute()
+    path = expanded(rest).absolute()
     try:
         path.exists()  # which knows what is absent, and raises for what cannot be looked at
     except OSError as error:

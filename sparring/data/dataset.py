@@ -5,6 +5,7 @@ channels-last; points are kept as ``float32`` of shape (N, 2).
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -198,11 +199,19 @@ class Dataset:
         Raises:
             DataError: The share is out of range, or leaves either without a row.
         """
-        held = round(share * len(self))
         if not share:
             return self, None
-        if not 0 < share < 1 or not 0 < held < len(self):
-            raise DataError(f"A share of {share:g} of {len(self)} rows cannot be held out: try --hold-out 0.1.")
+        if not 0 < share < 1:
+            raise DataError(f"A share of {share:g} cannot be held out: give a number from 0 to below 1.")
+        if len(self) < 2:
+            raise DataError(f"{self.name} has {len(self)} row, of which none can be held out: leave --hold-out out.")
+        held = round(share * len(self))
+        if not 0 < held < len(self):
+            least = math.ceil(100 / len(self)) / 100
+            raise DataError(
+                f"A share of {share:g} of the {len(self)} rows of {self.name} leaves {held} of them held out and "
+                f"{len(self) - held} to train on: try --hold-out {least:g}."
+            )
         order = permuted(np.arange(len(self)), len(self), seed=0)
         rest, part = self.part(np.sort(order[held:])), self.part(np.sort(order[:held]))
         if self.second is None or self.second.paired:

@@ -19,6 +19,7 @@ from sparring.data.maps import INDEXED, numbered, objects
 from sparring.data.pictures import decoding, quiet, upright
 from sparring.durable import writing, written
 from sparring.errors import DataError, printable
+from sparring.places import expanded
 
 __all__ = ["below", "beside", "coloured", "map_files", "read_map", "read_objects", "save_palette"]
 
@@ -32,7 +33,7 @@ def save_palette(regions: Regions, path: str | Path) -> Path:
         regions: The classes.
         path: The file.
     """
-    path = Path(path)
+    path = expanded(path)
     pairs = list(zip(map(printable, regions.names), regions.colours, strict=True))
     if path.suffix.lower() == ".gpl":
         lines = ["GIMP Palette", f"Name: {path.stem}", "Columns: 1", "#"]
@@ -61,7 +62,7 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
         DataError: If it cannot be read, or shows what is no class; the message names the nearest class.
     """
     with quiet(), decoding(str(path)):
-        picture = upright(str(path), contents(Path(path)))
+        picture = upright(str(path), contents(expanded(path)))
         numbers = _numbers(picture, regions)
         colours = np.asarray(picture.convert("RGB")).astype(np.int64)
     if numbers is None:
@@ -87,7 +88,7 @@ def read_objects(path: str | Path) -> Tensor:
         DataError: If it cannot be read.
     """
     with quiet():
-        return torch.from_numpy(objects(str(path), contents(Path(path))))
+        return torch.from_numpy(objects(str(path), contents(expanded(path))))
 
 
 def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
@@ -131,7 +132,7 @@ def map_files(place: str | Path) -> list[Path]:
     Raises:
         DataError: If there are none.
     """
-    place = Path(place)
+    place = expanded(place)
     files = open_files(place) if place.is_dir() else None
     found = [place / name for name in files.entries if Path(name).suffix.lower() in SUFFIXES] if files else [place]
     if not found:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sparring.data.captions import codes
 from sparring.errors import DataError
+from sparring.places import expanded
 
 __all__ = ["SUFFIXES", "EmbeddedCaptions", "SentenceModel"]
 
@@ -33,7 +34,7 @@ class EmbeddedCaptions:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.known: dict[tuple[int, ...], Tensor] = {}
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
@@ -68,7 +69,7 @@ class SentenceModel:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """The vectors of sentences.

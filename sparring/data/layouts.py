@@ -24,6 +24,7 @@ from sparring.data.files import SUFFIXES, Files, open_files
 from sparring.data.labels import SPLITS
 from sparring.data.pictures import Head, decoding, head, pixels, upright
 from sparring.errors import DataError
+from sparring.places import expanded
 
 __all__ = [
     "KINDS",
@@ -76,7 +77,7 @@ def located(name: str) -> str:
         name: A path or two, perhaps with a kind before them.
     """
     kind, rest = kind_of(name)
-    places = ",".join(str(Path(place).expanduser().absolute()) for place in _places(rest))
+    places = ",".join(str(expanded(place).absolute()) for place in _places(rest))
     return f"{kind}:{places}" if kind else places
 
 
@@ -86,7 +87,7 @@ def paths(name: str) -> list[Path]:
     Args:
         name: A path or two, perhaps with a kind before them; or what the names of two folders begin with.
     """
-    found = [Path(place).expanduser().absolute() for place in _places(kind_of(name)[1])]
+    found = [expanded(place).absolute() for place in _places(kind_of(name)[1])]
     return [each for path in found for each in ([path] if path.exists() else [path, *_ends(path)])]
 
 
@@ -96,7 +97,7 @@ def _ends(path: Path) -> list[Path]:
 
 def _places(rest: str) -> list[str]:
     both = rest.split(",")
-    return both if len(both) == 2 and all(both) and open_files(Path(rest).expanduser().absolute()) is None else [rest]
+    return both if len(both) == 2 and all(both) and open_files(expanded(rest).absolute()) is None else [rest]
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_f
     Raises:
         DataError: They are not there, or do not belong together.
     """
-    given = [Path(place).expanduser().absolute() for place in _places(rest)]
+    given = [expanded(place).absolute() for place in _places(rest)]
     found = [opening(path) for path in given]
     if len(given) == 1 and not (found[0] and _images(found[0])):
         ends = [opening(path) for path in _ends(given[0])]

@@ -6,6 +6,7 @@ from pathlib import Path
 from sparring.data.catalogue import NAMES
 from sparring.data.files import SUFFIXES, open_files
 from sparring.data.labels import labelled
+from sparring.places import expanded
 
 __all__ = ["row_names"]
 
@@ -21,7 +22,7 @@ def row_names(name: str | Path, count: int) -> list[str]:
         >>> row_names("digits", 2)
         ['digits/0', 'digits/1']
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if str(name) not in NAMES and path.suffix.lower() in SUFFIXES:
         return [str(path)]
     files = None if str(name) in NAMES else open_files(path.absolute())

@@ -30,6 +30,7 @@ from sparring.data.identity import description
 from sparring.data.sources import Source, stamped
 from sparring.durable import written
 from sparring.errors import DataError
+from sparring.places import expanded
 
 VERSION = 2  # of the layout and of how pictures become pixels; a new one makes caches start afresh
 BESIDE = 1  # the last version that kept its parts in files beside the array
@@ -47,7 +48,7 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     Args:
         cache: A folder, or None.
     """
-    return Path(cache or os.environ.get("SPARRING_CACHE") or Path.home() / ".cache" / "sparring").expanduser()
+    return expanded(cache or os.environ.get("SPARRING_CACHE") or "~/.cache/sparring")
 
 
 def cached(

@@ -16,6 +16,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.shuffle import FLIP, ORDER, SECOND, WINDOW, chances, coins, corners, permuted
 from sparring.errors import DataError
 
+MOST = 2**31 - 1  # rows of a batch
 AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is then negligible
 
 
@@ -189,9 +190,11 @@ def require_shares(batch: int, world: int, parts: int) -> None:
         parts: Number of parts for each process.
 
     Raises:
-        DataError: The batch is not a positive multiple of world × parts.
+        DataError: The batch is not a positive multiple of world × parts, or too large.
     """
     shares = world * parts
+    if batch > MOST:
+        raise DataError(f"A batch of {batch} is more than can be counted: give a smaller one.")
     if batch < 1 or batch % shares:
         raise DataError(
             f"A batch of {batch} cannot be shared equally by {world} process(es) × {parts} part(s): "

@@ -25,6 +25,7 @@ from sparring.durable import written
 from sparring.errors import DataError
 from sparring.metrics.features import weights_sha256
 from sparring.metrics.inception import InceptionV3
+from sparring.places import expanded
 
 __all__ = ["REFERENCE", "convert", "download", "found", "read"]
 
@@ -57,7 +58,7 @@ def found(path: str | Path | None = None, *, cache: str | Path | None = None) ->
     named = path or os.environ.get(VARIABLE)
     folders = [cache_folder(cache) / "inception", Path(torch.hub.get_dir()) / "checkpoints"]
     if named:
-        folders = [Path(named).expanduser()]
+        folders = [expanded(named)]
         if folders[0].is_file():
             return folders[0]
     for folder in folders:
@@ -98,7 +99,7 @@ def read(path: str | Path, *, sha256: str = REFERENCE) -> InceptionV3:
     Raises:
         DataError: The file is absent, has another SHA-256, holds anything but these weights, or is damaged.
     """
-    path = Path(path)
+    path = expanded(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -128,7 +129,7 @@ def convert(source: str | Path, target: str | Path, *, sha256: str = REFERENCE) 
     Raises:
         DataError: As in `read`, or the target cannot be written.
     """
-    target = Path(target)
+    target = expanded(target)
     if target.suffix != ".safetensors":
         raise DataError(f"{target} is to hold safetensors: give it a name that ends in .safetensors.")
     network = read(source, sha256=sha256)

@@ -20,6 +20,7 @@ from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 from sparring.metrics.extractor import extractor_for
 from sparring.metrics.features import Classifier
+from sparring.places import expanded
 
 __all__ = ["Acquainted", "ClassifierMaps", "VGG19Maps"]
 
@@ -87,7 +88,7 @@ class VGG19Maps(nn.Module):
 
     def __init__(self, file: str | Path) -> None:
         super().__init__()
-        self.file, before = Path(file), 3
+        self.file, before = expanded(file), 3
         layers: list[nn.Module] = []
         for channels in CHANNELS:
             layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()] if channels else [nn.MaxPool2d(2)]
