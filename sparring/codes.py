@@ -45,8 +45,11 @@ def class_named(text: str, names: Sequence[str]) -> int:
 
     >>> class_named("dog", ["cat", "dog"]), class_named("0", ["cat", "dog"])
     (1, 0)
+    >>> class_named("5", ["2", "5", "7"])
+    1
     """
-    known = {str(number): number for number in range(len(names))}
+    numbers = not all(name.isdecimal() for name in names)  # where names are numbers, a number is a name
+    known = {str(number): number for number in range(len(names))} if numbers else {}
     known |= {name: number for number, name in enumerate(names)}
     if text.strip() not in known:
         raise DataError(f"There is no class {text!r}: this run knows {', '.join(names[:20]) or 'no classes'}.")

@@ -142,6 +142,8 @@ def harmonised(
     one = learned(game)
     scale = max(1, round(2 * (len(one.sizes) - 1) / 3)) if scale is None else scale
     share = max(one.sizes[-1]) / PUBLISHED
+    if not (mask > 0).any():
+        raise DataError("The mask is white nowhere, so that nothing would change: paint white what was pasted.")
     edge = softened(mask.to(one.device), reach * share, blur * share)
     if composite.shape[2:] != mask.shape[2:]:
         raise DataError(f"The mask is {_said(mask)} pixels, the picture {_said(composite)}: give both in one size.")

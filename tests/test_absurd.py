@@ -18,6 +18,7 @@ import sparring
 from sparring import record
 from sparring.checkpoint import load as checkpoint
 from sparring.cli import main
+from sparring.codes import class_named
 from sparring.data import Stream, load
 from sparring.errors import DataError, RunError, SparringError
 from sparring.metrics import extrapolated
@@ -324,3 +325,10 @@ def test_data_that_moved_is_found_again_and_remembered(tmp_path, capsys, monkeyp
 def test_a_negative_position_of_a_stream_is_refused():
     with pytest.raises(DataError, match="more than can be counted"):
         Stream(load("digits", size=8), 2**40)
+
+
+def test_a_label_is_a_name_where_names_are_numbers():
+    assert [class_named(text, ["2", "5", "7"]) for text in ("2", "7")] == [0, 2]
+    with pytest.raises(DataError, match="There is no class '1': this run knows 2, 5, 7"):
+        class_named("1", ["2", "5", "7"])
+    assert class_named("1", ["cat", "7"]) == 1

@@ -190,7 +190,7 @@ def test_a_way_leads_from_style_to_style():
     torch.testing.assert_close(way[[0, 4]], ends)
     torch.testing.assert_close(way[2], painting.paint(game, labels, slerp(*styles, 0.5)[None])[0])
     assert painting.walk(game, labels, styles, 4).shape == (4, 3, 16, 20)
-    with pytest.raises(DataError, match="two styles and a frame"):
+    with pytest.raises(DataError, match="two seeds or more"):
         painting.walk(game, labels, styles[:1], 5)
     plain = small(style=False)
     with pytest.raises(GameError, match="trained without styles"):
