@@ -95,7 +95,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(capsys, run, tmp_path):
     assert "draws no sentences" in refused(capsys, "interpolate", plain, "--texts", "a heart", "a dog")
     assert "leave --text out" in refused(capsys, "sample", str(run), "--text", "a", "--label", "1")
     assert "has no words" in refused(capsys, "sample", str(run), "--text", "?!")
-    assert "two sentences" in refused(capsys, "interpolate", str(run), "--texts", "a heart")
+    assert "two texts or more" in refused(capsys, "interpolate", str(run), "--texts", "a heart")
     assert "one seed" in refused(capsys, "interpolate", str(run), "--texts", "a", "b", "--seeds", "1,2")
     assert "leave --labels out" in refused(capsys, "interpolate", str(run), "--texts", "a", "b", "--labels", "0,1")
     assert "knows no classes" in refused(capsys, "sample", str(run), "--label", "1")
