@@ -278,11 +278,12 @@ def _lots(mutant: Mutant, names: list[str], reach: Reach) -> Iterator[list[str]]
     spent, cut = 0.0, 0
     while cut < len(names) and spent < FIRST:
         spent, cut = spent + reach.seconds(names[cut]), cut + 1
-    yield from (lot for lot in (names[:cut], names[cut:], _unseen(Path(mutant.file).stem)) if lot)
+    yield from (lot for lot in (names[:cut], names[cut:], _unseen(Path("sparring", mutant.file))) if lot)
 
 
-def _unseen(module: str) -> list[str]:
-    """Returns the test of all defaults, and the test files that start processes and name a module."""
+def _unseen(path: Path) -> list[str]:
+    """Returns the test of all defaults, and the test files that start processes and name a module or its package."""
+    module = path.stem if path.stem != "__init__" else path.parent.name
     texts = {path: path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py"))}
     named = [path for path, text in texts.items() if "subprocess" in text and re.search(rf"\b{module}\b", text)]
     return ["tests/test_defaults.py", *(f"tests/{path.name}" for path in named)]

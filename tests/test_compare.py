@@ -580,3 +580,9 @@ def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_
     assert unlike({"a": {"G": 100.0}, "b": {"G": 109.0}}, {"a": {"D": 1}, "b": {"D": 9}}) == []
     assert main(["compare", "nsgan", "--vary", "width=8,64", "--data", "ring", "--steps", "2", "--dry-run"]) == 0
     assert "note: The networks are of unlike size" in capsys.readouterr().out
+
+
+def test_one_cell_alone_has_a_page(tmp_path, no_pictures):
+    words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "2", "--out", str(tmp_path / "alone")]
+    assert main(words) == 0
+    assert json.loads((tmp_path / "alone" / "compare.json").read_text())["contestants"] == ["nsgan"]

@@ -64,6 +64,12 @@ def test_minibatch_discrimination_has_the_papers_sizes_by_default():
     assert (layer.measures, tuple(layer.T.shape)) == (100, (3, 100 * 5))
 
 
+def test_measures_begin_with_about_the_spread_of_one_feature():
+    torch.manual_seed(0)
+    layer = MinibatchDiscrimination(400, measures=20)
+    assert (torch.randn(50, 400) @ layer.T).std().item() == pytest.approx(1, abs=0.05)
+
+
 def test_minibatch_discrimination_follows_a_permutation():
     layer, h, order = MinibatchDiscrimination(3).double(), torch.randn(8, 3).double(), torch.randperm(8)
     torch.testing.assert_close(layer(h[order]), layer(h)[order], rtol=1e-12, atol=1e-12)

@@ -1,6 +1,7 @@
 """One photograph: read whole, and what a game that learned from it can do with it and with other pictures."""
 
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -426,7 +427,9 @@ def test_copies_have_no_distance_and_no_variety(trained_run, monkeypatch):
     run = Run.open(trained_run, device="cpu")
     copies = torch.cat([run.game.image] * 3)
     monkeypatch.setattr("sparring.one_image.samples", lambda *_, **__: copies)
+    begun = time.perf_counter()
     found = likeness.judged(run, samples=3)
+    assert sum(found.seconds.values()) <= time.perf_counter() - begun
     assert [score.value for score in found.scores] == pytest.approx([0.0] * 6, abs=1e-9)
     assert min(column[0].value for column in found.references.values()) > 0.5
 
