@@ -582,7 +582,7 @@ def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_
     assert "note: The networks are of unlike size" in capsys.readouterr().out
 
 
-def test_one_cell_alone_has_a_page(tmp_path, no_pictures):
+def test_one_cell_alone_has_a_page(tmp_path):
     words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "2", "--out", str(tmp_path / "alone")]
     assert main(words) == 0
     assert json.loads((tmp_path / "alone" / "compare.json").read_text())["contestants"] == ["nsgan"]
