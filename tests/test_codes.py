@@ -224,7 +224,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(capsys, run):
     assert "draws no classes" in refused(capsys, "sample", str(run / "nsgan"), "--label", "1")
     assert "draws no classes" in refused(capsys, "sample", str(run / "nsgan"), "--grid", "classes")
     assert "draws no classes" in refused(capsys, "interpolate", str(run / "nsgan"), "--labels", "0,1")
-    assert "two classes" in refused(capsys, "interpolate", str(run / "cgan"), "--labels", "0")
+    assert "two labels or more" in refused(capsys, "interpolate", str(run / "cgan"), "--labels", "0")
     assert "one seed" in refused(capsys, "interpolate", str(run / "cgan"), "--labels", "0,1", "--seeds", "1,2")
     assert "has no codes" in refused(capsys, "traverse", str(run / "nsgan"))
     assert "it has category0" in refused(capsys, "traverse", str(run / "infogan"), "--code", "colour")

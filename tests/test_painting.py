@@ -246,7 +246,7 @@ def test_the_palette_can_be_had_and_what_is_wrong_is_said_in_a_sentence(run, dat
         (["--labels", data / "labels", "--out", tmp_path / "one.png"], "name a folder in --out"),
         (["--labels", data / "images/0.png"], "--nearest"),
         (["--labels", tmp_path / "none.png"], "cannot be read"),
-        (["--labels", data / "labels/0.png", "--frames", "5"], "two styles"),
+        (["--labels", data / "labels/0.png", "--frames", "5"], "two seeds or more"),
         (["--labels", data / "labels/0.png", "--seeds", "x"], "cannot be read"),
     ):
         assert main(["paint", str(run), *map(str, words)]) == 2
