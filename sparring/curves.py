@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparring import journal, pictures
-from sparring.errors import RunError
+from sparring.errors import RunError, printable
 from sparring.game import Game
+from sparring.journal import LIMIT
 from sparring.run import Run
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
 
     for line in lines:
         terms = line.get("terms")
-        if not isinstance(terms, dict) or not all(isinstance(value, (int, float)) for value in terms.values()):
+        if not isinstance(terms, dict) or not all(map(_drawable, terms.values())):
             step = line["step"]
             raise RunError(f"The terms of step {step} in log.jsonl are no numbers to draw: restore it from a copy.")
     names = list(dict.fromkeys(name for line in lines for name in line["terms"]))
@@ -73,6 +74,15 @@ def losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
         _panel(axes, player, lines, [name for name in names if name.partition("/")[0] == player], theory.get(player))
     panels[-1].set_xlabel("step")
     return figure
+
+
+def _drawable(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= LIMIT
+
+
+def _words(name: str) -> str:
+    """Returns a name from a file as a figure shows it: printable, and no formula."""
+    return printable(name).replace("$", r"\$")
 
 
 def smoothed(values: np.ndarray, width: int) -> np.ndarray:
@@ -98,11 +108,11 @@ def _panel(
         colour = f"C{index}"
         axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.6)
         width = 2 * (len(values) // 100) + 1
-        axes.plot(steps, smoothed(values, width), color=colour, linewidth=1.6, label=name)
+        axes.plot(steps, smoothed(values, width), color=colour, linewidth=1.6, label=_words(name))
     if theory is not None:
         axes.axhline(theory, color="0.3", linestyle="--", linewidth=1, label=f"theory: {theory:.3g} at equilibrium")
     margin = 0.15 * (max(seen) - min(seen)) or 0.1
     axes.set_ylim(min(seen) - margin, max(seen) + margin)
-    axes.set_title(f"player {player}", loc="left", fontsize=10)
+    axes.set_title(f"player {_words(player)}", loc="left", fontsize=10)
     axes.grid(alpha=0.2)
     axes.legend(fontsize=8, loc="best")

@@ -17,6 +17,7 @@ beside it as ``log.jsonl.broken-1``.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -42,6 +43,9 @@ from sparring.trainer import Report
 Line = dict[str, Any]
 LARGEST = 2**32  # bytes that are read of a journal
 LONGEST = 2**20  # bytes of a line
+NUMBERS = ("images", "seconds", "value")  # of a line, beside its terms
+FARTHEST = 2**63  # above every step
+LIMIT = 1e300  # of the size of a number; larger ones overflow when they are added or drawn
 LAG = 50  # steps whose reports may wait on a device for one transfer
 HOPELESS = 100  # steps in a row with skipped moves, after which a training is over
 
@@ -373,8 +377,20 @@ def _line(text: bytes) -> Line:
         line = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    known = isinstance(line, dict) and type(line.get("step")) is int and line["step"] >= 0
-    return line if known else {}
+    return line if isinstance(line, dict) and _wellformed(line) else {}
+
+
+def _wellformed(line: Line) -> bool:
+    """Tells whether a line has a step, and numbers where the library reads numbers."""
+    terms = line.get("terms", {})
+    numbers = [*(line[name] for name in NUMBERS if name in line), *(terms.values() if isinstance(terms, dict) else "?")]
+    step = line.get("step")
+    return type(step) is int and 0 <= step < FARTHEST and all(map(_number, numbers))
+
+
+def _number(value: Any) -> bool:
+    """Tells whether a value is a number that every computation and drawing can hold, or is not finite."""
+    return type(value) in (int, float) and (abs(value) <= LIMIT or value != value or abs(value) == math.inf)
 
 
 def _in_order(steps: Sequence[int]) -> list[int]:

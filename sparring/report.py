@@ -244,7 +244,7 @@ def evaluation(folder: Path | Folder) -> evaluate.Evaluation | None:
         return found
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({error}): remove it, or evaluate the run again.") from error
 
 

@@ -175,4 +175,5 @@ def best(rows: list[Row], step: int | None = None) -> Row | None:
         rows: Lines of ``judged.jsonl``.
         step: Leave out judgements after this step. Default: none is left out.
     """
-    return next((row for row in reversed(rows) if row.get("best") and (step is None or row["step"] <= step)), None)
+    known = (row for row in reversed(rows) if row.get("best") and "value" in row)
+    return next((row for row in known if step is None or row["step"] <= step), None)

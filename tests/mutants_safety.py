@@ -25,6 +25,14 @@ PLAN = "tests/test_plan.py"
 PRINTABLE = "tests/test_printable.py"
 FILES = "tests/test_data_files.py"
 MUTANTS = [
+    # lines of a journal that hold what nothing can be computed with
+    ("journal.py", "0 <= step < FARTHEST", "0 <= step", JOURNAL),
+    ("journal.py", "abs(value) <= LIMIT or ", "True or ", JOURNAL),
+    ("journal.py", " or value != value or ", " or ", JOURNAL),
+    ("journal.py", 'NUMBERS = ("images", "seconds", "value")', 'NUMBERS = ("images", "seconds")', JOURNAL),
+    ("selection.py", ' and "value" in row)', ")", JOURNAL),
+    ("curves.py", "abs(value) <= LIMIT", "True", "tests/test_report.py"),
+    ("report.py", "ValueError, ArithmeticError, ", "ValueError, ", "tests/test_report.py"),
     # what is not finite: found, named, taken back
     ("trainer.py", "        watch.weights()\n", "", REMEDIES),
     ("trainer.py", "        watch.gradients(move.player, owned(players[move.player]))\n", "", REMEDIES),

@@ -10,7 +10,7 @@ import pytest
 import runs
 from runs import play, start
 from sparring import checkpoint, journal
-from sparring.selection import FILE, Judging
+from sparring.selection import FILE, Judging, best
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 EVERY = Judging(0.016, samples=50)  # every second step of 8 points
@@ -38,6 +38,15 @@ BROKEN = {
     "no step": b'{"images": 3}\n',
     "a step that is true": b'{"step": true}\n',
     "too deep": b"[" * 10**5 + b"\n",
+    "a step without end": line(10**400),
+    "a value that is text": line(3, value="x"),
+    "seconds that are text": line(3, seconds="x"),
+    "images that are a table": line(3, images={}),
+    "seconds without end": line(3, seconds=10**400),
+    "terms that are text": line(3, terms="x"),
+    "a term that is text": line(3, terms={"D/x": "y"}),
+    "a term without end": line(3, terms={"D/x": 10**400}),
+    "a term that overflows": line(3, terms={"D/x": -1.7e308}),
     "out of order, later": line(900),
     "out of order, earlier": line(0),
 }
@@ -138,3 +147,19 @@ def test_a_broken_judgement_costs_neither_the_others_nor_the_best_checkpoint(tmp
     assert expected <= kept
     assert any("judged.jsonl: line" in note for note in resumed.notes)
     assert (resumed.folder / f"{FILE}.broken-1").exists()
+
+
+def test_numbers_that_are_not_finite_are_numbers(tmp_path):
+    values = [float("inf"), float("-inf"), float("nan"), 3, 1e38]
+    path = filled(tmp_path / "judged.jsonl", *(line(k, value=value) for k, value in enumerate(values)))
+    assert [str(row["value"]) for row in journal.read(path)] == ["inf", "-inf", "nan", "3", "1e+38"]
+
+
+def test_a_step_that_no_training_reaches_is_none(tmp_path):
+    assert steps(filled(tmp_path / "log.jsonl", line(2**63 - 1), line(2**63))) == [2**63 - 1]
+
+
+def test_a_row_without_a_value_is_not_the_best():
+    rows = [{"step": 1, "value": 2.0, "best": True}, {"step": 2, "best": True}]
+    assert best(rows) == rows[0]
+    assert best(rows[1:]) is None

@@ -72,7 +72,10 @@ def test_without_a_log_there_is_nothing_to_draw():
         curves.losses([], {})
 
 
-@pytest.mark.parametrize("terms", [None, 3, ["D/adversarial"], {"D/adversarial": None}, {"D/adversarial": "1"}])
+NO_NUMBERS = [None, "1", math.nan, -math.inf, 1.7e308, 10**400]
+
+
+@pytest.mark.parametrize("terms", [None, 3, ["D/adversarial"], *({"D/adversarial": value} for value in NO_NUMBERS)])
 def test_a_damaged_log_is_not_drawn(terms):
     lines = [{"step": 1, "terms": {"D/adversarial": 1.0}}, {"step": 2, "terms": terms}]
     with pytest.raises(RunError, match=r"step 2 in log\.jsonl are no numbers"):
@@ -84,6 +87,14 @@ def test_a_damaged_log_is_not_drawn(terms):
 
 def test_a_term_without_a_player_has_a_panel_of_its_own():
     assert len(curves.losses([{"step": 1, "terms": {"D": 1.0, "G/adversarial": 2.0}}], {}).axes) == 2
+
+
+def test_names_of_terms_are_drawn_as_they_are_and_not_as_formulas(tmp_path):
+    figure = curves.losses([{"step": step, "terms": {"$D$\x1b/$\\frac{$": 1.0}} for step in (1, 2)], {})
+    figure.savefig(tmp_path / "losses.svg", metadata={"Date": None})
+    (axes,) = figure.axes
+    assert axes.get_title("left") == r"player \$D\$\x1b"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [r"\$D\$\x1b/\$\frac{\$"]
 
 
 def test_curves_are_also_drawn_as_svg(run, tmp_path):
@@ -139,7 +150,13 @@ def test_a_broken_evaluation_is_refused_with_the_remedy(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda r: r["scores"][0]["stamp"].pop("dataset"), lambda r: r["references"]["data"].pop()]
+    "spoil",
+    [
+        lambda r: r["scores"][0]["stamp"].pop("dataset"),
+        lambda r: r["references"]["data"].pop(),
+        lambda r: r["scores"][0].update(value=10**400),
+        lambda r: r["scores"][0]["stamp"]["settings"].update(scale=10**400),
+    ],
 )
 def test_an_evaluation_that_cannot_be_shown_is_broken_too(run, tmp_path, spoil):
     record = json.loads((run.folder / "evaluation.json").read_text())
