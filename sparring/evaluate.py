@@ -223,8 +223,20 @@ def judged(dataset: Dataset, held_out: Dataset | None = None, samples: int | Non
     require_several(dataset)
     count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), _most(dataset, held_out))
     if count < 10:
-        raise DataError(f"{dataset.name} has {len(dataset)} rows and {count} samples are asked for: 10 are needed.")
+        raise DataError(_too_few(dataset, held_out, samples))
     return count
+
+
+def _too_few(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> str:
+    """Returns which of the numbers is below 10, and what to do."""
+    if held_out is not None and len(held_out) < 10:
+        return (
+            f"{len(held_out)} rows of {dataset.name} are held out, and 10 are needed to judge: train with a larger "
+            "--hold-out, or without."
+        )
+    if _most(dataset, held_out) < 10:
+        return f"{dataset.name} has {len(dataset)} rows, of which half are judged with, and 10 are needed: add data."
+    return f"{samples} samples are asked for, and 10 are needed to judge: ask for more."
 
 
 def _classified(extractor: Extracts | None, dataset: Dataset) -> bool:

@@ -157,7 +157,7 @@ def per_part(game: nn.Module) -> list[str]:
     found = [words for kind, words in PER_PART.items() if kind in kinds]
     if not found:
         return []
-    return [f"Within each part of a batch {' and '.join(found)}: a step of several parts is another one than a whole."]
+    return [f"Within each part of a batch, {' and '.join(found)}: a step of several parts is another one than a whole."]
 
 
 def require_divisible(game: Game, parts: int) -> None:

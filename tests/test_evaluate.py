@@ -196,3 +196,13 @@ def test_what_does_not_fit_is_refused_with_the_remedy(ring):
         evaluate.evaluate(Fixed(torch.zeros(1, 1, 4, 4)), images(), extractor=pixels)
     with pytest.raises(DataError, match="10 are needed"):
         evaluate.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(n=12), extractor=pixels)
+
+
+def test_too_few_rows_are_told_from_too_few_samples():
+    game = Fixed(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(DataError, match=r"^6 rows of squares are held out, and 10 are needed"):
+        evaluate.evaluate(game, images(n=54), held_out=images(n=6), samples=5000, extractor=pixels)
+    with pytest.raises(DataError, match=r"^squares has 12 rows, of which half are judged with, and 10"):
+        evaluate.evaluate(game, images(n=12), samples=5000, extractor=pixels)
+    with pytest.raises(DataError, match=r"^3 samples are asked for, and 10 are needed"):
+        evaluate.evaluate(game, images(n=54), samples=3, extractor=pixels)

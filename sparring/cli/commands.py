@@ -295,7 +295,8 @@ def check(
     seen = check_game(
         game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), parts=parts, precision=kind
     )
-    say(seen)
+    for line in str(seen).splitlines():
+        say(line)
     for note in notes:
         if note not in seen.notes:
             say(f"note: {note}")
