@@ -16,7 +16,7 @@ from sparring.errors import DataError
 from sparring.games.one_image import Size
 from sparring.layers.bicubic import resized
 
-__all__ = ["parse_size", "picture", "softened"]
+__all__ = ["mask", "parse_size", "picture", "softened"]
 
 LARGEST = 4096  # pixels of a side of a picture that is given
 
@@ -59,6 +59,25 @@ def picture(path: str | Path, channels: int, size: Size | None = None) -> Tensor
     if abs(height * size[1] / width - size[0]) > 1.5:
         raise DataError(f"{path} is no picture of the shape {size[1]} × {size[0]}: cut it like the photograph.")
     return resized(image, size)
+
+
+def mask(path: str | Path, size: Size) -> Tensor:
+    """Loads a mask, (1, 1, H, W) in [−1, 1]; what is above 0 belongs to it.
+
+    Args:
+        path: A picture that is white where the mask is, or, if a part of it is transparent, opaque where the mask is,
+            in whatever colour.
+        size: Height and width that it is to have; it must have their shape, within a pixel.
+
+    Raises:
+        DataError: If it cannot be read, has another shape, or nothing belongs to the mask.
+    """
+    transparent = (picture(path, 4)[:, 3] < 1).any()
+    found = picture(path, 4, size)[:, 3:] if transparent else picture(path, 1, size)
+    if not (found > 0).any():
+        where = "is transparent everywhere: leave opaque" if transparent else "is white nowhere: paint white"
+        raise DataError(f"The mask {path} {where} what was pasted, since nothing would change.")
+    return found
 
 
 def parse_size(text: str | None) -> Size | None:

@@ -314,11 +314,42 @@ def test_check_tests_recipes_of_ours_and_of_users(capsys, tmp_path, monkeypatch)
     assert "made no moves" in refused(capsys, "check", "mine:bad")
 
 
+IMAGE_GAME = (
+    "from torch import nn\n"
+    "from sparring.games.gan import GAN\n"
+    "from sparring.recipes.classic import nsgan\n"
+    "class G(nn.Sequential):\n"
+    "    latent = 4\n"
+    "def game(shape) -> GAN:\n"
+    "    made = nsgan(shape)\n"
+    "    made.G = G(nn.Unflatten(1, (4, 1, 1)), nn.ConvTranspose2d(4, 1, SIDE), nn.Tanh())\n"
+    "    made.D = nn.Sequential(nn.Conv2d(1, 4, 4, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(0), "
+    "nn.Unflatten(0, (-1, 4)), nn.Linear(4, 1), nn.Flatten(0))\n"
+    "    return made\n"
+)
+
+
+def test_check_plays_a_game_that_takes_only_images_on_images(capsys, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_images.py").write_text(IMAGE_GAME.replace("SIDE", "shape[1]"))
+    assert main(["check", "of_images:game"]) == 0
+    assert "data: digits, 32 pixels a side" in capsys.readouterr().out
+    assert main(["check", "of_images:game", "--data", "digits", "--size", "16"]) == 0
+    assert "of_images:game keeps the rules." in capsys.readouterr().out
+    assert main(["check", "dcgan"]) == 0
+    assert "dcgan keeps the rules." in capsys.readouterr().out
+    (tmp_path / "of_one_size.py").write_text(IMAGE_GAME.replace("SIDE", "shape[1]").replace("(1, 4, 4", "(3, 4, 4"))
+    assert "name data that it takes, such as --data digits" in refused(capsys, "check", "of_one_size:game")
+
+
 def test_data_are_prepared_once_for_many_trainings(capsys, tmp_path):
     target = tmp_path / "small.npy"
     assert main(["data", "prepare", "digits", str(target), "--size", "8"]) == 0
     assert np.load(target).shape == (1797, 8, 8, 1)
-    assert f"--data {target}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"--data {target}" in told
+    assert "1,797 rows of shape (1, 8, 8)" in told
+    assert "10 classes: 0 (178), 1 (182), 2 (177)" in told
 
 
 def test_the_demo_leaves_everything_it_names(capsys, tmp_path, monkeypatch):

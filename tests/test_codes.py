@@ -9,7 +9,7 @@ from PIL import Image
 from test_cli import refused
 
 import runs
-from runs import IMAGES, start
+from runs import IMAGES, play, start
 from sparring import codes, sampling
 from sparring.cli import main
 from sparring.errors import DataError, GameError
@@ -173,7 +173,9 @@ def test_runs_of_before_know_their_classes_by_number_and_go_on(tmp_path, run):
     del record["data"]["names"]
     path.write_text(json.dumps(record))
     assert codes.class_names(tmp_path / "old") == ["0", "1", "2"]
-    start(tmp_path / "old", "cgan", {**IMAGES, "data": run / "data"})
+    again = start(tmp_path / "old", "cgan", {**IMAGES, "data": run / "data"})
+    assert codes.class_names(tmp_path / "old") == ["0", "1", "2"]  # the record changes under the run's lock only
+    play(again, 1)
     assert codes.class_names(tmp_path / "old") == ["cat", "dog", "owl"]
 
 

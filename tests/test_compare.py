@@ -582,6 +582,16 @@ def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_
     assert "note: The networks are of unlike size" in capsys.readouterr().out
 
 
+def test_judgements_that_cannot_be_read_are_said(tmp_path, no_pictures, capsys, monkeypatch):
+    monkeypatch.setattr("sparring.cli.compare._train", lambda *_: None)
+    row = b'{"step": %d}\n'
+    (tmp_path / "cells/nsgan-0").mkdir(parents=True)
+    (tmp_path / "cells/nsgan-0/judged.jsonl").write_bytes(row % 1 + b"{broken\n" + row % 2)
+    assert main(["compare", "nsgan", *RING, "--seeds", "0-1", "--steps", "4", "--out", str(tmp_path)]) == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert note.startswith(f"note: {tmp_path / 'cells/nsgan-0/judged.jsonl'}: ")
+
+
 def test_one_cell_alone_has_a_page(tmp_path):
     words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "2", "--out", str(tmp_path / "alone")]
     assert main(words) == 0

@@ -405,6 +405,59 @@ def test_mistakes_are_told_in_one_sentence(trained_run, tmp_path, capsys, words,
     assert told.count("\n") == 1
 
 
+def drawn_mask(colour, around):
+    """A rectangle of 8 × 6 pixels in the corner, as an RGBA picture."""
+    image = Image.new("RGBA", (WIDTH, HEIGHT), around)
+    image.paste(colour, (0, 0, 8, 6))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("colour", "around"),
+    [
+        ((255, 255, 255, 255), (0, 0, 0, 255)),
+        ((255, 255, 255, 255), (255, 255, 255, 0)),
+        ((0, 0, 0, 255), (0, 0, 0, 0)),
+        ((200, 0, 0, 200), (0, 255, 0, 50)),
+    ],
+)
+def test_a_mask_is_what_is_white_or_where_a_part_is_transparent_what_is_opaque(tmp_path, colour, around):
+    path = saved(tmp_path / "mask.png", drawn_mask(colour, around))
+    white = canvas.mask(path, (HEIGHT, WIDTH)) > 0
+    assert white.shape == (1, 1, HEIGHT, WIDTH)
+    assert white[..., :6, :8].all()
+    assert white.sum() == 6 * 8
+
+
+def test_transparency_of_a_palette_is_a_mask_also_in_another_size(tmp_path):
+    image = Image.new("P", (2 * WIDTH, 2 * HEIGHT), 1)
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.paste(0, (0, 0, 16, 12))
+    image.save(tmp_path / "mask.png", transparency=1)
+    white = canvas.mask(tmp_path / "mask.png", (HEIGHT, WIDTH)) > 0
+    assert white[..., :6, :8].all()
+    assert white.sum() == 6 * 8
+
+
+@pytest.mark.parametrize(
+    ("colour", "sentence"),
+    [
+        ((0, 0, 0, 255), "is white nowhere: paint white what was pasted"),
+        ((255, 255, 255, 0), "is transparent everywhere: leave opaque what was pasted"),
+        ((0, 0, 0, 0), "is transparent everywhere: leave opaque what was pasted"),
+    ],
+)
+@pytest.mark.parametrize("command", ["harmonize", "edit"])
+def test_an_empty_mask_is_refused(trained_run, tmp_path, capsys, command, colour, sentence):
+    mask, out = saved(tmp_path / "mask.png", drawn_mask(colour, colour)), tmp_path / "out.png"
+    words = ["singan", command, str(trained_run), PHOTO["data"], "--mask", str(mask), "--out", str(out)]
+    assert main([*words, "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+    assert not out.exists()
+
+
 def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, capsys):
     assert main(["singan", "judge", str(trained_run), "--samples", "4", "--device", "cpu"]) == 0
     told = capsys.readouterr().out

@@ -15,7 +15,7 @@ from PIL import Image
 import runs
 from sparring.cli import main
 from sparring.cli.screen import say, show_table, ticker, warn
-from sparring.data import load
+from sparring.data import Dataset, load
 from sparring.data.domains import Regions
 from sparring.data.drawn import save_palette
 from sparring.errors import DataError, GameError, RunError, SparringError, printable
@@ -45,6 +45,12 @@ def test_what_a_terminal_obeys_is_escaped_and_all_else_stays():
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     assert not obeyed(printable(every))
     assert printable(every).encode().decode() == printable(every)
+
+
+def test_what_a_dataset_passed_over_is_printable_whoever_makes_it():
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    made = Dataset("noise", images, passed_over=(f"{HOSTILE} is no image.", "b.png is empty."))
+    assert made.passed_over == (f"{ESCAPED} is no image.", "b.png is empty.")
 
 
 @pytest.mark.parametrize("kind", [SparringError, DataError, GameError, RunError])

@@ -265,6 +265,13 @@ def test_image_networks_refuse_points_and_odd_sizes():
         recipe("nsgan")((3, 30, 30))
 
 
+@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if "points" not in row.needs])
+def test_a_recipe_of_images_refuses_points_in_a_sentence(name):
+    facts = {"classes": 3, "captions": SAID, "other": POINTS, "paired": True, "regions": 3 * (name == "gaugan")}
+    with pytest.raises(DataError, match=r"image|picture|photograph|--network mlp"):
+        recipe(name)(POINTS, **{fact: facts[fact] for fact in facts.keys() & signature(recipe(name)).parameters.keys()})
+
+
 def test_the_table_is_complete_and_sorted_by_year():
     assert set(PAPER) == set(RECIPES)
     assert [row.year for row in RECIPES.values()] == sorted(row.year for row in RECIPES.values())

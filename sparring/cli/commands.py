@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
 from sparring.cli.flags import RunFolder
-from sparring.cli.screen import clock, say, show_table
+from sparring.cli.screen import clock, say, say_data, show_table
 from sparring.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from torch import Tensor
 
     from sparring.evaluate import Evaluation
@@ -255,7 +256,7 @@ def report(run: RunFolder, device: str = "auto") -> None:
 
 def check(
     recipe: Annotated[Positional[str], arg(metavar="RECIPE")],
-    data: str = "ring",
+    data: str | None = None,
     size: int | None = None,
     batch: int = 8,
     rounds: int = 2,
@@ -268,7 +269,8 @@ def check(
 
     Args:
         recipe: Name of a recipe, or module:function.
-        data: What to play on; digits for a recipe that needs images.
+        data: What to play on. Default: the points of ring, or the images of digits, 32 pixels a side, where the recipe
+            cannot be played on points.
         size: Height and width of images.
         batch: Rows of a batch.
         rounds: How many rounds are played, at least 2.
@@ -278,16 +280,65 @@ def check(
         device: cpu, cuda, cuda:N, mps or auto.
     """
     from sparring import parallel
+    from sparring.errors import GameError
+    from sparring.imports import trust
+    from sparring.session import PRECISIONS
+
+    trust(recipe)
+    how: Any = {"batch": batch, "rounds": rounds, "parts": parts, "kind": PRECISIONS[precision], "fast": fast}
+    how |= {"where": parallel.device(device)}
+    try:
+        lines = _conforms(recipe, data or "ring", size, **how)
+    except GameError:
+        raise  # a broken rule, whatever the data
+    except Exception as error:
+        if data is not None:
+            raise
+        lines = _conforms_with_images(recipe, size, error, how)
+    for line in lines:
+        say(line)
+    say(f"{recipe} keeps the rules.")
+
+
+def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: dict[str, Any]) -> list[str]:
+    """Checks a recipe that cannot be played on points."""
+    from sparring.errors import GameError, SparringError
+
+    try:
+        lines = _conforms(recipe, "digits", size or 32, **how)
+    except GameError:
+        raise
+    except Exception as error:
+        if isinstance(why, SparringError):
+            raise why from None
+        points, images = (str(each).strip().partition("\n")[0] or type(each).__name__ for each in (why, error))
+        raise GameError(
+            f"{recipe} fails on the points of ring ({points}) and on the images of digits ({images}): name data that "
+            "it takes, such as --data digits --size 64."
+        ) from error
+    return [*lines, f"data: digits, {size or 32} pixels a side, since it cannot be played on the points of ring."]
+
+
+def _conforms(
+    recipe: str,
+    data: str,
+    size: int | None,
+    *,
+    batch: int,
+    rounds: int,
+    parts: int,
+    kind: torch.dtype | None,
+    fast: str,
+    where: torch.device,
+) -> list[str]:
+    """Checks a recipe on some data and returns what was seen."""
     from sparring.arguments import suited
     from sparring.check import check_game
     from sparring.data import Stream, load
-    from sparring.imports import trust
-    from sparring.session import PRECISIONS
     from sparring.state import built
     from sparring.trial import allowed
 
-    trust(recipe)
-    dataset, where, kind = load(suited(recipe, data), size=size), parallel.device(device), PRECISIONS[precision]
+    dataset = load(suited(recipe, data), size=size)
     settings = {"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0}
     game = built(settings, where, dataset.captions.distinct if dataset.captions else (), dataset)
     chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
@@ -295,13 +346,8 @@ def check(
     seen = check_game(
         game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), parts=parts, precision=kind
     )
-    for line in str(seen).splitlines():
-        say(line)
-    for note in notes:
-        if note not in seen.notes:
-            say(f"note: {note}")
-    say(f"fast: {chosen}")
-    say(f"{recipe} keeps the rules.")
+    told = [note for note in notes if note not in seen.notes]
+    return [*str(seen).splitlines(), *(f"note: {note}" for note in told), f"fast: {chosen}"]
 
 
 def prepare(
@@ -326,7 +372,9 @@ def prepare(
     from sparring.data import prepare as write
 
     path = write(source, target, size=size, channels=channels, root=data_root, skip_bad=bad_images == "skip")
-    for sentence in load(path).passed_over:
+    dataset = load(path)
+    say_data(dataset)
+    for sentence in dataset.passed_over:
         say(f"Passed over: {sentence}")
     say(f"The images are in {path}; train on it with --data {path}.")
 

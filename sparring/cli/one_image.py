@@ -89,7 +89,7 @@ def harmonize(
     Args:
         run: The run's folder.
         picture: The photograph with something pasted into it.
-        mask: A picture that is white where that is and black elsewhere.
+        mask: A picture that is white where that is and black elsewhere, or opaque there and transparent elsewhere.
         scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
         reach: Pixels by which the mask is grown, in a picture 250 pixels long.
         blur: Deviation of the blur of its edge, likewise.
@@ -104,7 +104,7 @@ def harmonize(
     require_picture(run, out, [picture, mask])
     game = _loaded(run, checkpoint, device)
     size = one_image.learned(game).sizes[-1]
-    white = canvas.picture(mask, 1, size)
+    white = canvas.mask(mask, size)
     image = canvas.picture(picture, _channels(game), size)
     _saved(one_image.harmonised(game, image, white, scale=scale, reach=reach, blur=blur, seed=seed), out)
 
@@ -126,7 +126,7 @@ def edit(
     Args:
         run: The run's folder.
         picture: The photograph with some parts copied, moved or painted over.
-        mask: A picture that is white where that is and black elsewhere.
+        mask: A picture that is white where that is and black elsewhere, or opaque there and transparent elsewhere.
         scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
         reach: Pixels by which the mask is grown, in a picture 250 pixels long.
         blur: Deviation of the blur of its edge, likewise.

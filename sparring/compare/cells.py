@@ -189,6 +189,12 @@ class Cell:
         """Returns the judgements so far, first to last."""
         return journal.read(self.folder / "judged.jsonl")
 
+    def notes(self) -> list[str]:
+        """Returns a sentence if there are judgements that cannot be read."""
+        notes: list[str] = []
+        journal.read(self.folder / "judged.jsonl", notes)
+        return notes
+
     def share(self) -> float:
         """Returns how much of its budget it has used, as far as the last judgement tells."""
         rows, budget = self.rows(), self.rules.budget

@@ -5,7 +5,7 @@ from math import ceil, log2
 from sparring.errors import DataError
 from sparring.networks.roles import Shape
 
-__all__ = ["doublings"]
+__all__ = ["doublings", "require_images"]
 
 
 def doublings(shape: Shape, network: str, largest: int = 256) -> int:
@@ -23,8 +23,7 @@ def doublings(shape: Shape, network: str, largest: int = 256) -> int:
         >>> doublings((3, 64, 64), "DCGAN")
         4
     """
-    if len(shape) != 3:
-        raise DataError(f"{network} needs images (C, H, W), not {shape}: use an MLP for points.")
+    require_images(shape, network)
     _, height, width = shape
     sides = [2**k for k in range(3, largest.bit_length())]
     if height != width or height not in sides:
@@ -34,3 +33,17 @@ def doublings(shape: Shape, network: str, largest: int = 256) -> int:
             f"pass --size {nearest}."
         )
     return height.bit_length() - 3
+
+
+def require_images(shape: Shape, network: str) -> None:
+    """Refuses points.
+
+    Args:
+        shape: Of a row of the data.
+        network: Name for the message.
+
+    Raises:
+        DataError: If it is not (C, H, W).
+    """
+    if len(shape) != 3:
+        raise DataError(f"{network} needs images (C, H, W), not {shape}: use an MLP for points.")

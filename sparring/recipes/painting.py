@@ -18,6 +18,7 @@ from sparring.layers.spade import bare_batch_norm
 from sparring.networks.beside import Beside
 from sparring.networks.perception import ClassifierMaps, VGG19Maps
 from sparring.networks.roles import Shape
+from sparring.networks.sizes import require_images
 from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncoder
 from sparring.networks.translation import PatchCritic, patches
 from sparring.networks.unet import UNet
@@ -115,6 +116,7 @@ def gaugan(
         raise DataError(
             "GauGAN needs a label map with each image, and the data have none: give maps:PATH, see docs/paint.md."
         )
+    require_images(shape, "GauGAN")
     return GauGAN(
         *networks.built(shape, regions + 1 + edges, style),
         regions=regions,
@@ -192,6 +194,8 @@ def pix2pix(
         raise DataError(
             f"pix2pix needs pairs of pictures, and the data have {kind}: give pairs:PATH, see docs/data.md."
         )
+    require_images(shape, "pix2pix")
+    require_images(other, "pix2pix")
     source, target = (shape, other) if to == "B" else (other, shape)
     make = NORMS[norm]
     channels, depth = source[0] + target[0], layers or patches(shape[1])

@@ -78,12 +78,12 @@ def cyclegan(
     Raises:
         DataError: If the data has no second domain, or the images are too small.
     """
+    a, b = domains("CycleGAN", shape, other, ResNetTranslator)
     blocks = blocks or (9 if min(shape[1:]) >= 256 else 6)
 
     def translator(channels: int, outputs: int) -> nn.Module:
         return ResNetTranslator(channels, outputs, width, blocks)
 
-    a, b = domains("CycleGAN", shape, other, ResNetTranslator)
     settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
     return _cyclegan(translator, a, b, **settings, critic=critic, generator=generator, schedule=late(constant, decay))
 
