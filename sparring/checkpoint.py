@@ -27,7 +27,7 @@ import torch
 from sparring import __version__
 from sparring.data.fetching import memory
 from sparring.durable import require_room, writing
-from sparring.errors import RunError
+from sparring.errors import UNREADABLE, RunError
 from sparring.folder import Folder
 from sparring.journal import read
 from sparring.record import FILE, identity
@@ -286,7 +286,7 @@ def _verified(inner: Folder, path: Path, run: str | None) -> bytes:
             raise ValueError(f"{STATE} has {len(content)} bytes instead of {expected['bytes']}")
         if hashlib.sha256(content).hexdigest() != expected["sha256"]:
             raise ValueError(f"{STATE} was changed: its SHA-256 is not that of the manifest")
-    except (OSError, RunError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (*UNREADABLE, RunError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
         raise RunError(f"The checkpoint {path} is broken: {reason}.") from error
     if foreign:
@@ -299,7 +299,7 @@ def _is_own(checkpoints: Folder, name: str, run: str | None) -> bool:
     try:
         manifest = _manifest(checkpoints.below(name))
         return manifest.get("run") == run and manifest.get("step") == int(name)
-    except (OSError, RunError, ValueError, TypeError, AttributeError, RecursionError):
+    except (*UNREADABLE, RunError):
         return False
 
 

@@ -26,6 +26,10 @@ def _escaped(character: str) -> str:
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else ascii(character)[1:-1]
 
 
+UNREADABLE = (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
+"""What the standard library raises when a file does not hold what it ought to."""
+
+
 class SparringError(Exception):
     """Something a user can mend; the message is one printable sentence that names the cause and the remedy."""
 

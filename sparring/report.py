@@ -17,7 +17,7 @@ import numpy as np
 
 from sparring import evaluate, pictures
 from sparring.curves import save_losses
-from sparring.errors import RunError, printable
+from sparring.errors import UNREADABLE, RunError, printable
 from sparring.folder import Folder
 from sparring.game import Translates
 from sparring.games.one_image import OneImageGame
@@ -244,7 +244,7 @@ def evaluation(folder: Path | Folder) -> evaluate.Evaluation | None:
         return found
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RunError(f"{path} cannot be read ({error}): remove it, or evaluate the run again.") from error
 
 

@@ -226,7 +226,11 @@ def restore(run: Run, state: State) -> None:
             player.load_state_dict(state["players"][name])
         _require_counts(state["step"], state["images"], state["position"], *state["updates"].values())
         _require_counts(*state.get("skipped", {}).values())
-        run.step, run.images, run.updates = state["step"], state["images"], dict(state["updates"])
+        run.step, run.images, run.updates = (
+            state["step"],
+            state["images"],
+            {name: state["updates"][name] for name in run.players},
+        )
         run.skipped, run.rollbacks = dict(state.get("skipped", {})), list(state.get("rollbacks", []))
         reseed(run, state["position"])
 

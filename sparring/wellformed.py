@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 NUMBER, WHOLE, TEXT, EMPTY = (int, float), (int,), (str,), type(None)
@@ -63,6 +64,8 @@ def require_record(record: Any) -> None:
     """
     _require_table("", record, RUN)
     _require_table("data.", record["data"], DATA)
+    for name in ("name", "root"):
+        _require_path(f"data.{name}", record["data"][name] or "")
     facts = record["data"]["facts"]
     _require_table("data.facts.", facts, FACTS)
     fast = record.get("fast", {})
@@ -87,6 +90,16 @@ def _require_table(place: str, table: Any, form: dict[str, tuple[type, ...]]) ->
     for name, kinds in {**PERHAPS, **form}.items():
         if name in table:
             _require(f"{place}{name}", table[name], kinds)
+
+
+def _require_path(name: str, value: str) -> None:
+    """Refuses what no path can hold."""
+    try:
+        possible = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ValueError(f"its {name} cannot be {value[:40]!r}")
 
 
 def _require(name: str, value: Any, kinds: tuple[type, ...]) -> None:

@@ -32,7 +32,14 @@ MUTANTS = [
     ("journal.py", 'NUMBERS = ("images", "seconds", "value")', 'NUMBERS = ("images", "seconds")', JOURNAL),
     ("selection.py", ' and "value" in row)', ")", JOURNAL),
     ("curves.py", "abs(value) <= LIMIT", "True", "tests/test_report.py"),
-    ("report.py", "ValueError, ArithmeticError, ", "ValueError, ", "tests/test_report.py"),
+    ("errors.py", "ValueError, ArithmeticError, ", "ValueError, ", "tests/test_checkpoint.py"),
+    (
+        "state.py",
+        '{name: state["updates"][name] for name in run.players}',
+        'dict(state["updates"])',
+        "tests/test_absurd.py",
+    ),
+    ("wellformed.py", "        possible = b", "        possible = True or b", "tests/test_absurd.py"),
     # what is not finite: found, named, taken back
     ("trainer.py", "        watch.weights()\n", "", REMEDIES),
     ("trainer.py", "        watch.gradients(move.player, owned(players[move.player]))\n", "", REMEDIES),

@@ -19,12 +19,14 @@ from sparring import record
 from sparring.checkpoint import load as checkpoint
 from sparring.cli import main
 from sparring.codes import class_named
+from sparring.compare.cells import Cell
 from sparring.data import Stream, load
 from sparring.errors import DataError, RunError, SparringError
 from sparring.metrics import extrapolated
 from sparring.places import expanded
 from sparring.run import Run
 from sparring.state import restore
+from sparring.wellformed import require_record
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 HUGE = "1" + "0" * 30
@@ -128,7 +130,31 @@ def test_a_checkpoint_that_counts_no_steps(tmp_path, step):
             restore(run, {**state, name: step})
     with pytest.raises(RunError, match="does not fit its recipe"):
         restore(run, {**state, "updates": dict.fromkeys(state["updates"], step)})
+    with pytest.raises(RunError, match="does not fit its recipe"):
+        restore(run, {**state, "updates": {}})
     restore(run, state)
+
+
+@pytest.mark.parametrize("place", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize("name", ["name", "root"])
+def test_a_record_whose_data_has_an_impossible_path(tmp_path, name, place):
+    settings = json.loads((runs.start(tmp_path / "run").folder / "run.json").read_text())
+    require_record(settings)
+    settings["data"][name] = place
+    with pytest.raises(ValueError, match=f"its data.{name} cannot be"):
+        require_record(settings)
+
+
+BUDGETS = ["x", [], {}, {"amount": "x"}, {"amount": 10**400}, {"amount": None}]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 10**5, "3", *(json.dumps({"asked": {"budget": b}, "state": ""}) for b in BUDGETS)]
+)
+def test_a_record_of_a_comparison_that_is_none(tmp_path, text):
+    (tmp_path / "nsgan-0.json").write_text(text)
+    with pytest.raises(RunError, match=r"nsgan-0\.json cannot be read"):
+        Cell(None, 0, None, tmp_path / "nsgan-0").read()
 
 
 # --- memory

@@ -142,6 +142,16 @@ def test_a_malicious_state_is_refused_and_not_run(tmp_path):
     assert bait.exists(), "the payload is harmless, so this test proves nothing"
 
 
+@pytest.mark.parametrize("size", [float("inf"), float("nan"), -1, 10**400, "x", None])
+def test_a_manifest_of_an_impossible_size_is_one_error(tmp_path, size):
+    plant(tmp_path, b"")
+    files = {"state.pt": {"bytes": size, "sha256": ""}}
+    manifest = checkpoint._sealed({"step": 1, "files": files, "versions": {}})
+    (tmp_path / "checkpoints/000001/manifest.json").write_bytes(manifest)
+    with pytest.raises(RunError, match="is broken"):
+        checkpoint.load(tmp_path / "checkpoints/000001")
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x02", b"PK\x03\x04", bytes(range(256)) * 4, b"\x80\x05]."])
 def test_every_unreadable_state_is_one_error(tmp_path, content):
     plant(tmp_path, content)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from sparring import journal, record
 from sparring.durable import writing, written
-from sparring.errors import RunError
+from sparring.errors import UNREADABLE, RunError
 from sparring.folder import read
 
 __all__ = ["Budget", "Cell", "Contestant", "Rules", "cells"]
@@ -156,12 +156,13 @@ class Cell:
         try:
             before = json.loads(read(self._record))
             old, state = dict(before["asked"]), before["state"]
+            gone = float(old["budget"].pop("amount"))
         except FileNotFoundError:
             return None
-        except (OSError, RunError, ValueError, KeyError, TypeError) as error:
+        except (*UNREADABLE, RunError) as error:
             raise RunError(f"{self._record} cannot be read ({error}): remove it and start the same command.") from error
         now = json.loads(json.dumps(self.asked()))
-        gone, wanted = old["budget"].pop("amount"), now["budget"].pop("amount")
+        wanted = now["budget"].pop("amount")
         record.require_equal(self.folder, old, now)
         if gone > wanted:
             raise RunError(
