@@ -78,9 +78,9 @@ def check_game(
         if stage.start >= rounds:
             referee.play(tape, stage.start)
     referee.check_everyone_learnt()
-    notes = referee.conventions.notes()
     _check_replay(game, tape, rounds, parts=parts, precision=precision)
-    _check_sampling(copy.deepcopy(game))
+    referee.conventions.sampled(_check_sampling(copy.deepcopy(game)), tape.given[0])
+    notes = referee.conventions.notes()
     return Conformance(turns, referee.terms, referee.owners, notes)
 
 
@@ -248,22 +248,24 @@ def _run(game: Game, players: Players, data: Data, start: int, steps: int, **how
         continue
 
 
-def _check_sampling(game: Game) -> None:
-    """Networks that sampling names must exist, and sampling must leave no trace."""
+def _check_sampling(game: Game) -> Any:
+    """Networks that sampling names must exist, and sampling must leave no trace; returns what was sampled."""
     modules = dict(game.named_modules())
     for method, names in (("sampling", game.sampling()), ("critics", game.critics())):
         for name in names:
             if name not in modules:
                 raise GameError(f"{method}() names {name!r}, but the game has no such network.")
     if not isinstance(game, Samples):
-        return
+        return None
     game.eval()
     before = copy.deepcopy(game.state_dict())
-    if len(game.sample(3)) != 3:
+    samples = game.sample(3)
+    if len(samples) != 3:
         raise GameError("sample(3) did not return 3 samples: return one row a sample.")
     for name, value in game.state_dict().items():
         if not torch.equal(value, before[name]):
             raise GameError(f"Sampling in eval mode changed {name!r}: it must leave no trace.")
+    return samples
 
 
 class _Tape:

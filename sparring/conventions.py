@@ -10,7 +10,9 @@ and notes what is most likely a mistake:
 
     scores (N, 1) where (N,) is expected       the next comparison may be the one above
     a sigmoid below a loss that applies its own, or that expects scores without bounds
+    a critic with one number for all rows
     images of a generator, or given to a critic, from 0 to 1 or far beyond [−1, 1], where all others are in [−1, 1]
+    samples from 0 to 1, or of another shape than the data
 
 A sigmoid below a loss of probabilities, patches of scores and several outputs are not mistakes.
 """
@@ -102,6 +104,8 @@ class Conventions:
         self.seen: dict[str, list[_Pixels]] = {}
         self.made: dict[str, list[_Pixels]] = {}
         self.square: dict[str, tuple[nn.Module, Tensor]] = {}
+        self.samples: _Pixels | None = None
+        self.data: _Pixels | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -130,7 +134,18 @@ class Conventions:
         self.scores, self.derived = {}, {}
         for critic, (network, x) in self.square.items():
             _require_rows(critic, network, x)
-        return *self.found, *self._images()
+        images = tuple(self._images())
+        return *self.found, *(images or self._samples())
+
+    def sampled(self, images: Any, batch: tuple[Tensor, ...]) -> None:
+        """Looks at samples of the game.
+
+        Args:
+            images: What `Samples.sample` has returned.
+            batch: Of the data.
+        """
+        if isinstance(self.game.core, LatentGame):
+            self.samples, self.data = _pixels(images), _pixels(batch[0])
 
     def called(self, function: Any, given: list[Tensor], result: Any) -> None:
         """Looks at a call of torch.
@@ -177,6 +192,8 @@ class Conventions:
         core = self.game.core
         if isinstance(core, LatentGame) and _column(shape) and shape[0] == rows:
             self._note(f"{critic} returns scores of shape {shape}, not ({rows},): end its forward with .flatten().")
+        if isinstance(core, LatentGame) and not shape and rows > 1:
+            self._note(f"{critic} returns one number for {rows} rows: leave out the mean, and return ({rows},) scores.")
         if squashed and (reason := _expects_raw(core)):
             self._note_squashed(critic, reason)
         if shape == (rows, rows) and rows > 2 and len(given) == 1:
@@ -218,6 +235,22 @@ class Conventions:
                         f"{critic} sees images {_range(odd)}, and those of {generator} are {_range(made)}: give "
                         f"{critic} 2 * x - 1 for an x from 0 to 1."
                     )
+
+    def _samples(self) -> Iterator[str]:
+        """Yields what is to be said of samples beside the data."""
+        made, data = self.samples, self.data
+        if made is None or data is None:
+            return
+        if made.shape != data.shape:
+            yield (
+                f"Samples are of shape {made.shape}, and images of the data of shape {data.shape}: let the generator "
+                "make images of the shape that the recipe is given."
+            )
+        elif made.dark and data.low < 0:
+            yield (
+                f"Samples are {_range([made])}, and images lie in [-1, 1], as those of the data do: play with images "
+                "in [-1, 1], or let sample() return 2 * y - 1."
+            )
 
 
 class _Watch(TorchFunctionMode):

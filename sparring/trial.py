@@ -234,6 +234,8 @@ class _Trial:
             if isinstance(game, Samples):
                 with _drawing(game, _Moment(draw, 0), 0), _mixed(game, precision), evaluation(game):
                     numbers.append(("samples", [game.sample(3)]))
+                if conventions:
+                    conventions.sampled(numbers[-1][1][0], self.reels[draw].seen[0])
         self.seen = conventions.notes() if conventions else self.seen
         return numbers
 

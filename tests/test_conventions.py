@@ -216,9 +216,31 @@ def test_bright_or_dark_images_are_not_noted(change):
     assert notes(gan(NonSaturating()), images(change)) == ()
 
 
-def test_a_game_that_plays_in_another_range_throughout_is_not_noted():
-    game = Own(D(lambda scores: scores.flatten()), squared, scale=lambda x: (x + 1) / 2, generator=G(nn.Sigmoid()))
-    assert notes(game) == ()
+class Between(Own):
+    """A game that plays in [0, 1] and returns samples in [-1, 1]."""
+
+    def sample(self, n, **asked):
+        return 2 * super().sample(n, **asked) - 1
+
+
+def test_a_game_that_plays_in_another_range_throughout_returns_samples_in_that_of_the_data():
+    game = D(lambda scores: scores.flatten()), squared, lambda x: (x + 1) / 2, G(nn.Sigmoid())
+    assert notes(Between(*game)) == ()
+    (note,) = notes(Own(*game))
+    assert note.startswith("Samples are from 0.")
+    assert note.endswith("let sample() return 2 * y - 1.")
+
+
+def test_samples_of_another_shape_than_the_data_are_noted():
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 1), nn.Flatten(0))
+    larger = ((torch.rand(ROWS, 1, 16, 16) * 2 - 1,) for _ in range(99))
+    (note,) = notes(GAN(G(), pooled, NonSaturating(), critic=Adam(), generator=Adam()), larger)
+    assert note.startswith("Samples are of shape (1, 8, 8), and images of the data of shape (1, 16, 16): ")
+
+
+def test_one_number_for_a_batch_is_noted():
+    (note,) = notes(gan(NonSaturating(), torch.mean))
+    assert note.startswith("D returns one number for 5 rows: ")
 
 
 @pytest.mark.parametrize(
@@ -240,6 +262,10 @@ def squashed(shape: tuple[int, ...]) -> GAN:
     return gan(NonSaturating(), probability)
 
 
+def unsigned(shape: tuple[int, ...]) -> Game:
+    return gan(NonSaturating(), generator=G(nn.Sigmoid()))
+
+
 def spread(shape: tuple[int, ...]) -> Game:
     return Own(D(column), squared)
 
@@ -257,6 +283,11 @@ def test_check_and_train_say_the_same(tmp_path, capsys, fast):
     words = ["--steps", "1", "--device", "cpu", "--out", str(tmp_path / "run")]
     assert main(["train", "test_conventions:squashed", *data, *words]) == 0
     assert f"note: {sentence}" in capsys.readouterr().err
+
+
+def test_check_says_a_note_once_though_its_figures_depend_on_the_draws(capsys):
+    assert main(["check", "test_conventions:unsigned", "--data", "digits", "--size", "8", "--batch", "4"]) == 0
+    assert capsys.readouterr().out.count("end the forward of G with a tanh") == 1
 
 
 @pytest.mark.parametrize(("recipe", "words"), [("spread", "all of 8 numbers"), ("nameless", "no attribute latent")])
