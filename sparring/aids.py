@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Aids", "aided"]
 
 
+MOST = {"ensemble": 1000, "unrolling": 1000}  # each is a network or a step of its own
 PICTURES = {"augment", "consistency", "balanced_consistency"}  # aids that change images
 
 
@@ -128,6 +129,9 @@ def _require_sense(aids: Aids, shape: Shape) -> None:
     for name, value in aids.chosen().items():
         if not isinstance(value, str) and value < 0:
             raise GameError(f"The aid {name} cannot be {value}: give 0 or more.")
+    for name, most in MOST.items():
+        if getattr(aids, name) > most:
+            raise GameError(f"The aid {name} cannot be {getattr(aids, name):,}: give {most:,} or less.")
     for name in ("packing", "ensemble", "penalty_every", "schedule_steps", "instance_noise_steps", "augment_images"):
         if getattr(aids, name) < 1:
             raise GameError(f"The aid {name} cannot be {getattr(aids, name)}: give 1 or more.")

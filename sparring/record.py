@@ -29,10 +29,12 @@ from sparring.game import Game
 from sparring.imports import trust
 from sparring.places import expanded
 from sparring.recipes import FACTS
+from sparring.room import bounded
 from sparring.wellformed import require_record
 
 Record = dict[str, Any]
 
+CPU = torch.device("cpu")
 FILE = "run.json"
 REALS, SAMPLES = "reals.png", "samples"  # also in the run's folder: a picture, and a folder of pictures
 PRECISIONS = ("fp32", "bf16")
@@ -168,20 +170,23 @@ def changes(record: Record) -> list[str]:
     ]
 
 
-def game(record: Record) -> Game:
-    """Builds the game of a record, its weights a function of the seed.
+def game(record: Record, device: torch.device = CPU, times: int = 1) -> Game:
+    """Builds the game of a record on the CPU, its weights a function of the seed.
 
     Args:
         record: As read or written here.
+        device: Where it is to live.
+        times: How many times the memory of its weights it will take there.
 
     Raises:
         RunError: If the recipe is none, or has no such settings.
+        GameError: If it cannot be built with them, or does not fit into memory.
     """
     function = declared(record["recipe"])
     told = record["data"]["facts"]
     known = {**told, **{name: tuple(told[name]) for name in ("shape", "other") if name in told}}
     facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
-    with buildable(record["recipe"]), torch.random.fork_rng(devices=[]):
+    with buildable(record["recipe"]), bounded(device, times), torch.random.fork_rng(devices=[]):
         chosen, aids = settings(function, record["arguments"]), built(Aids, record.get("aids", {}))
         torch.default_generator.manual_seed(mix(record["seed"], -1))
         return aided(lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], aids)

@@ -33,6 +33,7 @@ from sparring.imports import trust as trusted
 from sparring.places import expanded
 from sparring.rehearsal import per_part, require_divisible
 from sparring.remedies import STOP, Remedy
+from sparring.room import TRAINED
 from sparring.selection import Judging
 from sparring.session import PRECISIONS, Conduct, played
 from sparring.state import built, form, laid_out, optimisers, restore, rows, stream
@@ -87,7 +88,7 @@ class Run:
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
         state, self.notes = load_named(self.home, name) if there else (None, [])
         said = dataset.captions.distinct if dataset.captions and state is None else ()
-        self.game = built(settings, device, said, self.training if state is None else None)
+        self.game = built(settings, device, said, self.training if state is None else None, TRAINED)
         settings, notes = decided(settings, self.game, self.training, PRECISIONS[settings["precision"]])
         self.average = laid_out(settings, self.game)
         require_divisible(self.game, settings["parts"])

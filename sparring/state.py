@@ -6,7 +6,6 @@ state = weights and buffers of the game, averaged networks, optimisers, position
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from sparring.game import Follows, Game, Knows
 from sparring.imports import trust as trusted
 from sparring.networks.perception import Acquainted
 from sparring.places import expanded
+from sparring.room import memory
 from sparring.wellformed import MOST
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ def untrained(
 
 
 def built(
-    settings: record.Record, device: torch.device, said: Sequence[str] = (), dataset: Dataset | None = None
+    settings: record.Record,
+    device: torch.device,
+    said: Sequence[str] = (),
+    dataset: Dataset | None = None,
+    times: int = 1,
 ) -> Game:
     """Builds the game of a record, laid out as its recipe has it.
 
@@ -57,8 +61,12 @@ def built(
         device: Where the networks are to live.
         said: As for `untrained`.
         dataset: As for `untrained`.
+        times: How many times the memory of its weights the game will take, see `sparring.room`.
+
+    Raises:
+        GameError: If that is more than there is.
     """
-    game = record.game(settings).to(device)
+    game = record.game(settings, device, times).to(device)
     if dataset is not None:
         for part in game.modules():
             if isinstance(part, Acquainted):
@@ -124,22 +132,12 @@ def stream(settings: record.Record, dataset: Dataset, device: torch.device) -> S
 def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
     """Refuses a batch that cannot be held, before anything is written for its training."""
     shapes = [dataset.shape, *([dataset.second.dataset.shape] if dataset.second else [])]
-    need, there = 4 * count * sum(map(math.prod, shapes)), _memory(device)
+    need, there = 4 * count * sum(map(math.prod, shapes)), memory(device)
     if there is not None and need > there:
         raise RunError(
             f"The rows of a batch take {need / 2**30:,.0f} GiB, and {device} has {there / 2**30:,.0f} GiB of memory: "
             "give a smaller --batch, or more --parts."
         )
-
-
-def _memory(device: torch.device) -> int | None:
-    """Returns the bytes of memory of a device, or None where the system does not say."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def rows(dataset: Dataset) -> int:

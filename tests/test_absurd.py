@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -12,16 +14,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import runs
 import sparring
-from sparring import record
+from sparring import record, room
 from sparring.checkpoint import load as checkpoint
 from sparring.cli import main
 from sparring.codes import class_named
 from sparring.compare.cells import Cell
 from sparring.data import Stream, load
-from sparring.errors import DataError, RunError, SparringError
+from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.metrics import extrapolated
 from sparring.places import expanded
 from sparring.run import Run
@@ -67,8 +70,67 @@ def test_settings_that_no_run_can_have(tmp_path, capsys, flags, match):
 
 
 @pytest.mark.parametrize(
+    ("flags", "match"),
+    [
+        (["--width", 10**9], "The networks take 30 GiB of memory or more, and cpu has 4 GiB: make them smaller"),
+        (["--width", 10**13], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
+        (["--aids.packing", 10**9], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
+        (["--aids.ensemble", 10**12], "ensemble cannot be 1,000,000,000,000: give 1,000 or less"),
+        (["--aids.unrolling", 10**12], "unrolling cannot be 1,000,000,000,000: give 1,000 or less"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_networks_that_do_not_fit_into_memory(tmp_path, capsys, monkeypatch, command, flags, match):
+    monkeypatch.setattr("sparring.room.memory", lambda device: 2**32)
+    words = [command, "nsgan", "--data", "ring", "--steps", "1", "--out", tmp_path / "run", "--device", "cpu"]
+    assert re.search(match, refused(capsys, *words, *flags))
+    assert not (tmp_path / "run").exists()
+
+
+class Tied(nn.Module):
+    """25 numbers and 3 times the same 100, which have replaced 25 others."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(25))
+        self.a = self.b = self.c = nn.Parameter(torch.zeros(100))
+        self.d = nn.Parameter(torch.zeros(25))
+
+
+def test_memory_is_counted_by_the_byte(monkeypatch):
+    cpu = torch.device("cpu")
+    for times in (1, room.TRAINED):
+        monkeypatch.setattr("sparring.room.memory", lambda device, most=times * 4 * 125: most)
+        with room.bounded(cpu, times):
+            Tied()
+        monkeypatch.setattr("sparring.room.memory", lambda device, most=times * 4 * 125: most - 1)
+        with pytest.raises(GameError, match="The networks take"), room.bounded(cpu, times):
+            Tied()
+        Tied()  # outside of the context nothing is counted
+
+
+def test_networks_are_held_by_the_cpu_before_another_device_has_them(monkeypatch):
+    device = torch.device("meta")
+    for most in ({"meta": 2000, "cpu": 500}, {"meta": 10**6, "cpu": 499}, {"meta": 1999, "cpu": 10**6}):
+        monkeypatch.setattr("sparring.room.memory", lambda where, most=most: most[where.type])
+        with nullcontext() if sum(most.values()) == 2500 else pytest.raises(GameError), room.bounded(device, 4):
+            Tied()
+
+
+def test_where_the_memory_is_not_known_networks_are_built(monkeypatch):
+    monkeypatch.setattr("sparring.room.memory", lambda device: None)
+    with room.bounded(torch.device("cpu")):
+        Tied()
+    with pytest.raises(GameError, match="need more memory than is free: make"), room.bounded(torch.device("cpu")):
+        nn.Linear(2**32, 2**32)
+
+
+@pytest.mark.parametrize(
     ("words", "match"),
     [
+        (["directions", "RUN", "--count", 10**12], "1000000000000 directions do not exist: ask for 1 to"),
+        (["directions", "RUN", "--count", 10**12, "--kind", "closed"], "directions do not exist: ask for 1 to"),
+        (["directions", "RUN", "--columns", 10**12], "in 1,000,000,000,000 pictures: give --columns 2 to 1,000"),
         (["sample", "RUN", "--columns", "-3"], "cannot have -3 columns"),
         (["sample", "RUN", "--columns", "0"], "cannot have 0 columns"),
         (["sample", "RUN", "--truncation", "nan"], "leaves no samples"),

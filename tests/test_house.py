@@ -18,7 +18,7 @@ FLOORS = [
     | {"theory", "realness", "energy", "likelihood", "pooling"},
     {"durable", "folder", "places", "targets", "layers", "networks", "data", "metrics", "augment"},
     {"chance", "game", "health", "average", "schedules", "stages", "exchange", "trainer", "check", "games", "wrappers"}
-    | {"folding", "conventions", "critique", "rehearsal"},
+    | {"folding", "conventions", "critique", "rehearsal", "room"},
     {"recipes", "aids", "imports"},
     {
         "run",

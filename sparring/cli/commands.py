@@ -336,12 +336,13 @@ def _conforms(
     from sparring.arguments import suited
     from sparring.check import check_game
     from sparring.data import Stream, load
+    from sparring.room import TRAINED
     from sparring.state import built
     from sparring.trial import allowed
 
     dataset = load(suited(recipe, data), size=size)
     settings = {"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0}
-    game = built(settings, where, dataset.captions.distinct if dataset.captions else (), dataset)
+    game = built(settings, where, dataset.captions.distinct if dataset.captions else (), dataset, TRAINED)
     chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
     chosen.put_on(game)
     seen = check_game(

@@ -175,13 +175,17 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
     Returns what is not alike about the contestants.
     """
     from sparring.compare import unlike
+    from sparring.parallel import device
     from sparring.record import game
+    from sparring.room import TRAINED
 
+    where = device(made[0].rules.shared["device"])
     sizes: dict[str, dict[str, float]] = {}
     facts = {"data": {"facts": dataset.facts()}, "seed": 0}
     for who in {cell.contestant.label: cell.contestant for cell in made}.values():
         try:
-            built = game({"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts})
+            settings = {"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts}
+            built = game(settings, where, TRAINED)
             sizes[who.label] = {
                 name: sum(w.numel() for w in net.parameters()) for name, net in built.core.named_children()
             }

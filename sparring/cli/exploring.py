@@ -11,6 +11,8 @@ from sparring.cli.flags import RunFolder
 from sparring.cli.screen import say
 from sparring.errors import DataError
 
+COLUMNS = 1000  # pictures in a row
+
 
 def directions(
     run: RunFolder,
@@ -41,15 +43,16 @@ def directions(
     from sparring.outputs import require_outputs
     from sparring.state import load
 
-    if columns < 2:
-        raise DataError(f"A row of {columns} pictures shows no direction: give --columns 2 or more.")
-    files = [out / f"{kind}-{number + 1}.png" for number in range(count)]
-    require_outputs(run, files)
+    if not 2 <= columns <= COLUMNS:
+        raise DataError(f"A direction cannot be shown in {columns:,} pictures: give --columns 2 to {COLUMNS:,}.")
     game = load(run, device=device, checkpoint=checkpoint)
     find = exploring.principal_directions if kind == "principal" else exploring.closed_form_directions
     noise = sampling.latents(game, sampling.parse_seeds(seeds))
     steps = [reach * (2 * k / (columns - 1) - 1) for k in range(columns)]
-    for path, direction in zip(files, find(game, count), strict=True):
+    found = find(game, count)
+    files = [out / f"{kind}-{number + 1}.png" for number in range(len(found))]
+    require_outputs(run, files)
+    for path, direction in zip(files, found, strict=True):
         drawn = exploring.moved(game, noise, direction, steps).flatten(0, 1)
         pictures.save_grid(drawn, path, columns=columns)
     say(f"{count} {kind} directions, from -{reach:g} to {reach:g}, are in {out}.")
