@@ -21,7 +21,7 @@ from test_captions import as_lines
 
 from runs import difference
 from sparring.cli import main
-from sparring.data import Stream, checked, load, prepare
+from sparring.data import Stream, checked, load, prepare, prepared
 from sparring.data.ahead import Ahead
 from sparring.data.files import open_files
 from sparring.data.identity import fingerprint
@@ -375,3 +375,13 @@ def test_nothing_is_noted_where_nothing_is_damaged(tmp_path, caplog):
     for _ in range(2):
         seen(load(images(tmp_path / "set", range(6))))
     assert not caplog.records
+
+
+@pytest.mark.parametrize("facts", [3, [], {}, {"shape": []}, {"shape": [float("inf")]}, {"shape": ["x"]}, {"shape": 4}])
+def test_a_description_that_describes_nothing_is_damage(tmp_path, facts):
+    known = {"sparring": prepared.VERSION, "labels": [0, 0], "captions": [0, 0]}
+    text = json.dumps({**known, **facts} if isinstance(facts, dict) else facts).encode()
+    end = prepared.FOOTER.pack(prepared.MAGIC, 0, len(text), prepared._sealed(text, 0))
+    (tmp_path / "x.npy").write_bytes(text + end)
+    with pytest.raises(DataError, match="is damaged"):
+        prepared.stored(tmp_path / "x.npy")

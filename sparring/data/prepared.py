@@ -29,7 +29,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.identity import description
 from sparring.data.sources import Source, stamped
 from sparring.durable import written
-from sparring.errors import DataError
+from sparring.errors import UNREADABLE, DataError
 from sparring.places import expanded
 
 VERSION = 2  # of the layout and of how pictures become pixels; a new one makes caches start afresh
@@ -225,7 +225,7 @@ def stored(target: Path) -> Stored | None:
             return _stored(target, file, size, *end)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
+    except (*UNREADABLE, EOFError) as error:
         raise DataError(f"{target} is damaged ({error}): remove it and prepare the images again.") from error
 
 
