@@ -46,11 +46,11 @@ def bounded(device: torch.device, times: int = 1) -> Iterator[None]:
     """
     limits = [(where, factor, memory(where)) for where, factor in ((device, times), (torch.device("cpu"), 1))]
     parameters: weakref.WeakValueDictionary[int, nn.Parameter] = weakref.WeakValueDictionary()
-    most = 0  # a bound, which counts parameters also after they were replaced
+    most = 0  # a bound, which counts parameters also after they were replaced, and again where they are shared
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
         nonlocal most
-        if parameter is None or id(parameter) in parameters:
+        if parameter is None:
             return
         parameters[id(parameter)] = parameter
         most += parameter.nbytes

@@ -1,8 +1,14 @@
 """The mutations of where results go and of prepared files, as in `mutants`."""
 
-TARGETS, PREPARED, LEFTOVERS = (f"tests/test_{name}.py" for name in ("targets", "prepared", "leftovers"))
+TARGETS, PREPARED, LEFTOVERS, ABSURD = (
+    f"tests/test_{name}.py" for name in ("targets", "prepared", "leftovers", "absurd")
+)
 
 MUTANTS = [
+    # networks that do not fit into memory
+    ("room.py", "                most = sum(each.nbytes for each in parameters.values())\n", "", ABSURD),
+    ("room.py", '(device, times), (torch.device("cpu"), 1)', "(device, times),", ABSURD),
+    ("room.py", "        hook.remove()", "        pass", ABSURD),
     # results: each a name of its own, none in the place of what is read
     ("targets.py", "key=lambda k: wanted[k] != sources[k]", "key=lambda k: 0", TARGETS),
     ("targets.py", "given | set(wanted) if wanted[place] in given else given", "given", TARGETS),

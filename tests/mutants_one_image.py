@@ -47,6 +47,8 @@ MUTANTS = [
         "resized(larger, (x.shape[2], x.shape[3])) - x",
         USES,
     ),
+    ("canvas.py", "picture(path, 4, size)[:, 3:] if transparent else", "", USES),
+    ("canvas.py", "    if not (found > 0).any():", "    if not (found >= -1).any():", USES),
     ("one_image.py", "one.reconstructed(start - 1), []", "one.reconstructed(start - 2), []", USES),
     ("one_image.py", "math.log(factor) / _growth(one)", "factor / _growth(one)", USES),
     ("one_image.py", "(1 - edge) * _fitting", "edge * _fitting", USES),
