@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import deque
+from dataclasses import replace
 from itertools import repeat
 
 import pytest
@@ -272,3 +273,16 @@ def test_freed_memory_is_kept():
         for how in ("give back", "keep")
     ]
     assert faults[0] - faults[1] > 20 * 2**26 / 4096  # half of what forty tensors of 64 MiB take, at least
+
+
+def test_a_training_keeps_freed_memory_where_that_was_chosen(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr("sparring.fast.keep_memory", lambda: kept.append(True))
+    run = start(tmp_path / "run")
+    run.fast = replace(run.fast, keeping=True)
+    play(run, 1)
+    assert kept == [True]
+    plain = start(tmp_path / "plain")
+    plain.fast = replace(plain.fast, keeping=False)
+    play(plain, 1)
+    assert kept == [True]
