@@ -97,6 +97,8 @@ def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
     Raises:
         RunError: If there are checkpoints and all of them are broken.
     """
+    if not isinstance(folder, Folder) and not folder.exists():
+        return None, []
     home = Folder.at(folder)
     while True:
         notes: list[str] = []

@@ -35,7 +35,8 @@ def folding(networks: Iterable[nn.Module]) -> Iterator[None]:
         networks: In the block their parameters, hooks and outputs are what they are outside, outputs to rounding.
 
     Example:
-        >>> torch.manual_seed(0) and None
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
         >>> up, x = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), torch.randn(2, 3, 4, 4)
         >>> with folding([up]):
         ...     y = up(x)

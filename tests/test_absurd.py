@@ -60,7 +60,7 @@ def refused(capsys, *words):
         (["--batch", HUGE, "--parts", HUGE], "out of range"),
         (["--batch", 2**40, "--parts", 2**40], "more than can be counted"),
         (["--seed", HUGE], "its seed is out of range"),
-        (["--hold-out", "nan"], "nan cannot be held out"),
+        (["--hold-out", "nan"], "--hold-out is nan"),
         (["--hold-out", "0.0001"], "leaves 0 of them held out and 1797 to train on: try --hold-out 0.01"),
     ],
 )

@@ -121,12 +121,12 @@ class Payload:
         return os.system, (self.command,)
 
 
-def plant(folder: Path, content: bytes) -> None:
-    """Replaces the state of checkpoint 1, with a manifest that says it is right."""
+def plant(folder: Path, content: bytes, **identity: str) -> None:
+    """Replaces the state of checkpoint 1, with a manifest that says it is right, and of which run."""
     path = fill(folder, 1) / "000001"
     (path / "state.pt").write_bytes(content)
     files = {"state.pt": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
-    (path / "manifest.json").write_bytes(checkpoint._sealed({"step": 1, "files": files, "versions": {}}))
+    (path / "manifest.json").write_bytes(checkpoint._sealed({"step": 1, "files": files, "versions": {}, **identity}))
 
 
 def test_a_malicious_state_is_refused_and_not_run(tmp_path):

@@ -344,9 +344,11 @@ def broken_bigan(game):
     return game
 
 
-@pytest.mark.parametrize("recipe", [bigan, latent_regressor])
-def test_packs_are_refused_where_an_encoder_reads_single_samples(recipe):
-    with pytest.raises(GameError, match="reads single samples"):
+@pytest.mark.parametrize(
+    ("recipe", "reason"), [(bigan, "also takes a code"), (latent_regressor, "reads single samples")]
+)
+def test_packs_are_refused_where_an_encoder_reads_single_samples(recipe, reason):
+    with pytest.raises(GameError, match=reason):
         aided(lambda shape: recipe(shape, networks=SMALL), SHAPE, Aids(packing=2))
 
 

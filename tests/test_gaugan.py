@@ -19,7 +19,9 @@ from sparring.games.scales import Perception, halves, over_scales, unlikeness
 from sparring.objectives import LeastSquares
 from sparring.recipes.painting import Painters, gaugan
 from sparring.trainer import owned, train, update
+from sparring.wrappers.history import HistoricalAveraging
 from sparring.wrappers.noise import InstanceNoise
+
 
 SHAPE, REGIONS = (3, 16, 16), 3
 TINY = Painters(latent=5, width=4, hidden=4, gain=1.0)
@@ -290,10 +292,15 @@ def test_the_game_keeps_the_rules(settings):
     assert seen.terms == {"G": terms, "D": ("adversarial",)}
 
 
-def test_an_aid_around_it_leaves_its_abilities_and_noises_only_the_images():
-    aided = InstanceNoise(small(), 0.5)
+def test_an_aid_around_it_leaves_its_abilities():
+    aided = HistoricalAveraging(small(), 0.5)
     assert isinstance(aided, Paints)
     check_game(aided, mapped())
+
+
+def test_noise_on_images_is_refused_since_their_features_are_compared():
+    with pytest.raises(GameError, match="GauGAN compares the features"):
+        InstanceNoise(small(), 0.5)
 
 
 def test_a_stop_leaves_no_trace():

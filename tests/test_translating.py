@@ -263,11 +263,13 @@ def test_the_command_translates_both_ways(trained, photos, tmp_path, capsys):
 
 def test_the_pictures_of_a_training_show_translations_there_and_back(tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr(snapshots, "save_grid", lambda images, path, **how: drawn.setdefault(path.name, (images, how)))
+    monkeypatch.setattr(
+        snapshots, "save_grid", lambda images, path, *, folder, columns: drawn.setdefault(path.name, (images, columns))
+    )
     run = start(tmp_path / "run", "cyclegan", UNPAIRED)
     run.picture()
-    images, how = drawn["000000.png"]
-    assert (images.shape, how) == ((6 * 3, 3, 32, 32), {"columns": 6}), "three images of B are all there are"
+    images, columns = drawn["000000.png"]
+    assert (images.shape, columns) == ((6 * 3, 3, 32, 32), 6), "three images of B are all there are"
     rows = images.view(3, 6, 3, 32, 32)
     data = load(UNPAIRED["data"], size=32)
     a = data.rows(np.array([0]))[0].float() / 127.5 - 1

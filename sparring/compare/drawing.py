@@ -51,7 +51,7 @@ def curves(result: dict[str, Any]) -> Figure:
 
 
 def snapshots(folder: Path) -> list[Path]:
-    """Returns the pictures of a run, first to last.
+    """Returns the pictures of a run, first to last; none where its folder is missing.
 
     Args:
         folder: The run's.
@@ -59,6 +59,8 @@ def snapshots(folder: Path) -> list[Path]:
     Raises:
         RunError: If the folder of the pictures is a link.
     """
+    if not folder.exists():
+        return []
     home = Folder.at(folder)
     if home.mode(SAMPLES) is None:
         return []

@@ -202,7 +202,7 @@ class Dataset:
         if not share:
             return self, None
         if not 0 < share < 1:
-            raise DataError(f"A share of {share:g} cannot be held out: give a number from 0 to below 1.")
+            raise DataError(f"--hold-out is {share:g}: give a share of the rows, from 0 to below 1.")
         if len(self) < 2:
             raise DataError(f"{self.name} has {len(self)} row, of which none can be held out: leave --hold-out out.")
         held = round(share * len(self))
