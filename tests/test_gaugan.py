@@ -22,7 +22,6 @@ from sparring.trainer import owned, train, update
 from sparring.wrappers.history import HistoricalAveraging
 from sparring.wrappers.noise import InstanceNoise
 
-
 SHAPE, REGIONS = (3, 16, 16), 3
 TINY = Painters(latent=5, width=4, hidden=4, gain=1.0)
 LEARN = {"critic": partial(adam, lr=1e-3), "generator": partial(adam, lr=1e-3)}
