@@ -11,8 +11,8 @@ tests are run, the fastest first. A mutant that no test kills is a hole in the t
 can observe: such a mutant stands with its reason in equivalent_mutations.json. The record is
 benchmarks/results/random_mutations.json.
 
-Coverage sees neither defaults nor into the processes that a test starts: what survives so far is shown to the test of
-all defaults, and to the test files that start processes and name its module.
+Coverage sees neither defaults nor into the processes that a test starts: what survives so far is shown to the tests of
+all defaults and all networks, and to the test files that name its module.
 
 Not mutated: strings, annotations, messages of errors, and modules that draw pages and figures (see `LOOKS`).
 """
@@ -222,7 +222,10 @@ class Reach:
         self._data.read()
         self._seconds = {}
         for case in ElementTree.parse(times).iter("testcase"):
-            self._seconds[f"{case.get('file')}::{case.get('name')}"] = float(case.get("time", 0))
+            name = f"{case.get('file')}::{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                sys.exit(f"{name} fails without a mutation: mend it first, or every mutant seems to be killed.")
+            self._seconds[name] = float(case.get("time", 0))
 
     def tests(self, mutant: Mutant) -> list[str]:
         """Returns the tests that reach a mutant, those of its own file first and the fastest first."""
@@ -282,11 +285,11 @@ def _lots(mutant: Mutant, names: list[str], reach: Reach) -> Iterator[list[str]]
 
 
 def _unseen(path: Path) -> list[str]:
-    """Returns the test of all defaults, and the test files that start processes and name a module or its package."""
+    """Returns the tests of all defaults and networks, and the test files that name a module or its package."""
     module = path.stem if path.stem != "__init__" else path.parent.name
     texts = {path: path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py"))}
-    named = [path for path, text in texts.items() if "subprocess" in text and re.search(rf"\b{module}\b", text)]
-    return ["tests/test_defaults.py", *(f"tests/{path.name}" for path in named)]
+    named = [path for path, text in texts.items() if re.search(rf"\b{module}\b", text)]
+    return ["tests/test_defaults.py", "tests/test_architectures.py", *(f"tests/{path.name}" for path in named)]
 
 
 def _failure(copy: Path, names: list[str]) -> str:
