@@ -50,25 +50,27 @@ def functions() -> Iterator[tuple[str, Any]]:
                 )
 
 
+def given(value: Any) -> dict[str, Any]:
+    """Returns the defaults of something that can be called, by the names of its parameters."""
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except ValueError:  # of built-in types
+        return {}
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
 def defaults() -> dict[str, dict[str, str]]:
     """Returns the defaults of everything that can be called, by name."""
-    found = {}
-    for name, value in functions():
-        try:
-            parameters = inspect.signature(value).parameters.values()
-        except ValueError:  # of built-in types
-            continue
-        given = {each.name: written(each.default) for each in parameters if each.default is not each.empty}
-        found |= {name: given} if given else {}
-    return found
+    found = {name: {key: written(default) for key, default in given(value).items()} for name, value in functions()}
+    return {name: row for name, row in found.items() if row}
 
 
 def constants() -> dict[str, dict[str, str]]:
     """Returns the constants of every module that are numbers, strings, and tuples, lists and dicts of them."""
     found = {}
     for module in modules():
-        given = {name: repr(value) for name, value in vars(module).items() if name.isupper() and plain(value)}
-        found |= {module.__name__: given} if given else {}
+        held = {name: repr(value) for name, value in vars(module).items() if name.isupper() and plain(value)}
+        found |= {module.__name__: held} if held else {}
     return found
 
 
@@ -85,6 +87,13 @@ def test_every_default_and_constant_is_the_one_on_record():
     found, known = defaults() | constants(), json.loads(RECORD.read_text())
     changed = {name: (known.get(name), found.get(name)) for name in known | found if known.get(name) != found.get(name)}
     assert not changed, "if that is meant, run `python tests/test_defaults.py`"
+
+
+def test_learning_rates_keep_their_pace_by_default():
+    schedules = [given(value).get("schedule") for _, value in functions() if inspect.isclass(value)]
+    paces = [schedule(step) for schedule in schedules if callable(schedule) for step in (0, 10**6)]
+    assert len(paces) > 10
+    assert set(paces) == {1.0}
 
 
 if __name__ == "__main__":
