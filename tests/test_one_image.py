@@ -3,6 +3,7 @@
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -256,6 +257,16 @@ def test_only_what_is_marked_changes(game):
     assert torch.allclose(everywhere, inside, atol=1e-5)
     wide = one_image.harmonised(game, pasted, mask, scale=1, reach=60)
     assert (wide - pasted)[..., 6:9, 6:9].abs().mean() > (made - pasted)[..., 6:9, 6:9].abs().mean()
+
+
+@pytest.mark.parametrize(("scales", "expected"), [(2, 1), (3, 1), (4, 2), (7, 4)])
+def test_what_was_pasted_enters_two_thirds_of_the_way_up(monkeypatch, scales, expected):
+    entered = []
+    one = SimpleNamespace(sizes=[(HEIGHT, WIDTH)] * scales, device=X.device, image=X)
+    monkeypatch.setattr(one_image, "learned", lambda _: one)
+    monkeypatch.setattr(one_image, "painted", lambda _, drawing, *, scale, seed: entered.append(scale) or drawing)
+    one_image.harmonised(one, X, torch.ones(1, 1, HEIGHT, WIDTH))
+    assert entered == [expected]
 
 
 def test_a_drawing_enters_where_told():

@@ -141,6 +141,8 @@ def _variation(text: str) -> Variation:
 
     >>> _variation("critic.betas=0 0.9,0.5 0.999")
     ('critic.betas', ['0 0.9', '0.5 0.999'])
+    >>> _variation("--critic-steps=1,5")
+    ('critic_steps', ['1', '5'])
     """
     name, equals, values = text.partition("=")
     found = [value.strip() for value in values.split(",")]
