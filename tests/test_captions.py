@@ -122,6 +122,10 @@ def test_captions_that_cannot_be_used_are_refused_in_one_sentence(tmp_path, tabl
         load(folder, cache=tmp_path / "cache")
 
 
+def test_the_content_of_captions_is_their_letters():
+    assert Captions((("ein rötes Herz", "心"),)).content == '[["ein rötes Herz", "心"]]'.encode()
+
+
 def test_a_data_set_refuses_captions_that_do_not_fit_its_rows():
     values = np.zeros((3, 8, 8, 1), np.uint8)
     with pytest.raises(DataError, match="captions for 2 rows, not for 3"):

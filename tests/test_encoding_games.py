@@ -242,6 +242,11 @@ def test_the_gates_of_a_vae_gan_see_the_mean_cost_of_reals_and_of_all_fakes():
     torch.testing.assert_close((real, fake), (critic.terms["real"], critic.terms["fake"] / 2))
 
 
+def test_a_gate_of_a_vae_gan_is_open_up_to_its_margin():
+    game = vae_gan((2,), networks=SMALL, equilibrium=0.5, margin=0.25)
+    assert [game.waiting(torch.tensor(cost), torch.tensor(0.5)) for cost in (0.25, 0.75)] == [set(), set()]
+
+
 @pytest.mark.parametrize(
     ("real", "fake", "waits"),
     [(0.68, 0.68, ""), (0.2, 0.68, "D"), (0.68, 0.2, "D"), (0.68, 1.2, "G"), (1.2, 0.68, "G"), (0.2, 1.2, "")],
