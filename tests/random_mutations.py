@@ -1,7 +1,7 @@
 """Random mutations: a random operator on a random line, and the tests that reach the line must fail.
 
     python tests/random_mutations.py                      300 mutants of seed 0, recorded
-    python tests/random_mutations.py --survivors          those of them again that survived, after tests were added
+    python tests/random_mutations.py --survivors          those again that survived, by all tests that reach their files
     python tests/random_mutations.py --count 50 --seed 7  others, not recorded
     python tests/random_mutations.py --match metrics/     only in files whose path contains this, not recorded
 
@@ -227,11 +227,11 @@ class Reach:
                 sys.exit(f"{name} fails without a mutation: mend it first, or every mutant seems to be killed.")
             self._seconds[name] = float(case.get("time", 0))
 
-    def tests(self, mutant: Mutant) -> list[str]:
-        """Returns the tests that reach a mutant, those of its own file first and the fastest first."""
+    def tests(self, mutant: Mutant, wide: bool = False) -> list[str]:
+        """Returns the tests that reach a mutant, or its file, those of its own file first and the fastest first."""
         path = str(ROOT / "sparring" / mutant.file)
         by_line = self._data.contexts_by_lineno(path)
-        names = self._named(by_line, [mutant.line])
+        names = self._named(by_line, list(by_line) if wide else [mutant.line])
         if not names:  # a default is evaluated when its module is imported
             names = self._named(by_line, _enclosing(Path(path), mutant.line)) or self._named(by_line, list(by_line))
         own = Path(mutant.file).stem
@@ -260,12 +260,12 @@ def _enclosing(path: Path, line: int) -> list[int]:
     return list(range(node.lineno, (node.end_lineno or 0) + 1))
 
 
-def outcome(mutant: Mutant, copy: Path, reach: Reach) -> dict[str, Any]:
+def outcome(mutant: Mutant, copy: Path, reach: Reach, wide: bool) -> dict[str, Any]:
     """Makes a mutant in a copy of the repository and runs the tests that reach it until one fails."""
     path = copy / "sparring" / mutant.file
     source = path.read_bytes()
     path.write_bytes(source[: mutant.span[0]] + mutant.text.encode() + source[mutant.span[1] :])
-    names, start = reach.tests(mutant), time.time()
+    names, start = reach.tests(mutant, wide), time.time()
     try:
         killer = ""
         for lot in _lots(mutant, names, reach):
@@ -323,7 +323,7 @@ def equivalent(row: dict[str, Any]) -> str:
     return "" if row["killed"] else equivalents().get((row["file"], row["old"], row["new"]), "")
 
 
-def played(mutants: list[Mutant], reach: Reach, jobs: int) -> Iterator[dict[str, Any]]:
+def played(mutants: list[Mutant], reach: Reach, jobs: int, wide: bool = False) -> Iterator[dict[str, Any]]:
     """Yields the outcome of every mutant, some at a time, each in a copy of its own."""
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
@@ -335,7 +335,7 @@ def played(mutants: list[Mutant], reach: Reach, jobs: int) -> Iterator[dict[str,
         def one(mutant: Mutant) -> dict[str, Any]:
             copy = copies.get()
             try:
-                return outcome(mutant, copy, reach)
+                return outcome(mutant, copy, reach, wide)
             finally:
                 copies.put(copy)
 
@@ -412,7 +412,7 @@ def main() -> None:
         mutants = [mutant for mutant in mutants if (record.survived if asked.survivors else record.missing)(mutant)]
     alive = []
     with tempfile.TemporaryDirectory() as folder:
-        for found in played(mutants, Reach(asked.reach or Path(folder)), asked.jobs):
+        for found in played(mutants, Reach(asked.reach or Path(folder)), asked.jobs, asked.survivors):
             alive += [] if found["killed"] or equivalent(found) else [found]
             if record:
                 record.add(found)

@@ -88,6 +88,7 @@ def test_what_does_not_fit_is_played_in_parts_or_refused():
     assert "--parts 2" in advice(small)[0]
     assert "--width" in advice(replace(small, free=1))[0]
     assert replace(small, free=None).parts() == 1
+    assert Plan(small.probes, option(1), free=None).parts() == 1
 
 
 def test_a_batch_that_was_left_out_is_extended_from_a_smaller_one():

@@ -151,6 +151,7 @@ IN = ["in/1.png", "in/2.png"]
         ["attribute", "RUN", "--with", "in", "--without", "other", "--images", "me.png", "--out", "in/1.png"],
         ["invert", "RUN", "me.png", "--out", "me.png"],
         ["invert", "RUN", "me.npy", "--out", "me.png"],
+        ["invert", "RUN", "in", "--out", "in.png"],  # beside in.npy, which leads to an input
         ["singan", "super-resolve", "RUN", "--picture", "me.png", "--out", "me.png"],
         ["singan", "harmonize", "RUN", "me.png", "--mask", "in/1.png", "--out", "in/1.png"],
         ["singan", "edit", "RUN", "me.png", "--mask", "in/1.png", "--out", "me.png"],
