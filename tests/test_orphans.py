@@ -17,7 +17,7 @@ from test_compare import cell
 
 import forked
 import runs
-from sparring import parallel
+from sparring import parallel, rendezvous
 from sparring.cli import main
 from sparring.compare import Progress, train_all
 from sparring.errors import RunError
@@ -198,3 +198,20 @@ def test_a_rank_that_never_comes_is_named(tmp_path):
     assert said(tmp_path, child, 0).startswith("Rank 1 of the training did not come within 1 s")
     child = forked.fork(join, tmp_path, 1, **group(1, 2, port()))
     assert said(tmp_path, child, 1).startswith("Rank 0 of the training was not reached at 127.0.0.1:")
+
+
+def test_all_ranks_name_the_one_that_did_not_come(monkeypatch):
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    place = {"WORLD_SIZE": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    rolls = []
+    for rank in (0, 2):
+        monkeypatch.setenv("RANK", str(rank))
+        rolls.append(rendezvous._Roll(timedelta(seconds=5)))
+    for roll in rolls:
+        roll._arrival = timedelta(0)
+    with pytest.raises(RunError, match="Rank 1 of the training did not come"):
+        rolls[0].call()
+    with pytest.raises(RunError, match="Rank 1 of the training is gone"):
+        rolls[1].call()
