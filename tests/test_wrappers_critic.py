@@ -231,10 +231,10 @@ def test_dragan_charges_by_hand_and_stays_near_the_data():
             return super().forward(x)
 
     x = torch.randn(512, 2) * torch.tensor([1.0, 3.0])
-    game = DRAGAN(GAN(Point(), Spy((1.0, 0.0)), NonSaturating(), **learn), spread=0.5)
+    game = DRAGAN(GAN(Point(), Spy((1.0, 0.0)), NonSaturating(), **learn), spread=0.25)
     with drawing(0, 0, 0):
         next(game.round(iter([(x,)]), 0))
-    moved = (seen[-1] - x) / (0.5 * x.std())  # α u, both uniform on [0, 1)
+    moved = (seen[-1] - x) / (0.25 * x.std())  # α u, both uniform on [0, 1)
     assert moved.min() >= 0
     assert moved.max() <= 1
     assert moved.mean().item() == pytest.approx(0.25, abs=0.03)
