@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import hashlib
 import os
@@ -212,8 +213,8 @@ def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path, monkeypatch
 PHASES = ("fsync", "replace", "mkdir", "unlink", "rmdir", "truncate")
 
 
-def die_at(call: int) -> None:
-    """Ends this process, as a kill would, at the given call into the file system."""
+def die_at(call: int, phases: tuple[str, ...] = PHASES, opening: bool = False) -> None:
+    """Ends this process, as a kill would, before the given call into the file system; perhaps counts `open`."""
     calls = []
 
     def counting(real):
@@ -225,8 +226,10 @@ def die_at(call: int) -> None:
 
         return counted
 
-    for name in PHASES:
+    for name in phases:
         setattr(os, name, counting(getattr(os, name)))
+    if opening:
+        builtins.open = counting(builtins.open)
 
 
 def test_death_at_any_phase_leaves_a_good_checkpoint(tmp_path):

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_captions import as_lines
+from test_checkpoint import die_at
 
 from runs import difference
 from sparring.cli import main
@@ -81,24 +82,7 @@ def test_a_prepared_file_holds_everything_and_numpy_reads_its_images(tmp_path):
     assert np.array_equal(np.load(target, mmap_mode="r"), data.values)
 
 
-def die_at(call):
-    """Ends this process, as a kill would, before the given call into the file system."""
-    calls = []
-
-    def counting(real):
-        def counted(*given, **named):
-            calls.append(real)
-            if len(calls) == call:
-                os._exit(9)
-            return real(*given, **named)
-
-        return counted
-
-    for name in ("open", "fsync", "replace", "rename", "unlink", "remove", "mkdir"):
-        setattr(os, name, counting(getattr(os, name)))
-    import builtins
-
-    builtins.open = counting(builtins.open)
+PHASES = ("open", "fsync", "replace", "rename", "unlink", "remove", "mkdir")
 
 
 @pytest.mark.parametrize("old", [1, 2])
@@ -114,7 +98,7 @@ def test_whoever_dies_while_preparing_over_another_file_leaves_the_one_or_the_ot
         child = os.fork()
         if not child:
             try:
-                die_at(call)
+                die_at(call, PHASES, opening=True)
                 prepare(sources[1], target)
             finally:
                 os._exit(0)
