@@ -26,7 +26,7 @@ from sparring.cli.contestants import contestants, sorted_flags
 from sparring.cli.screen import clock
 from sparring.compare import Budget, Cell, Contestant, Progress, Rules, drawing, page, pilot, train_all
 from sparring.compare.outcomes import outcome, plain
-from sparring.compare.statistics import holm, over_training, spread, welch
+from sparring.compare.statistics import Spread, holm, over_training, spread, welch
 from sparring.compare.verdict import differences
 from sparring.errors import SparringError
 from sparring.stopping import Stopped
@@ -157,7 +157,7 @@ def test_spreads_by_hand():
     assert spread([1.0, 2.0, 6.0]).mean == 3
     assert spread([1.0, 2.0, 6.0]).deviation == pytest.approx(math.sqrt(7))  # (4 + 1 + 9) / 2
     assert spread([4.0]).deviation is None
-    assert spread([]).mean is None
+    assert spread([]) == Spread(None, None, 0)
     assert over_training([5.0, 1.0, 3.0]) == {"min": 1, "max": 5, "mean": 3, "SD": 2}
     assert math.isnan(over_training([5.0])["SD"])
 

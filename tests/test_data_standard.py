@@ -188,6 +188,17 @@ def test_cifar_is_downloaded_and_unpacked(tmp_path, server, monkeypatch):
     assert not (tmp_path / "evil").exists()
 
 
+def test_cifar_is_unpacked_into_a_folder_that_may_be_there_or_not(tmp_path):
+    with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
+        for number in range(1, 6):
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/data_batch_{number}.bin")
+            member.size = len(cifar_batch(number)[1])
+            archive.addfile(member, io.BytesIO(cifar_batch(number)[1]))
+    for _ in range(2):
+        standard.unpack(tmp_path / "cifar.tar.gz", tmp_path / "data" / "cifar")
+        assert len(list((tmp_path / "data" / "cifar").iterdir())) == 5
+
+
 @pytest.mark.parametrize(
     ("name", "mean", "first"),
     [

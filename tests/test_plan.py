@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 
 from runs import IMAGES, difference, play, start
+from sparring import plan as module
 from sparring.cli import main
 from sparring.cli.planning import advice
 from sparring.plan import Option, Plan, Probe, chance, foretold, options, plan, plans
@@ -159,9 +160,8 @@ class Clock:
         return self.now
 
 
-def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("sparring.plan.time", clock)
+def trial_by(clock):
+    """A trial whose steps take a second by the row and unit of work."""
 
     class Trial:
         def __init__(self, run, option):
@@ -176,7 +176,14 @@ def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
         def probe(self):
             return Probe(self.option, 1, dict(self.times), self.option.batch, None, MIB)
 
-    monkeypatch.setattr("sparring.plan._Trial", Trial)
+    return Trial
+
+
+def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("sparring.plan.time", clock)
+
+    monkeypatch.setattr("sparring.plan._Trial", trial_by(clock))
     run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 32})
     found = plan(run, seconds=40)
     assert clock.now <= 40
@@ -186,6 +193,16 @@ def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
     assert found.left_out.keys() >= {Option(16, "fp32"), Option(64, "fp32")}
     tried = {each.option for each in found.probes} | found.left_out.keys()
     assert Option(8, "bf16") in tried, "what could be chosen is compared at the largest batch that was played"
+
+
+def test_only_what_is_compared_takes_all_turns(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("sparring.plan.time", clock)
+    monkeypatch.setattr("sparring.plan._Trial", trial_by(clock))
+    found = plan(start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 32}), seconds=1e6)
+    turns = {each.option: len(each.times) for each in found.probes}
+    assert {turns[each] for each in turns if found.comparable(each)} == {module.TURNS}
+    assert {turns[each] for each in turns if not found.comparable(each)} == {module.FEW}
 
 
 def test_an_option_that_the_game_cannot_play_is_left_out_with_its_reason(tmp_path, brief):
@@ -202,8 +219,6 @@ def test_rows_come_as_they_are_measured(tmp_path, brief):
 
 
 def test_ctrl_c_leaves_what_was_measured_and_a_clear_ending(tmp_path, capsys, monkeypatch, brief):
-    from sparring import plan as module
-
     class Interrupted(module._Trial):
         def __init__(self, run, option):
             if option.precision == "bf16":
