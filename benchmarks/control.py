@@ -36,10 +36,10 @@ from benchmarks.control_cells import CRITERIA, HELD_OUT, SUITES, Ranges, Trial
 from benchmarks.control_judges import JUDGE, SAMPLES, Bench, Scores, encoding, informed, told
 from benchmarks.finished import known, train
 from benchmarks.speed import processor
-from sparring import journal
 from sparring.data import load as load_data
-from sparring.run import Run
-from sparring.state import untrained
+from sparring.runs import logs
+from sparring.runs.run import Run
+from sparring.runs.state import untrained
 
 ROOT = Path(__file__).parent.parent
 OUT, RUNS = ROOT / "benchmarks" / "results" / "control.json", ROOT / "runs" / "control"
@@ -71,7 +71,7 @@ def play(trial: Trial) -> None:
     result = {
         **asdict(trial),
         "images": run.images,
-        "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
+        "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         "scores": compared(judged(run.sampler, place), before),
         "untrained": compared(before, before),
         "references": place.references(),

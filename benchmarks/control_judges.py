@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from sparring.chance import seeded
 from sparring.data import Dataset
 from sparring.data.stream import scaled
-from sparring.encoding import encode, probe, reconstruct, relative_error
 from sparring.game import Game, evaluation
-from sparring.games.posterior import stated
-from sparring.likelihood import kl_to_prior
+from sparring.games.common.posterior import stated
+from sparring.inference.encoding import encode, probe, reconstruct, relative_error
+from sparring.inference.sampling import generate, sampling
 from sparring.metrics import class_variety, extractor_for, frechet_distance, gan_test, matched, train_extractor
-from sparring.sampling import generate, sampling
+from sparring.objectives.variational import kl_to_prior
+from sparring.rng import seeded
 
 SAMPLES = 2000
 KNOWN = 5000  # codes whose class is known, for the nearest neighbour

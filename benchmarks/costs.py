@@ -27,11 +27,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.speed import RESULTS, SEED, circumstances, interleaved, timed
-from sparring import fast
 from sparring.data import Dataset, Stream
 from sparring.metrics import frechet_distance, kernel_distance, precision_recall, sliced_wasserstein
 from sparring.recipes import recipe
-from sparring.trainer import train
+from sparring.runs import performance
+from sparring.training.trainer import train
 
 Rows = dict[str, dict[str, float]]
 CLOCK = time.process_time
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "costs.json")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    fast.keep_memory()
+    performance.keep_memory()
     measured: dict[str, Rows] = {}
     for name in chosen.only:
         measured[name] = COSTS[name][0](chosen.rounds)

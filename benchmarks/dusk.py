@@ -37,10 +37,10 @@ from benchmarks.translation import NO_CYCLE, Cell, carried, there_and_back
 from sparring.data import Dataset, load
 from sparring.data.stream import scaled
 from sparring.game import Game
-from sparring.metrics.extractor import Extractor, extractor_for
-from sparring.pictures import save_grid
-from sparring.run import Run
-from sparring.state import untrained
+from sparring.metrics.extractors.classifier import Extractor, extractor_for
+from sparring.runs.run import Run
+from sparring.runs.state import untrained
+from sparring.visualization.images import save_grid
 
 ROOT = Path(__file__).parent.parent
 RESULT, RUNS = ROOT / "benchmarks" / "results" / "dusk.json", ROOT / "runs" / "dusk"

@@ -31,15 +31,15 @@ from benchmarks.cells import Cell
 from benchmarks.finished import known, recorded, train, train_missing
 from benchmarks.speed import processor
 from benchmarks.words import RATE, written
-from sparring import journal
-from sparring.chance import seeded
 from sparring.data import Dataset, load
-from sparring.data.captions import told
+from sparring.data.annotations.captions import told
 from sparring.data.stream import scaled
 from sparring.game import Game
-from sparring.run import Run
-from sparring.sampling import generate
-from sparring.state import untrained
+from sparring.inference.sampling import generate
+from sparring.rng import seeded
+from sparring.runs import logs
+from sparring.runs.run import Run
+from sparring.runs.state import untrained
 
 ROOT = Path(__file__).parent.parent
 RESULTS, RUNS = ROOT / "benchmarks" / "results" / "emoji.json", ROOT / "runs" / "emoji"
@@ -71,7 +71,7 @@ def play(cell: Cell) -> None:
     result = {
         **asdict(cell),
         "images": run.images,
-        "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
+        "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         **judged(run.sampler),
         "untrained": judged(untrained(run.record, run.game.device)[0]),
         "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sparring.run import Run
+from sparring.runs.run import Run
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:

@@ -35,9 +35,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sparring
 from benchmarks.speed import circumstances
-from sparring.data import Dataset, Stream, fetching, load, prepared
+from sparring.data import Dataset, Stream, cache, load, readahead
 from sparring.recipes import recipe
-from sparring.trainer import train
+from sparring.training.trainer import train
 
 OUT = Path(__file__).parent / "results" / "million.json"
 SIDE, BATCH, BLOCK = 32, 64, 20_000
@@ -86,7 +86,7 @@ def make(path: Path, count: int) -> None:
     """Writes so many random images as a raw array."""
     block = np.random.default_rng(0).integers(0, 256, (BLOCK, SIDE, SIDE, 3), np.uint8)
     with path.open("wb") as file:
-        file.write(prepared.npy_head((count, SIDE, SIDE, 3)))
+        file.write(cache.npy_head((count, SIDE, SIDE, 3)))
         for start in range(0, count, BLOCK):
             file.write(np.roll(block, start // BLOCK, axis=0)[: count - start].tobytes())
 
@@ -96,7 +96,7 @@ def describe(path: Path, count: int) -> None:
     shape = (count, SIDE, SIDE, 3)
     checksums = np.array([zlib.crc32(image) for image in np.load(path, mmap_mode="r")], np.uint32)
     with path.open("ab") as file:
-        prepared.write_rest(file, shape, checksums, None, None, {"classes": [], "content": "0" * 64})
+        cache.write_rest(file, shape, checksums, None, None, {"classes": [], "content": "0" * 64})
 
 
 def opening(path: Path) -> dict[str, Any]:
@@ -147,9 +147,9 @@ def checking(path: Path, batches: int) -> dict[str, Any]:
 def cold_reading(path: Path, batches: int) -> dict[str, Any]:
     """Reads a set that is not in memory as one larger than it: by chance, and announced."""
     measured: dict[str, Any] = {}
-    memory = fetching.memory
+    memory = readahead.memory
     for name, size in (("left to the system", memory), ("announced", lambda: 0)):
-        fetching.memory = size
+        readahead.memory = size
         forget(path)
         stream = Stream(load(path), BATCH, seed=1)
         disk, begin = read_bytes(), time.perf_counter()
@@ -162,7 +162,7 @@ def cold_reading(path: Path, batches: int) -> dict[str, Any]:
             "batches_a_second": round(batches / seconds, 1),
             "read_from_disk_kib_an_image": round((read_bytes() - disk) * 1024 / (batches * BATCH), 1),
         }
-    fetching.memory = memory
+    readahead.memory = memory
     return measured
 
 
@@ -176,7 +176,7 @@ def seeking(data: Dataset) -> dict[str, Any]:
         times[f"{position:.0e}"] = round(1e3 * (time.process_time() - begin), 2)
     begin = time.process_time()
     for start in range(0, len(data), BLOCK):
-        sparring.data.shuffle.permuted(np.arange(start, start + BLOCK), len(data), 0)
+        sparring.data.ordering.permuted(np.arange(start, start + BLOCK), len(data), 0)
     return {"ms_by_position": times, "cpu_seconds_for_the_order_of_an_epoch": round(time.process_time() - begin, 3)}
 
 

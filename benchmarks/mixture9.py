@@ -32,12 +32,12 @@ from typing import Any
 import torch
 
 import sparring
-from sparring.chance import mix, seeded
-from sparring.durable import written
+from sparring._io.atomic import written
 from sparring.errors import Diverged
+from sparring.inference.sampling import generate, sampling
 from sparring.metrics import mode_coverage
-from sparring.run import Run
-from sparring.sampling import generate, sampling
+from sparring.rng import mix, seeded
+from sparring.runs.run import Run
 
 ROOT = Path(__file__).parent.parent
 RESULTS, DOCS, RUNS = ROOT / "benchmarks" / "results", ROOT / "docs", ROOT / "runs" / "mixture9"
@@ -247,7 +247,7 @@ def draw(suite: str, cells: list[dict[str, Any]], target: Path) -> None:
     """Draws modes and share of high quality, over iterations or over outcomes, beside the published figures."""
     from matplotlib.figure import Figure
 
-    from sparring import pictures
+    from sparring.visualization import images
 
     figure = Figure(figsize=(10, 4.2), dpi=110, layout="constrained")
     panels = figure.subplots(1, 2)
@@ -262,7 +262,7 @@ def draw(suite: str, cells: list[dict[str, Any]], target: Path) -> None:
         axes.grid(alpha=0.2)
     figure.legend(*panels[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=5)
     figure.suptitle(f"mixture of nine, {suite}: mean ± s.e. over {seeds_of(cells)}. Published: {SOURCE}", fontsize=8)
-    pictures.save(pictures.rendered(figure), target)
+    images.save(images.rendered(figure), target)
 
 
 def seeds_of(cells: list[dict[str, Any]]) -> str:

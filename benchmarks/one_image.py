@@ -23,13 +23,14 @@ import torch
 from torch import Tensor
 
 import sparring
-from sparring import canvas, one_image, pictures
-from sparring.chance import seeded
 from sparring.game import evaluation
+from sparring.inference import canvas, single_image
 from sparring.layers.bicubic import back_projected, resized
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
-from sparring.run import Run
-from sparring.state import load
+from sparring.rng import seeded
+from sparring.runs.run import Run
+from sparring.runs.state import load
+from sparring.visualization import images
 
 RESULTS = Path(__file__).parent / "results" / "one-image.json"
 PHOTOS = Path(os.environ.get("SPARRING_DATA", "data")) / "singan"
@@ -67,22 +68,22 @@ def steepness(x: Tensor) -> float:
 
 def reconstruction(game: Any, folder: Path) -> dict[str, Any]:
     """How far the photograph comes back at each scale, and how far plain enlarging of the scale below would be."""
-    one, rows = one_image.learned(game), []
+    one, rows = single_image.learned(game), []
     with evaluation(game):
         for k, size in enumerate(one.sizes):
             real, made, below = resized(one.image, size), one.reconstructed(k), one.reconstructed(k - 1)
             rows.append([rmse(made, real), None if below is None else rmse(resized(below, size), real)])
-    pictures.save_grid(torch.cat([one.image, made.clamp(-1, 1)]), folder / "reconstruction.png", scale=4)
+    images.save_grid(torch.cat([one.image, made.clamp(-1, 1)]), folder / "reconstruction.png", scale=4)
     return {"reconstruction, plain enlarging: RMSE a scale": rows}
 
 
 def samples(game: Any, folder: Path) -> dict[str, Any]:
     """Whether samples have the photograph's textures, and differ from one another."""
-    x, found = one_image.learned(game).image, {}
+    x, found = single_image.learned(game).image, {}
     for start in (0, 1, 2):
-        drawn = one_image.samples(game, range(SAMPLES), start=start)
+        drawn = single_image.samples(game, range(SAMPLES), start=start)
         judged = single_image_distances(x, drawn.split(1), MAPS)
-        pictures.save_grid(drawn, folder / f"samples-{start}.png", columns=4, scale=4)
+        images.save_grid(drawn, folder / f"samples-{start}.png", columns=4, scale=4)
         found[f"from scale {start}"] = {
             "distance": judged.mean,
             "standard error": judged.standard_error,
@@ -99,26 +100,26 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
         "noise of its colours: distance": distance(x, noise),
         "its own pixels shuffled: distance": distance(x, shuffled.view_as(x)),
     }
-    wide = one_image.samples(game, [0, 1], size=(x.shape[2], 2 * x.shape[3]))
-    pictures.save_grid(wide, folder / "wide.png", columns=1, scale=4)
+    wide = single_image.samples(game, [0, 1], size=(x.shape[2], 2 * x.shape[3]))
+    images.save_grid(wide, folder / "wide.png", columns=1, scale=4)
     return found | {"twice as wide: distance": single_image_distances(x, wide.split(1), MAPS).mean}
 
 
 def enlargement(game: Any, folder: Path) -> dict[str, Any]:
     """Twice as large: how near to the truth, to the photograph when made small again, and how sharp."""
-    one = one_image.learned(game)
+    one = single_image.learned(game)
     x, (height, width) = one.image, one.image.shape[2:]
     truth = canvas.picture(PHOTOS / "Generation/mtrushmore.jpg", 3, None)
     truth = resized(truth, (2 * height, 2 * width))
     bicubic = resized(x, (2 * height, 2 * width))
     ways = {
         "bicubic": bicubic,
-        "bicubic, back-projected": back_projected(bicubic, x, one_image.PROJECTIONS),
-        "SinGAN": one_image.larger(game, factor=2, projections=0),
-        "SinGAN with noise": one_image.larger(game, factor=2, projections=0, noise=True),
-        "SinGAN, back-projected": one_image.larger(game, factor=2),
+        "bicubic, back-projected": back_projected(bicubic, x, single_image.PROJECTIONS),
+        "SinGAN": single_image.larger(game, factor=2, projections=0),
+        "SinGAN with noise": single_image.larger(game, factor=2, projections=0, noise=True),
+        "SinGAN, back-projected": single_image.larger(game, factor=2),
     }
-    pictures.save_grid(torch.cat([truth, *ways.values()]), folder / "larger.png", columns=2, scale=3)
+    images.save_grid(torch.cat([truth, *ways.values()]), folder / "larger.png", columns=2, scale=3)
     return {
         f"2 times as large, {name}": {
             "RMSE to the truth": rmse(made, truth),
@@ -135,13 +136,13 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
 
 def inversion(game: Any, folder: Path) -> dict[str, Any]:
     """A patch of the photograph turned into its negative: does harmonising bring it back, and leave the rest alone?"""
-    x = one_image.learned(game).image
+    x = single_image.learned(game).image
     height, width = x.shape[2:]
     mask = torch.zeros(1, 1, height, width)
     mask[..., height // 4 : height // 2, width // 4 : width // 2] = 1
     spoiled = torch.where(mask > 0, -x, x)
-    made = {k: one_image.harmonised(game, spoiled, mask, scale=k) for k in (1, 2, 3)}
-    pictures.save_grid(torch.cat([spoiled, *made.values()]), folder / "inverted.png", columns=2, scale=4)
+    made = {k: single_image.harmonised(game, spoiled, mask, scale=k) for k in (1, 2, 3)}
+    images.save_grid(torch.cat([spoiled, *made.values()]), folder / "inverted.png", columns=2, scale=4)
     where = (mask > 0).expand_as(x)
     far = canvas.softened(mask, 7 * width / 250, 5 * width / 250).expand_as(x) < 1e-6
     return {
@@ -155,12 +156,12 @@ def composite(picture: str, mask: str, reach: float) -> Callable[..., dict[str, 
     """A picture into which its makers pasted something: does it come nearer to the photograph's textures?"""
 
     def measure(game: Any, folder: Path) -> dict[str, Any]:
-        x = one_image.learned(game).image
+        x = single_image.learned(game).image
         size = tuple(x.shape[2:])
         pasted, white = canvas.picture(PHOTOS / picture, 3, size), canvas.picture(PHOTOS / mask, 1, size)
-        scales = range(1, len(one_image.learned(game).sizes))
-        made = {k: one_image.harmonised(game, pasted, white, scale=k, reach=reach) for k in scales}
-        pictures.save_grid(torch.cat([x, pasted, *made.values()]), folder / "pasted.png", columns=3, scale=4)
+        scales = range(1, len(single_image.learned(game).sizes))
+        made = {k: single_image.harmonised(game, pasted, white, scale=k, reach=reach) for k in scales}
+        images.save_grid(torch.cat([x, pasted, *made.values()]), folder / "pasted.png", columns=3, scale=4)
         return {
             "as pasted: distance": distance(x, pasted),
             **{f"at scale {k}: distance": distance(x, y) for k, y in made.items()},
@@ -171,11 +172,11 @@ def composite(picture: str, mask: str, reach: float) -> Callable[..., dict[str, 
 
 def drawing(game: Any, folder: Path) -> dict[str, Any]:
     """A drawing of eight colours and no detail, of another arrangement: does it take on the photograph's textures?"""
-    x = one_image.learned(game).image
+    x = single_image.learned(game).image
     coarse = resized(x, (6, 9)).flip(3)
     flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
-    made = {k: one_image.painted(game, flat, scale=k) for k in (1, 2)}
-    pictures.save_grid(torch.cat([flat, *made.values()]), folder / "painted.png", columns=3, scale=4)
+    made = {k: single_image.painted(game, flat, scale=k) for k in (1, 2)}
+    images.save_grid(torch.cat([flat, *made.values()]), folder / "painted.png", columns=3, scale=4)
     return {"drawing: distance": distance(x, flat)} | {
         f"painted at scale {k}: distance": distance(x, y) for k, y in made.items()
     }
@@ -183,13 +184,13 @@ def drawing(game: Any, folder: Path) -> dict[str, Any]:
 
 def foreign(game: Any, folder: Path) -> dict[str, Any]:
     """A drawing in pure colours that the photograph lacks: as it is, and brought to five of the photograph's."""
-    x = one_image.learned(game).image
+    x = single_image.learned(game).image
     coarse = resized(x, (6, 9)).flip(3)
     flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
     pure = torch.where(flat > flat.mean((2, 3), keepdim=True), 0.9, -0.9)
     ways = {"": None, ", five colours": 5}
-    made = {name: one_image.painted(game, pure, scale=1, colours=count) for name, count in ways.items()}
-    pictures.save_grid(torch.cat([pure, *made.values()]), folder / "foreign.png", columns=3, scale=4)
+    made = {name: single_image.painted(game, pure, scale=1, colours=count) for name, count in ways.items()}
+    images.save_grid(torch.cat([pure, *made.values()]), folder / "foreign.png", columns=3, scale=4)
     return {"foreign drawing: distance": distance(x, pure)} | {
         f"foreign drawing painted at scale 1{name}: distance": distance(x, y) for name, y in made.items()
     }
@@ -197,9 +198,9 @@ def foreign(game: Any, folder: Path) -> dict[str, Any]:
 
 def film(game: Any, folder: Path) -> dict[str, Any]:
     """A film of 40 frames: does it begin at the photograph, move, and move smoothly?"""
-    one = one_image.learned(game)
-    frames = torch.cat(list(one_image.animated(game, 40, start=1)))
-    pictures.save_animation(pictures.film(frames), folder / "moving.gif", rate=10)
+    one = single_image.learned(game)
+    frames = torch.cat(list(single_image.animated(game, 40, start=1)))
+    images.save_animation(images.film(frames), folder / "moving.gif", rate=10)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     return {
         "first frame to the photograph: RMSE": rmse(frames[:1], one.image),

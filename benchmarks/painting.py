@@ -40,11 +40,11 @@ from benchmarks.finished import known, recorded, train_missing
 from sparring.data import Stream, load
 from sparring.game import Game, evaluation
 from sparring.games.gaugan import GauGAN
-from sparring.painting import image_styles
-from sparring.recipes.painting import REDUCTIONS, Painters
-from sparring.recipes.settings import Adam
-from sparring.run import Run
-from sparring.state import untrained
+from sparring.inference.label_maps import image_styles
+from sparring.recipes.options import Adam
+from sparring.recipes.pix2pix_gaugan import REDUCTIONS, Painters
+from sparring.runs.run import Run
+from sparring.runs.state import untrained
 
 ROOT = Path(__file__).parent.parent
 RUNS, RECORD = ROOT / "runs" / "painting", ROOT / "benchmarks" / "results" / "painting.json"

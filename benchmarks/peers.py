@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from sparring.game import LatentGame
 from sparring.games.gan import OneDrawGAN
 from sparring.layers.resample import UpConv
-from sparring.networks.roles import Shape
+from sparring.networks.common.base import Shape
 from sparring.objectives import NonSaturating, Objective
-from sparring.recipes.settings import Adam, channels_last
+from sparring.recipes.options import Adam, channels_last
 
 
 class UpsamplingGenerator(nn.Module):

@@ -23,9 +23,9 @@ from sparring.game import Game, adam
 from sparring.games.gan import GAN
 from sparring.networks import MLPCritic
 from sparring.objectives import Minimax, NonSaturating, Objective
-from sparring.trainer import train
-from sparring.wrappers.noise import InstanceNoise
-from sparring.wrappers.slopes import R1
+from sparring.training.trainer import train
+from sparring.wrappers.gradient_penalties import R1
+from sparring.wrappers.instance_noise import InstanceNoise
 
 OUT = Path(__file__).parent / "results" / "promises.json"
 SEEDS = range(5)

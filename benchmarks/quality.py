@@ -41,12 +41,12 @@ import sparring
 from benchmarks.cells import SUITES, Cell
 from benchmarks.finished import known, recorded, train
 from benchmarks.speed import processor
-from sparring import journal
-from sparring.evaluate import evaluate
-from sparring.pictures import GAP, save_grid
-from sparring.run import Run
-from sparring.sampling import samples
-from sparring.state import load, untrained
+from sparring.evaluation.evaluator import evaluate
+from sparring.inference.sampling import samples
+from sparring.runs import logs
+from sparring.runs.run import Run
+from sparring.runs.state import load, untrained
+from sparring.visualization.images import GAP, save_grid
 
 ROOT = Path(__file__).parent.parent
 RESULTS, RUNS = ROOT / "benchmarks" / "results", ROOT / "runs" / "quality"
@@ -62,7 +62,7 @@ def play(cell: Cell) -> dict[str, Any]:
         **asdict(cell),
         "images": run.images,
         "updates": run.updates,
-        "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
+        "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         "averaged": judge(run, run.sampler),
         "latest": judge(run, run.game),
         "untrained": judge(run, untrained(run.record, run.game.device)[0]),

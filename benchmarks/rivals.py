@@ -11,10 +11,10 @@ from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
 from sparring.layers.init import gamma_normal
 from sparring.networks import AliToyCritic, AliToyGenerator
-from sparring.networks.roles import Shape
+from sparring.networks.common.base import Shape
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Objective
+from sparring.recipes.options import Adam
 from sparring.recipes.realness import realness
-from sparring.recipes.settings import Adam
 
 ADAM = Adam(1e-4, (0.8, 0.999))
 

@@ -34,10 +34,11 @@ import torch.distributed as dist
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.speed import CASES, RESULTS, Work, circumstances, named
-from sparring import fast, parallel
 from sparring.game import Game
-from sparring.recipes.settings import Networks
-from sparring.trainer import Report, train
+from sparring.recipes.options import Networks
+from sparring.runs import performance
+from sparring.training import distributed
+from sparring.training.trainer import Report, train
 
 OUT, PAGE = RESULTS / "scaling.json", RESULTS.parent.parent / "docs" / "many.md"
 SIZES = tuple(4**k for k in range(1, 14))  # bytes of the messages that the link is fitted to
@@ -92,7 +93,7 @@ def played(case: Case, batch: int) -> Iterator[Report]:
     """Trains without end, as a run would with --fast auto; every process builds the same game."""
     torch.manual_seed(0)
     game: Game = case.game((3, 32, 32))
-    how = fast.of({"fast": {"setting": "auto"}}, game)
+    how = performance.of({"fast": {"setting": "auto"}}, game)
     assert how
     how.put_on(game)
     players = game.players()
@@ -121,7 +122,7 @@ def stepping(case: Case, batch: int, steps: int) -> dict[str, Any]:
 
 def _everyone(rows: torch.Tensor) -> torch.Tensor:
     """Columns of all processes, (columns, processes, rows)."""
-    every = [rows.clone() for _ in range(parallel.world())]
+    every = [rows.clone() for _ in range(distributed.world())]
     if len(every) > 1:
         dist.all_gather(every, rows)
     return torch.stack(every).permute(2, 0, 1)
@@ -133,7 +134,7 @@ def messages(sizes: tuple[int, ...]) -> dict[str, float]:
     for size in sizes:
         flat, times = torch.ones(size // 4), []
         for _ in range(5 if size > 2**24 else 21):
-            parallel.wait()
+            distributed.wait()
             begin = time.perf_counter()
             dist.all_reduce(flat)
             times.append(time.perf_counter() - begin)
@@ -144,19 +145,19 @@ def messages(sizes: tuple[int, ...]) -> dict[str, float]:
 def worker(out: Path, steps: int | None) -> None:
     """What each process does; the first writes down what was seen."""
     torch.set_num_threads(1)
-    fast.keep_memory()
-    parallel.join(torch.device("cpu"))
+    performance.keep_memory()
+    distributed.join(torch.device("cpu"))
     seen: dict[str, Any] = {}
     for name, case in GAMES.items():
-        for share in (1,) if parallel.world() > 1 else (1, 2):
+        for share in (1,) if distributed.world() > 1 else (1, 2):
             seen.setdefault(name, {})[str(share)] = stepping(case, share * case.batch, steps or case.steps)
-    if parallel.world() > 1:
+    if distributed.world() > 1:
         seen["alone"] = messages(tuple(seen[name]["1"]["bytes"] for name in GAMES))
         seen["messages"] = messages(SIZES)
-    if parallel.rank() == 0:
+    if distributed.rank() == 0:
         out.write_text(json.dumps(seen))
-    parallel.wait()
-    parallel.leave()
+    distributed.wait()
+    distributed.leave()
 
 
 def launched(processes: int, folder: Path, steps: int | None) -> dict[str, Any]:

@@ -30,12 +30,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.cells import BRISK, NARROW
 from benchmarks.peers import GeneratorFirst, upsampling_dcgan
 from benchmarks.speed import RESULTS, circumstances
-from sparring import Run, fast
+from sparring import Run
 from sparring.data import Dataset, Stream, load
-from sparring.evaluate import evaluate
+from sparring.evaluation.evaluator import evaluate
+from sparring.evaluation.registry import metrics_named
 from sparring.game import Game
 from sparring.metrics import extractor_for
-from sparring.scores import metrics_named
+from sparring.runs import performance
 
 CLOCK = time.process_time
 DATA, SIDE, BATCH, HELD_OUT = "fashion-mnist", 32, 64, 0.1
@@ -58,7 +59,7 @@ def peer(seed: int, training: Dataset) -> Generator[Game, None, None]:
     """Plays the peer's loop on plain networks, and yields the game of its networks after each step."""
     torch.manual_seed(seed)
     game = upsampling_dcgan((1, SIDE, SIDE))
-    fast.Fast("off").put_on(game)
+    performance.Fast("off").put_on(game)
     loop = GeneratorFirst(game.G, game.D)
     for x, *_ in Stream(training, BATCH, seed=seed):
         loop.step(x)

@@ -51,13 +51,14 @@ from benchmarks.peers import (
     unchanged_dcgan,
     upsampling_dcgan,
 )
-from sparring import fast, orphans
 from sparring.game import Game
-from sparring.networks.roles import Shape
+from sparring.networks.common.base import Shape
 from sparring.recipes import recipe
-from sparring.recipes.settings import Networks
-from sparring.trainer import train
-from sparring.trial import allowed
+from sparring.recipes.options import Networks
+from sparring.runs import performance
+from sparring.runs.performance_trial import allowed
+from sparring.training import parent_watch
+from sparring.training.trainer import train
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 0
@@ -271,18 +272,18 @@ class Contestant:
 
 def _contend(name: str, player: str, threads: int, clock: Callable[[], float], pipe: Connection, parent: int) -> None:
     """Plays a case whenever it is asked for a step, until it is told to end."""
-    orphans.follow(parent)
+    parent_watch.follow(parent)
     torch.set_num_threads(threads)
     torch.manual_seed(SEED)
     case = CASES[name]
     game = case.game(case.shape)
     images = tuple(torch.randn(case.batch, *case.shape).clamp(-1, 1) for _ in range(case.domains))
     if player == "textbook":
-        fast.Fast("off").put_on(game)
+        performance.Fast("off").put_on(game)
         loop = case.loop(*(game.get_submodule(network) for network in case.networks))
         play: Callable[[], Any] = partial(loop.step, *images)
     else:
-        fast.keep_memory()  # as `Run.fit` does
+        performance.keep_memory()  # as `Run.fit` does
         precision = torch.bfloat16 if player == "bf16" else None
         chosen, _ = allowed(game, repeat(images), "auto", precision)
         chosen.put_on(game)

@@ -37,9 +37,9 @@ import sparring
 from benchmarks.finished import recorded, train
 from sparring.data import load
 from sparring.data.stream import scaled
-from sparring.pictures import save_grid
-from sparring.run import Run
-from sparring.state import untrained
+from sparring.runs.run import Run
+from sparring.runs.state import untrained
+from sparring.visualization.images import save_grid
 
 ROOT = Path(__file__).parent.parent
 RESULT, RUNS = ROOT / "benchmarks" / "results" / "translation.json", ROOT / "runs" / "translation"

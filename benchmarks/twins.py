@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparring.arguments import declared, settings
 from sparring.game import Data, Move, Turn
 from sparring.games.bigan import BiGAN
-from sparring.networks.roles import Shape
-from sparring.recipes.encoding import bigan
-from sparring.recipes.settings import Adam, Networks
-from sparring.wrappers.wrapper import Wrapper, each
+from sparring.networks.common.base import Shape
+from sparring.recipes.autoencoders import bigan
+from sparring.recipes.options import Adam, Networks
+from sparring.runs.recipe_args import declared, settings
+from sparring.wrappers.base import Wrapper, each
 
 
 class Flipped(Wrapper):

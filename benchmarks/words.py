@@ -33,18 +33,18 @@ import sparring
 from benchmarks.cells import Cell
 from benchmarks.finished import known, recorded, train, train_missing
 from benchmarks.speed import processor
-from sparring import journal
-from sparring.chance import seeded
 from sparring.data import Dataset, load
-from sparring.data.captions import Captions, told
-from sparring.data.prepared import store
-from sparring.data.sources import Arrays
+from sparring.data.annotations.captions import Captions, told
+from sparring.data.cache import store
+from sparring.data.sources.base import Arrays
 from sparring.data.stream import scaled
-from sparring.metrics.extractor import extractor_for
+from sparring.inference.sampling import generate
+from sparring.metrics.extractors.classifier import extractor_for
 from sparring.metrics.frechet import frechet_distance
-from sparring.run import Run
-from sparring.sampling import generate
-from sparring.state import load as learned
+from sparring.rng import seeded
+from sparring.runs import logs
+from sparring.runs.run import Run
+from sparring.runs.state import load as learned
 
 ROOT = Path(__file__).parent.parent
 RESULTS, RUNS = ROOT / "benchmarks" / "results" / "words.json", ROOT / "runs" / "words"
@@ -143,7 +143,7 @@ def play(cell: Cell) -> dict[str, Any]:
     result = {
         **asdict(cell),
         "images": run.images,
-        "seconds": journal.read(folder / "timing.jsonl")[-1]["seconds"],
+        "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         **judged(learned(folder, device="cpu"), cell.size or 32),
         "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
     }

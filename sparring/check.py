@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from sparring import pooling
-from sparring.chance import drawing
-from sparring.conventions import Conventions
-from sparring.double_backward import plain_slopes
 from sparring.errors import GameError
-from sparring.folding import folding
 from sparring.game import Data, Game, Move, Samples, Turn
-from sparring.trainer import Players, owned, train, update
+from sparring.layers.upsample_fusion import folding
+from sparring.objectives import batch_statistics
+from sparring.objectives.double_backward import plain_slopes
+from sparring.rng import drawing
+from sparring.training.output_checks import Conventions
+from sparring.training.trainer import Players, owned, train, update
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Conformance:
         turns: Who moved in each turn of the first round.
         terms: The terms of each player.
         owners: For each trainable parameter, the players that own it.
-        notes: What breaks no rule but is most likely a mistake, see `sparring.conventions`.
+        notes: What breaks no rule but is most likely a mistake, see `sparring.training.output_checks`.
     """
 
     turns: tuple[tuple[str, ...], ...]
@@ -171,7 +171,7 @@ class _Referee:
         stack.enter_context(drawing(0, step, turn, device=game.device))
         stack.enter_context(torch.autocast(game.device.type, dtype=self.precision, enabled=self.precision is not None))
         stack.enter_context(plain_slopes(game.plain_slopes))
-        stack.enter_context(pooling.playing(pooling.Part(0, 1, declared=game.over_batch(step))))
+        stack.enter_context(batch_statistics.playing(batch_statistics.Part(0, 1, declared=game.over_batch(step))))
         stack.enter_context(folding(map(game.core.get_submodule, game.folds)))
         return stack
 

@@ -1,7 +1,8 @@
 """What a game's critics say and how the game uses it: the facts from which follows which training aids fit.
 
-A game declares them in `Game.critique`. An aid states what it needs (`sparring.wrappers.needs`), and is refused where
-the facts contradict it. What is not declared is taken for the plain case: one score a sample, of the sample alone.
+A game declares them in `Game.critique`. An aid states what it needs (`sparring.wrappers.requirements`), and is refused
+where the facts contradict it. What is not declared is taken for the plain case: one score a sample, of the sample
+alone.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     round: a generator of moves        move: (player, the terms that this player minimises)
 
 A game only *proposes* moves. Who receives which gradient, when optimisers step, how batches are split over processes
-is the trainer's business (`sparring.trainer`): at each ``yield`` it updates that player and no other, then the round
-goes on.
+is the trainer's business (`sparring.training.trainer`): at each ``yield`` it updates that player and no other, then
+the round goes on.
 
 Rules of a round: fakes are detached (or drawn with `fakes`) where the paper holds G fixed; never ``yield`` inside a
 ``with``; no optimiser step, device code, logging, printing or file access; whatever varies over time is a function of
@@ -16,22 +16,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.chance import normal
 from sparring.critique import CLASS, Critique
 from sparring.errors import GameError
-from sparring.stages import Stage
+from sparring.rng import normal
 
 Data = Iterator[tuple[Tensor, ...]]
 """Endless batches: the image (or point) first, its conditions after."""
 
 Optimiser = Callable[[nn.Module], Optimizer]
 """Builds the optimiser of one network, for example ``partial(adam, lr=2e-4)``."""
+
+
+class Stage(NamedTuple):
+    """A part of a training in which a game trains other networks than before.
+
+    Attributes:
+        name: For users, such as "scale 2 of 5".
+        start: Its first step.
+        end: The step after its last one.
+    """
+
+    name: str
+    start: int
+    end: int
 
 
 class Move:
@@ -79,8 +92,9 @@ class Game(nn.Module, ABC):
     """Networks and the rules by which they play.
 
     Attributes:
-        plain_slopes: Whether penalties leave all layers to torch, see `sparring.double_backward`.
-        folds: Names of networks whose up-sampling and convolution are computed in one, see `sparring.folding`.
+        plain_slopes: Whether penalties leave all layers to torch, see `sparring.objectives.double_backward`.
+        folds: Names of networks whose up-sampling and convolution are computed in one, see
+        `sparring.layers.upsample_fusion`.
     """
 
     plain_slopes = False
@@ -111,10 +125,10 @@ class Game(nn.Module, ABC):
         return ()
 
     def over_batch(self, step: int) -> bool:
-        """Tells whether the round of this step takes means over the batch, by the functions of `sparring.pooling`.
+        """Return whether the round of this step takes means over the batch.
 
-        Where a batch is played in parts, the turns of such a round are rehearsed, see `sparring.rehearsal`. Default:
-        whether the objective does.
+        They are the functions of `sparring.objectives.batch_statistics`. Where a batch is played in parts, the turns of
+        such a round are rehearsed, see `sparring.training.accumulation`. Default: whether the objective does.
 
         Args:
             step: How many rounds were played before.

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-import runs  # draws its pictures here, before the workers start, which read the same ones
+from support import runs  # draws its pictures here, before the workers start, which read the same ones
 
 torch.set_num_threads(1)
 LIBRARIES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY")

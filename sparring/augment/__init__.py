@@ -8,8 +8,8 @@ They map images (N, C, H, W) in [−1, 1] to images of the same shape, are diffe
 that penalties on slopes work through them, and draw from torch's global generators on the device of the images.
 """
 
-from sparring.augment.differentiable import DiffAugment, colour, cutout, translation
-from sparring.augment.pipe import AdaptivePipe, blitting, colours, geometry
+from sparring.augment.ada import AdaptivePipe, blitting, colours, geometry
+from sparring.augment.diffaugment import DiffAugment, colour, cutout, translation
 from sparring.augment.pixels import flip_and_shift
 
 __all__ = [

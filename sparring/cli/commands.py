@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from sparring.cli.flags import RunFolder
-from sparring.cli.screen import clock, say, say_data, show_table
+from sparring.cli.console import clock, say, say_data, show_table
+from sparring.cli.options import RunFolder
 from sparring.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from sparring.evaluate import Evaluation
+    from sparring.evaluation.evaluator import Evaluation
 
 
 def show(match: str = "*") -> None:
@@ -69,9 +69,10 @@ def sample(
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import canvas, codes, one_image, pictures, sampling, sentences
-    from sparring.outputs import require_picture
-    from sparring.state import load
+    from sparring.inference import canvas, conditional, sampling, sentences, single_image
+    from sparring.runs.outputs import require_picture
+    from sparring.runs.state import load
+    from sparring.visualization import images as pictures
 
     if label is not None and grid is not None:
         raise DataError("A grid of classes draws every class: leave --label out, or --grid.")
@@ -82,17 +83,17 @@ def sample(
         require_picture(run, out)
     game, names = load(run, device=device, checkpoint=checkpoint), [f"{number:06d}" for number in numbers]
     if grid:
-        drawn = codes.traverse(game, "class", numbers, truncation=truncation)
+        drawn = conditional.traverse(game, "class", numbers, truncation=truncation)
         columns = columns or drawn.shape[1]
         names, drawn = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])], drawn.flatten(0, 1)
     elif label is not None:
-        chosen = codes.class_named(label, codes.class_names(run))
-        drawn = codes.of_class(game, numbers, chosen, truncation=truncation)
+        chosen = conditional.class_named(label, conditional.class_names(run))
+        drawn = conditional.of_class(game, numbers, chosen, truncation=truncation)
     elif text is not None:
         drawn = sentences.of_sentence(game, numbers, text, truncation=truncation)
         tell_strangers(run, text)
     elif size is not None or start_scale:
-        drawn = one_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
+        drawn = single_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
     else:
         drawn = sampling.samples(game, numbers, truncation=truncation)
     if single:
@@ -103,8 +104,8 @@ def sample(
 
 def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
     """Saves each sample in a file of its own."""
-    from sparring import pictures
-    from sparring.outputs import require_outputs
+    from sparring.runs.outputs import require_outputs
+    from sparring.visualization import images as pictures
 
     files = {out / f"{name}.png": one for name, one in zip(names, drawn, strict=True)}  # a seed given twice is one file
     require_outputs(run, files)
@@ -120,7 +121,7 @@ def tell_strangers(run: Path, *texts: str) -> None:
         run: The run's folder.
         texts: The sentences.
     """
-    from sparring.sentences import strangers
+    from sparring.inference.sentences import strangers
 
     if unknown := strangers(run, *texts):
         say(f"The captions that {run} learned from never say: {', '.join(unknown)}.")
@@ -154,15 +155,16 @@ def interpolate(
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import codes, pictures, sampling, sentences
-    from sparring.outputs import require_film
-    from sparring.state import load
+    from sparring.inference import conditional, sampling, sentences
+    from sparring.runs.outputs import require_film
+    from sparring.runs.state import load
+    from sparring.visualization import images as pictures
 
     if labels and texts:
         raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
     require_film(run, out, images)
     if images:
-        from sparring.cli.encoding import between
+        from sparring.cli.encode import between
 
         between(run, images, frames, out, rate, checkpoint, device)
         return
@@ -179,8 +181,8 @@ def interpolate(
         way = sentences.sentence_walk(game, numbers[0], texts, frames, truncation=truncation)
         tell_strangers(run, *texts)
     else:
-        visited = [codes.class_named(label, codes.class_names(run)) for label in (labels or "").split(",")]
-        way = codes.class_walk(game, numbers[0], visited, frames, truncation=truncation)
+        visited = [conditional.class_named(label, conditional.class_names(run)) for label in (labels or "").split(",")]
+        way = conditional.class_walk(game, numbers[0], visited, frames, truncation=truncation)
     say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
 
 
@@ -206,10 +208,10 @@ def evaluate(
         checkpoint: newest, best, or the step of one that is kept.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import evaluate as judge
-    from sparring.cli.screen import bar
-    from sparring.judges import extractor_named
-    from sparring.run import Run
+    from sparring.cli.console import bar
+    from sparring.evaluation import evaluator as judge
+    from sparring.evaluation.extractors import extractor_named
+    from sparring.runs.run import Run
 
     chosen = judge.metrics_named([name.strip() for name in metrics.split(",")]) if metrics else None
     opened = Run.open(run, device=device, checkpoint=checkpoint)
@@ -229,9 +231,9 @@ def show_evaluation(result: Evaluation) -> None:
     """Prints the scores of an evaluation, how they were measured, and what that cost.
 
     Args:
-        result: What `sparring.evaluate` returned.
+        result: What `sparring.evaluation.evaluator` returned.
     """
-    from sparring.report import protocol, table
+    from sparring.reports.run_report import protocol, table
 
     show_table(*table(result))
     for line in dict.fromkeys(map(protocol, result.scores)):
@@ -249,8 +251,8 @@ def report(run: RunFolder, device: str = "auto") -> None:
         run: The run's folder.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring.report import save_report
-    from sparring.run import Run
+    from sparring.reports.run_report import save_report
+    from sparring.runs.run import Run
 
     say(f"The report is {save_report(Run.open(run, device=device))}.")
 
@@ -280,14 +282,14 @@ def check(
         fast: auto, which is tried on the game first, or off for the plain path.
         device: cpu, cuda, cuda:N, mps or auto.
     """
-    from sparring import parallel
     from sparring.errors import GameError
-    from sparring.imports import trust
-    from sparring.session import PRECISIONS
+    from sparring.recipes.importing import trust
+    from sparring.runs.loop import PRECISIONS
+    from sparring.training import distributed
 
     trust(recipe)
     how: Any = {"batch": batch, "rounds": rounds, "parts": parts, "kind": PRECISIONS[precision], "fast": fast}
-    how |= {"where": parallel.device(device)}
+    how |= {"where": distributed.device(device)}
     try:
         lines = _conforms(recipe, data or "ring", size, **how)
     except GameError:
@@ -333,12 +335,12 @@ def _conforms(
     where: torch.device,
 ) -> list[str]:
     """Checks a recipe on some data and returns what was seen."""
-    from sparring.arguments import suited
     from sparring.check import check_game
     from sparring.data import Stream, load
-    from sparring.room import TRAINED
-    from sparring.state import built
-    from sparring.trial import allowed
+    from sparring.runs.memory import TRAINED
+    from sparring.runs.performance_trial import allowed
+    from sparring.runs.recipe_args import suited
+    from sparring.runs.state import built
 
     dataset = load(suited(recipe, data), size=size)
     settings = {"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0}
@@ -395,6 +397,6 @@ def demo(out: Path = Path("runs/demo"), steps: int | None = None, seed: int = 0)
         steps: How long to train; about a minute on two cores unless told.
         seed: Decides everything random.
     """
-    from sparring.demo import demo as play
+    from sparring.cli.demo import demo as play
 
     play(out, steps=steps, seed=seed)

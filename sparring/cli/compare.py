@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import tyro
 
-from sparring.aids import Aids
+from sparring.cli.console import clock, say, say_data, show_table
 from sparring.cli.contestants import contestants, sorted_flags
-from sparring.cli.flags import Trust, parsed
-from sparring.cli.screen import clock, say, say_data, show_table
+from sparring.cli.options import Trust, parsed
 from sparring.errors import RunError, SparringError
-from sparring.imports import trust
-from sparring.orphans import leave_with_parent
+from sparring.recipes.importing import trust
+from sparring.recipes.techniques import Aids
+from sparring.training.parent_watch import leave_with_parent
 
 if TYPE_CHECKING:
-    from sparring.compare import Budget, Cell, Contestant
     from sparring.data import Dataset
+    from sparring.experiments import Budget, Cell, Contestant
 
 __all__ = ["Comparison", "compare"]
 
@@ -107,11 +107,11 @@ def compare(words: list[str]) -> None:
         say("usage: sparring compare RECIPE [RECIPE ...] [flags]")
         say()
         parsed(Comparison, words, "compare RECIPE")
-    from sparring import parallel
-    from sparring.arguments import suited
     from sparring.data import load
-    from sparring.evaluate import shortfall
+    from sparring.evaluation.evaluator import shortfall
     from sparring.metrics import extractor_for
+    from sparring.runs.recipe_args import suited
+    from sparring.training import distributed
 
     names = list(takewhile(lambda word: not word.startswith("-"), words))
     if not names:
@@ -131,7 +131,7 @@ def compare(words: list[str]) -> None:
     for line in [*notes, *(note for cell in made for note in cell.notes())]:
         say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell
-        extractor_for(dataset.divided(given.hold_out)[0], device=str(parallel.device(given.device)))
+        extractor_for(dataset.divided(given.hold_out)[0], device=str(distributed.device(given.device)))
     if given.dry_run:
         _show_cost(made, given.jobs)
         return
@@ -140,7 +140,7 @@ def compare(words: list[str]) -> None:
 
 
 def _budget(given: Comparison) -> Budget:
-    from sparring.compare import Budget
+    from sparring.experiments import Budget
 
     axes = [axis for axis in AXES if getattr(given, axis) is not None]
     if len(axes) != 1:
@@ -149,13 +149,13 @@ def _budget(given: Comparison) -> Budget:
 
 
 def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset: Dataset) -> list[Cell]:
-    from sparring.compare import Rules, cells
-    from sparring.compare.page import FILES
+    from sparring._io.targets import require_apart
     from sparring.data import NAMES
-    from sparring.data.layouts import paths
-    from sparring.evaluate import metrics_named
-    from sparring.sampling import parse_seeds
-    from sparring.targets import require_apart
+    from sparring.data.sources.layouts import paths
+    from sparring.evaluation.evaluator import metrics_named
+    from sparring.experiments import Rules, cells
+    from sparring.experiments.report import FILES
+    from sparring.inference.sampling import parse_seeds
 
     metrics = tuple(name.strip() for name in given.metrics.split(",")) if given.metrics else ()
     metrics_named(metrics)
@@ -174,10 +174,10 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
 
     Returns what is not alike about the contestants.
     """
-    from sparring.compare import unlike
-    from sparring.parallel import device
-    from sparring.record import game
-    from sparring.room import TRAINED
+    from sparring.experiments import unlike
+    from sparring.runs.config import game
+    from sparring.runs.memory import TRAINED
+    from sparring.training.distributed import device
 
     where = device(made[0].rules.shared["device"])
     sizes: dict[str, dict[str, float]] = {}
@@ -197,7 +197,7 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
 
 
 def _train(made: Sequence[Cell], words: Sequence[str], jobs: int) -> None:
-    from sparring.compare import Progress, train_all
+    from sparring.experiments import Progress, train_all
 
     closed = sum(cell.closed() for cell in made)
     say(f"{len(made)} cells, {closed} closed already; {made[0].rules.budget} each, in {made[0].folder.parent}")
@@ -206,8 +206,8 @@ def _train(made: Sequence[Cell], words: Sequence[str], jobs: int) -> None:
 
 
 def _publish(made: Sequence[Cell], words: Sequence[str]) -> None:
-    from sparring.compare import outcome, save_pages
-    from sparring.compare.page import verdicts
+    from sparring.experiments import outcome, save_pages
+    from sparring.experiments.report import verdicts
 
     out = made[0].folder.parent.parent
     result = outcome(made, shlex.join(["sparring", "compare", *words]))
@@ -220,7 +220,7 @@ def _publish(made: Sequence[Cell], words: Sequence[str]) -> None:
 
 
 def _show_cost(made: Sequence[Cell], jobs: int) -> None:
-    from sparring.compare import pilot
+    from sparring.experiments import pilot
 
     costs, rows, total = pilot(made), [], 0.0
     for cell in made:

@@ -13,12 +13,12 @@ from inspect import signature
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from sparring.cli.flags import OWN_WORDS, parsed, with_recipe
+from sparring.cli.options import OWN_WORDS, parsed, with_recipe
 from sparring.errors import SparringError
 from sparring.recipes import FACTS
 
 if TYPE_CHECKING:
-    from sparring.compare import Contestant
+    from sparring.experiments import Contestant
 
 __all__ = ["contestants", "grouped", "known_flags", "sorted_flags"]
 
@@ -70,9 +70,9 @@ def contestants(
     Raises:
         SparringError: If no contestant knows a flag or a varied setting, or a value does not fit.
     """
-    from sparring.compare import Contestant
+    from sparring.experiments import Contestant
     from sparring.recipes import recipe
-    from sparring.record import play
+    from sparring.runs.config import play
 
     variations = [_variation(text) for text in varied]
     known = {name: known_flags(recipe(name)) for name in names}

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from sparring._io.folder import Folder
 from sparring.errors import RunError
-from sparring.folder import Folder
 
 if TYPE_CHECKING:
-    from sparring.run import Run
-    from sparring.selection import Judging
+    from sparring.runs.early_stopping import Judging
+    from sparring.runs.run import Run
 
 __all__ = ["FILE", "FOREVER", "USUAL", "Goal", "finish", "remembered", "require"]
 
@@ -55,7 +55,7 @@ class Goal:
 
     def judging(self) -> Judging | None:
         """Returns when and how the training is judged, if it is."""
-        from sparring.selection import Judging
+        from sparring.runs.early_stopping import Judging
 
         if self.judge_every is None:
             return None
@@ -85,7 +85,7 @@ def require(goal: Goal) -> None:
     Raises:
         RunError: With the flag and the remedy.
     """
-    from sparring.remedies import named
+    from sparring.runs.recovery import named
 
     named(goal.on_nan)
     if goal.steps is not None and goal.kimg is not None:

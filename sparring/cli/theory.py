@@ -8,9 +8,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from sparring.cli.screen import say, show_table
+from sparring.cli.console import say, show_table
 
-PAIR = (".1,.2,.3,.25,.15", ".3,.1,.15,.05,.4")  # as in `sparring.lessons`, which needs torch
+PAIR = (".1,.2,.3,.25,.15", ".3,.1,.15,.05,.4")  # as in `sparring.theory.lessons`, which needs torch
 
 
 def theory(
@@ -28,7 +28,7 @@ def theory(
         q: Probabilities of the model.
         out: Folder for theory.md and its pictures; only printed unless told.
     """
-    from sparring.lessons import chosen, parsed, save_page
+    from sparring.theory.lessons import chosen, parsed, save_page
 
     pair = parsed(p, q)
     given = chosen(lessons, pair)

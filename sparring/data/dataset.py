@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.data.captions import Captions
-from sparring.data.checked import Checked
+from sparring.data.annotations.captions import Captions
+from sparring.data.checksums import Checked
 from sparring.data.domains import Second
-from sparring.data.fetching import fetch
 from sparring.data.identity import fingerprint
-from sparring.data.shuffle import permuted
+from sparring.data.ordering import permuted
+from sparring.data.readahead import fetch
 from sparring.data.summary import details
 from sparring.errors import DataError, printable
 
@@ -160,7 +160,7 @@ class Dataset:
             chances: What decides which of several, uint64 (n,).
 
         Returns:
-            The codes of their words, int64 (n, L), see `sparring.data.captions`; or nothing.
+            The codes of their words, int64 (n, L), see `sparring.data.annotations.captions`; or nothing.
         """
         indices = indices if self.chosen is None else self.chosen[indices]
         return () if self.captions is None else (self.captions.drawn(indices, chances),)

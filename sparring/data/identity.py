@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sparring.data.captions import Captions
-from sparring.data.fetching import announce
+from sparring.data.annotations.captions import Captions
+from sparring.data.readahead import announce
 
 FINGERPRINTED = 2**26  # bytes of rows that are read at most
 RUNS = 2**10  # places of an array they are read from: a disk gives 64 KiB as fast as one row

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
-from sparring.data.shuffle import FLIP, ORDER, SECOND, WINDOW, chances, coins, corners, permuted
+from sparring.data.ordering import FLIP, ORDER, SECOND, WINDOW, chances, coins, corners, permuted
 from sparring.errors import DataError
 
 MOST = 2**31 - 1  # rows of a batch

@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
-from sparring.games.posterior import drawn, stated
+from sparring.games.common.posterior import drawn, stated
 
 
 class BiGAN(LatentGame):

@@ -16,7 +16,7 @@ from torch import nn
 from sparring.game import Data, Move
 from sparring.games.conditional import ConditionalGAN
 from sparring.objectives import Objective
-from sparring.penalties import orthogonal_penalty
+from sparring.objectives.penalties import orthogonal_penalty
 
 
 class BigGAN(ConditionalGAN):

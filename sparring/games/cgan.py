@@ -25,11 +25,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot, softplus
 
-from sparring.chance import uniform
 from sparring.critique import Critique, Output
 from sparring.errors import GameError
 from sparring.game import Data, Move
 from sparring.games.conditional import ConditionalGAN
+from sparring.rng import uniform
 
 
 def wrong(y: Tensor, counts: Tensor | None = None) -> Tensor:

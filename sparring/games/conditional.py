@@ -19,11 +19,11 @@ from torch.nn.functional import one_hot
 
 from sparring.errors import GameError
 from sparring.game import Data, Move, latent
-from sparring.games.adversarial import AdversarialGame
-from sparring.games.frequencies import DrawsClasses, Frequencies
-from sparring.games.standing import measure
-from sparring.games.truncation import truncated
-from sparring.games.turns import require_turns
+from sparring.games.common.adversarial import AdversarialGame
+from sparring.games.common.class_frequencies import DrawsClasses, Frequencies
+from sparring.games.common.standing_statistics import measure
+from sparring.games.common.truncation import truncated
+from sparring.games.common.turns import require_turns
 from sparring.objectives import Objective
 
 
@@ -146,7 +146,9 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             return self.G(z if truncation is None else truncated(z, truncation), *y)
 
     def standing(self, batches: int = 16, size: int = 64) -> None:
-        """Measures the statistics of G's batch norm anew, see `sparring.games.standing`; G is then in evaluation mode.
+        """Measure the statistics of G's batch norm anew and set G to evaluation mode.
+
+        See `sparring.games.common.standing_statistics`.
 
         Args:
             batches: How many are drawn.

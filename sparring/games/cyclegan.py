@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sparring.critique import Critique, Output
 from sparring.game import Data, Move
-from sparring.games.translation import Pool, TwoDomains, apart, squared
+from sparring.games.common.two_domain import Pool, TwoDomains, apart, squared
 
 
 class CycleGAN(TwoDomains):

@@ -17,9 +17,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from sparring.critique import Critique
-from sparring.energy import margin_loss, pulling_away
 from sparring.game import Data, LatentGame, Move
-from sparring.pooling import gathered
+from sparring.objectives.batch_statistics import gathered
+from sparring.objectives.energy import margin_loss, pulling_away
 
 
 class EBGAN(LatentGame):

@@ -17,8 +17,8 @@ from typing import Any
 from torch import nn
 
 from sparring.game import Data, Move
-from sparring.games.adversarial import AdversarialGame
-from sparring.games.turns import require_turns
+from sparring.games.common.adversarial import AdversarialGame
+from sparring.games.common.turns import require_turns
 from sparring.objectives import Objective
 
 

@@ -18,15 +18,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from sparring.chance import shards
 from sparring.critique import Critique, Output
 from sparring.game import Data, Move
-from sparring.games.painting import PaintingGame
-from sparring.games.posterior import drawn, stated
-from sparring.games.scales import Perception, halves, over_scales, unlikeness
-from sparring.games.turns import require_turns
-from sparring.likelihood import kl_to_prior
+from sparring.games.common.label_map_game import PaintingGame
+from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
+from sparring.games.common.posterior import drawn, stated
+from sparring.games.common.turns import require_turns
 from sparring.objectives import Hinge, Objective
+from sparring.objectives.variational import kl_to_prior
+from sparring.rng import shards
 
 HINGE = Hinge()
 
@@ -40,7 +40,7 @@ class GauGAN(PaintingGame):
     """G with E, then D, k times.
 
     Args:
-        networks: G, D and E, see `PaintingGame`; D answers with `sparring.games.scales.Maps`.
+        networks: G, D and E, see `PaintingGame`; D answers with `sparring.games.common.multiscale.Maps`.
         objective: The two losses.
         matching: λ.
         divergence: γ.

@@ -4,9 +4,10 @@
     `GeneratorsInfoGAN`  D (trunk, head)     L_D                          G with Q  L_G − λ_d L_d − λ_c L_c
     `ApartInfoGAN`       D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
 
-L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats (`sparring.games.codes`). Q
-shares D's trunk, and sees no data while it learns. The first is the authors' code, the second the paper's equation 6,
-the third what many codes play. Terms carry their weights, and so do the logs: at λ = 1 a term is −L, in nats.
+L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats
+(`sparring.games.common.latent_codes`). Q shares D's trunk, and sees no data while it learns. The first is the authors'
+code, the second the paper's equation 6, the third what many codes play. Terms carry their weights, and so do the logs:
+at λ = 1 a term is −L, in nats.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.chance import normal
 from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move, evaluation, latent
-from sparring.games.codes import Codes
+from sparring.games.common.latent_codes import Codes
 from sparring.objectives import Objective
+from sparring.rng import normal
 
 
 class InfoGAN(LatentGame):

@@ -23,12 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.chance import uniform
 from sparring.critique import Critique
 from sparring.errors import DataError, GameError
 from sparring.game import Data, Game, Move, Optimiser
 from sparring.objectives import Objective
-from sparring.penalties import r1
+from sparring.objectives.penalties import r1
+from sparring.rng import uniform
 
 
 class LAPGAN(Game):

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from sparring.chance import normal
 from sparring.critique import Critique, Output
 from sparring.game import Data, Game, Move, Optimiser, latent
-from sparring.games.mixture import choice, chosen, with_choice
+from sparring.games.common.mixture import choice, chosen, with_choice
+from sparring.rng import normal
 
 
 def real(scores: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from sparring.critique import Critique, Output
 from sparring.game import Data, Move
-from sparring.games.translation import TwoDomains, apart, squared
+from sparring.games.common.two_domain import TwoDomains, apart, squared
 
 
 class NICEGAN(TwoDomains):

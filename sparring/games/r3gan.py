@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
 from sparring.objectives import Relativistic
-from sparring.penalties import sloped
+from sparring.objectives.penalties import sloped
 
 relativistic = Relativistic()
 

@@ -4,7 +4,7 @@
     repeat k times:    D minimises  E KL(A1 ‖ D(x)) + E KL(A0 ‖ D(G(z)))      G held fixed
     repeat k_G times:  G minimises its goal, by default  E KL(D(x) ‖ D(G(z))) − E KL(A0 ‖ D(G(z)))      D held fixed
 
-Formulas, goals and anchors are in `sparring.realness`. D's answers to images are themselves drawn
+Formulas, goals and anchors are in `sparring.objectives.realness`. D's answers to images are themselves drawn
 (`sparring.layers.stochastic`): each pass draws its own.
 """
 
@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.chance import alike
 from sparring.critique import Critique, Output
 from sparring.game import Data, LatentGame, Move
-from sparring.games.turns import require_turns
-from sparring.realness import Realness
+from sparring.games.common.turns import require_turns
+from sparring.objectives.realness import Realness
+from sparring.rng import alike
 
 
 class RealnessGAN(LatentGame):

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from sparring.game import Data, Move
-from sparring.games.adversarial import AdversarialGame
-from sparring.games.turns import require_turns
+from sparring.games.common.adversarial import AdversarialGame
+from sparring.games.common.turns import require_turns
 from sparring.objectives import Objective
 
 

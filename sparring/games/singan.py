@@ -28,11 +28,10 @@ from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
 
 from sparring.critique import Critique, Output
-from sparring.game import Data, Move, Optimiser
-from sparring.games.one_image import OneImageGame, Size
-from sparring.games.turns import require_turns
-from sparring.penalties import patch_penalty
-from sparring.stages import Stage
+from sparring.game import Data, Move, Optimiser, Stage
+from sparring.games.common.pyramid_game import OneImageGame, Size
+from sparring.games.common.turns import require_turns
+from sparring.objectives.penalties import patch_penalty
 
 DROP, LATE = 0.8, 0.1  # for the last fifth of a scale's rounds every learning rate is a tenth
 

@@ -30,11 +30,11 @@ from torch.optim import Optimizer
 
 from sparring.critique import Critique, Output
 from sparring.game import Data, Move, evaluation
-from sparring.games.pairs import different, mismatched, structured
-from sparring.games.posterior import drawn
-from sparring.games.sentences import Reading, SentenceGame
-from sparring.likelihood import kl_to_prior
-from sparring.penalties import r1
+from sparring.games.common.caption_pairs import different, mismatched, structured
+from sparring.games.common.posterior import drawn
+from sparring.games.common.text_game import Reading, SentenceGame
+from sparring.objectives.penalties import r1
+from sparring.objectives.variational import kl_to_prior
 
 
 class Second(NamedTuple):

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
 from sparring.objectives import NonSaturating
-from sparring.penalties import ROOT_GUARD, full_precision, r1
-from sparring.pooling import batch_mean
+from sparring.objectives.batch_statistics import batch_mean
+from sparring.objectives.penalties import ROOT_GUARD, full_precision, r1
 
 logistic = NonSaturating()
 

@@ -25,7 +25,7 @@ from torch.optim import Optimizer
 
 from sparring.critique import Critique, Output
 from sparring.game import Data, LatentGame, Move
-from sparring.games.turns import require_turns
+from sparring.games.common.turns import require_turns
 from sparring.objectives import Objective
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.game import Data, Move, Optimiser
-from sparring.games.posterior import PosteriorGame, drawn, stated
-from sparring.likelihood import Likelihood, kl_to_prior
+from sparring.games.common.posterior import PosteriorGame, drawn, stated
+from sparring.objectives.variational import Likelihood, kl_to_prior
 
 
 class VAE(PosteriorGame):

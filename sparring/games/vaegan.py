@@ -25,9 +25,9 @@ from torch.optim import Optimizer
 
 from sparring.critique import Critique
 from sparring.game import Data, Move, Optimiser
-from sparring.games.posterior import PosteriorGame, drawn, stated
-from sparring.likelihood import kl_to_prior
-from sparring.pooling import batch_mean
+from sparring.games.common.posterior import PosteriorGame, drawn, stated
+from sparring.objectives.batch_statistics import batch_mean
+from sparring.objectives.variational import kl_to_prior
 
 
 def unlikeness(features: Tensor, target: Tensor) -> Tensor:

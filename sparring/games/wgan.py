@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from sparring.critique import Critique
 from sparring.game import Data, Move
-from sparring.games.adversarial import AdversarialGame
-from sparring.games.turns import require_turns
+from sparring.games.common.adversarial import AdversarialGame
+from sparring.games.common.turns import require_turns
 from sparring.objectives import Wasserstein
-from sparring.penalties import clip, gradient_penalty
+from sparring.objectives.penalties import clip, gradient_penalty
 
 
 class WGAN(AdversarialGame):

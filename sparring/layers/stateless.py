@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
-from sparring.penalties import full_precision
+from sparring.objectives.penalties import full_precision
 
 __all__ = ["stateless", "stateless_norm"]
 

@@ -1,31 +1,31 @@
 """How good is what a generator makes: coverage, distances of distributions, and the features and stamps behind them."""
 
-from sparring.metrics.confidence import ClassifierScore, classifier_score
-from sparring.metrics.extractor import Extractor, Extracts, ModuleExtractor, extractor_for, train_extractor
+from sparring.metrics.class_histogram import ModeHistogram, channel_labels, mode_histogram, stacked_histogram
+from sparring.metrics.cluster_accuracy import Matching, best_naming, matched
+from sparring.metrics.extractors.classifier import Extractor, Extracts, ModuleExtractor, extractor_for, train_extractor
+from sparring.metrics.extractors.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_moments
-from sparring.metrics.histogram import ModeHistogram, channel_labels, mode_histogram, stacked_histogram
-from sparring.metrics.inception_extractor import InceptionExtractor, inception
-from sparring.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_over_subsets
-from sparring.metrics.labelled import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
-from sparring.metrics.layout import Layout
-from sparring.metrics.matching import Matching, best_naming, matched
-from sparring.metrics.memory import Memorisation, memorisation, nearest
-from sparring.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from sparring.metrics.gan_train_test import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
+from sparring.metrics.inception_score import ClassifierScore, classifier_score
+from sparring.metrics.intervals import Bootstrap, Extrapolation, bootstrap, extrapolated, wilson
+from sparring.metrics.intra_class_diversity import ClassVariety, class_variety
+from sparring.metrics.kid import KernelDistance, kernel_distance, kernel_distance_over_subsets
+from sparring.metrics.label_map_accuracy import Layout
+from sparring.metrics.memorization import Memorisation, memorisation, nearest
+from sparring.metrics.mode_coverage import ModeCoverage, mode_coverage
+from sparring.metrics.ms_ssim import PairSimilarity, ms_ssim, pair_similarity, ssim
 from sparring.metrics.parzen import ParzenLikelihood, parzen_likelihood
-from sparring.metrics.path_length import PathLength, path_length
-from sparring.metrics.points import ModeCoverage, mode_coverage
-from sparring.metrics.similarity import PairSimilarity, ms_ssim, pair_similarity, ssim
-from sparring.metrics.single_image import (
+from sparring.metrics.perceptual_path_length import PathLength, path_length
+from sparring.metrics.precision_recall import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from sparring.metrics.protocol import Better, Score, require_same_protocol, same_protocol, stamp
+from sparring.metrics.single_image_frechet import (
     SingleImageDistances,
     inception_maps,
     random_filters,
     single_image_distance,
     single_image_distances,
 )
-from sparring.metrics.sliced import PyramidDistance, pyramid_distance, sliced_wasserstein
-from sparring.metrics.stamp import Better, Score, require_same_protocol, same_protocol, stamp
-from sparring.metrics.uncertainty import Bootstrap, Extrapolation, bootstrap, extrapolated, wilson
-from sparring.metrics.variety import ClassVariety, class_variety
+from sparring.metrics.sliced_wasserstein import PyramidDistance, pyramid_distance, sliced_wasserstein
 
 __all__ = [
     "Accuracy",

@@ -19,7 +19,7 @@ which falls with their size: compare scores at equal sample counts only.
 import torch
 from torch import Tensor
 
-from sparring.metrics.exact import exact
+from sparring.metrics._float64 import exact
 
 __all__ = ["Moments", "frechet_distance", "frechet_from_moments"]
 

@@ -23,7 +23,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from sparring.metrics.exact import exact
+from sparring.metrics._float64 import exact
 
 __all__ = ["GRID", "ParzenLikelihood", "parzen_likelihood", "parzen_log_densities"]
 

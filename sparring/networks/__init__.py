@@ -1,5 +1,6 @@
 """Generators and critics, from the plain perceptron to the residual network."""
 
+from sparring.networks.common.base import Critic, Generator
 from sparring.networks.dcgan import DCGANCritic, DCGANGenerator
 from sparring.networks.infogan import InfoGANCritic, InfoGANGenerator
 from sparring.networks.mlp import (
@@ -14,7 +15,6 @@ from sparring.networks.mlp import (
 )
 from sparring.networks.radford import RadfordCritic, RadfordGenerator
 from sparring.networks.resnet import ResNetCritic, ResNetGenerator
-from sparring.networks.roles import Critic, Generator
 from sparring.networks.sncnn import SNCNNCritic, SNCNNGenerator
 
 __all__ = [

@@ -11,10 +11,10 @@ from math import prod
 
 from torch import Tensor, nn
 
-from sparring.energy import reconstruction_error
 from sparring.layers.init import dcgan, he_uniform
+from sparring.networks.common.base import Shape
 from sparring.networks.dcgan import DCGANCritic
-from sparring.networks.roles import Shape
+from sparring.objectives.energy import reconstruction_error
 
 __all__ = ["Autoencoder", "DCGANAutoencoder", "MLPAutoencoder"]
 

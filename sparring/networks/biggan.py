@@ -20,9 +20,9 @@ from sparring.errors import GameError
 from sparring.layers.conditional import ConditionedBatchNorm
 from sparring.layers.init import Init, normal, orthogonal
 from sparring.layers.spectral import spectral
-from sparring.networks.roles import Shape
-from sparring.networks.sizes import doublings
-from sparring.networks.stages import ProjectionCritic, Stages, wide_trunk
+from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import doublings
+from sparring.networks.common.stages import ProjectionCritic, Stages, wide_trunk
 
 __all__ = ["BigGANCritic", "BigGANGenerator"]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from sparring.layers.affine import Affine
 from sparring.layers.fourier import FourierFeatures
-from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.common.base import Critic, Generator, Shape
 
 __all__ = ["FourierCritic", "FourierGenerator"]
 

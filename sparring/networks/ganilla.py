@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from sparring.layers.init import dcgan
 from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
-from sparring.networks.translation import reflected
+from sparring.networks.cyclegan import reflected
 
 __all__ = ["GANILLATranslator"]
 

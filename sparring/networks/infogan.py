@@ -11,8 +11,8 @@ from torch import nn
 
 from sparring.layers.init import dcgan
 from sparring.layers.norm import Norm
-from sparring.networks.roles import Critic, Generator, Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Critic, Generator, Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["InfoGANCritic", "InfoGANGenerator"]
 

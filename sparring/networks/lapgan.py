@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.layers.init import he_uniform
-from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.common.base import Critic, Generator, Shape
 
 __all__ = ["BaseCritic", "BaseGenerator", "LevelCritic", "LevelGenerator"]
 

@@ -15,7 +15,7 @@ from sparring.layers.affine import Affine
 from sparring.layers.init import Init, he_uniform, normal, orthogonal, uniform
 from sparring.layers.maxout import Maxout
 from sparring.layers.norm import Norm
-from sparring.networks.roles import Critic, Generator, Shape
+from sparring.networks.common.base import Critic, Generator, Shape
 
 __all__ = [
     "AliToyCritic",

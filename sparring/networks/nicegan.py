@@ -16,7 +16,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from sparring.layers.instance import ILN, AdaILN
 from sparring.layers.spectral import spectral
-from sparring.networks.translation import reflected
+from sparring.networks.cyclegan import reflected
 
 __all__ = ["NICECritic", "NICEEncoder", "NICESeer", "NICETranslator", "depths"]
 

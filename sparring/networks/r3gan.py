@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.layers.blur import BlurDown, BlurUp
 from sparring.layers.residual import Residual
-from sparring.networks.roles import Critic, Generator, Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Critic, Generator, Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["R3GANCritic", "R3GANGenerator", "residual_block"]
 

@@ -16,8 +16,8 @@ from torch import nn
 from sparring.layers.norm import Norm
 from sparring.layers.pool import GlobalSum
 from sparring.layers.residual import DownBlock, FirstBlock, SameBlock, UpBlock, residual_glorot
-from sparring.networks.roles import Critic, Generator, Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Critic, Generator, Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["ResNetCritic", "ResNetGenerator"]
 

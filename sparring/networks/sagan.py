@@ -16,9 +16,9 @@ from sparring.layers.conditional import ClassBatchNorm
 from sparring.layers.init import glorot_uniform
 from sparring.layers.norm import Norm
 from sparring.layers.spectral import spectral
-from sparring.networks.roles import Shape
-from sparring.networks.sizes import doublings
-from sparring.networks.stages import ProjectionCritic, Stages, wide_trunk
+from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import doublings
+from sparring.networks.common.stages import ProjectionCritic, Stages, wide_trunk
 
 __all__ = ["SAGANCritic", "SAGANGenerator"]
 

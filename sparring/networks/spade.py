@@ -19,8 +19,8 @@ from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
 from sparring.layers.spade import SLOPE, SPADEBlock, bare_batch_norm, resized
 from sparring.layers.spectral import spectral
-from sparring.networks.roles import Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["MultiScaleCritic", "SPADEGenerator", "StyleEncoder"]
 

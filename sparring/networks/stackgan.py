@@ -17,8 +17,8 @@ from sparring.layers.init import dcgan, he_uniform
 from sparring.layers.pyramid import up
 from sparring.layers.resample import UpConv
 from sparring.layers.residual import Residual
-from sparring.networks.roles import Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["FirstGenerator", "PairCritic", "SecondGenerator"]
 

@@ -22,9 +22,9 @@ from sparring.layers.blur import Blur, BlurDown, BlurUp
 from sparring.layers.deviation import MinibatchDeviation
 from sparring.layers.equalized import EqualizedConv, EqualizedLinear
 from sparring.layers.modulated import ModulatedConv
-from sparring.networks.roles import Critic, Generator, Shape
-from sparring.networks.sizes import doublings
-from sparring.pooling import process_mean
+from sparring.networks.common.base import Critic, Generator, Shape
+from sparring.networks.common.sizes import doublings
+from sparring.objectives.batch_statistics import process_mean
 
 __all__ = ["Mapping", "StyleGAN2Critic", "StyleGAN2Generator", "Synthesis"]
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from sparring.layers.init import glorot_uniform
 from sparring.layers.pool import GlobalMean
-from sparring.networks.roles import Critic, Generator, Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Critic, Generator, Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["TuringEncoder", "TuringGenerator", "TuringJudge", "TuringPointEncoder"]
 

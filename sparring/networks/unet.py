@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from sparring.layers.init import dcgan
 from sparring.layers.norm import Norm
-from sparring.networks.roles import Shape
-from sparring.networks.sizes import doublings
+from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import doublings
 
 __all__ = ["UNet"]
 

@@ -12,10 +12,10 @@ from sparring.games.realness import RealnessGAN
 from sparring.layers.init import gamma_normal
 from sparring.layers.spectral import spectral
 from sparring.layers.stochastic import Stochastic
-from sparring.networks.roles import Critic, Shape
-from sparring.networks.sizes import doublings
-from sparring.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
-from sparring.recipes.settings import Adam, SuitedAdam, channels_last
+from sparring.networks.common.base import Critic, Shape
+from sparring.networks.common.sizes import doublings
+from sparring.objectives.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
+from sparring.recipes.options import Adam, SuitedAdam, channels_last
 
 Goal = Literal["away", "paired", "anchored"]
 _GOALS = {"away": Away(), "paired": Paired(), "anchored": Anchored()}

@@ -6,15 +6,15 @@ from typing import Literal
 
 from torch import nn
 
-from sparring.divergences import DIVERGENCES, FGAN
 from sparring.games.turing import TuringGAN
 from sparring.layers.spectral import spectral
 from sparring.layers.stateless import stateless
 from sparring.networks import AliToyGenerator
-from sparring.networks.roles import Shape
+from sparring.networks.common.base import Shape
 from sparring.networks.turing import TuringEncoder, TuringGenerator, TuringJudge, TuringPointEncoder
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Objective, Wasserstein
-from sparring.recipes.settings import Adam, channels_last
+from sparring.objectives.f_divergences import DIVERGENCES, FGAN
+from sparring.recipes.options import Adam, channels_last
 
 Normalisation = Literal["stateless", "spectral", "none"]
 PairObjective = Literal[

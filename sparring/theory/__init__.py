@@ -1,23 +1,13 @@
 """What theory says of a game, on distributions small enough to know and systems of two numbers.
 
 * `sparring.theory.distances`: how far two known distributions are apart;
-* `sparring.theory.critics`: the best critic of an objective, in closed form and by search;
-* `sparring.theory.generators`: what a generator feels of a critic, and which divergence it follows;
+* `sparring.theory.optimal_critics`: the best critic of an objective, in closed form and by search;
+* `sparring.theory.generator_gradients`: what a generator feels of a critic, and which divergence it follows;
 * `sparring.theory.dynamics`: how players move when both learn.
 
-``sparring theory`` (`sparring.lessons`) makes lessons of it.
+``sparring theory`` (`sparring.theory.lessons`) makes lessons of it.
 """
 
-from sparring.theory.critics import (
-    best_classifier,
-    best_critic,
-    best_realness,
-    optimal_classifier,
-    optimal_critic,
-    optimal_noisy_critic,
-    optimal_realness,
-    repeated_points,
-)
 from sparring.theory.distances import (
     both_orders,
     f_divergence,
@@ -40,12 +30,22 @@ from sparring.theory.dynamics import (
     penalised_slope,
     simultaneous,
 )
-from sparring.theory.generators import (
+from sparring.theory.generator_gradients import (
     divergence_gradient,
     fit_gaussian,
     gaussian_pull,
     generator_gradient,
     output_slopes,
+)
+from sparring.theory.optimal_critics import (
+    best_classifier,
+    best_critic,
+    best_realness,
+    optimal_classifier,
+    optimal_critic,
+    optimal_noisy_critic,
+    optimal_realness,
+    repeated_points,
 )
 from sparring.theory.search import descend, least
 

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from sparring.divergences import Divergence
+from sparring.objectives.f_divergences import Divergence
 
 
 def kl(p: Tensor, q: Tensor) -> Tensor:

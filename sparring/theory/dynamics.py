@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sparring.objectives import Objective
-from sparring.penalties import r1
+from sparring.objectives.penalties import r1
 
 State = Tensor
 """The players (θ, ψ) of a Dirac-GAN, in float64."""

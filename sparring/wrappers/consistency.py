@@ -27,12 +27,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, relu
 
-from sparring.chance import normal
 from sparring.critique import Output
 from sparring.game import Game
-from sparring.pooling import batch_mean
-from sparring.wrappers.critics import CriticTerm, owner
-from sparring.wrappers.needs import Need, answers, has, nobody_ahead, noise_alone, one_critic, samples_alone
+from sparring.objectives.batch_statistics import batch_mean
+from sparring.rng import normal
+from sparring.wrappers.critic_term import CriticTerm, owner
+from sparring.wrappers.requirements import Need, answers, has, nobody_ahead, noise_alone, one_critic, samples_alone
 
 Transform = Callable[[Tensor], Tensor]
 

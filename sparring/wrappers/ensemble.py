@@ -16,10 +16,9 @@ from torch.optim import Optimizer
 
 from sparring.critique import Critique
 from sparring.errors import GameError
-from sparring.game import Conditions, Data, Game, Labels, Move, Samples, Turn
-from sparring.games.mixture import choice, chosen, with_choice
-from sparring.stages import Stage
-from sparring.wrappers.wrapper import each
+from sparring.game import Conditions, Data, Game, Labels, Move, Samples, Stage, Turn
+from sparring.games.common.mixture import choice, chosen, with_choice
+from sparring.wrappers.base import each
 
 
 class Ensemble(Game):

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.chance import normal
 from sparring.errors import GameError
 from sparring.game import Data, Encodes, Game, Turn, latent
-from sparring.wrappers.needs import noise_alone, one_function, require, samples_alone
-from sparring.wrappers.needs import pair as one_pair
+from sparring.rng import normal
+from sparring.wrappers.base import Wrapper
 from sparring.wrappers.pair import pair
-from sparring.wrappers.wrapper import Wrapper
+from sparring.wrappers.requirements import noise_alone, one_function, require, samples_alone
+from sparring.wrappers.requirements import pair as one_pair
 
 
 def pack(x: Tensor, m: int) -> Tensor:

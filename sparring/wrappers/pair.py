@@ -8,5 +8,5 @@ from sparring.game import Game, LatentGame
 
 
 def pair(game: Game) -> LatentGame:
-    """Returns the innermost game, which `sparring.wrappers.needs` has found to be one of one G and one D."""
+    """Returns the innermost game, which `sparring.wrappers.requirements` has found to be one of one G and one D."""
     return cast(LatentGame, game.core)

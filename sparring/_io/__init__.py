@@ -1,0 +1,1 @@
+"""Files: atomic writes, folders by handle, paths of results."""

@@ -1,0 +1,135 @@
+"""The pipe of adaptive augmentation, 'bgc': every change happens with probability p (Karras et al., 2020, appendix B).
+
+    blitting   flip left-right · turn by 0, 90, 180 or 270° · shift by whole pixels, each way up to ⅛ of the side
+    geometry   scale by 2ⁿ, n ~ N(0, .2²) · turn by an angle · stretch by 2ⁿ, n ~ N(0, .2²) · turn again
+               · shift by t of the side, t ~ N(0, .125²)
+    colours    + n, n ~ N(0, .2²) · × 2ⁿ, n ~ N(0, .5²) · mirror the luma · turn the hue · saturate by 2ⁿ, n ~ N(0, 1)
+
+A change that may be the identity (no flip, a turn by 0°) counts as happening. The two turns share p: each happens with
+1 − √(1 − p), so that one of them does with p. While p is below .8 or so the changed real images tell the distribution
+of the unchanged ones, and nothing leaks: G need not draw what only the augmentation makes.
+
+With three channels luma is the direction (1, 1, 1)/√3 and hue the angle about it. With any other number the luma is the
+mean of the channels just so, and there is no hue; with one, mirroring it is the negative, and saturation does nothing.
+
+One thing is simpler than the original: the image is read bilinearly, where the original works at twice the resolution
+with a wavelet's low-pass before and after. Turned and shifted images are hence a little softer, shrunk ones may alias.
+Blitting is exact, and where nothing happens every pixel comes back bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import pi, sqrt
+
+import torch
+from torch import Tensor, nn
+
+from sparring.augment.pixels import images, normal, shifted, uniform, warped, whole
+
+__all__ = ["AdaptivePipe", "blitting", "colours", "geometry"]
+
+
+def blitting(x: Tensor, p: Tensor) -> Tensor:
+    """Moves pixels without changing any: flip, quarter turns (half turns where it is not square), whole shifts.
+
+    Args:
+        x: Images (N, C, H, W).
+        p: Probability of each change.
+    """
+    height, width = x.shape[2:]
+    x = torch.where(_happens(x, p) & (whole(x, 0, 1) == 1), x.flip(3), x)
+    unit = 1 if height == width else 2
+    turns = torch.where(_happens(x, p), unit * whole(x, 0, 3 // unit), 0)
+    turned = x
+    for quarters in range(unit, 4, unit):
+        turned = torch.where(turns == quarters, x.rot90(quarters, (2, 3)), turned)
+    down, right = uniform(x, -height / 8, height / 8), uniform(x, -width / 8, width / 8)
+    happens = _happens(x, p)
+    return shifted(turned, down.round().long() * happens, right.round().long() * happens)
+
+
+def geometry(x: Tensor, p: Tensor) -> Tensor:
+    """Scales, turns, stretches, turns and shifts, all in one reading.
+
+    Args:
+        x: Images (N, C, H, W).
+        p: Probability of each change.
+    """
+    height, width = x.shape[2:]
+    down = torch.arange(height, device=x.device).view(1, 1, -1, 1)
+    right = torch.arange(width, device=x.device).view(1, 1, 1, -1)
+    middle = (height - 1) / 2, (width - 1) / 2
+    # From where a pixel is to where it came from: the last change is undone first.
+    happens, each_turn = _happens(x, p), 1 - (1 - p).sqrt()
+    row = down - middle[0] - height * torch.where(happens, normal(x, 0.125), 0)
+    column = right - middle[1] - width * torch.where(happens, normal(x, 0.125), 0)
+    row, column = _turned(row, column, _perhaps(x, each_turn, uniform(x, -pi, pi), 0))
+    stretch = _perhaps(x, p, normal(x, 0.2).exp2(), 1)
+    row, column = _turned(row * stretch, column / stretch, _perhaps(x, each_turn, uniform(x, -pi, pi), 0))
+    scale = _perhaps(x, p, normal(x, 0.2).exp2(), 1)
+    return warped(x, row / scale + middle[0], column / scale + middle[1])
+
+
+def colours(x: Tensor, p: Tensor) -> Tensor:
+    """Changes brightness, contrast, luma, hue and saturation, in this order; those that the channels allow.
+
+    Args:
+        x: Images (N, C, H, W).
+        p: Probability of each change.
+    """
+    x = x + _perhaps(x, p, normal(x, 0.2), 0)
+    x = x * _perhaps(x, p, normal(x, 0.5).exp2(), 1)
+    x = x - 2 * _perhaps(x, p, whole(x, 0, 1), 0) * x.mean(1, keepdim=True)
+    if x.shape[1] == 3:
+        angle = _perhaps(x, p, uniform(x, -pi, pi), 0)
+        beside = (x.roll(1, 1) - x.roll(-1, 1)) / sqrt(3)  # the cross product of (1, 1, 1)/√3 and x
+        x = x + (angle.cos() - 1) * (x - x.mean(1, keepdim=True)) + angle.sin() * beside
+    return x + (_perhaps(x, p, normal(x, 1.0).exp2(), 1) - 1) * (x - x.mean(1, keepdim=True))
+
+
+class AdaptivePipe(nn.Module):
+    """Changes images with probability p; in evaluation mode it leaves them alone, like dropout.
+
+    Args:
+        p: Where the probability starts.
+        parts: The changes, in order.
+
+    Attributes:
+        p: The probability, a buffer; `sparring.wrappers.augmentation.Adaptive` moves it.
+    """
+
+    p: Tensor
+
+    def __init__(
+        self, p: float = 0.0, parts: Sequence[Callable[[Tensor, Tensor], Tensor]] = (blitting, geometry, colours)
+    ) -> None:
+        super().__init__()
+        self.register_buffer("p", torch.tensor(float(p)))
+        self.parts = tuple(parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Draws a change of every image.
+
+        Args:
+            x: Images (N, C, H, W).
+
+        Raises:
+            DataError: If x holds no images.
+        """
+        for change in self.parts if self.training else ():
+            x = change(images(x, "AdaptivePipe"), self.p)
+        return x
+
+
+def _happens(x: Tensor, p: Tensor) -> Tensor:
+    return uniform(x, 0, 1) < p
+
+
+def _perhaps(x: Tensor, p: Tensor, value: Tensor, otherwise: float) -> Tensor:
+    """Returns the value with probability p for each image, and otherwise what changes nothing."""
+    return torch.where(_happens(x, p), value, otherwise)
+
+
+def _turned(row: Tensor, column: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    return angle.cos() * row + angle.sin() * column, angle.cos() * column - angle.sin() * row

@@ -1,0 +1,136 @@
+"""The commands that look at what noise does: directions, truncation, and the noise of a given image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.console import say
+from sparring.cli.options import RunFolder
+from sparring.errors import DataError
+
+COLUMNS = 1000  # pictures in a row
+
+
+def directions(
+    run: RunFolder,
+    kind: Literal["principal", "closed"] = "principal",
+    count: int = 5,
+    reach: float = 3.0,
+    columns: int = 7,
+    seeds: str = "0-3",
+    out: Path = Path("directions"),
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Draws what the directions do along which samples change most: one grid each, a seed a row.
+
+    Args:
+        run: The run's folder.
+        kind: principal (components of the samples, carried back to the noise) or closed (what the first layer stretches
+            most).
+        count: How many directions.
+        reach: How far noise is moved to either side.
+        columns: Pictures in a row.
+        seeds: Rows, such as 0-3.
+        out: The folder of the pictures.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.inference import directions as exploring
+    from sparring.inference import sampling
+    from sparring.runs.outputs import require_outputs
+    from sparring.runs.state import load
+    from sparring.visualization import images as pictures
+
+    if not 2 <= columns <= COLUMNS:
+        raise DataError(f"A direction cannot be shown in {columns:,} pictures: give --columns 2 to {COLUMNS:,}.")
+    game = load(run, device=device, checkpoint=checkpoint)
+    find = exploring.principal_directions if kind == "principal" else exploring.closed_form_directions
+    noise = sampling.latents(game, sampling.parse_seeds(seeds))
+    steps = [reach * (2 * k / (columns - 1) - 1) for k in range(columns)]
+    found = find(game, count)
+    files = [out / f"{kind}-{number + 1}.png" for number in range(len(found))]
+    require_outputs(run, files)
+    for path, direction in zip(files, found, strict=True):
+        drawn = exploring.moved(game, noise, direction, steps).flatten(0, 1)
+        pictures.save_grid(drawn, path, columns=columns)
+    say(f"{count} {kind} directions, from -{reach:g} to {reach:g}, are in {out}.")
+
+
+def truncations(
+    run: RunFolder,
+    strengths: str = "0,0.25,0.5,0.75,1,1.25",
+    seeds: str = "0-7",
+    out: Path = Path("truncations.png"),
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Draws seeds under several truncations, a seed a row: from the most typical to the most daring.
+
+    Args:
+        run: The run's folder.
+        strengths: Numbers with commas between.
+        seeds: Rows, such as 0-7.
+        out: The picture file.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.inference import directions as exploring
+    from sparring.inference import sampling
+    from sparring.runs.outputs import require_picture
+    from sparring.runs.state import load
+    from sparring.visualization import images as pictures
+
+    require_picture(run, out)
+    try:
+        values = [float(part) for part in strengths.split(",")]
+    except ValueError:
+        raise DataError(f"The strengths {strengths!r} cannot be read: write numbers such as 0,0.5,1.") from None
+    game = load(run, device=device, checkpoint=checkpoint)
+    drawn = exploring.truncated(game, sampling.parse_seeds(seeds), values).flatten(0, 1)
+    say(f"Truncations {strengths} are in {pictures.save_grid(drawn, out, columns=len(values))}.")
+
+
+def invert(
+    run: RunFolder,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
+    steps: int = 300,
+    out: Path = Path("inverted.png"),
+    most: int = 16,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Finds the noise of real images, by descent from the best of many draws or from an encoder's code, and draws it.
+
+    Args:
+        run: The run's folder.
+        images: Files, folders or zips of images.
+        steps: Of the descent.
+        out: The picture file, each image beside what its noise makes; the noise is in a .npy file of the same name.
+        most: How many images.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    import numpy as np
+    import torch
+
+    from sparring._io.atomic import writing, written
+    from sparring.inference import directions as exploring
+    from sparring.inference import encoding
+    from sparring.runs.outputs import require_outputs, require_picture
+    from sparring.runs.state import load
+    from sparring.visualization import images as pictures
+
+    numbers = out.with_suffix(".npy")
+    require_picture(run, out, images)
+    require_outputs(run, [numbers], images)
+    game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
+    found = exploring.inverted(game, x, steps=steps)
+    pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
+    pictures.save_grid(pairs, out, columns=8)
+    with writing(numbers), written(numbers) as file:
+        np.save(file, found.noise.cpu().numpy())
+    say(f"{len(x)} images, each beside its inversion (mean squared error {found.errors.mean():.4f}), are in {out}.")

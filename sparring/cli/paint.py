@@ -1,0 +1,186 @@
+"""The command that paints label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparring.cli.console import say
+from sparring.cli.options import RunFolder
+from sparring.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparring.data.domains import Regions
+    from sparring.game import Game
+
+
+def paint(
+    run: RunFolder,
+    labels: Path | None = None,
+    style: tuple[Path, ...] = (),
+    seeds: str = "",
+    instances: Path | None = None,
+    out: Path = Path("painted.png"),
+    frames: int = 0,
+    rate: float = 20.0,
+    nearest: bool = False,
+    palette: Path | None = None,
+    tile: int = 512,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Paints label maps in the style of photographs or of seeds; films the way from style to style.
+
+    Args:
+        run: The run's folder.
+        labels: A label map of any size, in the palette's colours or in class numbers; or a folder of them.
+        style: Photographs whose styles are painted in.
+        seeds: Styles by their seeds, such as 0-3; seed 0 where no style is given.
+        instances: Of each label map where its objects are, one number or colour an object: a file, or a folder with the
+            same names; for a run that learned from such. Unless told, every patch of one class is one object.
+        out: A picture file for one map, which shows the map and all its pictures if there are several styles; a film
+            for --frames; or a folder, which gets every picture by itself, under the name of its map.
+        frames: Pictures of a film that goes from style to style; none unless told.
+        rate: Pictures a second.
+        nearest: Read colours of no class as the nearest class's, for maps that were saved as JPEG.
+        palette: Write the classes with their colours into this file, .txt or .gpl (for GIMP, Krita, Inkscape).
+        tile: Sides of the largest map that goes through the networks at once; larger ones are painted in tiles.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+
+    Raises:
+        DataError: If there is nothing to paint, or the output does not fit it.
+    """
+    from sparring.inference import label_maps
+    from sparring.runs.outputs import require_outputs
+    from sparring.runs.state import load
+
+    regions = label_maps.palette(run)
+    if labels is None and palette is None:
+        raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
+    read = [*style, *filter(None, (labels, instances))]
+    if palette is not None:
+        require_outputs(run, [palette], read, flag="--palette")
+    if labels is None:
+        _save_palette(regions, palette)
+        return
+    files = _files(labels, out)
+    maps = _maps(files, regions, nearest)
+    game = load(run, device=device, checkpoint=checkpoint)
+    maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
+    styles = label_maps.named_styles(game, run, style, seeds or ("" if style else "0"))
+    require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)
+    _save_palette(regions, palette)
+    for (name, one), path in targets.items():
+        _picture(path, game, maps[name], {one: styles[one]} if one else styles, regions, tile, frames, rate)
+    say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
+
+
+def _save_palette(regions: Regions, path: Path | None) -> None:
+    """Writes the classes with their colours, if that is asked for."""
+    from sparring.data.annotations import palettes
+
+    if path is not None:
+        say(f"The {len(regions)} classes and their colours are in {palettes.save_palette(regions, path)}.")
+
+
+def _single(out: Path) -> bool:
+    """Whether an output is one file, not a folder."""
+    return bool(out.suffix) and not out.is_dir()
+
+
+def _files(place: Path, out: Path) -> dict[str, Path]:
+    """Label maps by their names below the folder that was given, without endings; no two names are alike."""
+    from sparring._io.targets import distinct
+    from sparring.data.annotations import palettes
+
+    files = palettes.map_files(place)
+    if _single(out) and len(files) > 1:
+        raise DataError(f"{place} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
+    own = [palettes.below(place, file) for file in files]
+    names = distinct([name.with_suffix(".png").as_posix() for name in own], [name.as_posix() for name in own])
+    return {name.removesuffix(".png"): file for name, file in zip(names, files, strict=True)}
+
+
+def _maps(files: dict[str, Path], regions: Regions, nearest: bool) -> dict[str, Tensor]:
+    """Reads label maps."""
+    from sparring.data.annotations import palettes
+
+    return {name: palettes.read_map(file, regions, nearest=nearest) for name, file in files.items()}
+
+
+def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[tuple[str, str], Path]:
+    """Paths of all pictures by map and style; a film, or a picture of all styles, has no style of its own.
+
+    Raises:
+        RunError: If the ending of the one file names no format.
+    """
+    from sparring._io.targets import distinct
+    from sparring.visualization import images
+
+    if _single(out):
+        images.require_film(out) if film else images.require_still(out)
+        return {(maps[0], ""): out}
+    if film:
+        return {(name, ""): out / f"{name}.gif" for name in maps}
+    pairs = [(name, style) for name in maps for style in styles]
+    wanted = [f"{name}-{style}.png" if len(styles) > 1 else f"{name}.png" for name, style in pairs]
+    return {pair: out / name for pair, name in zip(pairs, distinct(wanted, [""] * len(wanted)), strict=True)}
+
+
+def _with_objects(
+    game: Game, maps: dict[str, Tensor], files: dict[str, Path], labels: Path, place: Path
+) -> dict[str, Tensor]:
+    """Label maps beside where their objects meet, by their names."""
+    from sparring.data.annotations import palettes
+    from sparring.inference import label_maps
+
+    label_maps.require_edges(game)
+    own = {name: palettes.below(labels, file).with_suffix("").as_posix() for name, file in files.items()}
+    found = palettes.beside(place, list(dict.fromkeys(own.values())))
+    return {name: label_maps.with_edges(m, palettes.read_objects(found[own[name]])) for name, m in maps.items()}
+
+
+def _picture(
+    path: Path,
+    game: Game,
+    m: Tensor,
+    styles: dict[str, Tensor],
+    regions: Regions,
+    tile: int,
+    frames: int,
+    rate: float,
+) -> None:
+    """Saves what a map looks like in some styles; with frames, a film of the way from style to style."""
+    import torch
+
+    from sparring.inference import label_maps
+    from sparring.visualization import images
+
+    if frames:
+        way = label_maps.walk(game, m, torch.stack(list(styles.values())), frames, tile=tile)
+        images.save_animation(images.film(way), path, rate=rate)
+    else:
+        _sheet(path, game, m, styles, regions, tile)
+
+
+def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: Regions, tile: int) -> None:
+    """Saves the picture of one style as it is; those of several behind the map, side by side."""
+    import torch
+
+    from sparring.data.annotations import palettes
+    from sparring.inference import label_maps
+    from sparring.visualization import images
+
+    made = label_maps.paint(game, m, torch.stack(list(styles.values())), tile=tile)
+    if len(styles) > 1:
+        shown = made.expand(-1, 3, -1, -1) if made.shape[1] == 1 else made[:, :3]
+        images.save_grid(
+            torch.cat([palettes.coloured(m[None] if m.dim() == 2 else m[:1], regions), shown]),
+            path,
+            columns=len(styles) + 1,
+        )
+    else:
+        images.save_grid(made, path, scale=1)

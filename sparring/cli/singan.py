@@ -1,0 +1,261 @@
+"""The commands of a photograph: ``sparring singan PHOTO`` learns from it, the others use what was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.console import say
+from sparring.cli.options import RunFolder
+from sparring.errors import SparringError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparring.game import Game
+
+Picture = Annotated[Positional[Path], arg(metavar="PICTURE")]
+
+
+def train(words: list[str]) -> None:
+    """Trains SinGAN on one photograph: ``sparring train singan --data PHOTO``, said shortly.
+
+    Args:
+        words: The photograph, then flags.
+    """
+    from sparring.cli.train import train as train_recipe
+
+    if words and words[0] in ("-h", "--help"):
+        say("usage: sparring singan PHOTO [flags], for sparring train singan --data PHOTO [flags]")
+        say()
+        train_recipe(["singan", *words])
+        return
+    if not words or words[0].startswith("-"):
+        raise SparringError("Name the photograph first: `sparring singan photo.jpg`.")
+    train_recipe(["singan", "--data", *words])
+
+
+def super_resolve(
+    run: RunFolder,
+    picture: Path | None = None,
+    factor: float = 4.0,
+    noise: bool = False,
+    projections: int = 5,
+    out: Path = Path("larger.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Makes the photograph, or another picture, larger, with detail of the kind that the photograph has.
+
+    Args:
+        run: The run's folder; for this it is best trained with --reconstruction 100 --ratio 0.794.
+        picture: What to make larger; the photograph unless told.
+        factor: How many times as large.
+        noise: Add noise, as in a sample.
+        projections: Rounds of back-projection (Irani & Peleg, 1991), by which the result keeps what is known: made
+            small again it is the picture. 0 is the paper's form.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.inference import canvas, single_image
+    from sparring.runs.outputs import require_picture
+
+    require_picture(run, out, [] if picture is None else [picture])
+    game = _loaded(run, checkpoint, device)
+    image = None if picture is None else canvas.picture(picture, _channels(game))
+    made = single_image.larger(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
+    _saved(made, out)
+
+
+def harmonize(
+    run: RunFolder,
+    picture: Picture,
+    mask: Path,
+    scale: int | None = None,
+    reach: float = 7.0,
+    blur: float = 5.0,
+    out: Path = Path("harmonized.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Blends what was pasted into the photograph: it takes on the colours and the brushwork of the rest.
+
+    Args:
+        run: The run's folder.
+        picture: The photograph with something pasted into it.
+        mask: A picture that is white where that is and black elsewhere, or opaque there and transparent elsewhere.
+        scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
+        reach: Pixels by which the mask is grown, in a picture 250 pixels long.
+        blur: Deviation of the blur of its edge, likewise.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.inference import canvas, single_image
+    from sparring.runs.outputs import require_picture
+
+    require_picture(run, out, [picture, mask])
+    game = _loaded(run, checkpoint, device)
+    size = single_image.learned(game).sizes[-1]
+    white = canvas.mask(mask, size)
+    image = canvas.picture(picture, _channels(game), size)
+    _saved(single_image.harmonised(game, image, white, scale=scale, reach=reach, blur=blur, seed=seed), out)
+
+
+def edit(
+    run: RunFolder,
+    picture: Picture,
+    mask: Path,
+    scale: int | None = None,
+    reach: float = 20.0,
+    blur: float = 5.0,
+    out: Path = Path("edited.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Makes a rough edit, such as parts that were copied and moved, look like a photograph.
+
+    Args:
+        run: The run's folder.
+        picture: The photograph with some parts copied, moved or painted over.
+        mask: A picture that is white where that is and black elsewhere, or opaque there and transparent elsewhere.
+        scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
+        reach: Pixels by which the mask is grown, in a picture 250 pixels long.
+        blur: Deviation of the blur of its edge, likewise.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    harmonize(run, picture, mask, scale, reach, blur, out, seed, checkpoint, device)
+
+
+def paint(
+    run: RunFolder,
+    picture: Picture,
+    scale: int | None = None,
+    colours: int | None = None,
+    out: Path = Path("painted.png"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Makes a rough drawing look like the photograph (paint-to-image).
+
+    Args:
+        run: The run's folder; for this it is best trained with --quantise 1, or another scale.
+        picture: The drawing.
+        scale: Where it enters, from 1; the earlier, the less of it stays. Where the run was trained to take drawings,
+            else 1, unless told.
+        colours: Bring it to so many of the photograph's own colours first, such as 5, for drawings whose colours are
+            not the photograph's. A run trained with --quantise does so by itself.
+        out: The picture file.
+        seed: Decides the noise.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.inference import canvas, single_image
+    from sparring.runs.outputs import require_picture
+
+    require_picture(run, out, [picture])
+    game = _loaded(run, checkpoint, device)
+    drawing = canvas.picture(picture, _channels(game))
+    _saved(single_image.painted(game, drawing, scale=scale, colours=colours, seed=seed), out)
+
+
+def animate(
+    run: RunFolder,
+    frames: int = 100,
+    start_scale: int = 1,
+    pull: float = 0.1,
+    inertia: float = 0.9,
+    rate: float = 10.0,
+    out: Path = Path("moving.gif"),
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Films the photograph moving.
+
+    Args:
+        run: The run's folder; for this it is best trained with --noisy-border.
+        frames: How many.
+        start_scale: What is coarser stays still; the later, the smaller the motion.
+        pull: How strongly everything is drawn back to the photograph, from 0 to 1.
+        inertia: How far a motion goes on, from 0 to 1; .8 to .95 is smooth.
+        rate: Frames a second.
+        out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
+        seed: Decides the motion.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    import torch
+
+    from sparring.inference import single_image
+    from sparring.runs.outputs import require_film
+    from sparring.visualization import images
+
+    require_film(run, out)
+    game = _loaded(run, checkpoint, device)
+    way = single_image.animated(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
+    made = images.film(torch.cat([frame.cpu() for frame in way]))
+    say(f"The film is in {images.save_animation(made, out, rate=rate)}.")
+
+
+def judge(
+    run: RunFolder,
+    samples: int = 16,
+    inception: bool = False,
+    seed: int = 0,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Says how like the photograph samples are, and how unlike each other; writes evaluation.json into the run.
+
+    Args:
+        run: The run's folder.
+        samples: How many from each scale.
+        inception: Let the Inception of the FID judge (downloads its weights once), not random filters.
+        seed: Of the first sample.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.cli.commands import show_evaluation
+    from sparring.evaluation import evaluator
+    from sparring.evaluation import single_image as likeness
+    from sparring.runs.run import Run
+
+    opened = Run.open(run, device=device, checkpoint=checkpoint)
+    seer = likeness.by_inception(str(opened.game.device)) if inception else None
+    show_evaluation(evaluator.kept(opened, likeness.judged(opened, seer, samples=samples, seed=seed)))
+    say(f"The scores are in {run / 'evaluation.json'}.")
+
+
+def _loaded(run: Path, checkpoint: str, device: str) -> Game:
+    from sparring.inference.single_image import learned
+    from sparring.runs.state import load
+
+    game = load(run, device=device, checkpoint=checkpoint)
+    learned(game)
+    return game
+
+
+def _channels(game: Game) -> int:
+    from sparring.inference.single_image import learned
+
+    return learned(game).image.shape[1]
+
+
+def _saved(image: Tensor, out: Path) -> None:
+    from sparring.visualization import images
+
+    path = images.save_grid(image, out, scale=1)
+    say(f"The picture, {image.shape[3]} × {image.shape[2]} pixels, is in {path}.")

@@ -1,0 +1,67 @@
+"""The command that carries images from one domain to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from sparring.cli.console import say
+from sparring.cli.options import RunFolder
+
+
+def translate(
+    run: RunFolder,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
+    to: str = "B",
+    out: Path = Path("translated"),
+    strips: bool = False,
+    cycle: bool = False,
+    heat: bool = False,
+    tile: int = 512,
+    overlap: int | None = None,
+    checkpoint: str = "newest",
+    device: str = "auto",
+) -> None:
+    """Translates images of any size to the other domain; each keeps its name.
+
+    Args:
+        run: The run's folder.
+        images: Files, folders or zips of images of the other domain than --to; for both a set of A, then one of B.
+        to: The domain to translate to, A or B; or both, which also writes a page of all strips, OUT/report.html.
+        out: Folder of the translations.
+        strips: Draw each image beside its translation, too, into OUT/strips.
+        cycle: Draw besides what comes back from there, into OUT/strips.
+        heat: Draw where the critic of the images' own domain looks (nicegan), into OUT/heat.
+        tile: Sides of the largest image that goes through the networks at once; larger ones go in tiles.
+        overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.errors import DataError
+    from sparring.inference.translated import translate_files
+
+    if not images:
+        raise DataError("No image is given: name files, folders or zips of images to translate.")
+    how: Any = {"heat": heat, "tile": tile, "overlap": overlap, "checkpoint": checkpoint, "device": device}
+    if to == "both":
+        _both(run, images, out, how)
+        return
+    count = len(list(translate_files(run, images, to, out, strips=strips, cycle=cycle, **how)))
+    say(f"{count} images, translated to {to}, are in {out}.")
+    if strips or cycle:
+        say(f"Each beside what became of it is in {out / 'strips'}.")
+    if heat:
+        say(f"Where the critic looks is in {out / 'heat'}.")
+
+
+def _both(run: Path, images: tuple[Path, ...], out: Path, how: dict[str, Any]) -> None:
+    """Translates one set of each domain, and says where the page is."""
+    from sparring.errors import DataError
+    from sparring.reports.cycle_report import translate_both
+
+    if len(images) != 2:
+        raise DataError(f"Both ways take two sets of images, of A and then of B, not {len(images)}: name two.")
+    page = translate_both(run, *images, out, **how)
+    say(f"Translations of both domains are in {out}, and strips of them side by side in {page}.")

@@ -1,0 +1,1 @@
+"""What rows carry beside their pixels: labels, captions, label maps, names."""

@@ -1,0 +1,260 @@
+"""Label maps: pictures whose pixels are class numbers, or colours that a list of classes names.
+
+A list of classes, ``classes.txt``, ``palette.txt`` or ``label_colors.txt``, has one class a line, in order of the
+numbers: its name, and perhaps its colour, before or behind it, as ``128 64 128`` or ``#804080``. Maps are never
+interpolated: the nearest pixel is taken. The number 255 is unknown; only in masks, which hold nothing but 0 and 255,
+the two are classes, black and white.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sparring.data.annotations.borders import borders
+from sparring.data.domains import MOST, Colour, Regions, painted
+from sparring.data.sources.images import DEEP, decoding, upright
+from sparring.errors import DataError
+
+__all__ = [
+    "LISTS",
+    "bordered",
+    "indexed",
+    "listed",
+    "looks_indexed",
+    "masked",
+    "numbered",
+    "objects",
+    "palette",
+    "strange",
+]
+
+LISTS = ("classes.txt", "palette.txt", "label_colors.txt")
+INDEXED = ("P", "L", "1", "I", *DEEP)
+FEW = 64  # a grey picture whose values stay below this, but for 255, may be a label map
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+NUMBERS = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
+BEFORE, BEHIND = re.compile(rf"^{NUMBERS}(?:[\s,;]+(.*))?$"), re.compile(rf"^(.*?)[\s,;]+{NUMBERS}$")
+HEX = re.compile(r"#([0-9a-fA-F]{6})\b")
+
+
+def listed(title: str, text: str) -> Regions:
+    r"""Read a list of classes.
+
+    Args:
+        title: Of the file, for messages.
+        text: One class a line; empty lines count for nothing.
+
+    Raises:
+        DataError: Some classes have colours and some none, or there are none or too many.
+
+    Example:
+        >>> listed("classes.txt", "sky\nold wall\n").names
+        ('sky', 'old wall')
+        >>> listed("palette.txt", "128 64 128 road\n#ff0000 car").colours
+        ((128, 64, 128), (255, 0, 0))
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = [_class(line, str(number)) for number, line in enumerate(lines)]
+    colours = tuple(colour for _, colour in found if colour)
+    if colours and len(colours) != len(found):
+        raise DataError(f"{title} gives {len(colours)} of {len(found)} classes a colour: give each one, or none any.")
+    if any(max(colour) > 255 for colour in colours) or len(set(colours)) != len(colours):
+        raise DataError(f"{title} has a colour twice, or a number above 255: give each class a colour of its own.")
+    return Regions(tuple(name for name, _ in found), colours)
+
+
+def _class(line: str, number: str) -> tuple[str, Colour | None]:
+    """Name and colour of a line; the name is the number where there is none."""
+    if found := HEX.search(line):
+        red, green, blue = bytes.fromhex(found[1])
+        return HEX.sub("", line).strip(" \t,;") or number, (red, green, blue)
+    if found := BEFORE.match(line):
+        return found[4] or number, (int(found[1]), int(found[2]), int(found[3]))
+    if found := BEHIND.match(line):
+        return found[1] or number, (int(found[2]), int(found[3]), int(found[4]))
+    return line, None
+
+
+def indexed(
+    name: str, content: bytes, size: int | None, channels: int = 1, regions: Regions | None = None
+) -> np.ndarray:
+    """Decode a label map: central square, nearest pixels.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+        size: Height and width, or None to keep the picture's own.
+        channels: 1.
+        regions: Says which colour is which class, for pictures in colour.
+
+    Returns:
+        Class numbers, ``uint8`` (H, W, 1); 255 is unknown.
+
+    Raises:
+        DataError: The file is damaged, or in colours that nobody names.
+    """
+    picture = upright(name, content)
+    with decoding(name):
+        numbers = _numbers(picture, regions)
+    if numbers is None:
+        raise DataError(f"{name} is no label map but a picture in colour: list its colours in palette.txt.")
+    if regions is None and (high := _highest(numbers)) >= FEW:
+        raise DataError(
+            f"{name} has class numbers up to {high}: list the classes in classes.txt beside the label maps."
+        )
+    side = min(numbers.shape)
+    top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
+    square = Image.fromarray(numbers[top : top + side, left : left + side])
+    near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
+    return np.array(near)[..., None]
+
+
+def bordered(name: str, content: bytes, size: int | None, channels: int = 1) -> np.ndarray:
+    """Decode a map of objects to their borders: central square, nearest pixels, as label maps.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+        size: Height and width, or None to keep the picture's own.
+        channels: 1.
+
+    Returns:
+        1 where objects meet and 0 elsewhere, ``uint8`` (H, W, 1).
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    numbers = objects(name, content).astype(np.int32)
+    side = min(numbers.shape)
+    top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
+    square = Image.fromarray(numbers[top : top + side, left : left + side])
+    near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
+    return borders(torch.from_numpy(np.array(near))).numpy().astype(np.uint8)[..., None]
+
+
+def objects(name: str, content: bytes) -> np.ndarray:
+    """Decode a map of objects, in numbers or in colours of which each is an object.
+
+    Args:
+        name: For messages.
+        content: Bytes of the file.
+
+    Returns:
+        Numbers that tell the objects apart, int64 (H, W).
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    picture = upright(name, content)
+    with decoding(name):
+        if picture.mode in INDEXED:
+            return np.asarray(picture).astype(np.int64)
+        return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+
+
+def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None:
+    """Class numbers of every pixel, ``uint8`` (H, W); None for colours that nobody names."""
+    if picture.mode in INDEXED:
+        values = numbered(picture, regions)
+        return np.where((values < 0) | (values > MOST), MOST, values).astype(np.uint8)
+    if regions is None:
+        return None
+    pixels = np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+    keys = np.array(regions.colours) @ np.array([65536, 256, 1])
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], pixels), len(keys) - 1)
+    known = keys[order][place] == pixels
+    return np.where(known, order[place], MOST).astype(np.uint8)
+
+
+def numbered(picture: Image.Image, regions: Regions | None) -> np.ndarray:
+    """Class numbers of a grey or indexed picture: its values, but for masks where the classes are black and white.
+
+    Args:
+        picture: Decoded.
+        regions: The classes, or None.
+
+    Returns:
+        int64 (H, W).
+    """
+    values = np.asarray(picture).astype(np.int64)
+    if regions is None or set(regions.colours) != {BLACK, WHITE}:
+        return values
+    values = values * 255 if picture.mode == "1" else values
+    if not np.isin(values, (0, 255, 65535)).all():
+        return values
+    return np.where(values > 0, regions.colours.index(WHITE), regions.colours.index(BLACK))
+
+
+def masked(numbers: np.ndarray, regions: Regions | None) -> Regions | None:
+    """The two classes of masks; None where the numbers are not those of masks.
+
+    Args:
+        numbers: All that occur in the maps.
+        regions: What a list says of the classes, or None.
+    """
+    plain = regions is None or (len(regions) == 2 and regions.colours == painted(2))
+    if not plain or 255 not in numbers or not set(numbers.tolist()) <= {0, 255}:
+        return None
+    return Regions(("0", "255") if regions is None else regions.names, (BLACK, WHITE))
+
+
+def strange(picture: Image.Image, regions: Regions | None) -> str:
+    """The reason why a picture cannot be a label map, such as "it is a JPEG, …"; empty if it can be one.
+
+    Args:
+        picture: Decoded.
+        regions: A list of classes that was found beside it, or None.
+    """
+    if picture.format == "JPEG":
+        return "it is a JPEG, which blurs class numbers"
+    numbers = _numbers(picture, regions)
+    if numbers is None:
+        return "it is in colour, and no list beside it names its colours"
+    if picture.mode not in INDEXED and (numbers == MOST).mean() >= 0.5:
+        return "it is mostly in colours that the list does not name"
+    if (high := _highest(numbers)) >= max(FEW, len(regions or ())):
+        return f"it has grey levels up to {high}, too many for class numbers"
+    return ""
+
+
+def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool | None:
+    """Whether a picture looks like a label map, where neither recipe nor user says what it is.
+
+    Args:
+        picture: Decoded.
+        regions: A list of classes that was found beside it, or None.
+
+    Returns:
+        True or False; None for a mask, which may be either.
+    """
+    if strange(picture, regions):
+        return False
+    numbers = _numbers(picture, regions)
+    assert numbers is not None
+    if masked(np.unique(numbers), regions):
+        return None
+    return bool((numbers != MOST).mean() > 0.5)
+
+
+def _highest(numbers: np.ndarray) -> int:
+    """The highest class number, but for 255; −1 if there is none."""
+    known = numbers[numbers != MOST]
+    return int(known.max()) if known.size else -1
+
+
+def palette(picture: Image.Image, count: int) -> tuple[Colour, ...]:
+    """Colours of the first classes, where a picture has a palette that tells them apart.
+
+    Args:
+        picture: Opened.
+        count: Number of classes.
+    """
+    flat = picture.getpalette("RGB") if picture.mode == "P" else None
+    found = [] if flat is None else [tuple(flat[3 * k : 3 * k + 3]) for k in range(count)]
+    whole = len(set(found)) == count and all(len(colour) == 3 for colour in found)
+    return tuple((colour[0], colour[1], colour[2]) for colour in found) if whole else ()

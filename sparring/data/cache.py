@@ -1,0 +1,352 @@
+"""Prepared images: decoded once to ``uint8`` (N, H, W, C) in one memory-mappable ``.npy`` file that describes itself.
+
+    X.npy    the array as numpy writes it | MAGIC | checksums | labels | captions | description | footer
+
+Behind the array, where numpy does not look, stand the CRC-32 of each image, the labels, the captions, and a description
+as JSON: what the images are, the SHA-256 of their content, the CRC-32 of the other parts. The file is written under a
+temporary name, flushed and renamed. So one rename replaces all of it, and no part can be of another preparation.
+
+Version 1 had no checksums, and kept labels, captions and the description in files beside the array (``X.labels.npy``,
+``X.captions.json``, ``X.json``). Such files are still read.
+"""
+
+import io
+import json
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from sparring._io.atomic import written
+from sparring._io.paths import expanded
+from sparring.data.annotations.captions import Captions
+from sparring.data.checksums import Checked
+from sparring.data.dataset import Dataset
+from sparring.data.identity import description
+from sparring.data.sources.base import Source, stamped
+from sparring.errors import UNREADABLE, DataError
+
+VERSION = 2  # of the layout and of how pictures become pixels; a new one makes caches start afresh
+BESIDE = 1  # the last version that kept its parts in files beside the array
+MAGIC = b"SPARRING"  # behind the array, and in the footer
+FOOTER = struct.Struct("<8sQII")  # MAGIC, where the first MAGIC stands, bytes of the description, CRC-32
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """Where prepared images are kept: what is given, else ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
+
+    Args:
+        cache: A folder, or None.
+    """
+    return expanded(cache or os.environ.get("SPARRING_CACHE") or "~/.cache/sparring")
+
+
+def cached(
+    source: Source, size: int | None, channels: int | None, cache: Path, progress: Progress | None = None
+) -> Path:
+    """Prepare a source in the cache, unless that was done before.
+
+    Args:
+        source: Images.
+        size: Height and width, or None for the source's default.
+        channels: Number of channels, or None for the source's default.
+        cache: Folder of the cache.
+        progress: Called now and then with the images done and the images there are.
+
+    Returns:
+        Path of the ``.npy`` file.
+
+    Raises:
+        DataError: An image is damaged, or the cache cannot be written.
+    """
+    key = stamped(VERSION, source.stamp, size, channels)[:16]
+    target = cache / f"{Path(source.title).stem}-{key}.npy"
+    try:
+        if stored(target):
+            return target
+    except DataError:
+        log.warning("%s is damaged, and is prepared again from its source.", target)
+    return store(source, target, size, channels, progress)
+
+
+def store(
+    source: Source, target: Path, size: int | None, channels: int | None, progress: Progress | None = None
+) -> Path:
+    """Prepare a source into a file; only a chunk of images is in memory at a time.
+
+    Args:
+        source: Images.
+        target: Path of the ``.npy`` file.
+        size: Height and width, or None for the source's default.
+        channels: Number of channels, or None for the source's default.
+        progress: Called now and then with the images done and the images there are.
+
+    Returns:
+        The target.
+
+    Raises:
+        DataError: An image is damaged, or the target cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with written(target) as file:
+            shape, content, checksums = write_rows(file, source, source.images(size, channels), progress)
+            facts = {"source": source.title, "stamp": source.stamp, "content": content, "classes": source.classes}
+            facts |= {"passed_over": list(source.strays.values())} if source.strays else {}
+            write_rest(file, shape, checksums, source.labels, source.captions, facts)
+        for old in beside(target):
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{target} cannot be written ({error.strerror}): free space or name another folder in $SPARRING_CACHE."
+        ) from error
+    return target
+
+
+def write_rows(
+    file: IO[bytes], source: Source, images: Iterable[np.ndarray], progress: Progress | None
+) -> tuple[tuple[int, ...], str, np.ndarray]:
+    """Write images in numpy's format, one after another.
+
+    Args:
+        file: Open for writing.
+        source: Where they come from.
+        images: ``uint8`` (H, W, C) each.
+        progress: Called now and then with the images done and the images there are.
+
+    Returns:
+        Shape (N, H, W, C), SHA-256 of the content, and CRC-32 of each image, uint32 (N,).
+    """
+    shape: tuple[int, ...] = ()
+    checksums = np.zeros(len(source), "<u4")
+    for done, image in enumerate(images):
+        if not shape:
+            shape = (len(source), *image.shape)
+            file.write(npy_head(shape))
+            sha = description(shape, "uint8", source.labels, source.classes, source.captions)
+        content = image.tobytes()
+        file.write(content)
+        sha.update(content)
+        checksums[done] = zlib.crc32(content)
+        if progress and ((done + 1) % 256 == 0 or done + 1 == len(source)):
+            progress(done + 1, len(source))
+    return shape, sha.hexdigest(), checksums
+
+
+def write_rest(
+    file: IO[bytes],
+    shape: tuple[int, ...],
+    checksums: np.ndarray,
+    labels: np.ndarray | None,
+    captions: Captions | None,
+    facts: dict[str, Any],
+) -> None:
+    """Write what stands behind the images.
+
+    Args:
+        file: Open for writing, behind the last image.
+        shape: Shape (N, H, W, C).
+        checksums: CRC-32 of each image, uint32 (N,).
+        labels: Class indices, int64 (N,), or None.
+        captions: Of each image, or None.
+        facts: The rest of the description: ``content``, ``classes``, and what else is to be known.
+    """
+    parts = {
+        "labels": b"" if labels is None else labels.astype("<i8").tobytes(),
+        "captions": b"" if captions is None else captions.content,
+    }
+    facts = {"sparring": VERSION, "shape": shape, **facts, "head": zlib.crc32(npy_head(shape))}
+    facts |= {name: [len(part), zlib.crc32(part)] for name, part in parts.items()}
+    text, start = json.dumps(facts).encode(), file.tell()
+    file.write(MAGIC + checksums.astype("<u4").tobytes() + b"".join(parts.values()) + text)
+    file.write(FOOTER.pack(MAGIC, start, len(text), _sealed(text, start)))
+
+
+def _sealed(text: bytes, start: int) -> int:
+    """CRC-32 of a description and of where it belongs."""
+    return zlib.crc32(FOOTER.pack(MAGIC, start, len(text), 0), zlib.crc32(text))
+
+
+def npy_head(shape: tuple[int, ...]) -> bytes:
+    """What a ``.npy`` file of bytes begins with.
+
+    Args:
+        shape: Of the whole array.
+    """
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return head.getvalue()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a prepared file holds.
+
+    Attributes:
+        facts: The description.
+        values: Images ``uint8`` (N, H, W, C), mapped.
+        labels: Class indices, int64 (N,), or None.
+        captions: Of each image, or None.
+        checksums: CRC-32 of each image, uint32 (N,), mapped; None in a file of version 1.
+    """
+
+    facts: dict[str, Any]
+    values: np.ndarray
+    labels: np.ndarray | None
+    captions: Captions | None
+    checksums: np.ndarray | None
+
+
+def stored(target: Path) -> Stored | None:
+    """What a prepared file holds; None where there is none, or an array that was not prepared. No image is read.
+
+    Args:
+        target: Path of the ``.npy`` file.
+
+    Raises:
+        DataError: It is a prepared file, and anything but its images is damaged.
+    """
+    try:
+        size = target.stat().st_size
+        with target.open("rb") as file:
+            end = _footer(file, size)
+            if end is None:
+                return _stored_beside(target)
+            return _stored(target, file, size, *end)
+    except FileNotFoundError:
+        return None
+    except (*UNREADABLE, EOFError) as error:
+        raise DataError(f"{target} is damaged ({error}): remove it and prepare the images again.") from error
+
+
+def _footer(file: IO[bytes], size: int) -> tuple[int, bytes] | None:
+    """Where the part behind the images begins, and the description; None where an array was not prepared."""
+    file.seek(max(0, size - FOOTER.size))
+    found = file.read(FOOTER.size)
+    magic, start, length, seal = FOOTER.unpack(found.rjust(FOOTER.size, b"\0"))
+    if magic == MAGIC:
+        file.seek(max(0, size - FOOTER.size - length))
+        text = file.read(length)
+        if _sealed(text, start) != seal:
+            raise ValueError("its description does not have its checksum")
+        return start, text
+    file.seek(0)
+    if file.read(6) == np.lib.format.MAGIC_PREFIX:
+        behind = _behind(file)
+        if behind is not None and size > behind:
+            file.seek(behind)
+            if file.read(len(MAGIC)) == MAGIC:
+                raise ValueError("its end is missing or is not as it was written")
+    return None
+
+
+def _behind(file: IO[bytes]) -> int | None:
+    """Where the array of a file ends; None if that cannot be said."""
+    file.seek(0)
+    try:
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, kind = read[np.lib.format.read_magic(file)](file)
+    except (ValueError, KeyError):
+        return None
+    return file.tell() + int(np.prod(shape, dtype=object)) * kind.itemsize
+
+
+def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -> Stored:
+    """Reads a file whose description is as it was written."""
+    facts = json.loads(text)
+    if facts["sparring"] != VERSION:
+        raise ValueError(f"it has version {facts['sparring']}, and this is version {VERSION}")
+    shape, (labels, captions) = tuple(facts["shape"]), (facts[name] for name in ("labels", "captions"))
+    head, count = npy_head(shape), shape[0]
+    known = start + len(MAGIC) + 4 * count
+    if known + labels[0] + captions[0] + len(text) + FOOTER.size != size:
+        raise ValueError("a part of it is missing or was added")
+    file.seek(0)
+    parts = {"head": (file.read(len(head)), facts["head"])}
+    file.seek(known)
+    parts |= {name: (file.read(facts[name][0]), facts[name][1]) for name in ("labels", "captions")}
+    for name, (part, checksum) in parts.items():
+        if zlib.crc32(part) != checksum:
+            raise ValueError(f"its {name} do not have their checksum")
+    words, numbers = parts["captions"][0], parts["labels"][0]
+    return Stored(
+        facts,
+        np.lib.format.open_memmap(target, mode="r"),
+        np.frombuffer(numbers, "<i8").astype(np.int64) if numbers else None,
+        Captions(tuple(map(tuple, json.loads(words)))) if words else None,
+        np.memmap(target, "<u4", "r", start + len(MAGIC), (count,)),
+    )
+
+
+def beside(target: Path) -> list[Path]:
+    """The files that a preparation of version 1 has put beside an array, its description first.
+
+    Args:
+        target: Path of the ``.npy`` file.
+    """
+    if _described_beside(target) is None:
+        return []
+    return [target.with_suffix(ending) for ending in (".json", ".labels.npy", ".captions.json")]
+
+
+def _described_beside(target: Path) -> dict[str, Any] | None:
+    try:
+        facts = json.loads(target.with_suffix(".json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return facts if isinstance(facts, dict) and facts.get("sparring") == BESIDE else None
+
+
+def _stored_beside(target: Path) -> Stored | None:
+    """Reads a file of version 1."""
+    facts = _described_beside(target)
+    if facts is None:
+        return None
+    values = np.lib.format.open_memmap(target, mode="r")
+    if list(values.shape) != facts["shape"]:
+        raise ValueError("it does not fit its description")
+    labels = np.load(target.with_suffix(".labels.npy")) if facts["classes"] else None
+    words = json.loads(target.with_suffix(".captions.json").read_bytes()) if facts.get("captions") else None
+    return Stored(facts, values, labels, None if words is None else Captions(tuple(map(tuple, words))), None)
+
+
+def opened(name: str, target: Path, again: Callable[[], object] | None = None) -> Dataset:
+    """Open prepared images, memory-mapped; each is compared with its checksum when it is first read.
+
+    Args:
+        name: Name of the data.
+        target: Path of the ``.npy`` file.
+        again: Prepares it again, if it is not there; for files of a cache, which are replaced if an image is damaged.
+
+    Raises:
+        DataError: The file is not there, or anything but its images is damaged.
+    """
+    found = stored(target)
+    if found is None:
+        raise DataError(f"{target} is not there, or was not prepared: prepare the images again.")
+    facts = found.facts
+    more: Any = {"captions": found.captions, "passed_over": tuple(facts.get("passed_over", ()))}
+    if found.checksums is not None:
+        mend = None if again is None else lambda: _remade(target, facts["content"], again)
+        more["checked"] = Checked(target, found.values, found.checksums, mend)
+    return Dataset(name, found.values, found.labels, tuple(facts["classes"]), None, facts["content"], **more)
+
+
+def _remade(target: Path, content: str, again: Callable[[], object]) -> Checked | None:
+    """Prepares a file of a cache again; None if its source no longer has the same content."""
+    target.unlink(missing_ok=True)
+    again()
+    found = stored(target)
+    if found is None or found.checksums is None or found.facts["content"] != content:
+        return None
+    return Checked(target, found.values, found.checksums)

@@ -1,0 +1,274 @@
+"""Names and paths become data sets here: the one table of what ``load`` knows by name."""
+
+import difflib
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparring._io.paths import expanded
+from sparring._io.targets import require_apart
+from sparring.data.cache import Progress, beside, cache_folder, cached, opened, store
+from sparring.data.dataset import Dataset
+from sparring.data.sources import arrays
+from sparring.data.sources.base import Arrays, Pictures, Source
+from sparring.data.sources.digits import digits
+from sparring.data.sources.domains import coupled
+from sparring.data.sources.files import Files, open_files
+from sparring.data.sources.images import require_form
+from sparring.data.sources.layouts import KINDS, WHOLE, in_domains, kind_of
+from sparring.data.sources.photograph import Photograph
+from sparring.data.sources.readable import sifting
+from sparring.data.sources.stacked import stacked
+from sparring.data.sources.standard import FASHION, MNIST, cifar10
+from sparring.data.sources.toy import grid, grid100, mixture9, ring, spiral, swiss_roll
+from sparring.errors import DataError
+
+POINTS: dict[str, Callable[[], Dataset]] = {
+    "ring": ring,
+    "grid": grid,
+    "grid100": grid100,
+    "mixture9": mixture9,
+    "swiss-roll": swiss_roll,
+    "spiral": spiral,
+}
+EMBEDDED: dict[str, Callable[[int | None, int | None], Dataset]] = {"digits": digits}
+STANDARD: dict[str, Callable[[Path], Source]] = {
+    "mnist": MNIST.source,
+    "fashion-mnist": FASHION.source,
+    "cifar10": cifar10,
+}
+STACKED = {f"stacked-{name}": name for name in ("digits", "mnist", "fashion-mnist")}
+NAMES = (*POINTS, *EMBEDDED, *STANDARD, *STACKED)
+
+
+def load(
+    name: str | Path,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    margin: int = 0,
+    root: str | Path | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+    skip_bad: bool = False,
+) -> Dataset:
+    """Load a data set by its name or path; images are decoded once and then memory-mapped from the cache.
+
+    Args:
+        name: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
+            a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2). ``pairs:PATH``,
+            ``pictures:PATH``, ``maps:PATH`` and ``unpaired:PATH`` are two domains, see `sparring.data.sources.layouts`;
+            ``whole:PATH`` is one image as it is, not cropped to a square.
+        size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
+            largest power of two that fits into the first one, at most 64; of a whole image the longer side at most,
+            250 by default.
+        channels: 1, 3 or 4; by default the images' own, and for image files 1 if all are grey, else 3.
+        margin: Pixels by which images are larger than the size; a stream cuts a window of that size out of each, at
+            random. Needs a size where images are not in two domains.
+        root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
+        cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
+        progress: Called while images are prepared, with the images done and the images there are.
+        skip_bad: Pass over image files that cannot be read, see ``Dataset.passed_over``; else the first is an error.
+
+    Raises:
+        DataError: The data cannot be found or used; the message says what to do.
+
+    Example:
+        >>> ring = load("ring")
+        >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
+        (100000, (2,), 8, 0.01)
+    """
+    cache, (kind, rest) = cache_folder(cache), kind_of(str(name))
+    require_form(str(name), size, channels, margin)
+    places: Any = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
+    if kind in KINDS:
+        return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **places)
+    if str(name) in STACKED:
+        if channels not in (None, 3):
+            raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
+        grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **places)
+        return stacked(grey, name=str(name))
+    opening = sifting(cache, progress) if skip_bad else open_files
+    found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache), opening)
+    if isinstance(found, Dataset):
+        return with_margin(found, size, margin)
+    again = partial(load, name, size=size, channels=channels, margin=margin, root=root, cache=cache, skip_bad=skip_bad)
+    with closing(found):
+        if type(found) is Pictures and in_domains(found.files):
+            return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **places)
+        path = cached(found, None if size is None else size + margin, channels, cache, progress)
+        how = found.understood if isinstance(found, Pictures) else ()
+        ready = replace(opened(str(name), path, again), passed_over=tuple(found.strays.values()), understood=how)
+        return with_margin(ready, size, margin)
+
+
+def with_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
+    """Lets rows be windows of the images that are there.
+
+    Args:
+        dataset: Images that are larger by the margin.
+        size: What was asked for.
+        margin: How much.
+
+    Raises:
+        DataError: No size was asked for, or they are points.
+    """
+    if not margin:
+        return dataset
+    if size is None or len(dataset.shape) != 3:
+        raise DataError(f"{dataset.name} can have a margin only around a size: give images, and --size, too.")
+    return replace(dataset, margin=margin)
+
+
+def prepare(
+    name: str | Path,
+    target: str | Path,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+    skip_bad: bool = False,
+) -> Path:
+    """Decode images once into a ``.npy`` file that ``load`` opens at once, with its description beside it.
+
+    Args:
+        name: As for ``load``, but not points.
+        target: Path of the file; ``.npy`` is appended where it is missing.
+        size: As for ``load``.
+        channels: As for ``load``.
+        root: As for ``load``.
+        progress: Called with the images done and the images there are.
+        skip_bad: As for ``load``.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        DataError: The data cannot be found or used, or the target cannot be written.
+    """
+    if kind_of(str(name))[0] in KINDS:
+        raise DataError(f"{name} is two domains, which are prepared when they are loaded: train on them by this name.")
+    if str(name) in STACKED:
+        raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
+    target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
+    require_apart([target], [] if str(name) in NAMES else [name, *beside(Path(name))], flag="TARGET")
+    opening = sifting(cache_folder(), progress) if skip_bad else open_files
+    found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
+    with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:
+        return store(source, target, size, channels, progress)
+
+
+def in_memory(dataset: Dataset) -> Source:
+    """A set that needs no decoding, as a source of images.
+
+    Args:
+        dataset: Of images.
+
+    Raises:
+        DataError: The set holds points.
+    """
+    if len(dataset.shape) != 3:
+        raise DataError(f"{dataset.name} holds points, which need no preparing: load it as it is.")
+
+    def read() -> tuple[np.ndarray, np.ndarray | None]:
+        return dataset.everything(), dataset.labels
+
+    return Arrays(dataset.name, dataset.fingerprint, read, dataset.classes, captions=dataset.captions)
+
+
+def data_root(root: str | Path | None, cache: Path) -> Path:
+    """Where the standard sets are: what is given, else ``$SPARRING_DATA``, else the cache.
+
+    Args:
+        root: A folder, or None.
+        cache: Folder of the cache.
+    """
+    return expanded(root or os.environ.get("SPARRING_DATA") or cache / "data")
+
+
+def find(
+    name: str,
+    size: int | None,
+    channels: int | None,
+    root: Path,
+    opening: Callable[[Path], Files | None] = open_files,
+) -> Dataset | Source:
+    """A set that is ready, or a source of images to prepare.
+
+    Args:
+        name: As for ``load``.
+        size: As for ``load``.
+        channels: As for ``load``.
+        root: Folder of the standard sets.
+        opening: How folders and archives are opened.
+
+    Raises:
+        DataError: There is nothing of that name, or it cannot have that form.
+    """
+    require_form(name, size, channels)
+    if name in POINTS:
+        return as_they_are(POINTS[name](), size, channels)
+    if name in EMBEDDED:
+        return EMBEDDED[name](size, channels)
+    if name in STANDARD:
+        return STANDARD[name](root)
+    kind, rest = kind_of(name)
+    path = expanded(rest).absolute()
+    try:
+        path.exists()  # which knows what is absent, and raises for what cannot be looked at
+    except OSError as error:
+        words = f"{rest[:60]} cannot be looked at ({error.strerror}): give a path that can, or the name of a data set."
+        raise DataError(words) from error
+    if kind != WHOLE and path.is_file() and path.suffix in arrays.SUFFIXES:
+        return as_they_are(arrays.open_array(name, path), size, channels)
+    files = opening(path)
+    if files is None:
+        raise DataError(f"{rest} is no image file: give the path of one.") if kind == WHOLE else absent(name)
+    return Photograph(files) if kind == WHOLE else Pictures(files)
+
+
+def as_they_are(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:
+    """Keep a set whose rows have the form asked for; make it a source of images where they have not.
+
+    Args:
+        dataset: Points or images.
+        size: Height and width, or None for any.
+        channels: Number of channels, or None for any.
+
+    Raises:
+        DataError: Points are asked to have a size or channels.
+    """
+    if size is None and channels is None:
+        return dataset
+    if len(dataset.shape) != 3:
+        raise DataError(f"{dataset.name} holds points, which have neither size nor channels: leave both out.")
+    now_channels, *now_size = dataset.shape
+    fits = size is None or now_size == [size, size]
+    return dataset if fits and channels in (None, now_channels) else in_memory(dataset)
+
+
+def absent(name: str) -> DataError:
+    """The error for a name that is neither in the catalogue nor a path.
+
+    Args:
+        name: As given.
+    """
+    path = Path(name)
+    if path.is_file():
+        return DataError(f"{name} is no image, zip, .npy or .npz file: give one of these, or a folder of images.")
+    if path.name != name or path.suffix:
+        return DataError(f"{name} does not exist: give the path of a folder, zip or array file, or one of {listed()}.")
+    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
+    return DataError(f"{name} is neither a known data set nor a path: did you mean {near}, or another of {listed()}?")
+
+
+def listed() -> str:
+    """The names of the catalogue in one line."""
+    return ", ".join(NAMES)

@@ -1,0 +1,50 @@
+"""Files from the network, accepted only with the right checksum."""
+
+import hashlib
+import http.client
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from sparring._io.atomic import written
+from sparring.errors import DataError
+
+SECONDS = 30  # without a byte before a server is given up
+BLOCK = 2**20
+
+
+def fetch(
+    urls: Sequence[str], target: Path, checksum: str, *, algorithm: str = "MD5", remedy: str | None = None
+) -> Path:
+    """Download a file from the first server that has it, unbroken.
+
+    Args:
+        urls: Where it can be had, best first.
+        target: Path it will have; it appears there only when it is complete and checked.
+        checksum: What its publisher gives, in hexadecimal.
+        algorithm: Of the checksum, as it is written: MD5 or SHA-256.
+        remedy: What the user can do without a network; what suits files of data unless told.
+
+    Returns:
+        The target.
+
+    Raises:
+        DataError: No server could be reached, or none sent the right content.
+    """
+    reasons = []
+    for url in urls:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(url, timeout=SECONDS) as answer, written(target) as file:
+                found = hashlib.new(algorithm.replace("-", ""), usedforsecurity=False)
+                while block := answer.read(BLOCK):
+                    file.write(block)
+                    found.update(block)
+                if found.hexdigest() != checksum:
+                    raise OSError(f"its {algorithm} is {found.hexdigest()}, not {checksum}")
+        except (OSError, http.client.HTTPException) as error:
+            reasons.append(f"{url} ({error})")
+        else:
+            return target
+    data = f"put the file into {target.parent}, or name the folder where the data are with --data-root."
+    raise DataError(f"{target.name} could not be downloaded from {' or '.join(reasons)}: {remedy or data}")

@@ -1,0 +1,95 @@
+"""Whether pictures that belong together have the same proportions: by their upright sizes, read from the heads of all.
+
+No pixel is decoded. That a listing is in order is remembered in the cache, so that its files are looked at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sparring.data.sources.base import CHUNK, stamped
+from sparring.data.sources.images import quiet
+from sparring.data.sources.layouts import REMEDY, Part
+from sparring.data.sources.readable import Progress, remember, remembered
+from sparring.errors import DataError
+
+__all__ = ["require_alike", "require_halves"]
+
+VERSION = 1  # of what is compared; a new one makes the search start afresh
+SLACK = 2  # pixels by which sides may miss the same proportions
+
+Size = tuple[int, int]
+
+
+def require_alike(a: Part, b: Part, cache: Path, progress: Progress | None = None) -> None:
+    """Refuse partners of different proportions.
+
+    Args:
+        a: The one domain.
+        b: Their partners, in the same order.
+        cache: Folder of the cache.
+        progress: Called now and then with the pairs looked at and the pairs there are.
+
+    Raises:
+        DataError: Two partners differ, or one cannot be read; the message names it.
+    """
+
+    def look() -> None:
+        sizes = zip(a.names, _sizes(a, progress), b.names, _sizes(b), strict=True)
+        for name, (width, height), other, (other_width, other_height) in sizes:
+            longest = max(width, height, other_width, other_height)
+            if abs(width * other_height - height * other_width) > SLACK * longest:
+                raise DataError(
+                    f"{a.files.title}/{name} is {width} × {height} and {other} {other_width} × {other_height}: "
+                    "partners must be of the same proportions, crop them first."
+                )
+
+    _once(cache, (a, b), look)
+
+
+def require_halves(part: Part, cache: Path, progress: Progress | None = None) -> None:
+    """Refuse pictures that are not two squares side by side.
+
+    Args:
+        part: The pictures that hold both domains.
+        cache: Folder of the cache.
+        progress: Called now and then with the pictures looked at and the pictures there are.
+
+    Raises:
+        DataError: One has other proportions, or cannot be read; the message names it.
+    """
+
+    def look() -> None:
+        for name, (width, height) in zip(part.names, _sizes(part, progress), strict=True):
+            if abs(width - 2 * height) > SLACK:
+                raise DataError(
+                    f"{part.title} holds neither two folders nor pictures twice as wide as high ({name} is "
+                    f"{width} × {height}): {REMEDY}"
+                )
+
+    _once(cache, (part,), look)
+
+
+def _sizes(part: Part, progress: Progress | None = None) -> Iterator[Size]:
+    """Upright width and height of every picture, in order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(part.names), CHUNK):
+            chunk = part.names[start : start + CHUNK]
+            with quiet():
+                heads = list(pool.map(part.head, chunk))
+            yield from (head.size for head in heads)
+            if progress:
+                progress(start + len(chunk), len(part.names))
+
+
+def _once(cache: Path, parts: tuple[Part, ...], look: Callable[[], None]) -> None:
+    """Looks at files, unless the cache remembers that they were in order."""
+    listings = [(part.title, list(part.entries.items())) for part in parts]
+    key = stamped("proportions", VERSION, listings)[:16]
+    record = cache / f"{Path(parts[0].title).stem}-{key}.proportions.json"
+    if remembered(record) is None:
+        look()
+        remember(record, {"files": [len(part.names) for part in parts]})

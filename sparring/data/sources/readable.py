@@ -1,0 +1,150 @@
+"""Passing over what cannot be read: every image is decoded once, and what was found is remembered in the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sparring._io.atomic import written
+from sparring.data.sources.base import CHUNK, stamped
+from sparring.data.sources.files import SUFFIXES, Files, open_files
+from sparring.data.sources.images import decoded, quiet
+from sparring.errors import DataError
+
+__all__ = ["Progress", "Sifted", "remember", "remembered", "sifting"]
+
+VERSION = 1  # of what counts as readable; a new one makes the search start afresh
+Progress = Callable[[int, int], None]
+
+
+class Sifted:
+    """Files without those images that cannot be decoded.
+
+    Args:
+        files: All of them.
+        cache: Folder of the cache, where the outcome is remembered.
+        progress: Called now and then with the images looked at and the images there are.
+    """
+
+    def __init__(self, files: Files, cache: Path, progress: Progress | None = None) -> None:
+        self.files, self.cache, self.progress = files, cache, progress
+
+    @property
+    def title(self) -> str:
+        """Where they are."""
+        return self.files.title
+
+    @cached_property
+    def bad(self) -> dict[str, str]:
+        """Names of the images that are passed over, to the reason."""
+        names = [name for name in self.files.entries if name.lower().endswith(SUFFIXES)]
+        key = stamped("sifted", VERSION, self.title, list(self.files.entries.items()))[:16]
+        record = self.cache / f"{Path(self.title).stem}-{key}.sifted.json"
+        known = remembered(record)
+        if isinstance(known, dict):
+            return known
+        found = self._looked(names)
+        remember(record, found)
+        return found
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[int, int]]:
+        """Names of the rest, to numbers that change with their content."""
+        return {name: facts for name, facts in self.files.entries.items() if name not in self.bad}
+
+    @property
+    def strays(self) -> dict[str, str]:
+        """What is passed over: what the files are without, and what cannot be decoded."""
+        return {**self.files.strays, **self.bad}
+
+    def read(self, name: str) -> bytes:
+        """Content of one file.
+
+        Args:
+            name: One of the entries.
+        """
+        return self.files.read(name)
+
+    def close(self) -> None:
+        """Release what is held open."""
+        self.files.close()
+
+    def _looked(self, names: list[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(names), CHUNK):
+                chunk = names[start : start + CHUNK]
+                with quiet():
+                    reasons = list(pool.map(self._reason, chunk))
+                found |= {name: reason for name, reason in zip(chunk, reasons, strict=True) if reason}
+                if self.progress:
+                    self.progress(start + len(chunk), len(names))
+        if found and len(found) == len(names):
+            raise DataError(f"{self.title} holds {len(names)} image(s), none of which can be read: {found[names[0]]}")
+        return found
+
+    def _reason(self, name: str) -> str:
+        """Why an image cannot be used; nothing if it can."""
+        try:
+            decoded(f"{self.title}: {name}", self.files.read(name), 8, 3)
+        except DataError as error:
+            return str(error)
+        return ""
+
+
+def remember(record: Path, facts: object) -> None:
+    """Write down in the cache what was found out about files.
+
+    Args:
+        record: The file to write, whose name changes with what the files hold.
+        facts: What was found out, as JSON takes it.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with written(record) as file:
+            file.write(json.dumps({"facts": facts, "crc32": _checksum(facts)}).encode())
+    except OSError as error:
+        raise DataError(
+            f"{record} cannot be written ({error.strerror}): free space or name another folder in $SPARRING_CACHE."
+        ) from error
+
+
+def remembered(record: Path) -> Any:
+    """What was written down; None if there is nothing, or if it is damaged.
+
+    Args:
+        record: As for `remember`.
+    """
+    try:
+        known = json.loads(record.read_bytes())
+        return known["facts"] if known["crc32"] == _checksum(known["facts"]) else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _checksum(facts: object) -> int:
+    return zlib.crc32(json.dumps(facts).encode())
+
+
+def sifting(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
+    """A way to open files that passes over those images that cannot be decoded.
+
+    Args:
+        cache: Folder of the cache.
+        progress: Called now and then with the images looked at and the images there are.
+    """
+
+    def opening(path: Path) -> Files | None:
+        files = open_files(path)
+        return files and Sifted(files, cache, progress)
+
+    return opening

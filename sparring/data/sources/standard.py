@@ -1,0 +1,197 @@
+"""MNIST, Fashion-MNIST and CIFAR-10 in their standard files below a data root; downloaded where they are absent.
+
+| name          | files below the root                                       | source                         |
+|---------------|------------------------------------------------------------|--------------------------------|
+| mnist         | ``MNIST/raw/train-{images-idx3,labels-idx1}-ubyte[.gz]``   | LeCun, Cortes and Burges, 1998 |
+| fashion-mnist | ``FashionMNIST/raw/``, with the same names                 | Xiao, Rasul and Vollgraf, 2017 |
+| cifar10       | ``cifar-10-batches-bin/data_batch_[1-5].bin``, or          | Krizhevsky, 2009               |
+|               | ``cifar10/cifar10_train.zip`` with ``<class>/<index>.webp`` |                                |
+"""
+
+import gzip
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sparring._io.atomic import written
+from sparring.data.annotations.labels import labelled
+from sparring.data.sources.base import Arrays, Pictures, Source, stamped
+from sparring.data.sources.download import fetch
+from sparring.data.sources.files import Archive
+from sparring.errors import DataError
+
+DIGITS = tuple("0123456789")
+CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class Idx:
+    """A set of 28 × 28 grey images in the IDX format of MNIST.
+
+    Args:
+        name: Name of the data.
+        folder: Below the root.
+        servers: Where its files can be had, best first.
+        images: MD5 of the compressed image file.
+        labels: MD5 of the compressed label file.
+        classes: Names of the classes.
+    """
+
+    name: str
+    folder: str
+    servers: tuple[str, ...]
+    images: str
+    labels: str
+    classes: tuple[str, ...]
+
+    def source(self, root: Path) -> Source:
+        """The training images; 32 × 32 by a border of two black pixels, unless another size is asked for.
+
+        Args:
+            root: Data root.
+
+        Raises:
+            DataError: A file is absent and cannot be downloaded.
+        """
+        images = self.file(root, "train-images-idx3-ubyte", self.images)
+        labels = self.file(root, "train-labels-idx1-ubyte", self.labels)
+
+        def read() -> tuple[np.ndarray, np.ndarray]:
+            return idx(images, 3)[..., None], idx(labels, 1).astype(np.int64)
+
+        return Arrays(self.name, stamped(of_files(images, labels)), read, self.classes, border=2)
+
+    def file(self, root: Path, name: str, md5: str) -> Path:
+        """Find one file, plain or compressed, or download it.
+
+        Args:
+            root: Data root.
+            name: Without ``.gz``.
+            md5: Checksum of the compressed file.
+        """
+        folder = root / self.folder
+        for path in (folder / f"{name}.gz", folder / name):
+            if path.is_file():
+                return path
+        return fetch([f"{server}{name}.gz" for server in self.servers], folder / f"{name}.gz", md5)
+
+
+MNIST = Idx(
+    "mnist",
+    "MNIST/raw",
+    ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "d53e105ee54ea40749a09fcbcd1e9432",
+    DIGITS,
+)
+FASHION = Idx(
+    "fashion-mnist",
+    "FashionMNIST/raw",
+    ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+    "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "25c81989df183df01b3e8a0aad5dffbe",
+    CLOTHES,
+)
+CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
+CIFAR_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
+
+
+def idx(path: Path, dimensions: int) -> np.ndarray:
+    """Read an IDX file of bytes: two zeros, type 8, number of dimensions, each as big-endian 32 bits, then the content.
+
+    Args:
+        path: Plain or compressed (``.gz``).
+        dimensions: How many there must be.
+
+    Returns:
+        ``uint8`` of that many dimensions.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): remove it, and it will be downloaded again.") from error
+    head = np.frombuffer(content, ">u4", min(1 + dimensions, len(content) // 4))
+    shape = tuple(int(length) for length in head[1:])
+    if len(shape) != dimensions or head[0] != 0x800 + dimensions or len(content) != 4 * len(head) + np.prod(shape):
+        raise DataError(f"{path} is not a whole IDX file: remove it, and it will be downloaded again.")
+    return np.frombuffer(content, np.uint8, offset=4 * len(head)).reshape(shape)
+
+
+def cifar10(root: Path) -> Source:
+    """The 50,000 training images, 32 × 32 in colour, in their original order.
+
+    Args:
+        root: Data root.
+
+    Raises:
+        DataError: The files are absent and cannot be downloaded.
+    """
+    folder, archive = root / "cifar-10-batches-bin", root / "cifar10" / "cifar10_train.zip"
+    if archive.is_file() and not (folder / CIFAR_FILES[0]).is_file():
+        files = Archive(archive)
+        names, labels, classes, *_ = labelled(files)
+        order = sorted(range(len(names)), key=lambda index: names[index].rsplit("/", 1)[-1])
+        if labels is None or classes != THINGS:
+            raise DataError(
+                f"{archive} has the folders {', '.join(classes)}: give it one for each of CIFAR-10's classes."
+            )
+        return Pictures(files, (tuple(names[index] for index in order), labels[order], classes))
+    paths = [folder / name for name in CIFAR_FILES]
+    if not all(path.is_file() for path in paths):
+        unpack(fetch([CIFAR_URL], root / "cifar-10-binary.tar.gz", CIFAR_MD5), folder)
+    return Arrays("cifar10", stamped(of_files(*paths)), lambda: batches(paths), THINGS)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Take CIFAR-10's training batches out of its archive; nothing else in it is touched.
+
+    Args:
+        archive: The ``.tar.gz`` file.
+        folder: Where the batches go.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as tar:
+        for name in CIFAR_FILES:
+            member = tar.extractfile(f"cifar-10-batches-bin/{name}")
+            assert member is not None
+            with written(folder / name) as file:
+                file.write(member.read())
+
+
+def batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Read CIFAR-10's binary files: for each image a label, then 1024 bytes of red, of green and of blue.
+
+    Args:
+        paths: The batches, in order.
+
+    Returns:
+        Images ``uint8`` (N, 32, 32, 3) and labels int64 (N,).
+
+    Raises:
+        DataError: A file is damaged.
+    """
+    rows = []
+    for path in paths:
+        content = np.fromfile(path, np.uint8)
+        if not len(content) or len(content) % 3073:
+            raise DataError(f"{path} is not a whole CIFAR-10 batch: remove it, and it will be downloaded again.")
+        rows.append(content.reshape(-1, 3073))
+    table = np.concatenate(rows)
+    return table[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), table[:, 0].astype(np.int64)
+
+
+def of_files(*paths: Path) -> list[tuple[str, int, int]]:
+    """What changes when a file does: its path, bytes and time.
+
+    Args:
+        *paths: Files.
+    """
+    return [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]

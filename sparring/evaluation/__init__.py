@@ -1,0 +1,1 @@
+"""Scores of a game beside those of real data and of noise."""

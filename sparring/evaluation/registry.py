@@ -1,0 +1,260 @@
+"""The metrics by name: what each looks at, which scores it gives, which way each improves, and how sure it is.
+
+A metric is a function of a `Case`: samples, real and generated, as features, labels and bytes, and whatever else it
+says that it needs. A new one is a function and a row of `METRICS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from math import nan
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring.data.dataset import Dataset
+from sparring.data.sources.stacked import unstacked
+from sparring.errors import DataError
+from sparring.evaluation.types import Case, Found, Metric, Need, Seen
+from sparring.game import evaluation
+from sparring.inference.sampling import generate
+from sparring.metrics import (
+    Better,
+    bootstrap,
+    channel_labels,
+    classifier_score,
+    density_coverage,
+    extractor_for,
+    extrapolated,
+    frechet_distance,
+    kernel_distance,
+    labelled_accuracies,
+    memorisation,
+    mode_coverage,
+    mode_histogram,
+    pair_similarity,
+    parzen_likelihood,
+    path_length,
+    precision_recall,
+    pyramid_distance,
+    sliced_wasserstein,
+    stacked_histogram,
+    wilson,
+)
+from sparring.metrics.extractors.base import SIDE
+from sparring.metrics.perceptual_path_length import feature_distance
+from sparring.rng import mix, seeded
+
+__all__ = ["METRICS", "metrics_named", "suited"]
+
+WIDE = 256  # features beyond which a bootstrap of a distance takes minutes, and is left out
+ARCS = 500  # of a path length
+NORMAL = 1.96  # standard errors on either side of a 95 % interval
+SHOWN = 24  # nearest neighbours in a picture
+
+
+def modes(case: Case) -> Sequence[Found]:
+    """Points of a known mixture: modes reached, share of high quality, balance."""
+    mixture = case.dataset.mixture
+    assert mixture is not None
+    found = mode_coverage(case.fake.features, mixture.centres, mixture.deviation)
+    sure = wilson(found.high_quality, len(case.fake.features))
+    return (found.modes, None), (found.high_quality, sure), (found.reverse_kl, None)
+
+
+def frechet(case: Case) -> Sequence[Found]:
+    """Distance of the Gaussians fitted to both sets of features; biased upwards at every count."""
+    value, interval = _distance(case, frechet_distance)
+    return ((value, interval and (max(0.0, interval[0]), interval[1])),)
+
+
+def limit(case: Case) -> Sequence[Found]:
+    """The Fréchet distance of infinitely many generated samples, by a line over 1 / n."""
+    real, fake = case.real.features, case.fake.features
+    smallest = min(len(fake) // 2, max(len(fake) // 10, 2 * fake.shape[1]))
+    found = extrapolated(lambda some: frechet_distance(real, some), fake, smallest=smallest, seed=case.seed)
+    return ((found.value, None),)
+
+
+def kernel(case: Case) -> Sequence[Found]:
+    """Squared maximum mean discrepancy under a cubic kernel; unbiased."""
+    return (_distance(case, kernel_distance),)
+
+
+def precision(case: Case) -> Sequence[Found]:
+    """Shares of fakes among the reals, and of reals among the fakes."""
+    found = precision_recall(case.real.features, case.fake.features)
+    return _share(found.precision, case.fake), _share(found.recall, case.real)
+
+
+def density(case: Case) -> Sequence[Found]:
+    """How densely reals surround the fakes, and the share of reals met."""
+    found = density_coverage(case.real.features, case.fake.features)
+    return (found.density, None), _share(found.coverage, case.real)
+
+
+def sliced(case: Case) -> Sequence[Found]:
+    """Mean distance of the sets along random directions, of pixels or of coordinates."""
+    sets = (seen.features if seen.pixels is None else seen.scaled.flatten(1) for seen in (case.real, case.fake))
+    return ((sliced_wasserstein(*sets, seed=case.seed), None),)
+
+
+def pyramid(case: Case) -> Sequence[Found]:
+    """Sliced distance of patches, averaged over the levels of a Laplacian pyramid."""
+    return ((pyramid_distance(case.real.scaled, case.fake.scaled, seed=case.seed).mean, None),)
+
+
+def similarity(case: Case) -> Sequence[Found]:
+    """How alike pairs of generated images are, within classes where there are any."""
+    found = pair_similarity(case.fake.scaled, labels=case.fake.labels, seed=case.seed)
+    return (_around(found.mean, found.standard_error),)
+
+
+def confidence(case: Case) -> Sequence[Found]:
+    """Classes of single images that are sure, and of all together that are even: the Inception Score's formula."""
+    splits = min(10, len(case.fake.features) // 50) or 1
+    found = classifier_score(case.logits(case.fake.features).softmax(1), splits=splits, seed=case.seed)
+    return (_around(found.mean, found.deviation / splits**0.5) if splits > 1 else (found.mean, None),)
+
+
+def classes(case: Case) -> Sequence[Found]:
+    """The histogram of the classes that a classifier sees, against that of the real samples."""
+    seen = [case.logits(which.features).argmax(1) for which in (case.real, case.fake)]
+    counts = torch.bincount(seen[0], minlength=len(case.dataset.classes))
+    found = mode_histogram(seen[1], len(counts), reference=counts)
+    return (found.captured, None), (found.reverse_kl, None), (found.forward_kl, None)
+
+
+def stacks(case: Case) -> Sequence[Found]:
+    """Stacked digits: the stacks that are reached, and their balance, by a classifier of single digits."""
+    digits = unstacked(case.dataset)
+    judge = extractor_for(digits)
+    found = stacked_histogram(channel_labels(judge.predict, case.fake.scaled).cpu(), len(digits.classes))
+    return (found.captured, None), (found.reverse_kl, None)
+
+
+def memory(case: Case) -> Sequence[Found]:
+    """Whether samples lie nearer to the training data than unseen real ones do; leaves a picture of the nearest."""
+    assert case.training is not None
+    found = memorisation(case.training.features, case.real.features, case.fake.features, seed=case.seed)
+    closest = found.nearest.distances.argsort()[:SHOWN]
+    if case.fake.pixels is not None:
+        rows, *_ = case.dataset.rows(found.nearest.indices[closest].cpu().numpy())
+        pairs = torch.stack([case.fake.scaled[closest.cpu()], rows.float() / 127.5 - 1], 1)
+        case.exhibits["nearest"] = pairs.flatten(0, 1)
+    return _around(found.closer, found.standard_error), _share(found.copied, case.fake)
+
+
+def parzen(case: Case) -> Sequence[Found]:
+    """Log-likelihood of real images under a Parzen window on the samples; half of them choose its width."""
+    fake, real = ((seen.scaled + 1) / 2 for seen in (case.fake, case.real))
+    half = len(real) // 2
+    found = parzen_likelihood(fake, real[:half], real[half:])
+    return (_around(found.mean, found.error),)
+
+
+def path(case: Case) -> Sequence[Found]:
+    """How far samples move when their noise moves a little; a reference set has no noise, hence no score."""
+    if case.sampler is None:
+        return ((nan, None),)
+    assert case.extractor is not None
+    game, squared = case.sampler, feature_distance(case.extractor.features)
+    with evaluation(game), seeded(mix(case.seed, 4)):  # type: ignore[arg-type]
+        start, end = game.noise(2 * ARCS).chunk(2)
+    found = path_length(lambda z: generate(game, z, batch=len(z)), start, end, distance=squared, seed=case.seed)
+    return (_around(found.mean, found.standard_error),)
+
+
+def labels(case: Case) -> Sequence[Found]:
+    """GAN-train, GAN-test, and what a classifier of as many real images reaches in place of GAN-train."""
+    assert case.fake.labels is not None
+    assert case.real.labels is not None
+    order = torch.randperm(len(case.dataset), generator=torch.Generator().manual_seed(mix(case.seed, 5))).numpy()
+    rows, names, *_ = case.dataset.rows(order[: len(case.fake.features)])
+    seen = ((each.scaled, each.labels) for each in (case.fake, Seen(rows, rows, names), case.real))
+    how: Any = {"seed": case.seed, "side": getattr(case.extractor, "side", SIDE)}
+    found = labelled_accuracies(*seen, classes=len(case.dataset.classes), **how)  # type: ignore[arg-type]
+    return tuple((each.value, each.interval()) for each in (found.gan_train, found.gan_test, found.baseline))
+
+
+def _distance(case: Case, distance: Callable[[Tensor, Tensor], float]) -> Found:
+    real, fake = case.real.features, case.fake.features
+    if not case.resamples or real.shape[1] > WIDE:
+        return distance(real, fake), None
+    found = bootstrap(distance, real, fake, resamples=case.resamples, seed=case.seed)
+    return found.value, found.normal()
+
+
+def _share(value: float, of: Seen) -> Found:
+    return value, wilson(value, len(of.features))
+
+
+def _around(value: float, error: float) -> Found:
+    return value, (value - NORMAL * error, value + NORMAL * error)
+
+
+_UP, _DOWN = Better.HIGHER, Better.LOWER
+_IMAGES: frozenset[Need] = frozenset({"images"})
+_PIXELS: frozenset[Need] = frozenset({"images", "pixels"})
+_CLASSES: frozenset[Need] = frozenset({"images", "classes"})
+_LABELS: frozenset[Need] = frozenset({"images", "pixels", "labels", "held-out data"})
+METRICS: dict[str, Metric] = {
+    "modes": Metric(
+        {"modes": _UP, "high quality": _UP, "reverse KL": _DOWN}, modes, frozenset({"mixture"}), {"within": 3.0}
+    ),
+    "frechet": Metric({"Fréchet distance": _DOWN}, frechet, official=("FID",)),
+    "limit": Metric({"Fréchet distance, n → ∞": _DOWN}, limit, settings={"points": 15}, official=("FID, n → ∞",)),
+    "kernel": Metric({"kernel distance": _DOWN}, kernel, settings={"degree": 3}, official=("KID",)),
+    "precision": Metric({"precision": _UP, "recall": _UP}, precision, settings={"neighbours": 3}),
+    "density": Metric({"density": _UP, "coverage": _UP}, density, settings={"neighbours": 5}),
+    "score": Metric({"classifier score": _UP}, confidence, _CLASSES, official=("Inception Score",)),
+    "classes": Metric(
+        {"classes": _UP, "class reverse KL": _DOWN, "class forward KL": _DOWN}, classes, _CLASSES, {"fewest": 1}
+    ),
+    "stacks": Metric({"stacks": _UP, "stack reverse KL": _DOWN}, stacks, frozenset({"stacks", "pixels"})),
+    "labels": Metric({"GAN-train": _UP, "GAN-test": _UP, "trained on real": _UP}, labels, _LABELS),
+    "sliced": Metric({"sliced Wasserstein": _DOWN}, sliced, frozenset({"pixels"}), {"projections": 512}),
+    "pyramid": Metric({"pyramid Wasserstein": _DOWN}, pyramid, _PIXELS, {"patches": 128, "projections": 512}),
+    "similarity": Metric({"MS-SSIM of pairs": _DOWN}, similarity, _PIXELS),
+    "memory": Metric({"closer to training": _DOWN, "copied": _DOWN}, memory, frozenset({"pixels", "held-out data"})),
+    "parzen": Metric({"Parzen log-likelihood": _UP}, parzen, _PIXELS),
+    "path": Metric({"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": ARCS}),
+}
+"""The metrics by name: the one place where a name becomes a metric."""
+
+
+FIELD = {
+    "fid": ("frechet",),
+    "kid": ("kernel",),
+    "is": ("score",),
+    "prdc": ("precision", "density"),
+    "kde": ("parzen",),
+    "swd": ("sliced",),
+    "ms-ssim": ("similarity",),
+    "ppl": ("path",),
+}
+"""What the field calls them; a score is called FID, KID or Inception Score only where its features are Inception's."""
+
+
+def metrics_named(names: Sequence[str]) -> dict[str, Metric]:
+    """Returns metrics by their names, or by those that the field has for them.
+
+    Raises:
+        DataError: If there is none of a name; the message suggests the nearest.
+
+    >>> list(metrics_named(["fid", "prdc"]))
+    ['frechet', 'precision', 'density']
+    """
+    known = {name: (name,) for name in METRICS} | FIELD
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise DataError(f"There is no metric {name!r}: did you mean {near!r}, or another of {', '.join(METRICS)}?")
+    return {each: METRICS[each] for name in names for each in known[name]}
+
+
+def suited(dataset: Dataset) -> dict[str, Metric]:
+    """Returns the metrics that suit a data set: modes where they are known, else distances, precision and recall."""
+    return metrics_named(["modes"] if dataset.mixture else ["frechet", "kernel", "precision"])

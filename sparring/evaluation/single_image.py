@@ -1,0 +1,124 @@
+"""How like its photograph a game of one image draws, and how unlike are its samples to one another.
+
+    distance   the single-image distance d² of samples and photograph (`sparring.metrics.single_image_frechet`), their
+    mean variety    mean deviation of a pixel among samples / deviation of the photograph's pixels among each other
+
+Both are needed: copies have distance 0, and variety 0. Beside them stand two references, as far as knowing next to
+nothing gets: noise with the mean and deviation of each channel, and the photograph's own pixels shuffled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring.errors import DataError
+from sparring.evaluation.evaluator import Evaluation
+from sparring.inference import single_image
+from sparring.metrics import Better, Score, inception, inception_maps, random_filters, single_image_distances, stamp
+from sparring.metrics.single_image_frechet import Maps
+from sparring.runs.run import Run
+
+__all__ = ["Judge", "by_filters", "by_inception", "judged"]
+
+SCALES = 3  # that samples begin at, from the coarsest
+NORMAL = 1.96  # standard errors on either side of a 95 % interval
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What sees single images.
+
+    Attributes:
+        maps: From an image (1, C, H, W) to features at each position.
+        name: For people.
+        sha256: Of what it computes.
+    """
+
+    maps: Maps
+    name: str
+    sha256: str
+
+
+def by_filters(channels: int) -> Judge:
+    """Returns the judge that needs no weights: rectified random filters.
+
+    Args:
+        channels: Of the images.
+    """
+    name = f"64 random filters of 7 x 7 pixels, {channels} channels, seed 0"
+    return Judge(random_filters(channels), name, hashlib.sha256(name.encode()).hexdigest())
+
+
+def by_inception(device: str = "cpu") -> Judge:
+    """Returns the judge of SinGAN's SIFID, with the weights of the FID: those of the paper are others.
+
+    Args:
+        device: Where it is to live.
+
+    Raises:
+        DataError: The weights are absent and cannot be downloaded.
+    """
+    found = inception(device=device)
+    return Judge(inception_maps(found.network), f"{found.name}, before its 2nd pool", found.sha256)
+
+
+def judged(run: Run, judge: Judge | None = None, *, samples: int = 16, seed: int = 0) -> Evaluation:
+    """Judges the samples of a run, begun at each of the first scales, and two references beside them.
+
+    Args:
+        run: Of a game that learned from one photograph.
+        judge: `by_filters` unless told.
+        samples: How many from each scale, at least 2.
+        seed: The seed of the first sample; those of the others follow.
+
+    Raises:
+        DataError: If there are too few samples.
+        GameError: If the game learned from no single photograph, or has not finished.
+    """
+    one, start = single_image.learned(run.sampler), time.perf_counter()
+    if samples < 2:
+        raise DataError(f"{samples} samples have no spread: ask for 2 or more.")
+    judge = judge or by_filters(one.image.shape[1])
+    protocol: Any = {"dataset": run.dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
+    seen = {"extractor": judge.name, "extractor_sha256": judge.sha256, "resize": "none"}
+    scores, drawing = [], 0.0
+    for scale in range(min(SCALES, len(one.sizes))):
+        begun = time.perf_counter()
+        drawn = single_image.samples(run.sampler, range(seed, seed + samples), start=scale)
+        drawing += time.perf_counter() - begun
+        found = single_image_distances(one.image, drawn.split(1), judge.maps)
+        sure = max(0.0, found.mean - NORMAL * found.standard_error), found.mean + NORMAL * found.standard_error
+        distance, variety = (stamp(name, **protocol, scale=scale) | seen for name in ("single-image", "variety"))
+        scores += [
+            Score(f"distance, from scale {scale}", found.mean, distance, Better.LOWER, sure),
+            Score(f"variety, from scale {scale}", _variety(drawn, one.image), variety, Better.HIGHER),
+        ]
+    ignorant = {name: made.split(1) for name, made in _ignorant(one.image)}
+    beside = {name: single_image_distances(one.image, made, judge.maps).mean for name, made in ignorant.items()}
+    references = {
+        name: [Score(s.name, nan if "variety" in s.name else value, s.stamp, s.better) for s in scores]
+        for name, value in beside.items()
+    }
+    spent = time.perf_counter() - start
+    return Evaluation(scores, references, {"looking": drawing, "measuring": spent - drawing})
+
+
+def _variety(drawn: Tensor, photograph: Tensor) -> float:
+    return (drawn.std(0).mean() / photograph.std()).item()
+
+
+def _ignorant(x: Tensor) -> list[tuple[str, Tensor]]:
+    """Images that know only the photograph's colours, by name, two of each."""
+    generator = torch.Generator().manual_seed(0)
+    mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)
+    noise = mean + deviation * torch.randn((2, *x.shape[1:]), generator=generator).to(x)
+    orders = [torch.randperm(x[0, 0].numel(), generator=generator) for _ in range(2)]
+    shuffled = [x.flatten(2)[..., order].view_as(x) for order in orders]
+    return [("noise", noise.clamp(-1, 1)), ("pixels shuffled", torch.cat(shuffled))]

@@ -1,0 +1,245 @@
+"""What a comparison is made of: contestants, the rules that are the same for all, and one cell for each seed of each.
+
+OUT/cells/NAME/                an ordinary run folder, with the scores over training in judged.jsonl
+OUT/cells/NAME.json            what was asked of the cell, and what became of it
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sparring._io.atomic import writing, written
+from sparring._io.folder import read
+from sparring.errors import UNREADABLE, RunError
+from sparring.runs import config, logs
+
+__all__ = ["Budget", "Cell", "Contestant", "Rules", "cells"]
+
+Axis = Literal["steps", "kimg", "minutes"]
+UNITS = {"steps": 1, "kimg": 1000, "minutes": 60}  # steps, images, seconds: what is counted
+COUNTED = {"steps": "step", "kimg": "images", "minutes": "seconds"}  # and how a row of scores calls it
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long every cell is trained, and how often it is judged on the way.
+
+    Attributes:
+        axis: What is the same for all: updates of the generator's round, thousands of images seen, or minutes of
+            training, in which neither judging nor the time between two lives of a process counts.
+        amount: How many.
+        every: How many between two judgements; a tenth of the amount unless told.
+    """
+
+    axis: Axis
+    amount: float
+    every: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount < math.inf:
+            raise RunError(f"--{self.axis} is {self.amount:g}: give a number above 0.")
+        if self.every is not None and not 0 < self.every <= self.amount:
+            raise RunError(f"--judge-every is {self.every:g}: give a part of the {self.amount:g} {self.axis}, above 0.")
+
+    @property
+    def between(self) -> float:
+        """How much lies between two judgements, in the unit of the amount."""
+        return self.every or self.amount / 10
+
+    def marks(self) -> list[float]:
+        """Returns where a cell is judged, in steps, images or seconds; the last is the end.
+
+        >>> Budget("kimg", 0.3, 0.1).marks(), Budget("steps", 25, 10).marks(), len(Budget("steps", 25).marks())
+        ([100, 200, 300], [10, 20, 25], 9)
+        """
+        end, each = (UNITS[self.axis] * part for part in (self.amount, self.between))
+        if self.axis != "minutes":
+            end, each = math.ceil(end - 1e-6), max(1, math.ceil(each - 1e-6))
+        return [min(each * k, end) for k in range(1, math.ceil(end / each - 1e-9) + 1)]
+
+    def position(self, *, step: int, images: int, seconds: float) -> float:
+        """Returns where a training is, as its budget counts.
+
+        Args:
+            step: Steps completed.
+            images: Images seen.
+            seconds: Of training.
+        """
+        return {"steps": step, "kimg": images, "minutes": seconds}[self.axis]
+
+    def __str__(self) -> str:
+        return f"{self.amount:,g} {self.axis.replace('kimg', 'thousand images')}"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is the same for all.
+
+    Attributes:
+        budget: How long.
+        shared: What `sparring.Run.create` is given besides recipe, arguments, aids and seed: data, batch and so on.
+        fingerprint: Of the data.
+        metrics: Names in `sparring.evaluation.evaluator.METRICS`; those suited to the data if there is none.
+        samples: How many are judged; as many as suit the data unless told.
+    """
+
+    budget: Budget
+    shared: dict[str, Any]
+    fingerprint: str
+    metrics: tuple[str, ...] = ()
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A recipe under settings of its own.
+
+    Attributes:
+        recipe: As for `sparring.recipe`.
+        arguments: The recipe's, as plain values.
+        aids: Those that are on.
+        label: What it is called.
+    """
+
+    recipe: str
+    arguments: dict[str, Any]
+    aids: dict[str, Any]
+    label: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a comparison.
+
+    Attributes:
+        contestant: Who trains.
+        seed: Decides everything random.
+        rules: What is the same for all.
+        folder: Its run's.
+    """
+
+    contestant: Contestant
+    seed: int
+    rules: Rules
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called, fit for a file."""
+        return self.folder.name
+
+    def asked(self) -> dict[str, Any]:
+        """Returns every setting that decides what comes out; where data and device are makes no difference."""
+        beside = ("data", "data_root", "device")
+        return {
+            **{key: value for key, value in asdict(self.contestant).items() if key != "label"},
+            "seed": self.seed,
+            **{key: value for key, value in self.rules.shared.items() if key not in beside},
+            "fingerprint": self.rules.fingerprint,
+            "budget": {**asdict(self.rules.budget), "every": self.rules.budget.between},
+            "metrics": list(self.rules.metrics),
+            "samples": self.rules.samples,
+        }
+
+    def read(self) -> dict[str, Any] | None:
+        """Returns what became of the cell so far, or None if it was never begun.
+
+        Raises:
+            RunError: If it was begun under other settings, or its record cannot be read.
+        """
+        try:
+            before = json.loads(read(self._record))
+            old, state = dict(before["asked"]), before["state"]
+            gone = float(old["budget"].pop("amount"))
+        except FileNotFoundError:
+            return None
+        except (*UNREADABLE, RunError) as error:
+            raise RunError(f"{self._record} cannot be read ({error}): remove it and start the same command.") from error
+        now = json.loads(json.dumps(self.asked()))
+        wanted = now["budget"].pop("amount")
+        config.require_equal(self.folder, old, now)
+        if gone > wanted:
+            raise RunError(
+                f"{self.folder} was given {gone:g} {self.rules.budget.axis}, more than {wanted:g}: "
+                "give at least as many, or another --out."
+            )
+        return before | {"state": "begun"} if gone < wanted and state == "finished" else before
+
+    def write(self, state: str, sentence: str = "", **facts: Any) -> dict[str, Any]:
+        """Notes what became of the cell, and returns it.
+
+        Args:
+            state: begun, finished, diverged or failed.
+            sentence: Why it failed.
+            facts: What else there is to tell.
+        """
+        told = {"asked": self.asked(), "state": state, "sentence": sentence, **facts}
+        with writing(self._record):
+            self._record.parent.mkdir(parents=True, exist_ok=True)
+            with written(self._record) as file:
+                file.write(json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+        return told
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the judgements so far, first to last."""
+        return logs.read(self.folder / "judged.jsonl")
+
+    def notes(self) -> list[str]:
+        """Returns a sentence if there are judgements that cannot be read."""
+        notes: list[str] = []
+        logs.read(self.folder / "judged.jsonl", notes)
+        return notes
+
+    def share(self) -> float:
+        """Returns how much of its budget it has used, as far as the last judgement tells."""
+        rows, budget = self.rows(), self.rules.budget
+        return min(1.0, rows[-1][COUNTED[budget.axis]] / budget.marks()[-1]) if rows else 0.0
+
+    def closed(self) -> bool:
+        """Tells whether there is nothing left to train: finished, or diverged, which the same seed would again."""
+        before = self.read()
+        return before is not None and before["state"] in ("finished", "diverged")
+
+    @property
+    def _record(self) -> Path:
+        return self.folder.with_name(f"{self.name}.json")
+
+
+def cells(contestants: Sequence[Contestant], seeds: Sequence[int], rules: Rules, out: Path) -> list[Cell]:
+    """Returns all cells, the first seed of everybody first: stopped half-way, every contestant has been tried.
+
+    Args:
+        contestants: Who.
+        seeds: Which.
+        rules: What is the same for all.
+        out: The comparison's folder.
+
+    Raises:
+        RunError: If two contestants are the same, or a cell was begun under other settings.
+    """
+    made = [
+        Cell(who, seed, rules, out / "cells" / f"{_named(who.label)}-{seed}") for seed in seeds for who in contestants
+    ]
+    names = [cell.name for cell in made]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise RunError(f"The cell {twice} is there twice: name each recipe, setting and seed once.")
+    for cell in made:
+        if link := next((path for path in (out / "cells", cell.folder) if path.is_symlink()), None):
+            raise RunError(f"{link} is a link, and links in a comparison are not followed: move the folder there.")
+        cell.read()
+    return made
+
+
+def _named(label: str) -> str:
+    """Returns a label as the name of a file.
+
+    >>> _named("mygames:mine critic.betas=0 0.9")
+    'mygames.mine_critic.betas=0_0.9'
+    """
+    return re.sub(r"[^\w.+=-]+", "_", label.replace(":", ".").replace("/", "."))

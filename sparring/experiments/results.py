@@ -1,0 +1,176 @@
+"""What came of a comparison, as plain values: every number of compare.json, read from the folders of its cells."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from sparring import __version__
+from sparring.errors import RunError
+from sparring.evaluation import evaluator
+from sparring.evaluation.significance import over_training, spread
+from sparring.experiments.experiment import Cell
+from sparring.experiments.verdict import Criterion, criteria, differences, verdict
+from sparring.experiments.workers import cores
+from sparring.metrics import Score, require_same_protocol
+from sparring.reports import run_report
+
+__all__ = ["outcome", "plain", "unlike"]
+
+Values = dict[str, Any]
+Counts = Mapping[str, float]
+ALIKE = 1.1  # times as many parameters or moves are still alike
+COLUMNS = ("min", "max", "mean", "SD")
+
+
+def outcome(cells: Sequence[Cell], command: str) -> Values:
+    """Gathers what came of all cells.
+
+    Args:
+        cells: All of them.
+        command: What was typed.
+
+    Raises:
+        RunError: If no cell is finished.
+        SparringError: If two cells were judged by different protocols.
+    """
+    told = [_told(cell) for cell in cells]
+    judged = [evaluator.read(row) for cell in cells for row in cell.rows()[-1:]]
+    if not any(one["state"] == "finished" for one in told):
+        sentence = next((one["sentence"] for one in told if one["sentence"]), "none was trained yet.")
+        raise RunError(f"No cell is finished, there is nothing to compare: {sentence}")
+    for later in judged[1:]:
+        for first, other in zip(judged[0].scores, later.scores, strict=True):
+            require_same_protocol(first.stamp, other.stamp)
+    scores, labels = judged[0].scores, list(dict.fromkeys(cell.contestant.label for cell in cells))
+    among = criteria(scores, _references(judged))
+    rows = {label: [one["rows"][-1]["scores"] for one in _of(label, told)] for label in labels}
+    budget = cells[0].rules.budget
+    return {
+        "command": command,
+        "budget": {"axis": budget.axis, "amount": budget.amount, "marks": budget.marks()},
+        "data": scores[0].stamp["dataset"],
+        "shape": scores[0].stamp["shape"],
+        "shared": {name: str(value) if value is not None else None for name, value in cells[0].rules.shared.items()},
+        "versions": {"sparring": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+        "machine": {"system": platform.platform(), "cores": cores(), "of": os.cpu_count()},
+        "scores": {score.name: score.better.value for score in scores},
+        "protocol": list(dict.fromkeys(map(run_report.protocol, scores))),
+        "references": {name: _values(row) for name, row in _references(judged).items()},
+        "contestants": labels,
+        "cells": told,
+        "table": [_line(label, told, scores) for label in labels],
+        "significance": {one.name: differences(_ends(one, rows)) for one in among},
+        "unlike": unlike(_means(told, "parameters"), _means(told, "updates")),
+        "verdict": verdict(among, rows),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Returns values fit for JSON, which knows neither infinity nor what is no number: the one as text, the other null.
+
+    >>> plain({"a": [1.0, math.inf, math.nan]})
+    {'a': [1.0, 'inf', None]}
+    """
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _told(cell: Cell) -> Values:
+    """Everything about a cell, its scores over training as plain numbers by name."""
+    before = cell.read() or {"state": "not begun", "sentence": ""}
+    kept = ("step", "images", "seconds", "judging")
+    rows = [{**{k: row[k] for k in kept}, "scores": _values(evaluator.read(row).scores)} for row in cell.rows()]
+    facts = {name: before[name] for name in ("state", "sentence")}
+    trained = {name: before.get(name) for name in ("step", "images", "seconds", "updates", "parameters", "made")}
+    who = {"label": cell.contestant.label, "seed": cell.seed, "folder": cell.folder.name}
+    settings = {name: getattr(cell.contestant, name) for name in ("recipe", "arguments", "aids")}
+    return {**who, **facts, **settings, **trained, "rows": rows}
+
+
+def _values(scores: Sequence[Score]) -> dict[str, float]:
+    return {score.name: score.value for score in scores}
+
+
+def _references(judged: Sequence[evaluator.Evaluation]) -> dict[str, list[Score]]:
+    """The scores of real data and of noise, from the first cell that was judged at its end."""
+    return next((one.references for one in judged if one.references), {})
+
+
+def _ends(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
+    """The values of a criterion at the end, one a seed, by contestant."""
+    return {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items()}
+
+
+def unlike(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
+    """Says in what the contestants were not alike beyond what they are compared for.
+
+    Args:
+        parameters: Of each contestant, by network.
+        updates: Of each contestant, by player, if they have been trained.
+
+    >>> unlike({"a": {"G": 100, "D": 100}, "b": {"G": 105, "D": 100}, "c": {"G": 400, "D": 100}})
+    ['The networks are of unlike size: a 200, b 205, c 500 parameters; --network and --width make them alike.']
+    """
+    found, sizes = [], {label: sum(counts.values()) for label, counts in parameters.items()}
+    if sizes and max(sizes.values()) > ALIKE * min(sizes.values()):
+        told = ", ".join(f"{label} {size:,.0f}" for label, size in sizes.items())
+        found.append(f"The networks are of unlike size: {told} parameters; --network and --width make them alike.")
+    moves = {label: counts["G"] for label, counts in (updates or {}).items() if "G" in counts}
+    if moves and max(moves.values()) > ALIKE * min(moves.values()):
+        told = ", ".join(f"{label} {count:,.0f}" for label, count in moves.items())
+        found.append(
+            f"The generators moved unlike often: {told} times; the same --steps would have been the same moves."
+        )
+    return found
+
+
+def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
+    """Mean counts of every contestant's finished cells."""
+    labels = dict.fromkeys(one["label"] for one in told if one["state"] == "finished")
+    every = {label: [one[fact] for one in _of(label, told) if one[fact]] for label in labels}
+    return {
+        label: {name: spread([row[name] for row in rows]).mean or 0.0 for name in rows[0]}
+        for label, rows in every.items()
+        if rows
+    }
+
+
+def _of(label: str, told: Sequence[Values]) -> list[Values]:
+    return [one for one in told if one["label"] == label and one["state"] == "finished"]
+
+
+def _finals(label: str, told: Sequence[Values], score: str) -> list[float]:
+    """The scores of a contestant at the end, one a seed."""
+    return [one["rows"][-1]["scores"][score] for one in _of(label, told)]
+
+
+def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values:
+    """A contestant's line of the table: at the end over seeds, and over training the mean over seeds of each column."""
+    finished, columns = _of(label, told), {}
+    for score in scores:
+        end = spread(_finals(label, told, score.name))
+        courses = [over_training([row["scores"][score.name] for row in one["rows"]]) for one in finished]
+        training = {name: spread([course[name] for course in courses]).mean for name in COLUMNS}
+        columns[score.name] = {"mean": end.mean, "SD": end.deviation, "training": training}
+    lost = [one["seed"] for one in told if one["label"] == label and one["state"] != "finished"]
+    seconds = spread([one["seconds"] for one in finished]).mean
+    images = spread([one["images"] for one in finished]).mean
+    return {
+        "label": label,
+        "seeds": len(finished),
+        "lost": lost,
+        "images": images,
+        "seconds": seconds,
+        "scores": columns,
+    }

@@ -1,0 +1,239 @@
+"""Who is best, in one verdict: by one criterion, only if it clearly beats noise, and only against whom seeds allow it.
+
+A criterion judges quality and variety together. A distance between distributions does so by itself. Precision says
+nothing without recall, nor density without coverage, nor the share of points near a mode without the number of modes:
+one of the two is as high as one likes at the cost of the other. Such a pair is one criterion, the harmonic mean of both
+relative to what other real data score. Scores of one side alone (balance of classes, likeness of pairs, path length)
+are in the tables, and decide nothing: noise can win by them.
+
+The first criterion among the scores that were asked for decides. A contestant beats noise if its seeds differ from the
+noise's score, or the nearer end of its interval, by a t-test adjusted by Holm's method for all contestants.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from sparring.evaluation.registry import METRICS
+from sparring.evaluation.significance import LEVEL, Spread, against, holm, spread, welch
+from sparring.metrics import Better, Score
+
+__all__ = ["Criterion", "criteria", "differences", "verdict"]
+
+Values = dict[str, Any]
+WHOLE = ("frechet", "limit", "kernel", "sliced", "pyramid", "parzen", "score")
+"""The metrics whose score judges quality and variety together."""
+PAIRS = (("precision", "recall"), ("density", "coverage"), ("high quality", "modes"), ("GAN-test", "GAN-train"))
+"""Scores of quality, and of variety, that say something together."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A score, or a pair of scores, by which contestants can be compared.
+
+    Attributes:
+        scores: The names of its scores.
+        better: Which way it improves.
+        decides: Whether it judges quality and variety together.
+        real: What other real data score, by name.
+        noise: What noise scores, by name.
+    """
+
+    scores: tuple[str, ...]
+    better: Better
+    decides: bool
+    real: Mapping[str, float]
+    noise: Mapping[str, Score]
+
+    @property
+    def name(self) -> str:
+        """What it is called.
+
+        >>> Criterion(("precision", "recall"), Better.HIGHER, True, {}, {}).name
+        'precision and recall'
+        """
+        return " and ".join(self.scores)
+
+    def of(self, values: Mapping[str, float]) -> float:
+        """Returns its value, for a pair the harmonic mean of the scores relative to those of real data.
+
+        Args:
+            values: Scores by name.
+
+        >>> pair = Criterion(("precision", "recall"), Better.HIGHER, True, {"precision": 0.8, "recall": 1.0}, {})
+        >>> pair.of({"precision": 0.8, "recall": 0.25}), pair.of({"precision": 0.8, "recall": 0.0})
+        (0.4, 0.0)
+        """
+        if len(self.scores) == 1:
+            return values[self.scores[0]]
+        parts = [values[name] / (self.real.get(name) or 1.0) for name in self.scores]
+        if any(math.isnan(part) for part in parts):
+            return math.nan
+        return len(parts) / sum(1 / part for part in parts) if min(parts) > 0 else 0.0
+
+    def of_noise(self) -> float | None:
+        """Returns its value for noise, at the better end of the interval where there is one; None without noise."""
+        if not self.noise:
+            return None
+        end = 1 if self.better is Better.HIGHER else 0
+        found = (self.noise[name] for name in self.scores)
+        return self.of({score.name: score.interval[end] if score.interval else score.value for score in found})
+
+
+def criteria(scores: Sequence[Score], references: Mapping[str, Sequence[Score]]) -> list[Criterion]:
+    """Returns what contestants can be compared by, in the order of the scores.
+
+    Args:
+        scores: Of any cell.
+        references: The scores of other real data and of noise, as an evaluation has them.
+    """
+    real = {score.name: score.value for score in references.get("data", ())}
+    noise = {score.name: score for score in references.get("noise", ())}
+    whole = {name for key in WHOLE for name in (*METRICS[key].scores, *METRICS[key].official)}
+    better = {score.name: score.better for score in scores}
+    found: dict[tuple[str, ...], bool] = {}
+    for name in better:
+        pair = next((pair for pair in PAIRS if name in pair and better.keys() >= set(pair)), None)
+        half = any(name in other for other in PAIRS)
+        found.setdefault(pair or (name,), bool(pair) or (name in whole and not half))
+    return [Criterion(names, better[names[0]], decides, real, noise) for names, decides in found.items()]
+
+
+def differences(ends: Mapping[str, Sequence[float]]) -> list[Values]:
+    """Tests every pair of contestants by Welch's test, adjusted for the number of pairs that could be tested.
+
+    Args:
+        ends: The values of a criterion at the end, one a seed, by contestant.
+    """
+    pairs = list(combinations(ends, 2))
+    tests = [welch(ends[one], ends[other]) for one, other in pairs]
+    adjusted = iter(holm([test.p for test in tests if test]))
+    found = []
+    for (first, second), test in zip(pairs, tests, strict=True):
+        numbers = {"t": test.t, "freedom": test.freedom, "p": test.p, "adjusted": next(adjusted)} if test else {}
+        found.append({"first": first, "second": second, **numbers})
+    return found
+
+
+def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Values:
+    """Says who is best by the first criterion that decides, why, and what the other criteria add.
+
+    Args:
+        among: From `criteria`.
+        rows: The scores at the end, one row a seed, by contestant; finished cells only.
+
+    Returns:
+        The deciding criterion ("by"), "best" or None, "leader", who "beats noise", how the others stand to the leader
+        ("beaten", "not told apart", "level", "untested"), and the "sentence" that says it.
+    """
+    deciding = [criterion for criterion in among if criterion.decides]
+    if not deciding:
+        names = ", ".join(criterion.name for criterion in among)
+        sentence = f"No verdict: nothing measured ({names}) judges quality and variety together; add --metrics frechet."
+        return {"by": None, "best": None, "leader": "", "sentence": sentence}
+    first, *others = (_judged(criterion, rows) for criterion in deciding)
+    beside = [_beside(first, other) for other in others if other["leader"]]
+    return {**first, "sentence": " ".join([_sentence(first, deciding[0], rows), *beside])}
+
+
+def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Values:
+    """A verdict by one criterion."""
+    ends = {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items() if seeds}
+    means = {label: mean for label, seeds in ends.items() if not math.isnan(mean := spread(seeds).mean or 0.0)}
+    sign = 1 if criterion.better is Better.HIGHER else -1
+    ranked = sorted(means, key=lambda label: -sign * means[label])
+    noise = criterion.of_noise()
+    above = [label for label in ranked if noise is None or sign * (means[label] - noise) > 0]
+    tests = {label: None if noise is None else against(ends[label], noise) for label in ends}
+    known = [label for label in ends if tests[label]]
+    chance = dict(zip(known, holm([test.p for test in tests.values() if test]), strict=True))
+    clear = [label for label in above if chance.get(label, 1.0) < LEVEL]
+    leader = next(iter([*clear, *above, *ranked]), "")
+    facts = {"by": criterion.name, "noise": noise, "leader": leader, "above noise": above, "beats noise": clear}
+    standing = _standing(leader, ends, means)
+    alone = not any(standing[key] for key in ("not told apart", "level", "untested"))
+    tested = {label: round(p, 6) for label, p in chance.items()}
+    return {**facts, "p": tested, **standing, "best": leader if leader in clear and alone else None}
+
+
+def _standing(leader: str, ends: Mapping[str, Sequence[float]], means: Mapping[str, float]) -> Values:
+    """Whom the leader differs from beyond luck, and whom not."""
+    found: dict[str, list[str]] = {"beaten": [], "not told apart": [], "level": [], "untested": []}
+    for pair in differences(ends):
+        if leader in (pair["first"], pair["second"]):
+            other = pair["second"] if pair["first"] == leader else pair["first"]
+            if "adjusted" in pair:
+                found["beaten" if pair["adjusted"] < LEVEL else "not told apart"].append(other)
+            else:
+                found["level" if means.get(other) == means.get(leader) else "untested"].append(other)
+    return found
+
+
+def _sentence(found: Values, criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """The verdict by its criterion, in words."""
+    leader, clear = found["leader"], found["beats noise"]
+    if not leader:
+        return f"No verdict: no contestant has a {criterion.name} at the end."
+    value = _value(criterion, rows[leader])
+    noise = " and ".join(_number(criterion.noise[name].value) for name in criterion.scores if criterion.noise)
+    if not clear:
+        return f"None clearly beats noise: {_why_not(found, criterion, value, noise, len(rows[leader]))}"
+    open_ = [*found["not told apart"], *found["level"], *found["untested"]]
+    over = f"clearly beats noise ({noise})"
+    beaten = f" and differs beyond luck from {_listed(found['beaten'])}" if found["beaten"] else ""
+    if not open_:
+        return f"Best is {leader}: by {criterion.name}, {value}, it {over}{beaten}."
+    return (
+        f"No single best: by {criterion.name} {leader} leads with {value}; it {over}{beaten}, "
+        f"but its seeds do not tell it apart from {_listed(open_)}."
+    )
+
+
+def _why_not(found: Values, criterion: Criterion, value: str, noise: str, seeds: int) -> str:
+    leader = found["leader"]
+    scored = f"by {criterion.name} {leader} scores {value}, noise {noise}"
+    if leader not in found["above noise"]:
+        return f"{scored}, and no contestant is better than that."
+    if seeds < 2:
+        return f"{scored}, but one seed allows no test: give two --seeds or more."
+    return f"{scored}, which {seeds} seeds do not tell apart."
+
+
+def _beside(first: Values, other: Values) -> str:
+    """What another criterion adds to a verdict."""
+    if not other["beats noise"]:
+        return f"By {other['by']} none clearly beats noise."
+    same = "too " if other["leader"] == first["leader"] and first["beats noise"] else ""
+    return f"By {other['by']} {other['leader']} {same}leads{'' if other['best'] else ', not told apart from others'}."
+
+
+def _value(criterion: Criterion, seeds: Sequence[Mapping[str, float]]) -> str:
+    """The scores of a contestant, all that belong together.
+
+    >>> pair = Criterion(("precision", "recall"), Better.HIGHER, True, {}, {})
+    >>> _value(pair, [{"precision": 0.5, "recall": 0.25}])
+    '0.5 and 0.25'
+    """
+    return " and ".join(_spread(spread([row[name] for row in seeds])) for name in criterion.scores)
+
+
+def _spread(found: Spread) -> str:
+    deviation = f" ± {found.deviation:.2g}" if found.deviation is not None else ""
+    return f"{_number(found.mean)}{deviation}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:,.4g}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Joins names.
+
+    >>> _listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,148 @@
+"""What games of label maps share: maps in the batches, styles read from images or drawn, pictures of maps.
+
+A label map gives each place the number of its class, (N, H, W). Networks are told it as one channel a class, and one
+for what is unknown; and perhaps one for where objects meet, which lies beside the numbers, (N, 2, H, W): a map of
+classes alone does not tell two cars side by side from one. A style is a row z ~ N(μ, σ²), (μ, log σ²) = E(x). Without
+an E there are no styles: empty rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot, pad
+from torch.optim import Optimizer
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Optimiser
+from sparring.games.common.posterior import stated
+from sparring.rng import normal
+
+Within = tuple[int, int, int, int]
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """The ability to paint label maps, in a style of an image or of its own."""
+
+    def styles(self, n: int) -> Tensor:
+        """Draws styles, one row a picture."""
+
+    def encode_style(self, x: Tensor) -> Tensor:
+        """Returns the style of each row of x."""
+
+    def paint(self, labels: Tensor, styles: Tensor, within: Within | None = None) -> Tensor:
+        """Returns a picture of each label map, in the style of its row; perhaps a part of a larger one.
+
+        Maps are class numbers (N, H, W), or class numbers and edges (N, 2, H, W).
+
+        `within` says where the maps lie in larger ones: the top, the left, and height and width of these.
+        """
+
+
+class PaintingGame(Game):
+    """A painter of label maps, an encoder of styles, a critic that sees images beside their maps.
+
+    Args:
+        G: Label maps (N, regions + 1, H, W), one channel more with edges, and styles (N, latent) where there is an E,
+            -> images; with attributes ``latent`` and ``multiple``, of which the sides of its maps must be multiples.
+        D: Critic of images (N, C, H, W) and their label maps.
+        E: Images -> (N, 2 latent), means and log variances; None for no styles.
+        regions: Classes of the label maps.
+        critic: Builds D's optimiser.
+        generator: Builds the optimiser of G and E.
+        schedule: The pace, as a function of the step.
+        edges: Whether the networks are told where objects meet.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        E: nn.Module | None,
+        *,
+        regions: int,
+        critic: Optimiser,
+        generator: Optimiser,
+        schedule: Callable[[int], float] = lambda step: 1.0,
+        edges: bool = False,
+    ) -> None:
+        super().__init__()
+        self.G: Any = G
+        self.D, self.E, self.regions, self.edges = D, E, regions, edges
+        self._critic, self._generator, self._schedule = critic, generator, schedule
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of G with E, and of D."""
+        painter = nn.ModuleList([self.G] if self.E is None else [self.G, self.E])
+        return {"G": self._generator(painter), "D": self._critic(self.D)}
+
+    def pace(self, step: int) -> float:
+        """Follows the schedule given at construction."""
+        return self._schedule(step)
+
+    def sampling(self) -> tuple[str, ...]:
+        """Painting uses G, and reads styles with E."""
+        return ("G",) if self.E is None else ("E", "G")
+
+    def critics(self) -> tuple[str, ...]:
+        """D alone judges images."""
+        return ("D",)
+
+    def shown(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Returns the next images, and their label maps spread over channels.
+
+        Raises:
+            GameError: If the data has no label maps.
+        """
+        x, *second = next(data)
+        if not second or second[0].dim() < 3 or second[0].is_floating_point():
+            raise GameError(
+                f"{type(self).__name__} learns from images with label maps, and its data has none: see docs/paint.md."
+            )
+        return x, self.spread(second[0]).to(x)
+
+    def spread(self, labels: Tensor) -> Tensor:
+        """Spreads class numbers over channels, those of no class to the last of regions + 1; edges are one more.
+
+        Args:
+            labels: Class numbers, int64 (N, H, W), or class numbers and edges (N, 2, H, W).
+
+        Raises:
+            GameError: If the networks are told edges, and there are none.
+        """
+        numbers, edges = (labels, None) if labels.dim() == 3 else labels.unbind(1)
+        known = (numbers >= 0) & (numbers < self.regions)
+        m = one_hot(numbers.where(known, self.regions), self.regions + 1).movedim(3, 1).float()
+        if not self.edges:
+            return m
+        if edges is None:
+            raise GameError("This game is told where objects meet: give class numbers and edges, (N, 2, H, W).")
+        return torch.cat([m, edges[:, None].float()], 1)
+
+    def styles(self, n: int) -> Tensor:
+        """Draws styles z ~ N(0, I), (n, latent); (n, 0) where there are none."""
+        return normal(n, self.G.latent or 0, device=self.device)
+
+    def encode_style(self, x: Tensor) -> Tensor:
+        """Returns the mean style of each image, (N, latent); (N, 0) where there are no styles."""
+        with torch.no_grad():
+            return x.new_zeros(len(x), 0) if self.E is None else stated(self.E(x))[0]
+
+    def paint(self, labels: Tensor, styles: Tensor, within: Within | None = None) -> Tensor:
+        """Paints label maps of any size, or parts of larger ones.
+
+        Args:
+            labels: Class numbers, int64 (N, H, W), or class numbers and edges (N, 2, H, W).
+            styles: (N, latent), as `styles` or `encode_style` return them.
+            within: Where the maps lie in larger ones, see `Paints`; then all sides are multiples of G's.
+        """
+        height, width = labels.shape[-2:]
+        right, below = -width % self.G.multiple, -height % self.G.multiple
+        m = pad(self.spread(labels), (0, right, 0, below), mode="replicate")
+        given, place = [] if self.E is None else [styles], {} if within is None else {"within": within}
+        with torch.no_grad():
+            return self.G(m, *given, **place)[..., :height, :width]

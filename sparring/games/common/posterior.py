@@ -1,0 +1,56 @@
+"""An encoder that states how sure it is, and drawing from what it says so that its parameters get the gradient.
+
+Kingma & Welling (2014), section 2.4:
+
+z = μ + σ ⊙ ε,   ε ~ N(0, I),   (μ, log σ²) = E(x)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sparring.game import Game, latent
+from sparring.rng import normal
+
+
+class PosteriorGame(Game):
+    """A game whose codes are the noise that its generator starts from.
+
+    Args:
+        E: Encoder (N, *shape) -> (N, 2 latent), means and log variances.
+        G: Decoder (N, latent) -> (N, *shape), with an attribute ``latent``.
+    """
+
+    def __init__(self, E: nn.Module, G: nn.Module) -> None:
+        super().__init__()
+        self.E, self.G = E, G
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        return ("E", "G")
+
+    def noise(self, n: int) -> Tensor:
+        """Draws codes z ~ N(0, I), shape (n, latent)."""
+        return normal(n, latent(self.G), device=self.device)
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples, shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
+        with torch.no_grad():
+            return self.G(self.noise(n) if noise is None else noise)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the mean code of each row of x, (N, latent)."""
+        with torch.no_grad():
+            return stated(self.E(x))[0]
+
+
+def stated(encoded: Tensor) -> tuple[Tensor, Tensor]:
+    """Cuts what E says of x, (N, 2 latent), into means and log variances, (N, latent) each."""
+    mean, log_variance = encoded.chunk(2, 1)
+    return mean, log_variance
+
+
+def drawn(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Draws a code from each row's normal distribution; gradients reach its mean and its variance."""
+    return mean + (log_variance / 2).exp() * normal(*mean.shape, device=mean.device)

@@ -1,0 +1,126 @@
+"""Drawing a photograph's like, from coarse to fine: what a game of one image does when it draws.
+
+    x̃_n = G_n(a_n z_n, ↑x̃_{n−1})        a_n the strength of the noise, ↑ to the size of scale n, nothing below scale 0
+    x̃_n = G_n(a_n z_n, Q(↑x̃_{n−1}))     at the scale, if any, that learns to take drawings: Q to a few colours
+
+z* is noise that is remembered: drawn once at scale 0, zero above. What it gives is the reconstruction of the
+photograph, r_n. Whatever drawing needs is in buffers: z*, the strengths, the photograph, how many scales have begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring.game import Game
+from sparring.rng import normal
+
+Size = tuple[int, int]
+
+
+class OneImageGame(Game):
+    """Generators of growing sizes.
+
+    Args:
+        G: The generators, the coarsest first: noise and images (N, C, H, W) of any size -> images.
+        shape: (C, H, W) of the photograph.
+        sizes: Height and width at each scale; the last are the photograph's.
+        resize: Brings images to a size.
+        border: Pixels by which noise reaches beyond the image on every side.
+        palette: Q: ``learn`` of an image its colours, give images in them; None for no such scale.
+        entrance: The scale that is given images in these colours.
+    """
+
+    one_after_another = True  # the first part of a batch begins a scale, and the others find it begun
+
+    def __init__(
+        self,
+        G: Sequence[nn.Module],
+        shape: Sequence[int],
+        sizes: Sequence[Size],
+        *,
+        resize: Callable[[Tensor, Size], Tensor],
+        border: int = 0,
+        palette: nn.Module | None = None,
+        entrance: int = 1,
+    ) -> None:
+        super().__init__()
+        self.G, self.sizes, self.resize, self.border = nn.ModuleList(G), tuple(sizes), resize, border
+        self.palette: Any = palette
+        self.entrance = entrance
+        self.image: Tensor
+        self.register_buffer("image", torch.zeros(1, *shape))
+        self.amplitudes: Tensor
+        self.register_buffer("amplitudes", torch.ones(len(sizes)))
+        self.anchor: Tensor
+        self.register_buffer("anchor", torch.randn(1, *self.dimensions(0)))  # z*
+        self.begun: Tensor
+        self.register_buffer("begun", torch.zeros((), dtype=torch.int64))  # scales
+
+    def dimensions(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
+        """Returns the shape of scale k's noise: one channel, which serves for all, at scale 0, else the image's."""
+        height, width = (side + 2 * self.border for side in size or self.sizes[k])
+        return self.image.shape[1] if k else 1, height, width
+
+    def z(self, k: int, n: int, size: Size | None = None) -> Tensor:
+        """Draws noise for n images at scale k, in the scale's size unless told."""
+        return normal(n, *self.dimensions(k, size), device=self.device)
+
+    def fixed(self, k: int) -> Tensor:
+        """Returns z* of scale k."""
+        return self.anchor.new_zeros(1, *self.dimensions(k)) if k else self.anchor
+
+    def painted(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
+        """Returns what scale k makes of the image below it, or of nothing; in the scale's size unless told."""
+        size = size or self.sizes[k]
+        y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.entered(k, image, size)
+        return self.G[k](self.amplitudes[k] * z, y)
+
+    def entered(self, k: int, image: Tensor, size: Size | None = None) -> Tensor:
+        """Returns an image as scale k is given it: in its size, and at the entrance of drawings in few colours."""
+        y = self.resize(image, size or self.sizes[k])
+        return self.palette(y) if self.palette is not None and k == self.entrance else y
+
+    def grown(
+        self, noise: Iterable[Tensor], image: Tensor | None = None, start: int = 0, sizes: Sequence[Size] | None = None
+    ) -> Tensor | None:
+        """Returns what the scales from `start` on make of an image, as many scales as there is noise for.
+
+        Args:
+            noise: One tensor a scale.
+            image: What the scale below `start` made; None where there is none.
+            start: The first scale.
+            sizes: Of all scales; their own unless told.
+        """
+        for k, z in enumerate(noise, start):
+            image = self.painted(k, z, image, (sizes or self.sizes)[k])
+        return image
+
+    def drawn(self, n: int, count: int) -> Tensor:
+        """Draws samples of scale n, (count, C, H, W), with a graph of that scale alone."""
+        with torch.no_grad():
+            image = self.grown(self.z(k, count) for k in range(n))
+        return self.painted(n, self.z(n, count), image)
+
+    def reconstructed(self, n: int) -> Tensor | None:
+        """Returns r_n, what the scales up to n make of z*, (1, C, H, W); None below scale 0."""
+        with torch.no_grad():
+            return self.grown(self.fixed(k) for k in range(n + 1))
+
+    def noise(self, n: int) -> Tensor:
+        """Draws the noise of all scales, one row a sample."""
+        return torch.cat([self.z(k, n).flatten(1) for k in range(len(self.sizes))], 1)
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples (n, C, H, W), by the scales that have begun, from rows of noise or from fresh noise."""
+        rows, shapes = self.noise(n) if noise is None else noise, [self.dimensions(k) for k in range(len(self.sizes))]
+        parts = zip(rows.split([prod(shape) for shape in shapes], 1), shapes, strict=True)
+        known = [part.unflatten(1, shape) for part, shape in parts][: max(1, int(self.begun))]
+        with torch.no_grad():
+            image = self.grown(known)
+            assert image is not None
+            return self.resize(image, self.sizes[-1])

@@ -1,0 +1,149 @@
+"""What games of sentences share: captions in the batches, samples of what a sentence says, conditions drawn around it.
+
+    φ = T(words);    c = μ(φ) + σ(φ) ⊙ ε,   ε ~ N(0, I)      conditioning augmentation, Zhang et al. (2017), section 3.2
+
+A sentence is told as a row of word codes. Noise is a row [z, ε for each generator, φ], φ that of one of the captions
+which the game was built with: whoever starts from it need not know that there are sentences.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Optimiser
+from sparring.rng import normal, uniform
+
+
+class Reading(NamedTuple):
+    """How T learns: with E, images (N, *shape) -> (N, features); for how many rounds; by which optimiser."""
+
+    E: nn.Module
+    rounds: int
+    learn: Optimiser
+
+
+class SentenceGame(Game):
+    """A reader of words, a generator that is told what they say, a critic that is told it, too.
+
+    Args:
+        text: T, word codes (N, L) -> (N, features), with an attribute ``features``; and with a method ``know`` where it
+            must see the letters of a sentence before.
+        G: Generator with attributes ``latent`` and ``condition`` and a method ``augment`` that makes of captions
+            (N, features) means and log variances (N, condition).
+        D: Critic of images and captions (N, features).
+        captions: Word codes of some captions, (K, L), of which noise asks, each as often as it is among them.
+        critic: Builds D's optimiser.
+        generator: Builds G's optimiser.
+        schedule: The pace, as a function of the step.
+    """
+
+    captions: Tensor
+
+    def __init__(
+        self,
+        text: nn.Module,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        captions: Tensor,
+        critic: Optimiser,
+        generator: Optimiser,
+        schedule: Callable[[int], float] = lambda step: 1.0,
+    ) -> None:
+        super().__init__()
+        self.text: Any = text
+        self.G: Any = G
+        self.D: Any = D
+        self.register_buffer("captions", captions)
+        self._critic, self._generator, self._schedule = critic, generator, schedule
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D and G."""
+        return {"D": self._critic(self.D), "G": self._generator(self.G)}
+
+    def pace(self, step: int) -> float:
+        """Follows the schedule given at construction."""
+        return self._schedule(step)
+
+    def generators(self) -> tuple[Any, ...]:
+        """Returns the generators that are told a condition each, in order."""
+        return (self.G,)
+
+    @abstractmethod
+    def paint(self, z: Tensor, conditions: list[Tensor]) -> Tensor:
+        """Draws samples from z (N, latent) and a condition (N, condition) for each generator."""
+
+    def told(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Returns the next images (N, *shape), and the word codes (N, L) of their captions.
+
+        Raises:
+            GameError: If the data has no captions.
+        """
+        x, *told = next(data)
+        if not told or told[-1].dim() != 2:
+            raise GameError(
+                f"{type(self).__name__} learns from captions, and its data has none: give captioned images."
+            )
+        return x, told[-1]
+
+    def z(self, n: int) -> Tensor:
+        """Draws z ~ N(0, I), (n, latent)."""
+        return normal(n, self.G.latent, device=self.device)
+
+    def noise(self, n: int) -> Tensor:
+        """Draws rows [z, ε for each generator, φ], each of one of the captions, uniform over them."""
+        return self.noise_for(n, self.captions)
+
+    def conditions(self) -> str:
+        """Returns "captions"."""
+        return "captions"
+
+    def noise_for(self, n: int, given: Tensor) -> Tensor:
+        """Draws rows as `noise` does, each of one of given captions, word codes (K, L), uniform over them."""
+        draws = normal(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
+        which = (len(given) * uniform(n, device=self.device)).long()
+        return self.worded(torch.cat([draws, draws.new_zeros(n, self.text.features)], 1), given[which.to(given.device)])
+
+    def know(self, texts: Sequence[str]) -> None:
+        """Makes sentences known to a reader that must see their letters; others read word codes alone."""
+        if hasattr(self.text, "know"):
+            self.text.know(texts)
+
+    def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
+        """Returns rows of noise that ask for sentences, the rest as it was.
+
+        Args:
+            noise: (N, …).
+            codes: Word codes, (N, L), or (1, L) for all alike.
+        """
+        with torch.no_grad():
+            phi = self.text(codes.to(noise.device)).expand(len(noise), -1)
+        return torch.cat([noise[:, : -self.text.features], phi.to(noise)], 1)
+
+    def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """Draws n samples, (n, *shape).
+
+        Args:
+            n: How many.
+            noise: Rows as `noise` draws them; fresh ones unless given.
+            truncation: Multiplies z and ε: below 1 more typical samples of the sentence.
+        """
+        noise = self.noise(n) if noise is None else noise
+        sizes = [self.G.latent, *(G.condition for G in self.generators()), self.text.features]
+        z, *draws, phi = noise.split(sizes, 1)
+        with torch.no_grad():
+            pairs = zip(self.generators(), draws, strict=True)
+            return self.paint(truncation * z, [around(G.augment(phi), truncation * e) for G, e in pairs])
+
+
+def around(stated: tuple[Tensor, Tensor], draw: Tensor) -> Tensor:
+    """Returns μ + σ ⊙ ε of means and log variances, (N, condition) each."""
+    mean, log_variance = stated
+    return mean + (log_variance / 2).exp() * draw

@@ -1,0 +1,136 @@
+"""Encoders that learn from a generator's own samples, whose codes are known: the latent regressor.
+
+    E minimises  E (E(G(z)) − z)²,     a mean over coordinates, G held fixed
+
+`LatentRegressor` trains E beside any adversarial pair (Donahue et al., 2017, section 4, the baseline LR); jointly, G
+minimises κ times the same besides, so that no two codes give one sample (JLR; κ = 1/4 in the authors' code: with 1 the
+samples degenerate). `FittedEncoder` trains E for a generator that has finished, whatever game it comes from.
+
+E never sees data. Where G draws nothing like x, neither is the reconstruction G(E(x)) like x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.game import Data, Game, Move, Optimiser, Samples
+from sparring.games.common.adversarial import AdversarialGame
+from sparring.objectives import Objective
+
+
+def missed(code: Tensor, z: Tensor) -> Tensor:
+    """Returns the mean square of what codes miss."""
+    return (code - z).square().mean()
+
+
+class LatentRegressor(AdversarialGame):
+    """D, then G, then E on new samples.
+
+    Args:
+        E: Encoder (N, *shape) -> (N, latent).
+        G: Generator (N, latent) -> (N, *shape), with an attribute ``latent``.
+        D: Critic (N, *shape) -> (N,).
+        objective: The two losses of D and G.
+        encoder: Builds E's optimiser.
+        joint: κ, the weight of what E misses in G's loss.
+        settings: The optimisers of D and G and the schedule, see `LatentGame`.
+    """
+
+    def __init__(
+        self,
+        E: nn.Module,
+        G: nn.Module,
+        D: nn.Module,
+        objective: Objective,
+        *,
+        encoder: Optimiser,
+        joint: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(G, D, **settings)
+        self.E, self.objective, self.joint = E, objective, joint
+        self._optimisers["E"] = encoder
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimisers of D, G and E."""
+        return {**super().players(), "E": self._optimisers["E"](self.E)}
+
+    def sampling(self) -> tuple[str, ...]:
+        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        return ("E", "G")
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays D, then G, then E."""
+        x, *_ = next(data)
+        yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
+        z = self.noise(len(x))
+        fake = self.G(z)
+        terms = {"code": self.joint * missed(self.E(fake), z)} if self.joint else {}
+        yield Move("G", adversarial=self.objective.generator(self.D(fake)), **terms)
+        z = self.noise(len(x))
+        yield Move("E", code=missed(self.E(self.sample(len(x), noise=z)), z))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the code of each row of x, (N, latent)."""
+        with torch.no_grad():
+            return self.E(x)
+
+
+class FittedEncoder(Game):
+    """An encoder for a finished game, which stays as it is, in evaluation mode, and gives its samples.
+
+    Codes are the rows that the game calls noise: where it knows classes, E learns to tell them, too.
+
+    Args:
+        game: Any game that can sample; frozen here.
+        E: Encoder (N, *shape) -> (N, width of a row of noise).
+        encoder: Builds E's optimiser.
+
+    Raises:
+        TypeError: If the game cannot sample.
+    """
+
+    def __init__(self, game: Game, E: nn.Module, *, encoder: Optimiser) -> None:
+        super().__init__()
+        if not isinstance(game, Samples):
+            raise TypeError(f"{type(game).__name__} cannot sample, so there is nothing to encode.")
+        self.game, self.E, self._encoder = game.requires_grad_(False), E, encoder
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets E's mode; the game stays in evaluation mode."""
+        super().train(mode)
+        self.game.eval()
+        return self
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns the optimiser of E."""
+        return {"E": self._encoder(self.E)}
+
+    def sampling(self) -> tuple[str, ...]:
+        """E is worth averaging; the game has finished."""
+        return ("E",)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        """Plays E, on as many samples as the batch has rows."""
+        x, *_ = next(data)
+        z = self.noise(len(x))
+        yield Move("E", code=missed(self.E(self.sample(len(x), noise=z)), z))
+
+    def noise(self, n: int) -> Tensor:
+        """Draws what the game samples from, one row a sample."""
+        return self.game.noise(n)
+
+    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
+        """Draws n samples of the game."""
+        return self.game.sample(n, noise=noise)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns the code of each row of x, one row of noise."""
+        with torch.no_grad():
+            return self.E(x)

@@ -1,0 +1,1 @@
+"""What a trained game can do: sample, interpolate, encode, translate, paint."""

@@ -1,0 +1,95 @@
+"""Samples of what a sentence says: everything else in their noise is kept, so that only the sentence changes.
+
+Whatever game has the ability `Words` can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sparring.data.annotations.captions import told, words
+from sparring.errors import DataError, GameError
+from sparring.game import Game, Knows, Words
+from sparring.inference.sampling import generate, latents, path, require_walk, sampling
+from sparring.runs import config
+
+__all__ = ["of_sentence", "sentence_walk", "strangers"]
+
+
+def strangers(folder: str | Path, *texts: str) -> list[str]:
+    """Returns the words of sentences that a run has never read.
+
+    Args:
+        folder: The run's.
+        texts: The sentences.
+
+    Raises:
+        RunError: If it is no run.
+    """
+    known = set(config.read(Path(folder))["data"].get("words", ()))
+    return [word for word in dict.fromkeys(word for text in texts for word in words(text)) if word not in known]
+
+
+def of_sentence(game: Game, seeds: Sequence[int], text: str, *, truncation: float = 1.0) -> Tensor:
+    """Returns the sample of each seed, drawn as a sentence says.
+
+    Args:
+        game: A game of sentences.
+        seeds: One number a sample.
+        text: The sentence.
+        truncation: As for `sparring.inference.sampling.samples`.
+
+    Returns:
+        Samples (len(seeds), *shape).
+
+    Raises:
+        DataError: If the sentence has no words.
+        GameError: If the game draws no sentences.
+    """
+    return generate(sampling(game), _asking(game, latents(game, seeds), text), truncation=truncation)
+
+
+def sentence_walk(
+    game: Game, seed: int, texts: Sequence[str], frames: int = 60, *, loop: bool = True, truncation: float = 1.0
+) -> Tensor:
+    """Returns the samples of one seed on a path from sentence to sentence: what the words say cross-fades.
+
+    Args:
+        game: A game of sentences.
+        seed: Decides all but the sentence.
+        texts: The sentences that are visited, at least 2.
+        frames: Samples on the whole path.
+        loop: Whether the path returns to its first sentence, which is then not repeated at the end.
+        truncation: As for `sparring.inference.sampling.samples`.
+
+    Returns:
+        Samples (frames, *shape).
+
+    Raises:
+        DataError: If there are fewer than two sentences, one without words, or no frame.
+        GameError: If the game draws no sentences.
+    """
+    _able(game)
+    require_walk(len(texts), frames, 'texts "a" "b"')
+    row = latents(game, [seed])
+    stops = torch.cat([_asking(game, row, text) for text in texts])
+    return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
+
+
+def _able(game: Game) -> Words:
+    if not isinstance(game, Words):
+        raise GameError(f"{type(game.core).__name__} draws no sentences: train stackgan on captioned images.")
+    return game
+
+
+def _asking(game: Game, rows: Tensor, text: str) -> Tensor:
+    able = _able(game)
+    if not words(text):
+        raise DataError(f"The sentence {text!r} has no words: write what is to be seen, such as 'a red heart'.")
+    if isinstance(game.core, Knows):
+        game.core.know([text])
+    return able.worded(rows, told([text]))

@@ -1,0 +1,148 @@
+"""Scores that say how they were made, and refuse to be compared with scores made otherwise.
+
+The Fréchet distance of one generator changes with the extractor, the resizing, the split and the sample count (Parmar
+et al., 2022; Chong & Forsyth, 2020). So a score carries the protocol it was measured by, and comparing asks for the
+same one.
+"""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import torch
+
+from sparring import __version__
+from sparring.data.dataset import Dataset
+from sparring.errors import SparringError
+from sparring.metrics.extractors.base import Extracts
+
+__all__ = ["Better", "Score", "require_same_protocol", "same_protocol", "stamp"]
+
+RECORDED_ONLY = frozenset({"dataset", "extractor", "seed", "torch", "python"})
+"""Not compared: names, for which the hashes speak; the seed, over which scores are averaged; versions of the engine."""
+
+
+class Better(StrEnum):
+    """The direction in which a score improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number that judges a model, with the protocol behind it.
+
+    Attributes:
+        name: what is measured, such as "fid".
+        value: the number.
+        stamp: the protocol, from `stamp`.
+        better: whether lower or higher is better.
+        interval: lower and upper end of its uncertainty, or None where it was not measured.
+    """
+
+    name: str
+    value: float
+    stamp: Mapping[str, Any]
+    better: Better
+    interval: tuple[float, float] | None = None
+
+    def beats(self, other: "Score") -> bool:
+        """Say whether this score is strictly better than another of the same protocol.
+
+        Args:
+            other: A score of the same name.
+
+        Raises:
+            SparringError: The two were not measured by the same protocol.
+        """
+        if self.name != other.name:
+            raise SparringError(f"{self.name} and {other.name} are different scores: compare scores of one name.")
+        require_same_protocol(self.stamp, other.stamp)
+        return self.value < other.value if self.better is Better.LOWER else self.value > other.value
+
+
+def stamp(
+    metric: str,
+    *,
+    dataset: Dataset,
+    split: str,
+    real: int,
+    fake: int,
+    seed: int,
+    extractor: Extracts | None = None,
+    conditions: str | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Write down everything that makes a score comparable, as a plain dictionary fit for JSON.
+
+    Args:
+        metric: Name of the metric.
+        dataset: The real data.
+        split: Which part of it was used, such as "all" or "held out".
+        real: Number of real samples.
+        fake: Number of generated samples.
+        seed: Seed of the generated samples and of the choice of the real ones.
+        extractor: What gave the features, or None for a metric without features.
+        conditions: What generated samples were asked for, such as "classes as in the held-out split"; None where they
+            are asked for nothing.
+        **settings: Constants of the metric, such as `neighbours=3`.
+
+    Returns:
+        The protocol.
+    """
+    return {
+        "metric": metric,
+        "settings": settings,
+        "extractor": None if extractor is None else extractor.name,
+        "extractor_sha256": None if extractor is None else extractor.sha256,
+        "resize": None if extractor is None else extractor.resize,
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "shape": list(dataset.shape),
+        "split": split,
+        "real": real,
+        "fake": fake,
+        "conditions": conditions,
+        "seed": seed,
+        "sparring": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Say whether two stamps allow their scores to be compared.
+
+    Args:
+        a: A stamp.
+        b: Another.
+
+    Example:
+        >>> one = {"metric": "fid", "fake": 10_000, "seed": 0}
+        >>> same_protocol(one, one | {"seed": 1}), same_protocol(one, one | {"fake": 5_000})
+        (True, False)
+    """
+    return not _differences(a, b)
+
+
+def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+    """Refuse to compare scores of different protocols.
+
+    Args:
+        a: A stamp.
+        b: Another.
+
+    Raises:
+        SparringError: The stamps differ; the message names each difference.
+    """
+    if differences := _differences(a, b):
+        found = ", ".join(f"{key} ({a.get(key)} and {b.get(key)})" for key in differences)
+        raise SparringError(f"these scores differ in {found}: measure both again by one protocol to compare them.")
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    keys = [*a, *(key for key in b if key not in a)]
+    return [key for key in keys if key not in RECORDED_ONLY and a.get(key) != b.get(key)]

@@ -1,0 +1,136 @@
+"""A reader of captions that looks them up: vectors which a larger model computed, kept with the network.
+
+Vectors are centred and scaled as the captions of the data are,
+
+    φ = (e − mean e) / rms (e − mean e),        e: what was embedded
+
+since a model of all language puts the captions of one data set close together. An embedding of another number of
+coordinates is carried over by a fixed matrix of random signs, which hardly changes angles (Achlioptas, 2003).
+
+What is known is a table of buffers, so that a checkpoint holds it: neither the file nor the model is asked again but
+for a sentence that is new.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring.data.annotations.captions import told
+from sparring.errors import DataError
+from sparring.networks.common.text import scrambled
+
+__all__ = ["KnownCaptions", "keys"]
+
+TABLE = ("keys", "vectors", "centre", "scale")
+
+
+def keys(codes: Tensor) -> Tensor:
+    """Number captions, by all their words in their order; two of a million share a number by a chance of 1 in 10⁷.
+
+    Args:
+        codes: int64 (N, L), zero behind the last word.
+
+    Returns:
+        int64 (N,), below 2⁶³.
+
+    Example:
+        >>> one, other, same = keys(torch.tensor([[7, 8, 0], [8, 7, 0], [7, 8, 0]]))
+        >>> bool(one == same), bool(one == other)
+        (True, False)
+    """
+    there, places = codes > 0, torch.arange(1, codes.shape[1] + 1, device=codes.device)
+    lanes = [(scrambled(scrambled(codes) + scrambled(places * odd)) * there).sum(1) for odd in (3, 5)]
+    return (lanes[0] & (2**31 - 1)) << 32 | (lanes[1] & (2**32 - 1))
+
+
+class KnownCaptions(nn.Module):
+    """Knows captions that it was made to know before.
+
+    Args:
+        embed: Vectors (N, F) of N captions; raises a `DataError` where it has none.
+        features: Coordinates of a caption.
+
+    Example:
+        >>> read = KnownCaptions(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
+        >>> read.know(["a dog", "a red heart"])
+        >>> read(told(["a dog", "A red heart!"]))
+        tensor([[-1.4142,  0.0000],
+                [ 1.4142,  0.0000]])
+    """
+
+    keys: Tensor
+    vectors: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, embed: Callable[[Sequence[str]], Tensor], features: int = 128) -> None:
+        super().__init__()
+        self.embed, self.features = embed, features
+        self.register_buffer("keys", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("vectors", torch.zeros(0, features))
+        self.register_buffer("centre", torch.zeros(0))
+        self.register_buffer("scale", torch.ones(()))
+
+    def know(self, texts: Sequence[str]) -> None:
+        """Make captions known; the first ones decide the mean and the scale of all.
+
+        Args:
+            texts: What is going to be asked for or learned from.
+
+        Raises:
+            DataError: If one of them cannot be embedded.
+        """
+        numbers = keys(told(texts).to(self.keys.device)).tolist()
+        new = {number: text for number, text in zip(numbers, texts, strict=True) if not self._found(number)}
+        if not new:
+            return
+        vectors = self.embed([*new.values()]).to(self.vectors)
+        if not len(self.centre):
+            self.centre = vectors.mean(0)
+            self.scale = (vectors - self.centre).square().mean().sqrt().clamp_min(1e-6)
+        every = torch.cat([self.keys, torch.tensor([*new], device=self.keys.device)])
+        order = every.argsort()
+        self.keys, self.vectors = every[order], torch.cat([self.vectors, self._placed(vectors)])[order]
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Look captions up.
+
+        Args:
+            codes: int64 (N, L), zero behind the last word.
+
+        Returns:
+            (N, features), each coordinate about 1 in size.
+
+        Raises:
+            DataError: If one of them is not known.
+        """
+        wanted = keys(codes)
+        rows = torch.searchsorted(self.keys, wanted).clamp_max(max(len(self.keys) - 1, 0))
+        if not len(self.keys) or not bool((self.keys[rows] == wanted).all()):
+            raise DataError(
+                f"{len(self.keys)} captions are embedded, and one that is asked for is not: ask for one of those, or "
+                "train with --text hashed, which reads any sentence."
+            )
+        return self.vectors[rows]
+
+    def _found(self, number: int) -> bool:
+        row = int(torch.searchsorted(self.keys, number))
+        return row < len(self.keys) and int(self.keys[row]) == number
+
+    def _placed(self, vectors: Tensor) -> Tensor:
+        """Centres and scales embeddings (N, F), and carries them over to (N, features)."""
+        given = (vectors - self.centre) / self.scale
+        width = given.shape[1]
+        if width == self.features:
+            return given
+        numbers = scrambled(torch.arange(1, width + 1)[:, None] ^ scrambled(torch.arange(1, self.features + 1)))
+        return given @ (1 - 2 * (numbers >> 15 & 1)).to(given) / width**0.5
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
+        """Takes over a table of any length."""
+        for name in TABLE:
+            if (given := state_dict.get(prefix + name)) is not None:
+                setattr(self, name, torch.empty_like(given, device=self.keys.device))
+        super()._load_from_state_dict(state_dict, prefix, *settings)

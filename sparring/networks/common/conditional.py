@@ -1,0 +1,86 @@
+"""Any generator and any critic, told the class: beside the noise, beside the image, or at the critic's head.
+
+A class is told as a row of weights over the classes, (N, classes), as in `sparring.layers.conditional`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from sparring.layers.conditional import Projection
+from sparring.layers.init import normal
+from sparring.networks.common.base import Critic, Generator, Shape
+
+__all__ = ["JointCritic", "SeparateCritic", "ToldGenerator", "told"]
+
+
+def told(shape: Shape, classes: int) -> Shape:
+    """The shape of a sample with its class beside it: as coordinates of a point, as constant channels of an image.
+
+    >>> told((3, 8, 8), 10), told((2,), 10)
+    ((13, 8, 8), (12,))
+    """
+    return (shape[0] + classes, *shape[1:])
+
+
+class ToldGenerator(nn.Module):
+    """G(z, y) = body([z, y]) (Mirza & Osindero, 2014).
+
+    Args:
+        body: A generator of as many coordinates as z and y have together.
+        classes: How many of them are y's.
+
+    Example:
+        >>> from sparring.networks.mlp import MLPGenerator
+        >>> ToldGenerator(MLPGenerator((2,), 5, 8), 3)(torch.randn(4, 2), torch.eye(3)[[0, 1, 2, 0]]).shape
+        torch.Size([4, 2])
+    """
+
+    def __init__(self, body: Generator, classes: int) -> None:
+        super().__init__()
+        self.body, self.shape, self.latent = body, body.shape, body.latent - classes
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """Draw one sample for each row of z (N, latent), of the class y (N, classes)."""
+        return self.body(torch.cat([z, y], 1))
+
+
+class JointCritic(nn.Module):
+    """D(x, y) = body([x, y]): y as further coordinates of a point, as constant channels of an image.
+
+    Args:
+        body: A critic of samples with their class beside them, of the shape that `told` returns.
+        classes: Number of classes.
+    """
+
+    def __init__(self, body: Critic, classes: int) -> None:
+        super().__init__()
+        self.body, self.shape = body, (body.shape[0] - classes, *body.shape[1:])
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Score each pair of x (N, *shape) and y (N, classes): (N,)."""
+        y = y[:, :, None, None].expand(-1, -1, *x.shape[2:]) if x.dim() == 4 else y
+        return self.body(torch.cat([x, y], 1))
+
+
+class SeparateCritic(nn.Module):
+    """D(x, y) -> (N, 2): "real?", linear in the features h, and "matches y?", ψ(h) + ⟨V y, h⟩.
+
+    A perceptron on [h, y] hardly learns to match: the few coordinates of y drown among those of h.
+
+    Args:
+        critic: A critic whose trunk is used.
+        features: Coordinates of h.
+        classes: Number of classes.
+    """
+
+    def __init__(self, critic: Critic, features: int, classes: int) -> None:
+        super().__init__()
+        self.shape, self.trunk = critic.shape, nn.Sequential(critic.trunk, nn.Flatten())
+        self.real, self.match = nn.Linear(features, 1), Projection(features, classes)
+        for head in (self.real, self.match):
+            head.apply(normal(0.02))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Answer both questions about x (N, *shape) and y (N, classes)."""
+        h = self.trunk(x)
+        return torch.cat([self.real(h), self.match(h, y)[:, None]], 1)

@@ -1,0 +1,49 @@
+"""Which image sizes a convolutional network can make."""
+
+from math import ceil, log2
+
+from sparring.errors import DataError
+from sparring.networks.common.base import Shape
+
+__all__ = ["doublings", "require_images"]
+
+
+def doublings(shape: Shape, network: str, largest: int = 256) -> int:
+    """How often 4 × 4 must double to reach the image's side.
+
+    Args:
+        shape: (C, H, W) of one image.
+        network: Name for the message.
+        largest: Largest side that the network was made for, in pixels.
+
+    Raises:
+        DataError: If the images are not square, or their side is no power of two from 8 to `largest`.
+
+    Example:
+        >>> doublings((3, 64, 64), "DCGAN")
+        4
+    """
+    require_images(shape, network)
+    _, height, width = shape
+    sides = [2**k for k in range(3, largest.bit_length())]
+    if height != width or height not in sides:
+        nearest = min(max(2 ** ceil(log2(max(height, width))), sides[0]), largest)
+        raise DataError(
+            f"{network} needs square images whose side is a power of two from 8 to {largest}, not {shape}: "
+            f"pass --size {nearest}."
+        )
+    return height.bit_length() - 3
+
+
+def require_images(shape: Shape, network: str) -> None:
+    """Refuses points.
+
+    Args:
+        shape: Of a row of the data.
+        network: Name for the message.
+
+    Raises:
+        DataError: If it is not (C, H, W).
+    """
+    if len(shape) != 3:
+        raise DataError(f"{network} needs images (C, H, W), not {shape}: use an MLP for points.")

@@ -1,0 +1,104 @@
+"""What SAGAN and BigGAN are built of: residual stages with attention at one scale, in a generator and in a critic."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from sparring.layers.attention import SelfAttention
+from sparring.layers.conditional import ConditionedUpBlock, Projection
+from sparring.layers.norm import Norm
+from sparring.layers.pool import GlobalSum
+from sparring.layers.residual import DownBlock, FirstBlock, Residual, SameBlock
+from sparring.networks.common.base import Shape
+
+__all__ = ["ProjectionCritic", "Stages", "wide_trunk"]
+
+
+class Stages(nn.Module):
+    """Residual blocks that double the side from 4 × 4 on, each told its condition.
+
+    Args:
+        channels: Of every feature map from 4 × 4 to the last.
+        norm: Makes the normalisation of so many channels, which takes the condition too.
+        attend: Side of the feature map with attention, below the last one's; None for no attention.
+    """
+
+    def __init__(self, channels: Sequence[int], norm: Norm, attend: int | None) -> None:
+        super().__init__()
+        self.look = nn.ModuleList([_attention(wide, 4 * 2**i, attend) for i, wide in enumerate(channels[:-1])])
+        self.grow = nn.ModuleList([ConditionedUpBlock(wide, narrow, norm) for wide, narrow in pairwise(channels)])
+
+    def forward(self, x: Tensor, conditions: Sequence[tuple[Tensor, ...]]) -> Tensor:
+        """Map (N, first, 4, 4) to the last feature map.
+
+        Args:
+            x: The smallest feature map.
+            conditions: For each block what it is told: one tensor, or nothing.
+        """
+        for look, grow, condition in zip(self.look, self.grow, conditions, strict=True):
+            x = grow(look(x), *condition)
+        return x
+
+
+class ProjectionCritic(nn.Module):
+    """D: data (N, *shape), and the weights of its classes where there are any, to raw scores (N,), large = real.
+
+    Args:
+        shape: Shape of one sample.
+        trunk: Maps (N, *shape) to features (N, F).
+        features: F.
+        classes: Number of classes, or None.
+    """
+
+    def __init__(self, shape: Shape, trunk: nn.Module, features: int, classes: int | None) -> None:
+        super().__init__()
+        self.shape, self.trunk, self.head = tuple(shape), trunk, Projection(features, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the trunk sees in x, (N, F), whatever its class."""
+        if x.shape[1:] != self.shape:
+            raise ValueError(f"this critic takes data (N, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}.")
+        return self.trunk(x)
+
+    def forward(self, x: Tensor, *y: Tensor) -> Tensor:
+        """Score each sample.
+
+        Args:
+            x: Data, (N, *shape).
+            y: Weights of the classes, (N, classes), unless the critic was built without any.
+
+        Raises:
+            ValueError: If x is not (N, *shape).
+        """
+        return self.head(self.features(x), *y)
+
+
+def wide_trunk(shape: Shape, down: Sequence[int], same: Sequence[int], attend: int | None) -> nn.Module:
+    """Residual blocks, ReLU, sum over positions; wide: a block has its output's channels inside (Brock et al., 2019).
+
+    Args:
+        shape: (C, H, W) of one image.
+        down: Channels after each block that halves the side.
+        same: Channels after each block behind them, at constant scale.
+        attend: Side of the feature map with attention, below the image's; None for no attention.
+    """
+    side = shape[1] // 2
+    blocks: list[nn.Module] = [FirstBlock(shape[0], down[0]), _attention(down[0], side, attend)]
+    for narrow, wide in pairwise(down):
+        side //= 2
+        blocks += [DownBlock(narrow, wide, hidden=wide), _attention(wide, side, attend)]
+    blocks += [_same(inputs, outputs) for inputs, outputs in pairwise([down[-1], *same])]
+    return nn.Sequential(*blocks, nn.ReLU(), GlobalSum())
+
+
+def _attention(channels: int, side: int, attend: int | None) -> nn.Module:
+    return SelfAttention(channels) if side == attend else nn.Identity()
+
+
+def _same(inputs: int, outputs: int) -> nn.Module:
+    if inputs == outputs:
+        return SameBlock(inputs)
+    first = [nn.ReLU(), nn.Conv2d(inputs, outputs, 3, padding=1)]
+    second = [nn.ReLU(), nn.Conv2d(outputs, outputs, 3, padding=1)]
+    return Residual(nn.Sequential(*first, *second), nn.Conv2d(inputs, outputs, 1))

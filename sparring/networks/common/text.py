@@ -1,0 +1,107 @@
+"""Text encoders: token ids (N, L) of `sparring.data.annotations.captions` to vectors (N, features).
+
+`HashedWords` learns nothing: each word, and each pair of neighbours at half weight, has a fixed direction of random
+signs, a function of its code alone (feature hashing, Weinberger et al., 2009); a caption is their sum over the root of
+its number of words. The same in every process and on every device, and never at a loss for a new word.
+
+`RecurrentWords` learns: an embedding of each word, a gated recurrent network (Cho et al., 2014), its last state.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+__all__ = ["HashedWords", "RecurrentWords", "scrambled"]
+
+MASK = 2**32 - 1
+
+
+def scrambled(numbers: Tensor) -> Tensor:
+    """Hash each number below 2³³ to one below 2³², every bit of which depends on all of the number's lower 32.
+
+    Args:
+        numbers: int64, of any shape.
+
+    Example:
+        >>> scrambled(torch.tensor([0, 1, 2]))
+        tensor([         0,  824515495, 1722258072])
+    """
+    for _ in range(2):  # products stay below 2⁵⁹
+        numbers = numbers & MASK
+        numbers = (numbers ^ (numbers >> 16)) * 0x45D9F3B
+    numbers = numbers & MASK
+    return numbers ^ (numbers >> 16)
+
+
+class HashedWords(nn.Module):
+    """A bag of words and pairs of neighbours, each a fixed row of signs.
+
+    Args:
+        features: Coordinates of a caption.
+
+    Example:
+        >>> from sparring.data.annotations.captions import told
+        >>> HashedWords(64)(told(["a red heart", "two dogs"])).shape
+        torch.Size([2, 64])
+    """
+
+    def __init__(self, features: int = 64) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Read captions.
+
+        Args:
+            codes: int64 (N, L), zero behind the last word.
+
+        Returns:
+            (N, features), each coordinate about 1 in size; zero without words.
+        """
+        there = codes > 0
+        pairs = scrambled(codes[:, :-1]) + (codes[:, 1:] & MASK)
+        bag = self.signs(codes, there) + self.signs(pairs, there[:, 1:]) / 2
+        return bag / there.sum(1, keepdim=True).clamp_min(1).sqrt()
+
+    def signs(self, codes: Tensor, there: Tensor) -> Tensor:
+        """The sum of the directions of codes (N, L), where they are there, (N, features)."""
+        coordinates = scrambled(torch.arange(1, self.features + 1, device=codes.device))
+        bits = scrambled(codes[..., None] ^ coordinates) >> 15 & 1
+        return ((1 - 2 * bits) * there[..., None]).sum(1).to(torch.get_default_dtype())
+
+
+class RecurrentWords(nn.Module):
+    """Embedded words, read one after the other by a gated recurrent unit; to be trained.
+
+    Args:
+        features: Coordinates of a caption.
+        width: Coordinates of a word and of the state.
+        slots: Rows of the table of words; two words share a row with probability 1 / slots.
+
+    Example:
+        >>> from sparring.data.annotations.captions import told
+        >>> RecurrentWords(64, 32)(told(["a red heart", "two dogs"])).shape
+        torch.Size([2, 64])
+    """
+
+    def __init__(self, features: int = 64, width: int = 128, slots: int = 8192) -> None:
+        super().__init__()
+        self.features, self.slots = features, slots
+        self.words = nn.Embedding(slots + 1, width, padding_idx=0)
+        self.read = nn.GRU(width, width, batch_first=True)
+        self.out = nn.Linear(width, features)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Read captions.
+
+        Args:
+            codes: int64 (N, L), zero behind the last word.
+
+        Returns:
+            (N, features) of length √features, so that a coordinate is about 1 in size.
+        """
+        there = codes > 0
+        states, _ = self.read(self.words((1 + scrambled(codes) % self.slots) * there))
+        last = (there.sum(1) - 1).clamp_min(0)  # of the states, that behind the last word
+        state = states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)
+        return normalize(self.out(state), dim=1) * self.features**0.5

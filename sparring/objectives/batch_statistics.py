@@ -1,0 +1,144 @@
+"""What is taken over a whole batch though a process sees a part of it: means, all rows, and a standard deviation.
+
+    m = (1/S) Σ_s x_s        S shards: the accumulated parts of every process, of equal size
+
+Over processes a mean is one all-reduce, which is its own derivative. Over accumulated parts only one part is in memory
+at a time, so a turn is rehearsed (`sparring.training.accumulation`): here is where a part says its own x and is given
+m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from sparring.errors import GameError
+
+__all__ = ["Part", "batch_mean", "batch_std", "gathered", "playing", "process_mean", "shards", "whole_mean"]
+
+
+@dataclass
+class Part:
+    """One part of a batch in one turn: what it says of itself, and what it is given of the whole.
+
+    Args:
+        index: From 0 to ``parts - 1``.
+        parts: How many there are.
+        declared: Whether the game said that its round takes means over the batch.
+        means: Of all parts, in the order of the calls; None while they are being found.
+        leaves: Whether each mean that depends on parameters starts a graph of its own.
+
+    Attributes:
+        said: The x of each call.
+        given: What each call returned.
+    """
+
+    index: int
+    parts: int
+    declared: bool = True
+    means: list[Tensor] | None = None
+    leaves: bool = False
+    said: list[Tensor] = field(default_factory=list)
+    given: list[Tensor] = field(default_factory=list)
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Returns the mean of x over the parts, or x itself while that is being found."""
+        if not self.declared:
+            raise GameError(
+                "This game takes a mean over the whole batch, but its over_batch(step) is false: let it be true in the "
+                "steps that do, or play the batch as a whole, with --parts 1."
+            )
+        found = x
+        if self.means is not None:
+            if len(self.said) == len(self.means) or self.means[len(self.said)].shape != x.shape:
+                raise GameError("The parts of a batch took different means: let a round's decisions come from `step`.")
+            found = self.means[len(self.said)].clone().requires_grad_(self.leaves and x.requires_grad)
+        self.said.append(x)
+        self.given.append(found)
+        return found
+
+
+_now: Part | None = None
+
+
+@contextmanager
+def playing(part: Part | None) -> Iterator[None]:
+    """Makes every mean inside one over the parts of a batch.
+
+    Args:
+        part: The part that is played; None where the batch is played as a whole.
+    """
+    global _now
+    before, _now = _now, part
+    try:
+        yield
+    finally:
+        _now = before
+
+
+def shards() -> int:
+    """Returns how many equal shares the batch has: the parts of every process."""
+    return _world() * (_now.parts if _now else 1)
+
+
+def whole_mean(x: Tensor) -> Tensor:
+    """Returns the mean of `x` over all shards, in value and gradient as if one process played the batch as a whole."""
+    return process_mean(_now.mean(x) if _now else x)
+
+
+def batch_mean(x: Tensor) -> Tensor:
+    """Returns the mean of `x` over the whole batch, equal shards assumed; alone, that is `x.mean()`."""
+    return whole_mean(x.mean())
+
+
+def batch_std(x: Tensor) -> Tensor:
+    """Returns the standard deviation of all numbers of a whole batch, of which `x` is a shard; alone, `x.std()`."""
+    if shards() == 1:
+        return x.std()
+    count = x.numel() * shards()
+    mean, square = whole_mean(torch.stack([x.mean(), x.square().mean()]))
+    return ((square - mean.square()).clamp(min=0) * count / (count - 1)).sqrt()
+
+
+def gathered(x: Tensor) -> Tensor:
+    """Returns the rows of all shards, (S n, ...) for the n of this one; alone, `x` itself.
+
+    Args:
+        x: The rows of this shard, (n, ...); each has as many.
+    """
+    count = shards()
+    if count == 1:
+        return x
+    part = (_now.index, _now.parts) if _now else (0, 1)
+    place = (dist.get_rank() if _world() > 1 else 0) * part[1] + part[0]
+    before, after = (x.new_zeros(k * len(x), *x.shape[1:]) for k in (place, count - 1 - place))
+    return whole_mean(torch.cat([before, count * x, after]))
+
+
+def process_mean(x: Tensor) -> Tensor:
+    """Returns the mean of `x` over processes, its gradient averaged in the same way."""
+    return x if _world() == 1 else _ProcessMean.apply(x)
+
+
+def _world() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _ProcessMean(torch.autograd.Function):
+    """The mean over processes: a symmetric linear map, hence its own backward, to any order."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total / dist.get_world_size()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return _ProcessMean.apply(grads[0])

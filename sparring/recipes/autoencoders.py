@@ -1,0 +1,181 @@
+"""Recipes of systems that encode as well as they generate: images can be reconstructed, mixed and edited by them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from sparring.game import evaluation
+from sparring.games.bigan import ALI, BiGAN
+from sparring.games.latent_regressor import LatentRegressor
+from sparring.games.vae import VAE
+from sparring.games.vaegan import VAEGAN
+from sparring.networks.common.base import Shape
+from sparring.networks.common.encoders import (
+    DCGANEncoder,
+    DCGANPairCritic,
+    InjectedGenerator,
+    MLPEncoder,
+    MLPPairCritic,
+)
+from sparring.networks.dcgan import DCGANGenerator
+from sparring.objectives import NonSaturating
+from sparring.objectives.variational import bernoulli, gaussian
+from sparring.recipes.options import BATCH_NORM, Adam, Networks, RMSprop, channels_last
+
+SMALL = 32  # side in pixels up to which BiGAN is the permutation-invariant one of its experiments on MNIST
+
+
+def vae(
+    shape: Shape,
+    *,
+    networks: Networks = Networks(),
+    autoencoder: Adam = Adam(1e-3, betas=(0.9, 0.999)),
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian",
+    deviation: float | None = None,
+    beta: float = 1.0,
+    warm_up: int = 0,
+) -> VAE:
+    """Variational autoencoder (Kingma & Welling, 2014): no game to speak of, and the measure of all that encode.
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        networks: Which decoder plays; the encoder is convolutional where it is, else a perceptron.
+        autoencoder: How encoder and decoder learn.
+        likelihood: Of the data around a reconstruction; bernoulli is for images that are almost black and white.
+        deviation: σ of the gaussian likelihood, on the scale of the data; .5 for images and .1 for points unless told.
+        beta: Weight of the prior; above 1 the codes get more orderly and the images more blurred.
+        warm_up: Steps over which that weight rises from 0.
+    """
+    G, _ = networks.pair(shape, BATCH_NORM, latent=32)
+    sigma = deviation or (0.5 if len(shape) == 3 else 0.1)
+    chosen = gaussian(sigma) if likelihood == "gaussian" else bernoulli
+    E = _encoder(G, shape, 2 * _latent(G), networks.width)
+    return VAE(E, G, chosen, autoencoder=autoencoder, beta=beta, warm_up=warm_up)
+
+
+def vae_gan(
+    shape: Shape,
+    *,
+    networks: Networks = Networks(),
+    encoder: RMSprop = RMSprop(3e-4),
+    generator: RMSprop = RMSprop(3e-4),
+    critic: RMSprop = RMSprop(1e-4),
+    likeness: float = 10.0,
+    judge_reconstructions: bool = True,
+    equilibrium: float | None = None,
+    margin: float = 0.35,
+) -> VAEGAN:
+    """VAE-GAN (Larsen et al., 2016): an autoencoder whose reconstructions are judged in a critic's features.
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        networks: Which networks play; the encoder is convolutional where the generator is, else a perceptron.
+        encoder: How E learns.
+        generator: How G learns.
+        critic: How D learns; slower than the others, since a D that wins makes all likeness large.
+        likeness: Weight of likeness in G's loss times the number of features; the paper's γ is this by that number.
+        judge_reconstructions: Show D reconstructions, too, as the paper does and its code for faces does not.
+        equilibrium: Let D or G wait where one wins, around this cross-entropy; .68 in the authors' code, none unless
+            told. Not to be had with a batch in parts.
+        margin: How far the cross-entropies may be from it.
+    """
+    G, D = networks.pair(shape, BATCH_NORM, latent=128)
+    E = _encoder(G, shape, 2 * _latent(G), networks.width)
+    return VAEGAN(
+        E,
+        G,
+        D,
+        encoder=encoder,
+        generator=generator,
+        critic=critic,
+        gamma=likeness / _features(D, shape),
+        judge_reconstructions=judge_reconstructions,
+        equilibrium=equilibrium,
+        margin=margin,
+    )
+
+
+def bigan(
+    shape: Shape,
+    *,
+    networks: Networks = Networks(),
+    stochastic: bool = False,
+    critic: Adam = Adam(),
+    generator: Adam = Adam(),
+) -> BiGAN:
+    """BiGAN (Donahue et al., 2017), or ALI (Dumoulin et al., 2017): a critic of pairs makes E invert G.
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        networks: Perceptrons (toy, mlp) or convolutions (the others); the former up to 32 × 32 unless told.
+        stochastic: Let the encoder draw its codes, as ALI's does.
+        critic: How D learns.
+        generator: How E and G learn.
+    """
+    small = len(shape) != 3 or shape[1] <= SMALL
+    dense = small if networks.network is None else networks.network in ("toy", "mlp")
+    latent = networks.latent or (50 if len(shape) == 3 else 2)
+    outputs, width = 2 * latent if stochastic else latent, {} if networks.width is None else {"width": networks.width}
+    E: nn.Module = MLPEncoder(shape, outputs, **width) if dense else DCGANEncoder(shape, outputs, **width)
+    G: nn.Module = InjectedGenerator(shape, latent, **width) if dense else DCGANGenerator(shape, latent, **width)
+    D: nn.Module = MLPPairCritic(shape, latent, **width) if dense else DCGANPairCritic(shape, latent, **width)
+    game = ALI if stochastic else BiGAN
+    return game(channels_last(E), channels_last(G), channels_last(D), critic=critic, generator=generator)
+
+
+def latent_regressor(
+    shape: Shape,
+    *,
+    networks: Networks = Networks(),
+    critic: Adam = Adam(),
+    generator: Adam = Adam(),
+    encoder: Adam = Adam(),
+    joint: float = 0.0,
+) -> LatentRegressor:
+    """The non-saturating GAN with an encoder that learns the codes of its samples (Donahue et al., 2017, section 4).
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        networks: Which networks play; the encoder is convolutional where the generator is, else a perceptron.
+        critic: How D learns.
+        generator: How G learns.
+        encoder: How E learns.
+        joint: Weight of E's error in G's loss; 0.25 is the joint regressor of the authors' code.
+    """
+    G, D = networks.pair(shape, BATCH_NORM)
+    E = _encoder(G, shape, _latent(G), networks.width)
+    learning = {"critic": critic, "generator": generator, "encoder": encoder}
+    return LatentRegressor(E, G, D, NonSaturating(), joint=joint, **learning)
+
+
+def encoder_for(shape: Shape, outputs: int, network: Literal["mlp", "dcgan"] | None, width: int | None) -> nn.Module:
+    """Returns an encoder of data of a shape: convolutional for images, unless told.
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        outputs: Numbers a row.
+        network: Its kind.
+        width: Units or channels; the kind's own unless told.
+    """
+    dense = network == "mlp" or (network is None and len(shape) != 3)
+    given = {} if width is None else {"width": width}
+    return MLPEncoder(shape, outputs, **given) if dense else channels_last(DCGANEncoder(shape, outputs, **given))
+
+
+def _encoder(G: nn.Module, shape: Shape, outputs: int, width: int | None) -> nn.Module:
+    """An encoder of the generator's kind."""
+    convolves = any(isinstance(layer, nn.ConvTranspose2d | nn.Conv2d) for layer in G.modules())
+    return encoder_for(shape, outputs, "dcgan" if convolves else "mlp", width)
+
+
+def _latent(G: nn.Module) -> int:
+    return G.latent  # type: ignore[return-value]
+
+
+def _features(D: nn.Module, shape: Shape) -> int:
+    """How many features a critic has."""
+    with evaluation(D):
+        return D.features(torch.zeros(1, *shape)).shape[1]  # type: ignore[operator]

@@ -1,0 +1,66 @@
+"""The recipe of InfoGAN."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from sparring.games.common.latent_codes import Codes
+from sparring.games.infogan import ApartInfoGAN, GeneratorsInfoGAN, InfoGAN
+from sparring.networks.common.base import Shape
+from sparring.networks.common.code_reader import CodeReader
+from sparring.networks.common.heads import answering, width
+from sparring.objectives import NonSaturating
+from sparring.recipes.options import BATCH_NORM, Adam, Network, Networks
+
+SMALL = 32  # side in pixels up to which the networks are those of the experiment on MNIST; dense layers grow with it
+Owner = Literal["critic", "generator", "itself"]
+_GAMES: dict[Owner, type[InfoGAN]] = {"critic": InfoGAN, "generator": GeneratorsInfoGAN, "itself": ApartInfoGAN}
+
+
+def infogan(
+    shape: Shape,
+    *,
+    categories: tuple[int, ...] | None = None,
+    continuous: int | None = None,
+    categorical_weight: float = 1.0,
+    continuous_weight: float = 0.1,
+    owner: Owner = "critic",
+    networks: Networks = Networks(),
+    critic: Adam = Adam(),
+    generator: Adam = Adam(1e-3),
+) -> InfoGAN:
+    """InfoGAN (Chen et al., 2016): finds out, without labels, what can be varied in the data, and lets it be chosen.
+
+    The settings are those of the MNIST experiment, z being normal, and the continuous codes' variance being read, too.
+
+    Args:
+        shape: (2,) for points or (C, H, W) for images.
+        categories: Values of each categorical code; one code of 10 for images and of 8 for points unless told.
+        continuous: How many continuous codes there are, on [-1, 1]; 2 for images and 1 for points unless told.
+        categorical_weight: λ_d, the weight of what is known of the categorical codes.
+        continuous_weight: λ_c, that of the continuous codes.
+        owner: Whose optimiser moves Q, which reads the codes: the critic's, as in the authors' code; the generator's;
+            or its own, which moves the critic's trunk and the generator as well.
+        networks: Which networks play; 62 coordinates of z for images unless told, and up to 32 × 32 the paper's own
+            networks, whose critic ends in a dense layer: codes are read from whole images.
+        critic: How D learns.
+        generator: How G learns.
+    """
+    images = len(shape) == 3
+    several = (10 if images else 8,) if categories is None else categories
+    codes = Codes(tuple(several), (2 if images else 1) if continuous is None else continuous)
+    latent = networks.latent or (62 if images else 2)
+    known: Network = "infogan" if images and shape[1] <= SMALL else "dcgan"
+    G, D = replace(networks, latent=latent + codes.size).pair(shape, BATCH_NORM, images=known)
+    return _GAMES[owner](
+        G,
+        answering(D, 1),  # a head that reads flattened features, as Q does
+        CodeReader(width(D), codes.answers),
+        NonSaturating(),
+        codes,
+        categorical=categorical_weight,
+        continuous=continuous_weight,
+        critic=critic,
+        generator=generator,
+    )

@@ -1,0 +1,1 @@
+"""A training as a folder: configuration, state, loop, checkpoints, logs."""

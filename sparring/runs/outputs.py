@@ -1,0 +1,73 @@
+"""What a command on a run writes: checked against what the command reads, what belongs to the run, and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sparring._io.targets import require_apart
+from sparring.data import NAMES
+from sparring.data.sources.layouts import paths
+from sparring.runs import config
+from sparring.visualization import images
+
+__all__ = ["belongings", "require_film", "require_outputs", "require_picture"]
+
+OWN = ("run.json", "goal.json", "log.jsonl", "timing.jsonl", "judged.jsonl", "reals.png", "passed-over.txt")
+FOLDERS = ("samples", "checkpoints", "best", "events")
+
+
+def belongings(run: Path) -> list[Path]:
+    """Returns the files and folders that a training needs or has drawn, and the data that it learned from.
+
+    Args:
+        run: The run's folder.
+
+    Raises:
+        RunError: If it is no run.
+    """
+    name = config.read(run)["data"]["name"]
+    return [*(run / own for own in (*OWN, *FOLDERS)), *([] if name in NAMES else paths(name))]
+
+
+def require_outputs(
+    run: Path, targets: Iterable[Path], read: Iterable[str | Path] = (), *, flag: str = "--out"
+) -> None:
+    """Refuses results that would replace what a command reads, what belongs to the run, or its data.
+
+    Args:
+        run: The run's folder.
+        targets: Paths of all results.
+        read: What the command reads besides.
+        flag: What decides the paths, for the message.
+
+    Raises:
+        DataError: If one would.
+        RunError: If the folder is no run.
+    """
+    require_apart(targets, read, keep=belongings(run), flag=flag)
+
+
+def require_picture(run: Path, target: Path, read: Iterable[str | Path] = (), *, flag: str = "--out") -> None:
+    """Refuses a path for a picture, as `require_outputs` does, and one whose ending names no format.
+
+    Args:
+        run: The run's folder.
+        target: Path of the picture.
+        read: What the command reads besides.
+        flag: What decides the path, for the message.
+    """
+    images.require_still(target)
+    require_outputs(run, [target], read, flag=flag)
+
+
+def require_film(run: Path, target: Path, read: Iterable[str | Path] = ()) -> None:
+    """Refuses a path for a film, as `require_outputs` does, and one whose ending names no format.
+
+    Args:
+        run: The run's folder.
+        target: Path of the film.
+        read: What the command reads besides.
+    """
+    images.require_film(target)
+    require_outputs(run, [target], read)

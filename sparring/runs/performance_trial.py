@@ -1,0 +1,394 @@
+"""Tries what ``--fast auto`` does on the game first, and leaves out what the game cannot bear.
+
+Copies of the game play the first round, and the first of each stage, on a few rows: once on the plain path, once with
+everything that is to be chosen. What both give is compared: the terms of every move, all gradients, second derivatives
+of penalties among them, and samples. Where something fails or differs, each choice is tried alone, network by network,
+and those that fail or differ are left out. Both paths are given the same random numbers, and all numbers are those of
+full precision; in a lower one it is only seen whether the round can be played. Rounding can carry a rectifier across
+its kink, which changes a gradient by far more than rounding, but only by chance: what differs is tried on other rows
+and random numbers, and is left out if it differs on all of them.
+
+Only copies play, and torch's generators are put back, so that the training does not depend on whether there was a
+trial. The game of a recipe of this library is not tried, since our tests do so for all of them.
+
+On the plain path it is also seen whether networks return what fits (`sparring.training.output_checks`), with ``--fast
+off``, too.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from sparring.data import Dataset, Stream
+from sparring.errors import SparringError
+from sparring.game import Data, Game, Move, Samples, evaluation
+from sparring.layers.upsample_fusion import folding
+from sparring.objectives.double_backward import plain_slopes
+from sparring.recipes import RECIPES
+from sparring.rng import drawing
+from sparring.runs import performance
+from sparring.runs.performance import Fast
+from sparring.training import distributed
+from sparring.training.output_checks import Conventions
+from sparring.training.trainer import Players, owned, update
+
+__all__ = ["allowed", "decided", "tried"]
+
+ROWS = 4  # of a batch of the trial
+DRAWS = 3  # of rows and random numbers
+TOLERANCE = 1e-3  # of the norm of all numbers of a kind; over our recipes rounding makes at most 3.3e-6
+FLOORS = {"terms": 1.0, "gradients": 1e-6, "samples": 1e-6, "steps": 1e-12}  # what is compared to at least, on average
+PLAIN = Fast("off")
+NOTHING: dict[str, Any] = {"channels_last": (), "fused": False, "folded": False, "slopes": False, "folds": ()}
+UNREPEATABLE = (
+    "Two plays of the same step differ, so no resume is exact: draw only from torch's generators, and keep what a "
+    "round remembers in registered buffers."
+)
+CHANGES, ELSEWHERE = "results change with it", "it fails in another process"
+
+Numbers = list[tuple[str, list[Tensor]]]
+"""What a play gave, in its order: of which kind, and the tensors."""
+
+
+def decided(
+    settings: dict[str, Any], game: Game, dataset: Dataset, precision: torch.dtype | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Returns the record of a new run with what it does to be fast, and what deserves a sentence to the user.
+
+    Args:
+        settings: The run's record; one that names its choices already is returned as it is.
+        game: On its device, as it was built; it is not changed.
+        dataset: What is trained on.
+        precision: Of the training, where it is not full.
+
+    Raises:
+        SparringError: If the game cannot be played; the message says why.
+    """
+    told = settings.get("fast")
+    if told is None or len(told) > 1 or settings["recipe"] in RECIPES:
+        return settings, []
+    chosen = performance.of(settings, game)
+    assert chosen is not None
+    share = settings["batch"] // (distributed.world() * settings["parts"])
+    for rows in sorted({min(share, ROWS), share}):
+        try:
+            found, notes = tried(game, _batches(settings, dataset, rows, game.device), chosen, precision)
+            break
+        except Exception as error:
+            if rows < share:  # perhaps they are too few
+                continue
+            if isinstance(error, SparringError):
+                raise
+            found, notes = replace(chosen, **NOTHING), []
+            if chosen != PLAIN:
+                notes = [_note("everything", f"the first step fails ({_reason(error)})")]
+    return {**settings, "fast": found.plain()}, notes
+
+
+def tried(game: Game, data: Data, chosen: Fast, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
+    """Returns those of some choices that fail nowhere and change results by rounding only, and sentences to the user.
+
+    They say what was left out and why, and what `sparring.training.output_checks` notes of the game.
+
+    Args:
+        game: On its device, as it was built; it is not changed.
+        data: Endless batches on the same device; a few are drawn.
+        chosen: What would be done without a trial.
+        precision: Of the training, where it is not full.
+
+    Raises:
+        Exception: Whatever the game raises on the plain path.
+    """
+    cuda = game.device.type == "cuda"
+    exact = torch.backends.cudnn.flags(allow_tf32=False) if cuda else nullcontext()
+    with torch.random.fork_rng(devices=[game.device] if cuda else []), exact:
+        return _Trial(game, data, precision).judged(chosen)
+
+
+def allowed(game: Game, data: Data, setting: str, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
+    """Returns what a training would do to be fast, and sentences to the user, as `tried`; nothing if the game fails.
+
+    Args:
+        game: On its device, as it was built; it is not changed.
+        data: Endless batches on the same device; a few are drawn.
+        setting: A name of `sparring.runs.performance.SETTINGS`.
+        precision: Of the training, where it is not full.
+    """
+    chosen = performance.of({"fast": {"setting": setting}}, game)
+    assert chosen is not None
+    try:
+        return tried(game, data, chosen, precision)
+    except Exception:  # `sparring.check_game` says which rule is broken
+        return replace(chosen, **NOTHING), []
+
+
+def _batches(settings: dict[str, Any], dataset: Dataset, rows: int, device: torch.device) -> Data:
+    rank, world = distributed.rank(), distributed.world()
+    seed, mirror = settings["seed"], settings["data"]["mirror"]
+    return Stream(dataset, rows * world, seed=seed, rank=rank, world=world, mirror=mirror, device=device)
+
+
+class _Trial:
+    """Plays copies of a game and compares them.
+
+    Args:
+        game: As for `tried`, like the others.
+        data: Endless batches.
+        precision: Of the training.
+    """
+
+    def __init__(self, game: Game, data: Data, precision: torch.dtype | None) -> None:
+        self.game, self.precision = game, precision
+        self.repeats: bool | None = None  # not known yet
+        self.reels = [_Reel(data) for _ in range(DRAWS)]
+        self.seen: tuple[str, ...] = ()
+        self.expected = {0: self.played(PLAIN, 0, watched=True)}
+
+    def judged(self, chosen: Fast) -> tuple[Fast, list[str]]:
+        """Returns what is left of a choice, and why."""
+        notes = list(self.seen)
+        if chosen == PLAIN:
+            return chosen, notes
+        if chosen.fused and (why := self.agreed(self.steps_differ())):
+            chosen = replace(chosen, fused=False)
+            notes.append(_note("fused optimisers", why))
+        if self.objection(chosen):
+            chosen, more = self.sorted_out(chosen)
+            notes += more
+        return chosen, notes if self.repeats is not False else [*notes, UNREPEATABLE]
+
+    def sorted_out(self, chosen: Fast) -> tuple[Fast, list[str]]:
+        """Tries each choice alone and leaves out those that cannot stay."""
+        bare, notes = replace(chosen, **{**NOTHING, "fused": chosen.fused}), []
+        kept = bare
+        for words, alone in _choices(chosen):
+            if why := self.objection(alone):
+                notes.append(_note(words, why))
+            else:
+                kept = _both(kept, alone)
+        if why := self.objection(kept):
+            kept = bare
+            notes.append(_note("everything but fused optimisers", why))
+        return kept, notes
+
+    def objection(self, choice: Fast) -> str:
+        """Returns why a choice cannot stay, which all processes agree on; empty if it can."""
+        for draw in range(DRAWS):
+            why = self.compared(choice, draw)
+            worst = distributed.largest(0 if not why else 1 if why == CHANGES else 2)
+            if worst == 2:
+                return why if why not in ("", CHANGES) else ELSEWHERE
+            if worst == 0 or not self.repeatable():
+                why = self.agreed(self.fails(choice))
+                return why if why and not self.agreed(self.fails(PLAIN)) else ""
+        return CHANGES
+
+    def compared(self, choice: Fast, draw: int) -> str:
+        """Returns how a choice fails, or that it changes results; empty if it does neither."""
+        if draw not in self.expected:
+            self.expected[draw] = self.played(PLAIN, draw)
+        try:
+            found = self.played(choice, draw)
+        except Exception as error:
+            return _failure(error)
+        return CHANGES if _differ(self.expected[draw], found) else ""
+
+    def repeatable(self) -> bool:
+        """Tells whether the plain path gives the same again; or else nothing can be compared."""
+        if self.repeats is None:
+            self.repeats = not distributed.largest(int(_differ(self.expected[0], self.played(PLAIN, 0))))
+        return self.repeats
+
+    def agreed(self, why: str) -> str:
+        """Returns a reason if any process has one."""
+        anywhere = distributed.largest(int(bool(why)))
+        return why or (ELSEWHERE if anywhere else "")
+
+    def fails(self, choice: Fast) -> str:
+        """Returns how a step fails in the precision of the training, if it is not full; empty if it does not."""
+        if self.precision is None:
+            return ""
+        try:
+            self.played(choice, 0, self.precision)
+        except Exception as error:
+            return _failure(error)
+        return ""
+
+    def played(self, choice: Fast, draw: int, precision: torch.dtype | None = None, watched: bool = False) -> Numbers:
+        """Plays the first step, and the first of each stage, in a copy, and samples."""
+        game, reel = copy.deepcopy(self.game), self.reels[draw].rewound()
+        conventions = Conventions(game) if watched else None
+        choice.put_on(game)
+        game.train()
+        players, numbers = game.players(), Numbers()
+        with folding(map(game.core.get_submodule, game.folds)), _SameDraws():
+            for step in sorted({0, *(stage.start for stage in game.stages())}):
+                numbers += _round(game, players, reel, _Moment(draw, step, precision), conventions)
+            if isinstance(game, Samples):
+                with _drawing(game, _Moment(draw, 0), 0), _mixed(game, precision), evaluation(game):
+                    numbers.append(("samples", [game.sample(3)]))
+                if conventions:
+                    conventions.sampled(numbers[-1][1][0], self.reels[draw].seen[0])
+        self.seen = conventions.notes() if conventions else self.seen
+        return numbers
+
+    def steps_differ(self) -> str:
+        """Returns why the optimisers cannot step by one kernel; empty if they can."""
+        plain, fused = (self.stepped(Fast("auto", fused=how)) for how in (False, True))
+        if isinstance(plain, str):  # as it will in any case
+            return ""
+        return fused if isinstance(fused, str) else CHANGES if _differ(plain, fused) else ""
+
+    def stepped(self, choice: Fast) -> Numbers | str:
+        """Returns by how much each player's step moves its parameters, for gradients of 1, or how it fails."""
+        players, numbers = copy.deepcopy(self.game).players(), Numbers()
+        choice.fuse(players.values())
+        try:
+            for player in players.values():
+                before = [parameter.detach().clone() for parameter in owned(player)]
+                for parameter in owned(player):
+                    parameter.grad = torch.ones_like(parameter)
+                player.step()
+                pairs = zip(owned(player), before, strict=True)
+                numbers.append(("steps", [parameter.detach() - old for parameter, old in pairs]))
+        except Exception as error:
+            return _failure(error)
+        return numbers
+
+
+class _Moment(NamedTuple):
+    """What a step is played with: its seed, its number and its precision."""
+
+    seed: int
+    step: int
+    precision: torch.dtype | None = None
+
+
+def _round(game: Game, players: Players, data: Data, now: _Moment, conventions: Conventions | None) -> Numbers:
+    """Plays one step whose movers do not move, and returns their terms and, of their first turn each, gradients."""
+    numbers, moves_of_round, turn = Numbers(), game.round(data, now.step), 0
+    moved: set[tuple[str, ...]] = set()
+    while True:
+        watching = conventions.watching() if conventions else nullcontext()
+        with _drawing(game, now, turn), _mixed(game, now.precision), plain_slopes(game.plain_slopes), watching:
+            moves = next(moves_of_round, ())
+        moves = (moves,) if isinstance(moves, Move) else moves
+        if not moves:
+            return numbers
+        numbers.append(("terms", [term.detach() for move in moves for term in move.terms.values()]))
+        kinds = tuple(f"{move.player}/{term}" for move in moves for term in move.terms)
+        if kinds not in moved:
+            update(moves, players, step=False)
+            numbers += [("gradients", _gradients(owned(players[move.player]))) for move in moves]
+            moved.add(kinds)
+        turn += 1
+
+
+def _drawing(game: Game, now: _Moment, turn: int) -> AbstractContextManager[None]:
+    rank, world = distributed.rank(), distributed.world()
+    return drawing(now.seed, now.step, turn, shard=rank, shards=world, device=game.device)
+
+
+def _mixed(game: Game, precision: torch.dtype | None) -> AbstractContextManager[Any]:
+    return torch.autocast(game.device.type, dtype=precision, enabled=precision is not None)
+
+
+class _Reel:
+    """Endless batches that can be given again from the beginning."""
+
+    def __init__(self, data: Data) -> None:
+        self.data: Data = data
+        self.seen: list[tuple[Tensor, ...]] = []
+
+    def rewound(self) -> Iterator[tuple[Tensor, ...]]:
+        place = 0
+        while True:
+            if place == len(self.seen):
+                self.seen.append(next(self.data))
+            yield tuple(part.clone() for part in self.seen[place])
+            place += 1
+
+
+class _SameDraws(TorchDispatchMode):
+    """Draws random numbers in the order of a contiguous tensor, however it is laid out, such as those of dropout."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded not in function.tags:
+            return function(*args, **kwargs)
+        given = tree_map_only(Tensor, lambda each: each.contiguous(), args)
+        drawn = function(*given, **kwargs)
+        if function._schema.is_mutable and given[0] is not args[0]:
+            return args[0].copy_(drawn)
+        return args[0] if function._schema.is_mutable else drawn
+
+
+def _choices(chosen: Fast) -> Iterator[tuple[str, Fast]]:
+    """Yields each thing that would be done, in words and alone."""
+    for name in chosen.channels_last:
+        yield f"channels-last for {name}", Fast("auto", channels_last=(name,))
+    for name in chosen.folds:
+        yield f"folded resampling for {name}", Fast("auto", folds=(name,))
+    if chosen.folded:
+        yield "folded resampling", Fast("auto", folded=True)
+    if chosen.slopes:
+        yield "slopes under penalties", Fast("auto", slopes=True)
+
+
+def _both(one: Fast, other: Fast) -> Fast:
+    """Returns what does all that two choices do."""
+    return replace(
+        one,
+        channels_last=one.channels_last + other.channels_last,
+        folds=one.folds + other.folds,
+        folded=one.folded or other.folded,
+        slopes=one.slopes or other.slopes,
+    )
+
+
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    """Takes the gradients of some parameters."""
+    gradients = [torch.zeros(()) if each.grad is None else each.grad.clone() for each in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    return gradients
+
+
+def _differ(expected: Numbers, found: Numbers) -> bool:
+    """Tells whether numbers differ by more than rounding."""
+    if [(kind, len(each)) for kind, each in expected] != [(kind, len(each)) for kind, each in found]:
+        return True
+    return not all(_alike(kind, ours, theirs) for (kind, ours), (_, theirs) in zip(expected, found, strict=True))
+
+
+def _alike(kind: str, expected: list[Tensor], found: list[Tensor]) -> bool:
+    if [each.shape for each in expected] != [each.shape for each in found]:
+        return False
+    ours, theirs = (torch.cat([each.flatten().float() for each in side]) for side in (expected, found))
+    finite = ours.isfinite()
+    if not torch.equal(finite, theirs.isfinite()):
+        return False
+    ours, theirs = ours[finite], theirs[finite]
+    size = max(ours.norm().item(), FLOORS[kind] * len(ours) ** 0.5)
+    return (ours - theirs).norm().item() <= TOLERANCE * size
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200].rstrip(".") or type(error).__name__
+
+
+def _failure(error: Exception) -> str:
+    return f"it fails with it ({_reason(error)})"
+
+
+def _note(words: str, why: str) -> str:
+    return f"--fast auto leaves out {words}: {why}."

@@ -1,0 +1,422 @@
+"""What a training will cost, before it begins: a few steps are played and thrown away.
+
+What was asked for is played, and beside it what could be chosen instead: other batches, the other precision, half and
+double the width. Each option plays in a copy of its own. First each plays a warm-up step and one that counts, small
+batches first, so that the time and memory of larger ones are known before they are tried. What would not fit into
+memory, or would take longer than the time that is left, is left out with that reason. Then the options take turns, a
+step each, until the time is over, so that whatever else the machine does meets all of them alike.
+
+What is shown is the median of an option's steps and their quartiles. An option is called faster only if a paired
+t-test over the turns says that it is faster by the image than what was asked for. Time and memory of a batch that was
+not played are extended along a straight line.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from inspect import signature
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring.evaluation.significance import against
+from sparring.runs.config import Record
+from sparring.runs.loop import PRECISIONS
+from sparring.runs.performance import trim_memory
+from sparring.runs.run import Run
+from sparring.runs.state import optimisers, stream, untrained
+from sparring.training.trainer import train
+
+__all__ = ["Option", "Plan", "Probe", "chance", "foretold", "options", "plan", "plans"]
+
+FITS = 0.8  # of the free memory: the rest is for pictures, judges and whatever else the machine does
+WORTH = 1.1  # times as many images a second make another option worth a word
+SECONDS = 30.0  # of playing
+TURNS = 15  # that an option plays at most
+FEW = 4  # that one plays that is not compared with what was asked for
+LEVEL = 0.05  # of all tests together
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to train.
+
+    Attributes:
+        batch: Rows over all processes and parts.
+        precision: ``fp32`` or ``bf16``.
+        width: Of the networks. Default: that of the run.
+        work: A guess how many times the work and memory of the run's networks these take, by the row.
+        stage: Of a game of stages, the one that is played.
+        start: Its first step.
+    """
+
+    batch: int
+    precision: str
+    width: int | None = None
+    work: float = 1.0
+    stage: str = ""
+    start: int = 0
+
+    @property
+    def but_batch(self) -> Option:
+        """What remains of it when the batch is passed over."""
+        return replace(self, batch=0)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What steps of an option cost.
+
+    Attributes:
+        option: Which.
+        parts: In which the batch is played.
+        times: Seconds of each step that counts, by its turn.
+        images: Rows that a step draws, every player's together.
+        memory: Bytes at the peak beyond what was held before any step; None where the system does not tell.
+        state: Bytes of what a checkpoint keeps.
+    """
+
+    option: Option
+    parts: int
+    times: dict[int, float]
+    images: int
+    memory: int | None
+    state: int
+
+    @property
+    def batch(self) -> int:
+        """Rows over all processes and parts."""
+        return self.option.batch
+
+    @property
+    def seconds(self) -> float:
+        """The median of its steps."""
+        return statistics.median(self.times.values())
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The seconds between which the middle half of its steps lies."""
+        if len(self.times) < 2:
+            return self.seconds, self.seconds
+        low, _, high = statistics.quantiles(self.times.values(), n=4, method="inclusive")
+        return low, high
+
+    @property
+    def speed(self) -> float:
+        """Images a second."""
+        return self.images / self.seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will cost, as far as it is known.
+
+    Attributes:
+        probes: What was played, in the order in which it was begun.
+        asked: The option that was asked for; of a game of stages at its last stage.
+        free: Bytes of memory that were free; None where the system does not tell.
+        left_out: Why options were not played.
+    """
+
+    probes: tuple[Probe, ...]
+    asked: Option
+    free: int | None
+    left_out: dict[Option, str] = field(default_factory=dict)
+
+    @property
+    def alike(self) -> list[Probe]:
+        """The probes that differ from what was asked for by their batch alone, smallest first."""
+        found = [probe for probe in self.probes if probe.option.but_batch == self.asked.but_batch]
+        return sorted(found, key=lambda probe: probe.batch)
+
+    @property
+    def base(self) -> Probe | None:
+        """What others are compared with: what was asked for, or the largest smaller batch where that was left out."""
+        return next((probe for probe in reversed(self.alike) if probe.batch <= self.asked.batch), None)
+
+    def step(self) -> tuple[float, int] | None:
+        """Returns seconds and images of a step as asked for, extended from a smaller batch where it was left out."""
+        if base := self.base:
+            rows = self.asked.batch
+            return self.seconds(rows), round(base.images * rows / base.batch)
+        return None
+
+    def seconds(self, rows: int) -> float:
+        """Extends the time of a step from the two largest batches up to so many rows; from one, in proportion.
+
+        Args:
+            rows: Of the batch; at least those of the smallest that was played.
+        """
+        *smaller, last = (probe for probe in self.alike if probe.batch <= rows)
+        whole = last.seconds * rows / last.batch
+        if not smaller:
+            return whole
+        slope = (last.seconds - smaller[-1].seconds) / (last.batch - smaller[-1].batch)
+        return min(last.seconds + max(slope, 0.0) * (rows - last.batch), whole)
+
+    def memory(self, rows: float) -> float | None:
+        """Extends the bytes at the peak of a step to so many rows in a part."""
+        known = [(probe.batch / probe.parts, probe.memory) for probe in self.alike if probe.memory is not None]
+        if len(known) == 1:  # what takes memory without any row is part of the state
+            known = [(0, self.alike[0].state), *known]
+        return foretold(known, rows)
+
+    def parts(self) -> int | None:
+        """Returns in how many parts the batch fits into memory, at least 1; None if no power of two does."""
+        parts = 1
+        while parts <= self.asked.batch:
+            need = self.memory(self.asked.batch / parts)
+            if need is None or self.free is None or need <= FITS * self.free:
+                return parts
+            parts *= 2
+        return None
+
+    def comparable(self, option: Option) -> bool:
+        """Tells whether an option is the same model in a batch that is not far from what was asked for.
+
+        Args:
+            option: Any.
+        """
+        near = self.base is None or option.batch >= self.base.batch // 4
+        return near and (option.width, option.stage) == (self.asked.width, self.asked.stage)
+
+    def faster(self) -> list[Probe]:
+        """Returns the options with the networks that were asked for that are faster by the image beyond chance."""
+        if (base := self.base) is None:
+            return []
+        others = [probe for probe in self.probes if probe is not base and self.comparable(probe.option)]
+        sure = [probe for probe in others if len(others) * chance(base, probe) < LEVEL]
+        return [probe for probe in sure if probe.speed > WORTH * base.speed]
+
+
+def chance(base: Probe, other: Probe) -> float:
+    """Returns how likely an option of the same speed by the image would come out so much faster, by a paired t-test.
+
+    What is paired are the logarithms of seconds by the image in each turn. The first turn does not count, in which the
+    options did not alternate.
+
+    Args:
+        base: Of one option.
+        other: Of another.
+    """
+    turns = sorted((base.times.keys() & other.times.keys()) - {0})
+    gains = [math.log((base.times[t] / base.images) / (other.times[t] / other.images)) for t in turns]
+    if (test := against(gains, 0.0)) is None:
+        return 1.0
+    return test.p / 2 if test.t > 0 else 1 - test.p / 2
+
+
+def plan(run: Run, *, seconds: float = SECONDS) -> Plan:
+    """Plays a few steps of a run as it is and of what could be chosen instead, in copies; the run is left as it is.
+
+    Args:
+        run: As it would be trained.
+        seconds: How long to play.
+    """
+    *_, last = plans(run, seconds=seconds)
+    return last
+
+
+def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[Plan]:
+    """Yields what is known each time after an option was begun or left out, and after each turn; see `plan`.
+
+    Args:
+        run: As it would be trained.
+        seconds: How long to play.
+    """
+    end, free = time.perf_counter() + seconds, _free(run.game.device)
+    among, asked = options(run)
+    trials, left_out = list[_Trial](), dict[Option, str]()
+
+    def known() -> Plan:
+        return Plan(tuple(trial.probe() for trial in trials), asked, free, dict(left_out))
+
+    for option in among:
+        if asked in left_out and option.but_batch != asked.but_batch and (base := known().base):
+            option = replace(option, batch=base.batch)
+        why = _refused(option, known(), end - time.perf_counter(), _free(run.game.device))
+        try:
+            if not why:
+                trials.append(_Trial(run, option))
+        except Exception as error:  # another batch or width may be none that this game can play
+            if option == asked:
+                raise
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
+        left_out |= {option: why} if why else {}
+        yield known()
+    for turn in range(1, TURNS):
+        for trial in trials:
+            if turn >= FEW and not known().comparable(trial.option):
+                continue
+            if trial.probe().seconds < end - time.perf_counter():
+                trial.play(turn)
+        yield known()
+
+
+def options(run: Run) -> tuple[list[Option], Option]:
+    """Returns what is worth playing, in the order in which it is begun, and which of it was asked for.
+
+    Args:
+        run: As it would be trained.
+    """
+    batch, parts, precision = run.record["batch"], run.record["parts"], run.record["precision"]
+    other = next(name for name in PRECISIONS if name != precision)
+    if stages := run.game.stages():
+        first, last = (
+            Option(batch, precision, stage=stage.name, start=stage.start) for stage in (stages[0], stages[-1])
+        )
+        return list(dict.fromkeys([first, last, replace(last, precision=other)])), last
+    asked, width = Option(batch, precision), _width(run)
+    least = min(batch, 2 * parts)
+    small, half = (max(batch // part // parts * parts, least) for part in (4, 2))
+    narrow = [replace(asked, width=max(width // 2, 1), work=0.5)] if width else []
+    wide = [replace(asked, width=2 * width, work=4.0)] if width else []
+    smaller = [replace(asked, batch=rows) for rows in sorted({least, min(2 * least, batch), small})]
+    others = [replace(asked, batch=rows) for rows in (half, 2 * batch)]
+    found = [*smaller, asked, replace(asked, precision=other), *narrow, *others, *wide]
+    return list(dict.fromkeys(found)), asked
+
+
+def _width(run: Run) -> int | None:
+    """Returns the width of a run's networks; None where its recipe has none that can be set."""
+    if (place := _wide(run.record["arguments"])) is None:
+        return None
+    usual = signature(type(next(run.game.core.children()))).parameters.get("width")
+    return place["width"] or (usual.default if usual and isinstance(usual.default, int) else None)
+
+
+def _wide(arguments: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the settings that have a width, those of the recipe or those of its networks."""
+    places = (arguments, arguments.get("networks"))
+    return next((place for place in places if isinstance(place, dict) and "width" in place), None)
+
+
+def _refused(option: Option, found: Plan, left: float, free: int | None) -> str:
+    """Says why an option is not to be played, or nothing."""
+    if not any(probe.batch <= option.batch for probe in found.alike):
+        return ""
+    need = found.memory(option.batch / found.alike[0].parts)
+    if need is not None and free is not None and option.work * need > FITS * free:
+        return f"it would take about {option.work * need / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free"
+    step = option.work * found.seconds(option.batch)
+    return f"a step would take about {step:,.0f} s, longer than is planned for" if 2 * step > left else ""
+
+
+def foretold(known: Sequence[tuple[float, int]], rows: float) -> float | None:
+    """Extends memory to other numbers of rows: between and beyond what is known, by its steepest straight line.
+
+    Args:
+        known: Rows and bytes, in ascending order of rows.
+        rows: To tell for.
+
+    Returns:
+        Bytes, or None where nothing is known.
+
+    >>> foretold([(16, 100), (32, 180)], 64), foretold([(16, 100)], 8), foretold([], 8)
+    (340.0, 50.0, None)
+    """
+    if not known:
+        return None
+    slopes = [(b - a) / (y - x) for (x, a), (y, b) in pairwise(known)] or [known[0][1] / known[0][0]]
+    last, most = known[-1]
+    return max(most + max(slopes) * (rows - last), 0.0)
+
+
+class _Trial:
+    """Fresh copies of game and players that play an option."""
+
+    def __init__(self, run: Run, option: Option) -> None:
+        device, settings = run.game.device, _settings(run, option)
+        trim_memory()
+        held = _held(device)
+        said = run.training.captions.distinct if run.training.captions else ()
+        self._game, self._average = untrained(settings, device, said, run.training)
+        self._players, batches = optimisers(settings, self._game), stream(settings, run.training, device)
+        self.option, self._parts = option, settings["parts"]
+        how: Any = {"seed": settings["seed"], "parts": self._parts, "precision": PRECISIONS[option.precision]}
+        how |= {"players": self._players, "average": self._average, "start": option.start}
+        self._steps = train(self._game, batches, 10**9, **how)
+        self._times: dict[int, float] = {}
+        _forget_peak(device)
+        next(self._steps).scalars()  # warms up
+        self.play(0)
+        peak = _peak(device)
+        self._memory = None if peak is None or held is None else max(peak - held, 0)
+
+    def play(self, turn: int) -> None:
+        """Plays a step."""
+        begun = time.perf_counter()
+        report = next(self._steps)
+        report.scalars()  # waits for the device
+        self._times[turn], self._images = time.perf_counter() - begun, report.images
+
+    def probe(self) -> Probe:
+        """Returns what its steps cost so far."""
+        kept = [self._game.state_dict(), *(player.state_dict() for player in self._players.values())]
+        if average := self._average:
+            kept += [average.game.get_submodule(name).state_dict() for name in self._game.sampling()]
+        return Probe(self.option, self._parts, dict(self._times), self._images, self._memory, _bytes(kept))
+
+
+def _settings(run: Run, option: Option) -> Record:
+    """The record of a run that trains by an option."""
+    settings = copy.deepcopy(run.record) | {"batch": option.batch, "precision": option.precision}
+    if option.width and (place := _wide(settings["arguments"])):
+        place["width"] = option.width
+    return settings
+
+
+def _held(device: torch.device) -> int | None:
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else _status("VmRSS")
+
+
+def _forget_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):
+            CLEAR.write_text("5")
+
+
+def _peak(device: torch.device) -> int | None:
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status("VmHWM")
+
+
+def _free(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    return None
+
+
+def _status(name: str) -> int | None:
+    """Returns a line of what Linux tells of this process, in bytes."""
+    with suppress(OSError, StopIteration):
+        return next(int(line.split()[1]) * 1024 for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return None
+
+
+def _bytes(state: object) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in _tensors(state))
+
+
+def _tensors(state: object) -> Iterator[torch.Tensor]:
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, dict):
+        for part in state.values():
+            yield from _tensors(part)
+    elif isinstance(state, (list, tuple)):
+        for part in state:
+            yield from _tensors(part)

@@ -1,0 +1,221 @@
+"""The arguments of a recipe, from values to plain JSON and back through the type hints of its signature.
+
+So nothing but names and numbers is ever stored, and reading them can make nothing but what a recipe asks for. A record
+from elsewhere can name a recipe ``module:function``; it is imported only if the user names it, and called only if it
+is declared to return a game.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from inspect import Parameter, signature
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, kind_of
+from sparring.errors import DataError, GameError, RunError
+from sparring.game import Game
+from sparring.recipes import FACTS, LABEL_MAPS, ONE_IMAGE, PAIRED_IMAGES, RECIPES, UNPAIRED_IMAGES, stored
+
+READ = {PAIRED_IMAGES: PICTURES, UNPAIRED_IMAGES: PICTURES, LABEL_MAPS: MAPS}
+"""What the second files of pairs are read as, by what a recipe needs."""
+
+KINDS: dict[Any, tuple[type, ...]] = {
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+    str: (str, Path),
+    NoneType: (NoneType,),
+}
+"""What may be given where a type hint says so; of other hints nothing is asked here."""
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "none"}
+
+
+def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns every keyword argument of a recipe as plain values, defaults too: a run outlives a change of them.
+
+    Args:
+        name: The recipe's.
+        given: Values, or for dataclasses dicts of their fields.
+    """
+    return {setting: plain(setting, value) for setting, value in settings(declared(name), given).items()}
+
+
+def declared(name: str) -> Callable[..., Game]:
+    """Finds a recipe and makes sure that it is one, before it is called with what a file says.
+
+    Args:
+        name: As for `sparring.recipes.stored`.
+
+    Raises:
+        GameError: If it is not trusted, takes no shape, or does not declare that it returns a game.
+    """
+    function = stored(name)
+    try:
+        returns = get_type_hints(function).get("return")
+        fits = isinstance(returns, type) and issubclass(returns, Game) and "shape" in signature(function).parameters
+    except (TypeError, ValueError, NameError):
+        fits = False
+    if not fits:
+        raise GameError(f"{name} is no recipe: declare it as `def {name.rpartition(':')[2]}(shape, *, ...) -> Game`.")
+    return function
+
+
+def suited(name: str, data: str | Path) -> str:
+    """Returns what `sparring.data.load` is to be asked for: one image whole, pairs with pictures or with label maps.
+
+    Args:
+        name: The recipe's.
+        data: As the user says it.
+
+    Raises:
+        DataError: If the user asks for label maps where the recipe learns from pictures, or the reverse.
+
+    >>> suited("gaugan", "pairs:streets"), suited("pix2pix", "pairs:streets"), suited("singan", "a.jpg")
+    ('maps:streets', 'pictures:streets', 'whole:a.jpg')
+    """
+    needs, (kind, rest) = RECIPES[name].needs if name in RECIPES else "", kind_of(str(data))
+    if needs == ONE_IMAGE and kind != WHOLE:
+        return f"{WHOLE}:{data}"
+    reads = READ.get(needs)
+    if reads is None or kind not in PAIRED or kind == reads:
+        return str(data)
+    if kind != PAIRS:
+        words = "pictures, and maps: reads label maps" if kind == MAPS else "label maps, and pictures: reads pictures"
+        raise DataError(f"{name} learns from {words}: write {PAIRS}: before the path, or train another recipe on it.")
+    return f"{reads}:{rest}"
+
+
+def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns every keyword argument of a recipe: the given ones, made from plain values where they are, and defaults.
+
+    Args:
+        function: The recipe.
+        arguments: By name: values, or for dataclasses dicts of their fields.
+
+    Raises:
+        RunError: If the recipe has no such argument, needs one that is missing, or is given something of another kind.
+    """
+    hints = get_type_hints(function)
+    known = {name: item for name, item in signature(function).parameters.items() if name not in FACTS}
+    require_known(f"recipe {function.__name__}", arguments, list(known))
+    chosen = {}
+    for name, item in known.items():
+        default = None if item.default is Parameter.empty else item.default
+        if name in arguments:
+            chosen[name] = _fitting(name, hints.get(name, Any), arguments[name], default)
+        elif item.default is Parameter.empty:
+            raise RunError(f"The recipe {function.__name__} needs the setting {name!r}: give it a value.")
+        else:
+            chosen[name] = default
+    return chosen
+
+
+def built(hint: Any, value: Any, default: Any = None) -> Any:
+    """Makes what a type hint describes from plain values.
+
+    Args:
+        hint: A type, or a generic one.
+        value: As from JSON, or made already.
+        default: Where the missing fields of a dataclass come from.
+
+    >>> built(tuple[float, float], [0, 0.9])
+    (0.0, 0.9)
+    """
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return value if value is None else built(_member(inner, value), value, default)
+    if is_dataclass(hint) and isinstance(value, dict):
+        return _dataclass(hint, value, default)
+    if kind in (tuple, list) and isinstance(value, (tuple, list)):
+        hints = inner if kind is tuple and inner[-1] is not Ellipsis else inner[:1] * len(value)
+        return kind(map(built, hints, value)) if len(hints) == len(value) else value
+    return float(value) if hint is float and type(value) is int else value
+
+
+def plain(name: str, value: Any) -> Any:
+    """Turns a setting into what JSON can hold.
+
+    Args:
+        name: Of the setting, for the message.
+        value: A number, string, None, dataclass, path, or a dict, list or tuple of them.
+
+    Raises:
+        RunError: If it is anything else.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(f"{name}.{field.name}", getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(f"{name}.{key}", part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(name, part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    raise RunError(f"The setting {name} is a {type(value).__name__}, which run.json cannot hold: use plain values.")
+
+
+def require_known(owner: str, given: dict[str, Any], known: list[str]) -> None:
+    """Refuses names that nobody knows.
+
+    Args:
+        owner: Who should know them.
+        given: By name.
+        known: The names there are.
+
+    Raises:
+        RunError: With the nearest name.
+    """
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
+            raise RunError(f"The {owner} has no setting {name!r}: {hint}")
+
+
+def _member(members: tuple[Any, ...], value: Any) -> Any:
+    """Returns the member of a union that a plain value stands for; of dataclasses the smallest with its fields."""
+    if isinstance(value, dict):
+        held = [kind for kind in members if is_dataclass(kind) and set(value) <= {field.name for field in fields(kind)}]
+        return min(held, key=lambda kind: len(fields(kind)), default=Any)
+    if isinstance(value, (list, tuple)):
+        return next((kind for kind in members if get_origin(kind) in (list, tuple)), Any)
+    return next((kind for kind in members if kind is type(value)), next(k for k in members if k is not NoneType))
+
+
+def _dataclass(kind: Any, value: dict[str, Any], default: Any) -> Any:
+    hints = get_type_hints(kind)
+    require_known(kind.__name__, value, [field.name for field in fields(kind)])
+    like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}
+    made = {name: _fitting(name, hints[name], part, like.get(name)) for name, part in value.items()}
+    return kind(**{**like, **made})
+
+
+def _fitting(name: str, hint: Any, given: Any, default: Any) -> Any:
+    """Makes what a type hint describes, and refuses what is of another kind."""
+    value = built(hint, given, default)
+    if not _fits(hint, value):
+        raise RunError(f"The setting {name} cannot be {str(value)[:40]!r}: it is {_words(hint)}.")
+    return value
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(member, value) for member in inner)
+    if kind is tuple and inner[-1] is not Ellipsis:
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_fits, inner, value))
+    allowed = KINDS.get(hint)
+    return allowed is None or (isinstance(value, allowed) and (hint is bool or not isinstance(value, bool)))
+
+
+def _words(hint: Any) -> str:
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_words(member) for member in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "several values"
+    return WORDS.get(hint, getattr(hint, "__name__", str(hint)))

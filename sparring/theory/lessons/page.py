@@ -1,0 +1,148 @@
+"""What a lesson is made of, and the page that lessons make: paragraphs, tables and pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparring.theory.lessons.distributions import Pair
+from sparring.visualization.images import opened, rendered, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Cell = str | float
+Rows = tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under heads; numbers stay numbers until they are shown.
+
+    Args:
+        heads: One for each column.
+        rows: Words and numbers.
+        digits: Behind the point.
+
+    >>> Table(("x", "log x"), ((1, 0.0), (0, -math.inf)), digits=2).cells()
+    [['1', '0.00'], ['0', '−∞']]
+    """
+
+    heads: tuple[str, ...]
+    rows: Rows
+    digits: int = 4
+
+    def cells(self) -> list[list[str]]:
+        """Returns the rows as they are shown."""
+        return [[shown(cell, self.digits) for cell in row] for row in self.rows]
+
+    def markdown(self) -> str:
+        """Returns the table in Markdown, columns of numbers to the right."""
+        numbers = [not all(isinstance(row[i], str) for row in self.rows) for i in range(len(self.heads))]
+        rule = ["---:" if right else "---" for right in numbers]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in [self.heads, rule, *self.cells()])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that is drawn when it is asked for.
+
+    Args:
+        draw: Draws it.
+        caption: What there is to see.
+    """
+
+    draw: Callable[[], Figure]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One thing that theory says, computed.
+
+    Args:
+        name: What it is called on the command line, and its picture's file.
+        title: Its headline.
+        blocks: Paragraphs and tables, in order.
+        picture: Shown at the end.
+    """
+
+    name: str
+    title: str
+    blocks: tuple[str | Table, ...]
+    picture: Picture
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables alone."""
+        return tuple(block for block in self.blocks if isinstance(block, Table))
+
+
+def shown(cell: Cell, digits: int) -> str:
+    """Returns a cell as text: integers as they are, no minus before a zero.
+
+    Args:
+        cell: A word or a number.
+        digits: Behind the point.
+
+    >>> shown(-0.00001, 3), shown(-1.5, 1), shown(3, 3)
+    ('0.000', '−1.5', '3')
+    """
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int):
+        return str(cell)
+    if math.isinf(cell):
+        return "∞" if cell > 0 else "−∞"
+    return f"{round(cell, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def text(lessons: Sequence[Lesson], pair: Pair, command: str) -> str:
+    """Returns the page of some lessons in Markdown; its pictures are in the folder `theory` beside it.
+
+    Args:
+        lessons: The lessons.
+        pair: The distributions they were given on.
+        command: What to type for this page.
+    """
+    parts = [
+        "# Theory",
+        f"What mathematics says of the games in this library, on distributions small enough to know. Every number and "
+        f"picture of this page is computed by `{command}`: closed forms stand beside a search that does not know them, "
+        "and both use the losses that train images. Give it distributions of your own with `--p` and `--q`. Logarithms "
+        "are natural; p is the data, q the model; C is what a critic says, large where it takes a point for real; "
+        "σ(C) = 1/(1 + e⁻ᶜ) and sp(C) = log(1 + eᶜ).",
+        f"The data of this page is p = ({pair.words(pair.p)}), the model q = ({pair.words(pair.q)}).",
+    ]
+    for lesson in lessons:
+        parts.append(f"## {lesson.title}")
+        parts += [block if isinstance(block, str) else block.markdown() for block in lesson.blocks]
+        parts.append(f"![{lesson.title}](theory/{lesson.name}.png)")
+        parts.append(f"*{lesson.picture.caption}*")
+    return "\n\n".join(parts) + "\n"
+
+
+def save_page(lessons: Sequence[Lesson], pair: Pair, command: str, folder: Path) -> Path:
+    """Writes ``theory.md`` and the pictures in ``theory/`` into a folder.
+
+    Args:
+        lessons: The lessons.
+        pair: The distributions they were given on.
+        command: What to type for this page.
+        folder: Where to; made where it is missing.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: If a file cannot be written.
+    """
+    for lesson in lessons:
+        save(rendered(lesson.picture.draw()), folder / "theory" / f"{lesson.name}.png")
+    path = folder / "theory.md"
+    with opened(path) as file:
+        file.write(text(lessons, pair, command).encode())
+    return path

@@ -1,0 +1,111 @@
+"""Where the processes of one training meet, and how a dead one is noticed while the others wait.
+
+torch's own rendezvous waits for every rank until its timeout, whether a rank is slow or dead. Here each rank counts up
+a number of its own in the store of the rendezvous while it waits, and looks at the number of the next rank. Where that
+stands still the next rank is gone, which is written into the store, and all leave within seconds. A rank that never
+arrived may still be starting: under ``torchrun`` its agent watches it; otherwise the others wait for `ARRIVAL`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from sparring.errors import RunError
+from sparring.training.parent_watch import AGENT
+
+__all__ = ["meet"]
+
+ARRIVAL = timedelta(seconds=30)  # between the first rank and the last one, where no agent watches them
+SILENCE = timedelta(seconds=5)  # of a rank that waits
+LOOK = 0.2  # seconds between two numbers of a rank
+THROUGH = 10**9  # beyond any count: this rank no longer waits
+
+
+def meet(device: torch.device, patience: timedelta) -> None:
+    """Makes the process group that the environment describes, as soon as every rank is there.
+
+    Args:
+        device: Where this process trains.
+        patience: The timeout of the rendezvous, and of whatever the group does later.
+
+    Raises:
+        RunError: If the environment describes no group, or a rank did not come or is gone.
+    """
+    try:
+        group = _Group(device, patience)
+        roll = _Roll(patience if AGENT in os.environ else min(patience, ARRIVAL))
+        while not group.made(LOOK):
+            roll.call()
+        roll.through()
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RunError(f"The other processes cannot be reached ({reason}): start them with torchrun.") from error
+
+
+class _Group:
+    """The process group, made in a thread: torch's call does not return before all ranks are there."""
+
+    def __init__(self, device: torch.device, patience: timedelta) -> None:
+        self._device, self._patience = device, patience
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._make, name="rendezvous", daemon=True)
+        self._thread.start()
+
+    def made(self, seconds: float) -> bool:
+        """Waits for some seconds and returns whether the group is there; raises what torch raised."""
+        self._thread.join(seconds)
+        if self._error is not None:
+            raise self._error
+        return not self._thread.is_alive()
+
+    def _make(self) -> None:
+        try:
+            if self._device.type == "cuda":
+                torch.cuda.set_device(self._device)
+            backend = "cpu:gloo,cuda:nccl" if self._device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, timeout=self._patience)
+        except Exception as error:
+            self._error = error
+
+
+class _Roll:
+    """The ranks that have arrived, by their numbers in the store of the rendezvous."""
+
+    def __init__(self, arrival: timedelta) -> None:
+        self._rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        self._next, self._arrival = (self._rank + 1) % world, arrival
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        libuv = os.environ.get("USE_LIBUV", "1") == "1"
+        try:
+            store = dist.TCPStore(host, port, timeout=arrival, wait_for_workers=False, use_libuv=libuv)
+        except dist.DistError as error:
+            raise _gone(0, f"was not reached at {host}:{port} within {arrival.total_seconds():g} s") from error
+        self._store = dist.PrefixStore(f"roll/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+        self._count, self._moved = 0, time.monotonic()
+
+    def call(self) -> None:
+        """Counts this rank and looks at the next one."""
+        self._store.add(str(self._rank), 1)
+        if self._store.check(["gone"]):
+            raise _gone(int(self._store.get("gone")), "is gone")
+        count, now = self._store.add(str(self._next), 0), time.monotonic()
+        if count != self._count or count >= THROUGH:
+            self._count, self._moved = count, now
+        elif now - self._moved > (SILENCE if count else self._arrival).total_seconds():
+            self._store.set("gone", str(self._next))
+            missing = f"did not come within {self._arrival.total_seconds():g} s"
+            raise _gone(self._next, "is gone" if count else missing)
+
+    def through(self) -> None:
+        """Notes that this rank no longer waits."""
+        self._store.add(str(self._rank), THROUGH)
+
+
+def _gone(rank: int, what: str) -> RunError:
+    return RunError(f"Rank {rank} of the training {what}: start the same command again on every rank.")

@@ -1,0 +1,119 @@
+"""The losses of a run as curves, one panel a player.
+
+A loss of a GAN says little by its height and nothing by its fall: the players chase each other. What can be said is
+where theory puts both losses once the model equals the data, for this objective: the dashed line in each panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparring.errors import RunError, printable
+from sparring.game import Game
+from sparring.runs import logs
+from sparring.runs.logs import LIMIT
+from sparring.runs.run import Run
+from sparring.visualization import images
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["equilibrium", "losses", "save_losses", "smoothed"]
+
+
+def save_losses(run: Run, target: Path | None = None) -> Path:
+    """Draws a run's loss curves into a file, ``losses.png`` in its folder unless told.
+
+    Args:
+        run: The run.
+        target: Where to; the ending chooses the format, ``.svg`` among them.
+    """
+    home = run.home if target is None else None
+    target = run.folder / "losses.png" if target is None else target
+    figure = losses(logs.read(run.folder / "log.jsonl", run.notes, run.home), equilibrium(run.game))
+    if target.suffix.lower() != ".svg":
+        return images.save(images.rendered(figure), target, home)
+    with images.opened(target) as file:
+        figure.savefig(file, format="svg")
+    return target
+
+
+def equilibrium(game: Game) -> dict[str, float]:
+    """Returns for each player the loss where the model equals the data, as far as the game's objective knows it."""
+    return dict(getattr(getattr(game, "objective", None), "equilibrium", {}))
+
+
+def losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
+    """Draws every term of every player against the step: raw and smoothed, one panel a player.
+
+    Args:
+        lines: Of ``log.jsonl``.
+        theory: The value of each player's loss at equilibrium.
+
+    Raises:
+        RunError: If there is no term, or something else in place of one.
+    """
+    from matplotlib.figure import Figure
+
+    for line in lines:
+        terms = line.get("terms")
+        if not isinstance(terms, dict) or not all(map(_drawable, terms.values())):
+            step = line["step"]
+            raise RunError(f"The terms of step {step} in log.jsonl are no numbers to draw: restore it from a copy.")
+    names = list(dict.fromkeys(name for line in lines for name in line["terms"]))
+    if not names:
+        raise RunError("There is nothing to draw, the log is empty: train the run first.")
+    players = list(dict.fromkeys(name.partition("/")[0] for name in names))
+    figure = Figure(figsize=(8, 2.6 * len(players)), dpi=110, layout="constrained")
+    panels = figure.subplots(len(players), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, player in zip(panels, players, strict=True):
+        _panel(axes, player, lines, [name for name in names if name.partition("/")[0] == player], theory.get(player))
+    panels[-1].set_xlabel("step")
+    return figure
+
+
+def _drawable(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= LIMIT
+
+
+def _words(name: str) -> str:
+    """Returns a name from a file as a figure shows it: printable, and no formula."""
+    return printable(name).replace("$", r"\$")
+
+
+def smoothed(values: np.ndarray, width: int) -> np.ndarray:
+    """Returns the running mean of `values` (N,) over the `width` values around each, fewer at the ends.
+
+    >>> smoothed(np.array([0.0, 3.0, 0.0, 3.0]), 3).tolist()
+    [1.5, 1.0, 2.0, 1.5]
+    """
+    kernel = np.ones(min(width, 2 * len(values) - 1))
+    reach = len(kernel) // 2
+    total, count = (np.convolve(x, kernel)[reach : reach + len(values)] for x in (values, np.ones_like(values)))
+    return total / count
+
+
+def _panel(
+    axes: Axes, player: str, lines: Sequence[dict[str, Any]], names: Sequence[str], theory: float | None
+) -> None:
+    """Draws one player; the first tenth, often wild, does not decide the height of the panel."""
+    seen = [] if theory is None else [theory]
+    for index, name in enumerate(names):
+        steps, values = np.array([(line["step"], line["terms"][name]) for line in lines if name in line["terms"]]).T
+        seen += [*np.quantile(values[len(values) // 10 :], (0.005, 0.995))]
+        colour = f"C{index}"
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.6)
+        width = 2 * (len(values) // 100) + 1
+        axes.plot(steps, smoothed(values, width), color=colour, linewidth=1.6, label=_words(name))
+    if theory is not None:
+        axes.axhline(theory, color="0.3", linestyle="--", linewidth=1, label=f"theory: {theory:.3g} at equilibrium")
+    margin = 0.15 * (max(seen) - min(seen)) or 0.1
+    axes.set_ylim(min(seen) - margin, max(seen) + margin)
+    axes.set_title(f"player {_words(player)}", loc="left", fontsize=10)
+    axes.grid(alpha=0.2)
+    axes.legend(fontsize=8, loc="best")

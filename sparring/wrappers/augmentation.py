@@ -1,0 +1,129 @@
+"""A critic that sees everything augmented, by a fixed law or by one that fits the strength to how much it overfits.
+
+    T before D, everywhere:   L_D(D(T x), D(T G(z)))      L_G(D(T G(z)))              Zhao et al. (2020)
+
+    r = E sign D(T x)         p ← p + sign(r − target) · images since / images to go from 0 to 1
+                                                                                      Karras et al. (2020), equation 1
+
+A critic that knows its few images by heart scores all of them above zero: r → 1, and p rises. So D's zero must lie
+between real and fake, as that of a logit or of the hinge game does; a Wasserstein or relativistic critic is free to
+shift all its scores, and least squares put the middle at ½.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from sparring.critique import Output
+from sparring.game import Data, Game, Turn
+from sparring.objectives.batch_statistics import batch_mean, shards
+from sparring.wrappers.base import Remembering, Wrapper, see_through
+from sparring.wrappers.requirements import (
+    answers,
+    centred,
+    critics,
+    no_places,
+    one_critic,
+    require,
+    samples_or_labels,
+    seen_once,
+)
+
+
+class Augmented(Wrapper):
+    """Lets every critic see its samples, real or fake, through an augmentation (Zhao et al., 2020, section 3.2).
+
+    Each look has a draw of its own, so it needs a game that compares no two samples by what the critic sees of each,
+    and a critic that sees no picture or map beside the sample, whose places would no longer be those of the sample.
+
+    Args:
+        game: The game to play.
+        transform: Makes the augmentation of one critic, for example `sparring.augment.DiffAugment`.
+
+    Raises:
+        GameError: If the game lacks what this needs.
+    """
+
+    def __init__(self, game: Game, transform: Callable[[], nn.Module]) -> None:
+        super().__init__(game)
+        require("Augmentation", game, critics, seen_once, no_places)
+        see_through(self, transform)
+
+
+class Adaptive(Wrapper):
+    """Augments with a probability that rises while D overfits and falls otherwise (Karras et al., 2020, section 3).
+
+    r is measured on the last real samples of every fourth round, by one more pass of D that leaves no trace: no
+    gradients, and statistics that are thrown away. All processes and all accumulated parts count, and
+    have the same p.
+
+    Args:
+        game: The game to play.
+        transform: Makes the augmentation, for example `sparring.augment.AdaptivePipe`; it has a buffer ``p``.
+        target: The r to hold.
+        every: Rounds between measurements.
+        images: How many real images (in thousands) it takes p at least to go from 0 to 1.
+
+    Raises:
+        GameError: If the game has not one critic that gives one score a sample, centred at 0, of the sample alone or
+            of it and its class.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        transform: Callable[[], nn.Module],
+        *,
+        target: float = 0.6,
+        every: int = 4,
+        images: int = 500_000,
+    ) -> None:
+        super().__init__(game)
+        self.target, self.every, self.images = target, every, images
+        needs = one_critic, answers(Output.SCORE), samples_or_labels, seen_once, centred
+        require("Adaptive augmentation", game, *needs)
+        (self._path,) = self.critics()
+        made = transform().to(self.device)
+        see_through(self, lambda: made)
+        self._made = (made,)  # in a tuple, for it is registered with D already
+
+    @property
+    def p(self) -> Tensor:
+        """The probability of each change, a tensor."""
+        return self._made[0].p  # type: ignore[return-value]
+
+    def over_batch(self, step: int) -> bool:
+        """In every fourth round p follows a mean over the batch."""
+        return (step + 1) % self.every == 0 or super().over_batch(step)
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round, then fits p in every fourth."""
+        drawn = Remembering(data)
+        yield from self.game.round(drawn, step)
+        if (step + 1) % self.every == 0:
+            self.fit(drawn.x, *self._told(drawn.batch))
+
+    def fit(self, x: Tensor, *given: Tensor) -> None:
+        """Moves p towards where r is on target.
+
+        Args:
+            x: Real samples (N, *shape).
+            given: What D is told besides.
+        """
+        r = batch_mean(self._scores(x, *given).sign())
+        seen = self.every * len(x) * shards()
+        self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
+
+    def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Returns what a conditional game tells its critic about real samples."""
+        return self.told(*batch[1:]) if hasattr(self.game, "told") else ()
+
+    def _scores(self, x: Tensor, *given: Tensor) -> Tensor:
+        """Returns D's scores in training mode, as D's own move sees them, on copies of its buffers."""
+        D = self.get_submodule(self._path)
+        copies = {name: buffer.clone() for name, buffer in D.named_buffers()}
+        with torch.no_grad():
+            return torch.func.functional_call(D, copies, (x, *given)).float()

@@ -1,0 +1,244 @@
+"""What every training aid is made of: a game around a game.
+
+    aided = InstanceNoise(R1(game, ...), ...)         an aid wraps any game, and an aided game again
+
+A wrapper changes what goes into a round (the data), what comes out of it (the moves), or what the critics see of their
+samples. It never repeats a round. Whatever it does not change is the inner game's: players, pace, abilities, networks.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.critique import Critique
+from sparring.errors import GameError
+from sparring.game import Data, Game, Move, Stage, Turn
+
+PAINTING = ("styles", "encode_style", "paint")
+GIVEN = ("labels", "codes", "recoded", "worded", "conditions", "noise_for")
+ABILITIES = ("noise", "sample", *GIVEN, "encode", "translate", "heat", *PAINTING)
+
+
+class Wrapper(Game):
+    """A game that plays another.
+
+    Args:
+        game: The game to play.
+
+    Attributes:
+        game: That game, possibly a wrapper again.
+    """
+
+    def __init__(self, game: Game) -> None:
+        super().__init__()
+        self.game = game
+        # Protocols look for attributes that are there, not for those that __getattr__ would find.
+        able = (name for name in ABILITIES if hasattr(game, name) and not hasattr(type(self), name))
+        self.__dict__.update({name: getattr(game, name) for name in able})
+
+    def __getattr__(self, name: str) -> Any:
+        """Finds whatever the wrapper lacks in the game: its networks, objective, abilities."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "game":
+                raise
+            return getattr(self.game, name)
+
+    @property
+    def core(self) -> Game:
+        """The innermost game, whose networks an aid may replace before the first step."""
+        return self.game.core
+
+    def players(self) -> dict[str, Optimizer]:
+        """Returns those of the game."""
+        return self.game.players()
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round."""
+        yield from self.game.round(data, step)
+
+    def pace(self, step: int) -> float:
+        """Returns that of the game."""
+        return self.game.pace(step)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Returns those of the game."""
+        return self.game.stages()
+
+    def over_batch(self, step: int) -> bool:
+        """Tells whether the game takes means over the batch."""
+        return self.game.over_batch(step)
+
+    def undivided(self) -> str:
+        """Returns why the game cannot be played in parts."""
+        return self.game.undivided()
+
+    def sampling(self) -> tuple[str, ...]:
+        """Returns those of the game, by their paths from here."""
+        return tuple(f"game.{name}" for name in self.game.sampling())
+
+    def critics(self) -> tuple[str, ...]:
+        """Returns those of the game, by their paths from here."""
+        return tuple(f"game.{name}" for name in self.game.critics())
+
+    def critique(self) -> Critique:
+        """Returns that of the game."""
+        return self.game.critique()
+
+
+class ExtraTerms(Wrapper):
+    """A wrapper that adds terms to moves: penalties, regularisers.
+
+    Moves in which a game pays nothing but its own upkeep (`sparring.critique`) are left as they are.
+    """
+
+    @abstractmethod
+    def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
+        """Returns what a player minimises besides; nothing, where it is not concerned.
+
+        Args:
+            player: Who is about to move.
+            x: The last real samples that the round has drawn, (N, *shape).
+            step: The step.
+        """
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round, with more terms in its moves."""
+        drawn, critique = Remembering(data), self.game.critique()
+        for turn in self.game.round(drawn, step):
+            yield each(turn, lambda move: self._extended(move, drawn, step) if meets(move, critique) else move)
+
+    def critique(self) -> Critique:
+        """Returns that of the game, whose D may now minimise more than the game states."""
+        return replace(self.game.critique(), ahead=f"{type(self).__name__} adds a term")
+
+    def _extended(self, move: Move, drawn: Remembering, step: int) -> Move:
+        return _extended(move, self.terms(move.player, drawn.x, step))
+
+
+def meets(move: Move, critique: Critique) -> bool:
+    """Tells whether the players meet in a move, or it only pays for the game's upkeep."""
+    return not set(move.terms) <= set(critique.upkeep)
+
+
+def kept(move: Move, critique: Critique) -> dict[str, Tensor] | None:
+    """Returns the terms of a move of G that stay where an aid gives it another goal.
+
+    Args:
+        move: G's.
+        critique: The game's.
+
+    Returns:
+        All but those that fool the critic; None where the move has none of these, and is left alone.
+
+    Raises:
+        GameError: If the game does not say which terms these are, and the move has several.
+    """
+    fooling = critique.fooling or tuple(move.terms)
+    if not critique.fooling and len(move.terms) > 1:
+        raise GameError(f"G minimises {', '.join(move.terms)}: declare in critique() which of them fool the critic.")
+    rest = {name: value for name, value in move.terms.items() if name not in fooling}
+    return rest if len(rest) < len(move.terms) else None
+
+
+def _extended(move: Move, more: dict[str, Tensor]) -> Move:
+    for name in more:
+        if name in move.terms:
+            raise GameError(
+                f"The player {move.player!r} minimises a term {name!r} already: put this aid on once, or not."
+            )
+    return Move(move.player, **move.terms, **more)
+
+
+class Remembering:
+    """Hands on the batches of another stream and keeps the last one.
+
+    Args:
+        data: The stream.
+
+    Attributes:
+        batch: The last batch.
+    """
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+        self.batch: tuple[Tensor, ...] = ()
+
+    def __iter__(self) -> Remembering:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        self.batch = next(self.data)
+        return self.batch
+
+    @property
+    def x(self) -> Tensor:
+        """The images or points of the last batch."""
+        if not self.batch:
+            raise GameError("An aid that looks at real samples wraps a game that has drawn none before its move.")
+        return self.batch[0]
+
+
+class Through(nn.Module):
+    """A critic that sees its samples through a transform; everything else about it stays.
+
+    Args:
+        transform: Maps samples (N, *shape) to the like.
+        critic: The critic; its further arguments (labels, coarse images) are handed on.
+    """
+
+    def __init__(self, transform: nn.Module, critic: nn.Module) -> None:
+        super().__init__()
+        self.transform, self.critic = transform, critic
+
+    def __getattr__(self, name: str) -> Any:
+        """Finds the critic's own attributes, such as its shape."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "critic":
+                raise
+            return getattr(self.critic, name)
+
+    def forward(self, x: Tensor, *given: Tensor) -> Tensor:
+        """Scores what the transform makes of x."""
+        return self.critic(self.transform(x), *given)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The critic's features of what the transform makes of x."""
+        return self.critic.features(self.transform(x))  # type: ignore[operator]
+
+
+def see_through(game: Game, transform: Callable[[], nn.Module]) -> None:
+    """Lets every critic of a game see its samples through a transform of its own.
+
+    Args:
+        game: The game, aided or not; its critics are replaced.
+        transform: Makes the transform of one critic.
+
+    Raises:
+        GameError: If the game names no critic.
+    """
+    if not game.critics():
+        raise GameError(f"{type(game).__name__} names no network in critics(): this aid has nothing to act on.")
+    for path in game.critics():
+        owner, _, name = path.rpartition(".")
+        critic = game.get_submodule(path)
+        setattr(game.get_submodule(owner), name, Through(transform(), critic))
+
+
+def each(turn: Turn, change: Callable[[Move], Move]) -> Turn:
+    """Returns a turn with every move changed.
+
+    Args:
+        turn: One move, or simultaneous ones.
+        change: Maps a move to another.
+    """
+    return change(turn) if isinstance(turn, Move) else tuple(change(move) for move in turn)

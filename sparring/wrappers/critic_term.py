@@ -1,0 +1,81 @@
+"""Aids that ask the critic themselves: which critic, whose it is, and a term more in its owner's loss."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from sparring.critique import Output
+from sparring.errors import GameError
+from sparring.game import Game
+from sparring.wrappers.base import ExtraTerms, Wrapper
+from sparring.wrappers.requirements import Need, answers, nobody_ahead, one_critic, require, samples_alone
+
+
+class CriticTerm(ExtraTerms):
+    """Adds a term to the moves of whoever owns the game's one critic.
+
+    It needs a game of one critic that sees samples alone, and gives one score a sample unless an aid says otherwise.
+    Lazily (Karras et al., 2020, appendix B) it is paid every k-th step only, k times as high. It is part of the owner's
+    own move, so that the optimiser needs none of the corrections that a step for the term alone would.
+
+    Args:
+        game: The game to play.
+        weight: What the term is multiplied by, before laziness.
+        every: k, in steps.
+
+    Attributes:
+        needs: What the game must have.
+
+    Raises:
+        GameError: If the game lacks something, or k is not positive.
+    """
+
+    needs: ClassVar[tuple[Need, ...]] = (one_critic, samples_alone, answers(Output.SCORE), nobody_ahead)
+
+    def __init__(self, game: Game, weight: float, every: int = 1) -> None:
+        super().__init__(game)
+        require(type(self).__name__, game, *self.needs)
+        if every < 1:
+            raise GameError(f"{type(self).__name__} is paid every k-th step: k must be at least 1, not {every}.")
+        self.weight, self.every = weight, every
+        (self._path,) = self.critics()
+        self._owner = owner(self, self.critic)
+
+    @property
+    def critic(self) -> nn.Module:
+        """The critic, as it is seen now: other aids may have let it see through a transform since."""
+        return self.get_submodule(self._path)
+
+    def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
+        """Returns the term in the owner's moves of every k-th step."""
+        if player != self._owner or step % self.every:
+            return {}
+        return {type(self).__name__.lower(): self.weight * self.every * self.term(x)}
+
+    @abstractmethod
+    def term(self, x: Tensor) -> Tensor:
+        """Returns the term without its weight.
+
+        Args:
+            x: Real samples (N, *shape).
+        """
+
+
+def owner(game: Wrapper, network: nn.Module) -> str:
+    """Returns the player that owns a network.
+
+    Args:
+        game: The aid that asks.
+        network: One of the game's.
+
+    Raises:
+        GameError: If nobody does.
+    """
+    parameters = {id(parameter) for parameter in network.parameters()}
+    for name, player in game.players().items():
+        if any(id(parameter) in parameters for group in player.param_groups for parameter in group["params"]):
+            return name
+    raise GameError(f"{type(game).__name__} acts on a network that no player of {type(game.core).__name__} owns.")

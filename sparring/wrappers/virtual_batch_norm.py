@@ -1,0 +1,87 @@
+"""Virtual batch norm for any game: D's references come from the data, G's from the noise, once and for all.
+
+The references of D are the first samples that the data hold; under several processes those of the first one serve all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sparring.errors import GameError
+from sparring.game import Data, Game, Turn
+from sparring.training.gradient_sync import place
+from sparring.wrappers.base import Wrapper
+from sparring.wrappers.pair import pair
+from sparring.wrappers.requirements import one_function, require, samples_alone
+from sparring.wrappers.requirements import pair as one_pair
+
+
+class VirtualBatch(Wrapper):
+    """Normalises by fixed references instead of by the batch: G, D or both, whichever has batch norm.
+
+    It needs a game of one G, which the game uses as one function of noise, and one D that judges samples alone.
+
+    Args:
+        game: A game of G and D.
+        shape: Shape of one sample that D sees.
+        referenced: Runs a network beside references kept in a buffer ``reference``, see `sparring.layers.virtual`.
+        size: How many references each network has.
+
+    Raises:
+        GameError: If the game is of another kind or has no batch norm, or there would be no reference.
+    """
+
+    one_after_another = True  # the first part of a batch draws the references, and the others find them
+
+    def __init__(
+        self,
+        game: Game,
+        shape: tuple[int, ...],
+        referenced: Callable[[nn.Module, Tensor], nn.Module],
+        size: int = 64,
+    ) -> None:
+        super().__init__(game)
+        if size < 1:
+            raise GameError(f"Virtual batch norm needs at least 1 reference, not {size}.")
+        require("Virtual batch norm", game, one_pair, samples_alone, one_function)
+        core = pair(game)
+        if not (_normalises(core.G) or _normalises(core.D)):
+            raise GameError(f"Virtual batch norm replaces batch norm, of which {type(core).__name__} has none here.")
+        self.refers = _normalises(core.D)
+        if _normalises(core.G):
+            core.G = referenced(core.G, core.noise(size))
+        if self.refers:
+            core.D = referenced(core.D, torch.zeros(size, *shape, device=core.device))
+        self.register_buffer("ready", torch.tensor(False))
+
+    def round(self, data: Data, step: int) -> Iterator[Turn]:
+        """Plays the game's round; before the very first one, draws D's references."""
+        if step == 0 and self.refers and not self.ready:  # the other parts of this step find them drawn
+            self.refer(data)
+        yield from self.game.round(data, step)
+
+    @torch.no_grad()
+    def refer(self, data: Data) -> None:
+        """Fills D's references from the data.
+
+        Args:
+            data: Gives as many batches as it takes.
+        """
+        reference: Tensor = pair(self).D.reference  # type: ignore[assignment]
+        rows: list[Tensor] = []
+        while len(rows) < len(reference):
+            x, *_ = next(data)
+            rows += x
+        reference.copy_(torch.stack(rows[: len(reference)]))
+        if place().world > 1:
+            dist.broadcast(reference, 0)
+        self.ready.fill_(True)
+
+
+def _normalises(network: nn.Module) -> bool:
+    return any(isinstance(module, _BatchNorm) for module in network.modules())

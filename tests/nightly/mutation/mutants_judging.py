@@ -1,0 +1,116 @@
+"""The mutations of evaluation, held-out data and the best checkpoint, as in `mutants`."""
+
+SCORES = "tests/unit/evaluation/test_registry.py"
+SELECTION = "tests/unit/runs/test_early_stopping.py"
+EVALUATE = "tests/unit/evaluation/test_evaluator.py"
+HISTOGRAM = "tests/unit/metrics/test_class_histogram.py"
+NEIGHBOURS = "tests/unit/metrics/test_precision_recall.py"
+LABELLED = "tests/unit/metrics/test_gan_train_test.py"
+SINGLE = "tests/unit/metrics/test_single_image_frechet.py"
+
+BEST = "tests/robustness/test_best_checkpoint.py"
+
+VERDICT = "tests/unit/experiments/test_verdict.py"
+
+MUTANTS = [
+    ("experiments/verdict.py", "chance.get(label, 1.0) < LEVEL", "True", VERDICT),
+    ("experiments/verdict.py", "sign * (means[label] - noise) > 0", "True", VERDICT),
+    ("experiments/verdict.py", "if leader in clear and alone", "if leader in clear", VERDICT),
+    ("experiments/verdict.py", "[*clear, *above, *ranked]", "ranked", VERDICT),
+    ("experiments/verdict.py", "score.interval[end] if score.interval else score.value", "score.value", VERDICT),
+    ("experiments/verdict.py", "bool(pair) or (name in whole and not half)", "True", VERDICT),
+    ("experiments/verdict.py", "len(parts) / sum(1 / part for part in parts)", "sum(parts) / len(parts)", VERDICT),
+    ("evaluation/significance.py", "math.sqrt(found.count)", "found.count", VERDICT),
+    # who is judged against whom
+    (
+        "evaluation/evaluator.py",
+        "self._real = (held_out or dataset, first[:count])",
+        "self._real = (dataset, first[:count])",
+        SCORES,
+    ),
+    ("evaluation/evaluator.py", "second[count : 2 * count]", "second[:count]", EVALUATE),
+    ("evaluation/evaluator.py", 'Case(real, sets.pop(""), dataset', 'Case(sets.pop(""), real, dataset', SCORES),
+    ("evaluation/evaluator.py", "replace(case, fake=seen, sampler=None,", "replace(case, sampler=None,", SCORES),
+    ("evaluation/evaluator.py", "/ (count - 1)).clamp(min=0).sqrt()", "/ (count - 1)).clamp(min=0)", EVALUATE),
+    ("evaluation/evaluator.py", "self.done += len(rows)", "self.done += 1", SCORES),
+    ("evaluation/evaluator.py", "fakes = fakes.clamp(-1, 1)", "fakes = fakes.clamp(-9, 9)", EVALUATE),
+    ("evaluation/evaluator.py", "for rows in noise.split(AT_ONCE):", "for rows in noise.split(len(noise)):", SCORES),
+    (
+        "evaluation/registry.py",
+        "memorisation(case.training.features, case.real.features,",
+        "memorisation(case.real.features, case.training.features,",
+        SCORES,
+    ),
+    ("evaluation/registry.py", "Seen(rows, rows, names), case.real)", "case.real, Seen(rows, rows, names))", SCORES),
+    ("evaluation/registry.py", "reference=counts)", ")", SCORES),
+    (
+        "evaluation/registry.py",
+        "channel_labels(judge.predict, case.fake.scaled)",
+        "channel_labels(judge.predict, case.real.scaled)",
+        HISTOGRAM,
+    ),
+    ("evaluation/types.py", "dict(zip(self.official, self.scores.values(), strict=True))", "self.scores", SCORES),
+    ("data/sources/stacked.py", "labels // number % number", "labels // number", HISTOGRAM),
+    ("metrics/intervals.py", "(share * (1 - share) / count +", "(share / count +", LABELLED),
+    (
+        "metrics/gan_train_test.py",
+        "gan_train=gan_test(of_fake.predict, *held_out",
+        "gan_train=gan_test(of_real.predict, *held_out",
+        LABELLED,
+    ),
+    (
+        "metrics/precision_recall.py",
+        "found[start : start + len(block)] = reduce(block)",
+        "found[: len(block)] = reduce(block)",
+        NEIGHBOURS,
+    ),
+    # what is held out
+    ("data/dataset.py", "self.part(np.sort(order[:held]))", "self.part(np.sort(order[held:]))", SCORES),
+    ("data/dataset.py", "rows if self.chosen is None else self.chosen[rows]", "rows", SCORES),
+    ("runs/run.py", "stream(self.record, self.training, device)", "stream(self.record, self.dataset, device)", SCORES),
+    # which checkpoint is best
+    (
+        "runs/early_stopping.py",
+        "1 if score.better is Better.HIGHER else -1",
+        "-1 if score.better is Better.HIGHER else 1",
+        SELECTION,
+    ),
+    ("runs/early_stopping.py", "score.value == score.value and (before", "(before", SELECTION),
+    (
+        "runs/early_stopping.py",
+        "evaluate(run.sampler, run.training, held_out=run.held_out, **how)",
+        "evaluate(run.game, run.training, held_out=run.held_out, **how)",
+        SELECTION,
+    ),
+    ("runs/early_stopping.py", "held_out=run.held_out, **how", "held_out=run.training, **how", SELECTION),
+    (
+        "runs/early_stopping.py",
+        "len(self.rows) - 1 - last >= self.judging.patience",
+        "len(self.rows) - 1 - last > self.judging.patience",
+        SELECTION,
+    ),
+    ("runs/early_stopping.py", 'if row["step"] <= run.step]', "]", SELECTION),
+    (
+        "runs/early_stopping.py",
+        "if self.run.images // each == images // each:",
+        "if self.run.images % each:",
+        SELECTION,
+    ),
+    (
+        "runs/early_stopping.py",
+        '            if row["best"]:\n                self.keep()',
+        "            self.keep()",
+        SELECTION,
+    ),
+    ("runs/loop.py", "run.step == conduct.steps or self.over:", "run.step == conduct.steps:", SELECTION),
+    (
+        "runs/checkpoint.py",
+        "return _load(home, *kept[name])",
+        "return _load(home, PLACE, _names(home, PLACE)[-1])",
+        SELECTION,
+    ),
+    ("runs/checkpoint.py", "there[max(there) if step is None else step])", "there[max(there)])", BEST),
+    ("runs/early_stopping.py", "there & judged - needed if", "there & judged if", BEST),
+    ("runs/early_stopping.py", " if step < found", " if step != found", BEST),
+    ("runs/saving.py", "keep=None, place=checkpoint.BEST", "keep=1, place=checkpoint.BEST", BEST),
+]

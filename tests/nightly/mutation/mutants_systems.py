@@ -1,0 +1,224 @@
+"""The mutations of the later systems and of the training aids, as in `mutants`: sabotages that the fact sheets name."""
+
+REALNESS = "tests/unit/objectives/test_realness.py"
+ENERGY = "tests/unit/objectives/test_energy.py"
+TURING = "tests/unit/games/test_turing.py"
+ATTENTION = "tests/unit/layers/test_attention.py"
+BIGGAN = "tests/unit/games/test_biggan.py"
+R3GAN = "tests/unit/games/test_r3gan.py"
+STYLE = "tests/unit/games/test_stylegan2.py"
+MODULATED = "tests/unit/layers/test_stylegan2.py"
+LAPGAN = "tests/unit/games/test_lapgan.py"
+MADGAN = "tests/unit/games/test_madgan.py"
+CRITIC = "tests/unit/wrappers/test_critic_term.py"
+SAMPLES = "tests/unit/wrappers/test_samples.py"
+MOVES = "tests/unit/wrappers/test_moves.py"
+MINIBATCH = "tests/unit/layers/test_minibatch.py"
+WRAPPERS = "tests/unit/wrappers/test_wrappers.py"
+MATRIX = "tests/zoo/test_matrix.py::test_"
+AUGMENT = "tests/unit/augment/test_augment.py"
+AIDS = "tests/unit/recipes/test_techniques.py"
+
+MUTANTS = [
+    # RealnessGAN: anchors, skew, KL, goals
+    (
+        "objectives/realness.py",
+        "Anchors(skewed(real, self.skew), skewed(fake, -self.skew))",
+        "Anchors(real, fake)",
+        REALNESS,
+    ),
+    ("objectives/realness.py", "skewed(fake, -self.skew)", "skewed(fake, self.skew)", REALNESS),
+    ("objectives/realness.py", "((draws - low) / (high - low) * outcomes)", "((draws + 1) / 2 * outcomes)", REALNESS),
+    (
+        "objectives/realness.py",
+        "return (torch.xlogy(target, target) - target * answers).sum(-1).mean()",
+        "return (torch.xlogy(target, target) - target * answers).mean(-1).mean()",
+        REALNESS,
+    ),
+    (
+        "objectives/realness.py",
+        "return divergence(anchors.real, real) + divergence(anchors.fake, fake)",
+        "return divergence(anchors.fake, real) + divergence(anchors.real, fake)",
+        REALNESS,
+    ),
+    (
+        "objectives/realness.py",
+        "return divergence(anchors.real, fake) - divergence(anchors.fake, fake)",
+        "return divergence(anchors.real, fake) + divergence(anchors.fake, fake)",
+        REALNESS,
+    ),
+    ("objectives/realness.py", "real.detach().softmax(", "real.softmax(", REALNESS),
+    ("layers/stochastic.py", "(log_variance / 2).exp()", "log_variance.exp()", REALNESS),
+    # EBGAN and the Turing GANs
+    (
+        "objectives/energy.py",
+        "return real.mean() + relu(margin - fake).mean()",
+        "return real.mean() + relu(margin - fake.mean())",
+        ENERGY,
+    ),
+    ("objectives/energy.py", "(squares.sum() - squares.diagonal().sum())", "squares.sum()", ENERGY),
+    ("games/ebgan.py", "return -self.D(x)", "return self.D(x)", ENERGY),
+    (
+        "games/turing.py",
+        "self.objective.critic(self.D(a - b), self.D(b - a))",
+        "self.objective.critic(self.D(b - a), self.D(a - b))",
+        TURING,
+    ),
+    ("games/turing.py", "self.D(b - a)", "-self.D(a - b)", TURING),
+    (
+        "layers/stateless.py",
+        "return torch.linalg.vector_norm(v @ W)",
+        "return torch.linalg.vector_norm(v.detach() @ W)",
+        TURING,
+    ),
+    # SAGAN and BigGAN
+    ("layers/attention.py", "(queries.mT @ keys).softmax(2)", "(queries.mT @ keys).softmax(1)", ATTENTION),
+    ("layers/attention.py", "return x + self.gain * self.out(seen)", "return self.gain * self.out(seen)", ATTENTION),
+    ("layers/conditional.py", "1 + self.gain(y), self.bias(y)", "self.gain(y), self.bias(y)", f"{ATTENTION} {BIGGAN}"),
+    (
+        "layers/conditional.py",
+        "score + (self.embed(*y) * h).sum(1)",
+        "score - (self.embed(*y) * h).sum(1)",
+        f"{ATTENTION} {BIGGAN}",
+    ),
+    ("games/biggan.py", "self.orthogonal * orthogonal_penalty", "-self.orthogonal * orthogonal_penalty", BIGGAN),
+    # the modern baselines
+    ("games/r3gan.py", "half = self.penalty(step) / 2", "half = self.penalty(step)", R3GAN),
+    ("games/r3gan.py", "relativistic.critic(real, made)", "relativistic.critic(made, real)", R3GAN),
+    ("games/r3gan.py", '"r2": half * r2.mean()', '"r2": half * r1.mean()', R3GAN),
+    ("games/stylegan2.py", "r1=self.penalty_every * self.penalty / 2", "r1=self.penalty / 2", STYLE),
+    ("games/stylegan2.py", "torch.lerp(self.path_length, batch_mean(lengths), 0.01)", "batch_mean(lengths)", STYLE),
+    ("layers/modulated.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
+    # the pyramid and the many generators
+    ("games/lapgan.py", "return self.D[level](residual + coarse)", "return self.D[level](residual)", LAPGAN),
+    ("games/lapgan.py", "if turn < turns)", "if turn <= turns)", LAPGAN),
+    ("games/lapgan.py", "self.score(k, fake, m)", "self.score(k, fake, c)", LAPGAN),
+    ("games/lapgan.py", "r1(self.D[k], h + c)", "r1(self.D[k], h)", LAPGAN),
+    ("games/lapgan.py", "self.penalty / 2 * r1", "self.penalty * r1", LAPGAN),
+    ("layers/pyramid.py", "return F.avg_pool2d(x, 2)", "return x[:, :, ::2, ::2]", LAPGAN),
+    ("games/madgan.py", "fool=fool.shape[0] * real(", "fool=-fool.shape[0] * real(", MADGAN),
+    # training aids
+    (
+        "wrappers/gradient_penalties.py",
+        "super().__init__(game, gamma / 2, every)\n\n",
+        "super().__init__(game, gamma, every)\n\n",
+        CRITIC,
+    ),
+    (
+        "wrappers/gradient_penalties.py",
+        "return r2(self.critic, self.fakes(len(x)))",
+        "return r2(self.critic, x)",
+        CRITIC,
+    ),
+    ("wrappers/augmentation.py", "(r - self.target).sign() * seen", "(self.target - r).sign() * seen", CRITIC),
+    ("wrappers/consistency.py", 'terms["variety"] = -self.spread', 'terms["variety"] = self.spread', CRITIC),
+    (
+        "wrappers/instance_noise.py",
+        "return x + self.sigma * torch.randn_like(x)",
+        "return x + self.sigma * torch.randn_like(x[:1])",
+        SAMPLES,
+    ),
+    (
+        "wrappers/instance_noise.py",
+        "self.haze.sigma = self.sigma * self.fading(step)",
+        "self.haze.sigma = self.sigma",
+        SAMPLES,
+    ),
+    (
+        "wrappers/requirements.py",
+        'return "" if output in outputs else',
+        'return "" if outputs else',
+        MATRIX + "penalties_need_a_score",
+    ),
+    (
+        "wrappers/requirements.py",
+        "if slope is None or slope == target:",
+        "if slope is None or slope != target:",
+        CRITIC,
+    ),
+    (
+        "wrappers/requirements.py",
+        "if any(isinstance(module, _BatchNorm) for module in modules):",
+        "if False:",
+        MATRIX + "every_refusal_has_a_known_reason_and_the_page_shows_it",
+    ),
+    (
+        "wrappers/unrolling.py",
+        'loss("critic_terms", x, fake, step)',
+        'loss("critic_terms", x, fake.detach(), step)',
+        MOVES,
+    ),
+    (
+        "wrappers/unrolling.py",
+        'return Move("G", **terms, unrolled',
+        'return Move("G", unrolled',
+        MATRIX + "other_terms_of_g_stay_with_their_gradient",
+    ),
+    (
+        "wrappers/feature_matching.py",
+        "else terms), matching=",
+        "else {}), matching=",
+        MATRIX + "other_terms_of_g_stay_with_their_gradient",
+    ),
+    (
+        "wrappers/base.py",
+        "return not set(move.terms) <= set(critique.upkeep)",
+        "return True",
+        MATRIX + "moves_of_upkeep_are_left_alone",
+    ),
+    ("wrappers/feature_matching.py", "self.distance(real - fake)", "self.distance(real - fake.detach())", MOVES),
+    (
+        "wrappers/historical_averaging.py",
+        "return self.weight * torch.stack(gaps).sum()",
+        "return -self.weight * torch.stack(gaps).sum()",
+        MOVES,
+    ),
+    ("layers/discrimination.py", "torch.exp(-distances).sum(1) - 1", "torch.exp(-distances).sum(1)", MINIBATCH),
+    ("layers/virtual.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", MINIBATCH),
+    ("wrappers/base.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", AIDS),
+    ("wrappers/base.py", "return Move(move.player, **move.terms, **more)", "return move", AIDS),
+    (
+        "recipes/techniques.py",
+        "(aids.r2, lambda game, weight: slopes.R2",
+        "(aids.r2, lambda game, weight: slopes.R1",
+        AIDS,
+    ),
+    # Lines that an independent mutation once changed without a test that failed
+    (
+        "games/common/caption_pairs.py",
+        "relu(1 + fits.T - right",
+        "relu(1 - fits.T - right",
+        "tests/unit/games/test_stackgan.py -k margin",
+    ),
+    (
+        "games/common/caption_pairs.py",
+        "relu(1 + fits.T - right",
+        "relu(1 + fits - right",
+        "tests/unit/games/test_stackgan.py -k margin",
+    ),
+    ("games/common/mixture.py", ".long().clamp(max=members - 1)", ".long()", f"{MADGAN} -k full_turn"),
+    ("games/stylegan2.py", ".mean(1) + ROOT_GUARD", ".mean(1)", f"{STYLE} -k finite"),
+    (
+        "inference/sampling.py",
+        "len(seeds) >= MOST",
+        "len(seeds) > MOST",
+        "tests/unit/inference/test_sampling.py -k million",
+    ),
+    (
+        "metrics/intervals.py",
+        "count - smallest < points - 1",
+        "count - smallest <= points - 1",
+        "tests/unit/metrics/test_intervals.py -k as_many",
+    ),
+    ("layers/fourier.py", "highest: float = 32.0", "highest: float = 16.0", f"{R3GAN} -k waves"),
+    ("layers/fourier.py", "lowest: float = 1.0", "lowest: float = 2.0", f"{R3GAN} -k waves"),
+    ("layers/fourier.py", "waves: int = 64", "waves: int = 32", f"{R3GAN} -k waves"),
+    ("layers/discrimination.py", "measures: int = 100", "measures: int = 50", f"{MINIBATCH} -k papers_sizes"),
+    ("layers/discrimination.py", "coordinates: int = 5", "coordinates: int = 3", f"{MINIBATCH} -k papers_sizes"),
+    (
+        "games/nicegan.py",
+        "        with torch.no_grad():\n            return self.code(x, domain)",
+        "        return self.code(x, domain)",
+        "tests/zoo/test_recipes.py -k no_graph",
+    ),
+]

@@ -1,0 +1,132 @@
+"""The best checkpoint that judged.jsonl names is there, whenever the training dies, goes back or goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+import torch
+
+from sparring.errors import Diverged
+from sparring.metrics import Better, Score
+from sparring.runs import checkpoint, logs
+from sparring.runs.early_stopping import FILE, Judging, best
+from sparring.runs.recovery import Remedy
+from sparring.runs.state import load
+from support import runs
+from support.runs import play, start
+from unit.runs.test_checkpoint import die_at
+from unit.runs.test_recovery import Sick
+
+quick = pytest.fixture(autouse=True)(runs.quick)
+EVERY = Judging(0.016)  # every second step of 8 points
+
+
+class Sickly(Sick):
+    """A game that diverges in its ninth step, and samples."""
+
+    def noise(self, n):
+        return torch.randn(n, 2)
+
+    def sample(self, n, noise=None):
+        return self.G(self.noise(n) if noise is None else noise)
+
+
+def sickly(shape: tuple[int, ...]) -> Sickly:
+    return Sickly(8, "term", 1.0)
+
+
+def improving(monkeypatch, after=0):
+    """The later, the better: every judgement supersedes the one before."""
+    from sparring.evaluation.evaluator import Evaluation
+
+    calls = [None] * after
+
+    def judge(game, dataset, **how):
+        calls.append(game)
+        return Evaluation([Score("scripted", float(-len(calls)), {}, Better.LOWER)], {})
+
+    monkeypatch.setattr("sparring.runs.early_stopping.evaluate", judge)
+
+
+def require_best(folder):
+    """What judged.jsonl names can be loaded, also as it was at each checkpoint that can be gone back to."""
+    rows = logs.read(folder / FILE)
+    named = [best(rows), *(best(rows, int(path.name)) for path in checkpoint.listed(folder))]
+    for row in filter(None, named):
+        state = checkpoint.load(folder / "best" / f"{row['step']:06d}")
+        assert state["step"] == row["step"]
+    if named[0]:
+        assert checkpoint.load_named(folder, "best")[0]["step"] == named[0]["step"]
+    return [row and row["step"] for row in named]
+
+
+def test_death_between_any_two_calls_leaves_the_best_checkpoint(tmp_path, monkeypatch):
+    improving(monkeypatch)
+    play(start(tmp_path / "before"), 4, save_every=4, judging=EVERY)
+    seen = set()
+    for call in range(1, 200):
+        folder = tmp_path / "run"
+        shutil.copytree(tmp_path / "before", folder)
+        child = os.fork()
+        if not child:
+            run = start(folder)
+            die_at(call)
+            play(run, 8, save_every=4, judging=EVERY)
+            os._exit(0)
+        finished = os.waitpid(child, 0)[1] == 0
+        seen.add(require_best(folder)[0])
+        shutil.rmtree(folder)
+        if finished:
+            break
+    assert finished
+    assert seen == {4, 6, 8}
+
+
+def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch):
+    improving(monkeypatch)
+    run = start(tmp_path / "run")
+    for report in (reports := run.fit(20, save_every=5, judging=EVERY)):
+        if report.step == 8:
+            break
+    monkeypatch.setattr("sparring.runs.saving.Saved.save", lambda self, **_: None)  # as at a kill
+    reports.close()
+    monkeypatch.undo()
+    runs.quick(monkeypatch)
+    improving(monkeypatch, after=2)
+    assert require_best(tmp_path / "run") == [8, 4]
+    resumed = start(tmp_path / "run")
+    assert resumed.step == 5
+    next(reports := resumed.fit(20, save_every=5, judging=EVERY))
+    assert best(resumed.judged, 6)["step"] == 6
+    reports.close()
+    require_best(tmp_path / "run")
+
+
+def test_going_back_keeps_the_best_checkpoint_up_to_there(tmp_path, monkeypatch):
+    improving(monkeypatch)
+    run = start(tmp_path / "run", "test_best_kept:sickly", arguments={})
+    found = []
+
+    def train():
+        for _ in run.fit(20, save_every=5, judging=EVERY, remedy=Remedy(rollbacks=2)):
+            require_best(run.folder)
+            found.append((run.step, len(run.rollbacks)))
+
+    with pytest.raises(Diverged):
+        train()
+    assert [each for each in found if each[0] == 6] == [(6, 0), (6, 1), (6, 2)]
+    assert load(run.folder, checkpoint="best") is not None
+
+
+def test_the_best_is_what_the_judgements_name(tmp_path, monkeypatch):
+    """A best checkpoint without its row is that of a process that died between the two."""
+    improving(monkeypatch)
+    run = play(start(tmp_path / "run"), 4, judging=EVERY)
+    checkpoint.save(run.folder, 9, checkpoint.load(run.folder / "best/000004"), keep=None, place="best")
+    assert checkpoint.load_named(run.folder, "best")[0]["step"] == 4
+    shutil.rmtree(run.folder / "best/000004")
+    state, notes = checkpoint.load_named(run.folder, "best")
+    assert state is not None
+    assert "that of step 4, is gone: that of step 9 is used" in notes[0]

@@ -1,0 +1,284 @@
+"""Captions embedded by larger models: files, tables in checkpoints, a sentence-transformer, what none can read."""
+
+import json
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from sparring.check import check_game
+from sparring.cli import main
+from sparring.data import Stream
+from sparring.data import load as load_data
+from sparring.data.annotations.caption_embeddings import EmbeddedCaptions, SentenceModel
+from sparring.data.annotations.captions import told
+from sparring.errors import DataError
+from sparring.inference import sentences
+from sparring.networks.common.caption_lookup import KnownCaptions, keys
+from sparring.recipes.stackgan import stackgan
+from sparring.runs.run import Run
+from sparring.runs.state import gathered, load
+from support import runs
+from support.runs import difference, play
+from unit.cli.test_cli import refused
+from unit.data.annotations.test_captions import SAID, as_lines, pictures
+
+quick = pytest.fixture(autouse=True)(runs.quick)
+TEXTS = [text for said in SAID for text in said]
+VECTORS = np.random.default_rng(0).normal(3.0, 2.0, (len(TEXTS), 24)).astype(np.float32)
+SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16}
+
+
+def as_pair(path, captions=TEXTS, vectors=VECTORS):
+    np.savez(path, captions=np.array(captions), embeddings=vectors)
+    return path
+
+
+def as_text_beside(path):
+    np.save(path, VECTORS)
+    path.with_suffix(".txt").write_text("\n".join(TEXTS), "utf-8")
+    return path
+
+
+def as_safetensors(path):
+    tensors = {"embeddings": torch.from_numpy(VECTORS)}
+    safetensors.torch.save_file(tensors, path, metadata={"captions": json.dumps(TEXTS)})
+    return path
+
+
+# --- files
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("e.npz", as_pair), ("e.npy", as_text_beside), ("e.safetensors", as_safetensors)]
+)
+def test_every_kind_of_file_gives_each_caption_its_own_vector(tmp_path, name, write):
+    embed = EmbeddedCaptions(write(tmp_path / name))
+    assert np.array_equal(embed(["something GREEN!", "a red square"]).numpy(), VECTORS[[2, 0]])
+    with pytest.raises(DataError, match=r"embeds 4 captions, and not 'a crimson square': .*--text hashed"):
+        embed(["a crimson square"])
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.write_bytes(b"no archive"), "cannot be read"),
+        (lambda path: np.savez(path, captions=np.array(TEXTS)), "cannot be read"),
+        (lambda path: np.savez(path, captions=np.array(TEXTS, object), embeddings=VECTORS), "cannot be read .*pickle"),
+        (lambda path: as_pair(path, TEXTS[:2]), r"2 captions and vectors of shape \(4, 24\)"),
+        (lambda path: as_pair(path, vectors=VECTORS[:, 0]), "vectors of shape"),
+        (lambda path: as_pair(path, vectors=VECTORS * np.nan), "finite"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, make, match):
+    make(tmp_path / "e.npz")
+    with pytest.raises(DataError, match=match):
+        EmbeddedCaptions(tmp_path / "e.npz")(TEXTS)
+
+
+# --- tables
+
+
+def known(features=24):
+    read = KnownCaptions(lambda texts: torch.from_numpy(VECTORS[[TEXTS.index(text) for text in texts]]), features)
+    read.know([*TEXTS[1:], TEXTS[0], TEXTS[1]])
+    return read
+
+
+def test_captions_are_looked_up_centred_and_scaled():
+    centred = VECTORS - VECTORS.mean(0)
+    expected = torch.from_numpy(centred / np.sqrt((centred**2).mean()))
+    torch.testing.assert_close(known()(told(TEXTS)), expected)
+    torch.testing.assert_close(known()(told(TEXTS[::-1], longest=40)), expected.flip(0))
+    assert len(known().keys) == len(TEXTS), "none twice"
+
+
+def test_what_is_learned_later_does_not_move_what_was_known():
+    read = KnownCaptions(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
+    read.know(["a dog", "a red heart"])
+    before = read(told(["a dog", "a red heart"]))
+    read.know(["a red", "three dogs and a cat"])
+    torch.testing.assert_close(read(told(["a dog", "a red heart"])), before)
+    assert read(told(["a red"]))[0, 0] == before[0, 0], "the same mean and scale"
+
+
+def test_another_number_of_coordinates_keeps_lengths_and_angles_nearly():
+    vectors = torch.randn(2, 384, generator=torch.Generator().manual_seed(0))
+    read = KnownCaptions(lambda texts: vectors, 4096)
+    read.centre, read.scale = torch.zeros(384), torch.ones(())
+    read.know(["one", "two"])
+    placed = read(told(["one", "two"]))
+    cosine = torch.nn.functional.cosine_similarity
+    torch.testing.assert_close(placed.square().mean(1), vectors.square().mean(1), rtol=0.1, atol=0)
+    assert (cosine(*placed, 0) - cosine(*vectors, 0)).abs() < 0.05
+
+
+def test_captions_are_told_apart_by_every_word_and_their_order():
+    numbers = keys(told(["a b c", "a c b", "b a c", "a b", "a b c d", "a b c a", "", "a"]))
+    assert len(numbers.unique()) == 8
+    assert numbers.min() >= 0
+    many = keys(told([f"row {k} of {k % 7}" for k in range(50_000)]))
+    assert len(many.unique()) == 50_000
+    assert (many >> 62).float().mean() == pytest.approx(0.5, abs=0.02), "every bit is used"
+
+
+def test_an_unknown_caption_and_an_empty_table_are_refused():
+    with pytest.raises(DataError, match="4 captions are embedded, and one that is asked for is not"):
+        known()(told(["a red square", "no"]))
+    with pytest.raises(DataError, match="0 captions"):
+        KnownCaptions(lambda texts: None)(told(["a"]))
+
+
+def test_a_table_travels_with_the_state():
+    empty = KnownCaptions(lambda texts: pytest.fail("asked again"), 16)
+    empty.load_state_dict(known(16).state_dict())
+    empty.know(TEXTS)
+    assert torch.equal(empty(told(TEXTS)), known(16)(told(TEXTS)))
+
+
+# --- runs
+
+
+@pytest.fixture
+def data(tmp_path):
+    as_lines(pictures(tmp_path / "data"))
+    as_pair(tmp_path / "said.npz")
+    return tmp_path / "data"
+
+
+def start(folder, data, text):
+    return Run.create(folder, "stackgan", data=data, arguments={**SMALL, "text": str(text)}, batch=3, device="cpu")
+
+
+def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_file(tmp_path, data, capsys):
+    straight = play(start(tmp_path / "straight", data, tmp_path / "said.npz"), 4)
+    play(start(tmp_path / "stopped", data, tmp_path / "said.npz"), 2)
+    (tmp_path / "said.npz").unlink()
+    resumed = play(Run.open(tmp_path / "stopped", device="cpu"), 4)
+    assert difference(gathered(straight), gathered(resumed)) == ""
+    run, out = str(tmp_path / "stopped"), str(tmp_path / "out.png")
+    words = ["sample", run, "--seeds", "0", "--out", out, "--device", "cpu"]
+    assert main([*words, "--text", "A RED square"]) == 0
+    ends = ["a red square", "something green"]
+    assert main(["interpolate", run, "--frames", "2", "--out", str(tmp_path / "w.gif"), "--texts", *ends]) == 0
+    capsys.readouterr()
+    assert "does not exist" in refused(capsys, *words, "--text", "a crimson square")
+    as_pair(tmp_path / "said.npz")
+    assert "and not 'a crimson square': ask for one of those" in refused(capsys, *words, "--text", "a crimson square")
+
+
+def test_a_run_before_its_first_step_can_be_drawn(tmp_path, data):
+    start(tmp_path / "run", data, tmp_path / "said.npz")
+    assert sentences.of_sentence(load(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
+
+
+def test_captions_of_the_data_that_a_file_lacks_are_named_before_training(tmp_path, data, capsys):
+    as_pair(tmp_path / "few.npz", TEXTS[:2], VECTORS[:2])
+    words = ["train", "stackgan", "--data", str(data), "--steps", "1", "--out", str(tmp_path / "run")]
+    assert "and not 'something green'" in refused(capsys, *words, "--text", str(tmp_path / "few.npz"))
+    assert "Nothing called 'hashd' reads" in refused(capsys, *words, "--text", "hashd")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_game_keeps_the_rules(tmp_path, data):
+    game = stackgan((3, 8, 8), TEXTS, text=str(tmp_path / "said.npz"), **SMALL)
+    game.know(TEXTS)
+    check_game(game, Stream(load_data(data), 3))
+
+
+# --- sentence-transformers
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A folder that a module with the package's interface loads: vectors of letters."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/modules.json").write_text('[{"type": "sentence_transformers.models.Transformer"}]')
+    asked = []
+
+    class SentenceTransformer:
+        def __init__(self, path, **how):
+            asked.append((path, how))
+
+        def encode(self, texts, show_progress_bar=True):
+            return np.array([[text.count(letter) for letter in "aeiounrstd"] for text in texts], np.float64)
+
+    package = ModuleType("sentence_transformers")
+    package.SentenceTransformer = SentenceTransformer
+    monkeypatch.setitem(sys.modules, "sentence_transformers", package)
+    return tmp_path / "model", asked
+
+
+def test_a_sentence_model_reads_what_is_new_and_no_code_of_its_folder(tmp_path, data, model, monkeypatch, capsys):
+    folder, asked = model
+    play(start(tmp_path / "run", data, folder), 2)
+    path, how = asked[0]
+    assert path == str(folder)
+    assert how["local_files_only"]
+    assert not how["trust_remote_code"]
+    assert how["model_kwargs"] == {"use_safetensors": True}
+    game, count = load(tmp_path / "run", device="cpu"), len(asked)
+    old = sentences.of_sentence(game, [0], "a red square")
+    assert len(asked) == count, "known sentences need no model"
+    assert not torch.equal(sentences.of_sentence(game, [0], "a crimson square"), old)
+    assert len(asked) == count + 1
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    words = ["sample", str(tmp_path / "run"), "--out", str(tmp_path / "o.png"), "--text", "a violet square"]
+    assert r"pip install 'sparring[text]'" in refused(capsys, *words)
+    with pytest.raises(DataError, match="is no folder"):
+        SentenceModel(tmp_path / "nowhere")(["a"])
+
+
+def test_a_folder_that_holds_no_model_is_refused(tmp_path, model, monkeypatch):
+    def broken(*_, **__):
+        raise OSError("no modules.json\nand more")
+
+    monkeypatch.setattr(sys.modules["sentence_transformers"], "SentenceTransformer", broken)
+    with pytest.raises(DataError, match=r"\(no modules.json\): save it anew"):
+        SentenceModel(model[0])(["a"])
+
+
+@pytest.mark.parametrize(
+    ("modules", "match"),
+    [
+        ('[{"type": "mine.Model"}]', r"its part mine.Model is code of its own"),
+        ("{", "cannot be loaded"),
+        (None, "No such"),
+    ],
+)
+def test_a_model_with_code_of_its_own_is_refused_before_the_package_sees_it(model, modules, match):
+    folder, asked = model
+    (folder / "modules.json").unlink()
+    if modules:
+        (folder / "modules.json").write_text(modules)
+    with pytest.raises(DataError, match=match):
+        SentenceModel(folder)(["a"])
+    assert not asked
+
+
+def test_the_package_itself_reads_a_tiny_model(tmp_path):
+    """Runs where ``sparring[text]`` is installed."""
+    package = pytest.importorskip("sentence_transformers")
+    transformers = pytest.importorskip("transformers")
+    from safetensors.torch import load_file
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "square", "something", "green"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    bert = transformers.BertModel(transformers.BertConfig(vocab_size=len(vocabulary), **sizes))
+    bert.save_pretrained(tmp_path / "bert")
+    transformers.BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
+    package.SentenceTransformer(str(tmp_path / "bert"), device="cpu").save(str(tmp_path / "model"))
+    vectors = SentenceModel(tmp_path / "model")(TEXTS)
+    assert vectors.shape == (len(TEXTS), 16)
+    assert torch.cdist(vectors, vectors).add(torch.eye(len(TEXTS))).min() > 1e-4
+    weights = tmp_path / "model/model.safetensors"
+    torch.save(load_file(weights), tmp_path / "model/pytorch_model.bin")
+    weights.unlink()
+    with pytest.raises(DataError, match="cannot be loaded"):  # pickled
+        SentenceModel(tmp_path / "model")(TEXTS)

@@ -1,0 +1,210 @@
+"""Scores can be read: beside each stands what real data and noise would score, all by one protocol and one seed."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sparring import data
+from sparring.data import Dataset
+from sparring.errors import DataError, GameError
+from sparring.evaluation import evaluator
+from sparring.game import Game
+from sparring.metrics import Better, ModuleExtractor, frechet_distance, same_protocol
+
+
+class Fixed(Game):
+    """Samples rows of a set in place of learning anything."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = nn.Parameter(rows, requires_grad=False)
+
+    def players(self):
+        return {}
+
+    def round(self, batches, step):
+        yield
+
+    def noise(self, n):
+        from sparring.rng import uniform
+
+        return uniform(n, 1)
+
+    def sample(self, n, *, noise=None):
+        assert not torch.is_grad_enabled()
+        noise = self.noise(n) if noise is None else noise
+        return self.rows[(noise[:, 0] * len(self.rows)).long()]
+
+
+def images(n=400, seed=0, level=128):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(level, 20, (n, 8, 8, 1)).clip(0, 255).astype(np.uint8)
+    return Dataset("squares", values)
+
+
+pixels = ModuleExtractor(nn.Flatten(), "pixels")
+
+
+def values(scores):
+    return {score.name: score.value for score in scores}
+
+
+@pytest.fixture(scope="module")
+def ring():
+    return data.load("ring")
+
+
+def test_samples_of_the_mixture_score_as_its_data_do(ring):
+    found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), ring)
+    ceiling, spread = 1 - math.exp(-4.5), 5 * math.sqrt(0.011 / 2500)
+    for scores in (found.scores, found.references["data"]):
+        assert values(scores)["modes"] == 8
+        assert values(scores)["high quality"] == pytest.approx(ceiling, abs=spread)
+        assert values(scores)["reverse KL"] < 0.01
+    assert [score.better for score in found.scores] == [Better.HIGHER, Better.HIGHER, Better.LOWER]
+    assert {score.stamp["fake"] for score in found.scores} == {2500}
+
+
+def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
+    found = values(evaluator.evaluate(Fixed(ring.mixture.centres[:1]), ring).scores)
+    assert found == {"modes": 1, "high quality": 1.0, "reverse KL": pytest.approx(math.log(8))}
+
+
+def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
+    wide = Dataset("wide", (ring.values * [3, 1] + [10, 0]).astype(np.float32), mixture=ring.mixture)
+    noise = torch.cat([rows for rows, _ in evaluator._Rows(wide, None, len(wide), seed=0).noise()])
+    torch.testing.assert_close(noise.mean(0), torch.tensor([10.0, 0.0]), atol=0.02, rtol=0)
+    torch.testing.assert_close(noise.std(0), torch.tensor([3 / math.sqrt(2), math.sqrt(0.5)]), atol=0.02, rtol=0)
+    assert values(evaluator.evaluate(Fixed(ring.mixture.centres), ring).references["noise"])["high quality"] < 0.05
+
+
+def test_the_two_halves_of_real_samples_share_no_row():
+    rows = Dataset("rows", np.arange(200, dtype=np.float32).reshape(100, 2))
+    halves = evaluator._Rows(rows, None, 50, seed=3)
+    both = torch.cat([part for half in (halves.real(), halves.other()) for part, _ in half])
+    assert sorted(both[:, 0].tolist()) == list(range(0, 200, 2))
+
+
+def test_images_are_judged_in_features_against_the_same_half():
+    dataset = images()
+    game = Fixed(data.stream.scaled(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
+    found = evaluator.evaluate(game, dataset, extractor=pixels, seed=5)
+    halves = evaluator._Rows(dataset, None, 200, seed=5)
+    real, other = (torch.cat([rows for rows, _ in half]) for half in (halves.real(), halves.other()))
+    assert found.scores[0].value == pytest.approx(frechet_distance(real.flatten(1), torch.full((200, 64), 0.5)))
+    reference = values(found.references["data"])
+    assert reference["Fréchet distance"] == pytest.approx(frechet_distance(real.flatten(1), other.flatten(1)))
+    assert reference["Fréchet distance"] < found.scores[0].value
+    assert values(found.scores)["precision"] == 0.0
+    assert reference["precision"] > 0.5
+    assert [score.name for score in found.scores] == ["Fréchet distance", "kernel distance", "precision", "recall"]
+
+
+@pytest.mark.parametrize(("real", "level"), [(250, 200), (5, 55)])
+def test_images_are_judged_within_the_range_in_which_they_are_saved(real, level):
+    """A generator without a tanh may pass white and black; no file ever shows by how much."""
+    squares, extreme = images(level=real), images(level=level).values.astype(np.float32)
+    far = torch.from_numpy(extreme / 127.5 - 1).movedim(3, 1) * 1.8
+    assert far.abs().max() > 1.2
+    one, other = (
+        evaluator.evaluate(Fixed(x), squares, extractor=pixels, references=False) for x in (far, far.clamp(-1, 1))
+    )
+    assert values(one.scores) == values(other.scores)
+
+
+def test_points_may_lie_anywhere(ring):
+    far = 3 * torch.from_numpy(ring.values)
+    assert values(evaluator.evaluate(Fixed(far), ring, references=False).scores)["high quality"] == 0
+
+
+def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
+    found = evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), extractor=pixels, samples=100)
+    for scores in found.references.values():
+        assert all(same_protocol(a.stamp, b.stamp) for a, b in zip(found.scores, scores, strict=True))
+    stamp = found.scores[2].stamp
+    assert (stamp["real"], stamp["fake"], stamp["extractor"], stamp["settings"]) == (
+        100,
+        100,
+        "pixels",
+        {"neighbours": 3},
+    )
+
+
+def test_the_tools_own_extractor_judges_images_unless_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
+    monkeypatch.setattr(evaluator, "extractor_for", lambda dataset, device: pixels)
+    found = evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images())
+    assert found.scores[0].stamp["extractor"] == "pixels"
+
+
+def test_a_seed_decides_everything_and_nothing_is_left_behind(ring):
+    game = Fixed(torch.from_numpy(ring.values)).train()
+    before, state = copy.deepcopy(game.state_dict()), torch.random.get_rng_state()
+    first, again, other = (evaluator.evaluate(game, ring, samples=300, seed=seed) for seed in (1, 1, 2))
+    assert first.as_json() == again.as_json()
+    assert values(first.scores) != values(other.scores)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert game.training
+    assert torch.equal(game.rows, before["rows"])
+
+
+def test_fewer_samples_than_were_asked_for_are_said_in_a_note_and_in_json(ring):
+    few = Dataset("few", ring.values[:614], mixture=ring.mixture)
+    game = Fixed(torch.from_numpy(ring.values))
+    found = evaluator.evaluate(game, few, samples=5000, references=False)
+    said = "5,000 samples were asked for and 307 are judged, as many as real ones: "
+    assert found.notes == (said + "there are 614 rows, and one half of them is compared with the other.",)
+    assert found.scores[0].stamp["fake"] == 307
+    assert json.loads(json.dumps(found.as_json()))["notes"] == [*found.notes]
+    held_out = Dataset("held", ring.values[614:921])
+    held = evaluator.evaluate(game, few, held_out=held_out, samples=5000, references=False)
+    assert held.notes == (said + "307 rows are held out.",)
+    turned = evaluator.evaluate(game, held_out, held_out=few, samples=5000, references=False)
+    assert turned.notes == (said + "614 rows are held out and 307 are not.",)
+
+
+@pytest.mark.parametrize("samples", [None, 100, 307])
+def test_nothing_is_said_where_as_many_samples_are_judged_as_were_asked_for(ring, samples):
+    few = Dataset("few", ring.values[:614], mixture=ring.mixture)
+    found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), few, samples=samples, references=False)
+    assert found.notes == ()
+    assert found.scores[0].stamp["fake"] == (samples or 307)
+
+
+def test_json_holds_all_of_it_even_infinity(ring):
+    found = evaluator.evaluate(Fixed(torch.full((1, 2), 50.0)), ring)
+    assert values(found.scores)["reverse KL"] == math.inf
+    text = json.dumps(found.as_json(), allow_nan=False)
+    assert evaluator.read(json.loads(text)) == found
+
+
+def test_metrics_are_found_by_name_or_refused_with_the_nearest(ring):
+    assert list(evaluator.metrics_named(["density", "modes"])) == ["density", "modes"]
+    with pytest.raises(DataError, match="did you mean 'precision'"):
+        evaluator.metrics_named(["presision"])
+    found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), ring, metrics=evaluator.metrics_named(["density"]))
+    assert values(found.scores)["coverage"] > 0.9
+
+
+def test_what_does_not_fit_is_refused_with_the_remedy(ring):
+    with pytest.raises(DataError, match="known mixture"):
+        evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), metrics=evaluator.metrics_named(["modes"]))
+    with pytest.raises(GameError, match="match --size"):
+        evaluator.evaluate(Fixed(torch.zeros(1, 1, 4, 4)), images(), extractor=pixels)
+    with pytest.raises(DataError, match="10 are needed"):
+        evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(n=12), extractor=pixels)
+
+
+def test_too_few_rows_are_told_from_too_few_samples():
+    game = Fixed(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(DataError, match=r"^6 rows of squares are held out, and 10 are needed"):
+        evaluator.evaluate(game, images(n=54), held_out=images(n=6), samples=5000, extractor=pixels)
+    with pytest.raises(DataError, match=r"^squares has 12 rows, of which half are judged with, and 10"):
+        evaluator.evaluate(game, images(n=12), samples=5000, extractor=pixels)
+    with pytest.raises(DataError, match=r"^3 samples are asked for, and 10 are needed"):
+        evaluator.evaluate(game, images(n=54), samples=3, extractor=pixels)

@@ -1,0 +1,290 @@
+"""Every metric by its name: what it needs, what its scores are called, and that they say what they claim on digits."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sparring import data
+from sparring.data import Dataset
+from sparring.data.stream import scaled
+from sparring.errors import DataError, GameError
+from sparring.evaluation.evaluator import AT_ONCE, _fakes, evaluate, evaluate_run, read
+from sparring.evaluation.extractors import extractor_named
+from sparring.evaluation.registry import METRICS, metrics_named
+from sparring.game import Game
+from sparring.metrics import ModuleExtractor, frechet_distance, train_extractor
+from sparring.metrics.gan_train_test import labelled_accuracies
+from support.runs import IMAGES, start
+
+NAMES = [name for name in METRICS if name not in ("modes", "stacks")]  # they need data of their own
+
+
+class Shows(Game):
+    """Samples given images, in the order of its noise, which is uniform; knows their classes if it is told."""
+
+    def __init__(self, rows, classes=None):
+        super().__init__()
+        self.rows, self.classes = nn.Parameter(rows, requires_grad=False), classes
+
+    def players(self):
+        return {}
+
+    def round(self, batches, step):
+        yield
+
+    def noise(self, n):
+        from sparring.rng import uniform
+
+        return uniform(n, 1)
+
+    def _chosen(self, noise):
+        return (noise[:, 0].clamp(0, 1 - 1e-6) * len(self.rows)).long()
+
+    def sample(self, n, *, noise=None):
+        return self.rows[self._chosen(self.noise(n) if noise is None else noise)]
+
+    def labels(self, noise):
+        return None if self.classes is None else self.classes[self._chosen(noise)]
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return data.load("digits", size=8).divided(0.4)
+
+
+@pytest.fixture(scope="module")
+def judge(parts):
+    return train_extractor(parts[0], steps=150, side=8)
+
+
+def shows(dataset, *, labels=False):
+    rows, classes = dataset.rows(np.arange(len(dataset)))
+    return Shows(scaled(rows), classes if labels else None)
+
+
+def found(game, parts, judge, *names, **settings):
+    settings = {"held_out": parts[1], "extractor": judge, "metrics": metrics_named(names), "samples": 400} | settings
+    return evaluate(game, parts[0], **settings)
+
+
+def values(scores):
+    return {score.name: score.value for score in scores}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_metric_tells_real_digits_from_noise_in_the_direction_it_claims(name, parts, judge):
+    game = shows(parts[0], labels=name == "labels")
+    result = found(game, parts, judge, name)
+    for score, noise in zip(result.scores, result.references["noise"], strict=True):
+        assert math.isfinite(score.value), score.name
+        if score.interval:
+            assert score.interval[0] <= score.interval[1]
+        if name not in ("similarity", "memory", "path"):  # where noise is not at the bad end: it resembles nothing
+            worse, better = (noise, score) if score.better == "higher" else (score, noise)
+            alike = score.name in ("classes", "trained on real")  # noise meets every class by chance; no fake is used
+            assert worse.value < better.value or (alike and worse.value == better.value), score.name
+    assert result.scores[0].stamp["split"] == "held out"
+
+
+def test_copies_of_the_training_data_are_found_and_shown(parts, judge):
+    copies, fresh = shows(parts[0]), shows(parts[1])
+    caught = found(copies, parts, judge, "memory")
+    assert values(caught.scores)["closer to training"] > 0.95
+    assert values(caught.scores)["copied"] > 0.95
+    free = values(found(fresh, parts, judge, "memory").scores)
+    assert free["closer to training"] == pytest.approx(0.5, abs=0.1)
+    assert free["copied"] < 0.05
+    pairs = caught.exhibits["nearest"].unflatten(0, (-1, 2))
+    assert torch.equal(pairs[:, 0], pairs[:, 1])
+    assert caught.references["data"][0].value > 0.95  # the training data itself, by the same measure
+
+
+def test_the_limit_lies_below_the_distance_whose_bias_it_removes(parts, judge):
+    distance, infinite, unbiased = found(shows(parts[1]), parts, judge, "frechet", "limit", "kernel").scores
+    assert infinite.value < distance.value
+    assert 0 <= distance.interval[0] < distance.value < distance.interval[1]
+    assert unbiased.interval[0] < 0 < unbiased.interval[1]
+
+
+def test_an_interval_covers_what_other_samples_score(parts, judge):
+    one = found(shows(parts[1]), parts, judge, "frechet", "precision", "score")
+    other = values(found(shows(parts[1]), parts, judge, "frechet", "precision", "score", seed=1).scores)
+    for score in one.scores:
+        assert score.interval is not None
+        width = score.interval[1] - score.interval[0]
+        assert score.interval[0] - width < other[score.name] < score.interval[1] + width, score.name
+    again = found(shows(parts[1]), parts, judge, "frechet", "score", resamples=0).scores
+    assert [score.interval is None for score in again] == [True, False]
+
+
+def test_only_the_reference_inception_gives_scores_their_official_names(parts, judge):
+    official = copy.copy(judge)
+    official.reference = True
+    names = ("frechet", "limit", "kernel", "score", "precision")
+    told = [score.name for score in found(shows(parts[0]), parts, official, *names, references=False).scores]
+    assert told == ["FID", "FID, n → ∞", "KID", "Inception Score", "precision", "recall"]
+
+
+def test_the_random_state_is_left_as_it_was_by_games_with_classes_too(parts, judge):
+    before = torch.random.get_rng_state()
+    found(shows(parts[0], labels=True), parts, judge, "frechet", references=False)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_generator_of_one_image_has_no_path_and_references_have_none_to_measure(parts, judge):
+    still = found(Shows(torch.zeros(1, 1, 8, 8)), parts, judge, "path")
+    assert still.scores[0].value == 0
+    assert all(math.isnan(row[0].value) for row in still.references.values())
+    assert found(shows(parts[0]), parts, judge, "path").scores[0].value > 0
+    assert math.isnan(read(still.as_json()).references["noise"][0].value)
+
+
+def test_dropped_classes_are_counted(parts, judge):
+    rows, labels = parts[0].rows(np.arange(len(parts[0])))
+    few = values(found(Shows(scaled(rows[labels < 5])), parts, judge, "classes").scores)
+    assert few["classes"] <= 6
+    assert few["class reverse KL"] == pytest.approx(math.log(2), abs=0.15)
+    every = values(found(shows(parts[0]), parts, judge, "classes").scores)
+    assert every["classes"] == 10
+    assert every["class reverse KL"] < 0.05
+
+
+def test_classes_are_compared_with_those_of_the_real_data_however_uneven(parts, judge):
+    pixels, labels = np.asarray(parts[0].values), parts[0].labels
+    kept = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:25]])
+    uneven = Dataset("uneven", pixels[kept], labels[kept], parts[0].classes)
+    alike = values(evaluate(shows(uneven), uneven, extractor=judge, metrics=metrics_named(["classes"])).scores)
+    assert alike["class reverse KL"] < 0.05
+    assert alike["class forward KL"] < 0.05
+
+
+def test_classifiers_learn_from_as_many_training_images_and_are_judged_on_the_real_ones(parts, judge, monkeypatch):
+    seen = []
+
+    def noted(*sets, **settings):
+        seen.extend(sets)
+        return labelled_accuracies(*sets, **settings)
+
+    monkeypatch.setattr("sparring.evaluation.registry.labelled_accuracies", noted)
+    found(shows(parts[0], labels=True), parts, judge, "labels", references=False, samples=200)
+    trained, held = (scaled(part.rows(np.arange(len(part)))[0]).flatten(1) for part in parts)
+    for (x, _), rows in zip(seen, (trained, trained, held), strict=True):
+        assert torch.cdist(x.flatten(1), rows).amin(1).max() < 0.1
+    assert not torch.equal(seen[0][0], seen[1][0])
+
+
+def test_fakes_are_drawn_some_at_a_time(parts):
+    pieces = [len(x) for x, _ in _fakes(shows(parts[0]), parts[0], AT_ONCE + 3, seed=0)]
+    assert pieces == [AT_ONCE, 3]
+
+
+@pytest.mark.slow
+def test_wrong_labels_cost_both_accuracies(parts, judge):
+    rows, labels = parts[0].rows(np.arange(len(parts[0])))
+    right = values(found(Shows(scaled(rows), labels), parts, judge, "labels", references=False).scores)
+    wrong = values(found(Shows(scaled(rows), (labels + 1) % 10), parts, judge, "labels", references=False).scores)
+    assert min(right["GAN-train"], right["GAN-test"], right["trained on real"]) > 0.85
+    assert max(wrong["GAN-train"], wrong["GAN-test"]) < 0.15
+    assert wrong["trained on real"] == right["trained on real"]
+
+
+def test_what_a_metric_needs_is_named_when_it_is_missing(parts, judge):
+    game = shows(parts[0])
+    with pytest.raises(DataError, match="'memory' needs data that were not trained on: train with --hold-out"):
+        found(game, parts, judge, "memory", held_out=None)
+    with pytest.raises(DataError, match="'labels' needs a game that draws samples of a class"):
+        found(game, parts, judge, "labels")
+    with pytest.raises(DataError, match="'path' needs a game without classes"):
+        found(shows(parts[0], labels=True), parts, judge, "path")
+    with pytest.raises(DataError, match="'score' needs a classifier"):
+        found(game, parts, ModuleExtractor(nn.Flatten(), "pixels"), "score")
+    ring = data.load("ring")
+    with pytest.raises(DataError, match="'pyramid' needs images"):
+        evaluate(Shows(ring.mixture.centres), ring, metrics=metrics_named(["pyramid"]))
+
+
+def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
+    portions, told = [], []
+
+    class Watches(nn.Module):
+        def forward(self, x):
+            portions.append(len(x))
+            return x.flatten(1)
+
+    judge = ModuleExtractor(Watches(), "pixels")
+    many = Dataset("many", np.zeros((3000, 4, 4, 1), np.uint8) + np.arange(3000, dtype=np.uint8)[:, None, None, None])
+    names = metrics_named(["frechet"])
+    how = {"extractor": judge, "metrics": names, "samples": 1200, "resamples": 0}
+    evaluate(Shows(torch.zeros(1, 1, 4, 4)), many, **how, progress=lambda *at: told.append(at))
+    assert max(portions) <= AT_ONCE
+    assert told[-1] == (4800, 4800)
+    assert sum(portions) == 4800
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    portions.clear()
+    evaluate(Shows(torch.zeros(1, 1, 4, 4)), many, **how, references=False)
+    assert sum(portions) == 2400
+
+
+def test_points_are_judged_by_their_distance_too():
+    ring = data.load("ring")
+    truth, collapsed = Shows(torch.from_numpy(ring.values)), Shows(ring.mixture.centres[:1])
+    scores = [evaluate(game, ring, metrics=metrics_named(["sliced"])).scores[0].value for game in (truth, collapsed)]
+    assert scores[0] < 0.05 < 0.5 < scores[1]
+
+
+def test_held_out_rows_are_never_trained_on_and_the_same_for_every_seed(tmp_path):
+    runs = [start(tmp_path / str(seed), kind=IMAGES, seed=seed, hold_out=0.25) for seed in range(2)]
+    first, second = runs
+    assert len(first.held_out) == round(0.25 * len(first.dataset))
+    assert len(first.training) + len(first.held_out) == len(first.dataset)
+    assert not set(first.training.chosen) & set(first.held_out.chosen)
+    assert np.array_equal(first.held_out.chosen, second.held_out.chosen)
+    assert first.stream.dataset is first.training
+    prints = {part.fingerprint for part in (first.dataset, first.training, first.held_out)}
+    assert len(prints) == 3
+    for share in (-0.1, 1.0, 1e-9):
+        with pytest.raises(DataError, match="--hold-out"):
+            first.dataset.divided(share)
+
+
+def test_a_part_of_a_part_holds_its_rows(parts):
+    inner, outer = parts[1].divided(0.5)
+    both = np.sort(np.concatenate([inner.chosen, outer.chosen]))
+    assert np.array_equal(both, np.sort(parts[1].chosen))
+    assert torch.equal(
+        inner.rows(np.array([0]))[0], parts[1].rows(np.searchsorted(parts[1].chosen, inner.chosen[:1]))[0]
+    )
+
+
+def test_a_runs_evaluation_leaves_its_exhibits_beside_it(tmp_path, judge):
+    run = start(tmp_path / "run", kind=IMAGES, hold_out=0.4)
+    evaluate_run(run, metrics=metrics_named(["memory"]), extractor=judge, samples=40)
+    assert (run.folder / "nearest.png").exists()
+    assert (run.folder / "evaluation.json").exists()
+
+
+def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seers.py").write_text(
+        "from torch import nn\n"
+        "def flat():\n    return nn.Flatten()\n"
+        "def own():\n"
+        "    from sparring.metrics import ModuleExtractor\n"
+        "    return ModuleExtractor(nn.Flatten(), 'own')\n"
+        "def none():\n    return 3\n"
+    )
+    assert extractor_named("seers:flat", parts[0]).name == "seers:flat"
+    assert extractor_named("seers:own", parts[0]).name == "own"
+    real, other = (scaled(part.rows(np.arange(50))[0]) for part in parts)
+    seen = [extractor_named("seers:flat", parts[0]).features(rows) for rows in (real, other)]
+    assert frechet_distance(*seen) > 0
+    with pytest.raises(DataError, match="let it return a module"):
+        extractor_named("seers:none", parts[0])
+    with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
+        extractor_named("seers:nobody", parts[0])
+    with pytest.raises(DataError, match="classifier, inception, or module:function"):
+        extractor_named("inceptoin", parts[0])

@@ -1,0 +1,116 @@
+"""Translations judged as samples: which rows, in which direction, beside what."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sparring.data import Dataset
+from sparring.evaluation.evaluator import evaluate, evaluate_run
+from sparring.evaluation.paired import shortfall
+from sparring.evaluation.registry import metrics_named
+from sparring.evaluation.translation import Carried
+from sparring.game import Samples
+from sparring.games.common.two_domain import Pool
+from sparring.games.cyclegan import CycleGAN
+from sparring.rng import seeded
+from support.runs import UNPAIRED, play, start
+
+
+class Darker(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = nn.Parameter(torch.tensor(by))
+
+    def forward(self, x):
+        return x - self.by
+
+
+class Means:
+    """Sees the mean of each channel."""
+
+    name, sha256, resize = "means", "0", "none"
+
+    def features(self, x):
+        return x.mean((2, 3)).double()
+
+
+def translator(by=0.5):
+    pools, D = (Pool(0, (3, 8, 8)), Pool(0, (3, 8, 8))), nn.Linear(1, 1)
+    return CycleGAN(Darker(by), Darker(-by), D, D, pools=pools, critic=None, generator=None)
+
+
+def rows(low, high, count=60, name="rows"):
+    draw = np.random.default_rng(low)
+    return Dataset(name, draw.integers(low, high, (count, 8, 8, 3), np.uint8))
+
+
+def test_the_noise_of_a_translation_is_a_row_and_none_comes_twice():
+    source = rows(128, 256)
+    able = Carried(translator(), source, "B")
+    assert isinstance(able, Samples)
+    with seeded(1):
+        noise = able.noise(60)
+    assert sorted(noise[:, 0].tolist()) == list(range(60))
+    with seeded(2):
+        assert torch.bincount(able.noise(150)[:, 0].long()).tolist().count(3) == 30
+    x = source.rows(np.array([7]))[0] / 127.5 - 1
+    torch.testing.assert_close(able.sample(1, noise=torch.tensor([[7.0]])), x - 0.5)
+    torch.testing.assert_close(Carried(translator(), source, "A").sample(1, noise=torch.tensor([[7.0]])), x + 0.5)
+    torch.testing.assert_close(Carried(translator(), source).sample(1, noise=torch.tensor([[7.0]])), x)
+
+
+def test_a_right_translation_scores_like_the_data_and_a_wrong_one_does_not():
+    bright, dark = rows(128, 256), rows(64, 192, name="dark")
+    how = {"metrics": metrics_named(["frechet"]), "samples": 30, "references": False, "extractor": Means()}
+    right, wrong, alone = (
+        evaluate(Carried(translator(), bright, to), dark, **how).scores[0].value for to in ("B", "A", "")
+    )
+    assert right < 0.01
+    assert alone > 0.5
+    assert wrong > 2 * alone
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "cache"))
+    from PIL import Image
+
+    for domain, dataset in (("trainA", rows(128, 256)), ("trainB", rows(0, 128, 40))):
+        (tmp_path / "set" / domain).mkdir(parents=True)
+        for index, image in enumerate(dataset.values):
+            Image.fromarray(image.repeat(4, 0).repeat(4, 1)).save(tmp_path / "set" / domain / f"{index}.png")
+    return play(start(tmp_path / "run", "cyclegan", {**UNPAIRED, "data": str(tmp_path / "set")}), 1)
+
+
+def test_a_run_is_judged_in_both_directions_beside_images_left_alone(run):
+    found = evaluate_run(run, metrics=metrics_named(["frechet"]), extractor=Means())
+    assert [score.name.split(":")[0] for score in found.scores] == ["to B", "to A"]
+    assert list(found.references) == ["data", "noise", "left alone"]
+    values = {name: [score.value for score in scores] for name, scores in found.references.items()}
+    assert all(data < alone for data, alone in zip(values["data"], values["left alone"], strict=True))
+    assert "left alone" in (run.folder / "evaluation.json").read_text()
+
+
+def test_a_run_of_one_direction_is_judged_in_that_one(run):
+    run.game.domain = run.sampler.domain = "A"
+    found = evaluate_run(run, metrics=metrics_named(["frechet"]), extractor=Means())
+    assert [score.name.split(":")[0] for score in found.scores] == ["to A"]
+
+
+def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_enough(run):
+    how = {"metrics": metrics_named(["frechet"]), "extractor": Means(), "references": False}
+    said = evaluate_run(run, samples=5000, **how).notes
+    assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"
+    assert all(note.startswith("5,000 samples were asked for and ") for note in said)
+    assert evaluate_run(run, samples=10, **how).notes == ()
+
+
+@pytest.mark.parametrize(("held", "said"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
+def test_fewer_pairs_than_were_asked_for_are_said(held, said):
+    run = SimpleNamespace(training=range(7), held_out=held)
+    most = len(held or range(7))
+    assert shortfall(run, 9) == (f"9 pictures were asked for and {most} are compared: {said}",)
+    assert shortfall(run, most) == shortfall(run, None) == ()

@@ -1,0 +1,603 @@
+"""The arena: the same budget for all, nothing lost and nothing done twice, and tests that are what they say."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+import sparring
+from sparring import data, experiments
+from sparring.cli import main
+from sparring.cli.compare import Comparison
+from sparring.cli.console import clock
+from sparring.cli.contestants import contestants, sorted_flags
+from sparring.errors import SparringError
+from sparring.evaluation.significance import Spread, holm, over_training, spread, welch
+from sparring.experiments import Budget, Cell, Contestant, Progress, Rules, pilot, plots, report, train_all
+from sparring.experiments.results import outcome, plain
+from sparring.experiments.verdict import differences
+from sparring.runs import checkpoint
+from sparring.runs.signals import Stopped
+from support.runs import difference
+
+RING = ["--data", "ring", "--batch", "8", "--width", "4", "--samples", "50", "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sparring.runs.run.load_data", cache(data.load))
+        patch.setattr("sparring.runs.snapshots.POINTS", 16)
+        yield
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
+    monkeypatch.setattr("sparring.cli.compare._publish", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    """Two contestants over two seeds, beside one that diverges and one that is broken."""
+    out = tmp_path_factory.mktemp("arena") / "ring"
+    words = ["nsgan", "wgan-gp", "runs:failing", "test_compare:broken", *RING, "--seeds", "0-1", "--steps", "4"]
+    assert (
+        main(
+            [
+                "compare",
+                *words,
+                "--judge-every",
+                "2",
+                "--at",
+                "1",
+                "--average",
+                "0",
+                "--generator.rate",
+                "0.05",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
+    return out
+
+
+def broken(shape, *, width: int = 4) -> sparring.Game:
+    """A recipe of a user that does not work."""
+    raise ZeroDivisionError("by the user\nin two lines")
+
+
+def record(out, name):
+    return json.loads((out / "cells" / f"{name}.json").read_text())
+
+
+def rows(out, name):
+    return [json.loads(line) for line in (out / "cells" / name / "judged.jsonl").read_text().splitlines()]
+
+
+def published(out):
+    return json.loads((out / "compare.json").read_text().replace('"inf"', "Infinity"))
+
+
+def state(out, name):
+    return checkpoint.load_newest(out / "cells" / name)[0]
+
+
+def everything(folder):
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(capsys, *words):
+    assert main(["compare", *words]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("sparring: ")
+    assert told.count("\n") == 1
+    return told
+
+
+def cell(folder, name="nsgan", seed=0, steps=4):
+    rules = Rules(Budget("steps", steps), {"data": "ring", "batch": 8, "device": "cpu"}, "f", samples=50)
+    return Cell(
+        Contestant(name, {"networks": {"width": 4}}, {}, name), seed, rules, folder / "cells" / f"{name}-{seed}"
+    )
+
+
+def competing(names, words, *varied):
+    return contestants(Comparison, names, *sorted_flags(Comparison, words), varied)
+
+
+# -- what is measured
+
+
+def test_welch_is_scipys_test_with_its_sign():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        a, b = (rng.normal(rng.uniform(-9, 9), rng.uniform(0.01, 4), rng.integers(2, 9)) for _ in range(2))
+        ours, theirs = welch(a.tolist(), b.tolist()), scipy.stats.ttest_ind(a, b, equal_var=False)
+        assert ours.t == pytest.approx(theirs.statistic, rel=1e-10)
+        assert ours.freedom == pytest.approx(theirs.df, rel=1e-10)
+        assert ours.p == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
+def test_welch_by_hand():
+    found = welch([1.0, 3.0], [4.0, 8.0])  # variances 2 and 8: t = −4 / √(1 + 4), ν = 25 / (1 + 16)
+    assert found.t == pytest.approx(-4 / math.sqrt(5))
+    assert found.freedom == pytest.approx(25 / 17)
+    found = welch([0.0, 2.0], [3.0, 5.0])  # t = −3 / √2, ν = 2, where p = 1 − |t| / √(2 + t²)
+    assert found.p == pytest.approx(1 - 3 / math.sqrt(13))
+    assert welch([0.0, 2.0], [0.0, 2.0]).p == 1
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [1.0, 2.0]), ([1.0, 1.0], [2.0, 2.0]), ([math.inf, 1.0], [1.0, 2.0])])
+def test_where_the_test_says_nothing_it_is_not_made(a, b):
+    assert welch(a, b) is None
+    assert welch(b, a) is None
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_spreads_by_hand():
+    assert spread([1.0, 2.0, 6.0]).mean == 3
+    assert spread([1.0, 2.0, 6.0]).deviation == pytest.approx(math.sqrt(7))  # (4 + 1 + 9) / 2
+    assert spread([4.0]).deviation is None
+    assert spread([]) == Spread(None, None, 0)
+    assert over_training([5.0, 1.0, 3.0]) == {"min": 1, "max": 5, "mean": 3, "SD": 2}
+    assert math.isnan(over_training([5.0])["SD"])
+
+
+def test_marks_end_with_the_budget_and_none_is_lost_to_rounding():
+    assert Budget("steps", 10, 3).marks() == [3, 6, 9, 10]
+    assert Budget("kimg", 0.7, 0.1).marks() == [100, 200, 300, 400, 500, 600, 700]
+    assert Budget("minutes", 1).marks() == pytest.approx([6 * k for k in range(1, 11)])
+    assert len(Budget("steps", 10_000).marks()) == 10
+    assert Budget("steps", 3).marks() == [1, 2, 3]
+
+
+# -- who competes
+
+
+def test_every_combination_of_varied_settings_competes():
+    made = list(competing(["realness"], RING, "outcomes=2,5", "critic.betas=0 0.9,0.5 0.99"))
+    assert [(who.arguments["outcomes"], who.arguments["critic"]["betas"]) for who in made] == [
+        (2, [0, 0.9]), (2, [0.5, 0.99]), (5, [0, 0.9]), (5, [0.5, 0.99]),
+    ]  # fmt: skip
+    assert made[1].label == "realness outcomes=2 critic.betas=0.5 0.99"
+
+
+def test_a_setting_goes_to_those_that_know_it_and_an_aid_to_all():
+    words = ["--critic.rate", "1e-3", "--data", "ring", "--wgan-gp.width", "16"]
+    made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "aids.packing=1,2"))
+    assert [who.label for who in made] == [
+        "nsgan aids.packing=1", "nsgan aids.packing=2",
+        "wgan-gp penalty=1 aids.packing=1", "wgan-gp penalty=1 aids.packing=2",
+        "wgan-gp penalty=2 aids.packing=1", "wgan-gp penalty=2 aids.packing=2",
+    ]  # fmt: skip
+    assert {who.arguments["critic"]["rate"] for who in made} == {1e-3}
+    assert [who.arguments["networks"]["width"] for who in made] == [None, None, 16, 16, 16, 16]
+    assert [who.arguments.get("penalty") for who in made] == [None, None, 1, 1, 2, 2]
+    assert [who.aids for who in made] == [{}, {"packing": 2}] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["--data", "ring"], "Name the recipes first"),
+        (["nsgan"], "--data is missing"),
+        (["nsgn", "--data", "ring", "--steps", "2"], "did you mean 'nsgan'"),
+        (["nsgan", "--data", "ring"], "Give one budget"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--kimg", "1"], "Give one budget"),
+        (["nsgan", "--data", "ring", "--steps", "0"], "above 0"),
+        (["nsgan", "--data", "ring", "--steps", "5", "--judge-every", "6"], "--judge-every"),
+        (["nsgan", "nsgan", "--data", "ring", "--steps", "2"], "there twice"),
+        (["nsgan", "wgan", "--data", "ring", "--steps", "2", "--widht", "3"], "did you mean --width"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--wgan.width", "3"], "--wgan.width"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--width", "wide"], "--width"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "width"], "cannot be read"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "widht=1,2"], "did you mean --width"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "batch=1,2"], "must be the same for all"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "aids.pcking=1,2"], "--aids.packing"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--metrics", "fidelity"], "There is no metric"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--seeds", "x"], "cannot be read"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--jobs", "1000"], "cores"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--only", "nobody"], "nsgan-0, nsgan-1"),
+        (["nsgan", "dcgan", "--data", "ring", "--steps", "2"], "dcgan cannot compete"),
+        (["nsgan", "--data", "rng", "--steps", "2"], "did you mean ring"),
+    ],
+)
+def test_a_slip_gets_one_sentence_and_trains_nothing(capsys, monkeypatch, tmp_path, words, remedy):
+    monkeypatch.chdir(tmp_path)
+    assert remedy in refused(capsys, *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from sparring.cli import main; sys.exit(main(['compare', '--help']) or 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--judge-every" in done.stdout
+
+
+# -- the same budget for all
+
+
+def test_steps_are_the_same_for_all_and_every_judgement_is_at_its_mark(arena):
+    for name in ("nsgan-0", "nsgan-1", "wgan-gp-0", "wgan-gp-1"):
+        assert record(arena, name)["state"] == "finished"
+        assert [row["step"] for row in rows(arena, name)] == [2, 4]
+        assert state(arena, name)["step"] == 4
+    assert record(arena, "wgan-gp-0")["images"] > record(arena, "nsgan-0")["images"], "it shows its critic more"
+
+
+def test_images_are_the_same_for_all_up_to_a_round(tmp_path, no_pictures):
+    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--kimg", "0.3", "--judge-every", "0.1"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    for name in ("nsgan-0", "wgan-gp-0"):
+        found = rows(tmp_path, name)
+        round_ = found[-1]["images"] / found[-1]["step"]
+        for row, mark in zip(found, (100, 200, 300), strict=True):
+            assert mark <= row["images"] < mark + round_, name
+    assert record(tmp_path, "wgan-gp-0")["step"] < record(tmp_path, "nsgan-0")["step"]
+
+
+def test_minutes_are_the_same_for_all_and_judging_is_not_counted(tmp_path, no_pictures, monkeypatch):
+    judge = experiments.bouts.evaluate.evaluate
+    monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", lambda *a, **k: (time.sleep(0.3), judge(*a, **k))[1])
+    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--minutes", "0.01", "--judge-every", "0.005"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    for name in ("nsgan-0", "wgan-gp-0"):
+        found = rows(tmp_path, name)
+        assert len(found) == 2
+        assert 0.599 <= found[-1]["seconds"] < 0.6 + 0.25
+        assert found[-1]["judging"] >= 0.3
+
+
+def test_seconds_after_the_checkpoint_of_a_killed_run_do_not_count(tmp_path):
+    lines = [{"step": 2, "seconds": 1.5}, {"step": 4, "seconds": 3.5}, {"step": 5, "seconds": 8.5}]
+    (tmp_path / "timing.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [experiments.bouts._spent(SimpleNamespace(folder=tmp_path, step=step)) for step in (0, 4, 5)] == [
+        0,
+        3.5,
+        8.5,
+    ]
+
+
+# -- nothing lost, nothing twice
+
+
+def test_a_failing_cell_says_why_and_the_rest_goes_on(arena):
+    for seed in (0, 1):
+        assert record(arena, f"runs.failing-{seed}")["state"] == "diverged"
+        assert "D/score became nan" in record(arena, f"runs.failing-{seed}")["sentence"]
+        lost = record(arena, f"test_compare.broken-{seed}")
+        assert (lost["state"], lost["sentence"]) == ("failed", "ZeroDivisionError: by the user")
+        assert "in broken" in lost["traceback"]
+
+
+def test_a_closed_cell_is_never_trained_again(arena, monkeypatch, no_pictures):
+    before = everything(arena / "cells")
+    command = published(arena)["command"].split()[1:]
+    tried = []
+    monkeypatch.setattr("sparring.experiments.trial.created", lambda cell: tried.append(cell.name) or 1 / 0)
+    assert main(command) == 0
+    assert tried == ["test_compare.broken-0", "test_compare.broken-1"], "only what failed for another reason is tried"
+    after = everything(arena / "cells")
+    touched = {path.name for path in before if before[path] != after[path]}
+    assert touched <= {f"test_compare.broken-{k}.json" for k in (0, 1)}
+
+
+def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pictures, monkeypatch):
+    words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "6", "--judge-every", "2", "--out"]
+    assert main([*words, str(tmp_path / "straight")]) == 0
+    told = []
+
+    def stop(self, cell, row):
+        told.append((cell.name, row["step"]))
+        if told[-1] == ("rsgan-0", 4):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "judged", stop)
+        assert main([*words, str(tmp_path / "stopped")]) == 130
+    done = everything(tmp_path / "stopped/cells/nsgan-0")
+    lines = (tmp_path / "stopped/cells/rsgan-0/judged.jsonl").read_bytes()
+    assert record(tmp_path / "stopped", "rsgan-0")["state"] == "begun"
+    assert main([*words, str(tmp_path / "stopped")]) == 0
+    assert everything(tmp_path / "stopped/cells/nsgan-0") == done
+    assert (tmp_path / "stopped/cells/rsgan-0/judged.jsonl").read_bytes().startswith(lines), "nothing is judged twice"
+    same(tmp_path, "straight", "stopped", "rsgan-0")
+
+
+def same(folder, one, other, name):
+    """Two cells went one way: weights, optimisers and scores, to the bit."""
+    assert difference(state(folder / one, name), state(folder / other, name)) == ""
+    one, other = (
+        [(row["step"], row["images"], row["scores"]) for row in rows(folder / which, name)] for which in (one, other)
+    )
+    assert one == other
+
+
+@pytest.mark.slow
+def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeypatch):
+    monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
+    words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "40", "--judge-every", "10", "--out"]
+    assert main([*words, str(tmp_path / "straight")]) == 0
+    child = os.fork()  # as good as a process of its own, and torch is imported already
+    if not child:
+        os._exit(main([*words, str(tmp_path / "killed")]))
+    judged = tmp_path / "killed/cells/nsgan-0/judged.jsonl"
+    while not (judged.exists() and b"\n" in judged.read_bytes()):
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, "it was over before it was killed"
+    assert record(tmp_path / "killed", "nsgan-0")["state"] == "begun"
+    assert main([*words, str(tmp_path / "killed"), "--jobs", "2"]) == 0
+    for name in ("nsgan-0", "rsgan-0"):
+        same(tmp_path, "straight", "killed", name)
+
+
+def test_a_larger_budget_goes_on_and_another_setting_is_refused(tmp_path, no_pictures, capsys):
+    words = ["nsgan", *RING, "--seeds", "0", "--judge-every", "2", "--out", str(tmp_path)]
+    assert main(["compare", *words, "--steps", "4"]) == 0
+    first = rows(tmp_path, "nsgan-0")
+    assert main(["compare", *words, "--steps", "6"]) == 0
+    assert rows(tmp_path, "nsgan-0")[:2] == first
+    assert [row["step"] for row in rows(tmp_path, "nsgan-0")] == [2, 4, 6]
+    assert "give at least as many" in refused(capsys, *words, "--steps", "4")
+    assert "batch = 8, not 9" in refused(capsys, *words, "--steps", "6", "--batch", "9")
+    assert "budget.every = 2.0, not 3.0" in refused(capsys, *words, "--steps", "6", "--judge-every", "3")
+    assert "samples = 50, not 60" in refused(capsys, *words, "--steps", "6", "--samples", "60")
+
+
+def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
+    judge, judged = experiments.bouts.evaluate.evaluate, []
+
+    def seen(game, *given, **named):
+        judged.append({name: weight.clone() for name, weight in game.G.state_dict().items()})
+        return judge(game, *given, **named)
+
+    monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", seen)
+    words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "4", "--judge-every", "2", "--average", "0.9"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    saved = state(tmp_path, "nsgan-0")
+    assert len(judged) == 2
+    assert difference(judged[-1], dict(saved["average"]["G"])) == ""
+    assert any(not torch.equal(weight, saved["game"][f"G.{name}"]) for name, weight in judged[-1].items())
+
+
+def test_a_process_that_dies_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
+    made, told = [cell(tmp_path, seed=seed) for seed in range(3)], []
+    code = "import sys; print('first\\nno memory left', file=sys.stderr); sys.exit(3)"
+    train_all(made, Progress(made, told.append, clock), 2, lambda cell: [sys.executable, "-c", code])
+    assert [one.read()["sentence"] for one in made] == ["Its process ended with code 3: no memory left"] * 3
+    assert len(told) == 3
+    assert "no memory left" in told[-1]
+
+
+def test_a_cell_has_one_thread_in_this_process_too(tmp_path, monkeypatch):
+    threads = []
+    monkeypatch.setattr("sparring.experiments.workers.play", lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        made = [cell(tmp_path)]
+        train_all(made, Progress(made, lambda _: None, clock), 1, lambda cell: [])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1]
+
+
+def test_a_signal_ends_every_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
+    made, begun = [cell(tmp_path, seed=seed) for seed in range(3)], tmp_path / "begun"
+    code = f"import os, time; open({str(begun)!r} + str(os.getpid()), 'w').close(); time.sleep(60)"
+
+    def interrupt():
+        while len(list(tmp_path.glob("begun*"))) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    start = time.monotonic()
+    with pytest.raises(Stopped):
+        train_all(made, Progress(made, lambda _: None, clock), 2, lambda cell: [sys.executable, "-c", code])
+    assert time.monotonic() - start < 40, "they were waited for, not ended"
+    children = [int(path.name.removeprefix("begun")) for path in tmp_path.glob("begun*")]
+    assert len(children) == 2
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+
+
+def test_a_dry_run_says_cells_and_cost_and_leaves_nothing(tmp_path, capsys):
+    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "3", "--steps", "1000", "--out", str(tmp_path / "out")]
+    assert main([*words, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "nsgan-3" in told
+    assert "wgan-gp-3" in told
+    assert "nothing was written" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_cost_of_minutes_is_known_and_that_of_steps_is_in_proportion(tmp_path):
+    def cost(axis, amount):
+        rules = Rules(Budget(axis, amount), {"data": "ring", "batch": 8, "device": "cpu"}, "f", samples=50)
+        who = Contestant("nsgan", {"networks": {"width": 4}}, {}, "nsgan")
+        return pilot([Cell(who, 0, rules, tmp_path)])["nsgan"].training
+
+    assert cost("minutes", 2) == pytest.approx(120)
+    assert 0.2 < cost("steps", 1000) / cost("kimg", 8) < 5, "a step of 8 rows is 8 images"
+
+
+# -- what is told
+
+
+def told(label, seed, scores, state="finished"):
+    rows = [{"step": k, "images": 8 * k, "seconds": float(k), "judging": 0.1, "scores": {"FD": v}} for k, v in scores]
+    last = {key: rows[-1][key] for key in ("step", "images", "seconds")}
+    sentence = "" if state == "finished" else "It became nan."
+    return {"label": label, "seed": seed, "state": state, "sentence": sentence, "rows": rows, **last}
+
+
+def test_the_table_by_hand(monkeypatch):
+    from sparring.experiments import results as module
+    from sparring.metrics import Better, Score
+
+    cells = [told("a", 0, [(1, 9.0), (2, 5.0)]), told("a", 1, [(1, 8.0), (2, 7.0)])]
+    cells += [told("a", 2, [(1, 0.0)], "diverged")]
+    cells += [told("b", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.2, 1.1))]
+    cells += [told("c", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.1, 1.3))]
+    score = Score("FD", 1.0, {}, Better.LOWER)
+    line = module._line("a", cells, [score])
+    assert (line["seeds"], line["lost"], line["images"], line["seconds"]) == (2, [2], 16, 2)
+    assert line["scores"]["FD"]["mean"] == 6
+    assert line["scores"]["FD"]["SD"] == pytest.approx(math.sqrt(2))
+    training = line["scores"]["FD"]["training"]  # of (9, 5) and (8, 7)
+    assert (training["min"], training["max"], training["mean"]) == (6, 8.5, 7.25)
+    assert training["SD"] == pytest.approx((math.sqrt(8) + math.sqrt(0.5)) / 2)
+    ends = {label: [one["rows"][-1]["scores"]["FD"] for one in module._of(label, cells)] for label in "abc"}
+    pairs = differences(ends)
+    raw = [scipy.stats.ttest_ind(*pair, equal_var=False).pvalue for pair in (
+        ([5.0, 7.0], [1.0, 1.2, 1.1]), ([5.0, 7.0], [1.0, 1.1, 1.3]), ([1.0, 1.2, 1.1], [1.0, 1.1, 1.3]))]  # fmt: skip
+    assert [pair["p"] for pair in pairs] == pytest.approx(raw)
+    assert [pair["adjusted"] for pair in pairs] == pytest.approx(holm(raw))
+
+
+def test_the_record_holds_every_number_and_the_command(arena):
+    found = published(arena)
+    assert found["command"].startswith("sparring compare nsgan wgan-gp runs:failing")
+    assert found["budget"] == {"axis": "steps", "amount": 4, "marks": [2, 4]}
+    assert set(found["versions"]) == {"sparring", "torch", "python"}
+    assert [one["state"] for one in found["cells"]] == ["finished", "finished", "diverged", "failed"] * 2
+    lines = {line["label"]: line for line in found["table"]}
+    ends = [float(rows(arena, f"nsgan-{seed}")[-1]["scores"][1]["value"]) for seed in (0, 1)]
+    assert lines["nsgan"]["scores"]["high quality"]["mean"] == pytest.approx(np.mean(ends))
+    assert (lines["runs:failing"]["seeds"], lines["runs:failing"]["lost"]) == (0, [0, 1])
+    assert found["references"]["data"]["modes"] == 8
+    assert found["cells"][0]["made"]["threads"] == 1
+
+
+def test_the_page_shows_everything_and_asks_nothing_of_a_network(arena):
+    text = (arena / "compare.html").read_text()
+    words = re.sub(r"data:image/\w+;base64,[\w+/=]+", "DATA", text)
+    assert "<script" not in text
+    assert not re.findall(r"(?:src|href)\s*=\s*\"(?!DATA)", words)
+    assert "http" not in words
+    assert words.count("<img") == 1 + 4 + 1 + 4, "curves; the last samples, the data, and the films of four cells"
+    assert text.count("data:image/gif") == 4
+    for expected in (
+        "None clearly beats noise",
+        "D/score became nan",
+        "ZeroDivisionError",
+        "seeded half",
+        "±",
+        "other real data",
+    ):
+        assert expected in words, expected
+
+
+def test_the_films_move_and_the_curves_are_drawn(arena):
+    from PIL import Image
+
+    with Image.open(arena / "cells/nsgan-0/film.gif") as film:
+        assert film.n_frames >= 3
+    figure = plots.curves(published(arena))
+    assert len(figure.axes) == 6
+    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["thousand images seen", "seconds of training"]
+    drawn = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
+    assert list(drawn["nsgan"]) == pytest.approx([row["images"] / 1000 for row in rows(arena, "nsgan-0")])
+
+
+def test_the_markdown_has_the_tables_and_the_test(arena):
+    text = (arena / "compare.md").read_text()
+    assert "| nsgan | 2 of 2 |" in text
+    assert "| runs:failing | 0 of 2 | – |" in text
+    assert "Welch" in text
+    assert "Holm" in text
+    assert f"- {published(arena)['verdict']['sentence']}\n" in text
+    assert "## Differences in high quality and modes: p" in text
+    assert "| score | min | max | mean | SD |" in text
+    assert text.count("sparring compare nsgan") == 1
+
+
+def test_words_from_outside_cannot_become_markup(arena):
+    result = json.loads(json.dumps(published(arena)).replace("nsgan", "<script>"))
+    assert "<script" not in report._page(result, [cell(arena, "<script>")], arena, False)
+
+
+def test_scores_of_different_protocols_are_not_compared(tmp_path, no_pictures, capsys):
+    words = ["nsgan", *RING, "--steps", "2", "--out", str(tmp_path)]
+    assert main(["compare", *words, "--seeds", "0-1"]) == 0
+    path = tmp_path / "cells/nsgan-1/judged.jsonl"
+    path.write_text(path.read_text().replace('"fake": 50', '"fake": 51'))
+    made = [cell(tmp_path, seed=seed, steps=2) for seed in (0, 1)]
+    with pytest.raises(SparringError, match="differ in fake"):
+        outcome([partial_cell(one) for one in made], "")
+
+
+def partial_cell(one):
+    """A cell whose settings are not looked at."""
+
+    class Open(Cell):
+        def read(self):
+            return json.loads(self._record.read_text())
+
+    return Open(one.contestant, one.seed, one.rules, one.folder)
+
+
+def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
+    words = ["runs:failing", "--data", "ring", "--batch", "8", "--device", "cpu", "--steps", "9", "--seeds", "0"]
+    assert "became nan" in refused(capsys, *words, "--judge-every", "9", "--out", str(tmp_path))
+
+
+def test_json_knows_no_infinity():
+    assert plain({"a": (math.inf, -math.inf, math.nan, 1)}) == {"a": ["inf", "-inf", None, 1]}
+
+
+def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_path):
+    from sparring.experiments import unlike
+
+    words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch", "8", "--seeds", "0"]
+    words += ["--width", "8", "--samples", "50", "--out", str(tmp_path / "duel")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "Not alike: The generators moved unlike often: nsgan 10, wgan-gp 2 times" in told
+    assert "moved unlike often" in (tmp_path / "duel" / "compare.md").read_text()
+    assert unlike({"a": {"G": 100.0}, "b": {"G": 109.0}}, {"a": {"D": 1}, "b": {"D": 9}}) == []
+    assert main(["compare", "nsgan", "--vary", "width=8,64", "--data", "ring", "--steps", "2", "--dry-run"]) == 0
+    assert "note: The networks are of unlike size" in capsys.readouterr().out
+
+
+def test_judgements_that_cannot_be_read_are_said(tmp_path, no_pictures, capsys, monkeypatch):
+    monkeypatch.setattr("sparring.cli.compare._train", lambda *_: None)
+    row = b'{"step": %d}\n'
+    (tmp_path / "cells/nsgan-0").mkdir(parents=True)
+    (tmp_path / "cells/nsgan-0/judged.jsonl").write_bytes(row % 1 + b"{broken\n" + row % 2)
+    assert main(["compare", "nsgan", *RING, "--seeds", "0-1", "--steps", "4", "--out", str(tmp_path)]) == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert note.startswith(f"note: {tmp_path / 'cells/nsgan-0/judged.jsonl'}: ")
+
+
+def test_one_cell_alone_has_a_page(tmp_path):
+    words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "2", "--out", str(tmp_path / "alone")]
+    assert main(words) == 0
+    assert json.loads((tmp_path / "alone" / "compare.json").read_text())["contestants"] == ["nsgan"]

@@ -1,0 +1,386 @@
+"""GauGAN: its terms by hand, whose gradient each is, what is stopped and what is drawn anew, painting of any size."""
+
+import math
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sparring.check import check_game
+from sparring.errors import DataError, GameError
+from sparring.game import Encodes, Samples, Translates, adam
+from sparring.games.common.label_map_game import Paints
+from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
+from sparring.games.gaugan import GauGAN
+from sparring.objectives import LeastSquares
+from sparring.recipes.pix2pix_gaugan import Painters, gaugan
+from sparring.rng import drawing, seeded
+from sparring.training.trainer import owned, train, update
+from sparring.wrappers.historical_averaging import HistoricalAveraging
+from sparring.wrappers.instance_noise import InstanceNoise
+from support.runs import after_a_stop
+
+SHAPE, REGIONS = (3, 16, 16), 3
+TINY = Painters(latent=5, width=4, hidden=4, gain=1.0)
+LEARN = {"critic": partial(adam, lr=1e-3), "generator": partial(adam, lr=1e-3)}
+
+
+def mapped(n=4, shape=SHAPE, regions=REGIONS):
+    """Endless random images with random label maps, some of whose places are unknown."""
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        x = torch.randn(n, *shape, generator=generator).clamp(-1, 1)
+        yield x, torch.randint(regions + 1, (n, *shape[1:]), generator=generator)
+
+
+def small(shape=SHAPE, **settings) -> GauGAN:
+    torch.manual_seed(0)
+    known = {field: settings.pop(field) for field in Painters.__dataclass_fields__ if field in settings}
+    return gaugan(shape, REGIONS, networks=replace(TINY, **known), **settings)
+
+
+# --- the terms
+
+
+class Stub(nn.Module):
+    """A network with a given answer; its one parameter gets a gradient of zero. It remembers what it was shown."""
+
+    def __init__(self, answer, latent=4, multiple=1):
+        super().__init__()
+        self.weight, self.answer, self.latent, self.multiple = nn.Parameter(torch.zeros(())), answer, latent, multiple
+        self.shown: list[tuple[Tensor, ...]] = []
+
+    def forward(self, *given):
+        self.shown.append(given)
+        answer = self.answer(*given)
+        if isinstance(answer, list):
+            return [[each + 0 * self.weight for each in scale] for scale in answer]
+        return answer + 0 * self.weight
+
+
+def painter(value=0.0):
+    return Stub(lambda m, *z: torch.full((len(m), 3, *m.shape[2:]), value))
+
+
+def encoder(mean=0.0, log_variance=0.0):
+    return Stub(lambda x: torch.cat([torch.full((len(x), 4), mean), torch.full((len(x), 4), log_variance)], 1))
+
+
+def scales(*answers):
+    """D whose every scale answers a feature map and scores."""
+    return Stub(lambda x, m: [[feature(x), score(x)] for feature, score in answers])
+
+
+def flat(value):
+    return lambda x: torch.full((len(x), 1, 2, 2), value)
+
+
+def by_hand(D, E=None, G=None, **settings):
+    """The terms of a round between stubs; real images are −1, and fakes 0 unless told."""
+    game = GauGAN(G or painter(), D, encoder() if E is None else E, regions=REGIONS, **LEARN, **settings)
+    data = iter([(torch.full((2, *SHAPE), -1.0), torch.zeros(2, 16, 16, dtype=torch.long))] * 9)
+    return [(move.player, {name: term.item() for name, term in move.terms.items()}) for move in game.round(data, 0)]
+
+
+def real_or_fake(real, fake):
+    return lambda x: torch.where(x.mean((1, 2, 3), keepdim=True) < -0.5, real, fake).expand(-1, 1, 2, 2)
+
+
+def test_scores_of_one_half_cost_the_critic_two_and_the_painter_minus_one_half():
+    moves = dict(by_hand(scales((flat(0.3), flat(0.5)), (flat(0.3), flat(0.5)))))
+    assert moves["D"] == {"adversarial": pytest.approx(0.5 + 1.5)}
+    assert moves["G"] == {"adversarial": pytest.approx(-0.5), "matching": 0.0, "divergence": 0.0}
+
+
+def test_the_hinge_is_averaged_over_scales_and_knows_real_from_fake():
+    D = scales((flat(0.0), real_or_fake(0.25, -2.0)), (flat(0.0), real_or_fake(3.0, -0.5)))
+    moves = dict(by_hand(D))
+    assert moves["D"]["adversarial"] == pytest.approx(((0.75 + 0) + (0 + 0.5)) / 2)
+    assert moves["G"]["adversarial"] == pytest.approx((2.0 + 0.5) / 2)
+    least = dict(by_hand(D, objective=LeastSquares()))
+    assert least["D"]["adversarial"] == pytest.approx((0.75**2 + 4 + 4 + 0.25) / 4)
+
+
+def test_features_are_matched_at_every_scale_and_scores_are_left_out():
+    D = scales((real_or_fake(1.0, 3.0), real_or_fake(50.0, -50.0)), (real_or_fake(0.5, 0.0), flat(0.0)))
+    moves = dict(by_hand(D))
+    assert moves["G"]["matching"] == pytest.approx(10 * (2.0 + 0.5) / 2)
+    assert dict(by_hand(D, matching=3.0))["G"]["matching"] == pytest.approx(3 * 1.25)
+    seen = [torch.ones(2, 3), torch.zeros(2, 5), torch.full((1,), 9.0)]
+    known = [torch.zeros(2, 3), torch.full((2, 5), -2.0), torch.zeros(1)]
+    assert unlikeness(seen, known).item() == pytest.approx(1 + 2), "a sum over maps, a mean within each"
+    assert over_scales(unlikeness, [seen, known], [known, known]).item() == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("mean", "log_variance", "each"), [(1.0, 0.0, 2.0), (0.0, 1.0, 2 * (math.e - 2)), (0, 0, 0)])
+def test_the_divergence_is_a_sum_over_the_batch_or_a_mean(mean, log_variance, each):
+    D = scales((flat(0.0), flat(0.0)))
+    E = encoder(mean, log_variance)
+    assert dict(by_hand(D, E))["G"]["divergence"] == pytest.approx(0.05 * 2 * each)
+    assert dict(by_hand(D, E, reduction=torch.mean))["G"]["divergence"] == pytest.approx(0.05 * each)
+    assert dict(by_hand(D, E, divergence=2.0))["G"]["divergence"] == pytest.approx(4 * each)
+
+
+def test_parts_of_a_batch_cost_as_much_as_the_whole():
+    """Losses of parts are averaged, and the divergence is a sum over all of them."""
+    x, labels = next(mapped(4))
+    game = GauGAN(painter(), scales((flat(0.0), flat(0.0))), encoder(1.0), regions=REGIONS, **LEARN)
+
+    def divergence(rows, shard, of):
+        with drawing(0, 0, 0, shard=shard, shards=of):
+            return next(game.round(iter([(x[rows], labels[rows])]), 0)).terms["divergence"].item()
+
+    whole, parts = divergence(slice(4), 0, 1), [divergence(slice(2 * k, 2 * k + 2), k, 2) for k in range(2)]
+    assert whole == pytest.approx(0.05 * 4 * 2)
+    assert sum(parts) / 2 == pytest.approx(whole)
+
+
+class Colours(nn.Module):
+    """Feature maps of a perceptual network: an image, and its double through a layer that drops half."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain, self.drop = nn.Parameter(torch.tensor(2.0)), nn.Dropout(0.5)
+
+    def forward(self, x):
+        return [x, self.drop(self.gain * x)]
+
+
+def test_perception_weighs_the_maps_of_a_network_that_nobody_trains():
+    V = Perception(Colours(), (0.25, 1.0), 10.0)
+    V.network.eval()
+    moves = dict(by_hand(scales((flat(0.0), flat(0.0))), perception=V))
+    assert moves["G"]["perception"] == pytest.approx(10 * (0.25 * 1 + 1.0 * 2))
+    torch.manual_seed(0)
+    networks = [getattr(small(), name) for name in "GDE"]
+    game = GauGAN(*networks, regions=REGIONS, perception=Perception(Colours(), (0.25, 1.0)), **LEARN)
+    assert "perception" in check_game(game, mapped()).terms["G"]
+    assert game.train().D.training
+    assert not game.V.training
+    assert not game.V.gain.requires_grad
+
+
+def test_halves_are_cut_map_by_map():
+    first, second = halves([[torch.arange(4), torch.arange(4) + 10], [torch.arange(4) + 20]])
+    assert [[each.tolist() for each in scale] for scale in first] == [[[0, 1], [10, 11]], [[20, 21]]]
+    assert [[each.tolist() for each in scale] for scale in second] == [[[2, 3], [12, 13]], [[22, 23]]]
+
+
+# --- who sees what
+
+
+def test_every_image_is_judged_beside_its_own_label_map_and_painted_from_it():
+    G, D = painter(), scales((flat(0.0), flat(0.0)))
+    game = GauGAN(G, D, encoder(), regions=REGIONS, **LEARN)
+    x, labels = next(mapped())
+    list(game.round(iter([(x, labels)]), 0))
+    m = game.spread(labels)
+    (fake, beside), (real, known), (both, twice) = D.shown
+    torch.testing.assert_close(beside, m)
+    torch.testing.assert_close(known, m)
+    torch.testing.assert_close(twice, torch.cat([m, m]))
+    torch.testing.assert_close(real, x)
+    torch.testing.assert_close(both, torch.cat([fake, x]))
+    assert all(torch.equal(given[0], m) for given in G.shown)
+
+
+def test_labels_are_spread_and_what_is_no_class_is_unknown():
+    labels = torch.tensor([[[0, 2], [3, 255], [-1, 1]]])
+    m = small().spread(labels)
+    assert m.shape == (1, 4, 3, 2)
+    assert m[0].argmax(0).tolist() == [[0, 2], [3, 3], [3, 1]]
+    assert (m.sum(1) == 1).all()
+
+
+def test_fakes_are_drawn_anew_in_the_critics_move():
+    G = painter()
+    game = GauGAN(G, scales((flat(0.0), flat(0.0))), encoder(2.0), regions=REGIONS, **LEARN)
+    list(game.round(mapped(), 0))
+    first, second = (given[1] for given in G.shown)
+    assert (first - second).abs().max() > 0.1
+    assert torch.cat([first, second]).mean().item() == pytest.approx(2, abs=0.6)
+
+
+def test_further_moves_of_the_critic_take_new_batches():
+    game, drawn = small(critic_steps=3), []
+
+    def counted():
+        for batch in mapped():
+            drawn.append(1)
+            yield batch
+
+    assert [move.player for move in game.round(counted(), 0)] == ["G", "D", "D", "D"]
+    assert len(drawn) == 3
+    assert check_game(game, mapped()).turns == (("G",), ("D",), ("D",), ("D",))
+
+
+# --- whose gradient
+
+
+def touched(game, move):
+    before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
+    update(move, game.players())
+    return {name.split(".")[0] for name, p in game.named_parameters() if not torch.equal(p, before[name])}
+
+
+def test_the_painter_owns_the_encoder_and_nobody_owns_anything_twice():
+    game = small()
+    players = game.players()
+    parts = {name: {id(p) for p in owned(player)} for name, player in players.items()}
+    assert parts["G"] == {id(p) for network in (game.G, game.E) for p in network.parameters()}
+    assert parts["D"] == {id(p) for p in game.D.parameters()}
+    assert not parts["G"] & parts["D"]
+    assert [touched(game, move) for move in game.round(mapped(), 0)] == [{"G", "E"}, {"D"}]
+
+
+def reached(game, term):
+    """The networks in which a term has a gradient."""
+    names, parameters = zip(*game.named_parameters(), strict=True)
+    grads = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    return {n.split(".")[0] for n, g in zip(names, grads, strict=True) if g is not None and g.abs().sum() > 0}
+
+
+def test_each_term_reaches_what_it_is_about():
+    painting, judging = small().round(mapped(), 0)
+    for game in (small(),):
+        painting, judging = game.round(mapped(), 0)
+        assert reached(game, painting.terms["adversarial"]) == {"G", "E", "D"}
+        assert reached(game, painting.terms["matching"]) == {"G", "E", "D"}
+        assert reached(game, painting.terms["divergence"]) == {"E"}
+        assert reached(game, judging.terms["adversarial"]) == {"D"}, "fakes are stopped in D's move"
+
+
+def test_features_of_real_images_are_stopped():
+    """So D's weight, a gain on the image, has the gradient of what it makes of fakes alone: λ · E sign(wf − wr) f."""
+
+    class Gain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, x, m):
+            return [[self.weight * x, self.weight * x.mean((2, 3))]]
+
+    game = GauGAN(painter(0.5), Gain(), encoder(), regions=REGIONS, **LEARN)
+    data = iter([(torch.full((2, *SHAPE), -1.0), torch.zeros(2, 16, 16, dtype=torch.long))])
+    move = next(game.round(data, 0))
+    (slope,) = torch.autograd.grad(move.terms["matching"], game.D.weight)
+    assert slope.item() == pytest.approx(10 * 0.5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"style": False},
+        {"style_norm": False},
+        {"norm": "instance"},
+        {"reduction": "mean"},
+        {"scales": 1, "layers": 2},
+        {"shape": (1, 32, 32)},
+    ],
+    ids=str,
+)
+def test_the_game_keeps_the_rules(settings):
+    shape = settings.get("shape", SHAPE)
+    seen = check_game(small(**settings), mapped(shape=shape))
+    assert seen.turns == (("G",), ("D",))
+    terms = ("adversarial", "matching") + (("divergence",) if settings.get("style", True) else ())
+    assert seen.terms == {"G": terms, "D": ("adversarial",)}
+
+
+def test_an_aid_around_it_leaves_its_abilities():
+    aided = HistoricalAveraging(small(), 0.5)
+    assert isinstance(aided, Paints)
+    check_game(aided, mapped())
+
+
+def test_noise_on_images_is_refused_since_their_features_are_compared():
+    with pytest.raises(GameError, match="GauGAN compares the features"):
+        InstanceNoise(small(), 0.5)
+
+
+def test_a_stop_leaves_no_trace():
+    assert after_a_stop(small, mapped) == ""
+
+
+# --- painting
+
+
+def test_it_paints_and_says_what_it_cannot():
+    game = small()
+    assert isinstance(game, Paints)
+    assert not isinstance(game, (Samples, Encodes, Translates))
+    with pytest.raises(GameError, match="GauGAN learns from images with label maps, and its data has none"):
+        next(game.round(iter([(torch.zeros(2, *SHAPE),)]), 0))
+    with pytest.raises(GameError, match="label maps"):
+        next(game.round(iter([(torch.zeros(2, *SHAPE), torch.zeros(2, dtype=torch.long))]), 0))
+    with pytest.raises(DataError, match="GauGAN needs a label map with each image"):
+        gaugan(SHAPE)
+
+
+def test_maps_of_any_size_are_filled_up_at_their_ends_and_cut_back():
+    game = small(norm="instance").eval()
+    assert game.G.multiple == 4
+    styles = torch.randn(2, 5)
+    labels = torch.randint(REGIONS, (2, 18, 21))
+    made = game.paint(labels, styles)
+    assert made.shape == (2, 3, 18, 21)
+    full = nn.functional.pad(labels[:, None].float(), (0, 3, 0, 2), mode="replicate")[:, 0].long()
+    torch.testing.assert_close(made, game.paint(full, styles)[..., :18, :21])
+
+
+def test_a_style_is_a_mean_of_the_encoder_or_a_draw():
+    game = small(style_norm=False).eval()
+    x = torch.randn(3, *SHAPE)
+    torch.testing.assert_close(game.encode_style(x), game.E(x)[:, :5])
+    with seeded(3):
+        first = game.styles(2)
+    with seeded(3):
+        assert torch.equal(game.styles(2), first)
+    assert first.shape == (2, 5)
+    labels = torch.randint(REGIONS, (1, 16, 16))
+    assert (game.paint(labels, first[:1]) - game.paint(labels, first[1:])).abs().max() > 1e-3
+
+
+def test_without_styles_a_map_has_one_picture():
+    game = small(style=False).eval()
+    assert game.sampling() == ("G",)
+    assert game.styles(2).shape == game.encode_style(torch.randn(2, *SHAPE)).shape == (2, 0)
+    labels = torch.randint(REGIONS, (2, 16, 16))
+    assert torch.equal(game.paint(labels, game.styles(2)), game.paint(labels, game.styles(2)))
+
+
+# --- learning
+
+
+class Blind(GauGAN):
+    """The label map is dropped: every place is unknown."""
+
+    def spread(self, labels):
+        return super().spread(torch.full_like(labels, self.regions))
+
+
+def stripes(n=16):
+    """Class 0 is dark and class 1 bright, wherever the map says."""
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        labels = torch.randint(2, (n, 2, 2), generator=generator)
+        labels = labels.repeat_interleave(4, 1).repeat_interleave(4, 2)
+        yield (1.6 * labels[:, None].float() - 0.8).expand(-1, 3, -1, -1).contiguous(), labels
+
+
+@pytest.mark.parametrize("kind", [GauGAN, Blind])
+def test_the_map_is_obeyed_unless_it_is_dropped(kind):
+    torch.manual_seed(0)
+    whole = gaugan((3, 8, 8), 2, networks=Painters("instance", latent=4, width=8, hidden=8, scales=1, gain=1.0))
+    rate = {"critic": partial(adam, lr=2e-3, betas=(0.0, 0.9)), "generator": partial(adam, lr=2e-3, betas=(0.0, 0.9))}
+    game = kind(whole.G, whole.D, whole.E, regions=2, **rate)
+    for _ in train(game, stripes(), 60):
+        continue
+    x, labels = next(stripes())
+    with drawing(0, 0, 0):
+        error = (game.eval().paint(labels, game.styles(len(x))) - x).abs().mean().item()
+    assert (error < 0.4) == (kind is GauGAN), error

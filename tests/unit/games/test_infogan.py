@@ -1,0 +1,374 @@
+"""InfoGAN: the bound by hand and by quadrature, who owns Q, what the codes do, and the twin without information."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from sparring.check import check_game, owners
+from sparring.errors import GameError
+from sparring.game import Encodes, Labels, Recodes, adam, evaluation
+from sparring.games.common.latent_codes import Codes
+from sparring.games.infogan import ApartInfoGAN, GeneratorsInfoGAN, InfoGAN
+from sparring.networks import DCGANCritic, InfoGANCritic
+from sparring.objectives import NonSaturating
+from sparring.recipes.infogan import infogan
+from sparring.recipes.options import Adam, Networks
+from sparring.recipes.techniques import Aids, aided
+from sparring.training.trainer import train
+
+OWNERS = ("critic", "generator", "itself")
+POINTS, IMAGES = (2,), (1, 8, 8)
+
+
+def batches(shape=POINTS, n=4):
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
+
+
+def small(owner="critic", shape=POINTS, **settings):
+    torch.manual_seed(0)
+    return infogan(shape, owner=owner, networks=Networks(latent=4, width=8), **settings)
+
+
+# --- the bound
+
+
+def coded(codes, n=4000):
+    torch.manual_seed(0)
+    return codes.drawn(n, torch.device("cpu")).double()
+
+
+def test_the_bound_of_a_category_is_from_nothing_to_its_entropy():
+    codes = Codes((10,), 0)
+    c = coded(codes)
+    assert codes.bounds(torch.zeros_like(c), c)["category0"].item() == pytest.approx(0, abs=1e-12)
+    assert codes.bounds(1e3 * c, c)["category0"].item() == pytest.approx(math.log(10))
+    assert codes.bounds(-c, c)["category0"] < 0, "a reader that is wrong knows less than nothing"
+
+
+def test_the_bound_of_a_category_is_in_nats_of_its_right_answers():
+    codes = Codes((3,), 0)
+    c = torch.eye(3, dtype=torch.float64)[[0, 1]]
+    answers = torch.tensor([[1.0, 0.0, 0.0], [2.0, 0.5, 0.0]], dtype=torch.float64)
+    right = [1 - math.log(math.e + 2), 0.5 - math.log(math.exp(2) + math.exp(0.5) + 1)]
+    assert codes.bounds(answers, c)["category0"].item() == pytest.approx(math.log(3) + sum(right) / 2)
+
+
+@pytest.mark.parametrize(("deviation", "bound"), [(0.1, 2.0768), (1.0, -0.2258)])
+def test_the_bound_of_a_continuous_code_has_the_entropy_of_the_uniform_distribution(deviation, bound):
+    codes = Codes((), 1)
+    c = coded(codes)
+    answers = torch.cat([c, torch.full_like(c, 2 * math.log(deviation))], 1)
+    assert codes.bounds(answers, c)["continuous0"].item() == pytest.approx(bound, abs=1e-4)
+
+
+def test_a_mistaken_mean_costs_its_square():
+    codes = Codes((), 1)
+    c = torch.tensor([[0.2], [-0.6]], dtype=torch.float64)
+    means, spreads = torch.tensor([[0.5], [-0.6]]), torch.tensor([[math.log(0.25)], [math.log(4)]])
+    likely = [-math.log(math.sqrt(2 * math.pi) * s) - e**2 / (2 * s**2) for s, e in ((0.5, 0.3), (2.0, 0.0))]
+    found = codes.bounds(torch.cat([means, spreads], 1).double(), c)["continuous0"]
+    assert found.item() == pytest.approx(math.log(2) + sum(likely) / 2, abs=1e-6)
+
+
+def test_no_reader_of_what_is_blurred_exceeds_the_information_that_is_left():
+    """c + N(0, s²) with U[−1, 1]: the information is h(c + noise) − h(noise), by quadrature; the best Q is below it."""
+    s, codes = 0.2, Codes((), 1)
+    y = torch.linspace(-3, 3, 20001, dtype=torch.float64)
+    density = (torch.special.ndtr((y + 1) / s) - torch.special.ndtr((y - 1) / s)) / 2
+    truth = -torch.trapezoid(torch.xlogy(density, density), y).item() - 0.5 * math.log(2 * math.pi * math.e * s * s)
+    c = coded(codes, 100_000)
+    seen = c + s * torch.randn(c.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    reached = [
+        codes.bounds(torch.cat([shrink * seen, torch.full_like(c, 2 * math.log(d))], 1), c)["continuous0"].item()
+        for shrink in (0.8, 0.9, 0.95, 1.0)
+        for d in (0.15, 0.2, 0.3)
+    ]
+    assert truth - 0.15 < max(reached) < truth, "a normal Q is not quite the best one"
+
+
+def test_a_variance_is_kept_within_bounds():
+    codes = Codes((), 1)
+    c = coded(codes, 8)
+    for spread, kept in ((-50.0, -6.0), (50.0, 3.0)):
+        answers = torch.cat([c, torch.full_like(c, spread)], 1)
+        likely = math.log(2) - (kept + math.log(2 * math.pi)) / 2
+        assert codes.bounds(answers, c)["continuous0"].item() == pytest.approx(likely)
+
+
+def test_terms_are_the_weighted_sums_of_the_bounds_of_their_kind_and_negative_where_something_is_known():
+    codes = Codes((3, 4), 2)
+    c = coded(codes, 16)
+    answers = torch.randn(16, codes.answers, dtype=torch.float64)
+    bounds = codes.bounds(answers, c)
+    assert list(bounds) == ["category0", "category1", "continuous0", "continuous1"]
+    terms = codes.terms(answers, c, 2.0, 0.5)
+    assert terms["categorical"].item() == pytest.approx(-2 * (bounds["category0"] + bounds["category1"]).item())
+    assert terms["continuous"].item() == pytest.approx(-0.5 * (bounds["continuous0"] + bounds["continuous1"]).item())
+    assert set(Codes((3,), 0).terms(torch.zeros(2, 3), torch.eye(3)[:2], 1, 1)) == {"categorical"}
+    assert set(Codes((), 1).terms(torch.zeros(2, 2), torch.zeros(2, 1), 1, 1)) == {"continuous"}
+    perfect = torch.cat([1e3 * c[:, :7], c[:, 7:], torch.full((16, 2), -4.6, dtype=torch.float64)], 1)
+    assert all(term < -1 for term in codes.terms(perfect, c, 1, 1).values())
+
+
+# --- the codes
+
+
+def test_codes_are_uniform_and_independent():
+    codes = Codes((4, 3), 2)
+    c = coded(codes, 20_000)
+    assert c.shape == (20_000, 9)
+    assert (c[:, :4].sum(1) == 1).all()
+    assert (c[:, 4:7].sum(1) == 1).all()
+    assert (c[:, :4].mean(0) - 1 / 4).abs().max() < 0.015
+    assert (c[:, 4:7].mean(0) - 1 / 3).abs().max() < 0.015
+    assert c[:, 7:].abs().max() <= 1
+    assert (c[:, 7:].var(0) - 1 / 3).abs().max() < 0.01
+    related = torch.corrcoef(c[:, [0, 4, 7, 8]].T) - torch.eye(4)
+    assert related.abs().max() < 0.03
+
+
+def test_one_code_is_replaced_and_everything_else_stays():
+    codes = Codes((4, 3), 2)
+    c = coded(codes, 5)
+    other = codes.replaced(c, "category1", 2)
+    assert torch.equal(other[:, 4:7], torch.eye(3)[[2]].expand(5, 3).double())
+    assert torch.equal(other[:, [0, 1, 2, 3, 7, 8]], c[:, [0, 1, 2, 3, 7, 8]])
+    other = codes.replaced(c, "continuous1", -1.5)
+    assert torch.equal(other[:, :8], c[:, :8])
+    assert (other[:, 8] == -1.5).all()
+    with pytest.raises(GameError, match="category1, continuous0"):
+        codes.replaced(c, "colour", 0)
+    for value in (3, -1, 0.5):
+        with pytest.raises(GameError, match="0 to 2"):
+            codes.replaced(c, "category1", value)
+
+
+def test_values_worth_seeing_are_all_of_a_category_and_the_whole_range_of_the_others():
+    values = Codes((3,), 1).values()
+    assert values["category0"] == (0, 1, 2)
+    assert values["continuous0"] == pytest.approx([-1 + 2 * i / 9 for i in range(10)])
+
+
+def test_weights_of_a_category_add_up_to_one():
+    told = Codes((2,), 1).told(torch.tensor([[1.0, 3.0, 5.0], [0.0, 2.0, -1.0]]))
+    assert told.tolist() == [[0.25, 0.75, 5.0], [0.0, 1.0, -1.0]]
+
+
+@pytest.mark.parametrize("wrong", [((), 0), ((1,), 2), ((10,), -1)])
+def test_codes_that_say_nothing_are_refused(wrong):
+    with pytest.raises(GameError, match="--categories 10"):
+        Codes(*wrong)
+
+
+def test_the_posterior_is_laid_out_like_the_codes():
+    codes = Codes((3,), 1)
+    answers = torch.tensor([[0.0, math.log(2), 0.0, 0.7, -1.0]])
+    torch.testing.assert_close(codes.posterior(answers), torch.tensor([[0.25, 0.5, 0.25, 0.7]]))
+
+
+# --- the game
+
+
+@pytest.mark.parametrize("shape", [POINTS, IMAGES])
+@pytest.mark.parametrize(("owner", "turns"), [("critic", "DG"), ("generator", "DG"), ("itself", "DGQ")])
+def test_every_ownership_keeps_the_rules(owner, turns, shape):
+    seen = check_game(small(owner, shape), batches(shape))
+    assert seen.turns == tuple((player,) for player in turns)
+
+
+def test_a_layer_that_adds_features_to_the_critic_leaves_the_reader_alone():
+    aided_game = aided(lambda shape: small(shape=shape), IMAGES, Aids(minibatch="discrimination"))
+    check_game(aided_game, batches(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("owner", "kind", "who"),
+    [
+        ("critic", InfoGAN, {"Q": ("D",), "D.trunk": ("D",), "D.head": ("D",), "G": ("G",)}),
+        ("generator", GeneratorsInfoGAN, {"Q": ("G",), "D.trunk": ("D",), "D.head": ("D",), "G": ("G",)}),
+        ("itself", ApartInfoGAN, {"Q": ("Q",), "D.trunk": ("D", "Q"), "D.head": ("D",), "G": ("G", "Q")}),
+    ],
+)
+def test_every_network_belongs_to_the_players_of_the_table(owner, kind, who):
+    game = small(owner)
+    assert type(game) is kind
+    for name, players in owners(game, game.players()).items():
+        assert players == next(found for part, found in who.items() if name.startswith(part))
+
+
+ROUTES = {  # owner: player: term: the networks that it reaches among those that the player owns
+    "critic": {
+        "D": {"adversarial": {"D.trunk", "D.head"}, "categorical": {"D.trunk", "Q"}, "continuous": {"D.trunk", "Q"}},
+        "G": {"adversarial": {"G"}, "categorical": {"G"}, "continuous": {"G"}},
+    },
+    "generator": {
+        "D": {"adversarial": {"D.trunk", "D.head"}},
+        "G": {"adversarial": {"G"}, "categorical": {"G", "Q"}, "continuous": {"G", "Q"}},
+    },
+    "itself": {
+        "D": {"adversarial": {"D.trunk", "D.head"}},
+        "G": {"adversarial": {"G"}},
+        "Q": {"categorical": {"D.trunk", "G", "Q"}, "continuous": {"D.trunk", "G", "Q"}},
+    },
+}
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_gradients_go_where_the_table_says(owner):
+    game = small(owner)
+    nn.init.normal_(game.Q[-1].weight)  # with its small first weights hardly anything would pass
+    belonging = owners(game, game.players())
+    seen = {}
+    for move in game.round(batches(), 0):
+        seen[move.player] = {}
+        for name, term in move.terms.items():
+            named = {n: p for n, p in game.named_parameters() if move.player in belonging[n]}
+            slopes = torch.autograd.grad(term, [*named.values()], retain_graph=True, allow_unused=True)
+            reached = {n for n, slope in zip(named, slopes, strict=True) if slope is not None and slope.any()}
+            parts = ("D.trunk", "D.head", "G", "Q")
+            seen[move.player][name] = {part for part in parts if any(n.startswith(part) for n in reached)}
+        if move.player == "D":
+            drawn = torch.autograd.grad(move.loss, [*game.G.parameters()], allow_unused=True)
+            assert not any(slope is not None for slope in drawn), "D's fakes are drawn without a graph"
+    assert seen == ROUTES[owner]
+
+
+class Shown(nn.Module):
+    """A generator that shows its first category plainly: x = its one-hot row, whatever z."""
+
+    def __init__(self, codes):
+        super().__init__()
+        self.code, self.latent, self.noises = codes, 2 + codes.size, []
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, noise):
+        self.noises.append(noise)
+        return self.gain * noise[:, 2 : 2 + self.code.categories[0]]
+
+
+class Plain(nn.Module):
+    """A critic whose features are the sample, and whose score is 0."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.trunk, self.head = nn.Identity(), nn.Linear(width, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def features(self, x):
+        return self.trunk(x)
+
+    def forward(self, x):
+        return self.head(self.features(x)).squeeze(1)
+
+
+def scored(kind, gain, **weights):
+    codes = Codes((4,), 0)
+    Q = nn.Linear(4, 4, bias=False)
+    nn.init.eye_(Q.weight)
+    Q.weight.data *= gain
+    learn = {"critic": partial(adam, lr=1e-3), "generator": partial(adam, lr=1e-3)}
+    game = kind(Shown(codes), Plain(4), Q, NonSaturating(), codes, **weights, **learn)
+    moves = {move.player: move for move in game.round(batches((4,), 16), 0)}
+    return game, {player: {name: t.item() for name, t in move.terms.items()} for player, move in moves.items()}
+
+
+@pytest.mark.parametrize(("gain", "known"), [(0.0, 0.0), (1e3, math.log(4))])
+def test_the_reader_is_asked_for_the_codes_that_made_the_samples(gain, known):
+    game, terms = scored(InfoGAN, gain, categorical=0.5)
+    both = pytest.approx(-0.5 * known, abs=1e-6)
+    assert terms["D"] == {"adversarial": pytest.approx(2 * math.log(2)), "categorical": both}
+    assert terms["G"] == {"adversarial": pytest.approx(math.log(2)), "categorical": both}
+    first, second = game.G.noises
+    assert not torch.equal(first, second), "each player moves on codes of its own"
+    assert game.bounds(64)["category0"] == pytest.approx(known, abs=1e-6)
+    _, terms = scored(GeneratorsInfoGAN, gain)
+    assert terms["G"]["categorical"] == pytest.approx(-known, abs=1e-6)
+    assert set(terms["D"]) == {"adversarial"}
+    _, terms = scored(ApartInfoGAN, gain)
+    assert terms["Q"] == {"categorical": pytest.approx(-known, abs=1e-6)}
+    assert set(terms["G"]) == {"adversarial"}
+
+
+def test_the_game_can_be_asked_for_codes_and_read_in_their_layout():
+    game = small(shape=IMAGES).eval()
+    assert isinstance(game, Recodes)
+    assert isinstance(game, Encodes)
+    assert not isinstance(game, Labels)
+    assert list(game.codes()) == ["category0", "continuous0", "continuous1"]
+    rows = game.noise(5)
+    asked = game.recoded(rows, "category0", 7)
+    assert torch.equal(asked[:, :4], rows[:, :4])
+    assert (game.split(asked)[1][:, :10].argmax(1) == 7).all()
+    assert not torch.equal(game.sample(5, noise=asked), game.sample(5, noise=rows))
+    row = game.encode(game.sample(5, noise=rows))
+    z, read = game.split(row)
+    assert not row.requires_grad
+    assert not z.any(), "nobody knows"
+    assert z.shape == (5, 4)
+    assert game.sample(5, noise=row).shape == (5, *IMAGES)
+    torch.testing.assert_close(read, game.code.posterior(game.Q(game.D.features(game.sample(5, noise=rows)))))
+    torch.testing.assert_close(read[:, :10].sum(1), torch.ones(5))
+
+
+def test_truncation_spares_the_codes():
+    game = small().eval()
+    rows = game.noise(3)
+    z, c = game.split(rows)
+    assert torch.equal(game.sample(3, noise=rows, truncation=0.5), game.sample(3, noise=torch.cat([0.5 * z, c], 1)))
+    assert not torch.equal(game.sample(3, noise=rows, truncation=0.5), game.sample(3, noise=0.5 * rows))
+
+
+def test_the_settings_are_the_papers():
+    torch.manual_seed(0)
+    game = infogan((1, 32, 32), networks=Networks(width=8))
+    assert (game.code, game.G.latent) == (Codes((10,), 2), 62 + 12)
+    assert (game.categorical, game.continuous) == (1.0, 0.1)
+    assert {name: p.param_groups[0]["lr"] for name, p in game.players().items()} == {"D": 2e-4, "G": 1e-3}
+    assert small().code == Codes((8,), 1)
+    assert small(categories=(3, 5), continuous=0).code == Codes((3, 5), 0)
+    assert small("itself").players()["Q"].param_groups[0]["lr"] == 1e-3
+    assert isinstance(small(shape=(1, 32, 32)).D, InfoGANCritic)
+    assert isinstance(small(shape=(1, 64, 64)).D, DCGANCritic)
+
+
+# --- learning, beside the twin without information
+
+
+def learned(weight):
+    """Trains on four dots with one category of four, and returns what a fresh reader can tell of it, in nats."""
+    torch.manual_seed(0)
+    centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    settings = {"critic": Adam(1e-3), "generator": Adam(1e-3), "networks": Networks("mlp", latent=2, width=32)}
+    game = infogan(POINTS, categories=(4,), continuous=0, categorical_weight=weight, **settings)
+    generator = torch.Generator().manual_seed(0)
+
+    def data():
+        while True:
+            modes = torch.randint(4, (64,), generator=generator)
+            yield (centres[modes] + 0.1 * torch.randn(64, 2, generator=generator),)
+
+    for _ in train(game, data(), 300):
+        continue
+    reader = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 4))
+    learner = torch.optim.Adam(reader.parameters(), 1e-2)
+    for _ in range(150):
+        rows = game.noise(128)
+        loss = -game.code.bounds(reader(game.sample(128, noise=rows)), game.split(rows)[1])["category0"]
+        learner.zero_grad()
+        loss.backward()
+        learner.step()
+    with evaluation(game):
+        rows = game.noise(1000)
+        return game.code.bounds(reader(game.sample(1000, noise=rows)), game.split(rows)[1])["category0"].item()
+
+
+def test_codes_can_be_read_by_anybody_unless_information_weighs_nothing():
+    informed, silent = learned(1.0), learned(0.0)
+    assert informed > 1.2, f"of {math.log(4):.2f} nats"
+    assert silent < 0.8 * informed

@@ -1,0 +1,296 @@
+"""R3GAN: pairs, both penalties with their halves, convergence where pairs alone circle; networks that start linear."""
+
+from functools import partial
+from math import cos, pi
+
+import pytest
+import torch
+from torch import nn
+
+from sparring.check import check_game
+from sparring.errors import DataError, GameError
+from sparring.game import adam
+from sparring.games.r3gan import R3GAN
+from sparring.layers.fourier import FourierFeatures
+from sparring.layers.residual import Residual
+from sparring.networks.fourier import FourierCritic, FourierGenerator
+from sparring.networks.r3gan import R3GANCritic, R3GANGenerator, residual_block
+from sparring.objectives.penalties import r1, sloped
+from sparring.recipes.r3gan_stylegan2 import r3gan
+from sparring.rng import drawing
+from sparring.schedules import cosine
+from sparring.training.trainer import owned, train
+from support.toys import LinearCritic, Point, batches
+
+IMAGES, POINTS = (1, 8, 8), (2,)
+learn = {"critic": partial(adam, lr=0.01), "generator": partial(adam, lr=0.01)}
+
+
+def images(n=4):
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield (torch.randn(n, *IMAGES, generator=generator),)
+
+
+def linear(penalty=0.1, weight=(3.0, 4.0), start=0.0):
+    return R3GAN(Point(start), LinearCritic(weight), penalty=lambda step: penalty, **learn)
+
+
+def test_one_pass_gives_the_scores_and_r1():
+    torch.manual_seed(0)
+    D = nn.Sequential(nn.Linear(3, 8), nn.Softplus(), nn.Linear(8, 1), nn.Flatten(0)).double()
+    x = torch.randn(6, 3, dtype=torch.float64)
+    scores, slopes = sloped(D, x)
+    penalty = slopes.mean()
+    torch.testing.assert_close(scores, D(x))
+    torch.testing.assert_close(penalty, r1(D, x))
+    assert not x.requires_grad, "the batch stays as it was"
+    mine = torch.autograd.grad(penalty, D[0].weight)[0]
+    torch.testing.assert_close(mine, torch.autograd.grad(r1(D, x), D[0].weight)[0])
+
+
+def test_both_penalties_are_half_of_gamma_times_the_squared_slope():
+    terms = next(linear(0.1).round(batches(), 0)).terms
+    assert terms["r1"].item() == pytest.approx(0.05 * 25, rel=1e-6)
+    assert terms["r2"].item() == pytest.approx(0.05 * 25, rel=1e-6)
+
+
+def test_r1_is_on_reals_and_r2_on_fakes():
+    class Steep(nn.Module):  # D(x) = x₀² / 2: the slope is x₀
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, x):
+            return self.scale * x[:, 0] ** 2
+
+    G = Point(2.0, spread=0.0)
+    terms = next(
+        R3GAN(G, Steep(), penalty=lambda step: 1.0, **learn).round(iter([(torch.full((4, 2), 3.0),)]), 0)
+    ).terms
+    assert terms["r1"].item() == pytest.approx(9 / 2)
+    assert terms["r2"].item() == pytest.approx(4 / 2)
+
+
+def test_gamma_follows_the_step():
+    game = R3GAN(Point(), LinearCritic((3.0, 4.0)), penalty=cosine(2.0, 1.0, 100), **learn)
+    seen = [next(game.round(batches(), step)).terms["r1"].item() for step in (0, 25, 50, 100, 900)]
+    assert seen == pytest.approx([25, 12.5 * (1.5 + cos(pi / 4) / 2), 18.75, 12.5, 12.5], rel=1e-5)
+
+
+def test_critic_and_generator_compare_pairs():
+    x, y = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    game = linear(start=0.3)
+    with drawing(7, 0, 0):
+        round_ = game.round(iter([(x,), (y,)]), 0)
+        D = next(round_)
+    with drawing(7, 0, 1):
+        G = next(round_)
+    with drawing(7, 0, 0):
+        first = game.D(game.G(game.noise(2)))
+    with drawing(7, 0, 1):
+        second = game.D(game.G(game.noise(2)))
+    sp = nn.functional.softplus
+    assert D.terms["relativistic"].item() == pytest.approx(sp(first - game.D(x)).mean().item(), rel=1e-5)
+    assert G.loss.item() == pytest.approx(sp(game.D(y) - second).mean().item(), rel=1e-5), "new reals, signs exchanged"
+
+
+def test_each_move_reaches_its_player_alone():
+    game = linear(start=0.5)
+    D, G = list(game.round(batches(), 0))
+    assert all(torch.autograd.grad(D.loss, owned(game.players()["G"]), allow_unused=True)[i] is None for i in range(1))
+    (slope,) = torch.autograd.grad(G.loss, [game.G.b])
+    assert slope.sign().tolist() == [-1.0, -1.0], "towards larger scores"
+
+
+def test_the_penalty_is_on_the_slope_in_the_raw_image():
+    game = linear(0.1)
+    game.D = nn.Sequential(Doubled(), game.D)  # what a wrapper does that transforms what D sees
+    assert next(game.round(batches(), 0)).terms["r1"].item() == pytest.approx(0.05 * 100, rel=1e-6)
+
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return 2 * x
+
+
+def test_slopes_are_in_full_precision_under_autocast():
+    game = r3gan(IMAGES, latent=4, width=8)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = next(game.round(images(), 0)).terms
+    assert {value.dtype for value in terms.values()} == {torch.float32}
+
+
+def dirac(penalty, start=1.0):
+    """The data are all 0, G(z) = θ, D(x) = ψ x (Mescheder et al., 2018)."""
+    slide = partial(torch.optim.SGD, lr=0.1)
+    settings = {"critic": lambda D: slide(D.parameters()), "generator": lambda G: slide(G.parameters())}
+    game = R3GAN(Point(start, spread=0.0, dim=1), LinearCritic((0.0,)), penalty=lambda step: penalty, **settings)
+    return game.double()
+
+
+def zeros():
+    while True:
+        yield (torch.zeros(2, 1, dtype=torch.float64),)
+
+
+def distance(game):
+    return (game.G.b.square() + game.D.w.square()).sqrt().item()
+
+
+def test_both_penalties_converge_where_pairs_alone_circle():
+    plain = dirac(0.0, start=0.1)  # farther out the non-saturating game creeps inwards, never faster than 1 / √t
+    distances = [distance(plain) for _ in train(plain, zeros(), 400)]
+    assert min(distances) > 0.09
+    assert max(distances) < 0.11
+    punished = dirac(0.5)
+    for _ in train(punished, zeros(), 400):
+        pass
+    assert distance(punished) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [(0.0, (0.5j, -0.5j)), (0.5, (-0.25 + 0.433j, -0.25 - 0.433j)), (1.0, (-0.5, -0.5)), (4.0, (-0.0635, -3.9365))],
+)
+def test_the_eigenvalues_of_the_game_at_its_equilibrium(total, expected):
+    """Both penalties add up: R1 + R2 with γ each damp like one of them with 2 γ."""
+    game = dirac(total / 2)
+    nn.init.zeros_(game.G.b)
+
+    def velocity(theta, psi):
+        game.G.b.data.fill_(theta)
+        game.D.w.data.fill_(psi)
+        D, G = game.round(zeros(), 0)
+        return [-torch.autograd.grad(G.loss, game.G.b)[0], -torch.autograd.grad(D.loss, game.D.w)[0]]
+
+    h = 1e-5
+    columns = [
+        [(a - b) / (2 * h) for a, b in zip(velocity(*p), velocity(*m), strict=True)]
+        for p, m in (((h, 0.0), (-h, 0.0)), ((0.0, h), (0.0, -h)))
+    ]
+    jacobian = torch.tensor([[column[row].item() for column in columns] for row in range(2)], dtype=torch.float64)
+    values = sorted(torch.linalg.eigvals(jacobian).tolist(), key=lambda v: (-v.real, -v.imag))
+    assert values == pytest.approx(list(expected), abs=3e-3)
+
+
+def test_a_block_is_the_identity_at_first():
+    torch.manual_seed(0)
+    block, x = residual_block(8, 2, 4), torch.randn(2, 8, 5, 5)
+    assert torch.equal(block(x), x)
+    nn.init.normal_(block.residual[-1].weight)
+    assert not torch.allclose(block(x), x)
+
+
+@pytest.mark.parametrize("total", [1, 4, 16])
+def test_the_residual_path_starts_with_a_variance_of_one_over_the_number_of_blocks(total):
+    torch.manual_seed(0)
+    path = residual_block(128, 8, total).residual[:-1]
+    y = path(torch.randn(8, 128, 10, 10))[..., 1:-1, 1:-1]
+    assert y.square().mean().item() == pytest.approx(1 / total, rel=0.1)
+
+
+def test_both_networks_are_linear_at_first():
+    torch.manual_seed(0)
+    G, D = R3GANGenerator((1, 16, 16), 8, 16).double(), R3GANCritic((1, 16, 16), 16).double()
+    z, x = torch.randn(3, 8, dtype=torch.float64), torch.randn(3, 1, 16, 16, dtype=torch.float64)
+    torch.testing.assert_close(G(-2 * z), -2 * G(z))
+    torch.testing.assert_close(D(x[:1]) + 3 * D(x[1:2]), D(x[:1] + 3 * x[1:2]))
+
+
+def test_signals_start_with_unit_variance():
+    torch.manual_seed(0)
+    basis = R3GANGenerator((3, 8, 8), 64, 256).body[0](torch.randn(64, 64))
+    assert basis.var().item() == pytest.approx(1.0, abs=0.15)
+    D = R3GANCritic((3, 8, 8), 256)
+    assert D.trunk[0](torch.randn(8, 3, 8, 8)).var().item() == pytest.approx(1.0, abs=0.25)
+    features = D.trunk[-2](torch.randn(64, 256, 4, 4))
+    assert features.var().item() == pytest.approx(1.0, abs=0.15), "the depthwise end"
+    assert D.head(torch.randn(5000, 256)).var().item() == pytest.approx(1.0, abs=0.3)
+
+
+@pytest.mark.parametrize("side", [8, 16, 32, 64, 128, 256])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_every_size_is_drawn_and_scored(side, colours):
+    G, D = R3GANGenerator((colours, side, side), 4, 16), R3GANCritic((colours, side, side), 16)
+    x = G(torch.randn(2, 4))
+    assert x.shape == (2, colours, side, side)
+    assert D(x).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("side", "widths"), [(32, [768] * 4), (64, [768] * 4 + [384]), (256, [768] * 4 + [384, 192, 96])]
+)
+def test_the_published_plan(side, widths):
+    with torch.device("meta"):
+        G, D = R3GANGenerator((3, side, side)), R3GANCritic((3, side, side))
+    for network, plan in ((G, widths), (D, widths[::-1])):
+        blocks = [module.residual[2] for module in network.modules() if isinstance(module, Residual)]
+        assert [conv.in_channels // 2 for conv in blocks] == [width for width in plan for _ in range(2)]
+        assert all(conv.in_channels // conv.groups == 16 for conv in blocks)
+    if side == 32:  # 8 blocks of 768 → 1536 → 1536 in groups of 16 → 768, biases of the first two, and the ends
+        block = 768 * 1536 + 1536 + 1536 * 16 * 9 + 1536 + 1536 * 768
+        assert sum(weight.numel() for weight in G.parameters()) == 8 * block + 768 * 16 + 64 * 768 + 768 * 3
+        assert sum(weight.numel() for weight in D.parameters()) == 8 * block + 3 * 768 + 768 * 16 + 768
+
+
+def test_cardinality_is_the_number_of_groups():
+    grouped = [layer.groups for layer in R3GANCritic((1, 8, 8), 32, 8).modules() if isinstance(layer, nn.Conv2d)]
+    assert set(grouped) == {1, 8, 32}, "1×1, 3×3, and the depthwise end"
+
+
+def test_waves_are_sines_and_cosines_of_every_octave():
+    torch.manual_seed(0)
+    waves = FourierFeatures(3, 4000, lowest=0.5, highest=32.0).double()
+    lengths = waves.frequencies.norm(dim=0)
+    assert 0.5 <= lengths.min() <= lengths.max() <= 32
+    assert torch.histc(lengths.log2(), 6, -1, 5).tolist() == pytest.approx([4000 / 6] * 6, rel=0.15)
+    assert waves.frequencies.sign().mean().abs() < 0.05
+    x = torch.randn(5, 3, dtype=torch.float64)
+    y, phases = waves(x), x @ waves.frequencies
+    torch.testing.assert_close(y, torch.cat([x, torch.sin(phases), torch.cos(phases)], 1))
+    assert y.shape[1] == waves.outputs
+
+
+def test_waves_are_64_from_1_to_32_by_default():
+    torch.manual_seed(0)
+    lengths = torch.cat([FourierFeatures(2).frequencies.norm(dim=0) for _ in range(50)])
+    assert len(lengths) == 50 * 64
+    assert 1 <= lengths.min() < 1.01
+    assert 31.5 < lengths.max() <= 32
+
+
+def test_networks_of_points_work_in_units_of_the_scale():
+    torch.manual_seed(0)
+    G, D = FourierGenerator((2,), width=8, scale=5.0), FourierCritic((2,), width=8, scale=5.0)
+    z, x = torch.randn(4, 2), torch.randn(4, 2)
+    torch.testing.assert_close(G(z), 5 * G.body[:-1](z))
+    torch.testing.assert_close(D(5 * x), D.head(D.trunk[1:](x)).squeeze(1))
+    game = r3gan(POINTS, scale=5.0)
+    assert (game.G.body[-1].scale, game.D.trunk[0].scale, game.G.latent) == (5.0, 0.2, 2)
+
+
+def test_what_cannot_be_divided_or_drawn_is_refused():
+    with pytest.raises(GameError, match="--cardinality"):
+        R3GANGenerator((1, 8, 8), width=24, cardinality=7)
+    with pytest.raises(DataError, match="--size 32"):
+        r3gan((3, 28, 28))
+
+
+@pytest.mark.parametrize("shape", [POINTS, IMAGES])
+def test_the_recipe_keeps_the_rules(shape):
+    torch.manual_seed(0)
+    data = images() if shape == IMAGES else batches()
+    seen = check_game(r3gan(shape, latent=4, width=8), data)
+    assert seen.turns == (("D",), ("G",))
+    assert seen.terms == {"D": ("relativistic", "r1", "r2"), "G": ("relativistic",)}
+
+
+def test_the_recipe_is_the_authors_for_cifar():
+    game = r3gan((3, 32, 32), width=16)
+    for player in game.players().values():
+        assert (player.param_groups[0]["lr"], player.param_groups[0]["betas"]) == (2e-4, (0.0, 0.99))
+    assert game.G.latent == 64
+    assert game.penalty(0) == pytest.approx(0.05)
+    assert game.penalty(39_063) == pytest.approx(0.005)
+    assert [game.pace(step) for step in (0, 39_063, 10**6)] == pytest.approx([1.0, 0.25, 0.25])

@@ -1,0 +1,420 @@
+"""SinGAN: the published networks, whose move it is, what a scale begins with, and that it goes on after any stop."""
+
+import copy
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from sparring.check import check_game
+from sparring.errors import DataError
+from sparring.game import evaluation
+from sparring.games.singan import SinGAN
+from sparring.inference.sampling import latents
+from sparring.layers.bicubic import resized
+from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
+from sparring.objectives.penalties import gradient_penalty, patch_penalty
+from sparring.recipes.singan import pyramid, singan
+from sparring.rng import drawing
+from sparring.runs.state import gathered, load
+from sparring.training.trainer import train, update
+from support.runs import PHOTO, difference, play, start
+
+PIXELS = np.array(Image.open(PHOTO["data"]))
+X = torch.from_numpy(PIXELS).permute(2, 0, 1)[None].float() / 127.5 - 1  # (1, 3, 16, 24)
+
+
+def photographs(x=X):
+    while True:
+        yield (x.clone(),)
+
+
+def small(seed=0, shape=(3, 16, 24), **settings):
+    torch.manual_seed(seed)
+    return singan(shape, **{"width": 4, "smallest": 11, "rounds": 2, **settings})
+
+
+def trained(steps, **settings):
+    game = small(**settings)
+    for _ in train(game, photographs(), steps):
+        pass
+    return game
+
+
+def count(network):
+    return sum(weight.numel() for weight in network.parameters())
+
+
+# The networks.
+
+
+@pytest.mark.parametrize(("width", "parameters"), [(32, 29_763), (64, 114_819), (128, 450_819)])
+def test_a_generator_is_as_large_as_published(width, parameters):
+    assert count(PatchGenerator(3, width)) == parameters
+    assert count(PatchCritic(3, width)) == parameters - 2 * (9 * width + 1), "one score in place of three channels"
+
+
+def test_widths_double_every_four_scales_up_to_four_times():
+    game = singan((3, 128, 250))
+    sizes = [next(layer.out_channels for layer in G.modules() if isinstance(layer, nn.Conv2d)) for G in game.G]
+    assert sizes == [32] * 4 + [64] * 3
+    assert game.sizes[0] == (25, 49)
+    many = singan((3, 128, 250), ratio=0.9)
+    sizes = [next(layer.out_channels for layer in D.modules() if isinstance(layer, nn.Conv2d)) for D in many.D]
+    assert sizes == [32] * 4 + [64] * 4 + [128] * 9
+
+
+def test_a_network_sees_11_pixels_and_only_adds():
+    G = PatchGenerator(3, 4)
+    for index, layer in enumerate(G.body):
+        if isinstance(layer, nn.InstanceNorm2d):  # whose statistics every pixel feels
+            G.body[index] = nn.Identity()
+    y = torch.randn(1, 3, 30, 30, requires_grad=True)
+    made = G(torch.zeros(1, 1, 30, 30), y)
+    (slope,) = torch.autograd.grad(made[0, 0, 15, 15], y)
+    rows = slope.abs().sum((0, 1, 3)).nonzero().flatten().tolist()
+    assert rows == list(range(10, 21))
+    assert slope[0, 0, 15, 15] > 0.9, "the image itself is added"
+    assert (made - y).abs().max() <= 1
+    assert PatchCritic(3, 4)(y).shape == (1, 1, 20, 20)
+
+
+@pytest.mark.parametrize("margin", [0, MARGIN])
+def test_strips_give_the_same_pixels(monkeypatch, margin):
+    G = PatchGenerator(3, 4)
+    y, z = torch.randn(3, 3, 41, 23), torch.randn(3, 1, 41 + 2 * margin, 23 + 2 * margin)
+    with torch.no_grad():
+        whole, seen = G(z, y), []
+        G.body[0].register_forward_hook(lambda *call: seen.append((len(call[1][0]), call[1][0].shape[2])))
+        monkeypatch.setattr("sparring.networks.singan.AT_ONCE", 2 * 51 * 33)
+        assert torch.allclose(G(z, y), whole, atol=1e-5)
+        assert seen == [(2, 51), (1, 51)], "batches are split first"
+        monkeypatch.setattr("sparring.networks.singan.AT_ONCE", 7 * 33)
+        assert torch.allclose(G(z, y), whole, atol=1e-5)
+    assert max(rows for _, rows in seen[2:]) == 7 + 2 * MARGIN
+    assert torch.allclose(G(z, y), whole, atol=1e-5), "what learns is never cut"
+
+
+def test_each_image_is_normalised_by_itself():
+    for network, given in ((PatchGenerator(3, 4), torch.zeros(1)), (PatchCritic(3, 4), None)):
+        x = torch.randn(2, 3, 16, 18)
+        both = network(x) if given is None else network(0 * x, x)
+        alone = network(x[:1]) if given is None else network(0 * x[:1], x[:1])
+        assert torch.allclose(both[:1], alone, atol=1e-6)
+
+
+def test_noise_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="does not fit images"):
+        PatchGenerator(3, 4)(torch.zeros(1, 1, 16, 17), torch.zeros(1, 3, 16, 16))
+
+
+# The pyramid.
+
+
+def test_sizes_are_exact_and_the_ratio_at_least_as_told():
+    assert pyramid((3, 167, 250), 25, 0.75)[0] == (25, 37)
+    for shape, smallest, ratio in (((3, 167, 250), 25, 0.75), ((1, 40, 31), 12, 0.6), ((3, 53, 80), 14, 0.7)):
+        sizes = pyramid(shape, smallest, ratio)
+        assert min(sizes[0]) == smallest
+        assert sizes[-1] == shape[1:]
+        shares = [min(small) / min(large) for small, large in pairwise(sizes)]
+        assert min(shares) > ratio - 0.03
+    assert pyramid((3, 20, 30), 25, 0.75) == [(20, 30)], "a photograph below the smallest size has one scale"
+
+
+@pytest.mark.parametrize(
+    ("shape", "how"), [((2,), {}), ((3, 10, 40), {}), ((3, 40, 40), {"smallest": 5}), ((3, 40, 40), {"ratio": 1.0})]
+)
+def test_other_photographs_and_pyramids_are_refused(shape, how):
+    with pytest.raises(DataError, match=r"SinGAN learns from|--smallest"):
+        singan(shape, **how)
+
+
+def test_resizing_is_exact_smooth_and_kept_in_range():
+    ramp = torch.linspace(-1, 1, 60).expand(1, 1, 40, 60)
+    for size in ((13, 17), (40, 60), (77, 101)):
+        made = resized(ramp, size)
+        assert made.shape[2:] == size
+        assert made.abs().max() <= 1
+        expected = (torch.arange(size[1]) + 0.5) / size[1] * (60 / 59) * 2 - 1 - 1 / 59
+        assert (made[0, 0, 5, 3:-3] - expected[3:-3]).abs().max() < 0.02
+    board = ((torch.arange(40)[:, None] + torch.arange(60)) % 2 * 2.0 - 1)[None, None]
+    assert resized(board, (13, 20))[..., 2:-2, 2:-2].abs().max() < 0.2, "what is too fine for the size is averaged"
+    x = (ramp / 2).clone().requires_grad_()
+    (slope,) = torch.autograd.grad(resized(x, (20, 30)).sum(), x)
+    assert slope.sum().item() == pytest.approx(600, rel=1e-4), "every pixel of the result weighs 1"
+
+
+# The penalty.
+
+
+def test_the_penalty_is_charged_at_each_pixel():
+    critic = nn.Conv2d(3, 1, 1, bias=False)
+    critic.weight.data = torch.tensor([2.0, 0.0, 0.0])[None, :, None, None]
+    x = torch.rand(1, 3, 5, 7)
+    assert 0.1 * patch_penalty(critic, x, x - 1).item() == pytest.approx(0.1)
+    assert 0.1 * gradient_penalty(critic, x, x - 1).item() == pytest.approx(11.73, abs=0.005), "over whole images"
+    critic.weight.data[:, 1] = 1.5
+    assert patch_penalty(critic, x, x - 1).item() == pytest.approx((2.5 - 1) ** 2)
+
+
+def test_the_penalty_is_taken_between_real_and_fake_and_reaches_the_critic():
+    seen = []
+    critic = nn.Conv2d(1, 1, 3)
+
+    def watched(x):
+        seen.append(x)
+        return critic(x).square()
+
+    real, fake = torch.zeros(2, 1, 6, 6), torch.ones(2, 1, 6, 6)
+    patch_penalty(watched, real, fake, mix=torch.tensor([0.25, 0.75])).backward()
+    assert seen[0].flatten(1).unique(dim=1).flatten().tolist() == [0.75, 0.25]
+    assert critic.weight.grad.any()
+    with pytest.raises(ValueError, match="equal shapes"):
+        patch_penalty(critic, real, fake[:1])
+
+
+# The game.
+
+
+def test_every_scale_keeps_the_rules():
+    game = small()
+    seen = check_game(game, photographs())
+    assert seen.turns == (("D0",),) * 3 + (("G0",),) * 3
+    assert seen.terms == {
+        f"{role}{k}": ("adversarial", "penalty" if role == "D" else "reconstruction") for k in range(3) for role in "DG"
+    }
+    assert all(len(who) == 1 for who in seen.owners.values())
+
+
+@pytest.mark.parametrize("scale", [0, 1, 2])
+def test_only_the_current_scale_moves(scale):
+    game = trained(2 * scale + 1)
+    before = copy.deepcopy(game.state_dict())
+    for _ in train(game, photographs(), 2 * scale + 2, start=2 * scale + 1):
+        pass
+    changed = {
+        ".".join(name.split(".")[:2]) for name, value in game.state_dict().items() if (value != before[name]).any()
+    }
+    assert changed == {f"G.{scale}", f"D.{scale}"}, "weights and statistics of all others rest"
+
+
+def test_terms_are_what_the_paper_says():
+    game = trained(3, reconstruction=7.0, penalty=0.3)
+    real, below = resized(X, game.sizes[1]), game.reconstructed(0)
+    moves = list(game.round(photographs(), 3))
+    again = game.painted(1, game.fixed(1), below)
+    assert [move.player for move in moves] == ["D1"] * 3 + ["G1"] * 3
+    assert moves[-1].terms["reconstruction"].item() == pytest.approx(
+        7 * (again - real).square().mean().item(), rel=1e-5
+    )
+    with drawing(5, 0, 0):
+        first = next(game.round(photographs(), 3))
+    with drawing(5, 0, 0):
+        fake = game.drawn(1, 1)
+        penalty = 0.3 * patch_penalty(game.D[1], real, fake)
+        value = game.D[1](fake).mean() - game.D[1](real).mean()
+    assert first.terms["penalty"].item() == pytest.approx(penalty.item(), rel=1e-4)
+    assert first.terms["adversarial"].item() == pytest.approx(value.item(), rel=1e-3, abs=1e-5)
+
+
+def test_every_move_meets_fresh_noise():
+    game, seen = trained(3), []
+    game.D[1].register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    players = game.players()
+    for move in game.round(photographs(), 3):
+        update(move, players)
+    fakes = [x for x in seen if not torch.equal(x, resized(X, game.sizes[1]))]
+    pairs = [(a - b).abs().mean() for i, a in enumerate(fakes) for b in fakes[:i]]
+    assert min(pairs) > 1e-3
+
+
+class Constant(nn.Module):
+    """A generator that adds a number to what it is given, and noise as it is."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.b = nn.Parameter(torch.tensor(value))
+
+    def forward(self, z, y):
+        return y + self.b + z
+
+
+class Tilt(nn.Module):
+    """A linear critic of pixels."""
+
+    def __init__(self, slope=0.0):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(slope))
+
+    def forward(self, x):
+        return self.w * x
+
+
+def stubs(values=(0.0, 0.0), slope=0.0, **settings):
+    def learn(network):
+        return torch.optim.SGD(network.parameters(), lr=0.01)
+
+    networks = [Constant(value) for value in values], [Tilt(slope) for _ in values]
+    sizes = [(8, 8), (16, 16)][-len(values) :]
+    how = {"rounds": 1, "resize": resized, "critic": learn, "generator": learn, **settings}
+    return SinGAN(*networks, (1, 16, 16), sizes, **how)
+
+
+def test_noise_is_as_strong_as_what_the_reconstruction_misses():
+    """r_0 = z* + .1; the photograph is .5: a_1 = spread · RMSE(.5, ↑r_0), and a sample's error would be another."""
+    game = stubs((0.1, 0.0), spread=0.3)
+    game.anchor.fill_(0.2)
+    game.begin(0, torch.full((1, 1, 16, 16), 0.5))
+    game.begin(1, torch.full((1, 1, 16, 16), 0.5))
+    assert game.amplitudes.tolist() == pytest.approx([1.0, 0.3 * 0.2])
+    assert game.begun == 2
+    game.anchor.fill_(-0.9)
+    game.begin(1, torch.full((1, 1, 16, 16), 0.5))
+    assert game.amplitudes[1].item() == pytest.approx(0.06), "measured once, when the scale begins"
+
+
+def test_the_noise_of_the_reconstruction_is_fixed_and_part_of_the_game():
+    game = small()
+    assert game.anchor.shape == (1, 1, *game.sizes[0])
+    assert game.anchor.std() > 0.5
+    assert not game.fixed(1).any()
+    assert torch.equal(game.reconstructed(0), game.reconstructed(0))
+    assert torch.equal(trained(5).anchor, game.anchor), "training never draws it anew"
+    assert {"anchor", "amplitudes", "image", "begun"} <= set(game.state_dict())
+    assert torch.equal(trained(1).image, X)
+
+
+def test_a_scale_starts_from_the_one_below_where_they_are_alike():
+    game = trained(2)
+    game.begin(1, X)
+    assert difference(game.G[0].state_dict(), game.G[1].state_dict()) == ""
+    assert difference(game.D[0].state_dict(), game.D[1].state_dict()) == ""
+    wide = small(ratio=0.93)
+    assert count(wide.G[4]) > count(wide.G[3])
+    before = copy.deepcopy(wide.G[4].state_dict())
+    for scale in range(5):
+        wide.begin(scale, X)
+    assert difference(wide.G[4].state_dict(), before) == ""
+    assert difference(wide.G[2].state_dict(), wide.G[3].state_dict()) == ""
+
+
+def test_reconstruction_survives_the_end_of_a_scale():
+    game = trained(3)
+    learning, drawn = game.reconstructed(1), game.grown([torch.ones_like(game.anchor)])
+    with evaluation(game):
+        assert torch.equal(game.reconstructed(1), learning)
+        assert torch.equal(game.grown([torch.ones_like(game.anchor)]), drawn)
+
+
+@pytest.mark.parametrize("bright", [0.6, -0.6])
+def test_reconstruction_and_critic_pull_towards_the_photograph(bright):
+    x = torch.full((1, 1, 16, 16), bright)
+    game = stubs((0.0,), spread=0.0)
+    game.anchor.zero_()
+    for _ in train(game, photographs(x), 3):
+        pass
+    assert game.D[0].w * bright > 0
+    assert game.G[0].b * bright > 0
+
+
+@pytest.mark.parametrize("slope", [2.0, -2.0])
+def test_a_generator_climbs_its_critic(slope):
+    game = stubs((0.0,), slope=slope)
+    move = list(game.round(photographs(torch.zeros(1, 1, 16, 16)), 0))[-1]
+    (gradient,) = torch.autograd.grad(move.terms["adversarial"], game.G[0].b)
+    assert gradient.item() == pytest.approx(-slope)
+
+
+def test_without_the_reconstruction_term_nothing_gives_the_photograph_back():
+    errors = {}
+    for weight in (0.0, 10.0):
+        game = small(rounds=30, reconstruction=weight, smallest=16)
+        for _ in train(game, photographs(), 30):
+            pass
+        with evaluation(game):
+            errors[weight] = (game.reconstructed(0) - X).square().mean().sqrt().item()
+    assert errors[10.0] < 0.8 * errors[0.0], errors
+
+
+def test_rates_fall_to_a_tenth_in_the_last_fifth_of_every_scale():
+    game = small(rounds=10)
+    paces = [game.pace(step) for step in range(30)]
+    assert paces == ([1.0] * 8 + [0.1] * 2) * 3
+    assert game.pace(1000) == 0.1
+    assert [(stage.start, stage.end) for stage in game.stages()] == [(0, 10), (10, 20), (20, 30)]
+    assert game.stages()[0].name == "scale 1 of 3, 16 × 11 pixels"
+
+
+# Sampling.
+
+
+def test_a_sample_is_drawn_by_the_scales_that_have_begun():
+    early, late = trained(1), trained(5)
+    for game in (early, late):
+        with evaluation(game):
+            assert game.sample(2).shape == (2, 3, 16, 24)
+    z = latents(late, [0, 1])
+    assert z.shape == (2, 11 * 16 + 3 * (13 * 20 + 16 * 24))
+    with evaluation(late):
+        one = late.sample(2, noise=z)
+        other = z.clone()
+        other[:, -3:] += 1
+        assert not torch.equal(one, late.sample(2, noise=other))
+    with evaluation(early):
+        one = early.sample(2, noise=z)
+        assert torch.equal(one, early.sample(2, noise=other)), "the last scale knows nothing yet"
+    assert one.abs().max() <= 1
+
+
+def test_noise_may_reach_beyond_the_border():
+    game = trained(3, noisy_border=True)
+    assert game.anchor.shape[2:] == (11 + 2 * MARGIN, 16 + 2 * MARGIN)
+    assert game.z(1, 2).shape == (2, 3, 13 + 2 * MARGIN, 20 + 2 * MARGIN)
+    with evaluation(game):
+        assert game.sample(2).shape == (2, 3, 16, 24)
+
+
+def test_grey_and_transparent_photographs_play():
+    for channels in (1, 4):
+        x = X[:, :1].repeat(1, channels, 1, 1)
+        check_game(small(shape=(channels, 16, 24), rounds=1), photographs(x), rounds=2)
+
+
+# Runs.
+
+STEPS = 5  # of 6, two a scale
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+def test_a_run_goes_on_bit_for_bit_within_a_scale_and_across_its_border(tmp_path, stop, monkeypatch):
+    monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
+    straight = play(start(tmp_path / "straight", "singan", PHOTO), STEPS)
+    play(start(tmp_path / "stopped", "singan", PHOTO), stop)
+    resumed = play(start(tmp_path / "stopped", "singan", PHOTO), STEPS)
+    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"batch": 2, "parts": 2}, {"mirror": True}])
+def test_every_way_to_train_goes_on_bit_for_bit(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
+    straight = play(start(tmp_path / "straight", "singan", PHOTO, **settings), STEPS)
+    play(start(tmp_path / "stopped", "singan", PHOTO, **settings), 3)
+    resumed = play(start(tmp_path / "stopped", "singan", PHOTO, **settings), STEPS)
+    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert torch.equal(straight.game.image, X) or settings == {"mirror": True}
+
+
+def test_a_checkpoint_alone_is_enough_to_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
+    run = play(start(tmp_path / "run", "singan", PHOTO), STEPS)
+    game = load(tmp_path / "run", device="cpu")
+    z = latents(game, [0])
+    with evaluation(run.game):
+        assert torch.equal(game.sample(1, noise=z), run.game.sample(1, noise=z))
+        assert torch.equal(game.reconstructed(2), run.game.reconstructed(2))
+    assert run.average is None, "a mean of weights over a scale lags behind"

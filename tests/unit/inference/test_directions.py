@@ -1,0 +1,199 @@
+"""Directions and inversions of generators whose answers are known: linear ones."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from sparring import data
+from sparring.cli import main
+from sparring.errors import DataError, GameError
+from sparring.game import LatentGame, adam
+from sparring.games.conditional import ConditionalGAN
+from sparring.inference.directions import closed_form_directions, inverted, moved, principal_directions, truncated
+from sparring.inference.sampling import latents, samples
+from sparring.objectives import NonSaturating
+from sparring.runs.state import load
+from support.runs import IMAGES, difference, play, quick, start
+
+SIZES = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.1])
+
+
+class Linear(nn.Module):
+    """x = b + z Aᵀ with A = U diag(SIZES) Vᵀ, as an image."""
+
+    latent = 5
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.turn = torch.linalg.qr(torch.randn(5, 5))[0]
+        self.layer = nn.Linear(5, 16)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.linalg.qr(torch.randn(16, 5))[0] @ torch.diag(SIZES) @ self.turn.T)
+
+    def forward(self, z):
+        return self.layer(z).unflatten(1, (1, 4, 4))
+
+
+def learn(network):
+    return adam(network, lr=1e-3)
+
+
+def linear():
+    return Still(Linear(), nn.Linear(16, 1), critic=learn, generator=learn)
+
+
+class Still(LatentGame):
+    """A game that is never played."""
+
+    def round(self, batches, step):
+        yield
+
+
+@pytest.mark.parametrize("find", [principal_directions, closed_form_directions])
+def test_directions_of_a_linear_generator_are_its_right_singular_vectors(find):
+    game = linear()
+    found = find(game, 3)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
+    along = (found @ game.G.turn[:, :3]).abs()
+    torch.testing.assert_close(along, torch.eye(3), atol=0.05 if find is principal_directions else 1e-5, rtol=0)
+
+
+def test_the_first_layer_may_be_a_transposed_convolution():
+    game = linear()
+    straight = closed_form_directions(game, 2)
+
+    class Convolved(nn.Module):
+        latent = 5
+
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = nn.ConvTranspose2d(5, 1, 4, bias=False)
+            self.layer.weight.data = layer.weight.data.T.unflatten(1, (1, 4, 4)).clone()
+
+        def forward(self, z):
+            return self.layer(z[:, :, None, None])
+
+    game.G = Convolved(game.G.layer)
+    torch.testing.assert_close(closed_form_directions(game, 2).abs(), straight.abs(), atol=1e-5, rtol=0)
+
+
+def test_features_decide_what_is_to_vary():
+    game = linear()
+    weak = game.G.layer.weight.detach() @ game.G.turn[:, 4] / SIZES[4]  # where in the image the weakest direction shows
+    (found,) = principal_directions(game, 1, features=lambda x: x.flatten(1) @ weak[:, None])
+    assert (found @ game.G.turn[:, 4]).abs() > 0.99
+
+
+def test_moving_noise_moves_samples_by_so_much():
+    game = linear()
+    noise, direction = latents(game, range(3)), game.G.turn[:, 0]
+    drawn = moved(game, noise, direction, [-1.0, 0.0, 2.0])
+    assert drawn.shape == (3, 3, 1, 4, 4)
+    torch.testing.assert_close(drawn[:, 1], samples(game, range(3)))
+    lengths = (drawn - drawn[:, 1:2]).flatten(2).norm(dim=2)
+    torch.testing.assert_close(lengths, torch.tensor([4.0, 0.0, 8.0]).expand(3, 3), atol=1e-4, rtol=1e-4)
+
+
+def test_truncation_goes_from_the_mean_to_the_sample():
+    game = linear()
+    drawn = truncated(game, [0, 1], [0.0, 0.5, 1.0])
+    torch.testing.assert_close(drawn[:, 0].flatten(1), game.G.layer.bias.expand(2, 16))
+    torch.testing.assert_close(drawn[:, 2], samples(game, [0, 1]))
+    torch.testing.assert_close(drawn[:, 1], (drawn[:, 0] + drawn[:, 2]) / 2)
+
+
+def test_an_inversion_finds_the_noise_and_leaves_no_trace():
+    game = linear().train()
+    before, state = {k: v.clone() for k, v in game.state_dict().items()}, torch.random.get_rng_state()
+    noise = latents(game, [5, 6, 7])
+    x = game.sample(3, noise=noise)
+    found = inverted(game, x, steps=800, rate=0.1)
+    assert found.errors.max() < 1e-4
+    torch.testing.assert_close(found.made, x, atol=0.05, rtol=0)
+    torch.testing.assert_close(found.noise @ game.G.turn[:, :4], noise @ game.G.turn[:, :4], atol=0.05, rtol=0)
+    assert not difference(game.state_dict(), before)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert game.training
+    assert all(weight.grad is None for weight in game.parameters())
+
+
+def test_more_steps_never_make_it_worse_and_no_step_takes_the_best_draw():
+    game = linear()
+    x = game.sample(4, noise=latents(game, range(4)))
+    errors = [inverted(game, x, steps=steps, rate=5.0).errors for steps in (0, 1, 20)]  # a rate that overshoots
+    assert (errors[1] <= errors[0]).all()
+    assert (errors[2] <= errors[1]).all()
+    one, many = (inverted(game, x, steps=0, tried=tried).errors.mean() for tried in (1, 1000))
+    assert many < one / 2
+
+
+def test_an_encoders_code_is_a_start_where_it_is_closer():
+    game = linear()
+    noise = latents(game, [1, 2])
+    x = game.sample(2, noise=noise)
+    game.encode = lambda x: noise
+    assert torch.equal(inverted(game, x, steps=0, tried=4).noise, noise)
+    game.encode = lambda x: 100 + noise
+    assert not torch.equal(inverted(game, x, steps=0, tried=4).noise, 100 + noise)
+
+
+def test_classes_are_part_of_the_noise_that_is_found():
+    class Classed(nn.Module):
+        latent = 2
+
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2 + 3, 16)
+
+        def forward(self, z, y):
+            return self.layer(torch.cat([z, y], 1)).unflatten(1, (1, 4, 4))
+
+    torch.manual_seed(0)
+    made = {"classes": 3, "critic": learn, "generator": learn}
+    game = ConditionalGAN(Classed(), nn.Linear(16, 1), NonSaturating(), **made)
+    x = game.sample(4)
+    assert inverted(game, x, steps=600, rate=0.05).errors.max() < 1e-3
+
+
+def test_what_cannot_be_explored_is_refused():
+    game = linear()
+    with pytest.raises(DataError, match="ask for 1 to 5"):
+        closed_form_directions(game, 6)
+    with pytest.raises(DataError, match="ask for 1 to 5"):
+        principal_directions(game, 0)
+    with pytest.raises(DataError, match="resize"):
+        inverted(game, torch.zeros(1, 1, 8, 8))
+    game.G = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (1, 1, 5)))
+    game.G.latent = 5
+    with pytest.raises(GameError, match="ask for principal"):
+        closed_form_directions(game)
+    game.sample = lambda n, noise=None: torch.zeros(n, 1, 1, 5)
+    with pytest.raises(GameError, match="does more than its generator"):
+        inverted(game, torch.zeros(1, 1, 1, 5))
+    del game.G
+    with pytest.raises(GameError, match="no single generator"):
+        inverted(game, torch.zeros(1, 1, 1, 5))
+
+
+def test_the_commands_leave_what_they_name(capsys, tmp_path, monkeypatch):
+    quick(monkeypatch)
+    run = play(start(tmp_path / "run", "nsgan", kind=IMAGES), 2)
+    monkeypatch.undo()
+    folder, out = str(run.folder), tmp_path / "out"
+    for kind in ("principal", "closed"):
+        words = ["directions", folder, "--kind", kind, "--count", "2", "--columns", "3", "--seeds", "0-1"]
+        assert main([*words, "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        f"{k}-{n}.png" for k in ("closed", "principal") for n in (1, 2)
+    ]
+    assert main(["truncations", folder, "--strengths", "0,1", "--seeds", "0", "--out", str(out / "t.png")]) == 0
+    image = tmp_path / "one.png"
+    Image.fromarray(data.load("digits", size=8).values[0, ..., 0]).save(image)
+    assert main(["invert", folder, str(image), "--steps", "2", "--out", str(out / "i.png")]) == 0
+    assert np.load(out / "i.npy").shape == tuple(load(run.folder).noise(1).shape)
+    assert "mean squared error" in capsys.readouterr().out
+    assert main(["truncations", folder, "--strengths", "a,b"]) == 2
+    assert main(["directions", folder, "--columns", "1"]) == 2

@@ -1,0 +1,257 @@
+"""Painting for users: maps in the palette's colours, refusals that name the nearest class, styles, films, boards."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sparring.cli import main
+from sparring.data import Regions
+from sparring.data.annotations.label_maps import listed
+from sparring.data.annotations.palettes import coloured, map_files, read_map, save_palette
+from sparring.errors import DataError, GameError, RunError
+from sparring.inference import label_maps
+from sparring.inference.sampling import latents, slerp
+from sparring.reports.run_report import commands
+from sparring.runs.run import Run
+from sparring.runs.state import gathered, load
+from support.runs import difference, play
+from unit.games.test_gaugan import small
+
+SKY, ROAD, TREE = (0, 0, 255), (128, 128, 128), (0, 200, 0)
+REGIONS = Regions(("sky", "road", "old tree"), (SKY, ROAD, TREE))
+TINY = {"networks": {"latent": 5, "width": 4, "hidden": 4}}
+
+
+def saved(path, pixels, **how):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(pixels, np.uint8)).save(path, **how)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Six pictures with label maps and a list of classes."""
+    folder, chance = tmp_path_factory.mktemp("paint") / "data", np.random.default_rng(0)
+    for index in range(6):
+        saved(folder / "images" / f"{index}.png", chance.integers(256, size=(16, 16, 3)))
+        saved(folder / "labels" / f"{index}.png", chance.integers(3, size=(16, 16)))
+    (folder / "palette.txt").write_text("#0000ff sky\n#808080 road\n#00c800 old tree\n")
+    return folder
+
+
+def size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def shown(path):
+    with Image.open(path) as image:
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+def start(folder, data):
+    return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=TINY, batch=4, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("painted") / "run"
+    play(start(folder, data), 2)
+    return folder
+
+
+# --- maps and palettes
+
+
+def test_a_map_is_read_in_colours_in_numbers_and_in_an_index(tmp_path):
+    numbers = np.array([[0, 1, 2], [2, 1, 0]])
+    colours = np.array(REGIONS.colours)[numbers]
+    expected = numbers.tolist()
+    assert read_map(saved(tmp_path / "a.png", colours), REGIONS).tolist() == expected
+    assert read_map(saved(tmp_path / "b.png", numbers), REGIONS).tolist() == expected
+    index = Image.fromarray(np.array([[5, 7, 6], [6, 7, 5]], np.uint8), mode="P")
+    index.putpalette([0] * 15 + [*SKY, *TREE, *ROAD])
+    index.save(tmp_path / "c.png")
+    assert read_map(tmp_path / "c.png", REGIONS).tolist() == expected, "a program's own order of the palette's colours"
+    index = Image.fromarray(numbers.astype(np.uint8), mode="P")
+    index.putpalette([9, 9, 9, 8, 8, 8, 7, 7, 7])
+    index.save(tmp_path / "d.png")
+    assert read_map(tmp_path / "d.png", REGIONS).tolist() == expected, "an index of other colours is of numbers"
+    clear = np.concatenate([colours, np.full((2, 3, 1), 255)], 2)
+    assert read_map(saved(tmp_path / "e.png", clear), REGIONS).tolist() == expected
+
+
+def test_the_unknown_is_kept_and_other_numbers_are_refused(tmp_path):
+    assert read_map(saved(tmp_path / "a.png", [[0, 255]]), REGIONS).tolist() == [[0, 3]]
+    with pytest.raises(DataError, match=r"class number 7, but the palette has 3 classes, .* in numbers up to 2"):
+        read_map(saved(tmp_path / "b.png", [[0, 7]]), REGIONS)
+
+
+def test_a_colour_of_no_class_is_refused_with_the_nearest_class_or_read_as_it(tmp_path):
+    drawn = [[SKY, (10, 190, 0), (10, 190, 0), (120, 128, 128)]]
+    path = saved(tmp_path / "soft.png", drawn)
+    message = r"3 pixels in 2 colours of no class, most of them #0abe00, nearest to old tree \(#00c800\).*--nearest"
+    with pytest.raises(DataError, match=message):
+        read_map(path, REGIONS)
+    assert read_map(path, REGIONS, nearest=True).tolist() == [[0, 2, 2, 1]]
+
+
+def test_a_palette_is_written_as_it_is_read_and_for_drawing_programs(tmp_path):
+    text = save_palette(REGIONS, tmp_path / "new/palette.txt").read_text()
+    assert listed("palette.txt", text) == REGIONS
+    lines = save_palette(REGIONS, tmp_path / "palette.gpl").read_text().splitlines()
+    assert lines[0] == "GIMP Palette"
+    assert lines[-1] == "  0 200   0\told tree"
+
+
+def test_maps_are_shown_in_their_colours_and_what_is_unknown_in_black():
+    seen = coloured(torch.tensor([[[0, 1], [2, 3], [99, -1]]]), REGIONS)
+    assert ((seen + 1) * 127.5).round().permute(0, 2, 3, 1)[0].tolist() == [
+        [list(SKY), list(ROAD)],
+        [list(TREE), [0, 0, 0]],
+        [[0, 0, 0], [0, 0, 0]],
+    ]
+
+
+def test_a_folder_of_maps_is_read_in_order_and_an_empty_one_is_refused(tmp_path, data):
+    assert [path.name for path in map_files(data / "labels")] == [f"{index}.png" for index in range(6)]
+    assert map_files(tmp_path / "x.png") == [tmp_path / "x.png"]
+    with pytest.raises(DataError, match="holds no label maps"):
+        map_files(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_map(tmp_path / "x.png", REGIONS)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="not a readable image"):
+        read_map(tmp_path / "broken.png", REGIONS)
+
+
+# --- a run
+
+
+def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
+    assert label_maps.palette(run) == REGIONS
+    plain = Run.create(
+        tmp_path / "plain", "dcgan", data="digits", size=8, device="cpu", arguments={"networks": {"width": 4}}
+    )
+    with pytest.raises(RunError, match="learned from no label maps: train gaugan"):
+        label_maps.palette(plain.folder)
+    with pytest.raises(GameError, match="GAN cannot paint label maps: train gaugan"):
+        label_maps.painting(plain.game)
+    with pytest.raises(GameError, match="GauGAN draws no samples, it paints label maps: see `sparring paint`"):
+        latents(load(run, device="cpu"), [0])
+
+
+def test_a_run_stopped_and_resumed_is_the_same_run(data, tmp_path):
+    straight = play(start(tmp_path / "straight", data), 4)
+    play(start(tmp_path / "stopped", data), 1)
+    resumed = play(start(tmp_path / "stopped", data), 4)
+    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
+
+
+def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(data, run, tmp_path):
+    opened, game = Run.open(run, device="cpu"), load(run, device="cpu")
+    for painter in (opened.sampler, game):
+        with torch.no_grad():
+            painter.E.body[-1].weight *= 100  # styles are seen in pictures only after a long training
+    before = {name: value.clone() for name, value in opened.sampler.state_dict().items()}
+    board = label_maps.board(opened.sampler, opened.dataset, np.array([0, 3]))
+    assert board.shape == (8, 3, 16, 16)
+    x, labels = opened.dataset.rows(np.array([0, 3]))[0], opened.dataset.second.rows(np.array([0, 3]))
+    torch.testing.assert_close(board[1], x[0] / 127.5 - 1)
+    torch.testing.assert_close(board[4], coloured(labels, REGIONS)[1])
+    styles = label_maps.image_styles(game, board[[1, 5]])
+    assert (board[2] - board[3]).abs().max() > 1e-4
+    torch.testing.assert_close(board[2], label_maps.paint(game, labels[0], styles[:1])[0])
+    torch.testing.assert_close(board[3], label_maps.paint(game, labels[0], styles[1:])[0])
+    assert difference(before, dict(opened.sampler.state_dict())) == ""
+    assert sorted(path.name for path in (run / "samples").iterdir())[0] == "000000.png"
+    assert any("sparring paint" in line for line in commands(opened))
+    with pytest.raises(DataError, match="has no label maps"):
+        label_maps.board(game, opened.dataset.second.dataset, np.array([0]))
+
+
+# --- styles
+
+
+def test_a_seed_is_a_style_whatever_its_company():
+    game = small()
+    both = label_maps.seed_styles(game, [3, 8])
+    assert torch.equal(both[1:], label_maps.seed_styles(game, [8]))
+    assert (both[0] - both[1]).abs().max() > 0.1
+
+
+def test_a_way_leads_from_style_to_style():
+    game, labels = small(norm="instance").eval(), torch.randint(3, (16, 20))
+    styles = label_maps.seed_styles(game, [1, 2])
+    way = label_maps.walk(game, labels, styles, 5, loop=False)
+    ends = label_maps.paint(game, labels, styles)
+    torch.testing.assert_close(way[[0, 4]], ends)
+    torch.testing.assert_close(way[2], label_maps.paint(game, labels, slerp(*styles, 0.5)[None])[0])
+    assert label_maps.walk(game, labels, styles, 4).shape == (4, 3, 16, 20)
+    with pytest.raises(DataError, match="two seeds or more"):
+        label_maps.walk(game, labels, styles[:1], 5)
+    plain = small(style=False)
+    with pytest.raises(GameError, match="trained without styles"):
+        label_maps.walk(plain, labels, torch.zeros(2, 0), 5)
+
+
+def test_a_large_map_is_painted_style_by_style_with_the_same_result():
+    game, labels = small(norm="instance").eval(), torch.randint(3, (16, 16))
+    styles = label_maps.seed_styles(game, range(20))
+    torch.testing.assert_close(
+        label_maps.paint(game, labels, styles)[17:18], label_maps.paint(game, labels, styles[17:18])
+    )
+
+
+# --- the command
+
+
+def told(capsys, *words):
+    assert main(["paint", *map(str, words)]) == 0, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def test_a_map_of_any_size_is_painted_in_a_photographs_style(run, data, tmp_path, capsys):
+    drawn = saved(tmp_path / "drawn.png", np.array(REGIONS.colours)[np.arange(30 * 21).reshape(30, 21) % 3])
+    out = tmp_path / "one.png"
+    told(capsys, run, "--labels", drawn, "--style", data / "images/2.png", "--out", out, "--device", "cpu")
+    assert size(out) == (21, 30)
+    game, labels = load(run, device="cpu"), read_map(drawn, REGIONS)
+    expected = label_maps.paint(game, labels, label_maps.image_styles(game, shown(data / "images/2.png")))
+    assert (shown(out) - expected).abs().max() < 0.01
+
+
+def test_several_styles_several_maps_and_films(run, data, tmp_path, capsys):
+    labels = data / "labels"
+    photographs = [data / "images/1.png", data / "images/2.png"]
+    told(
+        capsys, run, "--labels", labels / "0.png", "--style", *photographs, "--seeds", "4", "--out", tmp_path / "s.png"
+    )
+    assert size(tmp_path / "s.png")[0] > 4 * 16
+    told(capsys, run, "--labels", labels, "--seeds", "1,2", "--out", tmp_path / "each")
+    assert len(list((tmp_path / "each").iterdir())) == 12
+    assert size(tmp_path / "each/3-seed-2.png") == (16, 16)
+    told(capsys, run, "--labels", labels, "--out", tmp_path / "plain")
+    assert sorted(path.name for path in (tmp_path / "plain").iterdir())[0] == "0.png"
+    told(capsys, run, "--labels", labels / "0.png", "--seeds", "1,2", "--frames", "5", "--out", tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames > 1
+
+
+def test_the_palette_can_be_had_and_what_is_wrong_is_said_in_a_sentence(run, data, tmp_path, capsys):
+    assert "3 classes" in told(capsys, run, "--palette", tmp_path / "palette.gpl")
+    assert (tmp_path / "palette.gpl").exists()
+    for words, what in (
+        ([], "There is nothing to paint"),
+        (["--labels", data / "labels", "--out", tmp_path / "one.png"], "name a folder in --out"),
+        (["--labels", data / "images/0.png"], "--nearest"),
+        (["--labels", tmp_path / "none.png"], "cannot be read"),
+        (["--labels", data / "labels/0.png", "--frames", "5"], "two seeds or more"),
+        (["--labels", data / "labels/0.png", "--seeds", "x"], "cannot be read"),
+    ):
+        assert main(["paint", str(run), *map(str, words)]) == 2
+        error = capsys.readouterr().err
+        assert what in error, error
+        assert error.count("\n") == 1

@@ -1,0 +1,177 @@
+"""The networks of CycleGAN, GANILLA and NICE-GAN: parameter counts, receptive fields, sizes, norms by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from sparring.layers.instance import ILN, AdaILN, instance_norm
+from sparring.networks.cyclegan import PatchCritic, ResNetTranslator, patches
+from sparring.networks.ganilla import GANILLATranslator
+from sparring.networks.nicegan import NICECritic, NICEEncoder, NICESeer, NICETranslator, depths
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    [
+        (lambda: ResNetTranslator(), 11_378_179),
+        (lambda: ResNetTranslator(blocks=6), 7_837_699),
+        (lambda: PatchCritic(), 2_764_737),
+        (lambda: GANILLATranslator(), 7_228_419),
+        (lambda: NICEEncoder(), 167_489),
+        (lambda: NICECritic(), 46_706_944),
+        (lambda: NICETranslator(), 8_104_640),
+    ],
+    ids=["resnet-9", "resnet-6", "patch-70", "ganilla", "nice-e", "nice-c", "nice-g"],
+)
+def test_parameters_are_as_many_as_published(network, parameters):
+    assert count(network()) == parameters
+
+
+def test_the_full_generator_of_nice_gan_is_as_large_as_published():
+    with torch.device("meta"):
+        assert count(NICETranslator(whole=64)) == 276_474_560
+
+
+def test_a_pix2pix_critic_has_batch_norm_and_sees_two_images():
+    critic = PatchCritic(6, norm=nn.BatchNorm2d, bias=False)
+    convolutions = 16 * (6 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512)
+    assert count(critic) == convolutions + 64 + 1 + 2 * (128 + 256 + 512)
+    assert not any(isinstance(layer, nn.InstanceNorm2d) for layer in critic.modules())
+
+
+@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
+def test_a_score_sees_a_patch_of_the_published_size(layers, field):
+    critic = PatchCritic(1, 2, layers, norm=nn.Identity).double()
+    x = torch.randn(1, 1, 128, 128, dtype=torch.double, requires_grad=True)
+    scores = critic(x)
+    middle = scores.shape[-1] // 2
+    (gradient,) = torch.autograd.grad(scores[0, 0, middle, middle], x)
+    rows = gradient.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert rows[-1] - rows[0] + 1 == field
+
+
+def test_scores_at_the_published_size():
+    with torch.device("meta"):
+        assert PatchCritic()(torch.empty(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+        critic = NICECritic()
+        assert [s.shape[2:] for s in critic(torch.empty(1, 128, 64, 64))] == [(30, 30), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    ("translator", "multiple"),
+    [(ResNetTranslator(3, 1, 4, 1), 4), (GANILLATranslator(3, 1, 4, 1), 16)],
+    ids=["resnet", "ganilla"],
+)
+def test_translators_keep_any_size_that_is_a_multiple(translator, multiple):
+    assert translator.multiple == multiple
+    for height, width in ((2, 3), (4, 2)):
+        x = torch.randn(2, 3, height * multiple, width * multiple)
+        y = translator(x)
+        assert y.shape == (2, 1, *x.shape[2:])
+        assert y.abs().max() <= 1
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+def test_nice_networks_fit_every_size_from_16_pixels(side):
+    D = NICESeer(NICEEncoder(3, 4), NICECritic(4, *depths(side), widest=16))
+    x = torch.randn(2, 3, side, side)
+    small, large, attention = D(x)
+    assert min(*small.shape[2:], *large.shape[2:]) >= 1
+    assert (attention.shape, D.heat(x).shape) == ((2, 1), (2, 1, side // 4, side // 4))
+    assert NICETranslator(3, 4, 1)(D.encode(x)).shape == x.shape
+
+
+def test_small_images_have_critics_of_fewer_layers():
+    for side in (8, 16, 32, 64):
+        assert min(PatchCritic(3, 4, patches(side))(torch.randn(1, 3, side, side)).shape) >= 1
+
+
+def test_every_residual_block_begins_near_the_identity():
+    block = ResNetTranslator(3, 3, 4, 1).body[9]
+    block.body[4] = nn.Identity()
+    x = torch.randn(1, 16, 8, 8)
+    assert (block(x) - x).abs().max() < 1, "nothing comes after the sum"
+    assert (block(x) < 0).any()
+
+
+def test_instance_norm_has_no_memory_and_no_parameters():
+    norm = instance_norm(3)
+    x = 5 + 3 * torch.randn(2, 3, 8, 8)
+    y = norm(x)
+    assert count(norm) == len(list(norm.buffers())) == 0
+    torch.testing.assert_close(y.mean((2, 3)), torch.zeros(2, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(norm.eval()(x), y)
+
+
+def test_iln_is_a_mixture_of_instance_and_layer_norm_by_hand():
+    x = torch.tensor([[[[0.0, 2.0]], [[4.0, 10.0]]]])
+    by_instance = torch.tensor([[[[-1.0, 1.0]], [[-1.0, 1.0]]]]) / 2**0.5
+    by_layer = (x - 4) / (56 / 3) ** 0.5  # unbiased: (16 + 4 + 0 + 36) / 3
+    norm = AdaILN(2, (0.0, 0.0))
+    torch.testing.assert_close(norm.mixed(x), (by_instance + by_layer) / 2, atol=1e-4, rtol=0)
+    gain, offset = torch.tensor([[2.0, 3.0]]), torch.tensor([[10.0, 20.0]])
+    told = (by_instance + by_layer) / 2 * gain[..., None, None] + offset[..., None, None]
+    torch.testing.assert_close(norm(x, gain, offset), told, atol=1e-4, rtol=0)
+    share = torch.tensor([3.2, 1.0]).softmax(0)
+    mixed = share[0] * by_instance + share[1] * by_layer
+    torch.testing.assert_close(AdaILN(2).mixed(x), mixed, atol=1e-4, rtol=0)
+    torch.testing.assert_close(ILN(2)(x), share[1] * by_instance + share[0] * by_layer, atol=1e-4, rtol=0)
+
+
+def test_attention_begins_without_a_say_and_can_learn_one():
+    E = NICEEncoder(3, 4)
+    x = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(E(x)[0], nn.functional.leaky_relu(E.body(x), 0.2), atol=0.1, rtol=0.1)
+    assert E.strength.item() == 0
+    z, logit = E.eval()(x)
+    (gradient,) = torch.autograd.grad(z.square().sum(), E.strength, retain_graph=True)
+    assert gradient != 0
+    h = E.body(x)
+    by_hand = torch.cat([h.mean((2, 3)), h.flatten(2).max(2).values], 1) @ E.cam.weight.T
+    torch.testing.assert_close(logit, by_hand)
+    E.strength.data.fill_(2.0)
+    features = torch.cat([h, h], 1) * E.cam.weight[0][None, :, None, None]
+    expected = 2 * E.attend(features) + h
+    torch.testing.assert_close(E.attended(x)[0], expected)
+    torch.testing.assert_close(NICESeer(E, NICECritic(4, 0, 0)).heat(x), expected.sum(1, keepdim=True))
+
+
+def test_all_convolutions_of_a_nice_critic_are_spectrally_normalised_but_the_attention():
+    D = NICESeer(NICEEncoder(3, 4), NICECritic(4, 1, 1))
+    free = [
+        name
+        for name, layer in D.named_modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear)) and not hasattr(layer, "parametrizations")
+    ]
+    assert free == ["E.attend"]
+
+
+def test_the_light_generator_is_told_the_mean_of_its_code_only():
+    G = NICETranslator(3, 4, 1)
+    h = torch.randn(1, 16, 4, 4)
+    shuffled = h.flatten(2)[:, :, torch.randperm(16)].reshape(h.shape)
+    torch.testing.assert_close(G.told(h), G.told(shuffled))
+    whole = NICETranslator(3, 4, 1, whole=4)
+    assert not torch.allclose(whole.told(h), whole.told(shuffled))
+
+
+def test_ganilla_concatenates_and_its_decoder_sums_every_scale():
+    G = GANILLATranslator(3, 3, 4, 1)
+    x = torch.randn(1, 3, 32, 32)
+    block, h = G.scales[0][0], torch.randn(1, 4, 8, 8)
+    torch.testing.assert_close(block(h), block.join(torch.cat([block.body(h), h], 1)))
+    assert G.scales[1][0].join[0][1].in_channels == 2 * G.scales[1][0].join[0][1].out_channels
+    for lateral in G.laterals:
+        before = G(x)
+        lateral.bias.data += 1.0
+        assert not torch.equal(G(x), before)
+    assert not any(isinstance(layer, (nn.InstanceNorm2d, nn.ReLU)) for layer in G.paint.modules())

@@ -1,0 +1,162 @@
+"""Aids by name: each can be put on recipes, keeps the rules, resumes bit for bit, and does something."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from sparring.check import check_game
+from sparring.errors import SparringError
+from sparring.game import Samples
+from sparring.games.wgan import WGANGP
+from sparring.recipes import recipe
+from sparring.recipes.options import Networks
+from sparring.recipes.techniques import Aids, aided
+from sparring.runs.state import gathered
+from support import runs
+from support.runs import IMAGES, POINTS, difference, play, start
+
+quick = pytest.fixture(autouse=True)(runs.quick)
+
+SMALL = Networks(latent=4, width=8)
+EITHER = {  # aids that act on points and on images
+    "instance_noise": {"instance_noise": 0.5, "instance_noise_steps": 3},
+    "r1": {"r1": 1.0, "penalty_every": 2},
+    "r2": {"r2": 1.0},
+    "dragan": {"dragan": 10.0},
+    "latent_consistency": {"latent_consistency": 20.0},
+    "lecam": {"lecam": 0.3, "lecam_start": 1},
+    "feature_matching": {"feature_matching": 1.0},
+    "discrimination": {"minibatch": "discrimination"},
+    "deviation": {"minibatch": "deviation"},
+    "historical_averaging": {"historical_averaging": 0.1},
+    "virtual_batch_norm": {"virtual_batch_norm": 4},
+    "unrolling": {"unrolling": 2},
+    "packing": {"packing": 2},
+    "ensemble": {"ensemble": 2},
+    "initialisation": {"initialisation": "orthogonal"},
+    "schedule": {"schedule": "cosine", "schedule_steps": 3},
+}
+PICTURES = {
+    "diff": {"augment": "diff"},
+    "adaptive": {"augment": "adaptive"},
+    "consistency": {"consistency": 10.0},
+    "balanced_consistency": {"balanced_consistency": 10.0},
+}
+TOGETHER = {"packing": 2, "instance_noise": 0.1, "r1": 1.0, "lecam": 0.3, "historical_averaging": 0.1, "ensemble": 2}
+
+
+def batches(shape, n=8):
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
+
+
+def game(aids, name="nsgan", shape=(2,)):
+    torch.manual_seed(0)
+    return aided(lambda shape: recipe(name)(shape, networks=SMALL), shape, Aids(**aids))
+
+
+AROUND = [(aid, name) for aid in [*EITHER, "together"] for name in ("nsgan", "wgan-gp", "rasgan")]
+AROUND.remove(("virtual_batch_norm", "wgan-gp"))  # whose toy networks have no batch norm
+for aid in ("discrimination", "r1", "r2", "together"):  # WGAN-GP draws the slope of each sample's score towards 1
+    AROUND.remove((aid, "wgan-gp"))
+
+
+@pytest.mark.parametrize(("aid", "name"), AROUND)
+def test_every_aid_keeps_the_rules_around_any_objective(aid, name):
+    made = game({**EITHER, "together": TOGETHER}[aid], name)
+    check_game(made, batches((2,)))
+    assert isinstance(made, Samples)
+    assert made.sample(5).shape == (5, 2)
+
+
+@pytest.mark.parametrize("name", ["nsgan", "hinge"])
+@pytest.mark.parametrize("aid", [*EITHER, *PICTURES])
+def test_every_aid_keeps_the_rules_on_images(aid, name):
+    made = game((EITHER | PICTURES)[aid], name, (1, 8, 8))
+    check_game(made, batches((1, 8, 8)))
+    assert made.sample(3).shape == (3, 1, 8, 8)
+
+
+@pytest.mark.parametrize("aid", [*EITHER, *PICTURES, "together"])
+def test_every_aid_resumes_bit_for_bit_and_changes_the_training(tmp_path, aid):
+    aids = {**EITHER, **PICTURES, "together": TOGETHER}[aid]
+    kind = IMAGES if aid in PICTURES else POINTS
+    straight = play(start(tmp_path / "straight", kind=kind, aids=aids), 5)
+    play(start(tmp_path / "stopped", kind=kind, aids=aids), 3)
+    resumed = start(tmp_path / "stopped", kind=kind, aids=aids)
+    assert resumed.step == 3
+    play(resumed, 5)
+    assert difference(gathered(straight), gathered(resumed)) == ""
+    plain = play(start(tmp_path / "plain", kind=kind), 5)
+    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("straight", "plain")]
+    weights = [list(run.game.parameters()) for run in (straight, plain)]
+    same = len(weights[0]) == len(weights[1]) and all(map(torch.equal, *weights))
+    if aid != "adaptive":  # which begins with p = 0, see test_wrappers_critic.py
+        assert logs[0] != logs[1] or not same, "the aid did nothing"
+
+
+TERMS = {
+    "r1": "r1",
+    "r2": "r2",
+    "dragan": "dragan",
+    "consistency": "cr",
+    "balanced_consistency": "bcr",
+    "latent_consistency": "zcr",
+    "lecam": "lecam",
+}
+
+
+@pytest.mark.parametrize("aid", TERMS)
+def test_a_name_is_that_aid_and_no_other(aid):
+    seen = check_game(game({aid: 0.5, "lecam_start": 0}, shape=(1, 8, 8)), batches((1, 8, 8)))
+    assert seen.terms["D"] == ("adversarial", TERMS[aid])
+
+
+def test_without_aids_the_game_is_the_recipes_own():
+    assert type(aided(lambda shape: recipe("wgan-gp")(shape, networks=SMALL), (2,), Aids())) is WGANGP
+
+
+def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
+    make = lambda shape: recipe("lapgan")(shape, latent=4, units=8, width=4)  # noqa: E731
+    made = aided(make, (1, 16, 16), Aids(instance_noise=0.5, augment="diff"))
+    check_game(made, batches((1, 16, 16)))
+    seen = made.core.D
+    assert [type(critic).__name__ for critic in seen] == ["Through", "Through"]
+    noisy = made.core.score(1, torch.zeros(4, 1, 16, 16), torch.zeros(4, 1, 16, 16))
+    assert noisy.std() > 0
+
+
+def test_an_aid_that_the_game_has_already_is_refused():
+    with pytest.raises(SparringError, match="'r1' already"):
+        aided(lambda shape: recipe("r3gan")(shape, width=8), (2,), Aids(r1=1.0))
+
+
+def test_the_schedule_multiplies_the_pace():
+    made = game({"schedule": "linear", "schedule_steps": 100}, "sngan")
+    assert made.pace(50) == pytest.approx(0.5 * made.game.pace(50))
+    cosine = game({"schedule": "cosine", "schedule_steps": 100})
+    paces = [cosine.pace(step) for step in range(0, 120, 20)]
+    assert paces[0] == 1
+    assert paces[-1] == 0
+    assert all(later < earlier for earlier, later in pairwise(paces))
+
+
+@pytest.mark.parametrize(
+    ("aids", "match"),
+    [
+        ({"unrolling": 1, "feature_matching": 1.0}, "choose one"),
+        ({"r1": -1.0}, "r1 cannot be -1.0"),
+        ({"packing": 0}, "packing cannot be 0"),
+        ({"packing": 3}, "multiple of 3"),
+        ({"augment": "diff"}, "images"),
+        ({"virtual_batch_norm": 4}, "batch norm"),
+        ({"virtual_batch_norm": 4, "minibatch": "deviation"}, "choose one"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(aids, match):
+    with pytest.raises(SparringError, match=match):
+        check_game(game(aids, "wgan-gp"), batches((2,)))

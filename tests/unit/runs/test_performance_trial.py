@@ -1,0 +1,299 @@
+"""What --fast auto does is tried on a user's game first, and left out where the game cannot bear it."""
+
+import copy
+import json
+from itertools import repeat
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sparring import Run
+from sparring.cli import main
+from sparring.errors import GameError
+from sparring.game import Game
+from sparring.games.gan import GAN
+from sparring.games.wgan import WGANGP
+from sparring.objectives import NonSaturating
+from sparring.recipes.options import Adam
+from sparring.runs import performance_trial
+from sparring.runs.performance import of
+from sparring.runs.state import gathered
+from support.runs import IMAGES, difference, play, start
+from zoo.test_recipes import CASES, batches, known, small
+
+AUTO = {"fast": {"setting": "auto"}}
+SHAPE = (1, 16, 16)
+
+
+class Up(nn.Module):
+    """A generator as users write it: up-sampled, then convolved, with a norm and dropout."""
+
+    latent = 4
+
+    def __init__(self, *more):
+        super().__init__()
+        self.start = nn.Linear(4, 4 * 8 * 8)
+        self.body = nn.Sequential(
+            nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout(0.2), *more
+        )
+        self.finish = nn.Sequential(nn.Conv2d(4, 1, 3, padding=1), nn.Tanh())
+
+    def forward(self, z):
+        h = self.start(z)
+        return self.finish(self.body(h.view(h.size(0), 4, 8, 8)))
+
+
+class Flat(nn.Module):
+    """A critic whose features are flattened."""
+
+    def __init__(self, flatten):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Dropout(0.2), nn.LeakyReLU(0.2))
+        self.flatten, self.head = flatten, nn.utils.parametrizations.spectral_norm(nn.Linear(4 * 8 * 8, 1))
+
+    def forward(self, x):
+        return self.head(self.flatten(self.body(x))).squeeze(1)
+
+
+def viewed(h):
+    return h.view(h.size(0), -1)
+
+
+def by_memory(h):
+    """Features in the order in which they lie in memory, another one where they are channels-last."""
+    return torch.as_strided(h, (len(h), h[0].numel()), (h[0].numel(), 1))
+
+
+def with_view(shape: tuple[int, ...]) -> GAN:
+    return GAN(Up(), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+def with_flatten(shape: tuple[int, ...]) -> GAN:
+    return GAN(Up(), Flat(nn.Flatten()), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+def with_memory(shape: tuple[int, ...]) -> GAN:
+    return GAN(Up(), Flat(by_memory), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+def images(n=4):
+    return repeat((torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(0)) * 2 - 1,))
+
+
+def tried(game, **settings):
+    chosen, notes = performance_trial.tried(game, images(), of(AUTO, game), **settings)
+    return {key: value for key, value in chosen.plain().items() if key not in ("setting", "ahead", "keeping")}, notes
+
+
+ALL = {"channels_last": ["G", "D"], "fused": True, "folded": False, "slopes": True, "folds": ["G"]}
+
+
+def test_a_game_that_bears_everything_keeps_everything():
+    """Dropout draws another mask where tensors are channels-last; that alone is no reason."""
+    assert tried(with_flatten(SHAPE)) == (ALL, [])
+    assert tried(with_flatten(SHAPE), precision=torch.bfloat16) == (ALL, [])
+
+
+@pytest.mark.parametrize(("recipe", "why"), [(with_view, "fails with it (view size"), (with_memory, "results change")])
+def test_channels_last_is_left_out_for_the_network_that_fails_or_changes(recipe, why):
+    chosen, notes = tried(recipe(SHAPE))
+    assert chosen == ALL | {"channels_last": ["G"]}
+    (note,) = notes
+    assert note.startswith("--fast auto leaves out channels-last for D: ")
+    assert why in note
+
+
+def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, capsys):
+    words = ["--data", "digits", "--size", "16", "--batch", "4", "--device", "cpu"]
+    assert main(["check", "test_trial:with_view", *words, "--precision", "bf16", "--parts", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "note: --fast auto leaves out channels-last for D" in said
+    assert "fast: auto (channels-last G; fused" in said
+    words += ["--seed", "3"]
+    straight, stopped = (["train", "test_trial:with_view", *words, "--out", str(tmp_path / out)] for out in "ab")
+    assert main([*straight, "--steps", "3"]) == 0
+    said = capsys.readouterr()
+    assert "note: --fast auto leaves out channels-last for D" in said.err
+    assert "channels-last G; fused" in said.out
+    assert main([*stopped, "--steps", "1"]) == 0
+    assert main([*stopped, "--steps", "3"]) == 0
+    assert json.loads((tmp_path / "a/run.json").read_text())["fast"]["channels_last"] == ["G"]
+    checkpoints = [(tmp_path / out / "checkpoints/000003/state.pt") for out in "ab"]
+    one, other = (torch.load(path) for path in checkpoints)
+    assert not difference(one, other)
+
+
+def test_the_trial_leaves_no_trace(tmp_path, monkeypatch):
+    """Generators, norms, spectral vectors: the weights are those of a run whose choice was never tried, bit by bit."""
+    recipe = "test_trial:with_view"
+    before = torch.get_rng_state()
+    first = start(tmp_path / "tried", recipe, IMAGES, size=16, arguments={})
+    assert torch.equal(torch.get_rng_state(), before)
+    play(first, 3)
+    monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
+    known = {"fast": first.fast.plain()}
+    monkeypatch.setattr("sparring.runs.run.decided", lambda settings, *_: (settings | known, []))
+    assert not difference(
+        gathered(first), gathered(play(start(tmp_path / "b", recipe, IMAGES, size=16, arguments={}), 3))
+    )
+
+
+def test_a_game_is_not_changed_by_its_trial():
+    game = with_view(SHAPE)
+    before, layouts = copy.deepcopy(game.state_dict()), [p.stride() for p in game.parameters()]
+    tried(game)
+    assert not difference(dict(before), dict(game.state_dict()))
+    assert [p.stride() for p in game.parameters()] == layouts
+    assert all(p.grad is None for p in game.parameters())
+
+
+def test_nothing_is_tried_again_where_it_is_recorded_nor_with_our_recipes(tmp_path, monkeypatch):
+    run = start(tmp_path / "run", "test_trial:with_view", IMAGES, size=16, arguments={})
+    monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
+    assert Run.open(tmp_path / "run", device="cpu").fast == run.fast
+    start(tmp_path / "ours", "dcgan", IMAGES, size=16)
+
+
+class Picky(torch.optim.Adam):
+    """An Adam that cannot be fused, under its own name."""
+
+    def step(self, closure=None):
+        if any(group["fused"] for group in self.param_groups):
+            raise RuntimeError("not fused, please")
+        return super().step(closure)
+
+
+def test_fused_optimisers_are_left_out_where_they_fail(monkeypatch):
+    monkeypatch.setattr("sparring.runs.performance.Adam", Picky)
+    game = with_flatten(SHAPE)
+    game._optimisers["D"] = lambda D: Picky(D.parameters(), lr=1e-3)
+    chosen, (note,) = tried(game)
+    assert chosen == ALL | {"fused": False}
+    assert note == "--fast auto leaves out fused optimisers: it fails with it (not fused, please)."
+
+
+class Vectorised(nn.Module):
+    """A critic that torch.func maps over its rows, which functions that save tensors for themselves refuse."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(0))
+        self.head = nn.Linear(4 * 8 * 8, 1)
+
+    def forward(self, x):
+        return torch.func.vmap(lambda row: self.head(self.body(row)).squeeze(0), randomness="different")(x)
+
+
+def test_slopes_are_left_out_where_a_penalised_critic_cannot_have_them():
+    game = WGANGP(Up(), Vectorised(), critic=Adam(), generator=Adam())
+    chosen, notes = tried(game)
+    assert chosen == ALL | {"slopes": False}
+    assert "leaves out slopes under penalties: it fails with it" in notes[0]
+
+
+class Halved(nn.Module):
+    """Features that are halved after a folded pair, which ends in a sum."""
+
+    def forward(self, x):
+        return x / 2 if "Add" in type(x.grad_fn).__name__ else x
+
+
+def test_folding_is_left_out_where_it_changes_results():
+    game = with_flatten(SHAPE)
+    game.G.body.insert(2, Halved())
+    chosen, notes = tried(game)
+    assert chosen["folds"] == []
+    assert notes == ["--fast auto leaves out folded resampling for G: results change with it."]
+
+
+def test_a_difference_by_chance_is_no_reason(monkeypatch):
+    """Such as that of a rectifier on whose kink a feature lies: on other rows there is none."""
+    differ, answers = performance_trial._differ, iter([False, True])  # of optimisers' steps, and of the first rows
+    monkeypatch.setattr(performance_trial, "_differ", lambda *plays: next(answers, False) or differ(*plays))
+    assert tried(with_flatten(SHAPE)) == (ALL, [])
+
+
+class Remembers(GAN):
+    """A game that draws outside torch."""
+
+    def round(self, data, step):
+        for move in super().round(data, step):
+            move.terms["luck"] = move.loss * np.random.default_rng().random()
+            yield move
+
+
+def test_a_game_whose_steps_cannot_be_repeated_is_said_to_be_one():
+    game = Remembers(Up(), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
+    chosen, notes = tried(game)
+    assert chosen == ALL | {"channels_last": ["G"]}  # what fails is still left out
+    assert "channels-last for D" in notes[0]
+    assert "no resume is exact" in notes[1]
+
+
+class Fussy(nn.Module):
+    """A critic that needs a certain number of rows."""
+
+    def __init__(self, rows, error=ValueError):
+        super().__init__()
+        self.rows, self.error, self.body = rows, error, Flat(viewed)
+
+    def forward(self, x):
+        if len(x) != self.rows:
+            raise self.error(f"{len(x)} rows")
+        return self.body(x)
+
+
+def fussy(shape: tuple[int, ...], *, rows: int = 12) -> GAN:
+    return GAN(Up(), Fussy(rows), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+def strict(shape: tuple[int, ...]) -> GAN:
+    return GAN(Up(), Fussy(12, GameError), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+@pytest.mark.parametrize("recipe", ["fussy", "strict"])
+def test_a_game_that_needs_its_whole_batch_is_given_it(tmp_path, recipe):
+    run = start(tmp_path / "run", f"test_trial:{recipe}", IMAGES, size=16, batch=12, arguments={})
+    assert run.fast.channels_last == ("G",)
+    assert "channels-last for D" in run.notes[0]
+
+
+def test_a_game_that_cannot_be_played_is_left_to_the_training(tmp_path):
+    run = start(tmp_path / "run", "test_trial:fussy", IMAGES, size=16, batch=8, arguments={})
+    assert (run.fast.channels_last, run.fast.folds, run.fast.fused) == ((), (), False)
+    assert run.notes == ["--fast auto leaves out everything: the first step fails (8 rows)."]
+    with pytest.raises(ValueError, match="8 rows"):
+        play(run, 1)
+
+
+class Wrong(GAN):
+    def round(self, data, step):
+        raise GameError("There is a rule.")
+        yield
+
+
+def wrong(shape: tuple[int, ...]) -> Game:
+    return Wrong(Up(), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
+
+
+def test_a_broken_rule_is_said_before_anything_is_written(tmp_path):
+    with pytest.raises(GameError, match="There is a rule"):
+        start(tmp_path / "run", "test_trial:wrong", IMAGES, size=16, arguments={})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_no_recipe_of_ours_loses_anything(name, shape):
+    facts, conditions = known(name)
+    game = small(name, shape, **facts)
+    chosen = of(AUTO, game)
+    assert performance_trial.tried(game, ((x, *conditions) for (x,) in batches(shape)), chosen) == (chosen, [])
+
+
+def test_off_tries_nothing(tmp_path):
+    run = start(tmp_path / "run", "test_trial:with_view", IMAGES, size=16, arguments={}, fast="off")
+    assert run.notes == []
+    play(run, 1)

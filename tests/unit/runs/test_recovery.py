@@ -1,0 +1,366 @@
+"""What is not finite is found in its step and named; then training stops, goes back with other luck, or skips moves."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sparring.cli import main
+from sparring.errors import Diverged, RunError
+from sparring.game import Data, Game, Move, adam
+from sparring.networks import MLPCritic, MLPGenerator
+from sparring.runs import checkpoint, logs
+from sparring.runs.recovery import Remedy, named
+from sparring.runs.run import Run
+from sparring.runs.state import beginning, gathered, reseed, restore, seed
+from sparring.training.finite import Undo, Watch, require_finite, totals
+from sparring.training.trainer import train
+from support import runs
+from support.runs import difference, play, start
+from support.toys import GAMES, LinearCritic, Point, batches
+
+quick = pytest.fixture(autouse=True)(runs.quick)
+SKIP = Remedy(skip=True)
+
+
+class Sick(Game):
+    """A game with noise and batch statistics whose critic's move is bad at a step: always, by bad luck, or not made."""
+
+    def __init__(self, at: int, bad: str, luck: float) -> None:
+        super().__init__()
+        self.G, self.D = MLPGenerator((2,), 2, 4), MLPCritic((2,), 4)
+        self.norm = torch.nn.BatchNorm1d(2)
+        self.at, self.bad, self.luck = at, bad, luck
+
+    def players(self) -> dict[str, torch.optim.Optimizer]:
+        return {"D": adam(self.D, lr=1e-2), "G": adam(self.G, self.norm, lr=1e-2)}
+
+    def sampling(self) -> tuple[str, ...]:
+        return ("G",)
+
+    def round(self, data: Data, step: int) -> Iterator[Move]:
+        x, *_ = next(data)
+        ill = step == self.at and torch.rand(()).item() < self.luck
+        if not (ill and self.bad == "absent"):
+            kept = self.norm.running_mean.clone()
+            score = self.D(self.norm(x + 0.1 * torch.randn_like(x)).detach()).mean()
+            if ill and self.bad == "statistic":
+                self.norm.running_mean.fill_(torch.inf)
+            if ill and self.bad in ("term", "statistic"):
+                score = score * torch.nan
+            if ill and self.bad == "gradient":
+                score = score.detach() + (self.D.head.bias.sum() * 0).sqrt()
+            assert not (ill and torch.equal(kept, self.norm.running_mean) and kept.isfinite().all())
+            yield Move("D", score=score, calm=0 * score)
+            if ill and self.bad == "weight":
+                self.D.head.bias.data.fill_(torch.inf)
+        yield Move("G", pull=self.norm(self.G(torch.randn(8, 2))).square().mean())
+
+
+def sick(shape: tuple[int, ...], *, at: int = 6, bad: str = "term", luck: float = 1.0) -> Sick:
+    return Sick(at, bad, luck)
+
+
+def ailing(folder, **arguments) -> Run:
+    settings = {key: arguments.pop(key) for key in ("parts", "seed", "precision") if key in arguments}
+    return start(folder, "test_remedies:sick", arguments=arguments, average=0.9, **settings)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("term", "the term D/score became nan"),
+        ("gradient", r"the gradient of D\.head\.bias for player D is no longer finite"),
+        ("weight", r"D\.head\.bias is no longer finite"),
+    ],
+)
+def test_each_is_found_in_its_step_and_named(tmp_path, bad, said):
+    run = ailing(tmp_path / "run", bad=bad)
+    with pytest.raises(Diverged, match=rf"^Step 7: {said}; lower the learning rate\. The checkpoint of step 5 .* kept"):
+        play(run, 50, save_every=5)
+    assert [line["step"] for line in logs.read(tmp_path / "run/log.jsonl")] == [1, 2, 3, 4, 5, 6]
+    assert ailing(tmp_path / "run", bad=bad).step == 5
+
+
+def test_what_came_first_is_named_and_aids_around_the_game_are_not(tmp_path):
+    arguments, aids = {"bad": "gradient"}, {"historical_averaging": 0.1}
+    run = start(tmp_path / "run", "test_remedies:sick", arguments=arguments, aids=aids)
+    assert run.game is not run.game.core
+    with pytest.raises(Diverged, match=r"Step 7: the gradient of D\.head\.bias for player D"):
+        play(run, 9)
+
+
+def test_a_sum_tells_whether_a_tensor_is_finite():
+    good = [torch.randn(5, 3), torch.zeros(()), torch.full((4,), 1e30), torch.randn(7).bfloat16()]
+    assert totals(good).isfinite().tolist() == [True] * 4
+    for lost in (torch.nan, torch.inf, -torch.inf):
+        spoilt = [torch.randn(1000).index_fill(0, torch.tensor([617]), lost), torch.tensor([-torch.inf, torch.inf])]
+        assert not totals(spoilt).isfinite().any()
+    with pytest.raises(Diverged, match=r"Step 3: b is no longer finite"):
+        require_finite(3, {"a": torch.ones(2), "n": torch.tensor(3), "game.b": torch.tensor([math.inf])})
+
+
+def test_going_back_is_going_on_with_other_luck_and_is_resumable_to_the_bit(tmp_path):
+    how = {"bad": "gradient", "luck": 0.6}
+    how["seed"] = unlucky_once(tmp_path, **how)
+    straight = ailing(tmp_path / "straight", **how)
+    pace = {"save_every": 4, "remedy": Remedy(rollbacks=3)}
+    play(straight, 12, **pace)
+    assert straight.rollbacks[0].startswith("Step 7: the gradient of D.head.bias")
+    assert "Going back to step 4, with other draws (1 of 3)." in straight.notes[-1]
+    lines = logs.read(tmp_path / "straight/log.jsonl")
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert [line.get("rollbacks") for line in lines] == [None] * 4 + [1] * 8
+    for stops in ([3, 7, 12], [4, 5, 9, 12], [1, 2, 6, 8, 11, 12]):
+        folder = tmp_path / "-".join(map(str, stops))
+        for stop in stops:
+            run = ailing(folder, **how)
+            with_stop = run.fit(12, **pace)
+            for report in with_stop:
+                if (report.step == stop and run.rollbacks) or report.step == stop < 6:
+                    break
+            with_stop.close()
+        assert difference(gathered(straight), gathered(run)) == ""
+        assert (folder / "log.jsonl").read_bytes() == (tmp_path / "straight/log.jsonl").read_bytes()
+
+
+def unlucky_once(folder, **how) -> int:
+    """The first seed with which the bad step is bad at the first attempt and good at the second."""
+    for luck in range(99):
+        run = ailing(folder / f"probe{luck}", **how, seed=luck)
+        try:
+            play(run, 7, save_every=4, remedy=Remedy(rollbacks=1))
+        except Diverged:
+            continue
+        if run.rollbacks:
+            return luck
+    raise AssertionError
+
+
+def test_other_luck_means_other_noise_and_other_data(tmp_path):
+    run = ailing(tmp_path / "run", luck=0.0)
+    first = next(run.stream)
+    run.rollbacks = ["once"]
+    reseed(run, 0)
+    assert not torch.equal(first[0], next(run.stream)[0])
+    once = seed(run)
+    run.rollbacks = ["once", "twice"]
+    assert len({run.record["seed"], once, seed(run)}) == 3
+
+
+def test_trouble_that_stays_ends_after_so_many_rollbacks(tmp_path):
+    run = ailing(tmp_path / "run")
+    with pytest.raises(Diverged, match=r"Step 7: the term D/score.*The checkpoint of step 4 in .* is kept"):
+        play(run, 12, save_every=4, remedy=Remedy(rollbacks=2))
+    assert len(run.rollbacks) == 2
+    assert len(run.notes) == 2
+    before = ailing(tmp_path / "new", at=1)
+    with pytest.raises(Diverged, match="Nothing was saved"):
+        play(before, 12, save_every=4, remedy=Remedy(rollbacks=1))
+    assert "Going back to step 0" in before.notes[0]
+
+
+def test_going_back_to_the_beginning_is_beginning(tmp_path):
+    run, other = ailing(tmp_path / "run", luck=0.0), ailing(tmp_path / "other", luck=0.0)
+    first = copy.deepcopy(gathered(run))
+    play(run, 3, save_every=9)
+    restore(run, beginning(run))
+    assert difference(first, gathered(run)) == ""
+    assert difference(gathered(other), gathered(run)) == ""
+
+
+def test_the_scheduled_checkpoint_to_go_back_to_outlives_stops(tmp_path):
+    for stop in (5, 6, 7):
+        run = ailing(tmp_path / "run", luck=0.0)
+        for report in run.fit(20, save_every=4, keep=2):
+            if report.step == stop:
+                break
+    assert [path.name for path in checkpoint.listed(tmp_path / "run")] == ["000004", "000006", "000007"]
+    play(ailing(tmp_path / "run", luck=0.0), 8, save_every=4, keep=2)
+    assert [path.name for path in checkpoint.listed(tmp_path / "run")] == ["000007", "000008"]
+
+
+@pytest.mark.parametrize("bad", ["term", "gradient", "statistic"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_skipped_move_was_never_made(tmp_path, bad, parts):
+    """Parts see the same luck only where it is certain."""
+    run, never = ailing(tmp_path / "run", bad=bad, parts=parts), ailing(tmp_path / "never", bad="absent", parts=parts)
+    play(run, 6), play(never, 6)
+    assert difference(gathered(run), gathered(never)) == ""
+    play(run, 7, remedy=SKIP), play(never, 7)
+    one, other = gathered(run), gathered(never)
+    assert difference(one["players"]["D"], other["players"]["D"]) == ""
+    names = [name for name in one["game"] if name.startswith("D.")]
+    assert all(torch.equal(one["game"][name], other["game"][name]) for name in names)
+    assert one["game"]["norm.running_mean"].isfinite().all()
+    assert one["skipped"] == {"D": 1}
+    line = logs.read(tmp_path / "run/log.jsonl")[-1]
+    assert line["skipped"] == {"D": 1}
+    assert set(line["terms"]) == {"G/pull"}
+    play(run, 9, remedy=SKIP)
+    lines = logs.read(tmp_path / "run/log.jsonl")
+    assert [line.get("skipped") for line in lines] == [None] * 6 + [{"D": 1}] * 3
+    assert set(lines[-1]["terms"]) == {"D/score", "D/calm", "G/pull"}
+    assert "NaN" not in (tmp_path / "run/log.jsonl").read_text()
+
+
+def test_the_first_move_of_all_can_be_skipped(tmp_path):
+    run = play(ailing(tmp_path / "run", at=0), 1, remedy=SKIP)
+    untouched = ailing(tmp_path / "untouched")
+    for name, value in untouched.game.D.state_dict().items():
+        assert torch.equal(value, run.game.D.state_dict()[name])
+    memory = [value for state in run.players["D"].state.values() for value in state.values()]
+    assert memory
+    assert not any(value.any() for value in memory)
+    assert any(value.any() for state in run.players["G"].state.values() for value in state.values())
+
+
+def test_skipping_is_resumable_and_costs_no_bit_where_all_is_well(tmp_path):
+    straight = play(ailing(tmp_path / "straight"), 12, remedy=SKIP, save_every=2)
+    for stop in (3, 7, 12):
+        stopped = play(ailing(tmp_path / "stopped"), stop, remedy=SKIP, save_every=2)
+    assert difference(gathered(straight), gathered(stopped)) == ""
+    assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
+    well, skipping = (play(ailing(tmp_path / str(r), luck=0.0), 9, remedy=r) for r in (Remedy(), SKIP))
+    assert difference(gathered(well), gathered(skipping)) == ""
+    assert (well.folder / "log.jsonl").read_bytes() == (skipping.folder / "log.jsonl").read_bytes()
+
+
+def test_weights_that_are_lost_are_not_hidden_by_skipping(tmp_path):
+    with pytest.raises(Diverged, match=r"Step 7: D\.head\.bias is no longer finite"):
+        play(ailing(tmp_path / "run", bad="weight"), 9, remedy=SKIP)
+
+
+def test_skipping_for_ever_is_not_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "HOPELESS", 5)
+    run = start(tmp_path / "run", "test_remedies:hopeless")
+    with pytest.raises(Diverged, match="Step 5: moves of D were skipped in 5 steps in a row"):
+        play(run, 9, remedy=SKIP)
+
+
+def hopeless(shape: tuple[int, ...]) -> Sick:
+    game = Sick(0, "term", 1.0)
+    game.at = Always()
+    return game
+
+
+class Always:
+    """Equal to every step."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("remedy", [SKIP, Remedy(rollbacks=1)], ids=["skip", "rollback"])
+def test_on_a_device_the_outcome_is_the_same(tmp_path, monkeypatch, remedy):
+    how = {"luck": 0.6, "bad": "term"}
+    how["seed"] = unlucky_once(tmp_path, **how)
+    at_once = play(ailing(tmp_path / "at once", **how), 12, save_every=4, remedy=remedy)
+    monkeypatch.setattr(logs, "waits", lambda report: True)  # as if the terms were on a GPU
+    waited = play(ailing(tmp_path / "waited", **how), 12, save_every=4, remedy=remedy)
+    assert difference(gathered(at_once), gathered(waited)) == ""
+    assert (tmp_path / "at once/log.jsonl").read_bytes() == (tmp_path / "waited/log.jsonl").read_bytes()
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would make the host wait for a device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero, torch.ops.aten.equal):
+            self.calls.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_neither_looking_nor_taking_back_waits_for_a_device(skip, monkeypatch):
+    game = GAMES["non-saturating"](Point(), LinearCritic((0.1, 0.2)))
+    for way in ("tolist", "cpu", "numpy"):  # which no dispatcher sees
+        monkeypatch.setattr(torch.Tensor, way, lambda tensor, way=way: pytest.fail(f"{way} waits"))
+    reports = train(game, batches(), 4, undo=Undo(game) if skip else None)
+    next(reports)
+    with Waits() as waits:
+        for report in reports:
+            assert len(report.trail) == (1 if skip else 7), "weights; and each of three moves' terms and gradients"
+    assert waits.calls == []
+    with waits:
+        report.terms["G/adversarial"].item()
+    assert waits.calls, "the counter counts nothing"
+
+
+def test_simultaneous_moves_are_taken_back_together():
+    class Both(Game):
+        def __init__(self):
+            super().__init__()
+            self.x, self.y = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+
+        def players(self):
+            return {name: torch.optim.SGD(getattr(self, name).parameters(), lr=0.1) for name in ("x", "y")}
+
+        def round(self, data, step):
+            bad = torch.nan if step == 1 else 1.0
+            yield Move("x", value=bad * self.x.weight.sum()), Move("y", value=self.y.weight.sum())
+
+    game = Both()
+    reports = train(game, batches(), 3, undo=Undo(game))
+    next(reports)
+    before = copy.deepcopy(game.state_dict())
+    report = next(reports)
+    assert difference(before, dict(game.state_dict()), "") == ""
+    assert {player: float(count) for player, count in report.skipped.items()} == {"x": 1, "y": 1}
+    assert report.scalars() == {}
+    next(reports)
+    assert difference(before, dict(game.state_dict()), "") != ""
+
+
+def test_a_turn_without_an_undo_leaves_its_trail():
+    watch = Watch(torch.nn.Linear(1, 1))
+    watch.begin()
+    watch.terms(Move("D", a=torch.tensor(1.0), b=torch.tensor(torch.nan)))
+    assert watch.end() is None
+    (looked,) = watch.taken()
+    assert looked.names == ("the term D/a", "the term D/b")
+    with pytest.raises(Diverged, match="D/b became nan"):
+        looked.require_finite(1)
+    assert watch.taken() == ()
+
+
+def test_remedies_have_names():
+    assert [named(name) for name in ("stop", "skip", "rollback:12")] == [Remedy(), SKIP, Remedy(rollbacks=12)]
+    for name, hint in {
+        "rollback": "did you mean rollback:3",
+        "rollback:0": "did you mean rollback:3",
+        "rollback:-1": "rollback:3",
+        "rollback:²": "rollback:3",
+        "skipp": "did you mean skip",
+        "": "give one of stop, rollback:3, skip",
+    }.items():
+        with pytest.raises(RunError, match=hint):
+            named(name)
+
+
+def test_the_command_line_tells_what_was_done(tmp_path, capsys):
+    ring = ["--data", "ring", "--batch", "8", "--device", "cpu", "--save-every", "4", "--steps", "9"]
+    words = ["train", "test_remedies:sick", *ring, "--bad", "term", "--out"]
+    assert main([*words, str(tmp_path / "no"), "--on-nan", "ignore"]) == 2
+    assert "no remedy 'ignore'" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+    assert main([*words, str(tmp_path / "skip"), "--on-nan", "skip"]) == 0
+    assert "skipped because they were not finite: 1 of D." in capsys.readouterr().out
+    assert json.loads((tmp_path / "skip/goal.json").read_text())["on_nan"] == "skip"
+    assert main([*words, str(tmp_path / "back"), "--on-nan", "rollback:1"]) == 2
+    told = capsys.readouterr().err
+    assert "note: Step 7: the term D/score became nan" in told
+    assert "Going back to step 4, with other draws (1 of 1)" in told
+    assert told.splitlines()[-1].startswith("sparring: Step 7: the term D/score became nan")
