@@ -2,8 +2,9 @@
 
 from sparring.data.dataset import Dataset, Mixture
 from sparring.data.domains import Regions, Second
+from sparring.data.facts import DataFacts
 from sparring.data.loading import NAMES, load, prepare
 from sparring.data.sources.domains import together
 from sparring.data.stream import Stream
 
-__all__ = ["NAMES", "Dataset", "Mixture", "Regions", "Second", "Stream", "load", "prepare", "together"]
+__all__ = ["NAMES", "DataFacts", "Dataset", "Mixture", "Regions", "Second", "Stream", "load", "prepare", "together"]

@@ -20,7 +20,7 @@ from sparring import __version__
 from sparring._io.atomic import writing
 from sparring._io.folder import Folder
 from sparring._io.paths import expanded
-from sparring.data import NAMES, Dataset
+from sparring.data import NAMES, DataFacts, Dataset
 from sparring.data.sources.layouts import located, paths
 from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.game import Game
@@ -63,6 +63,24 @@ def read(folder: Path | Folder) -> Record:
         ) from None
     except (OSError, ValueError, RecursionError, RunError) as error:
         raise RunError(f"{place / FILE} cannot be read ({error}): restore it from a copy.") from error
+
+
+def facts(folder: str | Path | Folder) -> DataFacts:
+    """Return the facts of the data that a run trains on.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        RunError: If it is no run folder, or its record cannot be read.
+    """
+    data = read(folder if isinstance(folder, Folder) else Path(folder))["data"]
+    known = data["facts"]
+    names = data.get("names") or [str(number) for number in range(known["classes"])]
+    values = {"shape": known["shape"], "class_names": names}
+    values |= {name: known[name] for name in ("captions", "other", "paired", "instances") if name in known}
+    values |= {"vocabulary": data["words"]} if "words" in data else {}
+    return DataFacts.from_json(values | ({"regions": data["regions"]} if "regions" in data else {}))
 
 
 def write(folder: Path | Folder, record: Record) -> None:

@@ -117,7 +117,10 @@ def test_processes_that_start_together_share_no_folder_and_leave_none(tmp_path):
     code = "from support import runs; import sys; print(runs.UNPAIRED['data'], sum(1 for _ in runs.SCRATCH.rglob('*.png')))"
     here = {name: value for name, value in os.environ.items() if name != runs.SHARED} | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", code]
-    pair = [subprocess.Popen(command, env=here, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    pair = [
+        subprocess.Popen(command, env=here, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True)
+        for _ in "ab"
+    ]
     said = [process.communicate()[0].split() for process in pair]
     assert [process.returncode for process in pair] == [0, 0]
     assert said[0][0] != said[1][0]
