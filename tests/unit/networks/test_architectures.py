@@ -1,7 +1,7 @@
 """Every network of every recipe has the parameters on record: no layer changes its size or loses its bias unnoticed.
 
-python tests/unit/networks/test_architectures.py      writes the record, tests/unit/networks/architectures.json, after a change that
-was meant
+python tests/unit/networks/test_architectures.py      writes tests/unit/networks/architectures.json again, after a
+                                                      change that was meant
 """
 
 from __future__ import annotations
