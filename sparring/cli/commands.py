@@ -96,10 +96,9 @@ def sample(
         drawn = single_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
     else:
         drawn = sampling.samples(game, numbers, truncation=truncation)
-    if single:
-        say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
-    else:
-        _singly(run, out, names, drawn)
+    if not single:
+        return _singly(run, out, names, drawn)
+    return say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
 
 
 def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
