@@ -13,41 +13,10 @@ from importlib import import_module
 
 from sparring import __version__
 from sparring.cli.console import unbroken, warn
+from sparring.cli.registry import COMMANDS
 from sparring.errors import SparringError, printable
 
 __all__ = ["main"]
-
-COMMANDS = {
-    "list": ("commands:show", "show the recipes: system, year, paper, what it learns from"),
-    "train": ("train:train", "train a recipe on data, into a run folder; the same command again resumes"),
-    "resume": ("train:resume", "go on with a run"),
-    "singan": ("singan:train", "train SinGAN on one photograph; the commands below use what it learned"),
-    "singan super-resolve": ("singan:super_resolve", "make a photograph larger"),
-    "singan harmonize": ("singan:harmonize", "blend what was pasted into the photograph"),
-    "singan edit": ("singan:edit", "make a rough edit of the photograph look real"),
-    "singan paint": ("singan:paint", "make a rough drawing look like the photograph"),
-    "singan judge": ("singan:judge", "say how like the photograph samples are, and how varied"),
-    "singan animate": ("singan:animate", "film the photograph moving"),
-    "sample": ("commands:sample", "draw samples by their seeds"),
-    "interpolate": ("commands:interpolate", "film a walk from seed to seed, class to class, or image to image"),
-    "traverse": ("traverse:traverse", "draw what each code, or the class, changes in samples"),
-    "directions": ("latent:directions", "draw what the directions of noise do that change samples most"),
-    "truncations": ("latent:truncations", "draw seeds from the most typical to the most daring"),
-    "invert": ("latent:invert", "find the noise of real images"),
-    "encode": ("encode:encode", "write the codes of images to a file"),
-    "reconstruct": ("encode:reconstruct", "draw images beside what their codes make of them"),
-    "attribute": ("encode:attribute", "give images what others have, such as glasses"),
-    "paint": ("paint:paint", "paint label maps in the style of photographs or of seeds"),
-    "translate": ("translate:translate", "carry images of any size to another domain"),
-    "train-encoder": ("encode:train_encoder", "fit an encoder to the generator of a finished run"),
-    "evaluate": ("commands:evaluate", "score a run, beside what real data and noise would score"),
-    "report": ("commands:report", "write loss curves and a page of HTML into a run"),
-    "compare": ("compare:compare", "let recipes or settings compete over seeds, and say who is best"),
-    "check": ("commands:check", "play a few rounds of a recipe and test every rule of play"),
-    "theory": ("theory:theory", "compute what theory says of GANs: best critics, divergences, gradients, motion"),
-    "data prepare": ("commands:prepare", "decode images once, for many trainings"),
-    "demo": ("commands:demo", "train on handwritten digits for a minute and show everything"),
-}
 
 NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory", "can't start new thread")
 """How torch, CUDA, the C++ library, the operating system and Python say so."""

@@ -9,17 +9,12 @@ readable digits soonest, and its losses can be read, for theory expects log 2 of
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from sparring.cli.commands import show_evaluation
 from sparring.cli.console import say
-from sparring.cli.train import Goal, farewell, fit
-from sparring.evaluation.evaluator import evaluate_run
-from sparring.inference.sampling import walk
-from sparring.reports.run_report import save_report
-from sparring.runs.run import Run
-from sparring.visualization.images import grid, save_animation
+
+if TYPE_CHECKING:
+    from sparring.runs.run import Run
 
 __all__ = ["demo"]
 
@@ -32,23 +27,31 @@ ARGUMENTS = {
 WALKS, STOPS, FRAMES = 16, 4, 96
 
 
-def demo(out: Path, *, steps: int | None = None, seed: int = 0) -> Run:
-    """Trains on handwritten digits, then samples, films, scores and reports; a second time it goes on.
+def demo(out: Path = Path("runs/demo"), steps: int = STEPS, seed: int = 0) -> None:
+    """Trains on handwritten digits for about a minute, then samples, films, scores and reports.
 
     Args:
         out: The run's folder.
-        steps: How long to train; 1,500 unless told.
+        steps: Steps of training.
         seed: Decides everything random.
     """
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks this small are fastest, and always the same, on one
     try:
-        return _play(out, steps or STEPS, seed)
+        _play(out, steps, seed)
     finally:
         torch.set_num_threads(threads)
 
 
-def _play(out: Path, steps: int, seed: int) -> Run:
+def _play(out: Path, steps: int, seed: int) -> None:
+    from sparring.cli.evaluate import show_evaluation
+    from sparring.cli.train import Goal, farewell, fit
+    from sparring.evaluation.evaluator import evaluate_run
+    from sparring.reports.run_report import save_report
+    from sparring.runs.run import Run
+
     say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")
     say()
     run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, average=0.998, begin=False)
@@ -72,7 +75,6 @@ def _play(out: Path, steps: int, seed: int) -> Run:
     }.items():
         say(f"  {path}  ({what})")
     farewell(run)
-    return run
 
 
 def save_walks(run: Run, path: Path) -> Path:
@@ -82,6 +84,11 @@ def save_walks(run: Run, path: Path) -> Path:
         run: The run.
         path: The film.
     """
+    import torch
+
+    from sparring.inference.sampling import walk
+    from sparring.visualization.images import grid, save_animation
+
     seeds = torch.arange(WALKS * STOPS).view(WALKS, STOPS).tolist()
     ways = torch.stack([walk(run.sampler, stops, FRAMES) for stops in seeds])
     return save_animation([grid(frame, scale=4) for frame in ways.unbind(1)], path)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from sparring.cli.console import say
-from sparring.cli.options import RunFolder
-from sparring.errors import DataError, SparringError
+from sparring.cli.options import NEWEST, Model, RunFolder
+from sparring.errors import SparringError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +28,7 @@ def reconstruct(
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
     out: Path = Path("reconstructed.png"),
     most: int = 32,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Draws images, each beside what its code makes of it.
 
@@ -38,15 +37,13 @@ def reconstruct(
         images: Files, folders or zips of images.
         out: The picture file.
         most: How many images are drawn.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import encoding
     from sparring.runs.outputs import require_picture
-    from sparring.runs.state import load
 
     require_picture(run, out, images)
-    game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
+    game, x = model.load(run), encoding.images(run, images, most)
     _beside(out, x, encoding.reconstruct(game, x))
     say(f"{len(x)} images, each beside its reconstruction, are in {out}.")
 
@@ -56,8 +53,7 @@ def encode(
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
     out: Path = Path("codes.npz"),
     most: int | None = None,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Writes the codes of images to a file: of an InfoGAN what it reads in them, else rows that samples start from.
 
@@ -66,46 +62,16 @@ def encode(
         images: Files, folders or zips of images, or names of data sets.
         out: The file: .npz with names, columns and codes, or .csv with a row an image.
         most: How many images are encoded; all unless told.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import latent_table
     from sparring.runs.outputs import require_outputs
-    from sparring.runs.state import load
 
     latent_table.require_ending(out)
     require_outputs(run, [out], images)
-    book = latent_table.encoded(load(run, device=device, checkpoint=checkpoint), run, images, most)
+    book = latent_table.encoded(model.load(run), run, images, most)
     saved = latent_table.saved(book, out)
     say(f"The codes of {len(book.names)} images, {len(book.columns)} numbers each, are in {saved}.")
-
-
-def between(
-    run: Path, images: Sequence[Path], frames: int, out: Path, rate: float, checkpoint: str, device: str
-) -> None:
-    """Films a walk between two real images: ``sparring interpolate RUN --images a.png b.png``.
-
-    Args:
-        run: The run's folder.
-        images: Two files.
-        frames: Pictures in the film.
-        out: The film.
-        rate: Pictures a second.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
-
-    Raises:
-        DataError: If there are not two images.
-    """
-    from sparring.inference import encoding
-    from sparring.runs.state import load
-    from sparring.visualization import images as pictures
-
-    game, ends = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images)
-    if len(ends) != 2:
-        raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
-    way = encoding.interpolate(game, ends[0], ends[1], frames)
-    say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
 
 
 def attribute(
@@ -116,8 +82,7 @@ def attribute(
     strength: float = 1.0,
     out: Path = Path("attribute.png"),
     most: int = 16,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Gives images what others have, such as glasses: draws each, its reconstruction, and that with the attribute.
 
@@ -129,15 +94,13 @@ def attribute(
         strength: How much of it; -1 takes it away.
         out: The picture file.
         most: How many images are drawn.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import encoding
     from sparring.runs.outputs import require_picture
-    from sparring.runs.state import load
 
     require_picture(run, out, [with_, without, *images])
-    game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
+    game, x = model.load(run), encoding.images(run, images, most)
     direction = encoding.attribute(game, encoding.images(run, [with_]), encoding.images(run, [without]))
     _beside(out, x, encoding.reconstruct(game, x), encoding.edited(game, x, direction, strength))
     say(f"{len(x)} images, each beside its reconstruction without and with the attribute, are in {out}.")

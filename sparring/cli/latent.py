@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from sparring.cli.console import say
-from sparring.cli.options import RunFolder
+from sparring.cli.options import NEWEST, Model, RunFolder
 from sparring.errors import DataError
 
 COLUMNS = 1000  # pictures in a row
@@ -22,8 +22,7 @@ def directions(
     columns: int = 7,
     seeds: str = "0-3",
     out: Path = Path("directions"),
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Draws what the directions do along which samples change most: one grid each, a seed a row.
 
@@ -36,18 +35,16 @@ def directions(
         columns: Pictures in a row.
         seeds: Rows, such as 0-3.
         out: The folder of the pictures.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import directions as exploring
     from sparring.inference import sampling
     from sparring.runs.outputs import require_outputs
-    from sparring.runs.state import load
     from sparring.visualization import images as pictures
 
     if not 2 <= columns <= COLUMNS:
         raise DataError(f"A direction cannot be shown in {columns:,} pictures: give --columns 2 to {COLUMNS:,}.")
-    game = load(run, device=device, checkpoint=checkpoint)
+    game = model.load(run)
     find = exploring.principal_directions if kind == "principal" else exploring.closed_form_directions
     noise = sampling.latents(game, sampling.parse_seeds(seeds))
     steps = [reach * (2 * k / (columns - 1) - 1) for k in range(columns)]
@@ -65,8 +62,7 @@ def truncations(
     strengths: str = "0,0.25,0.5,0.75,1,1.25",
     seeds: str = "0-7",
     out: Path = Path("truncations.png"),
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Draws seeds under several truncations, a seed a row: from the most typical to the most daring.
 
@@ -75,13 +71,11 @@ def truncations(
         strengths: Numbers with commas between.
         seeds: Rows, such as 0-7.
         out: The picture file.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import directions as exploring
     from sparring.inference import sampling
     from sparring.runs.outputs import require_picture
-    from sparring.runs.state import load
     from sparring.visualization import images as pictures
 
     require_picture(run, out)
@@ -89,7 +83,7 @@ def truncations(
         values = [float(part) for part in strengths.split(",")]
     except ValueError:
         raise DataError(f"The strengths {strengths!r} cannot be read: write numbers such as 0,0.5,1.") from None
-    game = load(run, device=device, checkpoint=checkpoint)
+    game = model.load(run)
     drawn = exploring.truncated(game, sampling.parse_seeds(seeds), values).flatten(0, 1)
     say(f"Truncations {strengths} are in {pictures.save_grid(drawn, out, columns=len(values))}.")
 
@@ -100,8 +94,7 @@ def invert(
     steps: int = 300,
     out: Path = Path("inverted.png"),
     most: int = 16,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Finds the noise of real images, by descent from the best of many draws or from an encoder's code, and draws it.
 
@@ -111,8 +104,7 @@ def invert(
         steps: Of the descent.
         out: The picture file, each image beside what its noise makes; the noise is in a .npy file of the same name.
         most: How many images.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     import numpy as np
     import torch
@@ -121,13 +113,12 @@ def invert(
     from sparring.inference import directions as exploring
     from sparring.inference import encoding
     from sparring.runs.outputs import require_outputs, require_picture
-    from sparring.runs.state import load
     from sparring.visualization import images as pictures
 
     numbers = out.with_suffix(".npy")
     require_picture(run, out, images)
     require_outputs(run, [numbers], images)
-    game, x = load(run, device=device, checkpoint=checkpoint), encoding.images(run, images, most)
+    game, x = model.load(run), encoding.images(run, images, most)
     found = exploring.inverted(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)

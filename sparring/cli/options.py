@@ -6,12 +6,12 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from inspect import Parameter, signature
 from itertools import dropwhile, takewhile
 from operator import not_
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 from docstring_parser import parse
@@ -22,7 +22,11 @@ from sparring.errors import SparringError
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
 
-__all__ = ["RunFolder", "Trust", "called", "parsed", "with_recipe"]
+if TYPE_CHECKING:
+    from sparring.game import Game
+    from sparring.runs.run import Run
+
+__all__ = ["NEWEST", "Model", "ModelOptions", "RunFolder", "Trust", "called", "parsed", "with_recipe"]
 
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
@@ -34,6 +38,43 @@ Trust = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(help="A recipe module:function outside the library that a run may name; may be given several times."),
 ]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The weights of a run that a command uses.
+
+    Attributes:
+        checkpoint: newest, best, or the step of a saved checkpoint.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+
+    checkpoint: str = "newest"
+    device: str = "auto"
+
+    def load(self, run: Path) -> Game:
+        """Load the game of a run for inference.
+
+        Args:
+            run: The run's folder.
+        """
+        from sparring.runs.state import load
+
+        return load(run, device=self.device, checkpoint=self.checkpoint)
+
+    def open(self, run: Path) -> Run:
+        """Open a run with its data.
+
+        Args:
+            run: The run's folder.
+        """
+        from sparring.runs.run import Run
+
+        return Run.open(run, device=self.device, checkpoint=self.checkpoint)
+
+
+Model = Annotated[ModelOptions, tyro.conf.arg(name="")]
+NEWEST = ModelOptions()
 
 T = TypeVar("T")
 

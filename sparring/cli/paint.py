@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparring.cli.console import say
-from sparring.cli.options import RunFolder
+from sparring.cli.options import NEWEST, Model, RunFolder
 from sparring.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def paint(
     nearest: bool = False,
     palette: Path | None = None,
     tile: int = 512,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Paints label maps in the style of photographs or of seeds; films the way from style to style.
 
@@ -47,15 +46,13 @@ def paint(
         nearest: Read colours of no class as the nearest class's, for maps that were saved as JPEG.
         palette: Write the classes with their colours into this file, .txt or .gpl (for GIMP, Krita, Inkscape).
         tile: Sides of the largest map that goes through the networks at once; larger ones are painted in tiles.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
 
     Raises:
         DataError: If there is nothing to paint, or the output does not fit it.
     """
     from sparring.inference import label_maps
     from sparring.runs.outputs import require_outputs
-    from sparring.runs.state import load
 
     regions = label_maps.palette(run)
     if labels is None and palette is None:
@@ -68,7 +65,7 @@ def paint(
         return
     files = _files(labels, out)
     maps = _maps(files, regions, nearest)
-    game = load(run, device=device, checkpoint=checkpoint)
+    game = model.load(run)
     maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
     styles = label_maps.named_styles(game, run, style, seeds or ("" if style else "0"))
     require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)

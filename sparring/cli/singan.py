@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from sparring.cli.console import say
-from sparring.cli.options import RunFolder
+from sparring.cli.options import NEWEST, Model, ModelOptions, RunFolder
 from sparring.errors import SparringError
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def super_resolve(
     projections: int = 5,
     out: Path = Path("larger.png"),
     seed: int = 0,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Makes the photograph, or another picture, larger, with detail of the kind that the photograph has.
 
@@ -59,14 +58,13 @@ def super_resolve(
             small again it is the picture. 0 is the paper's form.
         out: The picture file.
         seed: Decides the noise.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import canvas, single_image
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [] if picture is None else [picture])
-    game = _loaded(run, checkpoint, device)
+    game = _loaded(run, model)
     image = None if picture is None else canvas.picture(picture, _channels(game))
     made = single_image.larger(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
     _saved(made, out)
@@ -81,8 +79,7 @@ def harmonize(
     blur: float = 5.0,
     out: Path = Path("harmonized.png"),
     seed: int = 0,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Blends what was pasted into the photograph: it takes on the colours and the brushwork of the rest.
 
@@ -95,14 +92,13 @@ def harmonize(
         blur: Deviation of the blur of its edge, likewise.
         out: The picture file.
         seed: Decides the noise.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import canvas, single_image
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [picture, mask])
-    game = _loaded(run, checkpoint, device)
+    game = _loaded(run, model)
     size = single_image.learned(game).sizes[-1]
     white = canvas.mask(mask, size)
     image = canvas.picture(picture, _channels(game), size)
@@ -118,8 +114,7 @@ def edit(
     blur: float = 5.0,
     out: Path = Path("edited.png"),
     seed: int = 0,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Makes a rough edit, such as parts that were copied and moved, look like a photograph.
 
@@ -132,10 +127,9 @@ def edit(
         blur: Deviation of the blur of its edge, likewise.
         out: The picture file.
         seed: Decides the noise.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
-    harmonize(run, picture, mask, scale, reach, blur, out, seed, checkpoint, device)
+    harmonize(run, picture, mask, scale, reach, blur, out, seed, model)
 
 
 def paint(
@@ -145,8 +139,7 @@ def paint(
     colours: int | None = None,
     out: Path = Path("painted.png"),
     seed: int = 0,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Makes a rough drawing look like the photograph (paint-to-image).
 
@@ -159,14 +152,13 @@ def paint(
             not the photograph's. A run trained with --quantise does so by itself.
         out: The picture file.
         seed: Decides the noise.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import canvas, single_image
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [picture])
-    game = _loaded(run, checkpoint, device)
+    game = _loaded(run, model)
     drawing = canvas.picture(picture, _channels(game))
     _saved(single_image.painted(game, drawing, scale=scale, colours=colours, seed=seed), out)
 
@@ -180,8 +172,7 @@ def animate(
     rate: float = 10.0,
     out: Path = Path("moving.gif"),
     seed: int = 0,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Films the photograph moving.
 
@@ -194,8 +185,7 @@ def animate(
         rate: Frames a second.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         seed: Decides the motion.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     import torch
 
@@ -204,7 +194,7 @@ def animate(
     from sparring.visualization import images
 
     require_film(run, out)
-    game = _loaded(run, checkpoint, device)
+    game = _loaded(run, model)
     way = single_image.animated(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
     made = images.film(torch.cat([frame.cpu() for frame in way]))
     say(f"The film is in {images.save_animation(made, out, rate=rate)}.")
@@ -215,8 +205,7 @@ def judge(
     samples: int = 16,
     inception: bool = False,
     seed: int = 0,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Says how like the photograph samples are, and how unlike each other; writes evaluation.json into the run.
 
@@ -225,25 +214,22 @@ def judge(
         samples: How many from each scale.
         inception: Let the Inception of the FID judge (downloads its weights once), not random filters.
         seed: Of the first sample.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
-    from sparring.cli.commands import show_evaluation
+    from sparring.cli.evaluate import show_evaluation
     from sparring.evaluation import evaluator
     from sparring.evaluation import single_image as likeness
-    from sparring.runs.run import Run
 
-    opened = Run.open(run, device=device, checkpoint=checkpoint)
+    opened = model.open(run)
     seer = likeness.by_inception(str(opened.game.device)) if inception else None
     show_evaluation(evaluator.kept(opened, likeness.judged(opened, seer, samples=samples, seed=seed)))
     say(f"The scores are in {run / 'evaluation.json'}.")
 
 
-def _loaded(run: Path, checkpoint: str, device: str) -> Game:
+def _loaded(run: Path, model: ModelOptions) -> Game:
     from sparring.inference.single_image import learned
-    from sparring.runs.state import load
 
-    game = load(run, device=device, checkpoint=checkpoint)
+    game = model.load(run)
     learned(game)
     return game
 

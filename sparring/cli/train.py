@@ -3,26 +3,143 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from tyro.conf import Positional, arg
 
-from sparring.cli.console import say, say_data, ticker, warn
-from sparring.cli.estimate import tell
-from sparring.cli.goals import FILE, FOREVER, USUAL, Goal, finish, remembered, require
+from sparring._io.folder import Folder
+from sparring.cli.console import clock, say, say_data, show_table, ticker, warn
 from sparring.cli.options import Trust, parsed, with_recipe
-from sparring.errors import SparringError
+from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Aids
 
 if TYPE_CHECKING:
+    from sparring.runs.early_stopping import Judging
+    from sparring.runs.profiling import Option, Plan, Probe
     from sparring.runs.run import Run
 
-__all__ = ["Goal", "Training", "describe", "farewell", "fit", "resume", "train"]
+__all__ = ["Goal", "Training", "advice", "describe", "farewell", "fit", "resume", "train"]
+
+STEPS = 10_000  # unless told
+FOREVER = 10**12  # steps, where images are counted instead
+FILE = "goal.json"  # in the run's folder: how far to go, for a `resume` that does not say
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How far a training goes, and what it leaves on its way.
+
+    Attributes:
+        steps: Step to end at, counted from the start of the run; 10,000, or all stages, unless told.
+        kimg: Thousands of images to have seen at the end, in place of steps.
+        save_every: Steps between two checkpoints; about a tenth of the training unless told.
+        picture_every: Steps between two pictures; likewise.
+        keep: How many checkpoints stay.
+        tensorboard: Write TensorBoard's events, too.
+        judge_every: Thousands of images between two judgements of the averaged generator against data that is held
+            out; the best checkpoint is kept. None unless told.
+        judge: Metric whose first score decides; frechet for images and sliced for points unless told.
+        patience: So many judgements without a better score end the training.
+        on_nan: What to do when a loss, gradient or weight is not finite: stop; rollback:N, go back to the last
+            scheduled checkpoint with other draws, at most N times; or skip, do not make the move, and count it.
+    """
+
+    steps: int | None = None
+    kimg: float | None = None
+    save_every: int | None = None
+    picture_every: int | None = None
+    keep: int = 2
+    tensorboard: bool = False
+    judge_every: float | None = None
+    judge: str = ""
+    patience: int | None = None
+    on_nan: str = "stop"
+
+    def judging(self) -> Judging | None:
+        """Returns when and how the training is judged, if it is."""
+        from sparring.runs.early_stopping import Judging
+
+        if self.judge_every is None:
+            return None
+        return Judging(self.judge_every, self.judge, self.patience)
+
+
+USUAL = Goal()
+
+
+def finish(goal: Goal, run: Run) -> int:
+    """Returns where to end, in images where they are counted, else in steps.
+
+    Args:
+        goal: Sensible.
+        run: Whose game may have stages, which are all played unless told.
+    """
+    usual = max((stage.end for stage in run.game.stages()), default=STEPS)
+    return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or usual
+
+
+def require(goal: Goal) -> None:
+    """Refuses a goal that is none.
+
+    Args:
+        goal: As asked for.
+
+    Raises:
+        RunError: With the flag and the remedy.
+    """
+    from sparring.runs.recovery import named
+
+    named(goal.on_nan)
+    if goal.steps is not None and goal.kimg is not None:
+        raise RunError("Both --steps and --kimg say how far to go: give one of them.")
+    if goal.judge_every is None and (goal.judge or goal.patience is not None):
+        raise RunError("--judge and --patience need to know when to judge: give --judge-every, in thousands of images.")
+    for name in ("steps", "kimg"):
+        value = getattr(goal, name)
+        if value is not None and not 0 < value < FOREVER:
+            raise RunError(f"--{name} is {value}: give a number above 0.")
+
+
+def remembered(folder: Path | Folder, goal: Goal) -> Goal:
+    """Returns what is asked of a run, and of what is not, what it was last given.
+
+    Args:
+        folder: The run's.
+        goal: As asked for.
+
+    Raises:
+        RunError: If neither says how far to go.
+    """
+    asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
+    far = {"steps", "kimg"} & set(asked)
+    try:
+        before = _wellformed(json.loads(Folder.at(folder).read(FILE)))
+        return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        if far:
+            return goal
+        path = folder.path if isinstance(folder, Folder) else folder
+        where = shlex.quote(str(path))
+        raise RunError(f"{path} does not say how far to go: `sparring resume {where} --steps N`.") from None
+
+
+def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a file says of a goal, if each of its values is of the kind that the flag takes."""
+    hints = get_type_hints(Goal)
+    for name, value in goal.items():
+        kinds = get_args(hints[name]) or (hints[name],)
+        whole = type(value) is int and float in kinds
+        if type(value) not in kinds and not whole:
+            raise TypeError(name)
+    return goal
+
 
 NO_AIDS = Aids()
 
@@ -285,3 +402,125 @@ def _reports(run: Run, goal: Goal) -> Any:
             yield report
             if run.images >= finish(goal, run):
                 return
+
+
+def tell(run: Run, aim: int, *, images: bool) -> None:
+    """Plays steps of a run, and of what could be chosen instead, in copies, and says what training will cost.
+
+    Each row is printed when it was first measured; at the end, or at Ctrl-C, the medians of all.
+
+    Args:
+        run: As it would be trained; it is left as it is.
+        aim: Where to end.
+        images: Whether that is a number of images, not of steps.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, once what is known was printed.
+    """
+    from sparring.runs.profiling import SECONDS, plans
+
+    say(f"Playing steps for about {SECONDS:g} s; Ctrl-C ends that with what is known by then.")
+    found: Plan | None = None
+    try:
+        for later in plans(run):
+            for line in _news(found, later):
+                say(line)
+            found = later
+    except KeyboardInterrupt:
+        say("Stopped." if found and found.probes else "Stopped before anything was measured.")
+        if found and found.probes:
+            _conclude(found, aim, images)
+        raise
+    if found:
+        _conclude(found, aim, images)
+
+
+def _news(before: Plan | None, now: Plan) -> list[str]:
+    """What has been begun or left out since."""
+    begun = now.probes[len(before.probes) if before else 0 :]
+    lines = [
+        f"{_named(it.option)}: {_milliseconds(it.seconds)} a step, {it.speed:,.1f} images/s, {_size(it.memory)}"
+        for it in begun
+    ]
+    known = before.left_out if before else {}
+    return lines + [f"{_named(option)}: left out, {why}" for option, why in now.left_out.items() if option not in known]
+
+
+def _conclude(found: Plan, aim: int, images: bool) -> None:
+    """Prints the medians of all steps, what the whole training will take, and advice."""
+    say()
+    say("Medians of the steps in turns, and their quartiles:")
+    show_table(["", "steps", "a step", "quartiles", "images/s", "memory"], [_row(probe) for probe in found.probes])
+    if step := found.step():
+        seconds, rows = step
+        rounds = -(-aim // rows) if images else aim
+        base = found.base
+        more = f", extended from batch {base.batch}" if base and base.batch != found.asked.batch else ""
+        most = "at most " if found.asked.stage else ""
+        say(
+            f"Time: {most}about {clock(rounds * seconds)} for {rounds:,} steps of {rows:,} images{more}, "
+            "without pictures and judgements."
+        )
+    say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep says how many stay.")
+    for line in advice(found):
+        say(line)
+
+
+def advice(found: Plan) -> list[str]:
+    """Returns a sentence for each thing that would cost less, or that must be otherwise to fit.
+
+    Args:
+        found: What was measured.
+    """
+    lines, parts = [], found.parts()
+    if parts is None:
+        lines.append("No part of this batch fits into memory: take smaller images or a smaller --width.")
+    elif parts > 1:
+        lines.append(
+            f"The batch does not fit into memory ({_size(found.free)} are free): play it with --parts {parts}."
+        )
+    base = found.base
+    for better in sorted(found.faster(), key=lambda probe: -probe.speed):
+        assert base is not None
+        times = better.speed / base.speed
+        if better.option.precision != found.asked.precision:
+            lines.append(f"--precision {better.option.precision} would be {times:.1f} times as fast.")
+        elif base.option == found.asked:
+            lines.append(
+                f"--batch {better.batch} would be {times:.1f} times as fast by the image, but is another training: "
+                "an update then sees other gradients, so rates may have to follow."
+            )
+    if not lines:
+        several = base is not None and len(base.times) > 2 and len(found.probes) > 1
+        few = "Too few steps were played to compare options: nothing is recommended."
+        lines.append("Nothing that was tried is faster beyond the spread of the steps." if several else few)
+    return lines
+
+
+def _named(option: Option) -> str:
+    width = f", width {option.width}" if option.width else ""
+    stage = f", {option.stage}" if option.stage else ""
+    return f"batch {option.batch:,}, {option.precision}{width}{stage}"
+
+
+def _row(probe: Probe) -> list[str]:
+    low, high = map(_milliseconds, probe.quartiles)
+    named = _named(probe.option)
+    return [
+        named,
+        str(len(probe.times)),
+        _milliseconds(probe.seconds),
+        f"{low} to {high}",
+        f"{probe.speed:,.1f}",
+        _size(probe.memory),
+    ]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.3g} ms" if seconds < 0.1 else f"{1000 * seconds:,.0f} ms"
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "?"
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from sparring.cli.console import say
-from sparring.cli.options import RunFolder
+from sparring.cli.options import NEWEST, Model, RunFolder
 
 
 def translate(
@@ -21,8 +22,7 @@ def translate(
     heat: bool = False,
     tile: int = 512,
     overlap: int | None = None,
-    checkpoint: str = "newest",
-    device: str = "auto",
+    model: Model = NEWEST,
 ) -> None:
     """Translates images of any size to the other domain; each keeps its name.
 
@@ -36,15 +36,14 @@ def translate(
         heat: Draw where the critic of the images' own domain looks (nicegan), into OUT/heat.
         tile: Sides of the largest image that goes through the networks at once; larger ones go in tiles.
         overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
-        checkpoint: newest, best, or the step of one that is kept.
-        device: cpu, cuda, cuda:N, mps or auto.
+        model: Which checkpoint is used, and on which device.
     """
     from sparring.errors import DataError
     from sparring.inference.translated import translate_files
 
     if not images:
         raise DataError("No image is given: name files, folders or zips of images to translate.")
-    how: Any = {"heat": heat, "tile": tile, "overlap": overlap, "checkpoint": checkpoint, "device": device}
+    how: Any = {"heat": heat, "tile": tile, "overlap": overlap, **asdict(model)}
     if to == "both":
         _both(run, images, out, how)
         return

@@ -31,7 +31,7 @@ def workplace(tmp_path_factory):
     folder, before = tmp_path_factory.mktemp("fuzz"), Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         runs.quick(patch)
-        patch.setattr("sparring.cli.goals.STEPS", 3)  # unless told
+        patch.setattr("sparring.cli.train.STEPS", 3)  # unless told
         os.chdir(folder)
         (folder / "bait.py").write_text("open('touched', 'w').close()\n")
         words = [

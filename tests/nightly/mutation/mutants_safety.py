@@ -312,7 +312,7 @@ MUTANTS = [
     ("runs/profiling.py", "known = [(0, self.alike[0].state), *known]", "pass", PLAN),
     ("runs/profiling.py", "max(slope, 0.0) * (rows - last.batch), whole)", "max(slope, 0.0) * rows, whole)", PLAN),
     (
-        "cli/estimate.py",
+        "cli/train.py",
         "            _conclude(found, aim, images)\n        raise",
         "            pass\n        raise",
         PLAN,

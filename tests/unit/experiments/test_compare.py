@@ -20,9 +20,8 @@ import torch
 import sparring
 from sparring import data, experiments
 from sparring.cli import main
-from sparring.cli.compare import Comparison
+from sparring.cli.compare import Comparison, contestants, sorted_flags
 from sparring.cli.console import clock
-from sparring.cli.contestants import contestants, sorted_flags
 from sparring.errors import SparringError
 from sparring.evaluation.significance import Spread, holm, over_training, spread, welch
 from sparring.experiments import Budget, Cell, Contestant, Progress, Rules, pilot, plots, report, train_all

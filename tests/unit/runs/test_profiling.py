@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from sparring.cli import main
-from sparring.cli.estimate import advice
+from sparring.cli.train import advice
 from sparring.runs import profiling as module
 from sparring.runs.profiling import Option, Plan, Probe, chance, foretold, options, plan, plans
 from sparring.runs.state import gathered

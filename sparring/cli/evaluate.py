@@ -1,0 +1,79 @@
+"""Commands that assess a run: its scores, and a report page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparring.cli.console import clock, say, show_table
+from sparring.cli.options import NEWEST, Model, RunFolder
+
+if TYPE_CHECKING:
+    from sparring.evaluation.evaluator import Evaluation
+
+
+def evaluate(
+    run: RunFolder,
+    metrics: str = "",
+    samples: int | None = None,
+    extractor: str = "classifier",
+    seed: int = 0,
+    model: Model = NEWEST,
+) -> None:
+    """Scores a run, beside what real data and noise would score, and writes evaluation.json into it.
+
+    Args:
+        run: The run's folder.
+        metrics: Names with commas between, of modes, frechet, limit, kernel, precision, density, score, classes,
+            labels, stacks, sliced, pyramid, similarity, memory, parzen, path; those that suit the data unless told.
+        samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
+        extractor: What sees images: classifier (the tool's own, trained on the data), inception (downloads its weights
+            once), or module:function of yours.
+        seed: Decides the noise and the choice of real samples.
+        model: Which checkpoint is used, and on which device.
+    """
+    from sparring.cli.console import bar
+    from sparring.evaluation import evaluator as judge
+    from sparring.evaluation.extractors import extractor_named
+
+    chosen = judge.metrics_named([name.strip() for name in metrics.split(",")]) if metrics else None
+    opened = model.open(run)
+    images = len(opened.dataset.shape) == 3
+    seer = extractor_named(extractor, opened.training, str(opened.game.device)) if images else None
+    with bar("looking at samples") as progress:
+        result = judge.evaluate_run(
+            opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=progress
+        )
+    show_evaluation(result)
+    for name in result.exhibits:
+        say(f"Samples, each beside its nearest training image: {run / name}.png")
+    say(f"The scores are in {run / 'evaluation.json'}.")
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Prints the scores of an evaluation, how they were measured, and what that cost.
+
+    Args:
+        result: What `sparring.evaluation.evaluator` returned.
+    """
+    from sparring.reports.run_report import protocol, table
+
+    show_table(*table(result))
+    for line in dict.fromkeys(map(protocol, result.scores)):
+        say(f"  {line}")
+    for note in result.notes:
+        say(f"  note: {note}")
+    if cost := result.seconds:
+        say(f"  {clock(cost['looking'])} of sampling and looking, {clock(cost['measuring'])} of measuring")
+
+
+def report(run: RunFolder, device: str = "auto") -> None:
+    """Writes losses.png and report.html, one page that needs nothing but itself, into a run.
+
+    Args:
+        run: The run's folder.
+        device: cpu, cuda, cuda:N, mps or auto.
+    """
+    from sparring.reports.run_report import save_report
+    from sparring.runs.run import Run
+
+    say(f"The report is {save_report(Run.open(run, device=device))}.")

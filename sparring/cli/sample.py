@@ -1,0 +1,215 @@
+"""Commands that draw samples: single samples, films between them, and what each code changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sparring.cli.console import say
+from sparring.cli.options import NEWEST, Model, ModelOptions, RunFolder
+from sparring.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def sample(
+    run: RunFolder,
+    seeds: str | None = None,
+    label: str | None = None,
+    text: str | None = None,
+    grid: Literal["classes"] | None = None,
+    truncation: float = 1.0,
+    size: str | None = None,
+    start_scale: int = 0,
+    out: Path = Path("samples.png"),
+    columns: int | None = None,
+    model: Model = NEWEST,
+) -> None:
+    """Draws the samples of seeds; a seed gives the same sample always.
+
+    Args:
+        run: The run's folder.
+        seeds: Numbers and ranges, such as 0-63,70; 0-63, or 0-7 for a grid of classes, unless told.
+        label: Draws all of them as this class, by its name or number.
+        text: Draws all of them as this sentence says, such as "a red heart".
+        grid: classes draws every seed as every class: a row has one z, a column one class.
+        truncation: Below 1 more typical samples, above 1 more daring ones.
+        size: Width and height in pixels, such as 240x100, for a game that learned from one photograph.
+        start_scale: Keeps the photograph's own layout below this scale, for the same; 0 keeps nothing.
+        out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
+        columns: Images in a row of the grid.
+        model: Which checkpoint is used, and on which device.
+    """
+    from sparring.inference import canvas, conditional, sampling, sentences, single_image
+    from sparring.runs.outputs import require_picture
+    from sparring.visualization import images as pictures
+
+    if label is not None and grid is not None:
+        raise DataError("A grid of classes draws every class: leave --label out, or --grid.")
+    if text is not None and (label is not None or grid is not None):
+        raise DataError("A sentence says all that is to be seen: leave --text out, or --label and --grid.")
+    numbers = sampling.parse_seeds(seeds or ("0-7" if grid else "0-63"))
+    if single := bool(out.suffix) and not out.is_dir():
+        require_picture(run, out)
+    game, names = model.load(run), [f"{number:06d}" for number in numbers]
+    if grid:
+        drawn = conditional.traverse(game, "class", numbers, truncation=truncation)
+        columns = columns or drawn.shape[1]
+        names, drawn = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])], drawn.flatten(0, 1)
+    elif label is not None:
+        chosen = conditional.class_named(label, conditional.class_names(run))
+        drawn = conditional.of_class(game, numbers, chosen, truncation=truncation)
+    elif text is not None:
+        drawn = sentences.of_sentence(game, numbers, text, truncation=truncation)
+        tell_strangers(run, text)
+    elif size is not None or start_scale:
+        drawn = single_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
+    else:
+        drawn = sampling.samples(game, numbers, truncation=truncation)
+    if single:
+        say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
+    else:
+        _singly(run, out, names, drawn)
+
+
+def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
+    """Saves each sample in a file of its own."""
+    from sparring.runs.outputs import require_outputs
+    from sparring.visualization import images as pictures
+
+    files = {out / f"{name}.png": one for name, one in zip(names, drawn, strict=True)}  # a seed given twice is one file
+    require_outputs(run, files)
+    for path, one in files.items():
+        pictures.save_grid(one[None], path, scale=1)
+    say(f"{len(files)} samples are in {out}, one file a sample.")
+
+
+def tell_strangers(run: Path, *texts: str) -> None:
+    """Says which words of sentences a run has never read; it draws them all the same.
+
+    Args:
+        run: The run's folder.
+        texts: The sentences.
+    """
+    from sparring.inference.sentences import strangers
+
+    if unknown := strangers(run, *texts):
+        say(f"The captions that {run} learned from never say: {', '.join(unknown)}.")
+
+
+def interpolate(
+    run: RunFolder,
+    seeds: str | None = None,
+    labels: str | None = None,
+    texts: tuple[str, ...] = (),
+    frames: int = 60,
+    out: Path = Path("walk.gif"),
+    rate: float = 20.0,
+    truncation: float = 1.0,
+    images: tuple[Path, ...] = (),
+    model: Model = NEWEST,
+) -> None:
+    """Films a walk from seed to seed and back, along arcs in the space of noise; or by classes, sentences, two images.
+
+    Args:
+        run: The run's folder.
+        seeds: What is visited; 0,1,2, or for a walk between classes or sentences 0, unless told.
+        labels: Classes to walk between, by name or number, such as 3,8, with the z of one seed.
+        texts: Sentences to walk between, such as "a red heart" "a blue heart", with all else of one seed.
+        frames: Pictures in the film.
+        out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
+        rate: Pictures a second.
+        truncation: Below 1 more typical samples, above 1 more daring ones.
+        images: Two image files to walk between, in place of seeds, if the game encodes.
+        model: Which checkpoint is used, and on which device.
+    """
+    from sparring.inference import conditional, sampling, sentences
+    from sparring.runs.outputs import require_film
+    from sparring.visualization import images as pictures
+
+    if labels and texts:
+        raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
+    require_film(run, out, images)
+    if images:
+        _between_images(run, images, frames, out, rate, model)
+        return
+    game = model.load(run)
+    numbers = sampling.parse_seeds(seeds or ("0" if labels or texts else "0,1,2"))
+    if labels is None and not texts:
+        way = sampling.walk(game, numbers, frames, truncation=truncation)
+    elif len(numbers) > 1:
+        raise DataError(
+            f"A walk between {'sentences' if texts else 'classes'} keeps one z, not {len(numbers)}: give one seed, "
+            f"or leave --{'texts' if texts else 'labels'} out."
+        )
+    elif texts:
+        way = sentences.sentence_walk(game, numbers[0], texts, frames, truncation=truncation)
+        tell_strangers(run, *texts)
+    else:
+        visited = [conditional.class_named(label, conditional.class_names(run)) for label in (labels or "").split(",")]
+        way = conditional.class_walk(game, numbers[0], visited, frames, truncation=truncation)
+    say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
+
+
+def _between_images(
+    run: Path, images: Sequence[Path], frames: int, out: Path, rate: float, model: ModelOptions
+) -> None:
+    """Films a walk between two real images: ``sparring interpolate RUN --images a.png b.png``.
+
+    Args:
+        run: The run's folder.
+        images: Two files.
+        frames: Pictures in the film.
+        out: The film.
+        rate: Pictures a second.
+        model: Which checkpoint is used, and on which device.
+
+    Raises:
+        DataError: If there are not two images.
+    """
+    from sparring.inference import encoding
+    from sparring.visualization import images as pictures
+
+    game, ends = model.load(run), encoding.images(run, images)
+    if len(ends) != 2:
+        raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
+    way = encoding.interpolate(game, ends[0], ends[1], frames)
+    say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
+
+
+def traverse(
+    run: RunFolder,
+    code: str | None = None,
+    seeds: str = "0-7",
+    values: tuple[float, ...] = (),
+    truncation: float = 1.0,
+    out: Path = Path("traversal"),
+    model: Model = NEWEST,
+) -> None:
+    """Draws what each code changes: one grid a code, one row a seed, one column a value of the code.
+
+    Args:
+        run: The run's folder.
+        code: The name of a code, such as category0, continuous1 or class; all of them unless told.
+        seeds: Numbers and ranges, such as 0-7; everything but the code stays as a seed has it.
+        values: What the code is set to, such as -2 -1 0 1 2; all values worth seeing unless told.
+        truncation: Below 1 more typical samples, above 1 more daring ones.
+        out: The folder of the pictures, each named after its code; or a picture file, whose name gets the code's.
+        model: Which checkpoint is used, and on which device.
+    """
+    from sparring.inference import conditional, sampling
+    from sparring.runs.outputs import require_outputs
+    from sparring.visualization import images
+
+    game, numbers = model.load(run), sampling.parse_seeds(seeds)
+    if out.suffix:
+        images.require_still(out)
+    names = [code] if code else conditional.names(game)
+    files = {name: out.with_stem(f"{out.stem}-{name}") if out.suffix else out / f"{name}.png" for name in names}
+    require_outputs(run, files.values())
+    for name, target in files.items():
+        drawn = conditional.traverse(game, name, numbers, values=values, truncation=truncation)
+        path = images.save_grid(drawn.flatten(0, 1), target, columns=drawn.shape[1])
+        say(f"{name}: {drawn.shape[1]} values of {drawn.shape[0]} seeds are in {path}.")
