@@ -21,19 +21,19 @@ lint: .venv/dev
 	.venv/bin/lint-imports
 
 bench: .venv/dev
-	$(PYTHON) benchmarks/speed.py
-	$(PYTHON) benchmarks/costs.py
+	$(PYTHON) -m benchmarks step_time
+	$(PYTHON) -m benchmarks costs
 
 quality: .venv/dev
-	$(PYTHON) benchmarks/quality.py
-	$(PYTHON) benchmarks/control.py
-	$(PYTHON) benchmarks/promises.py
-	$(PYTHON) benchmarks/words.py short long
-	$(PYTHON) benchmarks/emoji.py
-	$(PYTHON) benchmarks/translation.py digits emoji
-	$(PYTHON) benchmarks/dusk.py
-	$(PYTHON) benchmarks/painting.py
-	$(PYTHON) benchmarks/one_image.py
+	$(PYTHON) -m benchmarks systems
+	$(PYTHON) -m benchmarks conditions
+	$(PYTHON) -m benchmarks stabilisers
+	$(PYTHON) -m benchmarks captioned_digits short long
+	$(PYTHON) -m benchmarks captioned_emoji
+	$(PYTHON) -m benchmarks translation digits emoji
+	$(PYTHON) -m benchmarks day_dusk
+	$(PYTHON) -m benchmarks label_maps
+	$(PYTHON) -m benchmarks single_image
 
 docs: .venv/docs
 	.venv/bin/zensical build --config-file mkdocs.yml

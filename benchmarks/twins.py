@@ -1,6 +1,6 @@
-"""Deliberately broken twins: the same networks, data and budget, and somebody is sent the wrong way or told nothing.
+"""Sabotaged twins: the same networks, data and budget, with one gradient reversed or one input withheld.
 
-A benchmark that its broken twin passes measures nothing.
+A benchmark that a sabotaged twin passes measures nothing.
 """
 
 from __future__ import annotations

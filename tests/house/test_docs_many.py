@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks import scaling
+from benchmarks.speed import scaling
 
 
 def test_a_ring_of_two_sends_every_byte_once_and_a_large_one_twice():

@@ -4,7 +4,7 @@
     python tests/nightly/fuzz.py --examples 200
 
 Every one must be done, or refused in one sentence with exit code 2: no traceback, and a bait that lies about is never
-run. The outcome is written to benchmarks/results/fuzz.json.
+run. The outcome is written to tests/nightly/results/fuzz.json.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results" / "fuzz.json"
+RESULTS = ROOT / "tests" / "nightly" / "results" / "fuzz.json"
 
 
 def main() -> None:

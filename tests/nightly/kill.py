@@ -9,8 +9,8 @@
 A recipe is trained once without and once with deaths at random moments, the same command again after each. What comes
 out must be the same to the last bit: weights, averages, optimisers, log; no checkpoint may be broken and no temporary
 file left. A family is a module of `sparring.recipes`; its deaths are shared among its recipes and kinds of data, at
-least two each, and two each again with two processes. Outcomes are added to benchmarks/results/kill.json; the command
-exits with 1 if any differs.
+least two each, and two each again with two processes. Outcomes are added to tests/nightly/results/kill.json; the
+command exits with 1 if any differs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import torch
 from sparring import RECIPES
 from support import forked, runs
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "kill.json"
+RESULTS = Path(__file__).parent / "results" / "kill.json"
 A_FAMILY, EACH, STRIDE = 20, 2, 3
 
 

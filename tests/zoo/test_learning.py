@@ -1,6 +1,6 @@
 """Do they learn? Conditional and encoding systems on real 8 × 8 digits, in a second or two each, beside broken twins.
 
-The judge is a classifier of the digits that took no part. `benchmarks/control.py` is the same on MNIST, for longer.
+The judge is a classifier of the digits that took no part. `python -m benchmarks conditions` does the same on MNIST.
 """
 
 from __future__ import annotations

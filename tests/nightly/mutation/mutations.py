@@ -5,7 +5,8 @@
     python tests/nightly/mutation/mutations.py --new               those that the record does not hold yet
 
 Each mutation is made in a copy of the repository, where the named tests then must fail. A mutation that survives is a
-test that cannot fail; the command lists it and exits with 1. Results are written to benchmarks/results/mutations.json.
+test that cannot fail; the command lists it and exits with 1. Results are written to
+tests/nightly/results/mutations.json.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import pytest
 TABLES = sorted(path.stem for path in Path(__file__).parent.glob("mutants*.py"))
 MUTANTS = [row for table in TABLES for row in import_module(table).MUTANTS]
 ROOT = Path(__file__).parents[3]
-RESULTS = ROOT / "benchmarks" / "results" / "mutations.json"
+RESULTS = ROOT / "tests" / "nightly" / "results" / "mutations.json"
 
 
 def left_out(folder: str, names: list[str]) -> set[str]:

@@ -10,7 +10,7 @@ Unlike the sabotages of `mutations.py`, which are written by hand, nobody choose
 tests under coverage finds the tests that reach each line; each mutant is made in a copy of the repository and those
 tests are run, the fastest first. A mutant that no test kills is a hole in the tests, or it changes nothing that a user
 can observe: such a mutant stands with its reason in equivalent_mutations.json. The record is
-benchmarks/results/random_mutations.json.
+tests/nightly/results/random_mutations.json.
 
 Coverage sees neither defaults nor into the processes that a test starts: what survives so far is shown to the tests of
 all defaults and all networks, and to the test files that name its module.
@@ -44,7 +44,7 @@ from xml.etree import ElementTree
 import torch
 
 ROOT = Path(__file__).parents[3]
-RESULTS = ROOT / "benchmarks" / "results" / "random_mutations.json"
+RESULTS = ROOT / "tests" / "nightly" / "results" / "random_mutations.json"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutations.json")
 LOOKS = (
     "visualization/plots.py",

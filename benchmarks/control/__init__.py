@@ -1,0 +1,1 @@
+"""Control over what is generated: classes, captions, label maps, translation between domains."""

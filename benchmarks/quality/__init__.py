@@ -1,0 +1,1 @@
+"""Quality of generation: every system on points and images, with broken twins as negative controls."""
