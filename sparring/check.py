@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sparring.abilities import SupportsSampling
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Samples, Turn
+from sparring.game import Data, Game, Move, Turn
 from sparring.layers.upsample_fusion import folding
 from sparring.objectives import batch_statistics
 from sparring.objectives.double_backward import plain_slopes
@@ -255,7 +256,7 @@ def _check_sampling(game: Game) -> Any:
         for name in names:
             if name not in modules:
                 raise GameError(f"{method}() names {name!r}, but the game has no such network.")
-    if not isinstance(game, Samples):
+    if not isinstance(game, SupportsSampling):
         return None
     game.eval()
     before = copy.deepcopy(game.state_dict())

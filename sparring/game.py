@@ -14,9 +14,9 @@ Rules of a round: fakes are detached (or drawn with `fakes`) where the paper hol
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -263,108 +263,6 @@ def evaluation(game: nn.Module) -> Iterator[None]:
     finally:
         for module, training in before.items():
             module.training = training
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """The ability to draw samples."""
-
-    def noise(self, n: int) -> Tensor:
-        """Draws what `sample` starts from, one row a sample."""
-
-    def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples."""
-
-
-@runtime_checkable
-class Labels(Protocol):
-    """The ability to draw samples of a class."""
-
-    def labels(self, noise: Tensor) -> Tensor | None:
-        """Returns the classes (N,) that rows of noise ask for, or None where the data has no classes."""
-
-
-@runtime_checkable
-class Conditions(Protocol):
-    """The ability to ask for classes, or for captions, as often as given data have them."""
-
-    def conditions(self) -> str:
-        """Returns what is asked for: "classes", "captions", or "" for nothing."""
-
-    def noise_for(self, n: int, given: Tensor) -> Tensor:
-        """Draws what `sample` starts from, one row a sample, under the conditions of given data.
-
-        Args:
-            n: How many.
-            given: How many rows each class has, int64 (classes,); or the word codes of captions, int64 (K, L).
-        """
-
-
-@runtime_checkable
-class Follows(Protocol):
-    """The ability to draw classes as often as the training data has them."""
-
-    def follow(self, counts: Tensor) -> None:
-        """Takes over how many rows each class has, int64 (classes,)."""
-
-
-@runtime_checkable
-class Recodes(Protocol):
-    """The ability to ask for a class or for the value of a code, everything else in the noise being kept."""
-
-    def codes(self) -> dict[str, tuple[float, ...]]:
-        """Returns the values worth seeing of each code, by the code's name; a class is the code "class"."""
-
-    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
-        """Returns rows of noise in which one code has a value, and the rest is as it was."""
-
-
-@runtime_checkable
-class Words(Protocol):
-    """The ability to draw what a sentence says."""
-
-    def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
-        """Returns rows of noise that ask for sentences, told as rows of word codes, and else are as they were."""
-
-
-@runtime_checkable
-class Knows(Protocol):
-    """The ability to make sentences known, by their letters, before their word codes are told."""
-
-    def know(self, texts: Sequence[str]) -> None:
-        """Makes sentences known that are going to be learned from or asked for."""
-
-
-@runtime_checkable
-class Encodes(Protocol):
-    """The ability to map data to codes."""
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Returns one code a row of x."""
-
-
-@runtime_checkable
-class Posteriors(Protocol):
-    """The ability to tell what data say of each code."""
-
-    def posteriors(self, x: Tensor) -> dict[str, Tensor]:
-        """Returns for each code, by its name, what is believed of it, (N, ...) for x (N, ...)."""
-
-
-@runtime_checkable
-class Translates(Protocol):
-    """The ability to carry data into another domain."""
-
-    def translate(self, x: Tensor, to: str) -> Tensor:
-        """Returns x as the domain `to` would show it."""
-
-
-@runtime_checkable
-class Attends(Protocol):
-    """The ability to show where a critic looks."""
-
-    def heat(self, x: Tensor, domain: str) -> Tensor:
-        """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
 
 
 def adam(*networks: nn.Module, lr: float, betas: tuple[float, float] = (0.5, 0.999), **settings: Any) -> Optimizer:

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.game import Game, evaluation
 from sparring.games.common.posterior import stated
 from sparring.inference.encoding import encode, probe, reconstruct, relative_error
-from sparring.inference.sampling import generate, sampling
+from sparring.inference.sampling import generate
 from sparring.metrics import class_variety, extractor_for, frechet_distance, gan_test, matched, train_extractor
 from sparring.objectives.variational import kl_to_prior
 from sparring.rng import seeded
@@ -82,8 +83,8 @@ def rows(dataset: Dataset, count: int) -> Rows:
 def drawn(game: Game, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Samples of new noise, and that noise."""
     with seeded(seed):
-        noise = sampling(game).noise(count)
-    return generate(sampling(game), noise, batch=AT_ONCE), noise
+        noise = require_sampling(game).noise(count)
+    return generate(require_sampling(game), noise, batch=AT_ONCE), noise
 
 
 def told(game: Game, bench: Bench) -> Scores:

@@ -33,8 +33,9 @@ import torch
 
 import sparring
 from sparring._io.atomic import written
+from sparring.abilities import require_sampling
 from sparring.errors import Diverged
-from sparring.inference.sampling import generate, sampling
+from sparring.inference.sampling import generate
 from sparring.metrics import mode_coverage
 from sparring.rng import mix, seeded
 from sparring.runs.run import Run
@@ -150,8 +151,8 @@ def note(run: Run, steps: int, seconds: float) -> None:
 def judge(run: Run) -> dict[str, Any]:
     """Returns the coverage of the latest weights by the paper's protocol, noise included a function of the seed."""
     with seeded(mix(run.record["seed"], 9)):
-        noise = sampling(run.game).noise(SAMPLES)
-    samples = generate(sampling(run.game), noise, batch=500).float()
+        noise = require_sampling(run.game).noise(SAMPLES)
+    samples = generate(require_sampling(run.game), noise, batch=500).float()
     truth = run.dataset.mixture
     return asdict(mode_coverage(samples, truth.centres, truth.deviation, within=WITHIN, fewest=FEWEST))
 

@@ -237,7 +237,7 @@ def _loaded(run: Path, model: ModelOptions) -> Game:
 def _channels(game: Game) -> int:
     from sparring.inference.single_image import learned
 
-    return learned(game).image.shape[1]
+    return learned(game).photograph.shape[1]
 
 
 def _saved(image: Tensor, out: Path) -> None:

@@ -28,14 +28,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from sparring.abilities import SupportsClassLabels, SupportsConditions, SupportsSampling, has_classes, require_sampling
 from sparring.data.dataset import Dataset
 from sparring.data.loading import STACKED
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.evaluation.registry import METRICS, metrics_named, suited
 from sparring.evaluation.types import Case, Metric, Need, Seen, require_several
-from sparring.game import Conditions, Game, Labels, Samples, evaluation
-from sparring.inference.sampling import generate, sampling
+from sparring.game import Game, evaluation
+from sparring.inference.sampling import generate
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.rng import mix, seeded
 from sparring.runs.wellformed import MOST
@@ -132,7 +133,7 @@ def evaluate(
     how: Any = {"real": count, "fake": count, "seed": seed, "conditions": asked}
     protocol = partial(stamp, dataset=dataset, split=rows.split, extractor=extractor, **how)
     start = time.perf_counter()
-    case = Case(real, sets.pop(""), dataset, training, extractor, sampling(game), seed, resamples)
+    case = Case(real, sets.pop(""), dataset, training, extractor, require_sampling(game), seed, resamples)
     found = _scores(metrics, case, protocol)
     beside = {
         name: _scores(metrics, replace(case, fake=seen, sampler=None, resamples=0, exhibits={}), protocol)
@@ -149,7 +150,7 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
         run: The run.
         settings: Those of `evaluate`.
     """
-    if run.dataset.second and not isinstance(run.sampler, Samples):
+    if run.dataset.second and not isinstance(run.sampler, SupportsSampling):
         from sparring.evaluation.label_maps import evaluate_pictures  # which builds on this module
 
         return kept(run, evaluate_pictures(run, **settings))
@@ -266,7 +267,7 @@ def require(
         DataError: With the name of the metric and what it needs.
     """
     with evaluation(game), seeded(0):  # or neither the game nor the random state would be left as it was
-        able = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
+        able = has_classes(game)
     classified = bool(dataset.classes) if classified is None else classified
     reasons: dict[Need, tuple[bool, str]] = {
         "mixture": (dataset.mixture is not None, f"points of a known mixture, which {dataset.name} is not."),
@@ -365,19 +366,19 @@ def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor 
 
 def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> tuple[str | None, Callable[[int], Tensor]]:
     """Returns what samples are asked for, for the stamp, None for nothing; and what draws noise that asks for it."""
-    kind = game.conditions() if isinstance(game, Conditions) else ""
+    kind = game.conditions() if isinstance(game, SupportsConditions) else ""
     given = (held_out or dataset).conditions(kind) if kind else None
-    if given is not None and isinstance(game, Conditions):
+    if given is not None and isinstance(game, SupportsConditions):
         return f"{kind} as in the {'held-out split' if held_out else 'data'}", partial(game.noise_for, given=given)
     with evaluation(game), seeded(0):
-        labelled = isinstance(game, Labels) and game.labels(sampling(game).noise(1)) is not None
-    return f"{kind or 'classes'} as the game draws them" if kind or labelled else None, sampling(game).noise
+        labelled = has_classes(game)
+    return f"{kind or 'classes'} as the game draws them" if kind or labelled else None, require_sampling(game).noise
 
 
 def _fakes(
     game: Game, dataset: Dataset, count: int, seed: int, drawing: Callable[[int], Tensor] | None = None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    able: Samples = sampling(game)
+    able: SupportsSampling = require_sampling(game)
     with evaluation(game), seeded(mix(seed, 2)):
         noise = (drawing or able.noise)(count)
     for rows in noise.split(AT_ONCE):
@@ -388,4 +389,4 @@ def _fakes(
             )
         if len(dataset.shape) == 3:
             fakes = fakes.clamp(-1, 1)  # as they are drawn and saved: not every generator ends in a tanh
-        yield fakes, game.labels(rows) if isinstance(game, Labels) else None
+        yield fakes, game.labels(rows) if isinstance(game, SupportsClassLabels) else None

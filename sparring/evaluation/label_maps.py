@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring.abilities import SupportsTranslation, require_label_maps
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.evaluation.evaluator import Evaluation, evaluate
 from sparring.evaluation.paired import Rows, another, batches, joined, noise_like, places, protocol, scored, shortfall
 from sparring.evaluation.translation import OfRows, evaluate_translations
-from sparring.game import Translates, evaluation
-from sparring.inference.label_maps import image_styles, painting
+from sparring.game import evaluation
+from sparring.inference.label_maps import image_styles
 from sparring.metrics import Better
 from sparring.metrics.label_map_accuracy import Layout
 
@@ -48,14 +49,14 @@ class Painted(OfRows):
     def noise(self, n: int) -> Tensor:
         """Draws positions of rows, none twice before all had their turn, with styles: (n, 1 + latent)."""
         rows = super().noise(n)
-        return torch.cat([rows, painting(self.game).styles(n).to(rows)], 1)
+        return torch.cat([rows, require_label_maps(self.game).styles(n).to(rows)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Returns the maps of rows, painted, (n, C, H, W), from given rows of noise or from fresh ones."""
         known = self.noise(n) if noise is None else noise
         labels = _maps(self.source, known[:, 0].long().cpu().numpy())
         with evaluation(self.game):
-            return painting(self.game).paint(labels.to(self.device), known[:, 1:].to(self.device))
+            return require_label_maps(self.game).paint(labels.to(self.device), known[:, 1:].to(self.device))
 
 
 def evaluate_pictures(run: Run, **settings: Any) -> Evaluation:
@@ -68,7 +69,7 @@ def evaluate_pictures(run: Run, **settings: Any) -> Evaluation:
     Raises:
         GameError: If it does neither.
     """
-    if isinstance(run.sampler, Translates):
+    if isinstance(run.sampler, SupportsTranslation):
         return evaluate_translations(run, **settings)
     return evaluate_paintings(run, **settings)
 
@@ -89,7 +90,7 @@ def evaluate_paintings(
         DataError: If the data are too few.
         GameError: If the game does not paint.
     """
-    painting(run.sampler)
+    require_label_maps(run.sampler)
     how: Any = {"samples": samples, "seed": seed, "references": references}
     painted = Painted(run.sampler, run.held_out or run.training)
     found = evaluate(painted, run.training, held_out=run.held_out, **how, **settings)
@@ -123,7 +124,7 @@ class _Album:
         for name, photographs in (("own", x), ("swapped", other)):
             styles = image_styles(self.game, photographs)
             with evaluation(self.game):
-                made = painting(self.game).paint(labels.to(self.game.device), styles)
+                made = require_label_maps(self.game).paint(labels.to(self.game.device), styles)
             shown[name] = made.cpu().clamp(-1, 1)
         return shown
 
@@ -144,7 +145,7 @@ class _Album:
         beside = ("noise", "another's") if self.references else ()
         off = {"": found["own"].errors} | {name: found[name].errors for name in beside}
         yield scored("error in the own style", off, stamped("error"), Better.LOWER)
-        styled = painting(self.game).styles(1).shape[1] > 0
+        styled = require_label_maps(self.game).styles(1).shape[1] > 0
         named = {"layout": "own"} | ({"layout in another's style": "swapped"} if styled else {})
         for name, judged in named.items():
             kinds = {"": judged} | {each: each for each in (("data", *beside) if self.references else ())}

@@ -85,7 +85,7 @@ def judged(run: Run, judge: Judge | None = None, *, samples: int = 16, seed: int
     one, start = single_image.learned(run.sampler), time.perf_counter()
     if samples < 2:
         raise DataError(f"{samples} samples have no spread: ask for 2 or more.")
-    judge = judge or by_filters(one.image.shape[1])
+    judge = judge or by_filters(one.photograph.shape[1])
     protocol: Any = {"dataset": run.dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
     seen = {"extractor": judge.name, "extractor_sha256": judge.sha256, "resize": "none"}
     scores, drawing = [], 0.0
@@ -93,15 +93,15 @@ def judged(run: Run, judge: Judge | None = None, *, samples: int = 16, seed: int
         begun = time.perf_counter()
         drawn = single_image.samples(run.sampler, range(seed, seed + samples), start=scale)
         drawing += time.perf_counter() - begun
-        found = single_image_distances(one.image, drawn.split(1), judge.maps)
+        found = single_image_distances(one.photograph, drawn.split(1), judge.maps)
         sure = max(0.0, found.mean - NORMAL * found.standard_error), found.mean + NORMAL * found.standard_error
         distance, variety = (stamp(name, **protocol, scale=scale) | seen for name in ("single-image", "variety"))
         scores += [
             Score(f"distance, from scale {scale}", found.mean, distance, Better.LOWER, sure),
-            Score(f"variety, from scale {scale}", _variety(drawn, one.image), variety, Better.HIGHER),
+            Score(f"variety, from scale {scale}", _variety(drawn, one.photograph), variety, Better.HIGHER),
         ]
-    ignorant = {name: made.split(1) for name, made in _ignorant(one.image)}
-    beside = {name: single_image_distances(one.image, made, judge.maps).mean for name, made in ignorant.items()}
+    ignorant = {name: made.split(1) for name, made in _ignorant(one.photograph)}
+    beside = {name: single_image_distances(one.photograph, made, judge.maps).mean for name, made in ignorant.items()}
     references = {
         name: [Score(s.name, nan if "variety" in s.name else value, s.stamp, s.better) for s in scores]
         for name, value in beside.items()

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from sparring.abilities import SupportsSampling
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
-from sparring.game import Samples
 from sparring.metrics import Better, Extracts
 
 __all__ = ["Case", "Found", "Metric", "Need", "Seen"]
@@ -62,7 +62,7 @@ class Case:
     dataset: Dataset
     training: Seen | None
     extractor: Extracts | None
-    sampler: Samples | None
+    sampler: SupportsSampling | None
     seed: int
     resamples: int
     exhibits: dict[str, Tensor] = field(default_factory=dict)

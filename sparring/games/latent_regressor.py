@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.game import Data, Game, Move, Optimiser, Samples
+from sparring.abilities import SupportsSampling
+from sparring.game import Data, Game, Move, Optimiser
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.objectives import Objective
 
@@ -97,7 +98,7 @@ class FittedEncoder(Game):
 
     def __init__(self, game: Game, E: nn.Module, *, encoder: Optimiser) -> None:
         super().__init__()
-        if not isinstance(game, Samples):
+        if not isinstance(game, SupportsSampling):
             raise TypeError(f"{type(game).__name__} cannot sample, so there is nothing to encode.")
         self.game, self.E, self._encoder = game.requires_grad_(False), E, encoder
         self.train()

@@ -1,20 +1,20 @@
 """Samples of a class, or with a code at a value: everything else in their noise is kept, so that only that changes.
 
-Whatever game has the ability `Recodes` can be asked: conditional games for their class, InfoGAN for its codes.
+Any game with the ability `SupportsLatentCodes` works: conditional games by their class, InfoGAN by its codes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from sparring.errors import DataError, GameError
-from sparring.game import Game, Recodes
-from sparring.inference.sampling import generate, latents, path, require_walk, sampling
+from sparring.abilities import require_latent_code, require_latent_codes, require_sampling
+from sparring.errors import DataError
+from sparring.game import Game
+from sparring.inference.sampling import generate, latents, path, require_walk
 from sparring.runs import config
 
 __all__ = ["class_named", "class_names", "class_walk", "names", "of_class", "traverse"]
@@ -65,10 +65,7 @@ def names(game: Game) -> list[str]:
     Raises:
         GameError: If it has none.
     """
-    found = list(game.codes()) if isinstance(game, Recodes) else []
-    if not found:
-        raise GameError(f"{type(game.core).__name__} has no codes: train infogan, or cgan on labelled data.")
-    return found
+    return list(require_latent_codes(game).codes())
 
 
 def of_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float = 1.0) -> Tensor:
@@ -86,8 +83,8 @@ def of_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float 
     Raises:
         GameError: If it draws no classes, or not this one.
     """
-    rows = _able(game, "class").recoded(latents(game, seeds), "class", label)
-    return generate(sampling(game), rows, truncation=truncation)
+    rows = require_latent_code(game, "class").recoded(latents(game, seeds), "class", label)
+    return generate(require_sampling(game), rows, truncation=truncation)
 
 
 def traverse(
@@ -108,9 +105,9 @@ def traverse(
     Raises:
         GameError: If the game has no such code or value.
     """
-    able, rows = _able(game, code), latents(game, seeds)
+    able, rows = require_latent_code(game, code), latents(game, seeds)
     columns = [able.recoded(rows, code, value) for value in values or able.codes()[code]]
-    drawn = generate(sampling(game), torch.stack(columns, 1).flatten(0, 1), truncation=truncation)
+    drawn = generate(require_sampling(game), torch.stack(columns, 1).flatten(0, 1), truncation=truncation)
     return drawn.unflatten(0, (len(rows), len(columns)))
 
 
@@ -134,17 +131,7 @@ def class_walk(
         DataError: If there are fewer than two classes, or no frame.
         GameError: If the game draws no classes.
     """
-    able, row = _able(game, "class"), latents(game, [seed])
+    able, row = require_latent_code(game, "class"), latents(game, [seed])
     require_walk(len(labels), frames, "labels 3,8")
     stops = torch.cat([able.recoded(row, "class", label) for label in labels])
-    return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
-
-
-def _able(game: Game, code: str) -> Recodes:
-    """Returns the game itself, known to have a code."""
-    known = list(game.codes()) if isinstance(game, Recodes) else []
-    if code in known:
-        return cast(Recodes, game)
-    if code == "class":
-        raise GameError(f"{type(game.core).__name__} draws no classes: train cgan, sagan or biggan on labelled data.")
-    raise GameError(f"{type(game.core).__name__} has no code {code!r}: it has {', '.join(names(game))}.")
+    return generate(require_sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)

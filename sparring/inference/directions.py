@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sparring.abilities import SupportsEncoding, require_sampling
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Game, evaluation
-from sparring.inference.sampling import generate, latents, sampling
+from sparring.game import Game, evaluation
+from sparring.inference.sampling import generate, latents
 from sparring.rng import mix, seeded
 
 __all__ = ["Inverted", "closed_form_directions", "inverted", "moved", "principal_directions", "truncated"]
@@ -65,7 +66,7 @@ def principal_directions(
     Raises:
         DataError: If so many directions do not exist.
     """
-    able = sampling(game)
+    able = require_sampling(game)
     with evaluation(game), seeded(mix(0, 7)):
         z = _rows(able.noise(samples))
     _require_count(count, min(z.shape[1], samples - 1))
@@ -91,7 +92,7 @@ def closed_form_directions(game: Game, count: int = 5) -> Tensor:
         GameError: If no layer takes the noise as it is.
         DataError: If so many directions do not exist.
     """
-    latent = _rows(sampling(game).noise(1)).shape[1]
+    latent = _rows(require_sampling(game).noise(1)).shape[1]
     for module in (part for name in game.sampling() for part in game.get_submodule(name).modules()):
         if isinstance(module, nn.Linear) and module.in_features == latent:
             matrix = module.weight
@@ -121,7 +122,7 @@ def moved(game: Game, noise: Tensor, direction: Tensor, reach: Sequence[float]) 
         Samples (N, len(reach), *shape).
     """
     rows = torch.cat([noise + step * direction for step in reach])
-    return generate(sampling(game), rows, batch=BATCH).unflatten(0, (len(reach), len(noise))).transpose(0, 1)
+    return generate(require_sampling(game), rows, batch=BATCH).unflatten(0, (len(reach), len(noise))).transpose(0, 1)
 
 
 def truncated(game: Game, seeds: Sequence[int], strengths: Sequence[float]) -> Tensor:
@@ -133,7 +134,7 @@ def truncated(game: Game, seeds: Sequence[int], strengths: Sequence[float]) -> T
         strengths: ψ, as for `sparring.inference.sampling.samples`.
     """
     noise = latents(game, seeds)
-    return torch.stack([generate(sampling(game), noise, truncation=strength) for strength in strengths], 1)
+    return torch.stack([generate(require_sampling(game), noise, truncation=strength) for strength in strengths], 1)
 
 
 def inverted(
@@ -155,13 +156,13 @@ def inverted(
     """
     decode = _decoder(game)
     with seeded(mix(seed, 8)), evaluation(game):
-        draws = _rows(sampling(game).noise(tried))
+        draws = _rows(require_sampling(game).noise(tried))
         images = torch.cat([decode(rows) for rows in draws.split(BATCH)])
         if images.shape[1:] != x.shape[1:]:
             raise DataError(f"The game makes {tuple(images.shape[1:])}, the images are {tuple(x.shape[1:])}: resize.")
         x = x.to(images)
         starts = draws[torch.cdist(x.flatten(1), images.flatten(1)).argmin(1)]
-        if isinstance(game, Encodes) and (codes := game.encode(x)).shape == starts.shape:
+        if isinstance(game, SupportsEncoding) and (codes := game.encode(x)).shape == starts.shape:
             closer = _errors(decode(codes), x) < _errors(decode(starts), x)
             starts = torch.where(closer[:, None], codes, starts)
         found, best = starts.clone(), _errors(decode(starts), x)
@@ -187,8 +188,8 @@ def _decoder(game: Game) -> Callable[[Tensor], Tensor]:
     parts: Callable[[Tensor], tuple[Tensor, ...]] = getattr(core, "split", lambda noise: (noise,))
     generator: nn.Module = core.G  # type: ignore[assignment]
     with evaluation(game), seeded(0):
-        noise = sampling(game).noise(2)
-        straight, made = generator(*parts(noise)), sampling(game).sample(2, noise=noise)
+        noise = require_sampling(game).noise(2)
+        straight, made = generator(*parts(noise)), require_sampling(game).sample(2, noise=noise)
     if straight.shape != made.shape or not straight.allclose(made, atol=1e-4):
         raise GameError(f"{type(core).__name__} does more than its generator G when it samples: invert another run.")
     return lambda noise: generator(*parts(noise))

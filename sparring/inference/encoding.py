@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring.abilities import SupportsSampling, require_encoding, require_sampling
 from sparring.data import load as load_data
 from sparring.data.annotations.row_names import row_names
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Game, Samples, evaluation
+from sparring.game import Game, evaluation
 from sparring.games.latent_regressor import FittedEncoder
 from sparring.inference.sampling import generate, path
 from sparring.recipes.autoencoders import encoder_for
@@ -61,14 +62,10 @@ def encode(game: Game, x: Tensor) -> Tensor:
     Raises:
         GameError: If it does not; the message names recipes whose games do.
     """
-    if not (isinstance(game, Encodes) and isinstance(game, Samples)):
-        raise GameError(
-            f"{type(game.core).__name__} cannot encode: train {', '.join(ABLE[:-1])} or {ABLE[-1]}, "
-            "or fit an encoder to this one with `sparring train-encoder`."
-        )
+    able = require_encoding(game)
     with evaluation(game):
-        codes = torch.cat([game.encode(rows.to(game.device)) for rows in x.split(BATCH)])
-        wanted = game.noise(1)
+        codes = torch.cat([able.encode(rows.to(game.device)) for rows in x.split(BATCH)])
+        wanted = require_sampling(game).noise(1)
     if codes.shape[1:] != wanted.shape[1:]:
         raise GameError(
             f"A code of {type(game.core).__name__} has the shape {tuple(codes.shape[1:])} and no sample starts from "
@@ -266,7 +263,7 @@ def fitted_encoder(
     if config.read(Path(of)).get("recipe") == HOME:
         raise GameError(f"{of} is a fitted encoder already: name the run of its generator.")
     game = load(of, device="cpu", checkpoint=checkpoint)
-    if not isinstance(game, Samples):
+    if not isinstance(game, SupportsSampling):
         raise GameError(f"{type(game).__name__} cannot sample, so there is nothing to encode: name another run.")
     noise, made = game.noise(2), game.sample(2)
     if made.shape[1:] != tuple(shape):
@@ -277,4 +274,4 @@ def fitted_encoder(
 
 
 def _decoded(game: Game, codes: Tensor) -> Tensor:
-    return generate(cast(Samples, game), codes)
+    return generate(cast(SupportsSampling, game), codes)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sparring._io.targets import distinct
+from sparring.abilities import require_label_maps
 from sparring.data import Dataset
 from sparring.data.annotations.borders import borders
 from sparring.data.annotations.palettes import coloured
@@ -23,7 +24,6 @@ from sparring.data.domains import Regions
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game, evaluation
-from sparring.games.common.label_map_game import Paints
 from sparring.inference.encoding import images
 from sparring.inference.sampling import parse_seeds, path, require_walk
 from sparring.inference.tiling import TILE, blended, shared, tiles
@@ -32,7 +32,7 @@ from sparring.layers.tiled_norm import gathered, steadied
 from sparring.rng import seeded
 from sparring.runs import config
 
-__all__ = ["board", "image_styles", "named_styles", "paint", "painting", "palette", "seed_styles", "walk", "with_edges"]
+__all__ = ["board", "image_styles", "named_styles", "paint", "palette", "seed_styles", "walk", "with_edges"]
 
 BATCH = 16
 ABLE = "gaugan"  # the recipe whose games paint
@@ -53,17 +53,6 @@ def palette(run: str | Path) -> Regions:
     return Regions(tuple(known["names"]), tuple((red, green, blue) for red, green, blue in known["colours"]))
 
 
-def painting(game: Game) -> Paints:
-    """Returns the game itself, known to paint.
-
-    Raises:
-        GameError: If it cannot.
-    """
-    if not isinstance(game, Paints):
-        raise GameError(f"{type(game.core).__name__} cannot paint label maps: train {ABLE} on images with label maps.")
-    return game
-
-
 def image_styles(game: Game, x: Tensor) -> Tensor:
     """Returns the style of each image, one row each.
 
@@ -71,7 +60,7 @@ def image_styles(game: Game, x: Tensor) -> Tensor:
         game: A game that paints.
         x: Images (N, C, H, W) in [−1, 1].
     """
-    able = painting(game)
+    able = require_label_maps(game)
     with evaluation(game):
         return torch.cat([able.encode_style(rows.to(game.device)) for rows in x.split(BATCH)])
 
@@ -83,7 +72,7 @@ def seed_styles(game: Game, seeds: Sequence[int]) -> Tensor:
         game: A game that paints.
         seeds: One number a row.
     """
-    able, rows = painting(game), []
+    able, rows = require_label_maps(game), []
     for seed in seeds:
         with seeded(seed):
             rows.append(able.styles(1))
@@ -128,7 +117,7 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
     Raises:
         DataError: If tile and overlap do not fit.
     """
-    able, sizes, labels = painting(game), Sizes.of(game), _told(game, labels)
+    able, sizes, labels = require_label_maps(game), Sizes.of(game), _told(game, labels)
     tile = sizes.tile(tile)
     overlap, most = shared(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
     large = max(labels.shape[-2:]) > tile
@@ -167,7 +156,8 @@ def require_edges(game: Game) -> None:
     Raises:
         GameError: The message says what to train.
     """
-    if not getattr(painting(game).core, "edges", False):  # type: ignore[attr-defined]
+    require_label_maps(game)
+    if not getattr(game.core, "edges", False):
         raise GameError(
             "This run was not told where objects meet: leave --instances out, or train on data with a folder instances."
         )
@@ -180,7 +170,7 @@ def _told(game: Game, labels: Tensor) -> Tensor:
 
 def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: int, overlap: int) -> Tensor:
     """Paints a large map tile by tile, as parts of one scene."""
-    able, (height, width) = painting(game), labels.shape[-2:]
+    able, (height, width) = require_label_maps(game), labels.shape[-2:]
     size = sizes.fit(height), sizes.fit(width)
     whole, parts = _filled(labels, size), tiles(size, tile, overlap, sizes.multiple)
 

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from sparring._io.paths import expanded
+from sparring.abilities import SupportsPosteriors
 from sparring.errors import DataError
-from sparring.game import Game, Posteriors, evaluation
+from sparring.game import Game, evaluation
 from sparring.inference.encoding import BATCH, encode, named_images
 from sparring.visualization.images import opened
 
@@ -53,7 +54,7 @@ def encoded(game: Game, run: str | Path, sources: Iterable[str | Path], most: in
         DataError: If there is no image.
     """
     names, x = named_images(run, sources, most)
-    if not isinstance(game.core, Posteriors):
+    if not isinstance(game.core, SupportsPosteriors):
         codes = encode(game, x)
         return Codebook(names, tuple(f"z{k}" for k in range(codes.flatten(1).shape[1])), codes.flatten(1).cpu().numpy())
     with evaluation(game):

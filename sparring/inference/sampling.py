@@ -14,12 +14,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from sparring.errors import DataError, GameError
-from sparring.game import Game, Samples, Translates, evaluation
-from sparring.games.common.label_map_game import Paints
+from sparring.abilities import SupportsSampling, require_sampling
+from sparring.errors import DataError
+from sparring.game import Game, evaluation
 from sparring.rng import seeded
 
-__all__ = ["generate", "latents", "parse_seeds", "path", "samples", "sampling", "slerp", "walk"]
+__all__ = ["generate", "latents", "parse_seeds", "path", "samples", "slerp", "walk"]
 
 BATCH = 16
 MOST = 1_000_000  # seeds in one request
@@ -60,7 +60,7 @@ def latents(game: Game, seeds: Sequence[int]) -> Tensor:
     Raises:
         GameError: If the game cannot sample.
     """
-    rows, able = [], sampling(game)
+    rows, able = [], require_sampling(game)
     with evaluation(game):
         for seed in seeds:
             with seeded(seed):
@@ -82,7 +82,7 @@ def samples(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation:
     Returns:
         Samples (len(seeds), *shape), on the game's device.
     """
-    return generate(sampling(game), latents(game, seeds), batch=batch, truncation=truncation)
+    return generate(require_sampling(game), latents(game, seeds), batch=batch, truncation=truncation)
 
 
 def walk(
@@ -112,25 +112,10 @@ def walk(
     """
     require_walk(len(seeds), frames, "seeds 0,1,2")
     way = path(latents(game, seeds), frames, loop=loop)
-    return generate(sampling(game), way, batch=batch, truncation=truncation)
+    return generate(require_sampling(game), way, batch=batch, truncation=truncation)
 
 
-def sampling(game: Game) -> Samples:
-    """Returns the game itself, known to sample.
-
-    Raises:
-        GameError: If it cannot.
-    """
-    if isinstance(game, Translates) and not isinstance(game, Samples):
-        raise GameError(f"{type(game.core).__name__} draws no samples, it translates images: see `sparring translate`.")
-    if isinstance(game, Paints) and not isinstance(game, Samples):
-        raise GameError(f"{type(game.core).__name__} draws no samples, it paints label maps: see `sparring paint`.")
-    if not isinstance(game, Samples):
-        raise GameError(f"{type(game).__name__} cannot sample: give it the methods noise(n) and sample(n).")
-    return game
-
-
-def generate(game: Samples, noise: Tensor, *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
+def generate(game: SupportsSampling, noise: Tensor, *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
     """Returns the samples of given noise, without gradients and without a trace in the game.
 
     Args:

@@ -1,6 +1,6 @@
 """Samples of what a sentence says: everything else in their noise is kept, so that only the sentence changes.
 
-Whatever game has the ability `Words` can be asked.
+Whatever game has the ability `SupportsText` can be asked.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sparring.abilities import SupportsCaptionLookup, require_sampling, require_text
 from sparring.data.annotations.captions import told, words
-from sparring.errors import DataError, GameError
-from sparring.game import Game, Knows, Words
-from sparring.inference.sampling import generate, latents, path, require_walk, sampling
+from sparring.errors import DataError
+from sparring.game import Game
+from sparring.inference.sampling import generate, latents, path, require_walk
 from sparring.runs import config
 
 __all__ = ["of_sentence", "sentence_walk", "strangers"]
@@ -50,7 +51,7 @@ def of_sentence(game: Game, seeds: Sequence[int], text: str, *, truncation: floa
         DataError: If the sentence has no words.
         GameError: If the game draws no sentences.
     """
-    return generate(sampling(game), _asking(game, latents(game, seeds), text), truncation=truncation)
+    return generate(require_sampling(game), _asking(game, latents(game, seeds), text), truncation=truncation)
 
 
 def sentence_walk(
@@ -73,23 +74,17 @@ def sentence_walk(
         DataError: If there are fewer than two sentences, one without words, or no frame.
         GameError: If the game draws no sentences.
     """
-    _able(game)
+    require_text(game)
     require_walk(len(texts), frames, 'texts "a" "b"')
     row = latents(game, [seed])
     stops = torch.cat([_asking(game, row, text) for text in texts])
-    return generate(sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
-
-
-def _able(game: Game) -> Words:
-    if not isinstance(game, Words):
-        raise GameError(f"{type(game.core).__name__} draws no sentences: train stackgan on captioned images.")
-    return game
+    return generate(require_sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
 
 
 def _asking(game: Game, rows: Tensor, text: str) -> Tensor:
-    able = _able(game)
+    able = require_text(game)
     if not words(text):
         raise DataError(f"The sentence {text!r} has no words: write what is to be seen, such as 'a red heart'.")
-    if isinstance(game.core, Knows):
+    if isinstance(game.core, SupportsCaptionLookup):
         game.core.know([text])
     return able.worded(rows, told([text]))

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from sparring.abilities import Size, SupportsSingleImage, require_single_image
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation
-from sparring.games.common.pyramid_game import OneImageGame, Size
 from sparring.inference.canvas import softened
 from sparring.layers.bicubic import back_projected
 from sparring.layers.palette import Palette
@@ -93,7 +93,7 @@ def larger(
         GameError: As for `samples`.
     """
     one = learned(game)
-    image = one.image if image is None else _fitting(one, image)
+    image = one.photograph if image is None else _fitting(one, image)
     if factor <= 1:
         raise DataError(f"A picture {factor:g} times as large is not larger: give a factor above 1.")
     if projections < 0:
@@ -106,7 +106,11 @@ def larger(
         for k in range(1, times + 1):
             share = factor ** (k / times)
             size = final if k == times else (round(height * share), round(width * share))
-            z = one.z(last, 1, size) if noise else torch.zeros(1, *one.dimensions(last, size), device=one.device)
+            z = (
+                one.z(last, 1, size)
+                if noise
+                else torch.zeros(1, *one.dimensions(last, size), device=one.photograph.device)
+            )
             image = one.painted(last, z, image, size)
     return back_projected(image, known, projections)
 
@@ -144,12 +148,12 @@ def harmonised(
     share = max(one.sizes[-1]) / PUBLISHED
     if not (mask > 0).any():
         raise DataError("The mask is white nowhere, so that nothing would change: paint white what was pasted.")
-    edge = softened(mask.to(one.device), reach * share, blur * share)
+    edge = softened(mask.to(one.photograph.device), reach * share, blur * share)
     if composite.shape[2:] != mask.shape[2:]:
         raise DataError(f"The mask is {_said(mask)} pixels, the picture {_said(composite)}: give both in one size.")
-    if composite.shape[2:] != one.image.shape[2:]:
+    if composite.shape[2:] != one.photograph.shape[2:]:
         raise DataError(
-            f"The picture is {_said(composite)} pixels, the photograph {_said(one.image)}: make them alike."
+            f"The picture is {_said(composite)} pixels, the photograph {_said(one.photograph)}: make them alike."
         )
     return edge * painted(game, composite, scale=scale, seed=seed) + (1 - edge) * _fitting(one, composite)
 
@@ -179,18 +183,18 @@ def painted(
     scale = one.entrance if scale is None else scale
     learned(game, scale, first=1)
     with evaluation(game), seeded(mix(seed, 10)):
-        coarse = one.resize(_fitting(one, drawing), one.sizes[scale - 1])
+        coarse = one.scaled(_fitting(one, drawing), one.sizes[scale - 1])
         entering = coarse if colours is None else _in_colours(one, coarse, scale, colours)
         return _climbed(one, entering, scale, one.sizes)
 
 
-def _in_colours(one: OneImageGame, coarse: Tensor, scale: int, colours: int) -> Tensor:
+def _in_colours(one: SupportsSingleImage, coarse: Tensor, scale: int, colours: int) -> Tensor:
     """A drawing in the size of a scale, in colours of the photograph in the size of the scale below."""
     if colours < 2:
         raise DataError(f"A drawing cannot have {colours} colours: give 2 or more, 5 as in SinGAN's code.")
-    palette = Palette(one.image.shape[1], colours).to(one.image)
-    palette.learn(one.resize(one.image, one.sizes[scale - 1]))
-    return palette(one.resize(coarse, one.sizes[scale]))
+    palette = Palette(one.photograph.shape[1], colours).to(one.photograph)
+    palette.learn(one.scaled(one.photograph, one.sizes[scale - 1]))
+    return palette(one.scaled(coarse, one.sizes[scale]))
 
 
 def animated(
@@ -228,7 +232,7 @@ def animated(
         yield made.clamp(-1, 1)
 
 
-def learned(game: Game, scale: int = 0, *, first: int = 0) -> OneImageGame:
+def learned(game: Game, scale: int = 0, *, first: int = 0) -> SupportsSingleImage:
     """Returns the game itself, known to have learned from a photograph, to its end, and to have such a scale.
 
     Args:
@@ -240,12 +244,10 @@ def learned(game: Game, scale: int = 0, *, first: int = 0) -> OneImageGame:
         DataError: If there is no such scale.
         GameError: If the game learned from no single photograph, or has not finished.
     """
-    one = game.core
-    if not isinstance(one, OneImageGame):
-        raise GameError(f"{type(one).__name__} learned from no single photograph: train one with `sparring singan`.")
+    one = require_single_image(game)
     last = len(one.sizes) - 1
-    if one.begun <= last:
-        raise GameError(f"Only {int(one.begun)} of {last + 1} scales have begun: go on with `sparring resume` first.")
+    if one.scales_begun <= last:
+        raise GameError(f"Only {one.scales_begun} of {last + 1} scales have begun: go on with `sparring resume` first.")
     if last < first:
         raise DataError("There is but one scale, and nothing can begin after it: train with a smaller --smallest.")
     if not first <= scale <= last:
@@ -253,7 +255,7 @@ def learned(game: Game, scale: int = 0, *, first: int = 0) -> OneImageGame:
     return one
 
 
-def _climbed(one: OneImageGame, image: Tensor | None, start: int, sizes: Sequence[Size]) -> Tensor:
+def _climbed(one: SupportsSingleImage, image: Tensor | None, start: int, sizes: Sequence[Size]) -> Tensor:
     """What the scales from `start` on make of an image, with fresh noise."""
     noise = (one.z(k, 1, sizes[k]) for k in range(start, len(sizes)))
     made = one.grown(noise, image, start, sizes)
@@ -261,7 +263,7 @@ def _climbed(one: OneImageGame, image: Tensor | None, start: int, sizes: Sequenc
     return made.clamp(-1, 1)
 
 
-def _sizes(one: OneImageGame, size: Size | None) -> Sequence[Size]:
+def _sizes(one: SupportsSingleImage, size: Size | None) -> Sequence[Size]:
     """The sizes of the scales for a picture of a size: in the same proportions to it as to the photograph."""
     if size is None:
         return one.sizes
@@ -276,14 +278,14 @@ def _require_size(size: Size) -> Size:
     return size
 
 
-def _fitting(one: OneImageGame, image: Tensor) -> Tensor:
-    if image.dim() != 4 or len(image) != 1 or image.shape[1] != one.image.shape[1]:
-        wanted = f"(1, {one.image.shape[1]}, H, W)"
+def _fitting(one: SupportsSingleImage, image: Tensor) -> Tensor:
+    if image.dim() != 4 or len(image) != 1 or image.shape[1] != one.photograph.shape[1]:
+        wanted = f"(1, {one.photograph.shape[1]}, H, W)"
         raise DataError(f"The photograph has images {wanted}, this is {tuple(image.shape)}: give its channels.")
-    return image.to(one.image)
+    return image.to(one.photograph)
 
 
-def _growth(one: OneImageGame) -> float:
+def _growth(one: SupportsSingleImage) -> float:
     """The logarithm of how much larger the last scale is than the one below."""
     if len(one.sizes) == 1:
         return math.log(4 / 3)

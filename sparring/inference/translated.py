@@ -13,13 +13,13 @@ from torch import Tensor
 
 from sparring._io.paths import expanded
 from sparring._io.targets import distinct
+from sparring.abilities import SupportsAttention
 from sparring.data.sources.files import SUFFIXES, Files, Folder, open_files
 from sparring.data.sources.images import decoded, quiet
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.game import Attends
 from sparring.inference.tiling import TILE
-from sparring.inference.translation import ABLE, OTHER, beside, heatmap, translate
+from sparring.inference.translation import OTHER, beside, heatmap, translate
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
 from sparring.runs.state import load
@@ -158,7 +158,7 @@ def translations(
     """
     channels, game = _channels(Path(run), to), load(run, device=device, checkpoint=checkpoint)
     how: Any = {"tile": tile, "overlap": overlap}
-    if heat and not isinstance(game, Attends):
+    if heat and not isinstance(game, SupportsAttention):
         raise GameError(f"{type(game.core).__name__} has no attention to show: leave --heat out, or train nicegan.")
     for job in jobs:
         with quiet():
@@ -219,6 +219,6 @@ def _channels(run: Path, to: str) -> int:
         raise DataError(f"There is no domain {to!r}: give --to A or --to B.")
     if "other" not in facts or facts.get("regions"):
         raise DataError(
-            f"{run} has not learned from two domains of images: train {', '.join(ABLE[:-1])} or {ABLE[-1]}."
+            f"{run} has not learned from two domains of images: train cyclegan, ganilla, nicegan or pix2pix."
         )
     return int(facts["shape" if to == "B" else "other"][0])

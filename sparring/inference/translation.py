@@ -17,38 +17,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from sparring.abilities import SupportsTranslation, require_attention, require_translation
 from sparring.data import Dataset
 from sparring.data.stream import scaled
-from sparring.errors import DataError, GameError
-from sparring.game import Attends, Game, Translates, evaluation
+from sparring.errors import DataError
+from sparring.game import Game, evaluation
 from sparring.inference.tiling import TILE, blended, shared, tiles
 
 __all__ = [
-    "ABLE",
     "OTHER",
     "beside",
     "heatmap",
     "shown",
     "there_and_back",
     "translate",
-    "translating",
 ]
 
-ABLE = ("cyclegan", "ganilla", "nicegan", "pix2pix")  # the recipes whose games translate, the last one way
 BATCH = 8
 OTHER = {"A": "B", "B": "A"}
 SHOWN = 8  # images of each domain in the pictures of a training
-
-
-def translating(game: Game) -> Translates:
-    """Returns the game itself, known to translate.
-
-    Raises:
-        GameError: If it cannot; the message names recipes whose games do.
-    """
-    if not isinstance(game, Translates):
-        raise GameError(f"{type(game.core).__name__} cannot translate: train {', '.join(ABLE[:-1])} or {ABLE[-1]}.")
-    return game
 
 
 def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int | None = None) -> Tensor:
@@ -68,7 +55,7 @@ def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int 
         GameError: If it does not translate.
         DataError: If there is no such domain, or tile and overlap do not fit.
     """
-    able, sizes = translating(game), Sizes.of(game)
+    able, sizes = require_translation(game), Sizes.of(game)
     tile = sizes.tile(tile)
     overlap = shared(tile, overlap)
     with evaluation(game):
@@ -108,7 +95,9 @@ class Sizes:
         return max(self.fit(1), min(side, self.largest or side) // self.multiple * self.multiple)
 
 
-def _whole(game: Translates, x: Tensor, to: str, device: torch.device, sizes: Sizes, tile: int, overlap: int) -> Tensor:
+def _whole(
+    game: SupportsTranslation, x: Tensor, to: str, device: torch.device, sizes: Sizes, tile: int, overlap: int
+) -> Tensor:
     """Pads images, translates them tile by tile, and crops them back."""
     height, width = x.shape[2:]
     whole = _padded(x, sizes)
@@ -141,11 +130,9 @@ def heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
     Raises:
         GameError: If it does not attend.
     """
-    if not isinstance(game, Attends):
-        raise GameError(f"{type(game.core).__name__} has no attention to show: train nicegan.")
-    whole = _padded(x, Sizes.of(game))
+    able, whole = require_attention(game), _padded(x, Sizes.of(game))
     with evaluation(game):
-        heat = game.heat(whole.to(game.device), domain).to(x)
+        heat = able.heat(whole.to(game.device), domain).to(x)
     low, high = heat.amin((2, 3), keepdim=True), heat.amax((2, 3), keepdim=True)
     heat = (heat - low) / (high - low).clamp(min=1e-8)
     heat = interpolate(heat, size=whole.shape[2:], mode="bilinear")[:, :, : x.shape[2], : x.shape[3]]

@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 
 from sparring._io.folder import Folder
+from sparring.abilities import SupportsLabelMaps, SupportsSingleImage, SupportsTranslation
 from sparring.errors import UNREADABLE, RunError, printable
 from sparring.evaluation import evaluator
-from sparring.game import Translates
-from sparring.games.common.label_map_game import Paints
-from sparring.games.common.pyramid_game import OneImageGame
 from sparring.metrics import Score
 from sparring.recipes.importing import outside
 from sparring.runs.config import REALS, SAMPLES
@@ -261,15 +259,15 @@ def commands(run: Run) -> list[str]:
     """
     named, step = run.record["recipe"], run.step
     where = shlex.quote(str(run.folder)) + (f" --trust {shlex.quote(named)}" if outside(named) else "")
-    if isinstance(run.game, Paints):
+    if isinstance(run.game, SupportsLabelMaps):
         uses = [
             f"paint {where} --palette palette.gpl",
             f"paint {where} --labels map.png --style photo.jpg --out painted.png",
             f"paint {where} --labels map.png --seeds 0,1,2 --frames 60 --out styles.gif",
         ]
-    elif isinstance(run.game, Translates):
+    elif isinstance(run.game, SupportsTranslation):
         uses = [f"translate {where} photos/ --to {getattr(run.game, 'domain', 'B')} --strips --out translated"]
-    elif isinstance(run.game.core, OneImageGame):
+    elif isinstance(run.game.core, SupportsSingleImage):
         uses = [
             f"sample {where} --seeds 0-15 --out samples.png",
             f"sample {where} --seeds 0 --size 400x150 --start-scale 1 --out wide.png",

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
 from sparring.evaluation.evaluator import evaluate, judged, shortfall
 from sparring.evaluation.evaluator import require as require_metrics
 from sparring.evaluation.registry import Metric, metrics_named
-from sparring.inference.sampling import sampling
 from sparring.metrics import Better
 from sparring.runs import checkpoint
 from sparring.runs.logs import Journal, read
@@ -160,7 +160,7 @@ def require(run: Run, judging: Judging) -> None:
     """
     if run.held_out is None and run.dataset.mixture is None:
         raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
-    sampling(run.game)
+    require_sampling(run.game)
     judged(run.training, run.held_out, judging.samples)
     require_metrics(_metric(run.dataset, judging), run.game, run.training, run.held_out)
 

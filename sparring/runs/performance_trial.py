@@ -28,9 +28,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from sparring.abilities import SupportsSampling
 from sparring.data import Dataset, Stream
 from sparring.errors import SparringError
-from sparring.game import Data, Game, Move, Samples, evaluation
+from sparring.game import Data, Game, Move, evaluation
 from sparring.layers.upsample_fusion import folding
 from sparring.objectives.double_backward import plain_slopes
 from sparring.recipes import RECIPES
@@ -233,7 +234,7 @@ class _Trial:
         with folding(map(game.core.get_submodule, game.folds)), _SameDraws():
             for step in sorted({0, *(stage.start for stage in game.stages())}):
                 numbers += _round(game, players, reel, _Moment(draw, step, precision), conventions)
-            if isinstance(game, Samples):
+            if isinstance(game, SupportsSampling):
                 with _drawing(game, _Moment(draw, 0), 0), _mixed(game, precision), evaluation(game):
                     numbers.append(("samples", [game.sample(3)]))
                 if conventions:

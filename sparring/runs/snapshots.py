@@ -15,10 +15,10 @@ from torch import Tensor
 
 from sparring._io.atomic import writing
 from sparring._io.folder import Folder
+from sparring.abilities import SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.data import Dataset
 from sparring.data.stream import scaled
-from sparring.game import Game, Samples, Translates
-from sparring.games.common.label_map_game import Paints
+from sparring.game import Game
 from sparring.inference.label_maps import board
 from sparring.inference.sampling import samples
 from sparring.inference.translation import beside, shown, there_and_back
@@ -57,12 +57,12 @@ class Snapshots:
             game: To sample.
             step: Steps completed.
         """
-        if isinstance(game, Paints):
+        if isinstance(game, SupportsLabelMaps):
             self.save(board(game, self.dataset, self.places(MAPS)), step, columns=8)
-        if isinstance(game, Translates) and self.dataset.second:
+        if isinstance(game, SupportsTranslation) and self.dataset.second:
             rows = there_and_back(game, self.dataset)
             self.save(rows.flatten(0, 1), step, columns=rows.shape[1])
-        if not isinstance(game, Samples):
+        if not isinstance(game, SupportsSampling):
             return
         real = self.rows(4 * POINTS) if self.points else None
         self.save(samples(game, range(self.count)).cpu(), step, real=real)

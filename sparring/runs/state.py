@@ -15,10 +15,11 @@ import torch
 from torch.optim import Optimizer
 
 from sparring._io.paths import expanded
+from sparring.abilities import SupportsCaptionLookup, SupportsClassFrequencies
 from sparring.data import Dataset, Stream
 from sparring.data.prefetch import Ahead
 from sparring.errors import RunError
-from sparring.game import Follows, Game, Knows
+from sparring.game import Game
 from sparring.networks.common.perceptual import Acquainted
 from sparring.recipes.importing import trust as trusted
 from sparring.rng import mix
@@ -72,9 +73,9 @@ def built(
         for part in game.modules():
             if isinstance(part, Acquainted):
                 part.acquaint(dataset)
-            if isinstance(part, Follows) and (counts := dataset.counts()) is not None:
+            if isinstance(part, SupportsClassFrequencies) and (counts := dataset.counts()) is not None:
                 part.follow(counts)
-    if said and isinstance(game.core, Knows):
+    if said and isinstance(game.core, SupportsCaptionLookup):
         game.core.know(said)
     return game
 

@@ -16,13 +16,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring.abilities import ABILITIES, methods
 from sparring.critique import Critique
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Stage, Turn
-
-PAINTING = ("styles", "encode_style", "paint")
-GIVEN = ("labels", "codes", "recoded", "worded", "conditions", "noise_for")
-ABILITIES = ("noise", "sample", *GIVEN, "encode", "translate", "heat", *PAINTING)
 
 
 class Wrapper(Game):
@@ -39,7 +36,8 @@ class Wrapper(Game):
         super().__init__()
         self.game = game
         # Protocols look for attributes that are there, not for those that __getattr__ would find.
-        able = (name for name in ABILITIES if hasattr(game, name) and not hasattr(type(self), name))
+        named = (name for ability in ABILITIES for name in methods(ability))
+        able = (name for name in named if hasattr(game, name) and not hasattr(type(self), name))
         self.__dict__.update({name: getattr(game, name) for name in able})
 
     def __getattr__(self, name: str) -> Any:

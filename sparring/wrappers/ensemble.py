@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring.abilities import SupportsClassLabels, SupportsConditions, SupportsSampling
 from sparring.critique import Critique
 from sparring.errors import GameError
-from sparring.game import Conditions, Data, Game, Labels, Move, Samples, Stage, Turn
+from sparring.game import Data, Game, Move, Stage, Turn
 from sparring.games.common.mixture import choice, chosen, with_choice
 from sparring.wrappers.base import each
 
@@ -39,9 +40,13 @@ class Ensemble(Game):
         if members < 1:
             raise GameError(f"An ensemble has at least 1 member, not {members}.")
         self.members = nn.ModuleList(make() for _ in range(members))
-        if not isinstance(self.members[0], Samples):
+        if not isinstance(self.members[0], SupportsSampling):
             raise GameError(f"{type(self.members[0]).__name__} cannot sample, so there is no mixture: leave it off.")
-        for kind, name in ((Conditions, "conditions"), (Conditions, "noise_for"), (Labels, "labels")):
+        for kind, name in (
+            (SupportsConditions, "conditions"),
+            (SupportsConditions, "noise_for"),
+            (SupportsClassLabels, "labels"),
+        ):
             if isinstance(self.members[0], kind):  # protocols look for attributes that are there
                 setattr(self, name, getattr(self, f"_{name}"))
 

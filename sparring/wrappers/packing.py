@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring.abilities import SupportsEncoding
 from sparring.errors import GameError
-from sparring.game import Data, Encodes, Game, Turn, latent
+from sparring.game import Data, Game, Turn, latent
 from sparring.rng import normal
 from sparring.wrappers.base import Wrapper
 from sparring.wrappers.pair import pair
@@ -88,7 +89,7 @@ class Packing(Wrapper):
         super().__init__(game)
         if m < 1:
             raise GameError(f"A pack holds at least 1 sample, not {m}.")
-        if isinstance(game.core, Encodes):
+        if isinstance(game.core, SupportsEncoding):
             raise GameError(
                 f"Packing shows D packs, but the encoder of {type(game.core).__name__} reads single samples."
             )

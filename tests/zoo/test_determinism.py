@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from sparring import load
+from sparring.abilities import SupportsSampling
 from sparring.evaluation.evaluator import evaluate
-from sparring.game import Samples
 from sparring.inference.sampling import samples
 from sparring.runs.state import gathered
 from support import runs
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path):
 def test_seeds_one_by_one_are_the_seeds_of_a_batch(tmp_path, name, kind):
     play(start(tmp_path / "run", name, kind), 1)
     game = load(tmp_path / "run", device="cpu")
-    if not isinstance(game, Samples):
+    if not isinstance(game, SupportsSampling):
         pytest.skip(POINTLESS)
     together = samples(game, [3, 11, 2])
     alone = torch.cat([samples(game, [seed]) for seed in (3, 11, 2)])

@@ -6,11 +6,17 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import (
+    SupportsAttention,
+    SupportsEncoding,
+    SupportsLabelMaps,
+    SupportsPosteriors,
+    SupportsSampling,
+    SupportsTranslation,
+)
 from sparring.check import check_game
 from sparring.data.annotations.captions import told
 from sparring.errors import DataError, GameError
-from sparring.game import Attends, Encodes, Posteriors, Samples, Translates
-from sparring.games.common.label_map_game import Paints
 from sparring.games.common.pyramid_game import OneImageGame
 from sparring.games.common.two_domain import TwoDomains
 from sparring.games.gan import GAN
@@ -76,9 +82,9 @@ def test_every_recipe_keeps_the_rules(name, shape):
     if name not in OWN_ROUNDS:
         assert seen.turns == (("D",),) * moves[0] + (("G",),) * moves[1]
     assert {player for who in seen.owners.values() for player in who} == set(game.players())
-    if isinstance(game, Paints):
+    if isinstance(game, SupportsLabelMaps):
         assert game.paint(torch.zeros(3, 16, 16, dtype=torch.long), game.styles(3)).shape == (3, *shape)
-    elif isinstance(game, Translates):
+    elif isinstance(game, SupportsTranslation):
         assert game.translate(torch.zeros(3, *shape), "B").shape == (3, *shape)
     else:
         assert game.sample(3).shape == (3, *shape)
@@ -89,21 +95,21 @@ def test_every_recipe_keeps_the_rules(name, shape):
 def answers(game, shape):
     """Returns what a game says when it is asked, by the name of the question; for every ability that it has."""
     x, said = torch.zeros(2, *shape), {}
-    if isinstance(game, Samples):
+    if isinstance(game, SupportsSampling):
         said["sample"] = game.sample(2)
         said["sample from noise"] = game.sample(2, noise=game.noise(2))
-    if isinstance(game, Encodes):
+    if isinstance(game, SupportsEncoding):
         said["encode"] = game.encode(x)
-    if isinstance(game, Posteriors):
+    if isinstance(game, SupportsPosteriors):
         said |= {f"posterior of {code}": value for code, value in game.posteriors(x).items()}
-    if isinstance(game, Paints):
+    if isinstance(game, SupportsLabelMaps):
         said["encode_style"] = game.encode_style(x)
         said["paint"] = game.paint(torch.zeros(2, *shape[1:], dtype=torch.long), game.styles(2))
-    if isinstance(game, Translates):
+    if isinstance(game, SupportsTranslation):
         said["translate to B"] = game.translate(x, "B")
     if isinstance(game, TwoDomains):
         said["translate to A"] = game.translate(x, "A")
-    if isinstance(game, Attends):
+    if isinstance(game, SupportsAttention):
         said |= {f"heat in {domain}": game.heat(x, domain) for domain in ("A", "B")}
     if isinstance(game, OneImageGame):
         said["reconstructed"] = game.reconstructed(0)

@@ -9,38 +9,18 @@ an E there are no styles: empty rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad
 from torch.optim import Optimizer
 
+from sparring.abilities import Window
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
 from sparring.games.common.posterior import stated
 from sparring.rng import normal
-
-Within = tuple[int, int, int, int]
-
-
-@runtime_checkable
-class Paints(Protocol):
-    """The ability to paint label maps, in a style of an image or of its own."""
-
-    def styles(self, n: int) -> Tensor:
-        """Draws styles, one row a picture."""
-
-    def encode_style(self, x: Tensor) -> Tensor:
-        """Returns the style of each row of x."""
-
-    def paint(self, labels: Tensor, styles: Tensor, within: Within | None = None) -> Tensor:
-        """Returns a picture of each label map, in the style of its row; perhaps a part of a larger one.
-
-        Maps are class numbers (N, H, W), or class numbers and edges (N, 2, H, W).
-
-        `within` says where the maps lie in larger ones: the top, the left, and height and width of these.
-        """
 
 
 class PaintingGame(Game):
@@ -132,13 +112,13 @@ class PaintingGame(Game):
         with torch.no_grad():
             return x.new_zeros(len(x), 0) if self.E is None else stated(self.E(x))[0]
 
-    def paint(self, labels: Tensor, styles: Tensor, within: Within | None = None) -> Tensor:
+    def paint(self, labels: Tensor, styles: Tensor, within: Window | None = None) -> Tensor:
         """Paints label maps of any size, or parts of larger ones.
 
         Args:
             labels: Class numbers, int64 (N, H, W), or class numbers and edges (N, 2, H, W).
             styles: (N, latent), as `styles` or `encode_style` return them.
-            within: Where the maps lie in larger ones, see `Paints`; then all sides are multiples of G's.
+            within: Where the maps lie in larger ones, see `SupportsLabelMaps`; then all sides are multiples of G's.
         """
         height, width = labels.shape[-2:]
         right, below = -width % self.G.multiple, -height % self.G.multiple

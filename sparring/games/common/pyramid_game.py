@@ -16,10 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring.abilities import Size
 from sparring.game import Game
 from sparring.rng import normal
-
-Size = tuple[int, int]
 
 
 class OneImageGame(Game):
@@ -60,6 +59,20 @@ class OneImageGame(Game):
         self.register_buffer("anchor", torch.randn(1, *self.dimensions(0)))  # z*
         self.begun: Tensor
         self.register_buffer("begun", torch.zeros((), dtype=torch.int64))  # scales
+
+    @property
+    def photograph(self) -> Tensor:
+        """The training image, (1, C, H, W)."""
+        return self.image
+
+    @property
+    def scales_begun(self) -> int:
+        """Number of scales whose training has begun."""
+        return int(self.begun)
+
+    def scaled(self, image: Tensor, size: Size) -> Tensor:
+        """Return an image in another size."""
+        return self.resize(image, size)
 
     def dimensions(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
         """Returns the shape of scale k's noise: one channel, which serves for all, at scale 0, else the image's."""

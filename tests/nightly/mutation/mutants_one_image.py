@@ -40,7 +40,7 @@ MUTANTS = [
     ("games/singan.py", "self.palette.learn(self.resize(self.image, self.sizes[n - 1]))", "pass", PALETTE),
     ("games/singan.py", "- self.entered(n, below)", "- self.resize(below, self.sizes[n])", PALETTE),
     ("inference/single_image.py", "one.entrance if scale is None", "1 if scale is None", PALETTE),
-    ("inference/single_image.py", "palette(one.resize(coarse, one.sizes[scale]))", "palette(coarse)", PALETTE),
+    ("inference/single_image.py", "palette(one.scaled(coarse, one.sizes[scale]))", "palette(coarse)", PALETTE),
     # uses
     ("data/sources/photograph.py", 'mark="whole"', "mark=None", USES),
     (

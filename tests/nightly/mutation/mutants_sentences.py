@@ -77,7 +77,7 @@ MUTANTS = [
     ("games/common/caption_pairs.py", "relu(1 + fits.T - right[:, None])", "relu(1 + fits - right[:, None])", STACKGAN),
     ("games/common/text_game.py", "(log_variance / 2).exp() * draw", "log_variance.exp() * draw", STACKGAN),
     ("games/common/text_game.py", "self.paint(truncation * z,", "self.paint(z,", STACKGAN),
-    ("wrappers/base.py", '"recoded", "worded"', '"recoded"', SENTENCES),
+    ("abilities.py", "    SupportsText,\n", "", SENTENCES),
     # sentences in use
     (
         "inference/sentences.py",

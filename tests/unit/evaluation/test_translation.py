@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import SupportsSampling
 from sparring.data import Dataset
 from sparring.evaluation.evaluator import evaluate, evaluate_run
 from sparring.evaluation.paired import shortfall
 from sparring.evaluation.registry import metrics_named
 from sparring.evaluation.translation import Carried
-from sparring.game import Samples
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
 from sparring.rng import seeded
@@ -50,7 +50,7 @@ def rows(low, high, count=60, name="rows"):
 def test_the_noise_of_a_translation_is_a_row_and_none_comes_twice():
     source = rows(128, 256)
     able = Carried(translator(), source, "B")
-    assert isinstance(able, Samples)
+    assert isinstance(able, SupportsSampling)
     with seeded(1):
         noise = able.noise(60)
     assert sorted(noise[:, 0].tolist()) == list(range(60))

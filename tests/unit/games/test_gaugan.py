@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sparring.abilities import SupportsEncoding, SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Samples, Translates, adam
-from sparring.games.common.label_map_game import Paints
+from sparring.game import adam
 from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
 from sparring.games.gaugan import GauGAN
 from sparring.objectives import LeastSquares
@@ -293,7 +293,7 @@ def test_the_game_keeps_the_rules(settings):
 
 def test_an_aid_around_it_leaves_its_abilities():
     aided = HistoricalAveraging(small(), 0.5)
-    assert isinstance(aided, Paints)
+    assert isinstance(aided, SupportsLabelMaps)
     check_game(aided, mapped())
 
 
@@ -311,8 +311,8 @@ def test_a_stop_leaves_no_trace():
 
 def test_it_paints_and_says_what_it_cannot():
     game = small()
-    assert isinstance(game, Paints)
-    assert not isinstance(game, (Samples, Encodes, Translates))
+    assert isinstance(game, SupportsLabelMaps)
+    assert not isinstance(game, (SupportsSampling, SupportsEncoding, SupportsTranslation))
     with pytest.raises(GameError, match="GauGAN learns from images with label maps, and its data has none"):
         next(game.round(iter([(torch.zeros(2, *SHAPE),)]), 0))
     with pytest.raises(GameError, match="label maps"):

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import SupportsClassLabels, SupportsEncoding, SupportsLatentCodes
 from sparring.check import check_game, owners
 from sparring.errors import GameError
-from sparring.game import Encodes, Labels, Recodes, adam, evaluation
+from sparring.game import adam, evaluation
 from sparring.games.common.latent_codes import Codes
 from sparring.games.infogan import ApartInfoGAN, GeneratorsInfoGAN, InfoGAN
 from sparring.networks import DCGANCritic, InfoGANCritic
@@ -297,9 +298,9 @@ def test_the_reader_is_asked_for_the_codes_that_made_the_samples(gain, known):
 
 def test_the_game_can_be_asked_for_codes_and_read_in_their_layout():
     game = small(shape=IMAGES).eval()
-    assert isinstance(game, Recodes)
-    assert isinstance(game, Encodes)
-    assert not isinstance(game, Labels)
+    assert isinstance(game, SupportsLatentCodes)
+    assert isinstance(game, SupportsEncoding)
+    assert not isinstance(game, SupportsClassLabels)
     assert list(game.codes()) == ["category0", "continuous0", "continuous1"]
     rows = game.noise(5)
     asked = game.recoded(rows, "category0", 7)

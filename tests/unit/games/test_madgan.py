@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import SupportsSampling
 from sparring.check import check_game
 from sparring.errors import GameError
-from sparring.game import Game, Samples, adam
+from sparring.game import Game, adam
 from sparring.games.common.mixture import choice, chosen, with_choice
 from sparring.games.gan import GAN
 from sparring.games.madgan import MADGAN, real, told_apart
@@ -77,7 +78,7 @@ def test_a_seed_is_one_sample_of_one_member_whatever_the_company():
     with torch.no_grad():
         for k, member in enumerate(game.members):
             member.G.b.fill_(10.0 * k)
-    assert isinstance(game, Samples)
+    assert isinstance(game, SupportsSampling)
     alone = torch.cat([samples(game, [seed]) for seed in range(6)])
     assert torch.equal(samples(game, range(6)), alone)
     with seeded(4):

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from sparring.abilities import SupportsEncoding, SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Samples, Translates, adam
-from sparring.games.common.label_map_game import Paints
+from sparring.game import adam
 from sparring.games.pix2pix import Pix2Pix
 from sparring.inference.translated import translate_files
 from sparring.inference.translation import there_and_back, translate
@@ -137,7 +137,7 @@ def test_the_game_keeps_the_rules(settings):
 
 def test_an_aid_around_it_leaves_its_ability_and_noises_only_what_is_judged():
     aided = InstanceNoise(small(), 0.5)
-    assert isinstance(aided, Translates)
+    assert isinstance(aided, SupportsTranslation)
     check_game(aided, pairs())
 
 
@@ -150,8 +150,8 @@ def test_a_stop_leaves_no_trace():
 
 def test_it_translates_in_the_direction_that_it_learned():
     forth, back = small().eval(), small("A").eval()
-    assert isinstance(forth, Translates)
-    assert not isinstance(forth, (Samples, Encodes, Paints))
+    assert isinstance(forth, SupportsTranslation)
+    assert not isinstance(forth, (SupportsSampling, SupportsEncoding, SupportsLabelMaps))
     a, b = next(pairs())
     assert forth.translate(a, "B").shape == b.shape
     assert back.translate(b, "A").shape == a.shape

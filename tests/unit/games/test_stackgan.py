@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import SupportsText
 from sparring.check import check_game
 from sparring.data import load as load_data
 from sparring.data.annotations.captions import told
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.game import Words, adam
+from sparring.game import adam
 from sparring.games.common.caption_pairs import different, mismatched, structured
 from sparring.games.stackgan import Second, StackGAN
 from sparring.inference.sampling import samples
@@ -292,7 +293,7 @@ def test_until_stage_two_begins_samples_are_stage_ones_in_twice_the_size():
 
 def test_a_sentence_changes_the_caption_and_nothing_else():
     game = small().eval()
-    assert isinstance(game, Words)
+    assert isinstance(game, SupportsText)
     with seeded(0):
         noise = game.noise(3)
     asked = game.worded(noise, told(["a red heart"]))

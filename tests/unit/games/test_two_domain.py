@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import SupportsAttention, SupportsEncoding, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
-from sparring.game import Attends, Encodes, Samples, Translates, adam
+from sparring.game import adam
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
@@ -319,8 +320,8 @@ def test_both_directions_are_translated_without_a_trace(name):
     assert not torch.allclose(there, back)
     assert not there.requires_grad
     assert all(torch.equal(value, before[key]) for key, value in game.state_dict().items())
-    assert isinstance(game, Translates)
-    assert not isinstance(game, Samples)
+    assert isinstance(game, SupportsTranslation)
+    assert not isinstance(game, SupportsSampling)
     with pytest.raises(GameError, match="draws no samples, it translates images: see `sparring translate`"):
         latents(game, [0])
     with pytest.raises(DataError, match="no domain 'C': give --to A or --to B"):
@@ -330,9 +331,9 @@ def test_both_directions_are_translated_without_a_trace(name):
 def test_nice_gan_shows_where_it_looks_and_encodes():
     game = small(nicegan).eval()
     x = next(batches())[0]
-    assert isinstance(game, Attends)
-    assert isinstance(game, Encodes)
-    assert not isinstance(small(cyclegan), Attends)
+    assert isinstance(game, SupportsAttention)
+    assert isinstance(game, SupportsEncoding)
+    assert not isinstance(small(cyclegan), SupportsAttention)
     assert game.heat(x, "A").shape == (2, 1, 8, 8)
     assert not torch.equal(game.heat(x, "A"), game.heat(x, "B"))
     torch.testing.assert_close(game.G_AB(game.encode(x, "A")), game.translate(x, "B"))
@@ -340,10 +341,10 @@ def test_nice_gan_shows_where_it_looks_and_encodes():
 
 def test_aids_that_act_on_critics_act_on_both():
     game = aided(lambda shape: small(cyclegan), SHAPE, Aids(augment="diff", instance_noise=0.1))
-    assert isinstance(game, Translates)
+    assert isinstance(game, SupportsTranslation)
     check_game(game, batches())
     game = aided(lambda shape: small(nicegan), SHAPE, Aids(augment="diff"))
-    assert isinstance(game, Attends)
+    assert isinstance(game, SupportsAttention)
     check_game(game, batches())
     with pytest.raises(GameError):
         aided(lambda shape: small(cyclegan), SHAPE, Aids(r1=1.0))

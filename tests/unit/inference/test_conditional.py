@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from sparring.abilities import SupportsLatentCodes
 from sparring.cli import main
 from sparring.errors import DataError, GameError
-from sparring.game import Recodes
 from sparring.games.gan import GAN
 from sparring.inference import conditional, sampling
 from sparring.objectives import NonSaturating
@@ -134,7 +134,7 @@ def test_games_without_classes_refuse_in_one_sentence():
 
 def test_aided_games_can_be_asked_too(game):
     aided = InstanceNoise(game, 0.1, 10)
-    assert isinstance(aided, Recodes)
+    assert isinstance(aided, SupportsLatentCodes)
     assert torch.equal(conditional.of_class(aided, [3], 1), conditional.of_class(game, [3], 1))
 
 

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from sparring import RECIPES, recipe
+from sparring.abilities import SupportsEncoding
 from sparring.cli import main
 from sparring.errors import DataError, GameError
-from sparring.game import Encodes, Game
+from sparring.game import Game
 from sparring.inference.encoding import (
     ABLE,
     attribute,
@@ -123,7 +124,7 @@ def test_games_that_cannot_encode_are_refused_with_recipes_that_can():
     with pytest.raises(GameError, match="no sample starts"):
         encode(odd, few(2))
     assert set(ABLE) <= set(RECIPES)
-    assert all(isinstance(recipe(name)((2,), networks=Networks(latent=2, width=4)), Encodes) for name in ABLE)
+    assert all(isinstance(recipe(name)((2,), networks=Networks(latent=2, width=4)), SupportsEncoding) for name in ABLE)
 
 
 # --- runs

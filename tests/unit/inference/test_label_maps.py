@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sparring.abilities import require_label_maps
 from sparring.cli import main
 from sparring.data import Regions
 from sparring.data.annotations.label_maps import listed
@@ -137,7 +138,7 @@ def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
     with pytest.raises(RunError, match="learned from no label maps: train gaugan"):
         label_maps.palette(plain.folder)
     with pytest.raises(GameError, match="GAN cannot paint label maps: train gaugan"):
-        label_maps.painting(plain.game)
+        require_label_maps(plain.game)
     with pytest.raises(GameError, match="GauGAN draws no samples, it paints label maps: see `sparring paint`"):
         latents(load(run, device="cpu"), [0])
 

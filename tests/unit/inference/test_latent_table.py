@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from sparring import RECIPES, recipe
+from sparring.abilities import SupportsEncoding, SupportsPosteriors
 from sparring.cli import main
 from sparring.data.annotations.row_names import row_names
 from sparring.errors import DataError
-from sparring.game import Encodes, Posteriors
 from sparring.games.common.latent_codes import Codes
 from sparring.inference import encoding, latent_table
 from sparring.runs.state import load
@@ -26,7 +26,9 @@ SHAPE = (1, 8, 8)
 def encoders():
     """Every recipe for images without conditions whose game encodes."""
     for name, row in RECIPES.items():
-        if row.needs in ("points or images", "images") and isinstance(recipe(name)(SHAPE, **settings(name)), Encodes):
+        if row.needs in ("points or images", "images") and isinstance(
+            recipe(name)(SHAPE, **settings(name)), SupportsEncoding
+        ):
             yield name
 
 
@@ -90,7 +92,7 @@ def test_an_infogan_writes_what_it_believes_of_each_code(made, folder):
     x = encoding.images(made / "infogan", [folder])
     read = game.code.posterior(game.judged(x)[1])
     np.testing.assert_allclose(book.codes, read.numpy(), rtol=1e-4, atol=1e-6)
-    assert isinstance(game, Posteriors)
+    assert isinstance(game, SupportsPosteriors)
 
 
 def test_the_parts_of_a_posterior_are_called_what_the_codes_are():

@@ -264,7 +264,7 @@ def test_only_what_is_marked_changes(game):
 @pytest.mark.parametrize(("scales", "expected"), [(2, 1), (3, 1), (4, 2), (7, 4)])
 def test_what_was_pasted_enters_two_thirds_of_the_way_up(monkeypatch, scales, expected):
     entered = []
-    one = SimpleNamespace(sizes=[(HEIGHT, WIDTH)] * scales, device=X.device, image=X)
+    one = SimpleNamespace(sizes=[(HEIGHT, WIDTH)] * scales, photograph=X)
     monkeypatch.setattr(one_image, "learned", lambda _: one)
     monkeypatch.setattr(one_image, "painted", lambda _, drawing, *, scale, seed: entered.append(scale) or drawing)
     one_image.harmonised(one, X, torch.ones(1, 1, HEIGHT, WIDTH))

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 import torch
 
+from sparring.abilities import SupportsSampling
 from sparring.check import check_game
 from sparring.errors import SparringError
-from sparring.game import Samples
 from sparring.games.wgan import WGANGP
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
@@ -69,7 +69,7 @@ for aid in ("discrimination", "r1", "r2", "together"):  # WGAN-GP draws the slop
 def test_every_aid_keeps_the_rules_around_any_objective(aid, name):
     made = game({**EITHER, "together": TOGETHER}[aid], name)
     check_game(made, batches((2,)))
-    assert isinstance(made, Samples)
+    assert isinstance(made, SupportsSampling)
     assert made.sample(5).shape == (5, 2)
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from sparring.abilities import SupportsEncoding, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
 from sparring.errors import GameError
-from sparring.game import Encodes, Game, LatentGame, Move, Samples, Translates, evaluation
+from sparring.game import Game, LatentGame, Move, evaluation
 from sparring.games.gan import GAN
 from sparring.inference.sampling import samples
 from sparring.layers.virtual import Referenced
@@ -109,7 +110,7 @@ def test_aids_nest_in_any_order_and_inside_packing(outer, inner):
     game = Packing(nested((0.1, 0.2, 0.3, 0.4)))
     check_game(game, batches())
     assert game.sample(3).shape == (3, 2)
-    assert isinstance(game, Samples)
+    assert isinstance(game, SupportsSampling)
 
 
 def test_a_wrapper_has_the_games_abilities_and_no_others():
@@ -128,7 +129,7 @@ def test_a_wrapper_has_the_games_abilities_and_no_others():
             yield from ()
 
     silent, fluent = Plain(Plain(Silent())), Plain(Plain(Fluent(Point(), LinearCritic(), **learn)))
-    for ability, able in ((Samples, True), (Encodes, True), (Translates, False)):
+    for ability, able in ((SupportsSampling, True), (SupportsEncoding, True), (SupportsTranslation, False)):
         assert isinstance(fluent, ability) == able
         assert not isinstance(silent, ability)
     x = torch.randn(3, 2)
