@@ -52,7 +52,7 @@ KINDS = [(colour, digit) for colour in COLOURS for digit in range(10)]
 ROWS, EACH = 20_000, 25
 RATE = {"rate": 1e-3, "betas": (0.0, 0.99)}
 BRISK = {"critic": RATE, "generator": RATE, "penalty": 1.0, "divergence": 0.5}
-"""At rates of 2e-4 without R1, 1,500 rounds gave .54 and .40 of colours and digits together (docs/log.md)."""
+"""At rates of 2e-4 without R1, 1,500 rounds gave .54 and .40 of colours and digits together (docs/notebook.md)."""
 NARROW = {"width": 20, "features": 128, "latent": 32, "condition": 16, "rivals": 8} | BRISK
 
 

@@ -103,7 +103,7 @@ class Cell:
 
 
 FREE = {"divergence": 0.005}
-"""At the published .05 a style kept .9 nats of an image's nine colours, and maps were painted alike (docs/log.md)."""
+"""At the published .05 a style kept .9 nats of an image's nine colours, and maps looked alike (docs/notebook.md)."""
 TINY = FREE | {"networks": {"style_norm": False, "latent": 16, "width": 12, "hidden": 32, "gain": 1.0}}
 STREETS = FREE | {"networks": TINY["networks"] | {"norm": "instance", "width": 10, "hidden": 16}}
 SMALL = {"width": 16}

@@ -41,7 +41,8 @@ from sparring.rng import mix, seeded
 from sparring.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
-RESULTS, DOCS, RUNS = Path(__file__).parent / "results", ROOT / "docs", ROOT / "runs" / "mixture9"
+RESULTS, DOCS = Path(__file__).parent / "results", ROOT / "docs" / "explanation" / "measured"
+RUNS = ROOT / "runs" / "mixture9"
 MARK = 500  # iterations from one judgement to the next
 SAMPLES, WITHIN, FEWEST = 10_000, 4.0, 101  # the paper's protocol
 COLUMNS = ("modes", "high_quality", "reverse_kl", "spread", "cpu_seconds")

@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parent / "results" / "single_image.json"
 PHOTOS = Path(os.environ.get("SPARRING_DATA", "data")) / "singan"
 SMALL = {"width": 8, "smallest": 14, "ratio": 0.68, "rounds": 150}
 LONG = {"width": 16, "rounds": 800}
-LARGER = LONG | {"reconstruction": 100.0, "ratio": 0.794}  # as docs/one-image.md says for super-resolution
+LARGER = LONG | {"reconstruction": 100.0, "ratio": 0.794}  # as docs/how-to/single-image.md says for super-resolution
 SAMPLES = 8
 MAPS = random_filters()
 

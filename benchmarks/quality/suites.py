@@ -67,7 +67,7 @@ KEEN = {
     "generator": {"rate": 5e-4, "betas": (0.0, 0.9)},
     "critic_steps": 3,
 }
-"""Settings that learn in minutes; with the papers' rates, meant for 100,000 steps, they had not (docs/log.md)."""
+"""Settings that learn in minutes; with the papers' rates, meant for 100,000 steps, they had not (docs/notebook.md)."""
 TOYS = [
     Cell(recipe, data, steps, seed, arguments={"networks": {"latent": latent}})
     for data in ("ring", "grid")
@@ -137,7 +137,7 @@ def slim(width: int, network: str | None = None) -> dict[str, Any]:
 
 
 PYRAMID = {"width": 16, "units": 400, "repeats": 4, "penalty": 0.1} | speeds(1e-3, betas=(0.0, 0.9))
-"""Without the penalty LAPGAN's smallest level circles (docs/log.md), and all samples begin there."""
+"""Without the penalty LAPGAN's smallest level circles (docs/notebook.md), and all samples begin there."""
 SMALL = {"data": "fashion-mnist", "size": 32, "batch": 32, "precision": "bf16", "label": "slim"}
 IMAGES = [
     *trials(

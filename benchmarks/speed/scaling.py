@@ -39,7 +39,7 @@ from sparring.training import distributed
 from sparring.training.trainer import Report, train
 
 ROOT = Path(__file__).parents[2]
-OUT, PAGE = RESULTS / "scaling.json", ROOT / "docs" / "many.md"
+OUT, PAGE = RESULTS / "scaling.json", ROOT / "docs" / "how-to" / "distributed.md"
 SIZES = tuple(4**k for k in range(1, 14))  # bytes of the messages that the link is fitted to
 BUSY = 1.0  # processes that others let run, beyond which times say nothing
 RUNS_OWN = 2  # small messages of a step that a run adds: the means of the terms, and whether anyone was told to stop

@@ -94,7 +94,7 @@ class Pix2Pix(Game):
         """
         a, *second = next(data)
         if not second or second[0].dim() != 4:
-            raise GameError("pix2pix learns from pairs of pictures, and its data has none: see docs/paint.md.")
+            raise GameError("pix2pix needs pairs of pictures, and its data has none: see docs/how-to/label-maps.md.")
         return (a, second[0]) if self.domain == "B" else (second[0], a)
 
     def translate(self, x: Tensor, to: str) -> Tensor:

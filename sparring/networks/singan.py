@@ -27,7 +27,7 @@ class PatchGenerator(nn.Module):
 
     Features are normalised over the positions of an image, always: batch norm does just that while it learns from one
     image, and remembers means over the last moves for afterwards, by which neither the reconstruction nor samples were
-    made (docs/log.md). A large image is made in strips, to the same values, in memory that does not grow with its
+    made (docs/notebook.md). A large image is made in strips, to the same values, in memory that does not grow with its
     height: its statistics are gathered first, layer after layer, at three times the work.
 
     Args:

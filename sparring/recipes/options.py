@@ -131,7 +131,7 @@ class Networks:
             images: The recipe's networks for images.
             points: The recipe's networks for points.
             latent: The recipe's noise for images. Points have 2 coordinates of it (Dumoulin et al., 2017; Lin et al.,
-                2018; Gulrajani et al., 2017): with 128, WGAN-GP is far slower on the same plane (docs/log.md).
+                2018; Gulrajani et al., 2017): with 128, WGAN-GP is far slower on the same plane (docs/notebook.md).
 
         Raises:
             DataError: If the networks cannot make data of this shape.

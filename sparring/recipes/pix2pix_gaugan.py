@@ -110,11 +110,11 @@ def gaugan(
         DataError: If the data has no label maps, or no maps of objects where edges are asked for.
     """
     if edges and not instances:
-        raise DataError("The data has no maps of objects: put them into a folder instances, see docs/paint.md.")
+        raise DataError("The data has no instance maps: see docs/how-to/label-maps.md.")
     edges = instances if edges is None else edges
     if not regions:
         raise DataError(
-            "GauGAN needs a label map with each image, and the data have none: give maps:PATH, see docs/paint.md."
+            "GauGAN needs a label map with each image: give --data maps:PATH, see docs/how-to/label-maps.md."
         )
     require_images(shape, "GauGAN")
     return GauGAN(
@@ -192,7 +192,7 @@ def pix2pix(
     if other is None or not paired:
         kind = "no second pictures" if other is None else "unpaired domains"
         raise DataError(
-            f"pix2pix needs pairs of pictures, and the data have {kind}: give pairs:PATH, see docs/data.md."
+            f"pix2pix needs pairs of pictures, and the data have {kind}: give pairs:PATH, see docs/how-to/data.md."
         )
     require_images(shape, "pix2pix")
     require_images(other, "pix2pix")

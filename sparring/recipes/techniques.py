@@ -31,7 +31,7 @@ PICTURES = {"augment", "consistency", "balanced_consistency"}  # aids that chang
 
 @dataclass(frozen=True)
 class Aids:
-    """What helps a game besides its recipe; all off unless told. docs/aids.md tells which problem each answers.
+    """What helps a game besides its recipe; all off by default (docs/how-to/techniques.md).
 
     Attributes:
         instance_noise: Standard deviation of noise on whatever D sees, fading to 0 (Sønderby et al., 2017).

@@ -1,6 +1,6 @@
-"""Every recipe with every training aid: what is played, what is refused and why, and the tables of docs/aids.md.
+"""Every recipe with every training aid: what is played or refused and why, and the tables of docs/how-to/techniques.md.
 
-python tests/support/matrix.py        writes the tables into docs/aids.md again
+python tests/support/matrix.py        writes the tables into docs/how-to/techniques.md again
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sparring.rng import drawing
 from sparring.runs.recipe_args import declared, settings
 from support.runs import tiny
 
-PAGE = Path(__file__).parents[2] / "docs" / "aids.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "techniques.md"
 AIDS: dict[str, dict[str, Any]] = {  # by the head of its column
     "IN": {"instance_noise": 0.5},
     "Diff": {"augment": "diff"},
@@ -177,7 +177,7 @@ def pairs() -> dict[tuple[str, str], str]:
 
 
 def tables() -> str:
-    """The part of docs/aids.md that is generated."""
+    """The part of docs/how-to/techniques.md that is generated."""
     rows = {name: cells(name) for name in RECIPES}
     shown = "".join(mark for row in rows.values() for mark in row.values())
     used = [key for key in REASONS if key in shown]

@@ -138,7 +138,7 @@ def embeddings(path: Path) -> tuple[list[str], Tensor]:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise DataError(
-            f"{path} cannot be read ({error}): write captions and embeddings (K, F) as an .npz, see docs/data.md."
+            f"{path} cannot be read ({error}): save captions and embeddings (K, F) as .npz, see docs/how-to/data.md."
         ) from error
     if vectors.ndim != 2 or len(vectors) != len(captions) or not vectors.size or not np.isfinite(vectors).all():
         raise DataError(

@@ -81,7 +81,8 @@ class PaintingGame(Game):
         x, *second = next(data)
         if not second or second[0].dim() < 3 or second[0].is_floating_point():
             raise GameError(
-                f"{type(self).__name__} learns from images with label maps, and its data has none: see docs/paint.md."
+                f"{type(self).__name__} learns from images with label maps, and its data has none: "
+                "see docs/how-to/label-maps.md."
             )
         return x, self.spread(second[0]).to(x)
 

@@ -16,7 +16,7 @@ from sparring.theory.lessons.comparisons import turing_wasserstein
 from sparring.theory.lessons.gradients import followed
 from support.closed_forms import P, Q
 
-PAGE = Path(__file__).parents[3] / "docs" / "theory.md"
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "theory.md"
 
 JSD = {0.1: 0.693146, 0.25: 0.632720, 0.5: 0.336831, 1: 0.111421, 2: 0.030311, 5: 0.004975}
 DIVERGENCES = {
@@ -222,8 +222,8 @@ def test_aids(lessons):
 
 
 def test_the_page_is_what_the_command_writes(lessons):
-    written = text(list(lessons.values()), parsed(), command.typed((), DATA, MODEL, Path("docs")))
-    assert written == PAGE.read_text(), "run: sparring theory --out docs"
+    written = text(list(lessons.values()), parsed(), command.typed((), DATA, MODEL, Path("docs/explanation")))
+    assert written == PAGE.read_text(), "run: sparring theory --out docs/explanation"
     for name in LESSONS:
         assert (PAGE.parent / "theory" / f"{name}.png").stat().st_size < 150_000
     assert len(list((PAGE.parent / "theory").iterdir())) == len(LESSONS)
