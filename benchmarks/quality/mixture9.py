@@ -264,7 +264,7 @@ def draw(suite: str, cells: list[dict[str, Any]], target: Path) -> None:
         axes.grid(alpha=0.2)
     figure.legend(*panels[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=5)
     figure.suptitle(f"mixture of nine, {suite}: mean ± s.e. over {seeds_of(cells)}. Published: {SOURCE}", fontsize=8)
-    images.save(images.rendered(figure), target)
+    images.save_image(images.render_figure(figure), target)
 
 
 def seeds_of(cells: list[dict[str, Any]]) -> str:

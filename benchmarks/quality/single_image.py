@@ -30,7 +30,7 @@ from sparring.metrics import random_filters, single_image_distance, single_image
 from sparring.rng import seeded
 from sparring.runs.run import Run
 from sparring.runs.state import load
-from sparring.visualization import images
+from sparring.visualization import images, video
 
 RESULTS = Path(__file__).parent / "results" / "single_image.json"
 PHOTOS = Path(os.environ.get("SPARRING_DATA", "data")) / "singan"
@@ -200,7 +200,7 @@ def film(game: Any, folder: Path) -> dict[str, Any]:
     """A film of 40 frames: does it begin at the photograph, move, and move smoothly?"""
     one = single_image.learned(game)
     frames = torch.cat(list(single_image.animated(game, 40, start=1)))
-    images.save_animation(images.film(frames), folder / "moving.gif", rate=10)
+    video.save_animation(video.frames(frames), folder / "moving.gif", rate=10)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     return {
         "first frame to the photograph: RMSE": rmse(frames[:1], one.image),

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from sparring._io.atomic import UNFINISHED, claimed, writing
+from sparring._io.atomic import UNFINISHED, claimed, writing, written
 from sparring.errors import RunError
 
 LARGEST = 2**28  # bytes that are read of one file, unless the caller knows better
@@ -351,6 +351,24 @@ def sweep(path: Path | Folder) -> None:
             for name in filter(UNFINISHED.fullmatch, place.names()):
                 if not stat.S_ISREG(place.mode(name) or 0) or not place.is_claimed(name):
                     place.remove(name)
+
+
+@contextmanager
+def open_atomic(path: Path, folder: Folder | None = None) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name only when it is complete; its folder is made where it is missing.
+
+    Args:
+        path: The file.
+        folder: The open folder that holds it. Default: found by the path.
+    """
+    with writing(path):
+        if folder is not None:
+            with folder.written(path.name) as file:
+                yield file
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as file:
+            yield file
 
 
 def read(path: Path, most: int = LARGEST) -> bytes:

@@ -87,7 +87,8 @@ def save_walks(run: Run, path: Path) -> Path:
     import torch
 
     from sparring.inference.sampling import walk
-    from sparring.visualization.images import grid, save_animation
+    from sparring.visualization.images import grid
+    from sparring.visualization.video import save_animation
 
     seeds = torch.arange(WALKS * STOPS).view(WALKS, STOPS).tolist()
     ways = torch.stack([walk(run.sampler, stops, FRAMES) for stops in seeds])

@@ -115,10 +115,10 @@ def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[
         RunError: If the ending of the one file names no format.
     """
     from sparring._io.targets import distinct
-    from sparring.visualization import images
+    from sparring.visualization import images, video
 
     if _single(out):
-        images.require_film(out) if film else images.require_still(out)
+        video.require_video_format(out) if film else images.require_image_format(out)
         return {(maps[0], ""): out}
     if film:
         return {(name, ""): out / f"{name}.gif" for name in maps}
@@ -154,11 +154,11 @@ def _picture(
     import torch
 
     from sparring.inference import label_maps
-    from sparring.visualization import images
+    from sparring.visualization import video
 
     if frames:
         way = label_maps.walk(game, m, torch.stack(list(styles.values())), frames, tile=tile)
-        images.save_animation(images.film(way), path, rate=rate)
+        video.save_animation(video.frames(way), path, rate=rate)
     else:
         _sheet(path, game, m, styles, regions, tile)
 

@@ -127,7 +127,7 @@ def interpolate(
     """
     from sparring.inference import conditional, sampling, sentences
     from sparring.runs.outputs import require_film
-    from sparring.visualization import images as pictures
+    from sparring.visualization import video
 
     if labels and texts:
         raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
@@ -150,7 +150,7 @@ def interpolate(
     else:
         visited = [conditional.class_named(label, conditional.class_names(run)) for label in (labels or "").split(",")]
         way = conditional.class_walk(game, numbers[0], visited, frames, truncation=truncation)
-    say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
+    say(f"The walk is in {video.save_animation(video.frames(way), out, rate=rate)}.")
 
 
 def _between_images(
@@ -170,13 +170,13 @@ def _between_images(
         DataError: If there are not two images.
     """
     from sparring.inference import encoding
-    from sparring.visualization import images as pictures
+    from sparring.visualization import video
 
     game, ends = model.load(run), encoding.images(run, images)
     if len(ends) != 2:
         raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
     way = encoding.interpolate(game, ends[0], ends[1], frames)
-    say(f"The walk is in {pictures.save_animation(pictures.film(way), out, rate=rate)}.")
+    say(f"The walk is in {video.save_animation(video.frames(way), out, rate=rate)}.")
 
 
 def traverse(
@@ -205,7 +205,7 @@ def traverse(
 
     game, numbers = model.load(run), sampling.parse_seeds(seeds)
     if out.suffix:
-        images.require_still(out)
+        images.require_image_format(out)
     names = [code] if code else conditional.names(game)
     files = {name: out.with_stem(f"{out.stem}-{name}") if out.suffix else out / f"{name}.png" for name in names}
     require_outputs(run, files.values())

@@ -191,13 +191,13 @@ def animate(
 
     from sparring.inference import single_image
     from sparring.runs.outputs import require_film
-    from sparring.visualization import images
+    from sparring.visualization import video
 
     require_film(run, out)
     game = _loaded(run, model)
     way = single_image.animated(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
-    made = images.film(torch.cat([frame.cpu() for frame in way]))
-    say(f"The film is in {images.save_animation(made, out, rate=rate)}.")
+    made = video.frames(torch.cat([frame.cpu() for frame in way]))
+    say(f"The film is in {video.save_animation(made, out, rate=rate)}.")
 
 
 def judge(

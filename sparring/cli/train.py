@@ -283,11 +283,11 @@ def fit(run: Run, goal: Goal) -> None:
 
 def _fit(run: Run, goal: Goal) -> None:
     """Trains a run that no other process can train."""
-    from sparring.visualization.images import opened
+    from sparring._io.folder import open_atomic
 
     describe(run, run.folder)
     told = len(run.notes)
-    with opened(run.folder / FILE, run.home) as file:
+    with open_atomic(run.folder / FILE, run.home) as file:
         file.write(json.dumps(asdict(goal)).encode())
     images, aim = bool(goal.kimg), finish(goal, run)
     start = run.images if images else run.step

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from sparring._io.folder import open_atomic
 from sparring.abilities import SupportsClassLabels, SupportsConditions, SupportsSampling, has_classes, require_sampling
 from sparring.data.dataset import Dataset
 from sparring.data.loading import STACKED
@@ -40,7 +41,7 @@ from sparring.inference.sampling import generate
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.rng import mix, seeded
 from sparring.runs.wellformed import MOST
-from sparring.visualization.images import opened, save_grid
+from sparring.visualization.images import save_grid
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
@@ -160,7 +161,7 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
 def kept(run: Run, result: Evaluation) -> Evaluation:
     """Writes ``evaluation.json`` and the pictures of an evaluation into a run's folder, and returns it."""
     record = {"step": run.step, "images": run.images, "seconds": result.seconds, **result.as_json()}
-    with opened(run.folder / "evaluation.json", run.home) as file:
+    with open_atomic(run.folder / "evaluation.json", run.home) as file:
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         file.write(text.encode(errors="backslashreplace"))
     for name, images in result.exhibits.items():

@@ -13,7 +13,7 @@ from PIL import Image
 from sparring._io.folder import Folder, read
 from sparring.data.sources.images import quiet, upright
 from sparring.runs.config import SAMPLES
-from sparring.visualization import images
+from sparring.visualization import video
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def film(folder: Path) -> Path | None:
     if not frames:
         return None
     still = [frames[-1]] * round(2 * RATE)  # time to look at the end
-    return images.save_animation([*frames, *still], folder / "film.gif", rate=RATE)
+    return video.save_animation([*frames, *still], folder / "film.gif", rate=RATE)
 
 
 def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sparring._io.folder import Folder
+from sparring._io.folder import Folder, open_atomic
 from sparring.evaluation.significance import LEVEL
 from sparring.experiments.experiment import Cell
 from sparring.experiments.plots import curves, film, snapshots
@@ -42,12 +42,12 @@ def save_pages(result: Values, cells: Sequence[Cell], out: Path) -> Path:
         cells: All of them.
         out: The comparison's folder.
     """
-    images.save(images.rendered(curves(result)), out / "curves.png")
+    images.save_image(images.render_figure(curves(result)), out / "curves.png")
     films = [film(cell.folder) for cell in cells] if len(result["shape"]) == 1 else []
     text = json.dumps(plain(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     page = _page(result, cells, out, bool(films))
     for name, content in zip(FILES[1:], (text, _markdown(result), page), strict=True):
-        with images.opened(out / name) as file:
+        with open_atomic(out / name) as file:
             file.write(content.encode(errors="backslashreplace"))
     return out / "compare.html"
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sparring._io.folder import open_atomic
 from sparring._io.paths import expanded
 from sparring.abilities import SupportsPosteriors
 from sparring.errors import DataError
 from sparring.game import Game, evaluation
 from sparring.inference.encoding import BATCH, encode, named_images
-from sparring.visualization.images import opened
 
 __all__ = ["Codebook", "encoded", "require_ending", "saved"]
 
@@ -80,7 +80,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
     """
     path = expanded(path)
     require_ending(path)
-    with opened(path) as file:
+    with open_atomic(path) as file:
         if path.suffix.lower() == ".npz":
             np.savez(file, names=np.array(book.names), columns=np.array(book.columns), codes=book.codes)
         else:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparring._io.folder import open_atomic
 from sparring._io.paths import expanded
 from sparring._io.targets import distinct
 from sparring.abilities import SupportsAttention
@@ -23,7 +24,7 @@ from sparring.inference.translation import OTHER, beside, heatmap, translate
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
 from sparring.runs.state import load
-from sparring.visualization.images import STILLS, opened, picture
+from sparring.visualization.images import STILLS, to_image
 
 __all__ = ["Job", "planned", "translate_files", "translations"]
 
@@ -204,8 +205,8 @@ def _kept(name: str) -> str:
 
 def _save(images: Sequence[Tensor], path: Path) -> None:
     """Saves images (1, C, H, W) side by side."""
-    with opened(path) as file:
-        picture(beside(images)[0], columns=len(images), scale=1).save(file, STILLS[path.suffix.lower()], quality=95)
+    with open_atomic(path) as file:
+        to_image(beside(images)[0], columns=len(images), scale=1).save(file, STILLS[path.suffix.lower()], quality=95)
 
 
 def _channels(run: Path, to: str) -> int:

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from sparring._io.folder import open_atomic
 from sparring._io.paths import expanded
 from sparring.inference.translated import planned, translations
 from sparring.inference.translation import OTHER
 from sparring.reports.run_report import PAGE, escaped, figure, scores
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
-from sparring.visualization.images import opened
 
 __all__ = ["translate_both"]
 
@@ -45,7 +45,7 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
     settings = config.read(run)
     title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
     body = f"<h1>{escaped(title)}</h1>" + "".join(parts) + scores(run)
-    with opened(out / "report.html") as file:
+    with open_atomic(out / "report.html") as file:
         file.write(PAGE.format(title=escaped(title), body=body).encode())
     return out / "report.html"
 

@@ -15,26 +15,30 @@ from typing import Any
 
 import numpy as np
 
-from sparring._io.folder import Folder
+from sparring._io.folder import Folder, open_atomic
 from sparring.abilities import SupportsLabelMaps, SupportsSingleImage, SupportsTranslation
 from sparring.errors import UNREADABLE, RunError, printable
 from sparring.evaluation import evaluator
+from sparring.game import Game
 from sparring.metrics import Score
 from sparring.recipes.importing import outside
+from sparring.runs import logs
 from sparring.runs.config import REALS, SAMPLES
 from sparring.runs.run import Run
 from sparring.visualization import images
-from sparring.visualization.plots import save_losses
+from sparring.visualization.plots import plot_losses
 
 __all__ = [
     "PAGE",
     "commands",
+    "equilibrium",
     "escaped",
     "evaluation",
     "figure",
     "page",
     "parameters",
     "protocol",
+    "save_losses",
     "save_report",
     "scores",
     "table",
@@ -55,9 +59,31 @@ def save_report(run: Run) -> Path:
     """
     save_losses(run)
     target = run.folder / "report.html"
-    with images.opened(target, run.home) as file:
+    with open_atomic(target, run.home) as file:
         file.write(page(run).encode())
     return target
+
+
+def save_losses(run: Run, target: Path | None = None) -> Path:
+    """Save a plot of the losses of a run.
+
+    Args:
+        run: The run.
+        target: The file; its ending chooses the format. Default: ``losses.png`` in the run's folder.
+    """
+    home = run.home if target is None else None
+    target = run.folder / "losses.png" if target is None else target
+    figure = plot_losses(logs.read(run.folder / "log.jsonl", run.notes, run.home), equilibrium(run.game))
+    if target.suffix.lower() != ".svg":
+        return images.save_image(images.render_figure(figure), target, home)
+    with open_atomic(target) as file:
+        figure.savefig(file, format="svg")
+    return target
+
+
+def equilibrium(game: Game) -> dict[str, float]:
+    """Return the loss of each player at equilibrium, where the model equals the data, if the objective defines it."""
+    return dict(getattr(getattr(game, "objective", None), "equilibrium", {}))
 
 
 def table(result: evaluator.Evaluation) -> tuple[list[str], list[list[str]]]:

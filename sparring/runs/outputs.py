@@ -9,7 +9,7 @@ from sparring._io.targets import require_apart
 from sparring.data import NAMES
 from sparring.data.sources.layouts import paths
 from sparring.runs import config
-from sparring.visualization import images
+from sparring.visualization import images, video
 
 __all__ = ["belongings", "require_film", "require_outputs", "require_picture"]
 
@@ -57,7 +57,7 @@ def require_picture(run: Path, target: Path, read: Iterable[str | Path] = (), *,
         read: What the command reads besides.
         flag: What decides the path, for the message.
     """
-    images.require_still(target)
+    images.require_image_format(target)
     require_outputs(run, [target], read, flag=flag)
 
 
@@ -69,5 +69,5 @@ def require_film(run: Path, target: Path, read: Iterable[str | Path] = ()) -> No
         target: Path of the film.
         read: What the command reads besides.
     """
-    images.require_film(target)
+    video.require_video_format(target)
     require_outputs(run, [target], read)

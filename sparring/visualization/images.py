@@ -1,4 +1,4 @@
-"""Samples made visible: grids of images, clouds of points, and films of either.
+"""Images of samples: grids of images and scatter plots of points.
 
 Images are in [−1, 1]: a pixel p becomes the byte round(127.5 (p + 1)), cut to [0, 255]; NaN is black.
 One channel is grey, two are red and green, three are colour, and a fourth lets white shine through. Small images are
@@ -8,36 +8,38 @@ enlarged by whole factors without smoothing, so that what is seen is what was ge
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sparring._io.atomic import writing, written
-from sparring._io.folder import Folder
+from sparring._io.folder import Folder, open_atomic
 from sparring._io.paths import expanded
 from sparring.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["film", "grid", "opened", "picture", "pixels", "rendered", "save", "save_animation", "save_grid", "scatter"]
+__all__ = [
+    "grid",
+    "render_figure",
+    "require_image_format",
+    "save_grid",
+    "save_image",
+    "scatter",
+    "to_image",
+    "to_uint8",
+]
 
-SLOWEST, FASTEST = 0.02, 1000  # frames a second of a film: what GIF can say
 SIDE = 512  # pixels that a grid is enlarged towards
 LARGEST = 8  # times that an image is enlarged at most
 GAP = 2  # pixels between two images
 POINTS = 4000  # real points drawn at most
 FEW = 200  # samples, up to which each is drawn large
 STILLS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
-FILMS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
 
 def save_grid(
@@ -66,10 +68,10 @@ def save_grid(
         DataError: If the samples are neither images nor points in the plane.
         RunError: If the file cannot be written, or its ending names no format.
     """
-    return save(picture(samples, columns=columns, scale=scale, real=real), path, folder)
+    return save_image(to_image(samples, columns=columns, scale=scale, real=real), path, folder)
 
 
-def picture(
+def to_image(
     samples: Tensor, *, columns: int | None = None, scale: int | None = None, real: Tensor | None = None
 ) -> Image.Image:
     """Returns samples as one picture; the arguments are those of `save_grid`.
@@ -84,7 +86,7 @@ def picture(
 
 def grid(images: Tensor, *, columns: int | None = None, scale: int | None = None) -> Image.Image:
     """Returns images (N, C, H, W) in [−1, 1] side by side, row after row, on white."""
-    tiles = pixels(images)
+    tiles = to_uint8(images)
     n, height, width = tiles.shape[:3]
     if columns is not None and columns < 1:
         raise DataError(f"A grid cannot have {columns} columns: give 1 or more.")
@@ -99,7 +101,7 @@ def grid(images: Tensor, *, columns: int | None = None, scale: int | None = None
     return Image.fromarray(sheet)
 
 
-def pixels(images: Tensor) -> np.ndarray:
+def to_uint8(images: Tensor) -> np.ndarray:
     """Returns images (N, C, H, W) in [−1, 1] as bytes, grey (N, H, W) or colour (N, H, W, 3).
 
     Raises:
@@ -145,10 +147,10 @@ def scatter(points: Tensor, *, real: Tensor | None = None, title: str | None = N
     low, high = _frame(x if real is None else y)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axes.legend(loc="upper right", markerscale=3, framealpha=0.8)
-    return rendered(figure)
+    return render_figure(figure)
 
 
-def rendered(figure: Figure) -> Image.Image:
+def render_figure(figure: Figure) -> Image.Image:
     """Returns a matplotlib figure as a picture, without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -157,7 +159,7 @@ def rendered(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def save(image: Image.Image, path: str | Path, folder: Folder | None = None) -> Path:
+def save_image(image: Image.Image, path: str | Path, folder: Folder | None = None) -> Path:
     """Saves a picture whole or not at all.
 
     Args:
@@ -168,110 +170,19 @@ def save(image: Image.Image, path: str | Path, folder: Folder | None = None) -> 
     Raises:
         RunError: If the file cannot be written, or its ending names no format.
     """
-    path, kind = expanded(path), require_still(Path(path))
-    with opened(path, folder) as file:
+    path, kind = expanded(path), require_image_format(Path(path))
+    with open_atomic(path, folder) as file:
         image.save(file, kind)
     return path
 
 
-def require_still(path: Path) -> str:
+def require_image_format(path: Path) -> str:
     """Returns the format of a picture by the ending of its file.
 
     Raises:
         RunError: If the ending names no format.
     """
-    return _format(path, STILLS)
-
-
-def require_film(path: Path) -> str:
-    """Returns the format of a film by the ending of its file.
-
-    Raises:
-        RunError: If the ending names no format, or ffmpeg is needed and missing.
-    """
-    kind = _format(path, FILMS | {".mp4": "MP4"})
-    if kind == "MP4" and shutil.which("ffmpeg") is None:
-        raise RunError(f"{path} needs ffmpeg, which is not installed: end the name in .gif or .webp instead.")
-    return kind
-
-
-def save_animation(
-    frames: Iterable[Image.Image], path: str | Path, *, rate: float = 20.0, folder: Folder | None = None
-) -> Path:
-    """Saves a film that plays in a loop: GIF, WebP or animated PNG, and MP4 where ffmpeg is installed.
-
-    Args:
-        frames: Pictures of one size.
-        path: The file; its ending chooses the format.
-        rate: Frames a second.
-        folder: The folder that the file is in, if that is open; not for MP4. Default: found by the path.
-
-    Returns:
-        The path.
-
-    Raises:
-        DataError: If no player shows so many frames a second.
-        RunError: If the file cannot be written, its ending names no format, or ffmpeg is needed and missing.
-    """
-    path, pictures = expanded(path), list(frames)
-    if not pictures:
-        raise RunError(f"{path} would have no frame: ask for at least one.")
-    kind = require_film(path)
-    if not SLOWEST <= rate <= FASTEST:
-        raise DataError(f"A film cannot show {rate:g} frames a second: give a number from {SLOWEST} to {FASTEST}.")
-    if kind == "MP4":
-        return _film(pictures, path, rate)
-    first, *rest = pictures
-    # Lossless WebP: a film of small pixels looks dirty otherwise.
-    settings = {"lossless": True} if kind == "WEBP" else {}
-    with opened(path, folder) as file:
-        first.save(file, kind, save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, **settings)
-    return path
-
-
-@contextmanager
-def opened(path: Path, folder: Folder | None = None) -> Iterator[IO[bytes]]:
-    """Opens a file, in a folder made where it is missing, that appears when it is whole.
-
-    Args:
-        path: The file.
-        folder: The folder that it is in, if that is open. Default: found by the path.
-    """
-    with writing(path):
-        if folder is not None:
-            with folder.written(path.name) as file:
-                yield file
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as file:
-            yield file
-
-
-def film(way: Tensor, *, real: Tensor | None = None) -> list[Image.Image]:
-    """Returns the frames of a walk: one image each, or for points the way so far.
-
-    Args:
-        way: Images (T, C, H, W) or points (T, 2), one for each frame.
-        real: Points (M, 2) of the data to show behind.
-    """
-    if way.dim() == 4:
-        return [grid(image[None], scale=max(1, SIDE // 2 // image.shape[-1])) for image in way]
-    return [scatter(way[: end + 1], real=way if real is None else real) for end in range(len(way))]
-
-
-def _film(frames: Sequence[Image.Image], path: Path, rate: float) -> Path:
-    """Pipes raw frames to ffmpeg; H.264 wants even sides, so an odd one is padded."""
-    width, height = frames[0].size
-    form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(rate), "-i", "-"]
-    pad = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
-    raw = b"".join(frame.convert("RGB").tobytes() for frame in frames)
-    with opened(path) as file:
-        command = ["ffmpeg", "-y", "-loglevel", "error", *form, *pad, "-f", "mp4", file.name]
-        done = subprocess.run(command, input=raw, capture_output=True)
-        if done.returncode:
-            words = done.stderr.decode(errors="replace").strip()
-            raise RunError(f"{path} could not be written: ffmpeg says {words!r}.")
-    return path
+    return format_of(path, STILLS)
 
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -284,7 +195,7 @@ def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low - margin, high + margin
 
 
-def _format(path: Path, known: dict[str, str]) -> str:
+def format_of(path: Path, known: dict[str, str]) -> str:
     kind = known.get(path.suffix.lower())
     if kind is None:
         raise RunError(f"{path} has no ending that names a format: use one of {', '.join(known)}.")

@@ -7,48 +7,22 @@ where theory puts both losses once the model equals the data, for this objective
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparring.errors import RunError, printable
-from sparring.game import Game
-from sparring.runs import logs
-from sparring.runs.logs import LIMIT
-from sparring.runs.run import Run
-from sparring.visualization import images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["equilibrium", "losses", "save_losses", "smoothed"]
+__all__ = ["plot_losses", "smoothed"]
+
+LIMIT = 1e300  # of the size of a number; larger ones overflow when they are drawn
 
 
-def save_losses(run: Run, target: Path | None = None) -> Path:
-    """Draws a run's loss curves into a file, ``losses.png`` in its folder unless told.
-
-    Args:
-        run: The run.
-        target: Where to; the ending chooses the format, ``.svg`` among them.
-    """
-    home = run.home if target is None else None
-    target = run.folder / "losses.png" if target is None else target
-    figure = losses(logs.read(run.folder / "log.jsonl", run.notes, run.home), equilibrium(run.game))
-    if target.suffix.lower() != ".svg":
-        return images.save(images.rendered(figure), target, home)
-    with images.opened(target) as file:
-        figure.savefig(file, format="svg")
-    return target
-
-
-def equilibrium(game: Game) -> dict[str, float]:
-    """Returns for each player the loss where the model equals the data, as far as the game's objective knows it."""
-    return dict(getattr(getattr(game, "objective", None), "equilibrium", {}))
-
-
-def losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
+def plot_losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
     """Draws every term of every player against the step: raw and smoothed, one panel a player.
 
     Args:

@@ -55,7 +55,7 @@ def half(target: Path) -> None:
 def test_the_next_result_in_a_folder_removes_what_a_killed_process_left(tmp_path):
     dying(lambda: half(tmp_path / "x.png"))
     assert len(names(tmp_path)) == 1
-    images.save(Image.new("L", (2, 2)), tmp_path / "y.png")
+    images.save_image(Image.new("L", (2, 2)), tmp_path / "y.png")
     assert names(tmp_path) == ["y.png"]
 
 

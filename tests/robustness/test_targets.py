@@ -16,7 +16,7 @@ from sparring._io.targets import distinct, require_apart
 from sparring.cli import main
 from sparring.data import load
 from sparring.errors import DataError, RunError
-from sparring.visualization import images
+from sparring.visualization import video
 from support import runs
 from support.runs import IMAGES, MAPPED, UNPAIRED, play, start
 
@@ -280,10 +280,10 @@ def test_a_film_of_ffmpeg_that_fails_leaves_the_earlier_one(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     frames = [Image.new("RGB", (2, 2), (shade, 0, 0)) for shade in (1, 2)]
     (tmp_path / "code").write_text("0")
-    images.save_animation(frames, tmp_path / "out" / "film.mp4")
+    video.save_animation(frames, tmp_path / "out" / "film.mp4")
     before = content(tmp_path / "out")
     assert before == {"film.mp4": bytes([1, 0, 0] * 4 + [2, 0, 0] * 4)}
     (tmp_path / "code").write_text("1")
     with pytest.raises(RunError, match="ffmpeg says"):
-        images.save_animation(frames[::-1], tmp_path / "out" / "film.mp4")
+        video.save_animation(frames[::-1], tmp_path / "out" / "film.mp4")
     assert content(tmp_path / "out") == before

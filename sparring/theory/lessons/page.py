@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparring._io.folder import open_atomic
 from sparring.theory.lessons.distributions import Pair
-from sparring.visualization.images import opened, rendered, save
+from sparring.visualization.images import render_figure, save_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,8 +142,8 @@ def save_page(lessons: Sequence[Lesson], pair: Pair, command: str, folder: Path)
         RunError: If a file cannot be written.
     """
     for lesson in lessons:
-        save(rendered(lesson.picture.draw()), folder / "theory" / f"{lesson.name}.png")
+        save_image(render_figure(lesson.picture.draw()), folder / "theory" / f"{lesson.name}.png")
     path = folder / "theory.md"
-    with opened(path) as file:
+    with open_atomic(path) as file:
         file.write(text(lessons, pair, command).encode())
     return path

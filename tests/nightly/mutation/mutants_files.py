@@ -32,7 +32,7 @@ MUTANTS = [
         "Path(file.name)",
         TARGETS,
     ),
-    ("visualization/images.py", '"-f", "mp4", file.name]', '"-f", "mp4", str(path)]', TARGETS),
+    ("visualization/video.py", '"-f", "mp4", file.name]', '"-f", "mp4", str(path)]', TARGETS),
     # prepared files: one rename, every byte known, images checked when they are read
     ("data/cache.py", "        with written(target) as file:", "        with open(target, 'wb') as file:", PREPARED),
     ("data/cache.py", "_sealed(text, start) != seal", "False", PREPARED),

@@ -28,7 +28,7 @@ MUTANTS = [
     ("runs/logs.py", " or value != value or ", " or ", JOURNAL),
     ("runs/logs.py", 'NUMBERS = ("images", "seconds", "value")', 'NUMBERS = ("images", "seconds")', JOURNAL),
     ("runs/early_stopping.py", ' and "value" in row)', ")", JOURNAL),
-    ("visualization/plots.py", "abs(value) <= LIMIT", "True", "tests/unit/reports/test_run_report.py"),
+    ("visualization/plots.py", "abs(value) <= LIMIT", "True", "tests/unit/visualization/test_plots.py"),
     ("errors.py", "ValueError, ArithmeticError, ", "ValueError, ", "tests/unit/runs/test_checkpoint.py"),
     (
         "runs/state.py",

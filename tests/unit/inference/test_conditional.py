@@ -190,12 +190,12 @@ def test_sample_draws_a_class_by_name_and_by_number(run, tmp_path):
 
 def test_a_grid_has_a_row_a_seed_and_a_column_a_class(run, tmp_path):
     from sparring.runs.state import load
-    from sparring.visualization.images import picture
+    from sparring.visualization.images import to_image
 
     seen = drawn(tmp_path, "sample", run / "cgan", "--grid", "classes", "--seeds", "5,2")
     game = load(run / "cgan", device="cpu")
     rows = [conditional.of_class(game, [seed], label) for seed in (5, 2) for label in range(3)]
-    assert np.abs(seen.astype(int) - np.asarray(picture(torch.cat(rows), columns=3)).astype(int)).max() <= 1
+    assert np.abs(seen.astype(int) - np.asarray(to_image(torch.cat(rows), columns=3)).astype(int)).max() <= 1
     assert main(["sample", str(run / "cgan"), "--grid", "classes", "--seeds", "5", "--out", str(tmp_path / "f")]) == 0
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [f"000005-{k}.png" for k in range(3)]
 

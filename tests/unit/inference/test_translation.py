@@ -204,7 +204,7 @@ def test_a_file_is_what_the_game_makes_of_it(trained, tmp_path):
     path = picture(tmp_path / "photo.png")
     list(translate_files(trained / "cyclegan", [path], "A", tmp_path / "out", device="cpu"))
     x = torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 127.5 - 1
-    expected = pictures.pixels(translate(loaded(trained / "cyclegan", device="cpu"), x, "A"))[0]
+    expected = pictures.to_uint8(translate(loaded(trained / "cyclegan", device="cpu"), x, "A"))[0]
     assert np.array_equal(pixels(tmp_path / "out/photo.png"), expected)
 
 

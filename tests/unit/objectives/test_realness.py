@@ -32,10 +32,10 @@ from sparring.objectives.realness import (
 )
 from sparring.recipes.options import SuitedAdam
 from sparring.recipes.realness import realness
+from sparring.reports.run_report import equilibrium
 from sparring.rng import drawing
 from sparring.theory import jensen_shannon, kl, repeated_points
 from sparring.training.trainer import train, update
-from sparring.visualization.plots import equilibrium
 from support.closed_forms import P, Q
 from support.toys import Point, batches, learn
 

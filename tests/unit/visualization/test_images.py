@@ -1,7 +1,5 @@
 """Pictures show exactly what was generated: every pixel has its place, its colour and its size."""
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
@@ -22,18 +20,18 @@ def loaded(path):
 
 def test_pixels_map_the_interval_to_bytes_and_cut_the_rest():
     image = torch.tensor([-1.0, -0.5, 0.0, 1.0, -3.0, 3.0, float("nan"), float("inf"), -float("inf")]).view(1, 1, 3, 3)
-    assert pictures.pixels(image).ravel().tolist() == [0, 64, 128, 255, 0, 255, 0, 255, 0]
+    assert pictures.to_uint8(image).ravel().tolist() == [0, 64, 128, 255, 0, 255, 0, 255, 0]
 
 
 def test_bytes_survive_the_way_through_a_stream_and_back():
     from sparring.data.stream import scaled
 
     every = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
-    assert torch.equal(torch.from_numpy(pictures.pixels(scaled(every))), every[0])
+    assert torch.equal(torch.from_numpy(pictures.to_uint8(scaled(every))), every[0])
 
 
 def test_two_channels_are_red_and_green():
-    found = pictures.pixels(torch.stack([level(1.0), level(0.0)], dim=1)[:1].view(1, 2, 4, 4))
+    found = pictures.to_uint8(torch.stack([level(1.0), level(0.0)], dim=1)[:1].view(1, 2, 4, 4))
     assert found.shape == (1, 4, 4, 3)
     assert found[0, 0, 0].tolist() == [255, 128, 0]
 
@@ -42,7 +40,7 @@ def test_a_fourth_channel_lets_white_through():
     colour = torch.tensor([1.0, -1.0, -1.0])
     for alpha, seen in ((1.0, [255, 0, 0]), (-1.0, [255, 255, 255]), (0.0, [255, 128, 128])):
         image = torch.cat([colour, torch.tensor([alpha])]).view(1, 4, 1, 1)
-        assert pictures.pixels(image)[0, 0, 0].tolist() == seen
+        assert pictures.to_uint8(image)[0, 0, 0].tolist() == seen
 
 
 def test_a_grid_puts_images_row_after_row_with_gaps_of_white():
@@ -58,7 +56,7 @@ def test_a_grid_puts_images_row_after_row_with_gaps_of_white():
 def test_enlarging_repeats_pixels_and_invents_none():
     image = torch.rand(1, 1, 5, 7) * 2 - 1
     large = np.asarray(pictures.grid(image, scale=3))
-    small = pictures.pixels(image)[0]
+    small = pictures.to_uint8(image)[0]
     assert large.shape == (15, 21)
     for row in range(3):
         for column in range(3):
@@ -69,13 +67,13 @@ def test_enlarging_repeats_pixels_and_invents_none():
     ("n", "side", "size"), [(64, 16, 526), (64, 32, 526), (64, 64, 526), (4, 128, 514), (1, 8, 64)]
 )
 def test_small_images_are_enlarged_until_people_can_see_them(n, side, size):
-    assert pictures.picture(torch.zeros(n, 1, side, side)).size == (size, size)
+    assert pictures.to_image(torch.zeros(n, 1, side, side)).size == (size, size)
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4, 4), (0, 1, 4, 4), (4, 4), (1, 3), (3,), (0, 2)])
 def test_what_is_neither_image_nor_point_is_refused(shape):
     with pytest.raises(DataError, match=r"\(N, C, H, W\)"):
-        pictures.picture(torch.zeros(shape))
+        pictures.to_image(torch.zeros(shape))
 
 
 def test_a_cloud_shows_samples_over_data_in_a_frame_fixed_by_the_data():
@@ -107,28 +105,3 @@ def test_a_name_without_a_format_and_a_folder_that_cannot_be_are_refused(tmp_pat
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot be written"):
         pictures.save_grid(torch.zeros(1, 1, 4, 4), tmp_path / "file" / "picture.png")
-
-
-@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
-def test_a_film_plays_every_frame_in_a_loop(tmp_path, ending):
-    values = (-1.0, 0.0, 1.0)
-    frames = pictures.film(torch.stack([level(v) for v in values]))
-    path = pictures.save_animation(frames, tmp_path / f"walk.{ending}", rate=10)
-    shown, facts = loaded(path)
-    assert facts["loop"] == 0
-    assert [frame[9, 9] for frame in shown] == [0, 128, 255]
-
-
-def test_a_walk_of_points_grows_frame_by_frame():
-    frames = pictures.film(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
-    blue = [int((np.asarray(frame).astype(int) @ [-1, 0, 1] > 40).sum()) for frame in frames]
-    assert len(frames) == 3
-    assert blue[0] < blue[1] < blue[2]
-
-
-def test_an_empty_film_and_one_that_needs_ffmpeg_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(RunError, match="no frame"):
-        pictures.save_animation([], tmp_path / "walk.gif")
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(RunError, match=r"ffmpeg.*\.gif"):
-        pictures.save_animation(pictures.film(torch.zeros(2, 1, 4, 4)), tmp_path / "walk.mp4")
