@@ -22,10 +22,10 @@ from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.layers.upsample_fusion import folding
 from sparring.objectives import batch_statistics
-from sparring.objectives.double_backward import plain_slopes
-from sparring.rng import drawing
-from sparring.training.output_checks import Conventions
-from sparring.training.trainer import Players, owned, train, update
+from sparring.objectives.double_backward import plain_double_backward
+from sparring.rng import turn_rng
+from sparring.training.output_checks import OutputChecks
+from sparring.training.trainer import Players, train, trainable_parameters, update
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class Conformance:
 
 
 def check_game(
-    game: Game, data: Data, rounds: int = 2, *, parts: int = 1, precision: torch.dtype | None = None
+    game: Game, data: Data, rounds: int = 2, *, grad_accum: int = 1, precision: torch.dtype | None = None
 ) -> Conformance:
     """Plays `rounds` rounds of a copy of the game and tests every rule of play.
 
     Args:
         game: The game to check; it is not changed.
-        data: Endless batches, on the game's device; a few are drawn. With `parts` > 1, each of the size of one part.
+        data: Endless batches, on the game's device; a few are drawn. With `grad_accum` > 1, each is a micro-batch.
         rounds: How many rounds to play, at least 2.
-        parts: Play each batch in this many parts, as `sparring.train` does.
+        grad_accum: Number of micro-batches per step, as for `sparring.train`.
         precision: ``torch.bfloat16`` for automatic mixed precision, as in `sparring.train`.
 
     Returns:
@@ -79,7 +79,7 @@ def check_game(
         if stage.start >= rounds:
             referee.play(tape, stage.start)
     referee.check_everyone_learnt()
-    _check_replay(game, tape, rounds, parts=parts, precision=precision)
+    _check_replay(game, tape, rounds, grad_accum=grad_accum, precision=precision)
     referee.conventions.sampled(_check_sampling(copy.deepcopy(game)), tape.given[0])
     notes = referee.conventions.notes()
     return Conformance(turns, referee.terms, referee.owners, notes)
@@ -96,7 +96,7 @@ def check_players(game: Game) -> Players:
         raise GameError("players() must return a dict with an optimiser for every player, {'D': adam(self.D, ...)}.")
     names = {id(parameter) for parameter in game.parameters()}
     for player, optimiser in players.items():
-        if any(id(parameter) not in names for parameter in owned(optimiser)):
+        if any(id(parameter) not in names for parameter in trainable_parameters(optimiser)):
             raise GameError(f"Player {player!r} owns a parameter that is not in the game: assign its network to self.")
     orphans = [name for name, who in owners(game, players).items() if not who]
     if orphans:
@@ -109,7 +109,10 @@ def check_players(game: Game) -> Players:
 
 def owners(game: Game, players: Players) -> dict[str, tuple[str, ...]]:
     """Returns for each trainable parameter, by name, the players that own it."""
-    belongings = {player: {id(parameter) for parameter in owned(optimiser)} for player, optimiser in players.items()}
+    belongings = {
+        player: {id(parameter) for parameter in trainable_parameters(optimiser)}
+        for player, optimiser in players.items()
+    }
     return {
         name: tuple(player for player, ids in belongings.items() if id(parameter) in ids)
         for name, parameter in game.named_parameters()
@@ -122,7 +125,7 @@ class _Referee:
 
     def __init__(self, game: Game, precision: torch.dtype | None) -> None:
         self.game, self.precision = game.train(), precision
-        self.conventions = Conventions(game)
+        self.conventions = OutputChecks(game)
         self.players = check_players(game)
         self.owners = owners(game, self.players)
         self.terms: dict[str, tuple[str, ...]] = {}
@@ -169,10 +172,12 @@ class _Referee:
     def playing(self, step: int, turn: int) -> ExitStack:
         """Returns what surrounds a turn of a training."""
         stack, game = ExitStack(), self.game
-        stack.enter_context(drawing(0, step, turn, device=game.device))
+        stack.enter_context(turn_rng(0, step, turn, device=game.device))
         stack.enter_context(torch.autocast(game.device.type, dtype=self.precision, enabled=self.precision is not None))
-        stack.enter_context(plain_slopes(game.plain_slopes))
-        stack.enter_context(batch_statistics.playing(batch_statistics.Part(0, 1, declared=game.over_batch(step))))
+        stack.enter_context(plain_double_backward(game.plain_double_backward))
+        stack.enter_context(
+            batch_statistics.micro_batch(batch_statistics.MicroBatch(0, 1, declared=game.over_batch(step)))
+        )
         stack.enter_context(folding(map(game.core.get_submodule, game.folds)))
         return stack
 

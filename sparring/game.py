@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from sparring.critique import CLASS, Critique
 from sparring.errors import GameError
-from sparring.rng import normal
+from sparring.rng import randn
 
 Data = Iterator[tuple[Tensor, ...]]
 """Endless batches: the image (or point) first, its conditions after."""
@@ -92,12 +92,12 @@ class Game(nn.Module, ABC):
     """Networks and the rules by which they play.
 
     Attributes:
-        plain_slopes: Whether penalties leave all layers to torch, see `sparring.objectives.double_backward`.
+        plain_double_backward: Whether penalties leave all layers to torch, see `sparring.objectives.double_backward`.
         folds: Names of networks whose up-sampling and convolution are computed in one, see
         `sparring.layers.upsample_fusion`.
     """
 
-    plain_slopes = False
+    plain_double_backward = False
     folds: tuple[str, ...] = ()
 
     @abstractmethod
@@ -212,7 +212,7 @@ class LatentGame(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), shape (n, latent)."""
-        return normal(n, latent(self.G), device=self.device)
+        return randn(n, latent(self.G), device=self.device)
 
     def made(self, n: int) -> Tensor:
         """Draws n samples in G's graph, as G's own move does."""

@@ -1,9 +1,9 @@
 """Randomness as a function of (seed, step, turn, shard), so that resume is exact and ranks are independent.
 
-Nothing random is remembered from one turn to the next: before each turn the trainer opens `drawing`, which seeds
+Nothing random is remembered from one turn to the next: before each turn the trainer opens `turn_rng`, which seeds
 
 * torch's own generators from (seed, step, turn, shard): dropout, mixing coefficients, anything a network draws;
-* one generator from (seed, step, turn), the same on every shard: `normal` and `uniform` draw the *whole* batch's noise
+* one generator from (seed, step, turn), the same on every shard: `randn` and `rand` draw the *whole* batch's noise
   from it and return this shard's rows. Hence one process and many see the same noise for the same image.
 
 A shard is one equal part of the global batch: part j of rank r among world x parts.
@@ -22,10 +22,10 @@ from torch import Tensor
 _WORD = (1 << 64) - 1
 
 
-def mix(*numbers: int) -> int:
+def hash_seed(*numbers: int) -> int:
     """Hashes integers to one of 63 bits (SplitMix64's finaliser, Steele et al., 2014, chained).
 
-    >>> mix(0, 1) != mix(1, 0)
+    >>> hash_seed(0, 1) != hash_seed(1, 0)
     True
     """
     state = 0
@@ -41,7 +41,7 @@ def mix(*numbers: int) -> int:
 class _Draw:
     generator: torch.Generator | None = None
     shard: int = 0
-    shards: int = 1
+    num_shards: int = 1
     first: int = 0  # the seed of shard 0
 
 
@@ -50,8 +50,8 @@ _generators: dict[torch.device, torch.Generator] = {}
 
 
 @contextmanager
-def drawing(
-    seed: int, step: int, turn: int, *, shard: int = 0, shards: int = 1, device: torch.device | str = "cpu"
+def turn_rng(
+    seed: int, step: int, turn: int, *, shard: int = 0, num_shards: int = 1, device: torch.device | str = "cpu"
 ) -> Iterator[None]:
     """Makes every draw inside a function of (seed, step, turn) and, where shards must differ, of the shard.
 
@@ -59,14 +59,16 @@ def drawing(
         seed: The run's seed.
         step: The step that is being played.
         turn: The position of the turn in its round.
-        shard: Which part of the global batch is drawn for, from 0 to ``shards - 1``.
-        shards: How many parts the global batch has.
-        device: Where `normal` and `uniform` draw.
+        shard: Which part of the global batch is drawn for, from 0 to ``num_shards - 1``.
+        num_shards: How many parts the global batch has.
+        device: Where `randn` and `rand` draw.
     """
     device = torch.device(device)
-    _seed(mix(seed, step, turn, shard), device)
+    _seed(hash_seed(seed, step, turn, shard), device)
     generator = _generators.setdefault(device, torch.Generator(device))
-    with _using(_Draw(generator.manual_seed(mix(seed, step, turn, -1)), shard, shards, mix(seed, step, turn, 0))):
+    with _using(
+        _Draw(generator.manual_seed(hash_seed(seed, step, turn, -1)), shard, num_shards, hash_seed(seed, step, turn, 0))
+    ):
         yield
 
 
@@ -79,9 +81,9 @@ def _seed(value: int, device: torch.device) -> None:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Makes `normal` and `uniform` a function of `seed`, the same on every device; torch's own state is not touched."""
-    with _using(_Draw(torch.Generator().manual_seed(mix(seed)))):
+def fixed_seed(seed: int) -> Iterator[None]:
+    """Makes `randn` and `rand` a function of `seed`, the same on every device; torch's own state is not touched."""
+    with _using(_Draw(torch.Generator().manual_seed(hash_seed(seed)))):
         yield
 
 
@@ -96,14 +98,14 @@ def _using(draw: _Draw) -> Iterator[None]:
 
 
 @contextmanager
-def alike(device: torch.device | str) -> Iterator[None]:
+def replicated(device: torch.device | str) -> Iterator[None]:
     """Makes every shard draw what the first one draws, for what a round draws once for the whole batch.
 
     Args:
         device: Where torch's own generators draw.
     """
     if _now.shard == 0:
-        with _using(replace(_now, shards=1)):
+        with _using(replace(_now, num_shards=1)):
             yield
         return
     device = torch.device(device)
@@ -113,32 +115,32 @@ def alike(device: torch.device | str) -> Iterator[None]:
         kept.append((lambda state: backend.set_rng_state(state, *where), backend.get_rng_state(*where)))
     _seed(_now.first, device)
     try:
-        with _using(replace(_now, shard=0, shards=1)):
+        with _using(replace(_now, shard=0, num_shards=1)):
             yield
     finally:
         for put_back, state in kept:
             put_back(state)
 
 
-def shards() -> int:
+def num_shards() -> int:
     """Returns how many equal parts the global batch has, of which the one that is played now is one.
 
     Losses of parts are averaged: what is to be a sum over the global batch is a part's sum times this number.
     """
-    return _now.shards
+    return _now.num_shards
 
 
-def normal(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+def randn(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
     """Draws this shard's n rows of standard normal noise, shape (n, *shape)."""
     return _rows(torch.randn, n, shape, device)
 
 
-def uniform(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+def rand(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
     """Draws this shard's n rows of noise uniform on [0, 1), shape (n, *shape)."""
     return _rows(torch.rand, n, shape, device)
 
 
 def _rows(draw, n: int, shape: tuple[int, ...], device: torch.device | str) -> Tensor:  # type: ignore[no-untyped-def]
     where = device if _now.generator is None else _now.generator.device
-    whole = draw(n * _now.shards, *shape, generator=_now.generator, device=where)
+    whole = draw(n * _now.num_shards, *shape, generator=_now.generator, device=where)
     return whole[_now.shard * n : (_now.shard + 1) * n].to(device)

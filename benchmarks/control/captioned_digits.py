@@ -39,7 +39,7 @@ from sparring.data.stream import scaled
 from sparring.inference.sampling import generate
 from sparring.metrics.extractors.classifier import extractor_for
 from sparring.metrics.frechet import frechet_distance
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 from sparring.runs import logs
 from sparring.runs.run import Run
 from sparring.runs.state import load as learned
@@ -172,7 +172,7 @@ def judged(game: Any, size: int) -> dict[str, Any]:
 
 def asked(game: Any) -> Tensor:
     """Draws the samples of every sentence, all from the same noise."""
-    with seeded(5):
+    with fixed_seed(5):
         noise = game.noise(EACH)
     return torch.cat([generate(game, game.worded(noise, told([sentence(k)])), batch=EACH) for k in range(len(KINDS))])
 

@@ -34,7 +34,7 @@ from sparring.data.annotations.captions import told
 from sparring.data.stream import scaled
 from sparring.game import Game
 from sparring.inference.sampling import generate
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 from sparring.runs import logs
 from sparring.runs.run import Run
 from sparring.runs.state import untrained
@@ -90,7 +90,7 @@ def found(game: Any, emoji: Dataset) -> float:
     rows = np.sort(draw.permutation(len(emoji))[:NAMES])
     real = scaled(emoji.rows(np.arange(len(emoji)))[0])
     names = [emoji.captions.texts[row][0] for row in (rows if emoji.chosen is None else emoji.chosen[rows])]
-    with seeded(5):
+    with fixed_seed(5):
         noise = game.noise(len(rows))
     x = generate(game, game.worded(noise, told(names)))
     right = 0

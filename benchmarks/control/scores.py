@@ -24,7 +24,7 @@ from sparring.inference.encoding import encode, probe, reconstruct, relative_err
 from sparring.inference.sampling import generate
 from sparring.metrics import class_variety, extractor_for, frechet_distance, gan_test, matched, train_extractor
 from sparring.objectives.variational import kl_to_prior
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 
 SAMPLES = 2000
 KNOWN = 5000  # codes whose class is known, for the nearest neighbour
@@ -82,7 +82,7 @@ def rows(dataset: Dataset, count: int) -> Rows:
 
 def drawn(game: Game, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Samples of new noise, and that noise."""
-    with seeded(seed):
+    with fixed_seed(seed):
         noise = require_sampling(game).noise(count)
     return generate(require_sampling(game), noise, batch=AT_ONCE), noise
 
@@ -121,7 +121,7 @@ def informed(game: Game, bench: Bench) -> Scores:
         matched(codes, labels, values=values, classes=bench.classes)
         for codes, labels in ((c, bench.judge.predict(x)), (on_data, bench.held[1]))
     )
-    with seeded(3):
+    with fixed_seed(3):
         own = game.bounds(SAMPLES)  # type: ignore[operator]
     return {
         "information": math.log(values) - cross_entropy(reader.logits(x), c).item(),

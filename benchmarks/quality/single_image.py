@@ -27,7 +27,7 @@ from sparring.game import evaluation
 from sparring.inference import canvas, single_image
 from sparring.layers.bicubic import back_projected, resized
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 from sparring.runs.run import Run
 from sparring.runs.state import load
 from sparring.visualization import images, video
@@ -92,7 +92,7 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
     other = canvas.picture(PHOTOS / "Generation/pantheon.jpg", 3, None)
     other = resized(other, tuple(x.shape[2:]))
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)
-    with seeded(0):
+    with fixed_seed(0):
         noise = mean + deviation * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     shuffled = x.flatten(2)[..., torch.randperm(x[0, 0].numel(), generator=torch.Generator().manual_seed(1))]
     found |= {

@@ -36,7 +36,7 @@ from sparring.game import Game
 from sparring.recipes.options import Networks
 from sparring.runs import performance
 from sparring.training import distributed
-from sparring.training.trainer import Report, train
+from sparring.training.trainer import StepReport, train
 
 ROOT = Path(__file__).parents[2]
 OUT, PAGE = RESULTS / "scaling.json", ROOT / "docs" / "how-to" / "distributed.md"
@@ -88,7 +88,7 @@ LINKS = {
 GPU_RATE, GPU_BATCH, GPUS = 20e12, 64, (2, 8, 16, 64)
 
 
-def played(case: Case, batch: int) -> Iterator[Report]:
+def played(case: Case, batch: int) -> Iterator[StepReport]:
     """Trains without end, as a run would with --fast auto; every process builds the same game."""
     torch.manual_seed(0)
     game: Game = case.game((3, 32, 32))
@@ -121,7 +121,7 @@ def stepping(case: Case, batch: int, steps: int) -> dict[str, Any]:
 
 def _everyone(rows: torch.Tensor) -> torch.Tensor:
     """Columns of all processes, (columns, processes, rows)."""
-    every = [rows.clone() for _ in range(distributed.world())]
+    every = [rows.clone() for _ in range(distributed.world_size())]
     if len(every) > 1:
         dist.all_gather(every, rows)
     return torch.stack(every).permute(2, 0, 1)
@@ -133,7 +133,7 @@ def messages(sizes: tuple[int, ...]) -> dict[str, float]:
     for size in sizes:
         flat, times = torch.ones(size // 4), []
         for _ in range(5 if size > 2**24 else 21):
-            distributed.wait()
+            distributed.barrier()
             begin = time.perf_counter()
             dist.all_reduce(flat)
             times.append(time.perf_counter() - begin)
@@ -145,18 +145,18 @@ def worker(out: Path, steps: int | None) -> None:
     """What each process does; the first writes down what was seen."""
     torch.set_num_threads(1)
     performance.keep_memory()
-    distributed.join(torch.device("cpu"))
+    distributed.init_process_group(torch.device("cpu"))
     seen: dict[str, Any] = {}
     for name, case in GAMES.items():
-        for share in (1,) if distributed.world() > 1 else (1, 2):
+        for share in (1,) if distributed.world_size() > 1 else (1, 2):
             seen.setdefault(name, {})[str(share)] = stepping(case, share * case.batch, steps or case.steps)
-    if distributed.world() > 1:
+    if distributed.world_size() > 1:
         seen["alone"] = messages(tuple(seen[name]["1"]["bytes"] for name in GAMES))
         seen["messages"] = messages(SIZES)
     if distributed.rank() == 0:
         out.write_text(json.dumps(seen))
-    distributed.wait()
-    distributed.leave()
+    distributed.barrier()
+    distributed.destroy_process_group()
 
 
 def launched(processes: int, folder: Path, steps: int | None) -> dict[str, Any]:

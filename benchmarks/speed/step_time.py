@@ -270,7 +270,7 @@ class Contestant:
 
 def _contend(name: str, player: str, threads: int, clock: Callable[[], float], pipe: Connection, parent: int) -> None:
     """Plays a case whenever it is asked for a step, until it is told to end."""
-    parent_watch.follow(parent)
+    parent_watch.exit_with_parent(parent)
     torch.set_num_threads(threads)
     torch.manual_seed(SEED)
     case = CASES[name]

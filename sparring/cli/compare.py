@@ -24,7 +24,7 @@ from sparring.errors import RunError, SparringError
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Aids
-from sparring.training.parent_watch import leave_with_parent
+from sparring.training.parent_watch import watch_parent
 
 if TYPE_CHECKING:
     from sparring.data import Dataset
@@ -110,7 +110,7 @@ def compare(words: list[str]) -> None:
     Args:
         words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
     """
-    leave_with_parent()
+    watch_parent()
     if words and words[0] in ("-h", "--help"):
         say("usage: sparring compare RECIPE [RECIPE ...] [flags]")
         say()
@@ -139,7 +139,7 @@ def compare(words: list[str]) -> None:
     for line in [*notes, *(note for cell in made for note in cell.notes())]:
         say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell
-        extractor_for(dataset.divided(given.hold_out)[0], device=str(distributed.device(given.device)))
+        extractor_for(dataset.divided(given.hold_out)[0], device=str(distributed.resolve_device(given.device)))
     if given.dry_run:
         _show_cost(made, given.jobs)
         return
@@ -185,9 +185,9 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
     from sparring.experiments import unlike
     from sparring.runs.config import game
     from sparring.runs.memory import TRAINED
-    from sparring.training.distributed import device
+    from sparring.training.distributed import resolve_device
 
-    where = device(made[0].rules.shared["device"])
+    where = resolve_device(made[0].rules.shared["device"])
     sizes: dict[str, dict[str, float]] = {}
     facts = {"data": {"facts": dataset.facts()}, "seed": 0}
     for who in {cell.contestant.label: cell.contestant for cell in made}.values():

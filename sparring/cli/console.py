@@ -20,7 +20,7 @@ from sparring.errors import printable
 if TYPE_CHECKING:
     from sparring.data import Dataset
     from sparring.game import Stage
-    from sparring.training.trainer import Report
+    from sparring.training.trainer import StepReport
 
 __all__ = ["Ticker", "bar", "say", "say_data", "show_table", "ticker", "unbroken", "warn"]
 
@@ -135,7 +135,7 @@ class Ticker:
         self._begun = self._last = time.perf_counter()
         self._images = 0
 
-    def tick(self, report: Report, position: int) -> None:
+    def tick(self, report: StepReport, position: int) -> None:
         """Tells of a step, if it is time.
 
         Args:

@@ -64,7 +64,7 @@ def check(
 
     trust(recipe)
     how: Any = {"batch": batch, "rounds": rounds, "parts": parts, "kind": PRECISIONS[precision], "fast": fast}
-    how |= {"where": distributed.device(device)}
+    how |= {"where": distributed.resolve_device(device)}
     try:
         lines = _conforms(recipe, data or "ring", size, **how)
     except GameError:
@@ -123,7 +123,7 @@ def _conforms(
     chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
     chosen.put_on(game)
     seen = check_game(
-        game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), parts=parts, precision=kind
+        game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind
     )
     kinds = set(map(_numberless, seen.notes))
     told = [note for note in notes if _numberless(note) not in kinds]  # the trial plays with other draws

@@ -39,7 +39,7 @@ from sparring.evaluation.types import Case, Metric, Need, Seen, require_several
 from sparring.game import Game, evaluation
 from sparring.inference.sampling import generate
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
-from sparring.rng import mix, seeded
+from sparring.rng import fixed_seed, hash_seed
 from sparring.runs.wellformed import MOST
 from sparring.visualization.images import save_grid
 
@@ -267,7 +267,7 @@ def require(
     Raises:
         DataError: With the name of the metric and what it needs.
     """
-    with evaluation(game), seeded(0):  # or neither the game nor the random state would be left as it was
+    with evaluation(game), fixed_seed(0):  # or neither the game nor the random state would be left as it was
         able = has_classes(game)
     classified = bool(dataset.classes) if classified is None else classified
     reasons: dict[Need, tuple[bool, str]] = {
@@ -331,7 +331,7 @@ class _Rows:
             raise DataError(f"The seed {seed} is too large: give one from {-MOST} to {MOST}.")
         self.dataset, self.seed, self.split = dataset, seed, "held out" if held_out else "seeded half"
         first, second = (
-            torch.randperm(len(rows), generator=torch.Generator().manual_seed(mix(seed, 1))).numpy()
+            torch.randperm(len(rows), generator=torch.Generator().manual_seed(hash_seed(seed, 1))).numpy()
             for rows in (held_out or dataset, dataset)
         )
         self._real = (held_out or dataset, first[:count])
@@ -353,7 +353,7 @@ class _Rows:
             total, squares = total + rows.double().sum(0), squares + rows.double().square().sum(0)
         mean = total / count
         deviation = ((squares - count * mean.square()) / (count - 1)).clamp(min=0).sqrt()
-        generator = torch.Generator().manual_seed(mix(self.seed, 3))
+        generator = torch.Generator().manual_seed(hash_seed(self.seed, 3))
         for rows, classes in self.real():
             made = (mean + deviation * torch.randn(rows.shape, generator=generator)).float()
             yield made.clamp(-1, 1) if images else made, classes
@@ -371,7 +371,7 @@ def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> tuple[str 
     given = (held_out or dataset).conditions(kind) if kind else None
     if given is not None and isinstance(game, SupportsConditions):
         return f"{kind} as in the {'held-out split' if held_out else 'data'}", partial(game.noise_for, given=given)
-    with evaluation(game), seeded(0):
+    with evaluation(game), fixed_seed(0):
         labelled = has_classes(game)
     return f"{kind or 'classes'} as the game draws them" if kind or labelled else None, require_sampling(game).noise
 
@@ -380,7 +380,7 @@ def _fakes(
     game: Game, dataset: Dataset, count: int, seed: int, drawing: Callable[[int], Tensor] | None = None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     able: SupportsSampling = require_sampling(game)
-    with evaluation(game), seeded(mix(seed, 2)):
+    with evaluation(game), fixed_seed(hash_seed(seed, 2)):
         noise = (drawing or able.noise)(count)
     for rows in noise.split(AT_ONCE):
         fakes = generate(able, rows, batch=min(100, count)).float().cpu()

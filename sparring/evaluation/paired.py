@@ -21,7 +21,7 @@ from torch import Tensor
 from sparring.data import Dataset
 from sparring.evaluation.evaluator import IMAGES, Evaluation
 from sparring.metrics import Better, Score, stamp
-from sparring.rng import mix
+from sparring.rng import hash_seed
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
@@ -44,7 +44,7 @@ def places(run: Run, samples: int | None, seed: int) -> tuple[Dataset, np.ndarra
         seed: Decides which.
     """
     dataset = run.held_out or run.training
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(mix(seed, 4)))
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(hash_seed(seed, 4)))
     return dataset, order[: min(samples or IMAGES, len(dataset))].numpy()
 
 
@@ -78,7 +78,7 @@ def noise_like(truth: Rows, rows: np.ndarray, seed: int) -> Rows:
     total, squares = sum(x.sum(0) for x in parts), sum(x.square().sum(0) for x in parts)
     mean = torch.as_tensor(total / len(rows))
     deviation = (torch.as_tensor(squares / len(rows)) - mean.square()).clamp(min=0).sqrt()
-    generator = torch.Generator().manual_seed(mix(seed, 5))
+    generator = torch.Generator().manual_seed(hash_seed(seed, 5))
 
     def drawn(some: np.ndarray) -> Tensor:
         free = torch.randn(len(some), *mean.shape, generator=generator)

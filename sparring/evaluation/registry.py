@@ -45,7 +45,7 @@ from sparring.metrics import (
 )
 from sparring.metrics.extractors.base import SIDE
 from sparring.metrics.perceptual_path_length import feature_distance
-from sparring.rng import mix, seeded
+from sparring.rng import fixed_seed, hash_seed
 
 __all__ = ["METRICS", "metrics_named", "suited"]
 
@@ -161,7 +161,7 @@ def path(case: Case) -> Sequence[Found]:
         return ((nan, None),)
     assert case.extractor is not None
     game, squared = case.sampler, feature_distance(case.extractor.features)
-    with evaluation(game), seeded(mix(case.seed, 4)):  # type: ignore[arg-type]
+    with evaluation(game), fixed_seed(hash_seed(case.seed, 4)):  # type: ignore[arg-type]
         start, end = game.noise(2 * ARCS).chunk(2)
     found = path_length(lambda z: generate(game, z, batch=len(z)), start, end, distance=squared, seed=case.seed)
     return (_around(found.mean, found.standard_error),)
@@ -171,7 +171,7 @@ def labels(case: Case) -> Sequence[Found]:
     """GAN-train, GAN-test, and what a classifier of as many real images reaches in place of GAN-train."""
     assert case.fake.labels is not None
     assert case.real.labels is not None
-    order = torch.randperm(len(case.dataset), generator=torch.Generator().manual_seed(mix(case.seed, 5))).numpy()
+    order = torch.randperm(len(case.dataset), generator=torch.Generator().manual_seed(hash_seed(case.seed, 5))).numpy()
     rows, names, *_ = case.dataset.rows(order[: len(case.fake.features)])
     seen = ((each.scaled, each.labels) for each in (case.fake, Seen(rows, rows, names), case.real))
     how: Any = {"seed": case.seed, "side": getattr(case.extractor, "side", SIDE)}

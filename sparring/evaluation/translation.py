@@ -24,7 +24,7 @@ from sparring.evaluation.paired import Rows, another, errors, joined, noise_like
 from sparring.game import Data, Game, Move
 from sparring.inference.translation import OTHER, translate
 from sparring.metrics import Better, Score
-from sparring.rng import uniform
+from sparring.rng import rand
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
@@ -54,7 +54,7 @@ class OfRows(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws positions of rows (n, 1), none twice before all had their turn."""
-        order = uniform(len(self.source), device=self.device).argsort()
+        order = rand(len(self.source), device=self.device).argsort()
         return order.repeat(-(-n // len(order)))[:n, None].float()
 
 

@@ -48,7 +48,7 @@ def _cost(cell: Cell) -> Cost:
     with TemporaryDirectory() as nowhere:
         run = created(cell, Path(nowhere) / "run")
     begun, images = 0.0, 0
-    for report in train(run.game, run.stream, 1 + ROUNDS, seed=cell.seed, players=run.players, average=run.average):
+    for report in train(run.game, run.stream, 1 + ROUNDS, seed=cell.seed, players=run.players, ema=run.average):
         begun = begun or time.perf_counter()
         images += report.images
     round_ = (time.perf_counter() - begun) / ROUNDS

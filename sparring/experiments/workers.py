@@ -15,7 +15,7 @@ from sparring.errors import RunError
 from sparring.experiments.experiment import Cell
 from sparring.experiments.trial import Row, play
 from sparring.runs.signals import Stopped, wishes
-from sparring.training.parent_watch import named
+from sparring.training.parent_watch import parent_env
 
 __all__ = ["Progress", "cores", "train_all"]
 
@@ -117,7 +117,7 @@ class _Child:
     def __init__(self, cell: Cell, words: list[str]) -> None:
         self.cell, self.seen = cell, len(cell.rows())
         self.told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by bury)
-        here = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **named()}
+        here = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **parent_env()}
         self.process = subprocess.Popen(
             words,
             env=here,

@@ -29,7 +29,7 @@ from sparring.critique import Critique, Output
 from sparring.errors import GameError
 from sparring.game import Data, Move
 from sparring.games.conditional import ConditionalGAN
-from sparring.rng import uniform
+from sparring.rng import rand
 
 
 def wrong(y: Tensor, counts: Tensor | None = None) -> Tensor:
@@ -47,7 +47,7 @@ def wrong(y: Tensor, counts: Tensor | None = None) -> Tensor:
         raise GameError("A wrong label needs at least 2 classes: train on data with more, or by another design.")
     there = torch.ones(classes, dtype=torch.bool, device=y.device) if counts is None else counts > 0
     first, count = torch.argsort(~there, stable=True), there.sum()  # classes with images, in order, and then the rest
-    shift = 1 + ((count - 1) * uniform(n, device=y.device)).long()
+    shift = 1 + ((count - 1) * rand(n, device=y.device)).long()
     place = (there.cumsum(0) - 1)[y.argmax(1)]
     return one_hot(first[(place + shift) % count], classes).to(y)
 

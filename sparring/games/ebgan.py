@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
-from sparring.objectives.batch_statistics import gathered
+from sparring.objectives.batch_statistics import all_gather_rows
 from sparring.objectives.energy import margin_loss, pulling_away
 
 
@@ -65,5 +65,5 @@ class EBGAN(LatentGame):
         fake = self.G(self.noise(len(x)))
         terms = {"energy": self.energy(fake).mean()}
         if self.pulling_away > 0:
-            terms["pulling_away"] = self.pulling_away * pulling_away(gathered(self.D.features(fake)))  # type: ignore[operator]
+            terms["pulling_away"] = self.pulling_away * pulling_away(all_gather_rows(self.D.features(fake)))  # type: ignore[operator]
         yield Move("G", **terms)

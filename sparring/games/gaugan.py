@@ -26,14 +26,14 @@ from sparring.games.common.posterior import drawn, stated
 from sparring.games.common.turns import require_turns
 from sparring.objectives import Hinge, Objective
 from sparring.objectives.variational import kl_to_prior
-from sparring.rng import shards
+from sparring.rng import num_shards
 
 HINGE = Hinge()
 
 
 def summed(divergences: Tensor) -> Tensor:
     """Returns the sum over the global batch, of which the divergences (n,) are one part."""
-    return divergences.sum() * shards()
+    return divergences.sum() * num_shards()
 
 
 class GauGAN(PaintingGame):

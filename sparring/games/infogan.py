@@ -24,7 +24,7 @@ from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move, evaluation, latent
 from sparring.games.common.latent_codes import Codes
 from sparring.objectives import Objective
-from sparring.rng import normal
+from sparring.rng import randn
 
 
 class InfoGAN(LatentGame):
@@ -93,7 +93,7 @@ class InfoGAN(LatentGame):
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [z, c], z ~ N(0, I), c uniform."""
-        z = normal(n, latent(self.G) - self.code.size, device=self.device)
+        z = randn(n, latent(self.G) - self.code.size, device=self.device)
         return torch.cat([z, self.code.drawn(n, self.device)], 1)
 
     def split(self, noise: Tensor) -> tuple[Tensor, Tensor]:

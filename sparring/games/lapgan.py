@@ -28,7 +28,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import Data, Game, Move, Optimiser
 from sparring.objectives import Objective
 from sparring.objectives.penalties import r1
-from sparring.rng import uniform
+from sparring.rng import rand
 
 
 class LAPGAN(Game):
@@ -155,4 +155,4 @@ class LAPGAN(Game):
         return [*made[:-1], made[-1].clamp(-1, 1)]
 
     def _draw(self, level: int, n: int) -> Tensor:
-        return 2 * uniform(n, self.G[level].latent, device=self.device) - 1  # type: ignore[arg-type]
+        return 2 * rand(n, self.G[level].latent, device=self.device) - 1  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from sparring.critique import Critique, Output
 from sparring.game import Data, Game, Move, Optimiser, latent
 from sparring.games.common.mixture import choice, chosen, with_choice
-from sparring.rng import normal
+from sparring.rng import randn
 
 
 def real(scores: Tensor) -> Tensor:
@@ -95,4 +95,4 @@ class MADGAN(Game):
             return chosen(self.G(z), members)
 
     def _z(self, n: int) -> Tensor:
-        return normal(n, latent(self.G), device=self.device)
+        return randn(n, latent(self.G), device=self.device)

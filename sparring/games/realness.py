@@ -21,7 +21,7 @@ from sparring.critique import Critique, Output
 from sparring.game import Data, LatentGame, Move
 from sparring.games.common.turns import require_turns
 from sparring.objectives.realness import Realness
-from sparring.rng import alike
+from sparring.rng import replicated
 
 
 class RealnessGAN(LatentGame):
@@ -57,7 +57,7 @@ class RealnessGAN(LatentGame):
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, both against the anchors of this round."""
-        with alike(self.device):
+        with replicated(self.device):
             anchors = self.objective.anchors(self.device)
         for _ in range(self.critic_steps):
             x, *_ = next(data)

@@ -25,7 +25,7 @@ from sparring.abilities import SupportsEncoding, require_sampling
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation
 from sparring.inference.sampling import generate, latents
-from sparring.rng import mix, seeded
+from sparring.rng import fixed_seed, hash_seed
 
 __all__ = ["Inverted", "closed_form_directions", "inverted", "moved", "principal_directions", "truncated"]
 
@@ -67,7 +67,7 @@ def principal_directions(
         DataError: If so many directions do not exist.
     """
     able = require_sampling(game)
-    with evaluation(game), seeded(mix(0, 7)):
+    with evaluation(game), fixed_seed(hash_seed(0, 7)):
         z = _rows(able.noise(samples))
     _require_count(count, min(z.shape[1], samples - 1))
     made = generate(able, z, batch=BATCH)
@@ -155,7 +155,7 @@ def inverted(
         DataError: If the images have another shape than its samples.
     """
     decode = _decoder(game)
-    with seeded(mix(seed, 8)), evaluation(game):
+    with fixed_seed(hash_seed(seed, 8)), evaluation(game):
         draws = _rows(require_sampling(game).noise(tried))
         images = torch.cat([decode(rows) for rows in draws.split(BATCH)])
         if images.shape[1:] != x.shape[1:]:
@@ -187,7 +187,7 @@ def _decoder(game: Game) -> Callable[[Tensor], Tensor]:
         raise GameError(f"{type(core).__name__} has no single generator G to descend through: invert another run.")
     parts: Callable[[Tensor], tuple[Tensor, ...]] = getattr(core, "split", lambda noise: (noise,))
     generator: nn.Module = core.G  # type: ignore[assignment]
-    with evaluation(game), seeded(0):
+    with evaluation(game), fixed_seed(0):
         noise = require_sampling(game).noise(2)
         straight, made = generator(*parts(noise)), require_sampling(game).sample(2, noise=noise)
     if straight.shape != made.shape or not straight.allclose(made, atol=1e-4):

@@ -29,7 +29,7 @@ from sparring.inference.sampling import parse_seeds, path, require_walk
 from sparring.inference.tiling import TILE, blended, shared, tiles
 from sparring.inference.translation import Sizes
 from sparring.layers.tiled_norm import gathered, steadied
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 from sparring.runs import config
 
 __all__ = ["board", "image_styles", "named_styles", "paint", "palette", "seed_styles", "walk", "with_edges"]
@@ -74,7 +74,7 @@ def seed_styles(game: Game, seeds: Sequence[int]) -> Tensor:
     """
     able, rows = require_label_maps(game), []
     for seed in seeds:
-        with seeded(seed):
+        with fixed_seed(seed):
             rows.append(able.styles(1))
     return torch.cat(rows)
 

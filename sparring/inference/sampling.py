@@ -17,7 +17,7 @@ from torch import Tensor
 from sparring.abilities import SupportsSampling, require_sampling
 from sparring.errors import DataError
 from sparring.game import Game, evaluation
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 
 __all__ = ["generate", "latents", "parse_seeds", "path", "samples", "slerp", "walk"]
 
@@ -63,7 +63,7 @@ def latents(game: Game, seeds: Sequence[int]) -> Tensor:
     rows, able = [], require_sampling(game)
     with evaluation(game):
         for seed in seeds:
-            with seeded(seed):
+            with fixed_seed(seed):
                 rows.append(able.noise(1))
     return torch.cat(rows)
 

@@ -26,7 +26,7 @@ from sparring.game import Game, evaluation
 from sparring.inference.canvas import softened
 from sparring.layers.bicubic import back_projected
 from sparring.layers.palette import Palette
-from sparring.rng import mix, seeded
+from sparring.rng import fixed_seed, hash_seed
 
 __all__ = ["animated", "harmonised", "larger", "learned", "painted", "samples"]
 
@@ -57,7 +57,7 @@ def samples(game: Game, seeds: Sequence[int], *, size: Size | None = None, start
     with evaluation(game):
         layout, made = one.reconstructed(start - 1), []
         for seed in seeds:
-            with seeded(seed):
+            with fixed_seed(seed):
                 made.append(_climbed(one, layout, start, sizes))
     return torch.cat(made)
 
@@ -102,7 +102,7 @@ def larger(
     last, (height, width) = len(one.sizes) - 1, image.shape[2:]
     final = _require_size((round(height * factor), round(width * factor)))
     times = max(1, round(math.log(factor) / _growth(one)))
-    with evaluation(game), seeded(mix(seed, 9)):
+    with evaluation(game), fixed_seed(hash_seed(seed, 9)):
         for k in range(1, times + 1):
             share = factor ** (k / times)
             size = final if k == times else (round(height * share), round(width * share))
@@ -182,7 +182,7 @@ def painted(
     one = learned(game)
     scale = one.entrance if scale is None else scale
     learned(game, scale, first=1)
-    with evaluation(game), seeded(mix(seed, 10)):
+    with evaluation(game), fixed_seed(hash_seed(seed, 10)):
         coarse = one.scaled(_fitting(one, drawing), one.sizes[scale - 1])
         entering = coarse if colours is None else _in_colours(one, coarse, scale, colours)
         return _climbed(one, entering, scale, one.sizes)
@@ -222,7 +222,7 @@ def animated(
     with evaluation(game):
         layout = one.reconstructed(start - 1)
     for frame in range(frames):
-        with evaluation(game), seeded(mix(seed, 11, frame)):
+        with evaluation(game), fixed_seed(hash_seed(seed, 11, frame)):
             made = one.grown(now, layout, start)
             blows = [(1 - inertia) * one.z(k, 1) for k in scales]
         ways = zip(scales, now, before, blows, strict=True)

@@ -69,7 +69,7 @@ class Referenced(nn.Module):
         reference: The references (|R|, ...), kept in a buffer of the same name.
     """
 
-    one_after_another = True  # the first part of a batch draws the references, and the others find them
+    sequential_micro_batches = True  # the first part of a batch draws the references, and the others find them
 
     def __init__(self, network: nn.Module, reference: Tensor) -> None:
         super().__init__()

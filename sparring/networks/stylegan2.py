@@ -24,7 +24,7 @@ from sparring.layers.equalized import EqualizedConv, EqualizedLinear
 from sparring.layers.modulated import ModulatedConv
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import doublings
-from sparring.objectives.batch_statistics import process_mean
+from sparring.objectives.batch_statistics import all_reduce_mean
 
 __all__ = ["Mapping", "StyleGAN2Critic", "StyleGAN2Generator", "Synthesis"]
 
@@ -60,7 +60,7 @@ class Mapping(nn.Module):
         w = self.layers(z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt())
         if self.training:
             with torch.no_grad():
-                self.average.lerp_(process_mean(w.mean(0).to(self.average.dtype)), self.momentum)
+                self.average.lerp_(all_reduce_mean(w.mean(0).to(self.average.dtype)), self.momentum)
         return w
 
     def truncated(self, w: Tensor, truncation: float) -> Tensor:

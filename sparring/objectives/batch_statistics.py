@@ -20,11 +20,20 @@ from torch import Tensor
 
 from sparring.errors import GameError
 
-__all__ = ["Part", "batch_mean", "batch_std", "gathered", "playing", "process_mean", "shards", "whole_mean"]
+__all__ = [
+    "MicroBatch",
+    "all_gather_rows",
+    "all_reduce_mean",
+    "batch_mean",
+    "batch_std",
+    "global_mean",
+    "micro_batch",
+    "num_shards",
+]
 
 
 @dataclass
-class Part:
+class MicroBatch:
     """One part of a batch in one turn: what it says of itself, and what it is given of the whole.
 
     Args:
@@ -64,11 +73,11 @@ class Part:
         return found
 
 
-_now: Part | None = None
+_now: MicroBatch | None = None
 
 
 @contextmanager
-def playing(part: Part | None) -> Iterator[None]:
+def micro_batch(part: MicroBatch | None) -> Iterator[None]:
     """Makes every mean inside one over the parts of a batch.
 
     Args:
@@ -82,55 +91,55 @@ def playing(part: Part | None) -> Iterator[None]:
         _now = before
 
 
-def shards() -> int:
+def num_shards() -> int:
     """Returns how many equal shares the batch has: the parts of every process."""
     return _world() * (_now.parts if _now else 1)
 
 
-def whole_mean(x: Tensor) -> Tensor:
+def global_mean(x: Tensor) -> Tensor:
     """Returns the mean of `x` over all shards, in value and gradient as if one process played the batch as a whole."""
-    return process_mean(_now.mean(x) if _now else x)
+    return all_reduce_mean(_now.mean(x) if _now else x)
 
 
 def batch_mean(x: Tensor) -> Tensor:
     """Returns the mean of `x` over the whole batch, equal shards assumed; alone, that is `x.mean()`."""
-    return whole_mean(x.mean())
+    return global_mean(x.mean())
 
 
 def batch_std(x: Tensor) -> Tensor:
     """Returns the standard deviation of all numbers of a whole batch, of which `x` is a shard; alone, `x.std()`."""
-    if shards() == 1:
+    if num_shards() == 1:
         return x.std()
-    count = x.numel() * shards()
-    mean, square = whole_mean(torch.stack([x.mean(), x.square().mean()]))
+    count = x.numel() * num_shards()
+    mean, square = global_mean(torch.stack([x.mean(), x.square().mean()]))
     return ((square - mean.square()).clamp(min=0) * count / (count - 1)).sqrt()
 
 
-def gathered(x: Tensor) -> Tensor:
+def all_gather_rows(x: Tensor) -> Tensor:
     """Returns the rows of all shards, (S n, ...) for the n of this one; alone, `x` itself.
 
     Args:
         x: The rows of this shard, (n, ...); each has as many.
     """
-    count = shards()
+    count = num_shards()
     if count == 1:
         return x
     part = (_now.index, _now.parts) if _now else (0, 1)
     place = (dist.get_rank() if _world() > 1 else 0) * part[1] + part[0]
     before, after = (x.new_zeros(k * len(x), *x.shape[1:]) for k in (place, count - 1 - place))
-    return whole_mean(torch.cat([before, count * x, after]))
+    return global_mean(torch.cat([before, count * x, after]))
 
 
-def process_mean(x: Tensor) -> Tensor:
+def all_reduce_mean(x: Tensor) -> Tensor:
     """Returns the mean of `x` over processes, its gradient averaged in the same way."""
-    return x if _world() == 1 else _ProcessMean.apply(x)
+    return x if _world() == 1 else _AllReduceMean.apply(x)
 
 
 def _world() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-class _ProcessMean(torch.autograd.Function):
+class _AllReduceMean(torch.autograd.Function):
     """The mean over processes: a symmetric linear map, hence its own backward, to any order."""
 
     @staticmethod
@@ -141,4 +150,4 @@ class _ProcessMean(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        return _ProcessMean.apply(grads[0])
+        return _AllReduceMean.apply(grads[0])

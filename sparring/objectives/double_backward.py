@@ -14,8 +14,8 @@ zero that is left for x down through all layers below, which then compute gradie
 what it would have ended as, a gradient of 0 for every bias on its way, is added by `anchored`: an optimiser moves on by
 its momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
 
-`swift_slopes` puts this in the place of torch's functions wherever a network inside it calls them; `plain_slopes` takes
-that back for what it surrounds, which is how ``--fast off`` has it.
+`fast_double_backward` puts this in the place of torch's functions inside the block; `plain_double_backward` restores
+them, which is what ``--fast off`` does.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from torch.autograd import Function
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["anchored", "plain_slopes", "swift_slopes"]
+__all__ = ["anchored", "fast_double_backward", "plain_double_backward"]
 
 _plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 
 
-def swift_slopes(precision: torch.dtype | None = None) -> AbstractContextManager[Any]:
+def fast_double_backward(precision: torch.dtype | None = None) -> AbstractContextManager[Any]:
     """Returns a context in which layers are quickly differentiated twice, unless all are to be plain.
 
     Where a precision is given, convolutions are differentiated twice in it, unless third derivatives follow.
@@ -46,7 +46,7 @@ def swift_slopes(precision: torch.dtype | None = None) -> AbstractContextManager
 
 
 @contextmanager
-def plain_slopes(plain: bool = True) -> Iterator[None]:
+def plain_double_backward(plain: bool = True) -> Iterator[None]:
     """Leaves all layers to torch, or, by False, lets them be swift where a penalty asks for it."""
     token = _plain.set(plain)
     try:
@@ -60,7 +60,7 @@ def anchored(slope: Tensor, scores: Tensor) -> Tensor:
 
     Args:
         slope: ∂C/∂x, in a graph.
-        scores: C, of which it was taken inside `swift_slopes`.
+        scores: C, of which it was taken inside `fast_double_backward`.
     """
     leaves = _below(scores.grad_fn)
     return _Anchored.apply(slope, *leaves) if leaves else slope

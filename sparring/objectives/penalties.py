@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.objectives.batch_statistics import batch_std
-from sparring.objectives.double_backward import anchored, swift_slopes
+from sparring.objectives.double_backward import anchored, fast_double_backward
 
 Critic = Callable[[Tensor], Tensor]
 """Maps samples (N, ...) to outputs (N,) or (N, K)."""
@@ -199,7 +199,7 @@ def _slopes(critic: Critic, x: Tensor, through: bool = False) -> tuple[Tensor, T
     """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
     x = x if through and x.requires_grad else x.detach().requires_grad_()
     x = x if x.dtype == torch.float64 else x.float()
-    with swift_slopes(_rounding(x)), full_precision(x), torch.enable_grad():
+    with fast_double_backward(_rounding(x)), full_precision(x), torch.enable_grad():
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
         return scores, anchored(gradient, scores)

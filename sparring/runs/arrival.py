@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from sparring.training import distributed
-from sparring.training.trainer import Report
+from sparring.training.trainer import StepReport
 
 
-def waits(report: Report) -> bool:
+def waits(report: StepReport) -> bool:
     """Tells whether looking at a report means waiting for a device.
 
     Args:
@@ -20,7 +20,7 @@ def waits(report: Report) -> bool:
     return any(value.device.type != "cpu" for value in report.terms.values())
 
 
-def arrived(reports: list[Report]) -> list[Report]:
+def arrived(reports: list[StepReport]) -> list[StepReport]:
     """Returns reports whose numbers are means over the ranks and on the CPU, at the price of one transfer.
 
     Args:
@@ -29,18 +29,18 @@ def arrived(reports: list[Report]) -> list[Report]:
     if not reports:
         return []
     lots = [_numbers(report) for report in reports]
-    flat = distributed.mean(torch.cat([numbers for lot in lots for numbers in lot])).cpu()
+    flat = distributed.all_reduce_mean(torch.cat([numbers for lot in lots for numbers in lot])).cpu()
     parts = iter(flat.split([len(numbers) for lot in lots for numbers in lot]))
     return [_with(report, [next(parts) for _ in lot]) for report, lot in zip(reports, lots, strict=True)]
 
 
-def _numbers(report: Report) -> list[Tensor]:
+def _numbers(report: StepReport) -> list[Tensor]:
     """Returns all numbers of a report as tensors (n,)."""
     single = [*report.terms.values(), *report.skipped.values()]
-    return [torch.stack([value.float() for value in single]), *(looked.values for looked in report.trail)]
+    return [torch.stack([value.float() for value in single]), *(looked.values for looked in report.finite_checks)]
 
 
-def _with(report: Report, numbers: list[Tensor]) -> Report:
+def _with(report: StepReport, numbers: list[Tensor]) -> StepReport:
     """Returns a report with other numbers."""
     single, *trail = numbers
     count = len(report.terms)
@@ -48,5 +48,7 @@ def _with(report: Report, numbers: list[Tensor]) -> Report:
         report,
         terms=dict(zip(report.terms, single[:count], strict=True)),
         skipped=dict(zip(report.skipped, single[count:], strict=True)),
-        trail=tuple(replace(looked, values=values) for looked, values in zip(report.trail, trail, strict=True)),
+        finite_checks=tuple(
+            replace(looked, values=values) for looked, values in zip(report.finite_checks, trail, strict=True)
+        ),
     )

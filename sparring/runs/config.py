@@ -27,7 +27,7 @@ from sparring.game import Game
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Aids, aided
-from sparring.rng import mix
+from sparring.rng import hash_seed
 from sparring.runs.memory import bounded
 from sparring.runs.recipe_args import built, declared, plain, recorded, settings
 from sparring.runs.wellformed import require_record
@@ -169,7 +169,7 @@ def _circumstances(device: torch.device) -> Record:
         "python": platform.python_version(),
         "device": str(device),
         "threads": torch.get_num_threads(),
-        "processes": distributed.world(),
+        "processes": distributed.world_size(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
     }
@@ -207,7 +207,7 @@ def game(record: Record, device: torch.device = CPU, times: int = 1) -> Game:
     facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
     with buildable(record["recipe"]), bounded(device, times), torch.random.fork_rng(devices=[]):
         chosen, aids = settings(function, record["arguments"]), built(Aids, record.get("aids", {}))
-        torch.default_generator.manual_seed(mix(record["seed"], -1))
+        torch.default_generator.manual_seed(hash_seed(record["seed"], -1))
         return aided(lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], aids)
 
 

@@ -114,7 +114,7 @@ class Selection:
             self._journal.write([row])
             self._journal.settle()
             self.retire()
-        distributed.wait()
+        distributed.barrier()
 
     def retire(self) -> None:
         """Removes the best checkpoints that the recorded best one supersedes, and no checkpoint could go back to."""

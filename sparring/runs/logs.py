@@ -37,8 +37,8 @@ from sparring.errors import Diverged
 from sparring.runs.arrival import arrived, waits
 from sparring.runs.events import Events
 from sparring.training import distributed
-from sparring.training.gradient_sync import Exchange
-from sparring.training.trainer import Report
+from sparring.training.gradient_sync import GradientSync
+from sparring.training.trainer import StepReport
 
 Line = dict[str, Any]
 LARGEST = 2**32  # bytes that are read of a journal
@@ -157,7 +157,7 @@ class Log:
         self._step, self._images, self._updates = step, images, dict(updates)
         self._skipped = {} if skipped is None else skipped
         self._rollbacks, self._row = rollbacks, 0
-        self._waiting: list[Report] = []
+        self._waiting: list[StepReport] = []
         self._journals: list[Journal] = []
         self.notes: list[str] = []
         self._events: list[Events] = []
@@ -166,7 +166,7 @@ class Log:
             self.notes = [note for journal in self._journals for note in journal.notes]
         self._clock = Clock(self._journals[-1].last if self._journals else {})
 
-    def add(self, report: Report) -> None:
+    def add(self, report: StepReport) -> None:
         """Notes what a step did.
 
         Args:
@@ -178,7 +178,7 @@ class Log:
         self._waiting.append(report)
         if not waits(report) or len(self._waiting) >= LAG:
             self._flush()
-        self._time(self._clock.tick(report.step, report.images, report.exchange))
+        self._time(self._clock.tick(report.step, report.images, report.gradient_sync))
 
     def settle(self) -> None:
         """Writes everything and waits until the disk has it.
@@ -222,7 +222,7 @@ class Log:
             for events in self._events:
                 events.write(lines)
 
-    def _line(self, report: Report) -> Line:
+    def _line(self, report: StepReport) -> Line:
         report.require_finite()
         terms = report.scalars()
         self._skip(report)
@@ -230,11 +230,11 @@ class Log:
         for player, moves in report.updates.items():
             self._updates[player] = self._updates.get(player, 0) + moves
         line = {"step": report.step, "images": self._images, "updates": dict(self._updates), "terms": terms}
-        line |= {"exchanged": report.exchange.bytes} if report.exchange.bytes else {}
+        line |= {"exchanged": report.gradient_sync.bytes} if report.gradient_sync.bytes else {}
         line |= {"skipped": dict(self._skipped)} if self._skipped else {}
         return line | ({"rollbacks": self._rollbacks} if self._rollbacks else {})
 
-    def _skip(self, report: Report) -> None:
+    def _skip(self, report: StepReport) -> None:
         """Counts the moves that were not made."""
         counts = {player: round(float(count)) for player, count in report.skipped.items() if count}
         for player, count in counts.items():
@@ -261,19 +261,21 @@ class Clock:
         self._before, self._every = before.get("seconds", 0.0), every
         self._start = self._last = time.perf_counter()
         self._images = 0
-        self._exchanges: list[Exchange] = []
+        self._exchanges: list[GradientSync] = []
 
-    def tick(self, step: int, images: int, exchange: Exchange | None = None, *, now: bool = False) -> Line | None:
+    def tick(
+        self, step: int, images: int, gradient_sync: GradientSync | None = None, *, now: bool = False
+    ) -> Line | None:
         """Returns a line if it is time for one.
 
         Args:
             step: Steps completed.
             images: Images that this step saw.
-            exchange: What this step exchanged with other processes; None where there was no step.
+            gradient_sync: What this step exchanged with other processes; None where there was no step.
             now: It is time.
         """
         self._images += images
-        self._exchanges += [exchange] if exchange and exchange.times else []
+        self._exchanges += [gradient_sync] if gradient_sync and gradient_sync.times else []
         moment = time.perf_counter()
         if not now and moment - self._last < self._every:
             return None

@@ -18,8 +18,8 @@ from sparring.runs.saving import Saved
 from sparring.runs.signals import Stopped, Wish
 from sparring.runs.state import seed
 from sparring.training import distributed
-from sparring.training.finite import Undo
-from sparring.training.trainer import Report, train
+from sparring.training.finite import TurnSnapshot
+from sparring.training.trainer import StepReport, train
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
@@ -65,7 +65,7 @@ class Conduct:
             early_stopping.require(run, self.judging)
 
 
-def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[Report]:
+def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[StepReport]:
     """Trains a run, and yields the report of each step; goes back and on where its conduct's remedy says so.
 
     Args:
@@ -90,7 +90,7 @@ def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[Report]:
             except Diverged as error:
                 found = error
             except RuntimeError as error:
-                if not distributed.lost(error):
+                if not distributed.is_peer_failure(error):
                     raise
                 raise RunError(
                     f"Another process of the training is gone; start the same command again. {session.saved}"
@@ -128,7 +128,7 @@ class Session:
             run.notes += self.judge.notes
         run.judged = self.judge.rows if self.judge else []
 
-    def play(self) -> Iterator[Report]:
+    def play(self) -> Iterator[StepReport]:
         """Plays up to the end of the conduct."""
         run, conduct = self.run, self.conduct
         if run.step == 0:
@@ -150,7 +150,7 @@ class Session:
             yield report
             if self.over:
                 return
-            if number := distributed.largest(self.wish.signal):
+            if number := distributed.all_reduce_max(self.wish.signal):
                 self.saved.save()
                 raise Stopped(number)
 
@@ -159,7 +159,7 @@ class Session:
         """Whether patience is at its end."""
         return self.judge is not None and self.judge.over
 
-    def _reports(self) -> Iterator[Report]:
+    def _reports(self) -> Iterator[StepReport]:
         run = self.run
         return train(
             run.game,
@@ -168,13 +168,13 @@ class Session:
             start=run.step,
             seed=seed(run),
             players=run.players,
-            average=run.average,
-            parts=run.record["parts"],
+            ema=run.average,
+            grad_accum=run.record["parts"],
             precision=PRECISIONS[run.record["precision"]],
-            undo=Undo(run.game) if self.conduct.remedy.skip else None,
+            snapshot=TurnSnapshot(run.game) if self.conduct.remedy.skip else None,
         )
 
-    def _count(self, report: Report) -> None:
+    def _count(self, report: StepReport) -> None:
         self.run.step = report.step
         self.run.images += report.images
         for player, moves in report.updates.items():

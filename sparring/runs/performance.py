@@ -69,7 +69,7 @@ class Fast:
             network.to(memory_format=form)  # type: ignore[call-overload]  # torch declares no such form
         for layer in _folding(game):
             layer.folded = self.folded
-        game.plain_slopes = not self.slopes
+        game.plain_double_backward = not self.slopes
         game.folds = tuple(name for name, _ in game.core.named_children() if name in self.folds)
 
     def fuse(self, players: Iterable[Optimizer]) -> None:

@@ -33,14 +33,14 @@ from sparring.data import Dataset, Stream
 from sparring.errors import SparringError
 from sparring.game import Data, Game, Move, evaluation
 from sparring.layers.upsample_fusion import folding
-from sparring.objectives.double_backward import plain_slopes
+from sparring.objectives.double_backward import plain_double_backward
 from sparring.recipes import RECIPES
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.runs import performance
 from sparring.runs.performance import Fast
 from sparring.training import distributed
-from sparring.training.output_checks import Conventions
-from sparring.training.trainer import Players, owned, update
+from sparring.training.output_checks import OutputChecks
+from sparring.training.trainer import Players, trainable_parameters, update
 
 __all__ = ["allowed", "decided", "tried"]
 
@@ -79,7 +79,7 @@ def decided(
         return settings, []
     chosen = performance.of(settings, game)
     assert chosen is not None
-    share = settings["batch"] // (distributed.world() * settings["parts"])
+    share = settings["batch"] // (distributed.world_size() * settings["parts"])
     for rows in sorted({min(share, ROWS), share}):
         try:
             found, notes = tried(game, _batches(settings, dataset, rows, game.device), chosen, precision)
@@ -133,7 +133,7 @@ def allowed(game: Game, data: Data, setting: str, precision: torch.dtype | None 
 
 
 def _batches(settings: dict[str, Any], dataset: Dataset, rows: int, device: torch.device) -> Data:
-    rank, world = distributed.rank(), distributed.world()
+    rank, world = distributed.rank(), distributed.world_size()
     seed, mirror = settings["seed"], settings["data"]["mirror"]
     return Stream(dataset, rows * world, seed=seed, rank=rank, world=world, mirror=mirror, device=device)
 
@@ -185,7 +185,7 @@ class _Trial:
         """Returns why a choice cannot stay, which all processes agree on; empty if it can."""
         for draw in range(DRAWS):
             why = self.compared(choice, draw)
-            worst = distributed.largest(0 if not why else 1 if why == CHANGES else 2)
+            worst = distributed.all_reduce_max(0 if not why else 1 if why == CHANGES else 2)
             if worst == 2:
                 return why if why not in ("", CHANGES) else ELSEWHERE
             if worst == 0 or not self.repeatable():
@@ -206,12 +206,12 @@ class _Trial:
     def repeatable(self) -> bool:
         """Tells whether the plain path gives the same again; or else nothing can be compared."""
         if self.repeats is None:
-            self.repeats = not distributed.largest(int(_differ(self.expected[0], self.played(PLAIN, 0))))
+            self.repeats = not distributed.all_reduce_max(int(_differ(self.expected[0], self.played(PLAIN, 0))))
         return self.repeats
 
     def agreed(self, why: str) -> str:
         """Returns a reason if any process has one."""
-        anywhere = distributed.largest(int(bool(why)))
+        anywhere = distributed.all_reduce_max(int(bool(why)))
         return why or (ELSEWHERE if anywhere else "")
 
     def fails(self, choice: Fast) -> str:
@@ -227,7 +227,7 @@ class _Trial:
     def played(self, choice: Fast, draw: int, precision: torch.dtype | None = None, watched: bool = False) -> Numbers:
         """Plays the first step, and the first of each stage, in a copy, and samples."""
         game, reel = copy.deepcopy(self.game), self.reels[draw].rewound()
-        conventions = Conventions(game) if watched else None
+        conventions = OutputChecks(game) if watched else None
         choice.put_on(game)
         game.train()
         players, numbers = game.players(), Numbers()
@@ -255,11 +255,11 @@ class _Trial:
         choice.fuse(players.values())
         try:
             for player in players.values():
-                before = [parameter.detach().clone() for parameter in owned(player)]
-                for parameter in owned(player):
+                before = [parameter.detach().clone() for parameter in trainable_parameters(player)]
+                for parameter in trainable_parameters(player):
                     parameter.grad = torch.ones_like(parameter)
                 player.step()
-                pairs = zip(owned(player), before, strict=True)
+                pairs = zip(trainable_parameters(player), before, strict=True)
                 numbers.append(("steps", [parameter.detach() - old for parameter, old in pairs]))
         except Exception as error:
             return _failure(error)
@@ -274,13 +274,18 @@ class _Moment(NamedTuple):
     precision: torch.dtype | None = None
 
 
-def _round(game: Game, players: Players, data: Data, now: _Moment, conventions: Conventions | None) -> Numbers:
+def _round(game: Game, players: Players, data: Data, now: _Moment, conventions: OutputChecks | None) -> Numbers:
     """Plays one step whose movers do not move, and returns their terms and, of their first turn each, gradients."""
     numbers, moves_of_round, turn = Numbers(), game.round(data, now.step), 0
     moved: set[tuple[str, ...]] = set()
     while True:
         watching = conventions.watching() if conventions else nullcontext()
-        with _drawing(game, now, turn), _mixed(game, now.precision), plain_slopes(game.plain_slopes), watching:
+        with (
+            _drawing(game, now, turn),
+            _mixed(game, now.precision),
+            plain_double_backward(game.plain_double_backward),
+            watching,
+        ):
             moves = next(moves_of_round, ())
         moves = (moves,) if isinstance(moves, Move) else moves
         if not moves:
@@ -289,14 +294,14 @@ def _round(game: Game, players: Players, data: Data, now: _Moment, conventions: 
         kinds = tuple(f"{move.player}/{term}" for move in moves for term in move.terms)
         if kinds not in moved:
             update(moves, players, step=False)
-            numbers += [("gradients", _gradients(owned(players[move.player]))) for move in moves]
+            numbers += [("gradients", _gradients(trainable_parameters(players[move.player]))) for move in moves]
             moved.add(kinds)
         turn += 1
 
 
 def _drawing(game: Game, now: _Moment, turn: int) -> AbstractContextManager[None]:
-    rank, world = distributed.rank(), distributed.world()
-    return drawing(now.seed, now.step, turn, shard=rank, shards=world, device=game.device)
+    rank, world = distributed.rank(), distributed.world_size()
+    return turn_rng(now.seed, now.step, turn, shard=rank, num_shards=world, device=game.device)
 
 
 def _mixed(game: Game, precision: torch.dtype | None) -> AbstractContextManager[Any]:

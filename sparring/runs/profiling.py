@@ -342,8 +342,8 @@ class _Trial:
         self._game, self._average = untrained(settings, device, said, run.training)
         self._players, batches = optimisers(settings, self._game), stream(settings, run.training, device)
         self.option, self._parts = option, settings["parts"]
-        how: Any = {"seed": settings["seed"], "parts": self._parts, "precision": PRECISIONS[option.precision]}
-        how |= {"players": self._players, "average": self._average, "start": option.start}
+        how: Any = {"seed": settings["seed"], "grad_accum": self._parts, "precision": PRECISIONS[option.precision]}
+        how |= {"players": self._players, "ema": self._average, "start": option.start}
         self._steps = train(self._game, batches, 10**9, **how)
         self._times: dict[int, float] = {}
         _forget_peak(device)

@@ -40,8 +40,8 @@ from sparring.runs.recovery import STOP, Remedy
 from sparring.runs.signals import wishes
 from sparring.runs.state import built, form, laid_out, optimisers, restore, rows, stream
 from sparring.training import distributed
-from sparring.training.accumulation import per_part, require_divisible
-from sparring.training.trainer import Report
+from sparring.training.accumulation import batch_dependent_layers, require_divisible
+from sparring.training.trainer import StepReport
 
 BAD = "passed-over.txt"  # in the run's folder: files of the data that were left out, and why
 
@@ -107,7 +107,7 @@ class Run:
         if state is not None:
             restore(self, state)
         self.notes += notes + config.changes(settings) + passed_over(dataset) + without_images(self.training)
-        self.notes += per_part(self.game) if settings["parts"] > 1 else []
+        self.notes += batch_dependent_layers(self.game) if settings["parts"] > 1 else []
 
     @classmethod
     def create(
@@ -161,7 +161,7 @@ class Run:
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
-        folder, where = expanded(folder), distributed.joined(device)
+        folder, where = expanded(folder), distributed.init(device)
         how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
         dataset = load_data(suited(recipe, data), **how)
         settings = config.play(recipe, arguments or {}, aids or {})
@@ -211,7 +211,7 @@ class Run:
         """
         trusted(trust)
         folder, settings = expanded(folder), config.read(expanded(folder))
-        where = distributed.joined(device)
+        where = distributed.init(device)
         place = settings["data"]["name"] if data is None else data
         with config.there(folder, place):
             dataset = load_data(suited(settings["recipe"], place), **form(settings, data_root))
@@ -236,7 +236,7 @@ class Run:
         tensorboard: bool = False,
         judging: Judging | None = None,
         remedy: Remedy = STOP,
-    ) -> Iterator[Report]:
+    ) -> Iterator[StepReport]:
         """Trains up to step `steps`, and yields the report of each step.
 
         Ctrl-C and SIGTERM end the step, save, and raise `Stopped`; leaving the loop saves, too.
@@ -258,7 +258,7 @@ class Run:
         conduct = conducted(steps, save_every, picture_every, keep, tensorboard, judging, remedy)
         conduct.require(self)
         with ExitStack() as stack:
-            wish = stack.enter_context(wishes(patient=distributed.world() > 1))
+            wish = stack.enter_context(wishes(patient=distributed.world_size() > 1))
             if self.fast and self.fast.keeping:
                 fast.keep_memory()
             stack.enter_context(self.alone())

@@ -50,14 +50,14 @@ class Saved:
         self.log.settle()
         self._require_finite()
         if not alone:
-            distributed.require_same(run.game)
+            distributed.require_identical_replicas(run.game)
         if distributed.rank() == 0:
             config.require_own(run.home, run.record)
             path = checkpoint.save(run.home, run.step, gathered(run), keep=self.keep, every=self.every)
             run.known.add(path.name)
         self.step = run.step
         if not alone:
-            distributed.wait()
+            distributed.barrier()
 
     def best(self) -> None:
         """Saves the run as its best so far, and removes no earlier one, since this one is not recorded yet.

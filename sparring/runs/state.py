@@ -22,13 +22,13 @@ from sparring.errors import RunError
 from sparring.game import Game
 from sparring.networks.common.perceptual import Acquainted
 from sparring.recipes.importing import trust as trusted
-from sparring.rng import mix
+from sparring.rng import hash_seed
 from sparring.runs import config, performance
 from sparring.runs.checkpoint import State, load_named
 from sparring.runs.memory import memory
 from sparring.runs.wellformed import MOST
 from sparring.training import distributed
-from sparring.training.ema import Average
+from sparring.training.ema import EMA
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def untrained(
     settings: config.Record, device: torch.device, said: Sequence[str] = (), dataset: Dataset | None = None
-) -> tuple[Game, Average | None]:
+) -> tuple[Game, EMA | None]:
     """Builds the game of a record, and its average if it has one, as they are at step 0.
 
     Args:
@@ -80,7 +80,7 @@ def built(
     return game
 
 
-def laid_out(settings: config.Record, game: Game) -> Average | None:
+def laid_out(settings: config.Record, game: Game) -> EMA | None:
     """Does to a game what makes it fast, and returns its average if it has one.
 
     Args:
@@ -90,7 +90,7 @@ def laid_out(settings: config.Record, game: Game) -> Average | None:
     if chosen := performance.of(settings, game):
         chosen.put_on(game)
     averaged = settings["average"] and game.sampling()
-    return Average(game, settings["average"]) if averaged else None
+    return EMA(game, settings["average"]) if averaged else None
 
 
 def optimisers(settings: config.Record, game: Game) -> dict[str, Optimizer]:
@@ -117,13 +117,13 @@ def stream(settings: config.Record, dataset: Dataset, device: torch.device) -> S
     Raises:
         RunError: If not even the rows of a batch fit into the memory of the device.
     """
-    _require_room(settings["batch"] / distributed.world() / settings["parts"], dataset, device)
+    _require_room(settings["batch"] / distributed.world_size() / settings["parts"], dataset, device)
     batches = Stream(
         dataset,
         settings["batch"],
         seed=settings["seed"],
         rank=distributed.rank(),
-        world=distributed.world(),
+        world=distributed.world_size(),
         parts=settings["parts"],
         mirror=settings["data"]["mirror"],
         device=device,
@@ -182,7 +182,7 @@ def gathered(run: Run) -> State:
     }
 
 
-def _networks(game: Game, players: Mapping[str, Optimizer], average: Average | None) -> State:
+def _networks(game: Game, players: Mapping[str, Optimizer], average: EMA | None) -> State:
     """Returns the weights and what their optimisers remember."""
     mean = average and average.game
     return {
@@ -252,10 +252,10 @@ def seed(run: Run) -> int:
     Args:
         run: Any.
     """
-    return mix(run.record["seed"], len(run.rollbacks)) if run.rollbacks else run.record["seed"]
+    return hash_seed(run.record["seed"], len(run.rollbacks)) if run.rollbacks else run.record["seed"]
 
 
-def restore_networks(folder: Path, state: State, game: Game, average: Average | None) -> None:
+def restore_networks(folder: Path, state: State, game: Game, average: EMA | None) -> None:
     """Puts back what sampling needs.
 
     Args:
@@ -292,7 +292,7 @@ def load(
     folder = expanded(folder)
     settings, (state, _) = config.read(folder), load_named(folder, checkpoint)
     said = settings["data"]["facts"].get("captions", ()) if state is None else ()
-    game, average = untrained(settings, distributed.device(device), said)
+    game, average = untrained(settings, distributed.resolve_device(device), said)
     if state is not None:
         restore_networks(folder, state, game, average)
     return (average.game if average else game).eval().requires_grad_(False)

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
-from sparring.objectives.batch_statistics import Part, process_mean
+from sparring.objectives.batch_statistics import MicroBatch, all_reduce_mean
 
-Play = Callable[[int, Iterator[Turn], Part], tuple[Move, ...]]
+RunTurn = Callable[[int, Iterator[Turn], MicroBatch], tuple[Move, ...]]
 """Plays the next turn of a part's round: its index, the round, what it is given of the whole."""
 
 
-class Shares:
+class MicroBatches:
     """Hands the parts of every batch out, each to its part: the k-th batch of part p is part p of the k-th batch.
 
     Args:
@@ -56,7 +56,7 @@ class Shares:
 
 
 @dataclass
-class Means:
+class BatchMeans:
     """What one turn takes over the batch.
 
     Attributes:
@@ -79,7 +79,7 @@ class Means:
         return torch.stack(terms).sum() if terms else None
 
 
-class Rehearsal:
+class GradientCache:
     """Plays a round ahead, turn by turn, for the means that its parts take over the batch.
 
     Args:
@@ -89,37 +89,37 @@ class Rehearsal:
         play: Plays the next turn of a part.
     """
 
-    def __init__(self, game: Game, rounds: Callable[[int], Iterator[Turn]], parts: int, play: Play) -> None:
+    def __init__(self, game: Game, rounds: Callable[[int], Iterator[Turn]], parts: int, play: RunTurn) -> None:
         self.game, self.parts, self.play = game, parts, play
         self._looking, self._sloping = ([rounds(part) for part in range(parts)] for _ in range(2))
 
-    def turn(self) -> Means:
+    def turn(self) -> BatchMeans:
         """Returns the means of the next turn; the game's buffers are left as they were.
 
         Raises:
             GameError: If the parts take different means, or one mean depends on another.
         """
-        buffers, said = Buffers(self.game), []
+        buffers, said = BufferSnapshot(self.game), []
         for index in range(self.parts):
-            part = Part(index, self.parts)
+            part = MicroBatch(index, self.parts)
             self.play(index, self._looking[index], part)
             buffers.restore(everything=True)
             said.append([x.detach() for x in part.said])
         if len({tuple(x.shape for x in each) for each in said}) > 1:
             raise GameError("The parts of a batch took different means: let a round's decisions come from `step`.")
-        means = Means([process_mean(torch.stack(each).mean(0)) for each in zip(*said, strict=True)])
+        means = BatchMeans([all_reduce_mean(torch.stack(each).mean(0)) for each in zip(*said, strict=True)])
         slopes: dict[str, list[list[Tensor | None]]] = {}
         for index in range(self.parts):
-            part = Part(index, self.parts, means=means.values, leaves=True)
+            part = MicroBatch(index, self.parts, means=means.values, leaves=True)
             for move in self.play(index, self._sloping[index], part):
-                slopes.setdefault(move.player, []).append(_slopes(move, part))
+                slopes.setdefault(move.player, []).append(_mean_gradients(move, part))
             buffers.restore(everything=True)
         for player, found in slopes.items():
-            means.slopes[player] = [_mean(each) for each in zip(*found, strict=True)]
+            means.slopes[player] = [_mean_of_gradients(each) for each in zip(*found, strict=True)]
         return means
 
 
-def _slopes(move: Move, part: Part) -> list[Tensor | None]:
+def _mean_gradients(move: Move, part: MicroBatch) -> list[Tensor | None]:
     """Returns how a move's loss depends on each mean."""
     leaves, loss = [given for given in part.given if given.requires_grad], move.loss
     if not leaves or not loss.requires_grad:
@@ -132,13 +132,13 @@ def _slopes(move: Move, part: Part) -> list[Tensor | None]:
     return [known.get(id(given)) for given in part.given]
 
 
-def _mean(slopes: Sequence[Tensor | None]) -> Tensor | None:
+def _mean_of_gradients(slopes: Sequence[Tensor | None]) -> Tensor | None:
     """Returns the mean of the slopes of all parts, of which those that are missing are 0."""
     there = [slope for slope in slopes if slope is not None]
     return torch.stack(there).sum(0) / len(slopes) if there else None
 
 
-PER_PART = {
+BATCH_DEPENDENT = {
     "_BatchNorm": "batch norm takes the statistics of images",
     "MinibatchDeviation": "minibatch deviation compares images",
     "MinibatchDiscrimination": "minibatch discrimination compares images",
@@ -147,14 +147,14 @@ PER_PART = {
 """What looks at several images at once and sees those of its own part only, by the class of a module."""
 
 
-def per_part(game: nn.Module) -> list[str]:
+def batch_dependent_layers(game: nn.Module) -> list[str]:
     """Says what makes a step that is played in parts another one than that of the whole batch; nothing if nothing does.
 
     Args:
         game: Any.
     """
     kinds = {kind.__name__ for module in game.modules() for kind in type(module).__mro__}
-    found = [words for kind, words in PER_PART.items() if kind in kinds]
+    found = [words for kind, words in BATCH_DEPENDENT.items() if kind in kinds]
     if not found:
         return []
     return [f"Within each part of a batch, {' and '.join(found)}: a step of several parts is another one than a whole."]
@@ -174,10 +174,11 @@ def require_divisible(game: Game, parts: int) -> None:
         raise GameError(f"{reason}: play it with --parts 1.")
 
 
-class Buffers:
+class BufferSnapshot:
     """The buffers of a game as they are before a turn of several parts.
 
-    Modules with ``one_after_another`` are left alone: what they hold is made of the rows of one part after the other.
+    Modules with ``sequential_micro_batches`` are left out: their buffers take the rows of one micro-batch after the
+    other.
 
     Args:
         game: The game.
@@ -187,7 +188,7 @@ class Buffers:
         kept = [(buffer, module) for module in game.modules() for buffer in module.buffers(recurse=False)]
         self._all = [(buffer, buffer.clone()) for buffer, _ in kept]
         self._versions = [buffer._version for buffer, _ in kept]
-        self._alike = [not getattr(module, "one_after_another", False) for _, module in kept]
+        self._alike = [not getattr(module, "sequential_micro_batches", False) for _, module in kept]
         self._left: list[list[Tensor]] = []
 
     @torch.no_grad()
@@ -195,7 +196,7 @@ class Buffers:
         """Puts back what has changed.
 
         Args:
-            everything: Also what modules with ``one_after_another`` hold.
+            everything: Also what modules with ``sequential_micro_batches`` hold.
         """
         for index, (buffer, before) in enumerate(self._all):
             if (everything or self._alike[index]) and buffer._version != self._versions[index]:

@@ -16,14 +16,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from sparring.errors import RunError
-from sparring.training.gradient_sync import place
-from sparring.training.parent_watch import leave_with_parent
-from sparring.training.rendezvous import meet
+from sparring.training.gradient_sync import rank_and_world
+from sparring.training.parent_watch import watch_parent
+from sparring.training.rendezvous import rendezvous
 
-PATIENCE = timedelta(seconds=120)  # for a rank that hangs; one that dies is noticed at once
+TIMEOUT = timedelta(seconds=120)  # for a rank that hangs; one that dies is noticed at once
 
 
-def device(name: str) -> torch.device:
+def resolve_device(name: str) -> torch.device:
     """Returns the device of this process.
 
     Args:
@@ -44,12 +44,12 @@ def device(name: str) -> torch.device:
     return found
 
 
-def join(device: torch.device, patience: timedelta = PATIENCE) -> None:
+def init_process_group(device: torch.device, timeout: timedelta = TIMEOUT) -> None:
     """Joins the process group that ``torchrun`` describes in the environment; alone, or in it already, does nothing.
 
     Args:
         device: Where this process trains.
-        patience: How long to wait for another rank before giving up. In the rendezvous a rank that is gone is noticed
+        timeout: How long to wait for another rank before giving up. In the rendezvous a rank that is gone is noticed
             within seconds.
 
     Raises:
@@ -57,82 +57,82 @@ def join(device: torch.device, patience: timedelta = PATIENCE) -> None:
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         return
-    leave_with_parent()
+    watch_parent()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    meet(device, patience)
-    atexit.register(leave)
+    rendezvous(device, timeout)
+    atexit.register(destroy_process_group)
 
 
-def joined(name: str, patience: timedelta = PATIENCE) -> torch.device:
+def init(name: str, timeout: timedelta = TIMEOUT) -> torch.device:
     """Returns the device of this process, which has joined the group where there is one.
 
     Args:
-        name: As for `device`.
-        patience: As for `join`.
+        name: As for `resolve_device`.
+        timeout: As for `init_process_group`.
     """
-    found = device(name)
-    join(found, patience)
+    found = resolve_device(name)
+    init_process_group(found, timeout)
     return found
 
 
-def leave() -> None:
+def destroy_process_group() -> None:
     """Leaves the process group, if in one."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def world() -> int:
+def world_size() -> int:
     """Returns the number of processes."""
-    return place().world
+    return rank_and_world().world
 
 
 def rank() -> int:
     """Returns the index of this process; the first, 0, is the one that writes files."""
-    return place().rank
+    return rank_and_world().rank
 
 
-def wait() -> None:
+def barrier() -> None:
     """Waits until every rank is here."""
-    largest(0)
+    all_reduce_max(0)
 
 
-def lost(error: RuntimeError) -> bool:
+def is_peer_failure(error: RuntimeError) -> bool:
     """Tells whether an error means that another rank is gone or hangs.
 
     Args:
         error: Raised while training.
     """
-    return world() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error))
+    return world_size() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error))
 
 
-def largest(number: int) -> int:
+def all_reduce_max(number: int) -> int:
     """Returns the largest of the ranks' numbers, so that all decide alike.
 
     Args:
         number: This rank's.
     """
-    if world() == 1:
+    if world_size() == 1:
         return number
     shared = torch.tensor(number)
     dist.all_reduce(shared, dist.ReduceOp.MAX)
     return int(shared)
 
 
-def mean(values: Tensor) -> Tensor:
+def all_reduce_mean(values: Tensor) -> Tensor:
     """Returns the mean of the ranks' tensors; one that is not finite anywhere is so everywhere.
 
     Args:
         values: This rank's.
     """
-    if world() == 1:
+    if world_size() == 1:
         return values
     shared = values.clone()
     dist.all_reduce(shared)
-    return shared / world()
+    return shared / world_size()
 
 
-def require_same(game: nn.Module) -> None:
+def require_identical_replicas(game: nn.Module) -> None:
     """Compares the ranks' parameters and batch-norm statistics by their hashes.
 
     Args:
@@ -141,11 +141,11 @@ def require_same(game: nn.Module) -> None:
     Raises:
         RunError: On every rank, if one of them drifted; the message names the first tensor that differs, and the rank.
     """
-    if world() == 1:
+    if world_size() == 1:
         return
-    tensors = shared_tensors(game)
+    tensors = replicated_tensors(game)
     mine = torch.tensor([fingerprint(tensor) for tensor in tensors.values()])
-    everyone = [torch.empty_like(mine) for _ in range(world())]
+    everyone = [torch.empty_like(mine) for _ in range(world_size())]
     dist.all_gather(everyone, mine)
     for other, theirs in enumerate(everyone):
         differing = (theirs != everyone[0]).nonzero()
@@ -157,7 +157,7 @@ def require_same(game: nn.Module) -> None:
             )
 
 
-def shared_tensors(game: nn.Module) -> dict[str, Tensor]:
+def replicated_tensors(game: nn.Module) -> dict[str, Tensor]:
     """Returns, by name, what must be the same on every rank: parameters and batch-norm statistics.
 
     Args:

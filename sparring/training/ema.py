@@ -18,7 +18,7 @@ from sparring.errors import GameError
 from sparring.game import Game
 
 
-class Average:
+class EMA:
     """A copy of a game whose sampling networks are averaged over the training; every other network is shared.
 
     Batch-norm statistics are averaged like weights; every other buffer is copied. The vectors of spectral norm must be:

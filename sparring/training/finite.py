@@ -19,11 +19,11 @@ from torch.optim import Optimizer
 
 from sparring.errors import Diverged
 from sparring.game import Move
-from sparring.training.gradient_sync import place
+from sparring.training.gradient_sync import rank_and_world
 
 
 @dataclass(frozen=True)
-class Looked:
+class FiniteCheck:
     """What was looked at at one moment of a step.
 
     Attributes:
@@ -45,25 +45,27 @@ class Looked:
         """
         if torch.isfinite(self.values).all():
             return
-        name, value = next(pair for pair in zip(self.names, self.values.tolist(), strict=True) if _lost(pair[1]))
+        name, value = next(
+            pair for pair in zip(self.names, self.values.tolist(), strict=True) if _is_nonfinite(pair[1])
+        )
         what = f"{name} became {value}" if name.startswith("the term") else f"{name} is no longer finite"
         raise Diverged(f"Step {step}: {what}; lower the learning rate.")
 
 
-class Watch:
+class FiniteMonitor:
     """Looks at a game while it is played.
 
     Args:
         game: The game; its networks are named without the aids around it.
-        undo: Takes back the turns that were not sound.
+        snapshot: Takes back the turns that were not sound.
     """
 
-    def __init__(self, game: nn.Module, undo: Undo | None = None) -> None:
-        named = {_short(name): tensor for name, tensor in [*game.named_parameters(), *game.named_buffers()]}
+    def __init__(self, game: nn.Module, snapshot: TurnSnapshot | None = None) -> None:
+        named = {_unwrapped_name(name): tensor for name, tensor in [*game.named_parameters(), *game.named_buffers()]}
         self._names = {id(tensor): name for name, tensor in named.items()}
         self._holders = list(_holders(game))
-        self._undo = undo
-        self._trail: list[Looked] = []
+        self._undo = snapshot
+        self._trail: list[FiniteCheck] = []
         self._sound: Tensor | None = None
 
     def begin(self) -> None:
@@ -79,7 +81,7 @@ class Watch:
             move: Proposed.
         """
         names = tuple(f"the term {move.player}/{name}" for name in move.terms)
-        self._trail.append(Looked(names, torch.stack([value.detach().float() for value in move.terms.values()])))
+        self._trail.append(FiniteCheck(names, torch.stack([value.detach().float() for value in move.terms.values()])))
 
     def gradients(self, player: str, parameters: Iterable[Tensor]) -> None:
         """Looks at the gradient that a player is about to follow.
@@ -98,7 +100,7 @@ class Watch:
             (prefix + name, tensor)
             for prefix, tensors, left_out in self._holders
             for name, tensor in tensors.items()
-            if tensor is not None and name not in left_out and _real(tensor)
+            if tensor is not None and name not in left_out and _is_checkable(tensor)
         ]
         self._look(tuple(name for name, _ in held), [tensor.detach() for _, tensor in held])
 
@@ -125,24 +127,24 @@ class Watch:
     def _judged(self) -> Tensor:
         """Whether all that was looked at in this turn was finite, on every rank."""
         good = torch.cat([looked.values for looked in self._trail]).isfinite().all()
-        if place().world > 1:
+        if rank_and_world().world > 1:
             votes = good.float()
             dist.all_reduce(votes, dist.ReduceOp.MIN)
             good = votes > 0
         return good
 
-    def taken(self) -> tuple[Looked, ...]:
+    def taken(self) -> tuple[FiniteCheck, ...]:
         """Returns everything looked at, and forgets it."""
         trail, self._trail = tuple(self._trail), []
         return trail
 
     def _look(self, names: tuple[str, ...], tensors: list[Tensor]) -> None:
         if tensors:
-            self._trail.append(Looked(names, totals(tensors)))
+            self._trail.append(FiniteCheck(names, finite_probes(tensors)))
 
 
 @dataclass
-class Undo:
+class TurnSnapshot:
     """Takes turns back that were not sound, as if they had never been made, and counts them; the host never waits.
 
     What a turn changes are the buffers of the game (batch statistics, pools), the parameters of its movers and the
@@ -169,16 +171,16 @@ class Undo:
         """
         parameters = [p for mover in movers for group in mover.param_groups for p in group["params"]]
         before = [(p, p.detach().clone()) for p in parameters]
-        known = {id(value): value.clone() for value in _memory(movers)}
+        known = {id(value): value.clone() for value in _optimizer_state(movers)}
         yield
         with torch.no_grad():
-            after = [(value, known.get(id(value), torch.zeros_like(value))) for value in _memory(movers)]
+            after = [(value, known.get(id(value), torch.zeros_like(value))) for value in _optimizer_state(movers)]
             for tensor, old in [*self._buffers, *before, *after]:
                 if tensor.device == sound.device:  # else it is a count of the host's, which no result depends on
                     tensor.copy_(torch.where(sound, tensor, old))
 
 
-def totals(tensors: list[Tensor]) -> Tensor:
+def finite_probes(tensors: list[Tensor]) -> Tensor:
     """Returns one number for each tensor (n,), finite if all of the tensor is.
 
     Args:
@@ -202,37 +204,39 @@ def require_finite(step: int, state: Mapping[str, Tensor]) -> None:
     Raises:
         Diverged: The message names the first that is not finite.
     """
-    real = {_short(name): tensor for name, tensor in state.items() if _real(tensor)}
+    real = {_unwrapped_name(name): tensor for name, tensor in state.items() if _is_checkable(tensor)}
     if real:
-        Looked(tuple(real), totals([tensor.detach() for tensor in real.values()]).cpu()).require_finite(step)
+        FiniteCheck(tuple(real), finite_probes([tensor.detach() for tensor in real.values()]).cpu()).require_finite(
+            step
+        )
 
 
 def _holders(game: nn.Module) -> Iterator[tuple[str, dict[str, Any], set[str]]]:
     """Yields prefix, tensors and names to leave out of each module; by reference, for a buffer may be replaced."""
     for name, module in game.named_modules():
-        prefix = _short(f"{name}." if name else "")
+        prefix = _unwrapped_name(f"{name}." if name else "")
         for tensors, left_out in ((module._parameters, set()), (module._buffers, module._non_persistent_buffers_set)):
             if tensors:
                 yield prefix, tensors, left_out
 
 
-def _memory(movers: list[Optimizer]) -> Iterator[Tensor]:
+def _optimizer_state(movers: list[Optimizer]) -> Iterator[Tensor]:
     """Yields every tensor of the optimisers' states."""
     for mover in movers:
         for memory in mover.state.values():
             yield from (value for value in memory.values() if isinstance(value, Tensor))
 
 
-def _short(name: str) -> str:
+def _unwrapped_name(name: str) -> str:
     """Returns the name of a tensor as the game inside all aids calls it."""
     while name.startswith("game."):
         name = name.removeprefix("game.")
     return name
 
 
-def _real(tensor: Tensor) -> bool:
+def _is_checkable(tensor: Tensor) -> bool:
     return tensor.is_floating_point() and tensor.numel() > 0
 
 
-def _lost(value: float) -> bool:
+def _is_nonfinite(value: float) -> bool:
     return not abs(value) < float("inf")

@@ -17,17 +17,17 @@ import torch.distributed.nn.functional  # before any group: its defaults keep th
 from torch import Tensor, nn
 
 
-class Place(NamedTuple):
+class RankAndWorld(NamedTuple):
     """Which process this is, and of how many."""
 
     rank: int
     world: int
 
 
-ALONE = Place(0, 1)
+SINGLE_PROCESS = RankAndWorld(0, 1)
 
 
-class Exchange:
+class GradientSync:
     """Averages over the processes, and remembers what that cost since it was made; alone, it does nothing.
 
     Attributes:
@@ -51,7 +51,7 @@ class Exchange:
         Args:
             parameters: What a player owns, in the same order in every process.
         """
-        if place() == ALONE:
+        if rank_and_world() == SINGLE_PROCESS:
             return
         parameters = list(parameters)
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
@@ -64,7 +64,7 @@ class Exchange:
         Args:
             game: Any module.
         """
-        if place() == ALONE:
+        if rank_and_world() == SINGLE_PROCESS:
             return
         norms = [module for module in game.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         buffers = [b for norm in norms for b in (norm.running_mean, norm.running_var) if b is not None]
@@ -94,11 +94,11 @@ class Exchange:
         self._events.append((begin, end))
 
 
-def place() -> Place:
+def rank_and_world() -> RankAndWorld:
     """Returns the rank of this process and the number of processes."""
     if not (dist.is_available() and dist.is_initialized()):
-        return ALONE
-    return Place(dist.get_rank(), dist.get_world_size())
+        return SINGLE_PROCESS
+    return RankAndWorld(dist.get_rank(), dist.get_world_size())
 
 
 def _elapsed(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:

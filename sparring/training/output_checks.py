@@ -1,6 +1,6 @@
 """What critics and generators return in a round, and which of it does not fit how it is used.
 
-`Conventions` watches the networks of a game while its round is played; of a game that names no critics, all networks
+`OutputChecks` watches the networks of a game while its round is played; of a game that names no critics, all networks
 are taken for critics. It raises where numbers are surely wrong,
 
     scores (N, 1) compared with N numbers      every score meets every number, (N, N)
@@ -32,9 +32,9 @@ from sparring.errors import GameError
 from sparring.game import Game, LatentGame, evaluation
 from sparring.objectives import LeastSquares, Objective
 
-__all__ = ["Conventions"]
+__all__ = ["OutputChecks"]
 
-SHAPED = (
+SHAPE_OPS = (
     "View",
     "Squeeze",
     "Unsqueeze",
@@ -48,9 +48,9 @@ SHAPED = (
     "Clone",
 )
 """What leaves numbers as they are, by the names of its backward functions."""
-LINEAR = ("neg", "negative", "add", "radd", "sub", "subtract", "rsub", "mul", "multiply", "rmul")
-SQUASHING = ("sigmoid", "softplus", "logsigmoid", "log_sigmoid", "binary_cross_entropy_with_logits")
-MOST = 0.5  # of a generator's pixels outside of [-1, 1]: a normal distribution has a third there
+LINEAR_OPS = ("neg", "negative", "add", "radd", "sub", "subtract", "rsub", "mul", "multiply", "rmul")
+SIGMOID_OPS = ("sigmoid", "softplus", "logsigmoid", "log_sigmoid", "binary_cross_entropy_with_logits")
+MAX_OUTSIDE = 0.5  # of a generator's pixels outside of [-1, 1]: a normal distribution has a third there
 LEVELS = 255.0
 
 
@@ -88,7 +88,7 @@ class _Pixels:
     dark: bool
 
 
-class Conventions:
+class OutputChecks:
     """Watches what the networks of a game are given and return.
 
     Args:
@@ -122,7 +122,7 @@ class Conventions:
                 for path in set(paths) & set(networks):
                     name = path.rpartition("game.")[2]
                     stack.callback(networks[path].register_forward_hook(partial(hook, name)).remove)
-            stack.enter_context(_Watch(self))
+            stack.enter_context(_CallRecorder(self))
             yield
 
     def notes(self) -> tuple[str, ...]:
@@ -161,19 +161,19 @@ class Conventions:
         name = getattr(function, "__name__", "").strip("_")
         for scores in known:
             self._compared(scores, name, given, result)
-            if scores.squashed and name in SQUASHING:
+            if scores.squashed and name in SIGMOID_OPS:
                 self._note_squashed(scores.critic, f"{name} squashes them once more")
         results = [each for each in (result if isinstance(result, (tuple, list)) else [result]) if _is_float(each)]
         for each in results:
             self.derived[id(each)] = each
             for scores in known:
                 if each.shape == scores.tensor.shape and id(each) not in self.scores:
-                    self.scores[id(each)] = _Scores(each, scores.critic, scores.squashed and name in LINEAR)
+                    self.scores[id(each)] = _Scores(each, scores.critic, scores.squashed and name in LINEAR_OPS)
 
     def _compared(self, scores: _Scores, name: str, given: list[Tensor], result: Any) -> None:
         """Refuses that scores (N, 1) meet numbers (N,) of other origin."""
         shape = tuple(scores.tensor.shape)
-        if not _column(shape) or shape[0] == 1:
+        if not _is_column(shape) or shape[0] == 1:
             return
         others = [each for each in given if each.shape == shape[:1] and id(each) not in self.derived]
         spread = isinstance(result, Tensor) and result.shape == (*shape[:-1], shape[0])
@@ -187,10 +187,10 @@ class Conventions:
         if not given or not isinstance(given[0], Tensor) or not _is_float(scores):
             return
         rows, shape = len(given[0]), tuple(scores.shape)
-        squashed = _squashed(scores.grad_fn)
+        squashed = _ends_in_sigmoid(scores.grad_fn)
         self.scores[id(scores)], self.derived[id(scores)] = _Scores(scores, critic, squashed), scores
         core = self.game.core
-        if isinstance(core, LatentGame) and _column(shape) and shape[0] == rows:
+        if isinstance(core, LatentGame) and _is_column(shape) and shape[0] == rows:
             self._note(f"{critic} returns scores of shape {shape}, not ({rows},): end its forward with .flatten().")
         if isinstance(core, LatentGame) and not shape and rows > 1:
             self._note(f"{critic} returns one number for {rows} rows: leave out the mean, and return ({rows},) scores.")
@@ -219,7 +219,7 @@ class Conventions:
             shapes, signed, odd = {p.shape for p in seen}, [p for p in seen if p.low < 0], [p for p in seen if p.dark]
             for generator, images in self.made.items():
                 made = [pixels for pixels in images if pixels.shape in shapes]
-                if made and all(pixels.outside > MOST for pixels in made):
+                if made and all(pixels.outside > MAX_OUTSIDE for pixels in made):
                     yield (
                         f"Most pixels that {generator} makes lie outside of [-1, 1], {_range(made)}, and images lie "
                         f"inside: end the forward of {generator} with a tanh."
@@ -253,10 +253,10 @@ class Conventions:
             )
 
 
-class _Watch(TorchFunctionMode):
+class _CallRecorder(TorchFunctionMode):
     """Tells of every call of torch."""
 
-    def __init__(self, conventions: Conventions) -> None:
+    def __init__(self, conventions: OutputChecks) -> None:
         super().__init__()
         self.conventions = conventions
 
@@ -282,25 +282,25 @@ def _require_rows(critic: str, network: nn.Module, x: Tensor) -> None:
 def _expects_raw(core: Game) -> str:
     """Returns why a game of ours expects scores without bounds; empty if it does not."""
     objective = getattr(core, "objective", None)
-    if not isinstance(objective, Objective) or not _ours(type(objective)) or not _ours(type(core).round):
+    if not isinstance(objective, Objective) or not _is_builtin(type(objective)) or not _is_builtin(type(core).round):
         return ""
     if isinstance(objective, LeastSquares) and min(targets := (objective.a, objective.b, objective.c)) >= 0:
         return "" if max(targets) <= 1 else "some of the targets are above 1"
     return f"{type(objective).__name__} expects scores without bounds"
 
 
-def _ours(what: Any) -> bool:
+def _is_builtin(what: Any) -> bool:
     return str(what.__module__).startswith("sparring.")
 
 
-def _squashed(node: Any) -> bool:
+def _ends_in_sigmoid(node: Any) -> bool:
     """Tells whether a tensor's last function, but for its shape, was a sigmoid."""
-    while (node is not None and node.name().startswith(SHAPED)) or type(node).__name__.startswith("Unsafe"):
+    while (node is not None and node.name().startswith(SHAPE_OPS)) or type(node).__name__.startswith("Unsafe"):
         node = node.next_functions[0][0]
     return node is not None and node.name().startswith(("SigmoidBackward", "HardsigmoidBackward"))
 
 
-def _column(shape: tuple[int, ...]) -> bool:
+def _is_column(shape: tuple[int, ...]) -> bool:
     """Tells whether a shape is (N, 1), (N, 1, 1), ..."""
     return len(shape) > 1 and set(shape[1:]) == {1}
 

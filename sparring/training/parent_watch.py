@@ -16,44 +16,44 @@ import threading
 import time
 from contextlib import suppress
 
-__all__ = ["follow", "leave_with_parent", "named"]
+__all__ = ["exit_with_parent", "parent_env", "watch_parent"]
 
 PARENT = "SPARRING_PARENT"
 """The environment variable by which a process names itself to the children that must not outlive it."""
 AGENT = "TORCHELASTIC_RUN_ID"  # set by torchrun's agent for its workers
-LOOK = 0.2  # seconds between two looks at the parent
+POLL_INTERVAL = 0.2  # seconds between two looks at the parent
 
 
-def named() -> dict[str, str]:
+def parent_env() -> dict[str, str]:
     """Returns the environment variable that makes a child leave with this process.
 
-    The child calls `leave_with_parent`.
+    The child calls `watch_parent`.
     """
     return {PARENT: str(os.getpid())}
 
 
-def leave_with_parent() -> None:
-    """Ends this process with its parent, if that is torchrun's agent or has named itself by `named`.
+def watch_parent() -> None:
+    """Ends this process with its parent, if that is torchrun's agent or has named itself by `parent_env`.
 
     Any other parent may end first: a shell that starts a training in the background does.
     """
     parent = os.environ.pop(PARENT, None)
     if parent is not None or AGENT in os.environ:
-        follow(int(parent) if parent is not None else os.getppid())
+        exit_with_parent(int(parent) if parent is not None else os.getppid())
 
 
-def follow(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Watches the parent from a thread of its own, and ends this process when it has another parent.
 
     Args:
         parent: The identifier of the process that is the parent now; if it has ended already, so does this process.
     """
-    threading.Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
+    threading.Thread(target=_poll_parent, args=(parent,), name="parent", daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _poll_parent(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(LOOK)
+        time.sleep(POLL_INTERVAL)
     with suppress(OSError):  # nobody may be left to read it
         os.write(2, b"The process that started this one has ended, so this one ends.\n")
     os._exit(128 + signal.SIGTERM)

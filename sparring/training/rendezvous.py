@@ -3,7 +3,7 @@
 torch's own rendezvous waits for every rank until its timeout, whether a rank is slow or dead. Here each rank counts up
 a number of its own in the store of the rendezvous while it waits, and looks at the number of the next rank. Where that
 stands still the next rank is gone, which is written into the store, and all leave within seconds. A rank that never
-arrived may still be starting: under ``torchrun`` its agent watches it; otherwise the others wait for `ARRIVAL`.
+arrived may still be starting: under ``torchrun`` its agent watches it; otherwise the others wait for `ARRIVAL_TIMEOUT`.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ import torch.distributed as dist
 from sparring.errors import RunError
 from sparring.training.parent_watch import AGENT
 
-__all__ = ["meet"]
+__all__ = ["rendezvous"]
 
-ARRIVAL = timedelta(seconds=30)  # between the first rank and the last one, where no agent watches them
-SILENCE = timedelta(seconds=5)  # of a rank that waits
-LOOK = 0.2  # seconds between two numbers of a rank
-THROUGH = 10**9  # beyond any count: this rank no longer waits
+ARRIVAL_TIMEOUT = timedelta(seconds=30)  # between the first rank and the last one, where no agent watches them
+HEARTBEAT_TIMEOUT = timedelta(seconds=5)  # of a rank that waits
+POLL_INTERVAL = 0.2  # seconds between two numbers of a rank
+DONE = 10**9  # beyond any count: this rank no longer waits
 
 
-def meet(device: torch.device, patience: timedelta) -> None:
+def rendezvous(device: torch.device, timeout: timedelta) -> None:
     """Makes the process group that the environment describes, as soon as every rank is there.
 
     Args:
         device: Where this process trains.
-        patience: The timeout of the rendezvous, and of whatever the group does later.
+        timeout: The timeout of the rendezvous, and of whatever the group does later.
 
     Raises:
         RunError: If the environment describes no group, or a rank did not come or is gone.
     """
     try:
-        group = _Group(device, patience)
-        roll = _Roll(patience if AGENT in os.environ else min(patience, ARRIVAL))
-        while not group.made(LOOK):
+        group = _Group(device, timeout)
+        roll = _Heartbeats(timeout if AGENT in os.environ else min(timeout, ARRIVAL_TIMEOUT))
+        while not group.made(POLL_INTERVAL):
             roll.call()
         roll.through()
     except (RuntimeError, ValueError, KeyError) as error:
@@ -51,8 +51,8 @@ def meet(device: torch.device, patience: timedelta) -> None:
 class _Group:
     """The process group, made in a thread: torch's call does not return before all ranks are there."""
 
-    def __init__(self, device: torch.device, patience: timedelta) -> None:
-        self._device, self._patience = device, patience
+    def __init__(self, device: torch.device, timeout: timedelta) -> None:
+        self._device, self._patience = device, timeout
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._make, name="rendezvous", daemon=True)
         self._thread.start()
@@ -74,7 +74,7 @@ class _Group:
             self._error = error
 
 
-class _Roll:
+class _Heartbeats:
     """The ranks that have arrived, by their numbers in the store of the rendezvous."""
 
     def __init__(self, arrival: timedelta) -> None:
@@ -85,7 +85,7 @@ class _Roll:
         try:
             store = dist.TCPStore(host, port, timeout=arrival, wait_for_workers=False, use_libuv=libuv)
         except dist.DistError as error:
-            raise _gone(0, f"was not reached at {host}:{port} within {arrival.total_seconds():g} s") from error
+            raise _missing_rank(0, f"was not reached at {host}:{port} within {arrival.total_seconds():g} s") from error
         self._store = dist.PrefixStore(f"roll/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
         self._count, self._moved = 0, time.monotonic()
 
@@ -93,19 +93,19 @@ class _Roll:
         """Counts this rank and looks at the next one."""
         self._store.add(str(self._rank), 1)
         if self._store.check(["gone"]):
-            raise _gone(int(self._store.get("gone")), "is gone")
+            raise _missing_rank(int(self._store.get("gone")), "is gone")
         count, now = self._store.add(str(self._next), 0), time.monotonic()
-        if count != self._count or count >= THROUGH:
+        if count != self._count or count >= DONE:
             self._count, self._moved = count, now
-        elif now - self._moved > (SILENCE if count else self._arrival).total_seconds():
+        elif now - self._moved > (HEARTBEAT_TIMEOUT if count else self._arrival).total_seconds():
             self._store.set("gone", str(self._next))
             missing = f"did not come within {self._arrival.total_seconds():g} s"
-            raise _gone(self._next, "is gone" if count else missing)
+            raise _missing_rank(self._next, "is gone" if count else missing)
 
     def through(self) -> None:
         """Notes that this rank no longer waits."""
-        self._store.add(str(self._rank), THROUGH)
+        self._store.add(str(self._rank), DONE)
 
 
-def _gone(rank: int, what: str) -> RunError:
+def _missing_rank(rank: int, what: str) -> RunError:
     return RunError(f"Rank {rank} of the training {what}: start the same command again on every rank.")

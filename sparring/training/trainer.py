@@ -3,9 +3,9 @@
     for each step:  for each turn of game.round(data, step):
         theta_p  <-  optimiser_p(theta_p, d loss_p / d theta_p)      for every player p that moves, all gradients first
 
-`train` is a generator: the caller's ``for`` body logs, saves and stops. Accumulation plays `parts` rounds in lockstep,
-each on its own part of the batch; distribution does the same over processes. Neither touches a game. What the parts
-must know of each other is in `sparring.training.accumulation`.
+`train` is a generator: the caller's ``for`` body logs, saves and stops. Gradient accumulation runs `grad_accum`
+rounds in lockstep, each on its own micro-batch; distributed training does the same over processes. Neither touches a
+game. Means over micro-batches are in `sparring.training.accumulation`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from torch.optim import Optimizer
 from sparring.errors import Diverged, GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.layers.upsample_fusion import folding
-from sparring.objectives.batch_statistics import Part, playing
-from sparring.objectives.double_backward import plain_slopes
-from sparring.rng import drawing
-from sparring.training.accumulation import Buffers, Means, Rehearsal, Shares, require_divisible
-from sparring.training.ema import Average
-from sparring.training.finite import Looked, Undo, Watch
-from sparring.training.gradient_sync import Exchange, place
+from sparring.objectives.batch_statistics import MicroBatch, micro_batch
+from sparring.objectives.double_backward import plain_double_backward
+from sparring.rng import turn_rng
+from sparring.training.accumulation import BatchMeans, BufferSnapshot, GradientCache, MicroBatches, require_divisible
+from sparring.training.ema import EMA
+from sparring.training.finite import FiniteCheck, FiniteMonitor, TurnSnapshot
+from sparring.training.gradient_sync import GradientSync, rank_and_world
 
 Players = Mapping[str, Optimizer]
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """What one step did.
 
     Attributes:
@@ -43,18 +43,18 @@ class Report:
         images: Real images (or points) that this process's rounds drew in this step.
         updates: How often each player moved.
         terms: Every term of every player as ``"player/term"``, averaged over the player's moves; on the device still.
-        trail: What must be finite, in the order of play: terms, gradients, weights; on the device still.
+        finite_checks: What must be finite, in the order of play: terms, gradients, weights; on the device still.
         skipped: How many of its moves each player did not make because they were not sound; on the device still.
-        exchange: What this process exchanged with the others.
+        gradient_sync: What this process exchanged with the others.
     """
 
     step: int
     images: int
     updates: dict[str, int]
     terms: dict[str, Tensor]
-    trail: tuple[Looked, ...] = ()
+    finite_checks: tuple[FiniteCheck, ...] = ()
     skipped: dict[str, Tensor] = field(default_factory=dict)
-    exchange: Exchange = field(default_factory=Exchange)
+    gradient_sync: GradientSync = field(default_factory=GradientSync)
 
     def require_finite(self) -> None:
         """Looks at the trail, at the price of a transfer where it is on a device.
@@ -62,7 +62,7 @@ class Report:
         Raises:
             Diverged: If anything was not finite; the message names the first in the order of play.
         """
-        for looked in self.trail:
+        for looked in self.finite_checks:
             looked.require_finite(self.step)
 
     def scalars(self) -> dict[str, float]:
@@ -87,155 +87,169 @@ def train(
     start: int = 0,
     seed: int = 0,
     players: Players | None = None,
-    average: Average | None = None,
-    parts: int = 1,
+    ema: EMA | None = None,
+    grad_accum: int = 1,
     precision: torch.dtype | None = None,
-    undo: Undo | None = None,
-) -> Iterator[Report]:
+    snapshot: TurnSnapshot | None = None,
+) -> Iterator[StepReport]:
     """Plays rounds `start` to `steps - 1` and yields a report after each.
 
     Args:
         game: The game; trained in place, where its networks live.
-        data: Endless batches on the same device. With `parts` > 1, each of the size of one part.
+        data: Endless batches on the same device. With `grad_accum` > 1, each of the size of one part.
         steps: The step to stop at.
         start: The step to begin at, when resuming.
         seed: With the step, decides everything random.
         players: Optimisers to go on with; `game.players()` where none are given.
-        average: Averaged weights to update after each step.
-        parts: Play the batch in this many parts, accumulating gradients: less memory, the same step, except for layers
-            that look at several images at once, see `sparring.training.accumulation.per_part`.
+        ema: Averaged weights to update after each step.
+        grad_accum: Number of micro-batches per step, whose gradients are accumulated: less memory and the same step,
+            except for layers that combine images, see `sparring.training.accumulation.batch_dependent_layers`.
         precision: ``torch.bfloat16`` for automatic mixed precision; penalties, not their gradients, stay in float32.
-        undo: Takes back every turn whose terms or gradients are not finite; they are played like others unless given.
+        snapshot: Undoes every turn whose terms or gradients are not finite. Default: such turns are kept.
 
     Raises:
         GameError: If the game breaks a rule of play, or cannot be played in parts.
 
     Under ``torch.distributed`` each rank calls this with its own shard of the data; gradients are averaged.
     """
-    require_divisible(game, parts)
+    require_divisible(game, grad_accum)
     players = game.players() if players is None else players
     game.train()
-    watch = Watch(game, undo)
+    monitor = FiniteMonitor(game, snapshot)
     for step in range(start, steps):
-        set_pace(players, game.pace(step))
+        set_lr_scale(players, game.pace(step))
         with folding(map(game.core.get_submodule, game.folds)):
-            tally = _play(game, data, step, players, watch, seed=seed, parts=parts, precision=precision)
-        tally.exchange.statistics(game)
-        if average is not None:
-            average.update(step)
-        watch.weights()
-        yield tally.report(step + 1, watch.taken())
+            tally = _run_step(game, data, step, players, monitor, seed=seed, grad_accum=grad_accum, precision=precision)
+        tally.gradient_sync.statistics(game)
+        if ema is not None:
+            ema.update(step)
+        monitor.weights()
+        yield tally.report(step + 1, monitor.taken())
 
 
 def update(
     moves: Turn,
     players: Players,
     *,
-    share: float = 1.0,
+    scale: float = 1.0,
     step: bool = True,
-    watch: Watch | None = None,
-    exchange: Exchange | None = None,
-    besides: Mapping[str, Tensor] | None = None,
+    monitor: FiniteMonitor | None = None,
+    gradient_sync: GradientSync | None = None,
+    extra_terms: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Gives every mover the gradient of its own loss, then (if `step`) lets every mover step.
 
     Args:
         moves: One move, or several made simultaneously: all gradients are taken before any parameter changes.
         players: The optimiser of each player.
-        share: Weight of these gradients, 1/k for each of k accumulated parts.
+        scale: Weight of these gradients, 1/k for each of k accumulated parts.
         step: Whether to finish: average over processes, step and clear.
-        watch: Looks at terms and gradients, and may take the turn back.
-        exchange: Averages over processes, and counts it.
-        besides: What players minimise besides their moves, which is neither looked at nor logged.
+        monitor: Looks at terms and gradients, and may take the turn back.
+        gradient_sync: Averages over processes, and counts it.
+        extra_terms: What players minimise besides their moves, which is neither looked at nor logged.
 
     Raises:
         GameError: If a move names no player, or its loss depends on no parameter.
     """
-    moves, watch, exchange = _tuple(moves), watch or Watch(nn.Module()), exchange or Exchange()
+    moves, monitor, gradient_sync = (
+        _tuple(moves),
+        monitor or FiniteMonitor(nn.Module()),
+        gradient_sync or GradientSync(),
+    )
     for after, move in zip(reversed(range(len(moves))), moves, strict=True):
-        loss = _loss(move, players, (besides or {}).get(move.player))
-        (loss * share if share < 1 else loss).backward(inputs=owned(players[move.player]), retain_graph=after > 0)
-        watch.terms(move)
+        loss = _loss(move, players, (extra_terms or {}).get(move.player))
+        (loss * scale if scale < 1 else loss).backward(
+            inputs=trainable_parameters(players[move.player]), retain_graph=after > 0
+        )
+        monitor.terms(move)
     if not step:
         return
     for move in moves:
-        exchange.gradients(owned(players[move.player]))
-        watch.gradients(move.player, owned(players[move.player]))
+        gradient_sync.gradients(trainable_parameters(players[move.player]))
+        monitor.gradients(move.player, trainable_parameters(players[move.player]))
     movers = [players[move.player] for move in moves]
-    with watch.stepping(movers):
+    with monitor.stepping(movers):
         for mover in movers:
             mover.step()
             mover.zero_grad()
 
 
-def owned(player: Optimizer) -> list[Tensor]:
+def trainable_parameters(player: Optimizer) -> list[Tensor]:
     """Returns the trainable parameters that a player owns."""
     return [p for group in player.param_groups for p in group["params"] if p.requires_grad]
 
 
-def set_pace(players: Players, pace: float) -> None:
-    """Sets every learning rate to `pace` times the one it was built with."""
+def set_lr_scale(players: Players, lr_scale: float) -> None:
+    """Sets every learning rate to `lr_scale` times the one it was built with."""
     for player in players.values():
         for group in player.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * pace
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * lr_scale
 
 
-def _play(
+def _run_step(
     game: Game,
     data: Data,
     step: int,
     players: Players,
-    watch: Watch,
+    monitor: FiniteMonitor,
     *,
     seed: int,
-    parts: int,
+    grad_accum: int,
     precision: torch.dtype | None,
-) -> _Tally:
+) -> _StepTotals:
     """Plays one round, its parts in lockstep, and tells what happened."""
-    rank, world = place()
-    device, tally, turn = game.device, _Tally(parts, world), 0
-    together = parts > 1 and game.over_batch(step)
+    rank, world = rank_and_world()
+    device, tally, turn = game.device, _StepTotals(world), 0
+    together = grad_accum > 1 and game.over_batch(step)
 
-    def play(index: int, moves: Iterator[Turn], part: Part | None) -> tuple[Move, ...]:
-        chance = drawing(seed, step, turn, shard=rank * parts + index, shards=world * parts, device=device)
+    def play(index: int, moves: Iterator[Turn], part: MicroBatch | None) -> tuple[Move, ...]:
+        chance = turn_rng(
+            seed, step, turn, shard=rank * grad_accum + index, num_shards=world * grad_accum, device=device
+        )
         mixed = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
-        with chance, mixed, plain_slopes(game.plain_slopes), playing(part):
+        with chance, mixed, plain_double_backward(game.plain_double_backward), micro_batch(part):
             return _tuple(next(moves, ()))
 
-    shares = Shares(data, parts)
-    rounds = [game.round(_Counted(shares.part(index), tally), step) for index in range(parts)]
-    ahead = Rehearsal(game, lambda index: game.round(shares.part(index), step), parts, play) if together else None
+    shares = MicroBatches(data, grad_accum)
+    rounds = [game.round(_CountedBatches(shares.part(index), tally), step) for index in range(grad_accum)]
+    ahead = (
+        GradientCache(game, lambda index: game.round(shares.part(index), step), grad_accum, play) if together else None
+    )
     going = True
     while going:
         made: list[tuple[Move, ...]] = []
-        watch.begin()
-        means = ahead.turn() if ahead else Means()
-        buffers = Buffers(game) if parts > 1 else None
+        monitor.begin()
+        means = ahead.turn() if ahead else BatchMeans()
+        buffers = BufferSnapshot(game) if grad_accum > 1 else None
         for index, moves in enumerate(rounds):
-            part = Part(index, parts, together, means.values) if parts > 1 else None
+            part = MicroBatch(index, grad_accum, together, means.values) if grad_accum > 1 else None
             now = play(index, moves, part)
             along = {} if part is None else {m.player: means.along(m.player, part.said) for m in now}
-            besides = {player: term for player, term in along.items() if term is not None}
-            if buffers and index == parts - 1:
+            extra_terms = {player: term for player, term in along.items() if term is not None}
+            if buffers and index == grad_accum - 1:
                 buffers.settle()
-            seen: dict[str, Any] = {"watch": watch, "exchange": tally.exchange, "besides": besides}
-            update(now, players, share=1 / parts, step=index == parts - 1, **seen)
+            seen: dict[str, Any] = {
+                "monitor": monitor,
+                "gradient_sync": tally.gradient_sync,
+                "extra_terms": extra_terms,
+            }
+            update(now, players, scale=1 / grad_accum, step=index == grad_accum - 1, **seen)
             made.append(now)
-            if buffers and index < parts - 1:
+            if buffers and index < grad_accum - 1:
                 buffers.next_part()
         if len({tuple(move.player for move in now) for now in made}) > 1:
             raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
-        tally.add(made, watch.end())
+        tally.add(made, monitor.end())
         turn, going = turn + 1, bool(now)
     return tally
 
 
-class _Tally:
+class _StepTotals:
     """Counts the images of one round, and sums the terms of its moves."""
 
-    def __init__(self, parts: int, world: int) -> None:
-        self.parts, self.world = parts, world
-        self.images, self.exchange = 0, Exchange()
+    def __init__(self, world: int) -> None:
+        self.world = world
+        self.images, self.gradient_sync = 0, GradientSync()
         self.moves: Counter[str] = Counter()
         self.skipped: dict[str, Tensor] = {}
         self.sums: dict[tuple[str, str], Tensor] = {}
@@ -254,18 +268,18 @@ class _Tally:
                 self.sums[term] = self.sums.get(term, 0) + value
                 self.times[term] = self.times.get(term, 0) + (1 if sound is None else sound.float())
 
-    def report(self, step: int, trail: tuple[Looked, ...]) -> Report:
+    def report(self, step: int, finite_checks: tuple[FiniteCheck, ...]) -> StepReport:
         terms = {"/".join(term): value / self.times[term] for term, value in self.sums.items()}
-        return Report(step, self.images, dict(self.moves), terms, trail, self.skipped, self.exchange)
+        return StepReport(step, self.images, dict(self.moves), terms, finite_checks, self.skipped, self.gradient_sync)
 
 
-class _Counted:
+class _CountedBatches:
     """Hands on batches and counts their images."""
 
-    def __init__(self, data: Data, tally: _Tally) -> None:
+    def __init__(self, data: Data, tally: _StepTotals) -> None:
         self.data, self.tally = data, tally
 
-    def __iter__(self) -> _Counted:
+    def __iter__(self) -> _CountedBatches:
         return self
 
     def __next__(self) -> tuple[Tensor, ...]:
@@ -278,11 +292,11 @@ def _tuple(moves: Turn) -> tuple[Move, ...]:
     return (moves,) if isinstance(moves, Move) else moves
 
 
-def _loss(move: Move, players: Players, besides: Tensor | None = None) -> Tensor:
+def _loss(move: Move, players: Players, extra_terms: Tensor | None = None) -> Tensor:
     """Returns the move's loss, and what its player minimises besides, if it can be played."""
     if move.player not in players:
         raise GameError(f"A move names the player {move.player!r}, but the players are {', '.join(players)}.")
-    loss = move.loss if besides is None else move.loss + besides
+    loss = move.loss if extra_terms is None else move.loss + extra_terms
     if not loss.requires_grad:
         raise GameError(
             f"The loss of player {move.player!r} depends on no parameter: "

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sparring.critique import Output
 from sparring.game import Data, Game, Turn
-from sparring.objectives.batch_statistics import batch_mean, shards
+from sparring.objectives.batch_statistics import batch_mean, num_shards
 from sparring.wrappers.base import Remembering, Wrapper, see_through
 from sparring.wrappers.requirements import (
     answers,
@@ -114,7 +114,7 @@ class Adaptive(Wrapper):
             given: What D is told besides.
         """
         r = batch_mean(self._scores(x, *given).sign())
-        seen = self.every * len(x) * shards()
+        seen = self.every * len(x) * num_shards()
         self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
 
     def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -30,7 +30,7 @@ from torch.nn.functional import mse_loss, relu
 from sparring.critique import Output
 from sparring.game import Game
 from sparring.objectives.batch_statistics import batch_mean
-from sparring.rng import normal
+from sparring.rng import randn
 from sparring.wrappers.critic_term import CriticTerm, owner
 from sparring.wrappers.requirements import Need, answers, has, nobody_ahead, noise_alone, one_critic, samples_alone
 
@@ -115,7 +115,7 @@ class ZCR(CriticTerm):
 
     def _pair(self, n: int) -> tuple[Tensor, Tensor]:
         z = self.noise(n)
-        return self.G(z), self.G(z + self.radius * normal(*z.shape, device=z.device))
+        return self.G(z), self.G(z + self.radius * randn(*z.shape, device=z.device))
 
 
 class LeCam(CriticTerm):

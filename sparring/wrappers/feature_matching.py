@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
-from sparring.objectives.batch_statistics import whole_mean
+from sparring.objectives.batch_statistics import global_mean
 from sparring.wrappers.base import Through, Wrapper, each, kept
 from sparring.wrappers.pair import pair
 from sparring.wrappers.requirements import nobody_ahead, require, samples_alone
@@ -90,4 +90,4 @@ class FeatureMatching(Wrapper):
 def over_batch(features: Tensor) -> Tensor:
     """Returns the mean features (F,) of the whole batch, of which (N, F) are a share."""
     features = features.to(torch.promote_types(features.dtype, torch.float32))
-    return whole_mean(features.mean(0))
+    return global_mean(features.mean(0))

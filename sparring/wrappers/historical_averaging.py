@@ -18,7 +18,7 @@ from torch import Tensor
 from sparring.critique import Critique
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
-from sparring.training.trainer import owned
+from sparring.training.trainer import trainable_parameters
 from sparring.wrappers.base import Wrapper, each, meets
 from sparring.wrappers.requirements import nobody_ahead, require, trained_together
 
@@ -45,7 +45,9 @@ class HistoricalAveraging(Wrapper):
         self.weight = weight
         position = {id(parameter): i for i, parameter in enumerate(game.parameters())}
         # Positions, for another aid may yet rename the networks inside.
-        self._owned = {name: [position[id(p)] for p in owned(player)] for name, player in game.players().items()}
+        self._owned = {
+            name: [position[id(p)] for p in trainable_parameters(player)] for name, player in game.players().items()
+        }
         for i, parameter in enumerate(game.parameters()):
             self.register_buffer(f"mean{i}", parameter.detach().clone())
         self.register_buffer("rounds", torch.zeros((), dtype=torch.long))

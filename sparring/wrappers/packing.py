@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sparring.abilities import SupportsEncoding
 from sparring.errors import GameError
 from sparring.game import Data, Game, Turn, latent
-from sparring.rng import normal
+from sparring.rng import randn
 from sparring.wrappers.base import Wrapper
 from sparring.wrappers.pair import pair
 from sparring.wrappers.requirements import noise_alone, one_function, require, samples_alone
@@ -104,7 +104,7 @@ class Packing(Wrapper):
 
     def noise(self, n: int) -> Tensor:
         """Draws the noise of n single samples, (n, latent)."""
-        return normal(n, latent(self.core.G.single), device=self.device)  # type: ignore[union-attr, arg-type]
+        return randn(n, latent(self.core.G.single), device=self.device)  # type: ignore[union-attr, arg-type]
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n single samples, (n, *shape)."""

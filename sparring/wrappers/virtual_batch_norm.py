@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Turn
-from sparring.training.gradient_sync import place
+from sparring.training.gradient_sync import rank_and_world
 from sparring.wrappers.base import Wrapper
 from sparring.wrappers.pair import pair
 from sparring.wrappers.requirements import one_function, require, samples_alone
@@ -36,7 +36,7 @@ class VirtualBatch(Wrapper):
         GameError: If the game is of another kind or has no batch norm, or there would be no reference.
     """
 
-    one_after_another = True  # the first part of a batch draws the references, and the others find them
+    sequential_micro_batches = True  # the first part of a batch draws the references, and the others find them
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class VirtualBatch(Wrapper):
             x, *_ = next(data)
             rows += x
         reference.copy_(torch.stack(rows[: len(reference)]))
-        if place().world > 1:
+        if rank_and_world().world > 1:
             dist.broadcast(reference, 0)
         self.ready.fill_(True)
 

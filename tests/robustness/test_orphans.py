@@ -19,7 +19,7 @@ from sparring.cli import main
 from sparring.errors import RunError
 from sparring.experiments import Progress, train_all
 from sparring.training import distributed, rendezvous
-from sparring.training.parent_watch import AGENT, leave_with_parent
+from sparring.training.parent_watch import AGENT, watch_parent
 from support import forked, runs
 from unit.experiments.test_compare import cell
 
@@ -98,15 +98,15 @@ def test_a_killed_comparison_leaves_no_training_behind(tmp_path, monkeypatch):
 
 def test_a_process_whose_parent_did_not_name_itself_may_outlive_it(monkeypatch):
     monkeypatch.delenv(AGENT, raising=False)
-    monkeypatch.setattr("sparring.training.parent_watch.follow", lambda parent: pytest.fail("followed"))
-    leave_with_parent()
+    monkeypatch.setattr("sparring.training.parent_watch.exit_with_parent", lambda parent: pytest.fail("followed"))
+    watch_parent()
 
 
 def test_the_name_of_the_parent_is_not_passed_on(monkeypatch):
     followed = []
-    monkeypatch.setattr("sparring.training.parent_watch.follow", followed.append)
+    monkeypatch.setattr("sparring.training.parent_watch.exit_with_parent", followed.append)
     monkeypatch.setenv("SPARRING_PARENT", "17")
-    leave_with_parent()
+    watch_parent()
     assert followed == [17]
     assert "SPARRING_PARENT" not in os.environ
 
@@ -160,7 +160,7 @@ def test_torchruns_workers_leave_with_it(tmp_path):
 def join(folder, patience):
     """Joins the group, and writes down why not."""
     try:
-        distributed.join(torch.device("cpu"), timedelta(seconds=patience))
+        distributed.init_process_group(torch.device("cpu"), timedelta(seconds=patience))
     except RunError as error:
         (folder / os.environ["RANK"]).write_text(str(error))
         raise
@@ -181,7 +181,7 @@ def said(folder, child, rank):
 
 @pytest.mark.parametrize(("dying", "staying"), [(1, 0), (0, 1)])
 def test_a_rank_that_dies_in_the_rendezvous_is_noticed_by_the_others(tmp_path, dying, staying, monkeypatch):
-    monkeypatch.setattr("sparring.training.rendezvous.ARRIVAL", timedelta(seconds=120))  # for the third rank
+    monkeypatch.setattr("sparring.training.rendezvous.ARRIVAL_TIMEOUT", timedelta(seconds=120))  # for the third rank
     at = port()
     children = [forked.fork(join, tmp_path, 120, **group(rank, 3, at)) for rank in range(2)]  # the third never comes
     arrived(at, 0, 1)
@@ -207,7 +207,7 @@ def test_all_ranks_name_the_one_that_did_not_come(monkeypatch):
     rolls = []
     for rank in (0, 2):
         monkeypatch.setenv("RANK", str(rank))
-        rolls.append(rendezvous._Roll(timedelta(seconds=5)))
+        rolls.append(rendezvous._Heartbeats(timedelta(seconds=5)))
     for roll in rolls:
         roll._arrival = timedelta(0)
     with pytest.raises(RunError, match="Rank 1 of the training did not come"):

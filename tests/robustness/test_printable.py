@@ -19,7 +19,7 @@ from sparring.data.annotations.palettes import save_palette
 from sparring.data.domains import Regions
 from sparring.errors import DataError, GameError, RunError, SparringError, printable
 from sparring.runs.run import Run
-from sparring.training.trainer import Report
+from sparring.training.trainer import StepReport
 from support import runs
 
 quick = pytest.fixture(autouse=True)(runs.quick)
@@ -84,9 +84,9 @@ def drawn(monkeypatch, width, terms):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("rich._console", None)  # which asks for the width once
     with ticker(0, 200) as show:
-        show.tick(Report(step=50, images=64, terms=terms, updates={}), 50)
+        show.tick(StepReport(step=50, images=64, terms=terms, updates={}), 50)
         show._last = 0
-        show.tick(Report(step=150, images=64, terms=terms, updates={}), 150)
+        show.tick(StepReport(step=150, images=64, terms=terms, updates={}), 150)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
     return [line for line in re.split(r"[\r\n]+", shown) if "75%" in line]
 

@@ -61,7 +61,7 @@ def fork(work: Callable[..., Any], *given: Any, **environment: str) -> int:
 
 def train(folder: Path, name: str, kind: dict[str, Any], steps: int = STEPS) -> None:
     """The one command, typed again after each death; it does not outlive the process that started it."""
-    parent_watch.follow(os.getppid())
+    parent_watch.exit_with_parent(os.getppid())
     runs.play(runs.start(folder, name, kind), steps, save_every=2, picture_every=10)
 
 
@@ -154,7 +154,7 @@ def kill(folder: Path) -> None:
 
 def hang(folder: Path, patience: float) -> tuple[float, str]:
     """Halts one of two processes, and returns after how many seconds the other went, and what it said."""
-    distributed.join.__defaults__ = distributed.joined.__defaults__ = (timedelta(seconds=patience),)
+    distributed.init_process_group.__defaults__ = distributed.init.__defaults__ = (timedelta(seconds=patience),)
     children = life(2, told, folder, "nsgan", MLP, 10**6)
     while not (folder / "checkpoints/000004").exists():
         time.sleep(0.01)

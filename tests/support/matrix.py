@@ -20,7 +20,7 @@ from sparring.game import Data, Game, Move
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks
 from sparring.recipes.techniques import PICTURES, Aids, aided
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.runs.recipe_args import declared, settings
 from support.runs import tiny
 
@@ -124,7 +124,7 @@ def played(game: Game, batches: Data) -> Iterator[Move]:
     """The moves of the first round, of which none is made; every turn has draws of its own."""
     moves, turn = game.round(batches, 0), 0
     while True:
-        with drawing(0, 0, turn):
+        with turn_rng(0, 0, turn):
             now = next(moves, None)
         if now is None:
             return

@@ -23,7 +23,7 @@ from sparring.runs import snapshots
 from sparring.runs.run import Run
 from sparring.runs.signals import Stopped
 from sparring.training import distributed
-from sparring.training.gradient_sync import Exchange
+from sparring.training.gradient_sync import GradientSync
 from support import runs
 
 STEPS = 6
@@ -108,20 +108,20 @@ def main(folder: Path) -> None:
         train(folder / name, recipe=name)
     train(folder / "stopped", 3, recipe="wgan-gp")
     train(folder / "stopped", recipe="wgan-gp")
-    train(folder / "parts", recipe="wgan-gp", parts=2)
+    train(folder / "parts", recipe="wgan-gp", grad_accum=2)
     for name in TOGETHER:
-        train(folder / f"{name}-parts", recipe=name, parts=2)
+        train(folder / f"{name}-parts", recipe=name, grad_accum=2)
     train(folder / "cyclegan", recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)
     train(
         folder / "viewed", 1, recipe="test_trial:with_view", **{**runs.IMAGES, "size": 16, "batch": 4, "arguments": {}}
     )
-    distributed.wait()  # so that from here on the ranks are on time
+    distributed.barrier()  # so that from here on the ranks are on time
     seen = {
-        "world": distributed.world(),
-        "largest": distributed.largest(distributed.rank()),
-        "mean": distributed.mean(torch.tensor([0.0, 4.0 * distributed.rank()])).tolist(),
+        "world": distributed.world_size(),
+        "largest": distributed.all_reduce_max(distributed.rank()),
+        "mean": distributed.all_reduce_mean(torch.tensor([0.0, 4.0 * distributed.rank()])).tolist(),
         "drift": drift(folder / "drift", nudge),
         "statistics": statistics(),
         "exchange": exchanged(),
@@ -130,7 +130,7 @@ def main(folder: Path) -> None:
         "unequal": unequal(folder / "unequal"),
     }
     (folder / f"rank{os.environ['RANK']}.json").write_text(json.dumps(seen))
-    distributed.leave()
+    distributed.destroy_process_group()
 
 
 def statistics() -> str:
@@ -141,7 +141,7 @@ def statistics() -> str:
         game[1].running_var[1] += distributed.rank()
     game.register_buffer("pool", torch.full((3,), float(distributed.rank())))
     try:
-        distributed.require_same(game)
+        distributed.require_identical_replicas(game)
     except RunError as error:
         return str(error)
     return ""
@@ -149,7 +149,7 @@ def statistics() -> str:
 
 def exchanged() -> dict[str, Any]:
     """Gradients of 3 and 2 numbers, one of them missing here and there, then statistics of 2 × 2; one rank is late."""
-    exchange, parameters = Exchange(), [torch.nn.Parameter(torch.zeros(n)) for n in (3, 2)]
+    exchange, parameters = GradientSync(), [torch.nn.Parameter(torch.zeros(n)) for n in (3, 2)]
     parameters[0].grad = torch.full((3,), float(distributed.rank()))
     parameters[1].grad = torch.ones(2) if distributed.rank() else None
     time.sleep(0.3 * distributed.rank())

@@ -12,7 +12,7 @@ from torch import nn
 from sparring.check import check_game
 from sparring.errors import GameError
 from sparring.game import Game, LatentGame, Move, adam
-from sparring.objectives.double_backward import swift_slopes
+from sparring.objectives.double_backward import fast_double_backward
 from support.toys import GAMES, LinearCritic, Point, batches
 
 
@@ -225,9 +225,9 @@ def test_parts_are_played_as_a_training_plays_them():
     def rows():
         return ((torch.full((2, 2), float(step % 3 == 1)),) for step in count())
 
-    check_game(DecidesByItsRows(), ((torch.zeros(2, 2),) for _ in count()), parts=2)
+    check_game(DecidesByItsRows(), ((torch.zeros(2, 2),) for _ in count()), grad_accum=2)
     with pytest.raises(GameError, match=r"parts of step \d made different moves"):
-        check_game(DecidesByItsRows(), rows(), parts=2)
+        check_game(DecidesByItsRows(), rows(), grad_accum=2)
 
 
 class Surrounded(Game):
@@ -238,7 +238,7 @@ class Surrounded(Game):
     def __init__(self):
         super().__init__()
         self.G, self.folds = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(1, 1, 3, padding=1)), ("G",)
-        self.plain_slopes = True
+        self.plain_double_backward = True
 
     def players(self):
         return {"G": adam(self.G, lr=0.1)}
@@ -246,7 +246,7 @@ class Surrounded(Game):
     def round(self, data, step):
         x, *_ = next(data)
         y = self.G(x)
-        self.seen.add((type(self.G).__name__, str(y.dtype), isinstance(swift_slopes(), nullcontext)))
+        self.seen.add((type(self.G).__name__, str(y.dtype), isinstance(fast_double_backward(), nullcontext)))
         yield Move("G", size=y.float().square().mean())
 
 

@@ -2,12 +2,12 @@
 
 import torch
 
-from sparring.rng import drawing, mix, normal, seeded, uniform
+from sparring.rng import fixed_seed, hash_seed, rand, randn, turn_rng
 
 
 def draw(seed=0, step=0, turn=0, **place):
-    with drawing(seed, step, turn, **place):
-        return torch.randn(3), normal(4, 2), uniform(4)
+    with turn_rng(seed, step, turn, **place):
+        return torch.randn(3), randn(4, 2), rand(4)
 
 
 def test_the_same_place_draws_the_same_numbers_whatever_went_before():
@@ -24,9 +24,9 @@ def test_every_coordinate_of_the_place_matters():
 
 
 def test_shards_differ_in_their_own_draws_and_share_the_whole_batchs_noise():
-    with drawing(5, 1, 0):
-        whole, flat = normal(8, 2), uniform(8)
-    parts = [draw(5, 1, 0, shard=shard, shards=2) for shard in range(2)]
+    with turn_rng(5, 1, 0):
+        whole, flat = randn(8, 2), rand(8)
+    parts = [draw(5, 1, 0, shard=shard, num_shards=2) for shard in range(2)]
     assert torch.equal(torch.cat([part[1] for part in parts]), whole)
     assert torch.equal(torch.cat([part[2] for part in parts]), flat)
     assert not torch.equal(parts[0][0], parts[1][0])
@@ -34,19 +34,19 @@ def test_shards_differ_in_their_own_draws_and_share_the_whole_batchs_noise():
 
 def test_a_seed_draws_its_noise_without_touching_the_global_generator():
     state = torch.get_rng_state()
-    with seeded(3):
-        one = normal(1, 4)
-    with seeded(3):
-        again = normal(1, 4)
-    with seeded(4):
-        other = normal(1, 4)
+    with fixed_seed(3):
+        one = randn(1, 4)
+    with fixed_seed(3):
+        again = randn(1, 4)
+    with fixed_seed(4):
+        other = randn(1, 4)
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_mix_is_a_hash_of_the_ordered_numbers():
-    values = {mix(a, b) for a in range(50) for b in range(-1, 50)}
+    values = {hash_seed(a, b) for a in range(50) for b in range(-1, 50)}
     assert len(values) == 50 * 51
     assert all(0 <= value < 2**63 for value in values)
     ones = sum(bin(value).count("1") for value in values) / len(values)
@@ -54,8 +54,8 @@ def test_mix_is_a_hash_of_the_ordered_numbers():
 
 
 def test_noise_has_the_distribution_it_claims():
-    with drawing(0, 0, 0):
-        z, u = normal(20_000), uniform(20_000)
+    with turn_rng(0, 0, 0):
+        z, u = randn(20_000), rand(20_000)
     assert abs(z.mean()) < 0.03
     assert abs(z.std() - 1) < 0.03
     assert 0 <= u.min() < 0.01

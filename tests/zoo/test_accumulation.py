@@ -23,7 +23,14 @@ from sparring.games.relativistic import RelativisticGAN
 from sparring.layers.deviation import MinibatchDeviation
 from sparring.layers.discrimination import MinibatchDiscrimination
 from sparring.objectives import RelativisticAverage, batch_statistics, logistic, squared
-from sparring.objectives.batch_statistics import Part, batch_mean, batch_std, gathered, playing, whole_mean
+from sparring.objectives.batch_statistics import (
+    MicroBatch,
+    all_gather_rows,
+    batch_mean,
+    batch_std,
+    global_mean,
+    micro_batch,
+)
 from sparring.objectives.energy import pulling_away
 from sparring.objectives.penalties import dragan
 from sparring.recipes.autoencoders import vae_gan
@@ -32,8 +39,8 @@ from sparring.recipes.r3gan_stylegan2 import stylegan2
 from sparring.recipes.realness import realness
 from sparring.runs.run import Run
 from sparring.runs.state import gathered as state_of
-from sparring.training.accumulation import PER_PART, Shares, per_part
-from sparring.training.trainer import owned, train
+from sparring.training.accumulation import BATCH_DEPENDENT, MicroBatches, batch_dependent_layers
+from sparring.training.trainer import train, trainable_parameters
 from support import runs
 from support.toys import LinearCritic, Point, batches
 from unit.recipes import test_techniques
@@ -42,7 +49,7 @@ from zoo import test_recipes
 N = 8  # rows of a whole batch
 RATE = 1e-4  # of plain gradient descent, which shows gradients as they are
 OTHERWISE = {"stackgan": ("D", "G")}
-"""Recipes whose step of parts is another one, for a reason in `PER_PART` that is no layer, and for which players."""
+"""Recipes whose accumulated step differs for a reason in `BATCH_DEPENDENT` that is no layer, and the players."""
 SMALL = Networks(latent=4, width=8)
 REFUSED = {"unrolling": "Unrolling takes steps of D ahead"}
 """Aids that cannot be played in parts, and how the reason begins."""
@@ -76,10 +83,10 @@ class RowByRow(TorchFunctionMode):
         now = rng._now
         turn = (now.generator.initial_seed(), batch_statistics._now.index if batch_statistics._now else 0)
         self.turn, self.calls = turn, self.calls + 1 if turn == self.turn else 0
-        generator = torch.Generator().manual_seed(rng.mix(turn[0], self.calls))
+        generator = torch.Generator().manual_seed(rng.hash_seed(turn[0], self.calls))
         n, *rest = shape
         with torch._C.DisableTorchFunction():
-            whole = draw(n * now.shards, *rest, generator=generator, dtype=torch.float64)
+            whole = draw(n * now.num_shards, *rest, generator=generator, dtype=torch.float64)
         return whole[now.shard * n : (now.shard + 1) * n]
 
 
@@ -110,12 +117,12 @@ def alone(monkeypatch):
 
 def stepped(game, data, parts, steps=1):
     """Plays steps of plain gradient descent, and returns the last report."""
-    players = {name: torch.optim.SGD(owned(player), lr=RATE) for name, player in game.players().items()}
+    players = {name: torch.optim.SGD(trainable_parameters(player), lr=RATE) for name, player in game.players().items()}
     small = (
         tuple(x[p * len(x) // parts : (p + 1) * len(x) // parts] for x in batch) for batch in data for p in range(parts)
     )
     with RowByRow():
-        *_, report = train(game, small, steps, players=players, parts=parts, seed=3)
+        *_, report = train(game, small, steps, players=players, grad_accum=parts, seed=3)
     return report
 
 
@@ -124,7 +131,7 @@ def compared(game, data, parts=2, steps=1):
     start, divided = copy.deepcopy(game), copy.deepcopy(game)
     one, other = stepped(game, data, 1, steps), stepped(divided, data, parts, steps)
     assert any(not torch.equal(p, q) for p, q in zip(game.parameters(), start.parameters(), strict=True))
-    where = {id(p): player for player, optimiser in game.players().items() for p in owned(optimiser)}
+    where = {id(p): player for player, optimiser in game.players().items() for p in trainable_parameters(optimiser)}
     scale: dict[str, float] = {}
     gaps: dict[str, float] = {}
     for p, q, before in zip(game.parameters(), divided.parameters(), start.parameters(), strict=True):
@@ -162,7 +169,7 @@ def test_a_step_of_every_recipe_in_parts_is_that_of_the_whole_batch(name, shape,
     differing, terms, buffers = compared(game, whole_batches(name, shape))
     if name in OTHERWISE:
         assert differing == set(OTHERWISE[name]), "another table"
-        assert any(PER_PART[type(game).__name__] in said for said in per_part(game))
+        assert any(BATCH_DEPENDENT[type(game).__name__] in said for said in batch_dependent_layers(game))
     else:
         assert (differing, terms, buffers) == (set(), set(), set())
 
@@ -273,7 +280,7 @@ def test_a_function_of_a_mean_has_the_gradient_of_the_whole_batch(parts):
     loss = scores.mean().square() + (scores - scores.mean()).pow(4).mean()
     (expected,) = torch.autograd.grad(loss, w)
     game = Spread()
-    (report,) = train(game, iter([(part,) for part in x.chunk(parts)]), 1, parts=parts)
+    (report,) = train(game, iter([(part,) for part in x.chunk(parts)]), 1, grad_accum=parts)
     torch.testing.assert_close(w.detach() - game.x.w.detach(), expected, rtol=0, atol=1e-12)
     assert report.terms["x/value"].item() == pytest.approx(loss.item(), abs=1e-12)
 
@@ -281,14 +288,14 @@ def test_a_function_of_a_mean_has_the_gradient_of_the_whole_batch(parts):
 def test_a_mean_of_a_mean_is_refused_in_parts_and_right_as_a_whole():
     x = torch.arange(12, dtype=torch.float64).reshape(6, 2).sin()
     with pytest.raises(GameError, match="depends on another one"):
-        list(train(Spread(nested=True), iter([(part,) for part in x.chunk(2)]), 1, parts=2))
+        list(train(Spread(nested=True), iter([(part,) for part in x.chunk(2)]), 1, grad_accum=2))
     list(train(Spread(nested=True), iter([(x,)]), 1))
 
 
 def test_alone_nothing_is_gathered_and_a_batch_has_its_own_mean_and_deviation():
     x = torch.arange(6.0).reshape(3, 2)
-    assert gathered(x) is x
-    assert whole_mean(x) is x
+    assert all_gather_rows(x) is x
+    assert global_mean(x) is x
     assert batch_std(x) == x.std()
 
 
@@ -297,14 +304,14 @@ def test_parts_gather_each_others_rows_and_share_one_deviation():
     halves = x.chunk(2)
     said = []
     for index, half in enumerate(halves):
-        part = Part(index, 2)
-        with playing(part):
-            gathered(half), batch_std(half)
+        part = MicroBatch(index, 2)
+        with micro_batch(part):
+            all_gather_rows(half), batch_std(half)
         said.append(part.said)
     means = [torch.stack(pair).mean(0) for pair in zip(*said, strict=True)]
     for index, half in enumerate(halves):
-        with playing(Part(index, 2, means=means)):
-            assert torch.equal(gathered(half), x)
+        with micro_batch(MicroBatch(index, 2, means=means)):
+            assert torch.equal(all_gather_rows(half), x)
             torch.testing.assert_close(batch_std(half), x.std())
     assert pulling_away(x) != pulling_away(halves[0])
 
@@ -313,31 +320,31 @@ def test_dragan_reaches_as_far_in_every_part_as_in_the_whole_batch(monkeypatch):
     """The critic is curved, so that its slope shows how far the noise reached."""
     monkeypatch.setattr(torch, "rand", torch.ones)
     monkeypatch.setattr(torch, "rand_like", torch.ones_like)
-    x, parts = torch.tensor([[0.0], [0.1], [3.0], [9.0]], dtype=torch.float64), [Part(0, 2), Part(1, 2)]
+    x, parts = torch.tensor([[0.0], [0.1], [3.0], [9.0]], dtype=torch.float64), [MicroBatch(0, 2), MicroBatch(1, 2)]
 
     def penalty(rows):
         return dragan(lambda x: x.square().sum(1), rows)
 
     for part, half in zip(parts, x.chunk(2), strict=True):
-        with playing(part):
+        with micro_batch(part):
             penalty(half)
     means = [torch.stack(pair).mean(0) for pair in zip(*(part.said for part in parts), strict=True)]
     found = []
     for index, half in enumerate(x.chunk(2)):
-        with playing(Part(index, 2, means=means)):
+        with micro_batch(MicroBatch(index, 2, means=means)):
             found.append(penalty(half))
     torch.testing.assert_close(sum(found) / 2, penalty(x), rtol=1e-12, atol=0)
 
 
 def test_a_part_that_takes_another_mean_is_refused():
-    with playing(Part(0, 2, means=[torch.zeros(2)])), pytest.raises(GameError, match="different means"):
-        whole_mean(torch.zeros(3))
-    with playing(Part(0, 2, means=[])), pytest.raises(GameError, match="different means"):
-        whole_mean(torch.zeros(3))
+    with micro_batch(MicroBatch(0, 2, means=[torch.zeros(2)])), pytest.raises(GameError, match="different means"):
+        global_mean(torch.zeros(3))
+    with micro_batch(MicroBatch(0, 2, means=[])), pytest.raises(GameError, match="different means"):
+        global_mean(torch.zeros(3))
 
 
 def test_the_k_th_batch_of_a_part_is_its_part_of_the_k_th_batch():
-    shares = Shares(iter([(torch.tensor(k),) for k in range(6)]), 2)
+    shares = MicroBatches(iter([(torch.tensor(k),) for k in range(6)]), 2)
     first, second = shares.part(0), shares.part(1)
     assert [int(next(first)[0]) for _ in range(2)] == [0, 2]
     assert [int(next(second)[0]) for _ in range(3)] == [1, 3, 5]
@@ -347,9 +354,9 @@ def test_the_k_th_batch_of_a_part_is_its_part_of_the_k_th_batch():
 
 def test_every_shard_draws_alike_what_is_drawn_once():
     def drawn(shard, shards):
-        with rng.drawing(1, 2, 3, shard=shard, shards=shards):
-            with rng.alike("cpu"):
-                same = torch.randn(3), rng.normal(2, 2)
+        with rng.turn_rng(1, 2, 3, shard=shard, num_shards=shards):
+            with rng.replicated("cpu"):
+                same = torch.randn(3), rng.randn(2, 2)
             return *same, torch.randn(3)
 
     whole, first, second = drawn(0, 1), drawn(0, 2), drawn(1, 2)
@@ -357,7 +364,7 @@ def test_every_shard_draws_alike_what_is_drawn_once():
         assert all(torch.equal(a, b) for a, b in zip(one[:2], other[:2], strict=True))
     assert torch.equal(whole[2], first[2])
     assert not torch.equal(whole[2], second[2])
-    with rng.drawing(1, 2, 3, shard=1, shards=2):
+    with rng.turn_rng(1, 2, 3, shard=1, num_shards=2):
         assert torch.equal(torch.randn(3), second[2]), "the shard's own draws go on as if nothing had been drawn"
 
 
@@ -377,8 +384,8 @@ def test_what_looks_at_several_images_at_once_is_said_when_a_run_of_parts_begins
     "kind", [MinibatchDeviation(), MinibatchDiscrimination(3), nn.BatchNorm1d(3), nn.SyncBatchNorm(3)]
 )
 def test_every_layer_that_looks_at_several_images_at_once_is_named(kind):
-    assert len(per_part(nn.Sequential(nn.Linear(3, 3), kind))) == 1
-    assert per_part(nn.Sequential(nn.Linear(3, 3), nn.InstanceNorm1d(3), nn.LayerNorm(3))) == []
+    assert len(batch_dependent_layers(nn.Sequential(nn.Linear(3, 3), kind))) == 1
+    assert batch_dependent_layers(nn.Sequential(nn.Linear(3, 3), nn.InstanceNorm1d(3), nn.LayerNorm(3))) == []
 
 
 def test_what_cannot_be_played_in_parts_is_refused_before_anything_is_written(tmp_path, capsys):

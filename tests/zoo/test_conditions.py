@@ -26,7 +26,7 @@ from sparring.recipes.options import Networks
 from sparring.recipes.sagan_biggan import biggan, sagan
 from sparring.recipes.stackgan import stackgan
 from sparring.reports.run_report import protocol
-from sparring.rng import seeded, uniform
+from sparring.rng import fixed_seed, rand
 from sparring.runs.run import Run
 from sparring.runs.state import load
 from sparring.training.trainer import train
@@ -131,7 +131,7 @@ class Own(Game):
         yield
 
     def noise(self, n):
-        return uniform(n, 1)
+        return rand(n, 1)
 
     def sample(self, n, *, noise=None):
         return self.level.expand(len(noise), 1, 8, 8) + noise[:, :, None, None]
@@ -163,7 +163,7 @@ def test_other_data_with_another_number_of_classes_are_refused():
 
 def test_noise_draws_classes_as_the_data_has_them():
     game, many = oracle(squares((450, 50))), 20_000
-    with seeded(0):
+    with fixed_seed(0):
         found = torch.bincount(game.labels(game.noise(many))).tolist()
     assert found == pytest.approx([18_000, 2_000], abs=4 * (many * 0.9 * 0.1) ** 0.5)
 
@@ -174,14 +174,14 @@ def test_even_classes_are_drawn_by_the_same_bits_as_before(counts):
         Oracle(squares((2, 2))), nn.Flatten(), NonSaturating(), classes=len(counts), critic=None, generator=None
     )
     game.frequencies.counts.copy_(torch.tensor(counts))
-    with seeded(3):
+    with fixed_seed(3):
         drawn = game.labels(game.noise(5000))
-    with seeded(3):
+    with fixed_seed(3):
         torch.manual_seed(0)
-        from sparring.rng import normal
+        from sparring.rng import randn
 
-        normal(5000, 1)
-        expected = (len(counts) * uniform(5000)).long()
+        randn(5000, 1)
+        expected = (len(counts) * rand(5000)).long()
     assert torch.equal(drawn, expected)
 
 
@@ -191,7 +191,7 @@ def test_a_class_without_images_is_never_drawn(counts):
         Oracle(squares((2, 2))), nn.Flatten(), NonSaturating(), classes=len(counts), critic=None, generator=None
     )
     game.frequencies.counts.copy_(torch.tensor(counts))
-    with seeded(0):
+    with fixed_seed(0):
         found = torch.bincount(game.labels(game.noise(5000)), minlength=len(counts))
     assert all(count == 0 for count, there in zip(found.tolist(), counts, strict=True) if not there)
 
@@ -213,12 +213,12 @@ def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_f
 
 def test_a_wrong_label_is_one_of_the_classes_that_have_images():
     y = torch.nn.functional.one_hot(torch.tensor([1, 3] * 200), 4).float()
-    with seeded(0):
+    with fixed_seed(0):
         others = wrong(y, torch.tensor([0, 5, 0, 5])).argmax(1)
     assert others.tolist() == [3, 1] * 200
-    with seeded(0):
+    with fixed_seed(0):
         everyone = wrong(y, torch.tensor([1, 1, 1, 1]))
-    with seeded(0):
+    with fixed_seed(0):
         assert torch.equal(everyone, wrong(y))
 
 
@@ -311,7 +311,7 @@ def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
     def share(noise):
         return (noise[:, -len(bright) :] == bright).all(1).float().mean().item()
 
-    with seeded(0):
+    with fixed_seed(0):
         assert share(game.noise(2000)) == pytest.approx(0.1, abs=0.06)
         assert share(game.noise_for(2000, held_out.conditions("captions"))) == pytest.approx(0.9, abs=0.03)
     stamp = evaluator.evaluate(game, training, held_out=held_out, extractor=pixels, samples=20).scores[0].stamp

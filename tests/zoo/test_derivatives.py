@@ -24,7 +24,7 @@ from sparring.layers.spectral import spectral
 from sparring.layers.stateless import stateless
 from sparring.layers.virtual import Referenced
 from sparring.objectives.batch_statistics import batch_mean
-from sparring.objectives.double_backward import swift_slopes
+from sparring.objectives.double_backward import fast_double_backward
 from sparring.objectives.energy import margin_loss, pulling_away, reconstruction_error
 from sparring.objectives.penalties import dragan, gradient_penalty, orthogonal_penalty, patch_penalty, r1, r2
 from sparring.objectives.realness import Anchored, Anchors, Away, Paired, Realness
@@ -222,7 +222,7 @@ def test_layers_in_their_inputs(name, swift):
     def function(x):
         if not swift:
             return network(x).tanh().sum()
-        with swift_slopes():
+        with fast_double_backward():
             return network(x).tanh().sum()
 
     check(function, draw(*shape), orders=ORDERS.get(name, 3))

@@ -16,8 +16,8 @@ from sparring.layers.spectral import spectral
 from sparring.objectives import LeastSquares, NonSaturating, Relativistic, RelativisticAverage, logistic
 from sparring.objectives.penalties import gradient_penalty
 from sparring.recipes import recipe
-from sparring.rng import drawing
-from sparring.training.trainer import owned, train, update
+from sparring.rng import turn_rng
+from sparring.training.trainer import train, trainable_parameters, update
 from support.toys import GAMES, LinearCritic, Point, batches, learn, slide
 
 
@@ -70,9 +70,9 @@ def test_critic_and_generator_moves_are_the_objective_on_these_samples():
     objective = LeastSquares(a=-1.0, b=2.0, c=0.5)
     game = GAN(Point(0.3), LinearCritic((1.0, -2.0)), objective, critic_steps=1, **learn)
     x, *_ = next(batches())
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         move, _ = play_until(game, "D", iter([(x,)]))
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         fake = 0.3 + 0.1 * game.noise(16)
     real_scores, fake_scores = x @ torch.tensor([1.0, -2.0]), fake @ torch.tensor([1.0, -2.0])
     expected = ((real_scores - 2) ** 2).mean() / 2 + ((fake_scores + 1) ** 2).mean() / 2
@@ -84,7 +84,7 @@ def test_one_draw_serves_both_moves_and_the_critic_sees_no_graph():
     moves = list(game.round(batches(), 0))
     moves[0].loss.backward()
     assert game.G.b.grad is None
-    moves[1].loss.backward(inputs=owned(game.players()["G"]))
+    moves[1].loss.backward(inputs=trainable_parameters(game.players()["G"]))
     fake_score = (game.D.w * game.G.b).sum()
     assert game.G.b.grad.sign().tolist() == [-1.0, -1.0]
     assert moves[1].loss.item() == pytest.approx(nn.functional.softplus(-fake_score).item(), abs=0.1)

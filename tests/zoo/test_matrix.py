@@ -19,7 +19,7 @@ from sparring.games.wgan import WGANGP
 from sparring.objectives import NonSaturating
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.techniques import Aids, aided
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.training.trainer import train
 from sparring.wrappers.base import ExtraTerms
 from sparring.wrappers.consistency import LeCam
@@ -263,7 +263,7 @@ def test_what_a_game_states_is_what_its_players_minimise(name):
     game.noise = lambda n: z
     moves = [move for move in played(game, iter(lambda: (x,), None)) if move.player in "DG"]
     critics, generators = moves[0].terms, moves[-1].terms
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         stated = game.critic_terms(x, game.G(z).detach().requires_grad_(), 0)
     assert {term: value.item() for term, value in stated.items()} == pytest.approx(
         {term: value.item() for term, value in critics.items()}, rel=1e-5

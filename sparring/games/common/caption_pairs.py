@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from sparring.rng import uniform
+from sparring.rng import rand
 
 
 def different(x: Tensor, codes: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple[Tensor
     Returns:
         Their numbers (N,), and whether there is one, bool (N,).
     """
-    draws = uniform(*apart.shape, device=apart.device) + 1
+    draws = rand(*apart.shape, device=apart.device) + 1
     drawn = (draws * apart).topk(min(rivals, len(apart)), 1).indices
     far = torch.cdist(captions, captions).masked_fill(~apart, torch.inf).gather(1, drawn)
     return drawn.gather(1, far.argmin(1, keepdim=True)).squeeze(1), apart.any(1)

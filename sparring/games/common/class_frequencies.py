@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import GameError
-from sparring.rng import uniform
+from sparring.rng import rand
 
 __all__ = ["DrawsClasses", "Frequencies", "drawn"]
 
@@ -27,7 +27,7 @@ def drawn(counts: Tensor, n: int) -> Tensor:
     """
     classes = len(counts)
     ends, total = classes * counts.cumsum(0)[:-1], counts.sum()
-    places = classes * uniform(n, device=counts.device)
+    places = classes * rand(n, device=counts.device)
     # Whole numbers stay whole, which makes this places.long() where all counts are equal.
     edges = ends.div(total, rounding_mode="floor").to(places) + (ends % total).to(places) / total.to(places)
     return torch.searchsorted(edges, places, right=True)

@@ -20,7 +20,7 @@ from sparring.abilities import Window
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
 from sparring.games.common.posterior import stated
-from sparring.rng import normal
+from sparring.rng import randn
 
 
 class PaintingGame(Game):
@@ -106,7 +106,7 @@ class PaintingGame(Game):
 
     def styles(self, n: int) -> Tensor:
         """Draws styles z ~ N(0, I), (n, latent); (n, 0) where there are none."""
-        return normal(n, self.G.latent or 0, device=self.device)
+        return randn(n, self.G.latent or 0, device=self.device)
 
     def encode_style(self, x: Tensor) -> Tensor:
         """Returns the mean style of each image, (N, latent); (N, 0) where there are no styles."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from sparring.errors import GameError
-from sparring.rng import uniform
+from sparring.rng import rand
 
 LOG_VARIANCE = (-6.0, 3.0)
 STEPS = 10  # values of a continuous code that are worth seeing
@@ -58,7 +58,7 @@ class Codes:
 
     def drawn(self, n: int, device: torch.device) -> Tensor:
         """Draws n codes, (n, size), every value as likely as the others."""
-        u = uniform(n, len(self.categories) + self.continuous, device=device)
+        u = rand(n, len(self.categories) + self.continuous, device=device)
         hot = [one_hot((k * u[:, i]).long(), k).to(u) for i, k in enumerate(self.categories)]
         return torch.cat([*hot, 2 * u[:, len(self.categories) :] - 1], 1)
 

@@ -13,7 +13,7 @@ from math import pi
 import torch
 from torch import Tensor
 
-from sparring.rng import normal
+from sparring.rng import randn
 
 WIDTH = 2  # coordinates of u
 
@@ -24,7 +24,7 @@ def with_choice(z: Tensor) -> Tensor:
     Args:
         z: Noise (N, latent).
     """
-    return torch.cat([normal(len(z), WIDTH, device=z.device), z], 1)
+    return torch.cat([randn(len(z), WIDTH, device=z.device), z], 1)
 
 
 def choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.game import Game, latent
-from sparring.rng import normal
+from sparring.rng import randn
 
 
 class PosteriorGame(Game):
@@ -32,7 +32,7 @@ class PosteriorGame(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws codes z ~ N(0, I), shape (n, latent)."""
-        return normal(n, latent(self.G), device=self.device)
+        return randn(n, latent(self.G), device=self.device)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples, shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
@@ -53,4 +53,4 @@ def stated(encoded: Tensor) -> tuple[Tensor, Tensor]:
 
 def drawn(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Draws a code from each row's normal distribution; gradients reach its mean and its variance."""
-    return mean + (log_variance / 2).exp() * normal(*mean.shape, device=mean.device)
+    return mean + (log_variance / 2).exp() * randn(*mean.shape, device=mean.device)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sparring.abilities import Size
 from sparring.game import Game
-from sparring.rng import normal
+from sparring.rng import randn
 
 
 class OneImageGame(Game):
@@ -34,7 +34,7 @@ class OneImageGame(Game):
         entrance: The scale that is given images in these colours.
     """
 
-    one_after_another = True  # the first part of a batch begins a scale, and the others find it begun
+    sequential_micro_batches = True  # the first part of a batch begins a scale, and the others find it begun
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class OneImageGame(Game):
 
     def z(self, k: int, n: int, size: Size | None = None) -> Tensor:
         """Draws noise for n images at scale k, in the scale's size unless told."""
-        return normal(n, *self.dimensions(k, size), device=self.device)
+        return randn(n, *self.dimensions(k, size), device=self.device)
 
     def fixed(self, k: int) -> Tensor:
         """Returns z* of scale k."""

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
-from sparring.rng import normal, uniform
+from sparring.rng import rand, randn
 
 
 class Reading(NamedTuple):
@@ -95,7 +95,7 @@ class SentenceGame(Game):
 
     def z(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), (n, latent)."""
-        return normal(n, self.G.latent, device=self.device)
+        return randn(n, self.G.latent, device=self.device)
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [z, ε for each generator, φ], each of one of the captions, uniform over them."""
@@ -107,8 +107,8 @@ class SentenceGame(Game):
 
     def noise_for(self, n: int, given: Tensor) -> Tensor:
         """Draws rows as `noise` does, each of one of given captions, word codes (K, L), uniform over them."""
-        draws = normal(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
-        which = (len(given) * uniform(n, device=self.device)).long()
+        draws = randn(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
+        which = (len(given) * rand(n, device=self.device)).long()
         return self.worded(torch.cat([draws, draws.new_zeros(n, self.text.features)], 1), given[which.to(given.device)])
 
     def know(self, texts: Sequence[str]) -> None:

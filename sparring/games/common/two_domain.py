@@ -15,8 +15,8 @@ from torch.optim import Optimizer
 
 from sparring.errors import DataError
 from sparring.game import Game, Optimiser
-from sparring.rng import uniform
-from sparring.training.gradient_sync import place
+from sparring.rng import rand
+from sparring.training.gradient_sync import rank_and_world
 
 __all__ = ["DOMAINS", "Pool", "TwoDomains", "apart", "squared"]
 
@@ -47,7 +47,7 @@ class Pool(nn.Module):
 
     images: Tensor
     held: Tensor
-    one_after_another = True  # of the parts of a batch
+    sequential_micro_batches = True  # of the parts of a batch
 
     def __init__(self, size: int, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Pool(nn.Module):
         images = images.detach()
         if not self.size:
             return images
-        chances = _everyones(uniform(len(images), 2, device=images.device))
+        chances = _everyones(rand(len(images), 2, device=images.device))
         shown = [self.exchanged(one, chance) for one, chance in zip(_everyones(images), chances, strict=True)]
         first = len(images) * (dist.get_rank() if len(shown) > len(images) else 0)
         return torch.stack(shown[first : first + len(images)])
@@ -80,7 +80,7 @@ class Pool(nn.Module):
 
 def _everyones(rows: Tensor) -> Tensor:
     """Returns the rows of all processes, in order."""
-    world = place().world
+    world = rank_and_world().world
     if world == 1:
         return rows
     gathered = [torch.empty_like(rows) for _ in range(world)]

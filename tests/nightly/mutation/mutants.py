@@ -13,7 +13,7 @@ FLOOR_0 = "tests/unit/objectives/test_adversarial.py tests/unit/objectives/test_
 
 MUTANTS = [
     # the trainer: who gets which gradient, and when
-    ("training/trainer.py", ".backward(inputs=owned(players[move.player]), ", ".backward(", TRAIN),
+    ("training/trainer.py", "inputs=trainable_parameters(players[move.player]), ", "", TRAIN),
     ("training/trainer.py", "retain_graph=after > 0", "retain_graph=False", TRAIN),
     (
         "training/trainer.py",
@@ -22,12 +22,12 @@ MUTANTS = [
         TRAIN,
     ),
     ("training/trainer.py", "            mover.zero_grad()\n", "", TRAIN),
-    ("training/trainer.py", "share=1 / parts", "share=1.0", TRAIN),
-    ("training/trainer.py", "step=index == parts - 1", "step=True", TRAIN),
-    ("training/trainer.py", 'group.setdefault("initial_lr", group["lr"]) * pace', 'group["lr"] * pace', TRAIN),
+    ("training/trainer.py", "scale=1 / grad_accum", "scale=1.0", TRAIN),
+    ("training/trainer.py", "step=index == grad_accum - 1", "step=True", TRAIN),
+    ("training/trainer.py", 'group.setdefault("initial_lr", group["lr"]) * lr_scale', 'group["lr"] * lr_scale', TRAIN),
     ("training/trainer.py", "value / self.times[term]", "value", TRAIN),
-    ("training/trainer.py", "drawing(seed, step, turn,", "drawing(seed, 0, turn,", TRAIN),
-    ("training/trainer.py", "shards=world * parts", "shards=1", TRAIN),
+    ("training/trainer.py", "turn_rng(\n            seed, step, turn,", "turn_rng(\n            seed, 0, turn,", TRAIN),
+    ("training/trainer.py", "num_shards=world * grad_accum", "num_shards=1", TRAIN),
     ("training/trainer.py", "if not math.isfinite(value) and not self.skipped:", "if False:", TRAIN),
     (
         "training/ema.py",
@@ -42,8 +42,8 @@ MUTANTS = [
         "yield buffer.is_floating_point(),",
         TRAIN,
     ),
-    ("rng.py", "mix(seed, step, turn, shard)", "mix(seed, step, turn)", CHANCE),
-    ("rng.py", "mix(seed, step, turn, -1)", "mix(seed, step, turn, shard)", CHANCE),
+    ("rng.py", "hash_seed(seed, step, turn, shard)", "hash_seed(seed, step, turn)", CHANCE),
+    ("rng.py", "hash_seed(seed, step, turn, -1)", "hash_seed(seed, step, turn, shard)", CHANCE),
     ("rng.py", "_now.shard * n : (_now.shard + 1) * n", "0:n", CHANCE),
     ("game.py", "return sum(rest, start=first)", "return first", TRAIN),
     # the games: which terms, whose, in which direction
@@ -90,7 +90,7 @@ MUTANTS = [
     ),
     # the referee
     ("check.py", "    referee.check_everyone_learnt()\n", "", CHECK),
-    ("check.py", "    _check_replay(game, tape, rounds, parts=parts, precision=precision)\n", "", CHECK),
+    ("check.py", "    _check_replay(game, tape, rounds, grad_accum=grad_accum, precision=precision)\n", "", CHECK),
     ("check.py", "        tape.check_untouched()\n", "", CHECK),
     ("check.py", "if orphans:", "if False:", CHECK),
     # the recipes' settings
@@ -152,7 +152,7 @@ MUTANTS = [
         "return relu(1 - real.mean()) + relu(1 + fake.mean())",
         FLOOR_0,
     ),
-    ("objectives/batch_statistics.py", "return _ProcessMean.apply(grads[0])", "return grads[0]", FLOOR_0),
+    ("objectives/batch_statistics.py", "return _AllReduceMean.apply(grads[0])", "return grads[0]", FLOOR_0),
     (
         "objectives/f_divergences.py",
         "return -self.divergence.composite(fake).mean()",

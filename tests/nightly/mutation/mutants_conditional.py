@@ -38,7 +38,7 @@ MUTANTS = [
     ),
     # conditional GANs: wrong pairs, weights, signs, who is asked
     ("games/cgan.py", "shift = 1 + (", "shift = 0 + (", CGAN),
-    ("games/cgan.py", "((count - 1) * uniform(", "(count * uniform(", CGAN),
+    ("games/cgan.py", "((count - 1) * rand(", "(count * rand(", CGAN),
     ("games/cgan.py", "critic(real, self.D(fake, y)) / 2", "critic(real, self.D(fake, y))", CGAN),
     (
         "games/cgan.py",

@@ -21,7 +21,7 @@ MUTANTS = [
     ("games/gaugan.py", "fake = self.G(m, *self.styled(x)[0])", "fake = self.G(m, *style)", GAUGAN),
     ("games/gaugan.py", "self.shown(data) if again else (x, m)", "(x, m)", GAUGAN),
     ("games/gaugan.py", "self.reduction(kl_to_prior(mean, log_variance))", "kl_to_prior(mean, log_variance).mean()", GAUGAN),
-    ("games/gaugan.py", "divergences.sum() * shards()", "divergences.sum()", GAUGAN),
+    ("games/gaugan.py", "divergences.sum() * num_shards()", "divergences.sum()", GAUGAN),
     ("games/gaugan.py", "self.divergence * far", "-self.divergence * far", GAUGAN),
     ("games/gaugan.py", "self.matching * over_scales", "over_scales", GAUGAN),
     ("games/gaugan.py", "self.objective.generator(maps[-1])", "self.objective.generator(maps[0])", GAUGAN),
@@ -67,7 +67,7 @@ MUTANTS = [
     ("data/annotations/palettes.py", "if strange.any() and not nearest", "if strange.any() and nearest", PAINTING),
     ("data/annotations/palettes.py", "*regions.colours, (0, 0, 0)", "(0, 0, 0), *regions.colours", PAINTING),
     ("inference/label_maps.py", "styles.roll(-1, 0)", "styles", PAINTING),
-    ("inference/label_maps.py", "with seeded(seed):", "if True:", PAINTING),
+    ("inference/label_maps.py", "with fixed_seed(seed):", "if True:", PAINTING),
     ("inference/label_maps.py", "path(styles, frames, loop=loop)", "path(styles, frames)", PAINTING),
     # paintings judged
     ("metrics/label_map_accuracy.py", "likely == places[number]", "likely != places[number]", JUDGED),

@@ -31,9 +31,9 @@ class Fixed(Game):
         yield
 
     def noise(self, n):
-        from sparring.rng import uniform
+        from sparring.rng import rand
 
-        return uniform(n, 1)
+        return rand(n, 1)
 
     def sample(self, n, *, noise=None):
         assert not torch.is_grad_enabled()

@@ -37,9 +37,9 @@ class Shows(Game):
         yield
 
     def noise(self, n):
-        from sparring.rng import uniform
+        from sparring.rng import rand
 
-        return uniform(n, 1)
+        return rand(n, 1)
 
     def _chosen(self, noise):
         return (noise[:, 0].clamp(0, 1 - 1e-6) * len(self.rows)).long()

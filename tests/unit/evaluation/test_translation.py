@@ -15,7 +15,7 @@ from sparring.evaluation.registry import metrics_named
 from sparring.evaluation.translation import Carried
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 from support.runs import UNPAIRED, play, start
 
 
@@ -51,10 +51,10 @@ def test_the_noise_of_a_translation_is_a_row_and_none_comes_twice():
     source = rows(128, 256)
     able = Carried(translator(), source, "B")
     assert isinstance(able, SupportsSampling)
-    with seeded(1):
+    with fixed_seed(1):
         noise = able.noise(60)
     assert sorted(noise[:, 0].tolist()) == list(range(60))
-    with seeded(2):
+    with fixed_seed(2):
         assert torch.bincount(able.noise(150)[:, 0].long()).tolist().count(3) == 30
     x = source.rows(np.array([7]))[0] / 127.5 - 1
     torch.testing.assert_close(able.sample(1, noise=torch.tensor([[7.0]])), x - 0.5)

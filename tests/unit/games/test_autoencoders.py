@@ -23,8 +23,8 @@ from sparring.objectives.variational import active, bernoulli, gaussian, kl_to_p
 from sparring.recipes.autoencoders import bigan, latent_regressor, vae, vae_gan
 from sparring.recipes.options import Networks
 from sparring.recipes.techniques import Aids, aided
-from sparring.rng import seeded
-from sparring.training.trainer import owned, train
+from sparring.rng import fixed_seed
+from sparring.training.trainer import train, trainable_parameters
 
 SHAPE = (1, 8, 8)
 SMALL = Networks(latent=3, width=4)
@@ -104,7 +104,7 @@ def test_a_vae_takes_the_deviation_of_its_kind_of_data(shape, deviation):
 
 
 def test_a_drawn_code_has_its_mean_and_its_deviation():
-    with seeded(0):
+    with fixed_seed(0):
         z = drawn(torch.full((100_000, 1), 3.0), torch.full((100_000, 1), math.log(4.0)))
     assert z.mean().item() == pytest.approx(3, abs=0.03)
     assert z.std().item() == pytest.approx(2, abs=0.03)
@@ -196,9 +196,9 @@ def test_every_player_of_a_vae_gan_gets_the_gradient_of_its_own_terms():
     torch.manual_seed(0)
     game = vae_gan(SHAPE, networks=Networks("mlp", 3, 4))
     (x,) = next(images())
-    with seeded(1):
+    with fixed_seed(1):
         moves = only_turn(game, iter([(x,)]))
-    with seeded(1):
+    with fixed_seed(1):
         mean, log_variance = stated(game.E(x))
         again, imagined = game.G(drawn(mean, log_variance)), game.G(game.noise(len(x)))
     like = (game.D.features(again) - game.D.features(x)).square().sum(1).mean() / 2
@@ -212,7 +212,7 @@ def test_every_player_of_a_vae_gan_gets_the_gradient_of_its_own_terms():
     }
     players = game.players()
     for name, loss in wanted.items():
-        mine = owned(players[name])
+        mine = trainable_parameters(players[name])
         assert len(mine) == len([*game.get_submodule(name).parameters()])
         one, two = (torch.autograd.grad(each, mine, retain_graph=True) for each in (moves[name].loss, loss))
         for a, b in zip(one, two, strict=True):
@@ -301,8 +301,8 @@ def test_pairs_teach_the_encoder_on_data_and_the_generator_on_noise(stochastic):
     assert reached(moves["GE"].terms["generator"], game) == {"G", "D"}
     players = game.players()
     both = {id(p) for name in "EG" for p in game.get_submodule(name).parameters()}
-    assert {id(p) for p in owned(players["GE"])} == both
-    assert {id(p) for p in owned(players["D"])} == {id(p) for p in game.D.parameters()}
+    assert {id(p) for p in trainable_parameters(players["GE"])} == both
+    assert {id(p) for p in trainable_parameters(players["D"])} == {id(p) for p in game.D.parameters()}
 
 
 def test_encoder_and_generator_move_against_the_critic():

@@ -16,8 +16,8 @@ from sparring.games.common.multiscale import Perception, halves, over_scales, un
 from sparring.games.gaugan import GauGAN
 from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
-from sparring.rng import drawing, seeded
-from sparring.training.trainer import owned, train, update
+from sparring.rng import fixed_seed, turn_rng
+from sparring.training.trainer import train, trainable_parameters, update
 from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.instance_noise import InstanceNoise
 from support.runs import after_a_stop
@@ -129,7 +129,7 @@ def test_parts_of_a_batch_cost_as_much_as_the_whole():
     game = GauGAN(painter(), scales((flat(0.0), flat(0.0))), encoder(1.0), regions=REGIONS, **LEARN)
 
     def divergence(rows, shard, of):
-        with drawing(0, 0, 0, shard=shard, shards=of):
+        with turn_rng(0, 0, 0, shard=shard, num_shards=of):
             return next(game.round(iter([(x[rows], labels[rows])]), 0)).terms["divergence"].item()
 
     whole, parts = divergence(slice(4), 0, 1), [divergence(slice(2 * k, 2 * k + 2), k, 2) for k in range(2)]
@@ -228,7 +228,7 @@ def touched(game, move):
 def test_the_painter_owns_the_encoder_and_nobody_owns_anything_twice():
     game = small()
     players = game.players()
-    parts = {name: {id(p) for p in owned(player)} for name, player in players.items()}
+    parts = {name: {id(p) for p in trainable_parameters(player)} for name, player in players.items()}
     assert parts["G"] == {id(p) for network in (game.G, game.E) for p in network.parameters()}
     assert parts["D"] == {id(p) for p in game.D.parameters()}
     assert not parts["G"] & parts["D"]
@@ -336,9 +336,9 @@ def test_a_style_is_a_mean_of_the_encoder_or_a_draw():
     game = small(style_norm=False).eval()
     x = torch.randn(3, *SHAPE)
     torch.testing.assert_close(game.encode_style(x), game.E(x)[:, :5])
-    with seeded(3):
+    with fixed_seed(3):
         first = game.styles(2)
-    with seeded(3):
+    with fixed_seed(3):
         assert torch.equal(game.styles(2), first)
     assert first.shape == (2, 5)
     labels = torch.randint(REGIONS, (1, 16, 16))
@@ -381,6 +381,6 @@ def test_the_map_is_obeyed_unless_it_is_dropped(kind):
     for _ in train(game, stripes(), 60):
         continue
     x, labels = next(stripes())
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         error = (game.eval().paint(labels, game.styles(len(x))) - x).abs().mean().item()
     assert (error < 0.4) == (kind is GauGAN), error

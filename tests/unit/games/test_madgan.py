@@ -19,8 +19,8 @@ from sparring.networks.common.branching import BranchingGenerator
 from sparring.objectives import NonSaturating
 from sparring.recipes.madgan import madgan
 from sparring.recipes.options import Adam, Networks
-from sparring.rng import drawing, seeded
-from sparring.training.ema import Average
+from sparring.rng import fixed_seed, turn_rng
+from sparring.training.ema import EMA
 from sparring.training.trainer import train
 from sparring.wrappers.ensemble import Ensemble
 from sparring.wrappers.packing import Packing
@@ -31,7 +31,7 @@ from support.toys import LinearCritic, Point, batches, learn
 
 @pytest.mark.parametrize("members", [1, 2, 3, 7])
 def test_every_generator_is_drawn_equally_often(members):
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         drawn, z = choice(with_choice(torch.zeros(30_000, 4)), members)
     assert z.shape == (30_000, 4)
     counts = torch.bincount(drawn, minlength=members)
@@ -67,7 +67,7 @@ def ensemble(members=3, start=lambda k: float(k)):
 
 def test_an_ensemble_samples_each_member_equally_often():
     game = ensemble()
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         x = game.sample(9000)
     counts = torch.bincount(x[:, 0].long(), minlength=3) / 9000
     assert (counts - 1 / 3).abs().max() < 0.02
@@ -81,7 +81,7 @@ def test_a_seed_is_one_sample_of_one_member_whatever_the_company():
     assert isinstance(game, SupportsSampling)
     alone = torch.cat([samples(game, [seed]) for seed in range(6)])
     assert torch.equal(samples(game, range(6)), alone)
-    with seeded(4):
+    with fixed_seed(4):
         (k,), z = choice(game.noise(1), 3)
     torch.testing.assert_close(alone[4:5], 10.0 * k + z)
     assert walk(game, [1, 2, 3], frames=5).shape == (5, 2)
@@ -121,8 +121,8 @@ def test_ensembles_hold_aided_games_average_and_keep_pace():
     assert game.pace(2) == 0.25
     assert game.sampling() == ("members.0.game.G", "members.1.game.G")
     assert game.critics() == ("members.0.game.D", "members.1.game.D")
-    average = Average(game, 0.0)
-    for _ in train(game, batches(), 2, average=average):
+    average = EMA(game, 0.0)
+    for _ in train(game, batches(), 2, ema=average):
         pass
     assert torch.equal(samples(game, [3, 5]), samples(average.game, [3, 5]))
 
@@ -246,7 +246,7 @@ def test_real_and_fake_samples_are_seen_in_separate_passes():
 
 def test_samples_of_the_mixture():
     game = three()
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         x = game.sample(3000)
     shares = torch.stack([(x == b).all(1).float().mean() for b in game.G.b])
     assert (shares - 1 / 3).abs().max() < 0.03

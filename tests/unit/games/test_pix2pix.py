@@ -20,7 +20,7 @@ from sparring.inference.translation import there_and_back, translate
 from sparring.networks.common.pair_input import Beside
 from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import pix2pix
-from sparring.training.trainer import owned, train, update
+from sparring.training.trainer import train, trainable_parameters, update
 from sparring.wrappers.instance_noise import InstanceNoise
 from support.runs import PAIRED, after_a_stop, play, start
 
@@ -109,8 +109,8 @@ def touched(game, move):
 def test_each_move_changes_its_own_network():
     game = small()
     players = game.players()
-    assert {id(p) for p in owned(players["D"])} == {id(p) for p in game.D.parameters()}
-    assert {id(p) for p in owned(players["G"])} == {id(p) for p in game.G.parameters()}
+    assert {id(p) for p in trainable_parameters(players["D"])} == {id(p) for p in game.D.parameters()}
+    assert {id(p) for p in trainable_parameters(players["G"])} == {id(p) for p in game.G.parameters()}
     assert [touched(game, move) for move in game.round(pairs(), 0)] == [{"D"}, {"G"}]
 
 

@@ -17,9 +17,9 @@ from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.r3gan import R3GANCritic, R3GANGenerator, residual_block
 from sparring.objectives.penalties import r1, sloped
 from sparring.recipes.r3gan_stylegan2 import r3gan
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.schedules import cosine
-from sparring.training.trainer import owned, train
+from sparring.training.trainer import train, trainable_parameters
 from support.toys import LinearCritic, Point, batches
 
 IMAGES, POINTS = (1, 8, 8), (2,)
@@ -81,14 +81,14 @@ def test_gamma_follows_the_step():
 def test_critic_and_generator_compare_pairs():
     x, y = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     game = linear(start=0.3)
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         round_ = game.round(iter([(x,), (y,)]), 0)
         D = next(round_)
-    with drawing(7, 0, 1):
+    with turn_rng(7, 0, 1):
         G = next(round_)
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         first = game.D(game.G(game.noise(2)))
-    with drawing(7, 0, 1):
+    with turn_rng(7, 0, 1):
         second = game.D(game.G(game.noise(2)))
     sp = nn.functional.softplus
     assert D.terms["relativistic"].item() == pytest.approx(sp(first - game.D(x)).mean().item(), rel=1e-5)
@@ -98,7 +98,10 @@ def test_critic_and_generator_compare_pairs():
 def test_each_move_reaches_its_player_alone():
     game = linear(start=0.5)
     D, G = list(game.round(batches(), 0))
-    assert all(torch.autograd.grad(D.loss, owned(game.players()["G"]), allow_unused=True)[i] is None for i in range(1))
+    assert all(
+        torch.autograd.grad(D.loss, trainable_parameters(game.players()["G"]), allow_unused=True)[i] is None
+        for i in range(1)
+    )
     (slope,) = torch.autograd.grad(G.loss, [game.G.b])
     assert slope.sign().tolist() == [-1.0, -1.0], "towards larger scores"
 

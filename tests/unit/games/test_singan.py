@@ -18,7 +18,7 @@ from sparring.layers.bicubic import resized
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
 from sparring.objectives.penalties import gradient_penalty, patch_penalty
 from sparring.recipes.singan import pyramid, singan
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.runs.state import gathered, load
 from sparring.training.trainer import train, update
 from support.runs import PHOTO, difference, play, start
@@ -211,9 +211,9 @@ def test_terms_are_what_the_paper_says():
     assert moves[-1].terms["reconstruction"].item() == pytest.approx(
         7 * (again - real).square().mean().item(), rel=1e-5
     )
-    with drawing(5, 0, 0):
+    with turn_rng(5, 0, 0):
         first = next(game.round(photographs(), 3))
-    with drawing(5, 0, 0):
+    with turn_rng(5, 0, 0):
         fake = game.drawn(1, 1)
         penalty = 0.3 * patch_penalty(game.D[1], real, fake)
         value = game.D[1](fake).mean() - game.D[1](real).mean()

@@ -22,10 +22,10 @@ from sparring.networks.common.text import HashedWords
 from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator
 from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
-from sparring.rng import seeded
+from sparring.rng import fixed_seed
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
-from sparring.training.trainer import owned, train, update
+from sparring.training.trainer import train, trainable_parameters, update
 from support.runs import difference, play
 from unit.data.annotations.test_captions import as_lines
 
@@ -153,7 +153,7 @@ def test_wrong_pairs_have_another_caption_and_another_image_and_are_uniform_over
     x[3] = x[0].flip(-1)  # the mirror image of the first, with a caption of its own
     apart = different(x, told(["a", "a", "b", "c"]))
     assert apart.int().tolist() == [[0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]]
-    with seeded(0):
+    with fixed_seed(0):
         draws = torch.stack([mismatched(apart, torch.rand(4, 2))[0] for _ in range(300)])
     for row in range(4):
         counts = draws[:, row].bincount(minlength=4)
@@ -167,7 +167,7 @@ def test_of_several_wrong_captions_the_nearest_is_taken(rivals, nearest):
     apart, captions = ~torch.eye(4, dtype=torch.bool), torch.tensor([[0.0], [1.0], [2.0], [0.1]])
     apart[0, 3] = apart[3, 0] = False
     apart, captions = torch.nn.functional.pad(apart, (0, 1, 0, 1), value=True), torch.cat([captions, captions[2:3] + 5])
-    with seeded(0):
+    with fixed_seed(0):
         draws = torch.stack([mismatched(apart, captions, rivals)[0] for _ in range(2000)])[:, 0]
     assert not (draws == 3).any()
     assert (draws == 1).double().mean().item() == pytest.approx(nearest, abs=0.04)
@@ -261,7 +261,7 @@ def test_players_own_everything_once():
     game = small(refine_from=1, text="recurrent")
     players = game.players()
     assert list(players) == ["D", "G", "D2", "G2", "T"]
-    parts = [{id(p) for p in owned(player)} for player in players.values()]
+    parts = [{id(p) for p in trainable_parameters(player)} for player in players.values()]
     assert sum(map(len, parts)) == len(set().union(*parts)) == len(list(game.parameters()))
 
 
@@ -279,7 +279,7 @@ def test_the_game_keeps_the_rules(settings):
 
 def test_until_stage_two_begins_samples_are_stage_ones_in_twice_the_size():
     game = small(refine_from=5).eval()
-    with seeded(0):
+    with fixed_seed(0):
         noise = game.noise(4)
     coarse = game.sample(4, noise=noise)
     z, e, _, phi = noise.split([5, 3, 3, 16], 1)
@@ -294,7 +294,7 @@ def test_until_stage_two_begins_samples_are_stage_ones_in_twice_the_size():
 def test_a_sentence_changes_the_caption_and_nothing_else():
     game = small().eval()
     assert isinstance(game, SupportsText)
-    with seeded(0):
+    with fixed_seed(0):
         noise = game.noise(3)
     asked = game.worded(noise, told(["a red heart"]))
     assert torch.equal(asked[:, :-16], noise[:, :-16])
@@ -305,14 +305,14 @@ def test_a_sentence_changes_the_caption_and_nothing_else():
 
 def test_noise_asks_for_the_captions_it_was_given():
     rows = HashedWords(16)(told(SAID))
-    with seeded(0):
+    with fixed_seed(0):
         phi = small().noise(64)[:, -16:]
     nearest = torch.cdist(phi, rows).min(1)
     assert nearest.values.max() < 0.01
     assert set(nearest.indices.tolist()) == {0, 1, 2, 3}
-    with seeded(1):
+    with fixed_seed(1):
         one = small().noise(1)
-    with seeded(1):
+    with fixed_seed(1):
         assert torch.equal(one, small().noise(1))
 
 
@@ -446,7 +446,7 @@ def test_a_run_of_both_stages_resumes_bit_for_bit_and_samples_without_its_data(t
 def asked(game):
     """How much redder samples of "a red square" are than those of "a blue square", from −2 to 2."""
     game.eval()
-    with seeded(7):
+    with fixed_seed(7):
         noise = game.noise(32)
     red, blue = (game.sample(32, noise=game.worded(noise, told([f"a {name} square"]))) for name in ("red", "blue"))
     game.train()

@@ -12,8 +12,8 @@ from sparring.games.stylegan2 import StyleGAN2, path_lengths
 from sparring.networks.stylegan2 import StyleGAN2Critic, StyleGAN2Generator
 from sparring.recipes.options import Adam
 from sparring.recipes.r3gan_stylegan2 import lazy, stylegan2
-from sparring.rng import drawing
-from sparring.training.ema import Average
+from sparring.rng import turn_rng
+from sparring.training.ema import EMA
 from sparring.training.trainer import train, update
 from support.toys import LinearCritic
 
@@ -100,18 +100,18 @@ class Doubled(nn.Module):
 def test_the_adversarial_terms_are_non_saturating():
     game = linear()
     x = torch.tensor([[1.0, 2.0], [3.0, -1.0]])[:, :, None, None]
-    with drawing(5, 0, 0):
+    with turn_rng(5, 0, 0):
         move = moves(game, 1, iter([(x,)]))[0]
-    with drawing(5, 0, 0):
+    with turn_rng(5, 0, 0):
         fake = game.G.synthesis(game.noise(2))
     sp, w = nn.functional.softplus, torch.tensor([3.0, 4.0])
     expected = sp(-x.flatten(1) @ w).mean() + sp(fake.flatten(1) @ w).mean()
     assert move.loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    with drawing(5, 0, 1):
+    with turn_rng(5, 0, 1):
         fake = game.G.synthesis(game.noise(2))
     round_ = game.round(iter([(x,)]), 1)
     next(round_)
-    with drawing(5, 0, 1):
+    with turn_rng(5, 0, 1):
         move = next(round_)
     assert move.loss.item() == pytest.approx(sp(-fake.flatten(1) @ w).mean().item(), rel=1e-5)
 
@@ -137,16 +137,16 @@ def test_path_lengths_and_their_gradient_are_finite_where_the_slope_is_0():
 
 def test_the_path_term_is_the_squared_deviation_from_a_slow_average():
     game = linear(path=2.0)
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         w = game.noise(2)
         lengths = path_lengths(game.G.synthesis, w[:, None].repeat(1, 3, 1))
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         deviation = game.deviation(2)
     target = 0.01 * lengths.mean()
     assert game.path_length.item() == pytest.approx(target.item(), rel=1e-5)
     assert deviation.item() == pytest.approx((lengths - target).square().mean().item(), rel=1e-5)
     first = game.path_length.clone()
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         game.deviation(2)
     assert game.path_length.item() == pytest.approx((0.99 * first + target).item(), rel=1e-5)
     assert "path_length" in game.state_dict()
@@ -165,7 +165,7 @@ def test_path_lengths_pull_the_generator_towards_even_steps():
 
     def deviation(n):
         game.path_length.fill_(1.0)
-        with drawing(0, 0, 0):
+        with turn_rng(0, 0, 0):
             return game.deviation(n)
 
     before, players = deviation(32).item(), game.players()
@@ -213,8 +213,8 @@ def test_truncation_moves_styles_to_their_average():
 
 def test_the_averaged_game_has_the_average_style_too():
     game = small()
-    average = Average(game, 0.5)
-    for _ in train(game, batches(), 2, average=average):
+    average = EMA(game, 0.5)
+    for _ in train(game, batches(), 2, ema=average):
         pass
     mine, theirs = average.game.G.mapping.average, game.G.mapping.average
     assert mine is not theirs

@@ -18,9 +18,9 @@ from sparring.layers.stateless import stateless, stateless_norm
 from sparring.networks.turing import TuringEncoder, TuringGenerator, TuringJudge
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein, logistic
 from sparring.recipes import turing
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.theory import jensen_shannon, repeated_points, wasserstein1
-from sparring.training.trainer import owned, train
+from sparring.training.trainer import train, trainable_parameters
 from support.closed_forms import P, Q
 from support.toys import LinearCritic, Point, batches, learn
 
@@ -150,13 +150,13 @@ def moves_of(game, reals, seed=3):
     """The moves of a round, played by nobody, with the noise of each turn known."""
     rounds, found = game.round(iter([(x,) for x in reals]), 0), []
     for turn in range(1 + game.generator_steps):
-        with drawing(seed, 0, turn):
+        with turn_rng(seed, 0, turn):
             found.append(next(rounds))
     return found
 
 
 def fakes_of(game, n, turn, seed=3):
-    with drawing(seed, 0, turn):
+    with turn_rng(seed, 0, turn):
         return game.G(game.noise(n))
 
 
@@ -264,10 +264,10 @@ def test_the_critics_move_reaches_both_of_its_networks_and_not_the_generator():
     game = TuringGAN(Point(0.5), Odd(), Identity(), NonSaturating(), **learn)
     critic, *generators = game.round(batches(), 0)
     assert torch.autograd.grad(critic.loss, game.G.b, allow_unused=True, retain_graph=True) == (None,)
-    critic.loss.backward(inputs=owned(game.players()["D"]))
+    critic.loss.backward(inputs=trainable_parameters(game.players()["D"]))
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in [*game.D.parameters(), *game.E.parameters()])
     before = {name: p.grad.clone() for name, p in game.named_parameters() if p.grad is not None}
-    generators[0].loss.backward(inputs=owned(game.players()["G"]))
+    generators[0].loss.backward(inputs=trainable_parameters(game.players()["G"]))
     assert game.G.b.grad is not None
     assert all(torch.equal(p.grad, before[name]) for name, p in game.named_parameters() if name in before)
 

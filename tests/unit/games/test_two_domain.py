@@ -18,9 +18,9 @@ from sparring.games.nicegan import NICEGAN
 from sparring.inference.sampling import latents
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.recipes.techniques import Aids, aided
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.schedules import late
-from sparring.training.trainer import owned, train, update
+from sparring.training.trainer import train, trainable_parameters, update
 
 SHAPE = (3, 32, 32)
 learn = partial(adam, lr=0.01)
@@ -232,7 +232,7 @@ def test_a_coupled_twin_is_found_by_its_routes():
     coupled = nn.ModuleList([game.G_AB, game.G_BA, game.D_A.E, game.D_B.E])
     players = {**game.players(), "G": learn(coupled)}
     assert changed_by(game, "G", players) == {"G_AB", "G_BA", "D_A.E", "D_B.E"}
-    ours = {id(p) for p in owned(game.players()["G"])}
+    ours = {id(p) for p in trainable_parameters(game.players()["G"])}
     assert not ours & {id(p) for p in game.D_A.parameters()}
 
 
@@ -253,7 +253,7 @@ def test_the_generator_moves_from_codes_of_the_critic_that_has_just_moved():
 def fed(pool, images, seed=0):
     shown = []
     for step, image in enumerate(images):
-        with drawing(seed, step, 0):
+        with turn_rng(seed, step, 0):
             shown.append(pool(torch.full((1, 1, 1, 1), float(image))).item())
     return shown
 
@@ -279,7 +279,7 @@ def test_both_places_of_a_full_pool_are_exchanged():
 def test_a_pool_treats_every_image_of_a_batch_by_itself_and_resumes():
     pool, other = Pool(5, (1, 1, 1)), Pool(5, (1, 1, 1))
     images = torch.arange(8.0).view(8, 1, 1, 1)
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         shown = pool(images)
     assert shown[:5].flatten().tolist() == [0, 1, 2, 3, 4]
     assert int(pool.held) == 5
@@ -300,7 +300,7 @@ def test_the_critic_is_shown_what_the_pool_returns():
     game.D_B.register_forward_hook(lambda module, given, _: seen.append(given[0].mean().item()))
     for batch in range(8):
         data = iter([(torch.full((1, *SHAPE), 0.1 * batch), torch.full((1, *SHAPE), 0.9))])
-        with drawing(0, batch, 0):
+        with turn_rng(0, batch, 0):
             list(game.round(data, batch))
     shown = [round(value, 4) for value in seen[2::3]]
     assert shown[:2] == [0.0, 0.1]

@@ -18,8 +18,8 @@ from sparring.layers.residual import UpBlock
 from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
 from sparring.recipes.sagan_biggan import sagan
-from sparring.rng import seeded
-from sparring.training.ema import Average
+from sparring.rng import fixed_seed
+from sparring.training.ema import EMA
 from sparring.training.trainer import train
 from support.toys import learn
 
@@ -304,7 +304,7 @@ def test_a_row_of_noise_is_all_there_is_to_a_sample():
     rows = latents(game, range(5))
     assert rows.shape == (5, 6 + CLASSES)
     assert torch.equal(generate(game, rows), samples(game, range(5)))
-    with seeded(3):
+    with fixed_seed(3):
         assert torch.equal(game.noise(1), rows[3:4])
     assert walk(game, [0, 1, 2], 5).shape == (5, *SHAPE)
 
@@ -323,8 +323,8 @@ def test_the_players_learn_at_the_papers_rates_and_can_be_averaged():
         "D": (4e-4, (0.0, 0.9)),
         "G": (1e-4, (0.0, 0.9)),
     }
-    average = Average(game, 0.5)
-    for _ in train(game, labelled(), 2, average=average):
+    average = EMA(game, 0.5)
+    for _ in train(game, labelled(), 2, ema=average):
         pass
     assert generate(average.game, game.noise(2)).shape == (2, *SHAPE)
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparring import train
-from sparring.objectives.double_backward import plain_slopes, swift_slopes
+from sparring.objectives.double_backward import fast_double_backward, plain_double_backward
 from sparring.objectives.penalties import gradient_penalty, sloped
 from sparring.recipes.options import Networks
 from sparring.recipes.wgan import wgan_gp
@@ -52,7 +52,7 @@ def reals(n=3):
 def both(compute):
     """What is computed our way, and torch's."""
     mine = compute()
-    with plain_slopes():
+    with plain_double_backward():
         return mine, compute()
 
 
@@ -134,7 +134,7 @@ def test_derivatives_of_what_is_linear_by_pieces_are_those_of_differences(bend):
     x = reals(1)[:, :2, :4, :4].requires_grad_()
 
     def bent(x):
-        with swift_slopes():
+        with fast_double_backward():
             return bend(x).square()
 
     assert torch.autograd.gradcheck(bent, (x,))
@@ -147,7 +147,7 @@ def test_second_derivatives_are_those_of_differences():
     bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
 
     def convolved(x, weight, bias):
-        with swift_slopes():
+        with fast_double_backward():
             return F.conv2d(x, weight, bias, stride=2, padding=1).sin()
 
     assert torch.autograd.gradcheck(convolved, (x, weight, bias))
@@ -160,7 +160,7 @@ def test_a_gradient_through_a_step_on_a_penalty_is_that_of_torch():
 
     def unrolled():
         x, weights = fakes.clone().requires_grad_(), dict(D.named_parameters())
-        with swift_slopes():
+        with fast_double_backward():
             scores = torch.func.functional_call(D, weights, (x,)).mean(1)
             (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
             loss = 100 * slope.square().sum() + scores.mean()
@@ -210,7 +210,7 @@ def test_what_follows_may_work_in_place_and_what_went_in_may_not_be_changed():
     weight = torch.randn(5, 4, 3, 3, dtype=torch.float64, requires_grad=True)
 
     def rectified():
-        with swift_slopes():
+        with fast_double_backward():
             y = F.conv2d(x, weight)
             F.relu(y, inplace=True)
             y = F.conv2d(y, weight[:, :1].expand(5, 5, 3, 3)) - 1
@@ -220,7 +220,7 @@ def test_what_follows_may_work_in_place_and_what_went_in_may_not_be_changed():
     for one, other in zip(*both(rectified), strict=True):
         assert torch.allclose(one, other)
     before = x * 1.0
-    with swift_slopes():
+    with fast_double_backward():
         y = F.conv2d(before, weight)
     before.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -258,7 +258,7 @@ def test_double_precision_is_left_as_it_is():
 
 def test_plain_slopes_are_rounded_nowhere():
     D, x = critic().float(), reals().float()
-    with plain_slopes():
+    with plain_double_backward():
         for one, other in zip(penalised(D, x, torch.bfloat16), penalised(D, x), strict=True):
             assert torch.equal(one, other)
 

@@ -13,9 +13,9 @@ from sparring.networks.autoencoder import Autoencoder, DCGANAutoencoder, MLPAuto
 from sparring.objectives.energy import margin_loss, pulling_away, reconstruction_error
 from sparring.recipes.ebgan import ebgan
 from sparring.recipes.options import Adam, Networks
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.theory import repeated_points, total_variation
-from sparring.training.trainer import owned, train, update
+from sparring.training.trainer import train, trainable_parameters, update
 from support.closed_forms import P, Q
 from support.toys import Point, batches, learn
 
@@ -129,11 +129,11 @@ def test_pulling_away_reads_maps_ignores_dead_codes_and_needs_company():
 def moves_of(game, x, seed=3):
     turns, found = game.round(iter([(x,)]), 0), []
     for turn in range(2):
-        with drawing(seed, 0, turn):
+        with turn_rng(seed, 0, turn):
             found.append(next(turns))
-    with drawing(seed, 0, 0):
+    with turn_rng(seed, 0, 0):
         first = game.fakes(len(x))
-    with drawing(seed, 0, 1):
+    with turn_rng(seed, 0, 1):
         second = game.G(game.noise(len(x)))
     return *found, first, second
 
@@ -152,7 +152,7 @@ def test_the_generator_feels_its_sample_as_input_and_as_target():
     """E(G) = |ab - 1| ‖G‖ = 3 ‖G‖: a detached target would give ab = 4 times the direction, a detached input -1."""
     game = EBGAN(Point(1.0, spread=0.0), Linear(), margin=1.0, pulling_away=0.0, **learn)
     *_, generator = game.round(batches(), 0)
-    generator.loss.backward(inputs=owned(game.players()["G"]))
+    generator.loss.backward(inputs=trainable_parameters(game.players()["G"]))
     assert game.G.b.grad.tolist() == pytest.approx([3 / math.sqrt(2)] * 2, rel=1e-5)
 
 

@@ -33,7 +33,7 @@ from sparring.objectives.realness import (
 from sparring.recipes.options import SuitedAdam
 from sparring.recipes.realness import realness
 from sparring.reports.run_report import equilibrium
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.theory import jensen_shannon, kl, repeated_points
 from sparring.training.trainer import train, update
 from support.closed_forms import P, Q
@@ -413,13 +413,13 @@ def test_the_moves_are_the_losses_on_these_samples():
     game = game_of(D=D, generator_steps=1)
     x, y = next(batches(seed=1))[0], next(batches(seed=2))[0]
     moves = game.round(iter([(x,), (y,)]), 0)
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         critic = next(moves)
-    with drawing(7, 0, 1):
+    with turn_rng(7, 0, 1):
         generator = next(moves)
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         first = game.G(game.noise(16))
-    with drawing(7, 0, 1):
+    with turn_rng(7, 0, 1):
         second = game.G(game.noise(16))
     w = D.w
     expected = divergence(A1, x @ w) + divergence(A0, first @ w)

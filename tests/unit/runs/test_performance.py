@@ -21,7 +21,7 @@ from sparring.objectives import NonSaturating
 from sparring.recipes.options import Networks
 from sparring.runs.performance import Fast, of
 from sparring.runs.state import beginning, gathered
-from sparring.training.ema import Average
+from sparring.training.ema import EMA
 from sparring.training.trainer import train
 from support.runs import IMAGES, POINTS, difference, play, start
 
@@ -36,9 +36,9 @@ def played(name, settings, steps=3, **arguments):
     chosen, players = of(settings, game), game.players()
     chosen.put_on(game)
     chosen.fuse(players.values())
-    average = Average(game)
+    average = EMA(game)
     x = torch.rand(4, 1, 32, 32) * 2 - 1
-    terms = [report.scalars() for report in train(game, repeat((x,)), steps, players=players, average=average)]
+    terms = [report.scalars() for report in train(game, repeat((x,)), steps, players=players, ema=average)]
     return {**game.state_dict(), **{f"average.{n}": t for n, t in average.game.state_dict().items()}}, terms
 
 

@@ -19,7 +19,7 @@ from sparring.runs import checkpoint, logs
 from sparring.runs.recovery import Remedy, named
 from sparring.runs.run import Run
 from sparring.runs.state import beginning, gathered, reseed, restore, seed
-from sparring.training.finite import Undo, Watch, require_finite, totals
+from sparring.training.finite import FiniteMonitor, TurnSnapshot, finite_probes, require_finite
 from sparring.training.trainer import train
 from support import runs
 from support.runs import difference, play, start
@@ -98,10 +98,10 @@ def test_what_came_first_is_named_and_aids_around_the_game_are_not(tmp_path):
 
 def test_a_sum_tells_whether_a_tensor_is_finite():
     good = [torch.randn(5, 3), torch.zeros(()), torch.full((4,), 1e30), torch.randn(7).bfloat16()]
-    assert totals(good).isfinite().tolist() == [True] * 4
+    assert finite_probes(good).isfinite().tolist() == [True] * 4
     for lost in (torch.nan, torch.inf, -torch.inf):
         spoilt = [torch.randn(1000).index_fill(0, torch.tensor([617]), lost), torch.tensor([-torch.inf, torch.inf])]
-        assert not totals(spoilt).isfinite().any()
+        assert not finite_probes(spoilt).isfinite().any()
     with pytest.raises(Diverged, match=r"Step 3: b is no longer finite"):
         require_finite(3, {"a": torch.ones(2), "n": torch.tensor(3), "game.b": torch.tensor([math.inf])})
 
@@ -288,11 +288,13 @@ def test_neither_looking_nor_taking_back_waits_for_a_device(skip, monkeypatch):
     game = GAMES["non-saturating"](Point(), LinearCritic((0.1, 0.2)))
     for way in ("tolist", "cpu", "numpy"):  # which no dispatcher sees
         monkeypatch.setattr(torch.Tensor, way, lambda tensor, way=way: pytest.fail(f"{way} waits"))
-    reports = train(game, batches(), 4, undo=Undo(game) if skip else None)
+    reports = train(game, batches(), 4, snapshot=TurnSnapshot(game) if skip else None)
     next(reports)
     with Waits() as waits:
         for report in reports:
-            assert len(report.trail) == (1 if skip else 7), "weights; and each of three moves' terms and gradients"
+            assert len(report.finite_checks) == (1 if skip else 7), (
+                "weights; and each of three moves' terms and gradients"
+            )
     assert waits.calls == []
     with waits:
         report.terms["G/adversarial"].item()
@@ -313,7 +315,7 @@ def test_simultaneous_moves_are_taken_back_together():
             yield Move("x", value=bad * self.x.weight.sum()), Move("y", value=self.y.weight.sum())
 
     game = Both()
-    reports = train(game, batches(), 3, undo=Undo(game))
+    reports = train(game, batches(), 3, snapshot=TurnSnapshot(game))
     next(reports)
     before = copy.deepcopy(game.state_dict())
     report = next(reports)
@@ -325,7 +327,7 @@ def test_simultaneous_moves_are_taken_back_together():
 
 
 def test_a_turn_without_an_undo_leaves_its_trail():
-    watch = Watch(torch.nn.Linear(1, 1))
+    watch = FiniteMonitor(torch.nn.Linear(1, 1))
     watch.begin()
     watch.terms(Move("D", a=torch.tensor(1.0), b=torch.tensor(torch.nan)))
     assert watch.end() is None

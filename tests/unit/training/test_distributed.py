@@ -73,14 +73,14 @@ def test_two_processes_are_one_with_the_same_global_batch(two, tmp_path, name):
 
 @pytest.mark.parametrize("name", ["nsgan", "wgan-gp"])
 def test_two_processes_are_one_that_plays_its_batch_in_two_parts(two, tmp_path, name):
-    parts = ranks.train(tmp_path / "parts", recipe=name, parts=2)
+    parts = ranks.train(tmp_path / "parts", recipe=name, grad_accum=2)
     assert distance(state(two / name), gathered(parts)) < 1e-6
-    other = ranks.train(tmp_path / "seed", recipe=name, parts=2, seed=1)
+    other = ranks.train(tmp_path / "seed", recipe=name, grad_accum=2, seed=1)
     assert distance(state(two / name), gathered(other)) > 1e-3
 
 
 def test_two_processes_with_two_parts_are_one_with_four(two, tmp_path):
-    four = ranks.train(tmp_path / "four", recipe="wgan-gp", parts=4)
+    four = ranks.train(tmp_path / "four", recipe="wgan-gp", grad_accum=4)
     assert distance(state(two / "parts"), gathered(four)) < 1e-6
 
 
@@ -184,9 +184,9 @@ def test_a_batch_that_cannot_be_shared_is_one_sentence(seen):
 
 
 def test_alone_everything_is_trivial():
-    distributed.join(torch.device("cpu"))
-    assert (distributed.world(), distributed.rank(), distributed.largest(3)) == (1, 0, 3)
-    distributed.require_same(torch.nn.Linear(2, 2))
+    distributed.init_process_group(torch.device("cpu"))
+    assert (distributed.world_size(), distributed.rank(), distributed.all_reduce_max(3)) == (1, 0, 3)
+    distributed.require_identical_replicas(torch.nn.Linear(2, 2))
 
 
 def test_missing_rendezvous_is_one_sentence(monkeypatch):
@@ -194,7 +194,7 @@ def test_missing_rendezvous_is_one_sentence(monkeypatch):
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(RunError, match=r"cannot be reached .*start them with torchrun"):
-        distributed.join(torch.device("cpu"))
+        distributed.init_process_group(torch.device("cpu"))
 
 
 def test_two_processes_agree_on_what_the_game_cannot_bear(two):

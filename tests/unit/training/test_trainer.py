@@ -13,8 +13,8 @@ from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
 from sparring.layers.spectral import spectral
 from sparring.objectives import NonSaturating, Wasserstein
-from sparring.training.ema import Average
-from sparring.training.trainer import owned, train, update
+from sparring.training.ema import EMA
+from sparring.training.trainer import train, trainable_parameters, update
 from support.toys import GAMES, LinearCritic, Point, batches, learn
 
 
@@ -67,11 +67,13 @@ def test_a_move_gives_its_own_player_exactly_its_gradient_and_others_none(player
     players = game.players()
     for move in game.round(batches(), 0):
         if move.player == player:
-            expected = torch.autograd.grad(sum(move.terms.values()), owned(players[player]), retain_graph=True)
+            expected = torch.autograd.grad(
+                sum(move.terms.values()), trainable_parameters(players[player]), retain_graph=True
+            )
             before = copy.deepcopy(game.state_dict())
             update(move, players, step=False)
             break
-    mine = owned(players[player])
+    mine = trainable_parameters(players[player])
     for parameter, gradient in zip(mine, expected, strict=True):
         assert torch.equal(parameter.grad, gradient)
     others = [p for p in game.parameters() if all(p is not q for q in mine)]
@@ -98,7 +100,7 @@ def test_k_accumulated_parts_equal_one_large_batch(name):
     big = [next(batches(n=12, seed=k))[0].double() for k in range(6)]
     small = [part for batch in big for part in batch.chunk(3)]
     one = list(train(whole, iter([(x,) for x in big]), 1, start=0))
-    three = list(train(parts, iter([(x,) for x in small]), 1, start=0, parts=3))
+    three = list(train(parts, iter([(x,) for x in small]), 1, start=0, grad_accum=3))
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         assert torch.allclose(a, b, rtol=0, atol=1e-12)
     assert one[0].updates == three[0].updates
@@ -118,7 +120,7 @@ def test_parts_draw_different_noise_that_together_is_the_whole_batch():
     def play(parts):
         drawn.clear()
         game = GAN(Listener(), LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
-        list(train(game, batches(n=8 // parts), 1, seed=3, parts=parts))
+        list(train(game, batches(n=8 // parts), 1, seed=3, grad_accum=parts))
         return torch.cat([torch.cat(drawn[turn * parts : (turn + 1) * parts]) for turn in range(2)])
 
     assert torch.equal(play(1), play(4))
@@ -145,7 +147,7 @@ def test_parts_that_disagree_are_refused():
             yield Move("x" if Moody.calls % 2 else "y", value=(self.x.weight * self.y.weight).sum())
 
     with pytest.raises(GameError, match="different moves"):
-        list(train(Moody(False), batches(), 1, parts=2))
+        list(train(Moody(False), batches(), 1, grad_accum=2))
 
 
 def test_training_is_a_function_of_seed_and_step_not_of_history():
@@ -263,9 +265,9 @@ def test_mixed_precision_reaches_every_parameter_and_leaves_penalties_in_full_pr
 def test_the_average_follows_the_networks_that_sampling_uses_buffers_included():
     G = Wide(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
     game = GAN(G, LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
-    average = Average(game, decay=0.5)
+    average = EMA(game, decay=0.5)
     expected = {name: value.clone() for name, value in game.G.state_dict().items()}
-    for step, _ in enumerate(train(game, batches(), 4, average=average)):
+    for step, _ in enumerate(train(game, batches(), 4, ema=average)):
         keep = min(0.5, (1 + step) / (10 + step))
         for name, value in game.G.state_dict().items():
             whole = not value.is_floating_point()
@@ -282,8 +284,8 @@ def test_the_vectors_of_spectral_norm_are_copied_into_the_average():
     torch.manual_seed(0)
     G = Wide(spectral(nn.Linear(4, 8)), nn.ReLU(), spectral(nn.Linear(8, 2)))
     game = GAN(G, LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
-    average = Average(game, decay=0.9)
-    list(train(game, batches(), 30, average=average))
+    average = EMA(game, decay=0.9)
+    list(train(game, batches(), 30, ema=average))
     ours = average.game.G.eval()
     for name, value in game.G.named_buffers():
         assert torch.equal(dict(ours.named_buffers())[name], value), name
@@ -292,8 +294,8 @@ def test_the_vectors_of_spectral_norm_are_copied_into_the_average():
 
 def test_an_average_without_memory_is_the_network_itself():
     game = wide_game(GAN, objective=Wasserstein())
-    average = Average(game, decay=0.0)
-    list(train(game, batches(), 2, average=average))
+    average = EMA(game, decay=0.0)
+    list(train(game, batches(), 2, ema=average))
     for one, other in zip(average.game.G.parameters(), game.G.parameters(), strict=True):
         assert torch.equal(one, other)
 

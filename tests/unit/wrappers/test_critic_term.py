@@ -16,7 +16,7 @@ from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
 from sparring.layers.spectral import spectral
 from sparring.objectives import Hinge, Minimax, NonSaturating
-from sparring.rng import drawing
+from sparring.rng import turn_rng
 from sparring.training.trainer import train, update
 from sparring.wrappers.augmentation import Adaptive, Augmented
 from sparring.wrappers.consistency import BCR, CR, ZCR, LeCam
@@ -64,7 +64,7 @@ def gan(weight=(3.0, 4.0), start=0.0, spread=0.1, **settings):
 
 def moves(game, data=None, step=0, seed=0):
     """Plays a round that updates nobody and returns the moves."""
-    with drawing(seed, step, 0):
+    with turn_rng(seed, step, 0):
         return list(game.round(batches() if data is None else data, step))
 
 
@@ -232,7 +232,7 @@ def test_dragan_charges_by_hand_and_stays_near_the_data():
 
     x = torch.randn(512, 2) * torch.tensor([1.0, 3.0])
     game = DRAGAN(GAN(Point(), Spy((1.0, 0.0)), NonSaturating(), **learn), spread=0.25)
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         next(game.round(iter([(x,)]), 0))
     moved = (seen[-1] - x) / (0.25 * x.std())  # α u, both uniform on [0, 1)
     assert moved.min() >= 0
@@ -372,7 +372,7 @@ def test_parts_of_a_batch_move_p_as_the_whole_does():
     """A hundred images to go from 0 to 1: 8 of them, seen since the last of every four rounds, move p by .32."""
     for parts in (1, 2, 4):
         game = adaptive(1.0, images=100)
-        for _ in train(game, batches(n=8 // parts), 4, parts=parts):
+        for _ in train(game, batches(n=8 // parts), 4, grad_accum=parts):
             pass
         assert game.p.item() == pytest.approx(0.32)
 

@@ -11,7 +11,7 @@ from sparring.games.gan import GAN, OneDrawGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.networks import MLPCritic, MLPGenerator, UnrolledToyCritic, UnrolledToyGenerator
 from sparring.objectives import LeastSquares, Minimax, NonSaturating, RelativisticAverage, Wasserstein, logistic
-from sparring.training.trainer import owned, train, update
+from sparring.training.trainer import train, trainable_parameters, update
 from sparring.wrappers.feature_matching import FeatureMatching, absolute, squared
 from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.unrolling import Unrolled, adam, sgd
@@ -250,7 +250,7 @@ def test_the_critic_takes_its_ordinary_step_and_nothing_of_it_moves_while_it_is_
     update(move, players)
     assert all(torch.equal(value, before[name]) for name, value in D.state_dict().items())
     assert all(parameter.grad is None for parameter in D.parameters())
-    assert list(owned(players["G"])) == [game.G.b]
+    assert list(trainable_parameters(players["G"])) == [game.G.b]
 
 
 def test_unrolling_a_relativistic_game_compares_with_reals():

@@ -19,7 +19,7 @@ from sparring.objectives import LeastSquares, NonSaturating, Relativistic, logis
 from sparring.objectives.penalties import gradient_penalty
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
-from sparring.rng import drawing, seeded
+from sparring.rng import fixed_seed, turn_rng
 from sparring.training.trainer import train
 from sparring.wrappers.instance_noise import Haze, InstanceNoise
 from sparring.wrappers.packing import PackedGenerator, Packing, pack, packed
@@ -161,9 +161,9 @@ def test_packed_losses_are_those_of_packs_by_hand():
     D = LinearCritic((1.0, -2.0, 0.5, 3.0))
     game = Packing(GAN(Point(0.3), D, LeastSquares(-1.0, 2.0, 0.5), **learn))
     x, *_ = next(batches())
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         move = next(game.round(iter([(x, torch.zeros(16))]), 0))
-    with drawing(7, 0, 0):
+    with turn_rng(7, 0, 0):
         fake = 0.3 + 0.1 * game.core.noise(8)
     expected = ((D(x.reshape(8, 4)) - 2) ** 2).mean() / 2 + ((D(fake) + 1) ** 2).mean() / 2
     assert move.loss.item() == pytest.approx(expected.item(), rel=1e-5)
@@ -202,7 +202,7 @@ def test_any_recipe_is_packed_by_building_it_twice(name, shape):
     assert game.D.shape == (3 * shape[0], *shape[1:])
     assert game.noise(4).shape == (4, 6)
     assert game.sample(4).shape == (4, *shape)
-    with seeded(3):
+    with fixed_seed(3):
         z = game.noise(1)
     assert torch.allclose(samples(game, [3]), game.core.G.single.eval()(z), atol=1e-6)
     assert walk(game, [1, 2], frames=3).shape == (3, *shape)
@@ -248,7 +248,7 @@ def test_no_sample_depends_on_its_company():
 def test_the_parts_of_the_first_step_share_the_references():
     game = virtual(size=16)
     drawn = [x for (x,), _ in zip(batches(), range(3), strict=False)]
-    for _ in train(game, iter([(x,) for x in drawn]), 1, parts=2):
+    for _ in train(game, iter([(x,) for x in drawn]), 1, grad_accum=2):
         pass
     assert torch.equal(game.D.reference, drawn[0])
 

@@ -16,8 +16,8 @@ from sparring.games.gan import GAN
 from sparring.inference.sampling import samples
 from sparring.layers.virtual import Referenced
 from sparring.objectives import NonSaturating
-from sparring.rng import drawing
-from sparring.training.ema import Average
+from sparring.rng import turn_rng
+from sparring.training.ema import EMA
 from sparring.training.trainer import train
 from sparring.wrappers.base import ExtraTerms, Remembering, Through, Wrapper, each, see_through
 from sparring.wrappers.ensemble import Ensemble
@@ -204,9 +204,9 @@ def test_a_copy_of_an_aided_game_stands_on_its_own(aid):
     for _ in train(twin, batches(), 2):
         pass
     assert all(torch.equal(value, before[name]) for name, value in game.state_dict().items())
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         kept = game.sample(4)
-    with drawing(0, 0, 0):
+    with turn_rng(0, 0, 0):
         moved = twin.sample(4)
     assert not torch.equal(kept, moved), "the copy's abilities are those of the original"
 
@@ -214,8 +214,8 @@ def test_a_copy_of_an_aided_game_stands_on_its_own(aid):
 @pytest.mark.parametrize("aid", AIDS)
 def test_averages_and_seeds_know_aided_games(aid):
     game = aided(aid, GAMES["non-saturating"])
-    average = Average(game, 0.0)
-    for _ in train(game, batches(), 2, average=average):
+    average = EMA(game, 0.0)
+    for _ in train(game, batches(), 2, ema=average):
         pass
     assert torch.equal(samples(game, [3, 5]), samples(average.game, [3, 5]))
     assert torch.allclose(samples(game, [3, 5])[1:], samples(game, [5]))
@@ -225,7 +225,7 @@ def test_averages_and_seeds_know_aided_games(aid):
 def test_playing_in_parts_counts_every_step_once(aid):
     """Rounds in lockstep share the aid's memory."""
     game, whole = (aided(aid, GAMES["minimax"]) for _ in range(2))
-    for _ in train(game, batches(n=16), 3, parts=2):
+    for _ in train(game, batches(n=16), 3, grad_accum=2):
         pass
     for _ in train(whole, batches(n=32), 3):
         pass
