@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -57,6 +58,16 @@ def _folder(name: str, side: int = 32, **parts: tuple[int, int, int]) -> str:
     return str(folder)
 
 
+def _captioned() -> str:
+    """A folder of five images of noise with captions, the same in every process."""
+    folder = Path(_folder("captions", 16, images=(5, 256, 3)))
+    said = ("a red heart", "a blue heart", "one dog", "two dogs", "a cat")
+    rows = [json.dumps({"file_name": f"images/{index}.png", "text": text}) for index, text in enumerate(said)]
+    if not (folder / "metadata.jsonl").exists():
+        (folder / "metadata.jsonl").write_text("\n".join(rows))
+    return str(folder)
+
+
 PHOTO: dict[str, Any] = {"data": str(Path(__file__).with_name("photo.png")), "device": "cpu"}
 _PAIRS = _folder("pairs", 16, a=(5, 256, 3), b=(5, 256, 3))
 _MAPS = _folder("maps", 16, images=(5, 256, 3), labels=(5, 3, 1))
@@ -68,6 +79,7 @@ UNPAIRED: dict[str, Any] = {
 }
 PAIRED: dict[str, Any] = {"data": f"pairs:{_PAIRS}", "size": 16, "batch": 2, "device": "cpu"}
 MAPPED: dict[str, Any] = {"data": f"pairs:{_MAPS}", "size": 16, "batch": 2, "device": "cpu"}
+CAPTIONED: dict[str, Any] = {"data": _captioned(), "size": 16, "batch": 4, "device": "cpu"}
 # What a recipe needs, by the word of its row in the table: data for runs, and the shapes that its game is tried with.
 # What else it is told of the data, and its batches hold besides images, is in test_recipes.py.
 KINDS: dict[str, list[dict[str, Any]]] = {
