@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 BASE := python3
 
-.PHONY: demo test test-slow lint bench quality docs clean
+.PHONY: demo test test-slow records lint bench quality docs clean
 
 demo: .venv/installed
 	@.venv/bin/sparring demo
@@ -13,6 +13,12 @@ test: .venv/dev
 
 test-slow: .venv/dev
 	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 -m slow
+
+# Writes what tests hold on record again, after a meant change: look at the diff before committing it.
+records: .venv/dev
+	PYTHONPATH=.:tests $(PYTHON) tests/zoo/test_goldens.py
+	PYTHONPATH=.:tests $(PYTHON) tests/zoo/test_defaults.py
+	PYTHONPATH=.:tests $(PYTHON) tests/unit/networks/test_architectures.py
 
 lint: .venv/dev
 	.venv/bin/ruff check .

@@ -1,6 +1,6 @@
 """Every default and every constant of the library is the one on record: a setting cannot change unnoticed.
 
-python tests/zoo/test_defaults.py      writes the record, tests/defaults.json, after a change that was meant
+`make records` writes the record, defaults.json beside this file, after a meant change.
 """
 
 from __future__ import annotations

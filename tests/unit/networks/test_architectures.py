@@ -1,7 +1,6 @@
 """Every network of every recipe has the parameters on record: no layer changes its size or loses its bias unnoticed.
 
-python tests/unit/networks/test_architectures.py      writes tests/unit/networks/architectures.json again, after a
-                                                      change that was meant
+`make records` writes the record, architectures.json beside this file, after a meant change.
 """
 
 from __future__ import annotations

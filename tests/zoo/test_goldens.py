@@ -1,7 +1,7 @@
 """Short trainings leave the bits on record: weights, logs, optimisers, samples, scores; and public names stay.
 
-python tests/test_goldens.py            writes all of the record, tests/goldens.json, after a change that was meant
-python tests/test_goldens.py names      writes only the public names
+    make records                                                writes every record, after a meant change
+    PYTHONPATH=.:tests python tests/zoo/test_goldens.py names   writes only the public names
 
 A record of bits holds for the machine that made it, which is written beside it. Numbers that survive another order of
 summation hold everywhere: terms of the first steps, and mean sizes of kernels after them. A number is one of these if
@@ -30,14 +30,14 @@ import pytest
 import torch
 from PIL import Image
 
-import runs
 import sparring
 from sparring import RECIPES, load, recipe
-from sparring.evaluate import evaluate
+from sparring.evaluation.evaluator import evaluate
+from sparring.evaluation.registry import metrics_named, suited
 from sparring.game import Samples
-from sparring.run import Run
-from sparring.sampling import samples
-from sparring.scores import metrics_named, suited
+from sparring.inference.sampling import samples
+from sparring.runs.run import Run
+from support import runs
 
 RECORD = Path(__file__).with_name("goldens.json")
 LOG = "log.jsonl"
@@ -260,7 +260,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
 
 def rank(name: str, folder: Path) -> None:
     """What one of several processes does."""
-    from sparring import parallel
+    from sparring.training import distributed as parallel
 
     found = golden_of(GOLDENS[name], folder / "run")
     (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(found))
@@ -328,7 +328,7 @@ def test_a_short_training_leaves_what_is_on_record(name, tmp_path):
         assert not disagreements(found[part], known[part]), part
     if machine() == record()["machine"]:
         changed = {part for part in known.keys() | found.keys() if known.get(part) != found.get(part)} - {*PORTABLE}
-        assert not changed, "if that is meant, run `python tests/test_goldens.py`"
+        assert not changed, "if that is meant, run `python tests/zoo/test_goldens.py`"
 
 
 @pytest.mark.parametrize("kind", [POINTS, IMAGES], ids=["points", "images"])
@@ -339,7 +339,7 @@ def test_scores_are_those_on_record(kind, tmp_path):
 
 
 def test_public_names_and_recipes_are_those_on_record():
-    assert names() == record()["names"], "if that is meant, run `python tests/test_goldens.py names`"
+    assert names() == record()["names"], "if that is meant, run `python tests/zoo/test_goldens.py names`"
 
 
 def test_most_numbers_on_record_hold_on_every_machine():
