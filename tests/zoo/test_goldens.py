@@ -32,9 +32,9 @@ from PIL import Image
 
 import sparring
 from sparring import RECIPES, load, recipe
+from sparring.abilities import SupportsSampling
 from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.registry import metrics_named, suited
-from sparring.game import Samples
 from sparring.inference.sampling import samples
 from sparring.runs.run import Run
 from support import runs
@@ -231,7 +231,7 @@ def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
     if os.environ.get("RANK", "0") == "0":
         found |= {"log": digest(leaves(lines(folder))), "pictures": digest(pictures(folder))}
         game = load(folder, device="cpu")
-        found |= {"samples": digest([("", samples(game, range(4)))])} if isinstance(game, Samples) else {}
+        found |= {"samples": digest([("", samples(game, range(4)))])} if isinstance(game, SupportsSampling) else {}
         found |= {"terms": terms(folder), "sizes": early}
     return found
 
