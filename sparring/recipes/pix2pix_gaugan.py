@@ -110,7 +110,7 @@ def gaugan(
         DataError: If the data has no label maps, or no maps of objects where edges are asked for.
     """
     if edges and not instances:
-        raise DataError("The data has no instance maps: see docs/how-to/label-maps.md.")
+        raise DataError("The data has no maps of objects: put them into a folder instances beside the label maps.")
     edges = instances if edges is None else edges
     if not regions:
         raise DataError(
