@@ -42,7 +42,8 @@ quality: .venv/dev
 	$(PYTHON) -m benchmarks single_image
 
 docs: .venv/docs
-	.venv/bin/zensical build --config-file mkdocs.yml
+	$(PYTHON) tools/reference.py
+	.venv/bin/zensical build --config-file mkdocs.yml --strict
 
 clean:
 	rm -rf .venv site .pytest_cache .ruff_cache .mypy_cache
