@@ -354,7 +354,7 @@ def farewell(run: Run) -> None:
     Args:
         run: Trained.
     """
-    from sparring.reports.run_report import commands
+    from sparring.reports.next_steps import commands
     from sparring.runs.early_stopping import best
     from sparring.training import distributed
 

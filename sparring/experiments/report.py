@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from sparring.evaluation.significance import LEVEL
 from sparring.experiments.experiment import Cell
 from sparring.experiments.plots import curves, film, snapshots
 from sparring.experiments.results import COLUMNS, plain
-from sparring.reports.run_report import TYPES, escaped
+from sparring.reports.html import Image, embed, render
 from sparring.theory.lessons.page import Table
 from sparring.visualization import images
 
@@ -144,55 +143,47 @@ def _markdown(result: Values) -> str:
 
 
 def _page(result: Values, cells: Sequence[Cell], out: Path, filmed: bool) -> str:
-    parts = [f"<h1>{escaped(_title(result))}</h1>", f"<pre>{escaped(result['command'])}</pre>"]
-    parts, notes = [*parts, _list(verdicts(result))], _notes(result)
-    for title, table in tables(result).items():
-        parts.append(f"<h2>{escaped(title)}</h2>{_table(table)}")
-        parts += [f"<p><small>{escaped(notes[title])}</small></p>" if title in notes else ""]
-        if title == "Over training":
-            words = "Faint: each seed. Bold: their mean. Dashed: other real data, what a perfect generator would score."
-            parts.append(f"{_embedded(out / 'curves.png', 'scores over training')}<p><small>{words}</small></p>")
-            parts += [_samples(cells, filmed=False), _samples(cells, filmed=True) if filmed else ""]
-    parts += ["<h2>How it was measured</h2>", _list([*result["protocol"], _facts(result)])]
-    return _PAGE.format(title=escaped(_title(result)), body="".join(parts))
+    values = {
+        "title": _title(result),
+        "command": result["command"],
+        "verdicts": list(verdicts(result)),
+        "tables": {title: {"heads": table.heads, "rows": _plain(table)} for title, table in tables(result).items()},
+        "notes": _notes(result),
+        "curves": _embedded(out / "curves.png", "").source,
+        "seeds": list(dict.fromkeys(cell.seed for cell in cells))[:SHOWN],
+        "stills": _samples(cells, filmed=False),
+        "films": _samples(cells, filmed=True) if filmed else None,
+        "protocol": [*result["protocol"], _facts(result)],
+    }
+    return render("compare.html.j2", values)
 
 
-def _samples(cells: Sequence[Cell], *, filmed: bool) -> str:
-    """The last pictures, or the films, side by side: a row a contestant, a column a seed."""
+def _plain(table: Table) -> list[list[str]]:
+    """The cells of a table without the emphasis of Markdown."""
+    return [[cell.strip("*") for cell in row] for row in table.cells()]
+
+
+def _samples(cells: Sequence[Cell], *, filmed: bool) -> dict[str, list[Image | None]]:
+    """The last samples, or the films, by contestant, one for each seed."""
     seeds, labels = (
         list(dict.fromkeys(part)) for part in zip(*((c.seed, c.contestant.label) for c in cells), strict=True)
     )
-    shown = seeds[:SHOWN]
-    rows = []
+    found: dict[str, list[Image | None]] = {}
     for label in labels:
-        mine = [cell for cell in cells if cell.contestant.label == label and cell.seed in shown]
+        mine = [cell for cell in cells if cell.contestant.label == label and cell.seed in seeds[:SHOWN]]
         paths = [[c.folder / "film.gif"] if filmed else snapshots(c.folder)[-1:] for c in mine]
-        tiles = "".join(
-            f"<td>{_embedded(path[0], f'{label}, seed {cell.seed}') if path and path[0].exists() else ''}</td>"
+        found[label] = [
+            _embedded(path[0], f"{label}, seed {cell.seed}") if path and path[0].exists() else None
             for cell, path in zip(mine, paths, strict=True)
-        )
-        rows.append(f"<tr><th>{escaped(label)}</th>{tiles}</tr>")
+        ]
     real = next((path for cell in cells if (path := cell.folder / "reals.png").exists()), None)
     if real is not None and not filmed:
-        rows.append(f"<tr><th>the data</th><td>{_embedded(real, 'the data')}</td></tr>")
-    heads = "".join(f"<th>seed {seed}</th>" for seed in shown)
-    title = "Films of the training" if filmed else "Samples at the end"
-    return f'<h2>{title}</h2><table class="pictures"><tr><th></th>{heads}</tr>{"".join(rows)}</table>'
+        found["the data"] = [_embedded(real, "the data")]
+    return found
 
 
-def _embedded(path: Path, words: str) -> str:
-    content = base64.b64encode(Folder.at(path.parent.parent).below(path.parent.name).read(path.name)).decode()
-    return f'<img alt="{escaped(words)}" src="data:{TYPES[path.suffix]};base64,{content}">'
-
-
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escaped(cell)}</th>" for cell in table.heads)
-    rows = ("".join(f"<td>{escaped(cell.strip('*'))}</td>" for cell in row) for row in table.cells())
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
-
-
-def _list(lines: Any) -> str:
-    return f"<ul>{''.join(f'<li>{escaped(line)}</li>' for line in lines)}</ul>"
+def _embedded(path: Path, caption: str) -> Image:
+    return embed(path, caption, Folder.at(path.parent.parent).below(path.parent.name))
 
 
 def _spread(value: Values) -> str:
@@ -206,21 +197,3 @@ def _number(value: float | None) -> str:
 
 def _chance(p: float | None) -> str:
     return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
-h1, h2 {{ line-height: 1.2; }} h2 {{ margin-top: 2.5rem; }}
-img {{ max-width: 100%; }} .pictures img {{ width: 20rem; image-rendering: pixelated; }} small {{ color: #666; }}
-table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
-td, th {{ padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; }}
-thead th {{ border-bottom: 1px solid #999; }}
-pre {{ background: #f4f4f4; padding: .8rem; white-space: pre-wrap; }}
-</style></head>
-<body>
-{body}
-</body></html>
-"""

@@ -10,7 +10,8 @@ from sparring._io.folder import open_atomic
 from sparring._io.paths import expanded
 from sparring.inference.translated import planned, translations
 from sparring.inference.translation import OTHER
-from sparring.reports.run_report import PAGE, escaped, figure, scores
+from sparring.reports.html import embed, render
+from sparring.reports.run_report import scores
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
 
@@ -41,17 +42,19 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
         heat = bool(how.get("heat"))
         targets = [path for each in jobs.values() for job in each for path in job.targets(strips=True, heat=heat)]
         require_outputs(run, [*targets, out / "report.html"], [a, b])
-        parts = [_direction(to, [job.strip for job in translations(run, each, to, **how)]) for to, each in jobs.items()]
+        directions = [
+            _direction(to, [job.strip for job in translations(run, each, to, **how)]) for to, each in jobs.items()
+        ]
     settings = config.read(run)
     title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
-    body = f"<h1>{escaped(title)}</h1>" + "".join(parts) + scores(run)
+    page = render("cycle.html.j2", {"title": title, "directions": directions, "scores": scores(run)})
     with open_atomic(out / "report.html") as file:
-        file.write(PAGE.format(title=escaped(title), body=body).encode())
+        file.write(page.encode())
     return out / "report.html"
 
 
-def _direction(to: str, strips: list[Path]) -> str:
-    """A section of the page: some strips, evenly chosen."""
+def _direction(to: str, strips: list[Path]) -> dict[str, Any]:
+    """Return a section of the page: some strips, evenly chosen."""
     chosen = [strips[len(strips) * k // SHOWN] for k in range(SHOWN)] if len(strips) > SHOWN else strips
-    words = f"<p>Each image of {OTHER[to]}, what it becomes, and what comes back; {len(chosen)} of {len(strips)}.</p>"
-    return f"<h2>To {to}</h2>{words}" + "".join(figure(strip, strip.stem) for strip in chosen)
+    images = [embed(strip, strip.stem) for strip in chosen]
+    return {"to": to, "source": OTHER[to], "strips": images, "count": len(strips)}

@@ -198,7 +198,8 @@ MUTANTS = [
     ("cli/console.py", "    print(*map(printable, words), flush=True)\n", "    print(*words, flush=True)\n", PRINTABLE),
     ("cli/console.py", "            words.truncate(", "            len(", PRINTABLE),
     ("data/dataset.py", "tuple(map(printable, self.passed_over))", "self.passed_over", PRINTABLE),
-    ("reports/run_report.py", "html.escape(printable(text))", "html.escape(text)", PRINTABLE),
+    ("reports/html.py", "else printable(value)", "else value", PRINTABLE),
+    ("reports/html.py", "autoescape=True", "autoescape=False", "tests/unit/reports/test_run_report.py"),
     ("__main__.py", "if not sys.flags.safe_path", "if False", PAYLOADS),
     ("runs/config.py", "        require_record(record)\n", "", "tests/robustness/test_fuzzed.py"),
     (

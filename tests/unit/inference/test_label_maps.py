@@ -13,7 +13,7 @@ from sparring.data.annotations.palettes import coloured, map_files, read_map, sa
 from sparring.errors import DataError, GameError, RunError
 from sparring.inference import label_maps
 from sparring.inference.sampling import latents, slerp
-from sparring.reports.run_report import commands
+from sparring.reports.next_steps import commands
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
 from support.runs import difference, play

@@ -19,7 +19,8 @@ from sparring.inference import canvas
 from sparring.inference import single_image as one_image
 from sparring.inference.sampling import samples
 from sparring.layers.bicubic import resized
-from sparring.reports.run_report import commands, evaluation
+from sparring.reports.next_steps import commands
+from sparring.reports.run_report import evaluation
 from sparring.runs.run import Run
 from support.runs import PHOTO, play, start
 from unit.games.test_singan import X, small, trained
