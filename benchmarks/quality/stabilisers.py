@@ -9,6 +9,7 @@ lead it to a = 0. *Circles.* All data at 0, the model at θ, the critic ψx (Mes
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from collections.abc import Iterator
@@ -98,6 +99,7 @@ def circle(gamma: float, steps: int = 300) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     supports = {
         f"{type(objective).__name__}, noise {sigma:g}": [round(distance(objective, sigma, seed), 4) for seed in SEEDS]
