@@ -32,7 +32,7 @@ from typing import Any
 import torch
 
 import sparring
-from sparring._io.atomic import written
+from sparring._io.atomic import atomic_write
 from sparring.abilities import require_sampling
 from sparring.errors import Diverged
 from sparring.inference.sampling import generate
@@ -141,7 +141,7 @@ def note(run: Run, steps: int, seconds: float) -> None:
     if run.step not in marks(steps) or run.step in before:
         return
     found = judge(run) | {"cpu_seconds": seconds}
-    with written(run.folder / "modes.json") as file:
+    with atomic_write(run.folder / "modes.json") as file:
         file.write(json.dumps(_plain({**before, run.step: found}), indent=1).encode())
     print(
         f"{run.folder.name} {run.step}: {found['modes']} modes, {found['high_quality']:.1%}, {found['counts']}",

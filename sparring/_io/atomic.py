@@ -15,11 +15,11 @@ from sparring.errors import RunError
 
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 
-_tidied: set[Path] = set()  # folders that this process has looked at
+_cleaned: set[Path] = set()  # folders that this process has looked at
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def io_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals while `path` is written into one sentence.
 
     Args:
@@ -43,7 +43,7 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def require_room(folder: Path, needed: int) -> None:
+def require_free_space(folder: Path, needed: int) -> None:
     """Refuses to begin what the disk cannot hold.
 
     Args:
@@ -62,7 +62,7 @@ def require_room(folder: Path, needed: int) -> None:
 
 
 @contextmanager
-def written(target: Path) -> Iterator[IO[bytes]]:
+def atomic_write(target: Path) -> Iterator[IO[bytes]]:
     """Opens a file that appears under its name only when it is complete and on the disk.
 
     What dead processes left unfinished in the same folder is removed before.
@@ -70,7 +70,7 @@ def written(target: Path) -> Iterator[IO[bytes]]:
     Args:
         target: Path it will have; a file that is there is replaced.
     """
-    tidy(target.parent)
+    remove_stale(target.parent)
     with _unfinished(target) as (name, file):
         try:
             yield file
@@ -89,14 +89,14 @@ def _unfinished(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """Opens and claims a file of another name in the same folder."""
     while True:
         name = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-        with open(name, "xb") as file, claimed(file.fileno()):
+        with open(name, "xb") as file, mark_in_use(file.fileno()):
             if name.exists():  # or another process took it for left over before it was claimed
                 yield name, file
                 return
 
 
 @contextmanager
-def claimed(descriptor: int) -> Iterator[None]:
+def mark_in_use(descriptor: int) -> Iterator[None]:
     """Marks an unfinished file as one that a living process writes, so that nobody sweeps it.
 
     The mark is a lock, which the system removes when the process ends, however it ends.
@@ -118,15 +118,15 @@ def claimed(descriptor: int) -> Iterator[None]:
         os.close(own)
 
 
-def tidy(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Removes what dead processes left unfinished in a folder; looks at each folder once a process.
 
     Args:
         folder: Any. If it cannot be read, nothing is done.
     """
-    if folder in _tidied:
+    if folder in _cleaned:
         return
-    _tidied.add(folder)
+    _cleaned.add(folder)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
@@ -149,7 +149,7 @@ def _remove_unclaimed(path: Path) -> None:
             os.close(descriptor)
 
 
-def settle(folder: Path) -> None:
+def fsync_dir(folder: Path) -> None:
     """Waits until the disk has the folder's list of names, so that a rename in it is there to stay.
 
     Args:

@@ -17,17 +17,17 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from sparring._io.atomic import UNFINISHED, claimed, writing, written
+from sparring._io.atomic import UNFINISHED, atomic_write, io_errors, mark_in_use
 from sparring.errors import RunError
 
-LARGEST = 2**28  # bytes that are read of one file, unless the caller knows better
+MAX_BYTES = 2**28  # bytes that are read of one file, unless the caller knows better
 HANDLES = os.open in os.supports_dir_fd and os.scandir in os.supports_fd and hasattr(os, "O_NOFOLLOW")
 READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Folder:
-    """A folder that is open; `at` opens one by its path, `below` one that lies in another.
+    """A folder that is open; `open` opens one by its path, `subfolder` one that lies in another.
 
     Args:
         path: Where it was when it was opened, for messages.
@@ -45,7 +45,7 @@ class Folder:
             weakref.finalize(self, os.close, descriptor)
 
     @classmethod
-    def at(cls, path: str | Path | Folder) -> Folder:
+    def open(cls, path: str | Path | Folder) -> Folder:
         """Opens a folder by its path, which may lead over links; one that is open is returned as it is.
 
         Args:
@@ -62,7 +62,7 @@ class Folder:
             return cls(path, None)
         return cls(path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
-    def below(self, name: str, *, make: bool = False) -> Folder:
+    def subfolder(self, name: str, *, make: bool = False) -> Folder:
         """Opens a folder in this one.
 
         Args:
@@ -74,7 +74,7 @@ class Folder:
             OSError: If it is missing or cannot be opened.
         """
         if make and self.mode(name) is None:
-            self.require_here()
+            self.require_in_place()
             place, how = self._at(name)
             os.mkdir(place, **how)
         self._require(name, stat.S_ISDIR, "folder")
@@ -84,15 +84,15 @@ class Folder:
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
             return Folder(self.path / name, os.open(name, flags, dir_fd=self._descriptor), self)
         except OSError as error:
-            raise self._said(name, error) from error
+            raise self._described(name, error) from error
 
-    def here(self) -> bool:
+    def is_in_place(self) -> bool:
         """Tells whether its path still leads to it."""
         try:
             found = os.stat(self.path) if self._above is None else os.lstat(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        return _identity(found) == self._identity and (self._above is None or self._above.here())
+        return _identity(found) == self._identity and (self._above is None or self._above.is_in_place())
 
     def names(self) -> list[str]:
         """Returns what lies in it, in one look."""
@@ -129,7 +129,7 @@ class Folder:
         except OSError:
             return False
 
-    def reading(self, name: str, most: int = LARGEST) -> IO[bytes]:
+    def open_to_read(self, name: str, most: int = MAX_BYTES) -> IO[bytes]:
         """Opens a regular file to read.
 
         Args:
@@ -153,12 +153,12 @@ class Folder:
             os.close(descriptor)
             raise
 
-    def read(self, name: str, most: int = LARGEST) -> bytes:
-        """Reads a regular file; the arguments and errors are those of `reading`."""
-        with self.reading(name, most) as file:
+    def read(self, name: str, most: int = MAX_BYTES) -> bytes:
+        """Reads a regular file; the arguments and errors are those of `open_to_read`."""
+        with self.open_to_read(name, most) as file:
             return file.read(most)
 
-    def appending(self, name: str) -> IO[bytes]:
+    def open_to_append(self, name: str) -> IO[bytes]:
         """Opens a regular file to add to its end; one that is missing is made.
 
         Args:
@@ -168,34 +168,34 @@ class Folder:
             RunError: If it is a link or no regular file.
         """
         if self.mode(name) is None:
-            self.require_here()
+            self.require_in_place()
         else:
             self._require(name, stat.S_ISREG, "regular file")
         return os.fdopen(self._open(name, WRITE | os.O_APPEND), "ab")
 
     @contextmanager
-    def written(self, name: str) -> Iterator[IO[bytes]]:
+    def atomic_write(self, name: str) -> Iterator[IO[bytes]]:
         """Opens a file that appears under its name only when it is complete and on the disk.
 
         Args:
             name: In this folder; a file or a link of that name is replaced.
         """
-        self.require_here()
+        self.require_in_place()
         unfinished = f".{name}.{uuid.uuid4().hex}.tmp"
         descriptor = self._open(unfinished, WRITE | os.O_EXCL)
         try:
-            with claimed(descriptor):
+            with mark_in_use(descriptor):
                 with os.fdopen(descriptor, "wb") as file:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
-                self.require_here()
+                self.require_in_place()
                 self.replace(unfinished, name)
         except BaseException:
             self.remove(unfinished)
             raise
 
-    def put(self, name: str, content: bytes) -> None:
+    def write_fsync(self, name: str, content: bytes) -> None:
         """Writes a new file and waits until the disk has it.
 
         Args:
@@ -225,14 +225,14 @@ class Folder:
         except FileNotFoundError:
             return
 
-    def discard(self, name: str, files: Sequence[str]) -> None:
+    def remove_folder(self, name: str, files: Sequence[str]) -> None:
         """Removes a folder and some files in it; it stays if there is anything else in it.
 
         Args:
             name: In this folder.
             files: Names of the files.
         """
-        inner = self.below(name)
+        inner = self.subfolder(name)
         for file in files:
             inner.remove(file)
         place, how = self._at(name)
@@ -242,7 +242,7 @@ class Folder:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
-    def free(self, name: str) -> str:
+    def free_name(self, name: str) -> str:
         """Returns the first of ``name-1``, ``name-2``, ... that is not taken.
 
         Args:
@@ -251,13 +251,13 @@ class Folder:
         taken = {*self.names()}
         return next(each for number in range(1, len(taken) + 2) if (each := f"{name}-{number}") not in taken)
 
-    def settle(self) -> None:
+    def fsync(self) -> None:
         """Waits until the disk has its list of names, so that a rename in it is there to stay."""
         if self._descriptor is not None:
             os.fsync(self._descriptor)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def run_lock(self) -> Iterator[None]:
         """Keeps every other process from training into it; the system unlocks it when this process dies, however.
 
         Raises:
@@ -277,8 +277,8 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def is_claimed(self, name: str) -> bool:
-        """Tells whether a living process writes a file, see `sparring._io.atomic.claimed`.
+    def is_in_use(self, name: str) -> bool:
+        """Tells whether a living process writes a file, see `sparring._io.atomic.mark_in_use`.
 
         Args:
             name: In this folder.
@@ -287,7 +287,7 @@ class Folder:
             return False
         import fcntl  # only there
 
-        with self.reading(name) as file:
+        with self.open_to_read(name) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -305,7 +305,7 @@ class Folder:
         try:
             return os.open(place, flags | getattr(os, "O_CLOEXEC", 0), 0o666, **how)
         except OSError as error:
-            raise self._said(name, error) from error
+            raise self._described(name, error) from error
 
     def _require(self, name: str, kind: Any, words: str) -> None:
         """Refuses links and other kinds of things."""
@@ -317,16 +317,16 @@ class Folder:
         if not kind(mode):
             raise RunError(f"{self.path / name} is no {words}: put one there, or remove it.")
 
-    def require_here(self) -> None:
+    def require_in_place(self) -> None:
         """Refuses to write into it if its path no longer leads to it.
 
         Raises:
             FileNotFoundError: If it was removed, moved or replaced.
         """
-        if not self.here():
+        if not self.is_in_place():
             raise FileNotFoundError(errno.ENOENT, "it was moved or replaced", str(self.path))
 
-    def _said(self, name: str, error: OSError) -> Exception:
+    def _described(self, name: str, error: OSError) -> Exception:
         """Returns the error of a link in words, and any other as it is but with the whole path."""
         if error.errno == errno.ELOOP or stat.S_ISLNK(self.mode(name) or 0):
             return _link(self.path / name)
@@ -334,22 +334,22 @@ class Folder:
         return error
 
 
-def locked(path: Path | Folder) -> AbstractContextManager[None]:
-    """Locks a folder, see `Folder.locked`."""
-    return Folder.at(path).locked()
+def run_lock(path: Path | Folder) -> AbstractContextManager[None]:
+    """Locks a folder, see `Folder.run_lock`."""
+    return Folder.open(path).run_lock()
 
 
-def sweep(path: Path | Folder) -> None:
+def remove_unfinished(path: Path | Folder) -> None:
     """Removes what dead processes left unfinished in a folder and in those below it.
 
     Args:
         path: The folder.
     """
-    folder = Folder.at(path)
-    with writing(folder.path):
-        for place in (folder, *map(folder.below, folder.folders())):
+    folder = Folder.open(path)
+    with io_errors(folder.path):
+        for place in (folder, *map(folder.subfolder, folder.folders())):
             for name in filter(UNFINISHED.fullmatch, place.names()):
-                if not stat.S_ISREG(place.mode(name) or 0) or not place.is_claimed(name):
+                if not stat.S_ISREG(place.mode(name) or 0) or not place.is_in_use(name):
                     place.remove(name)
 
 
@@ -361,17 +361,17 @@ def open_atomic(path: Path, folder: Folder | None = None) -> Iterator[IO[bytes]]
         path: The file.
         folder: The open folder that holds it. Default: found by the path.
     """
-    with writing(path):
+    with io_errors(path):
         if folder is not None:
-            with folder.written(path.name) as file:
+            with folder.atomic_write(path.name) as file:
                 yield file
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as file:
+        with atomic_write(path) as file:
             yield file
 
 
-def read(path: Path, most: int = LARGEST) -> bytes:
+def read(path: Path, most: int = MAX_BYTES) -> bytes:
     """Reads a regular file that is no link; the way to its folder may lead over links.
 
     Args:
@@ -382,7 +382,7 @@ def read(path: Path, most: int = LARGEST) -> bytes:
         RunError: If it is a link, no regular file, or larger.
         OSError: If it is missing or cannot be opened.
     """
-    return Folder.at(path.parent).read(path.name, most)
+    return Folder.open(path.parent).read(path.name, most)
 
 
 def _link(path: Path) -> RunError:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sparring.errors import SparringError
 
-__all__ = ["expanded"]
+__all__ = ["expand_user"]
 
 
-def expanded(path: str | Path) -> Path:
+def expand_user(path: str | Path) -> Path:
     """Returns a path in which a leading ``~`` or ``~name`` is the home folder of the user.
 
     Args:

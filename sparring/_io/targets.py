@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
-from sparring.data.sources.layouts import paths
+from sparring.data.sources.layouts import data_paths
 from sparring.errors import DataError
 
-__all__ = ["distinct", "require_apart"]
+__all__ = ["require_no_overwrite", "unique_names"]
 
 Identity = tuple[int, int]
 
 
-def distinct(wanted: Sequence[str], sources: Sequence[str]) -> list[str]:
+def unique_names(wanted: Sequence[str], sources: Sequence[str]) -> list[str]:
     """Gives each result a name of its own.
 
     A result keeps the name that it wants if no other result wants it. Of several it is kept by the one whose source has
@@ -54,7 +54,7 @@ def _candidates(wanted: str, source: str) -> Iterator[str]:
     return chain([wanted], (str(path.with_name(f"{path.stem}-{more}{path.suffix}")) for more in extended))
 
 
-def require_apart(
+def require_no_overwrite(
     targets: Iterable[str | Path], read: Iterable[str | Path], *, keep: Iterable[Path] = (), flag: str = "--out"
 ) -> None:
     """Refuses results that would replace what a command reads, or that cannot be files where they are asked for.
@@ -93,7 +93,7 @@ def require_apart(
 
 def _places(read: Iterable[str | Path]) -> Iterator[Path]:
     """The files and folders that are meant by names; of a folder in an archive, the archive."""
-    for path in chain.from_iterable(paths(str(each)) for each in read):
+    for path in chain.from_iterable(data_paths(str(each)) for each in read):
         found = next((outer for outer in (path, *path.parents) if outer.exists()), path)
         if found == path or found.is_file():
             yield found

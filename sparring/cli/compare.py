@@ -157,9 +157,9 @@ def _budget(given: Comparison) -> Budget:
 
 
 def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset: Dataset) -> list[Cell]:
-    from sparring._io.targets import require_apart
+    from sparring._io.targets import require_no_overwrite
     from sparring.data import NAMES
-    from sparring.data.sources.layouts import paths
+    from sparring.data.sources.layouts import data_paths
     from sparring.evaluation.evaluator import metrics_named
     from sparring.experiments import Rules, cells
     from sparring.experiments.report import FILES
@@ -169,7 +169,7 @@ def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset
     metrics_named(metrics)
     rules = Rules(budget, given.shared(), dataset.fingerprint, metrics, given.samples)
     out = given.out or Path("runs") / f"compare-{Path(given.data).stem}"
-    require_apart([out / name for name in FILES], [], keep=[] if given.data in NAMES else paths(given.data))
+    require_no_overwrite([out / name for name in FILES], [], keep=[] if given.data in NAMES else data_paths(given.data))
     return cells(who, parse_seeds(given.seeds), rules, out)
 
 

@@ -109,7 +109,7 @@ def invert(
     import numpy as np
     import torch
 
-    from sparring._io.atomic import writing, written
+    from sparring._io.atomic import atomic_write, io_errors
     from sparring.inference import directions as exploring
     from sparring.inference import encoding
     from sparring.runs.outputs import require_outputs, require_picture
@@ -122,6 +122,6 @@ def invert(
     found = exploring.inverted(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)
-    with writing(numbers), written(numbers) as file:
+    with io_errors(numbers), atomic_write(numbers) as file:
         np.save(file, found.noise.cpu().numpy())
     say(f"{len(x)} images, each beside its inversion (mean squared error {found.errors.mean():.4f}), are in {out}.")

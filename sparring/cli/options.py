@@ -17,7 +17,7 @@ import tyro
 from docstring_parser import parse
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.errors import SparringError
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
@@ -87,7 +87,7 @@ def _path(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="PATH",
-        instance_from_str=lambda words: expanded(words[0]),
+        instance_from_str=lambda words: expand_user(words[0]),
         is_instance=lambda given: isinstance(given, Path),
         str_from_instance=lambda given: [str(given)],
     )

@@ -90,14 +90,14 @@ def _single(out: Path) -> bool:
 
 def _files(place: Path, out: Path) -> dict[str, Path]:
     """Label maps by their names below the folder that was given, without endings; no two names are alike."""
-    from sparring._io.targets import distinct
+    from sparring._io.targets import unique_names
     from sparring.data.annotations import palettes
 
     files = palettes.map_files(place)
     if _single(out) and len(files) > 1:
         raise DataError(f"{place} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
     own = [palettes.below(place, file) for file in files]
-    names = distinct([name.with_suffix(".png").as_posix() for name in own], [name.as_posix() for name in own])
+    names = unique_names([name.with_suffix(".png").as_posix() for name in own], [name.as_posix() for name in own])
     return {name.removesuffix(".png"): file for name, file in zip(names, files, strict=True)}
 
 
@@ -114,7 +114,7 @@ def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[
     Raises:
         RunError: If the ending of the one file names no format.
     """
-    from sparring._io.targets import distinct
+    from sparring._io.targets import unique_names
     from sparring.visualization import images, video
 
     if _single(out):
@@ -124,7 +124,7 @@ def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[
         return {(name, ""): out / f"{name}.gif" for name in maps}
     pairs = [(name, style) for name in maps for style in styles]
     wanted = [f"{name}-{style}.png" if len(styles) > 1 else f"{name}.png" for name, style in pairs]
-    return {pair: out / name for pair, name in zip(pairs, distinct(wanted, [""] * len(wanted)), strict=True)}
+    return {pair: out / name for pair, name in zip(pairs, unique_names(wanted, [""] * len(wanted)), strict=True)}
 
 
 def _with_objects(

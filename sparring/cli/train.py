@@ -120,7 +120,7 @@ def remembered(folder: Path | Folder, goal: Goal) -> Goal:
     asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
     far = {"steps", "kimg"} & set(asked)
     try:
-        before = _wellformed(json.loads(Folder.at(folder).read(FILE)))
+        before = _wellformed(json.loads(Folder.open(folder).read(FILE)))
         return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         if far:

@@ -23,8 +23,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from sparring._io.atomic import written
-from sparring._io.paths import expanded
+from sparring._io.atomic import atomic_write
+from sparring._io.paths import expand_user
 from sparring.data.annotations.captions import Captions
 from sparring.data.checksums import Checked
 from sparring.data.dataset import Dataset
@@ -48,7 +48,7 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     Args:
         cache: A folder, or None.
     """
-    return expanded(cache or os.environ.get("SPARRING_CACHE") or "~/.cache/sparring")
+    return expand_user(cache or os.environ.get("SPARRING_CACHE") or "~/.cache/sparring")
 
 
 def cached(
@@ -99,7 +99,7 @@ def store(
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with written(target) as file:
+        with atomic_write(target) as file:
             shape, content, checksums = write_rows(file, source, source.images(size, channels), progress)
             facts = {"source": source.title, "stamp": source.stamp, "content": content, "classes": source.classes}
             facts |= {"passed_over": list(source.strays.values())} if source.strays else {}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sparring._io.paths import expanded
-from sparring._io.targets import require_apart
+from sparring._io.paths import expand_user
+from sparring._io.targets import require_no_overwrite
 from sparring.data.cache import Progress, beside, cache_folder, cached, opened, store
 from sparring.data.dataset import Dataset
 from sparring.data.sources import arrays
@@ -158,7 +158,7 @@ def prepare(
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
-    require_apart([target], [] if str(name) in NAMES else [name, *beside(Path(name))], flag="TARGET")
+    require_no_overwrite([target], [] if str(name) in NAMES else [name, *beside(Path(name))], flag="TARGET")
     opening = sifting(cache_folder(), progress) if skip_bad else open_files
     found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
     with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:
@@ -190,7 +190,7 @@ def data_root(root: str | Path | None, cache: Path) -> Path:
         root: A folder, or None.
         cache: Folder of the cache.
     """
-    return expanded(root or os.environ.get("SPARRING_DATA") or cache / "data")
+    return expand_user(root or os.environ.get("SPARRING_DATA") or cache / "data")
 
 
 def find(
@@ -220,7 +220,7 @@ def find(
     if name in STANDARD:
         return STANDARD[name](root)
     kind, rest = kind_of(name)
-    path = expanded(rest).absolute()
+    path = expand_user(rest).absolute()
     try:
         path.exists()  # which knows what is absent, and raises for what cannot be looked at
     except OSError as error:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sparring._io.atomic import writing, written
+from sparring._io.atomic import atomic_write, io_errors
 from sparring._io.folder import read
 from sparring.errors import UNREADABLE, RunError
 from sparring.runs import config, logs
@@ -180,9 +180,9 @@ class Cell:
             facts: What else there is to tell.
         """
         told = {"asked": self.asked(), "state": state, "sentence": sentence, **facts}
-        with writing(self._record):
+        with io_errors(self._record):
             self._record.parent.mkdir(parents=True, exist_ok=True)
-            with written(self._record) as file:
+            with atomic_write(self._record) as file:
                 file.write(json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         return told
 

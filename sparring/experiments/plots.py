@@ -61,10 +61,10 @@ def snapshots(folder: Path) -> list[Path]:
     """
     if not folder.exists():
         return []
-    home = Folder.at(folder)
+    home = Folder.open(folder)
     if home.mode(SAMPLES) is None:
         return []
-    names = [name for name in home.below(SAMPLES).names() if re.fullmatch(r"\d+\.png", name)]
+    names = [name for name in home.subfolder(SAMPLES).names() if re.fullmatch(r"\d+\.png", name)]
     return [home.path / SAMPLES / name for name in sorted(names, key=lambda name: int(name[:-4]))]
 
 

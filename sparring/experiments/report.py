@@ -183,7 +183,7 @@ def _samples(cells: Sequence[Cell], *, filmed: bool) -> dict[str, list[Image | N
 
 
 def _embedded(path: Path, caption: str) -> Image:
-    return embed(path, caption, Folder.at(path.parent.parent).below(path.parent.name))
+    return embed(path, caption, Folder.open(path.parent.parent).subfolder(path.parent.name))
 
 
 def _spread(value: Values) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring._io.targets import distinct
+from sparring._io.targets import unique_names
 from sparring.abilities import require_label_maps
 from sparring.data import Dataset
 from sparring.data.annotations.borders import borders
@@ -94,7 +94,7 @@ def named_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), 
     wanted = [*(photograph.stem for photograph in photographs), *(f"seed-{number}" for number in numbers)]
     rows = [image_styles(game, images(run, [photograph], 1))[0] for photograph in photographs]
     rows += [seed_styles(game, [number])[0] for number in numbers]
-    return dict(zip(distinct(wanted, [""] * len(wanted)), rows, strict=True))
+    return dict(zip(unique_names(wanted, [""] * len(wanted)), rows, strict=True))
 
 
 def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overlap: int | None = None) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from sparring._io.folder import open_atomic
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.abilities import SupportsPosteriors
 from sparring.errors import DataError
 from sparring.game import Game, evaluation
@@ -78,7 +78,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
         DataError: If its ending is neither.
         RunError: If it cannot be written.
     """
-    path = expanded(path)
+    path = expand_user(path)
     require_ending(path)
     with open_atomic(path) as file:
         if path.suffix.lower() == ".npz":

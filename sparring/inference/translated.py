@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from sparring._io.folder import open_atomic
-from sparring._io.paths import expanded
-from sparring._io.targets import distinct
+from sparring._io.paths import expand_user
+from sparring._io.targets import unique_names
 from sparring.abilities import SupportsAttention
 from sparring.data.sources.files import SUFFIXES, Files, Folder, open_files
 from sparring.data.sources.images import decoded, quiet
@@ -67,9 +67,9 @@ def translate_files(
     """
     drawn: Any = {"strips": strips or cycle, "heat": heat}
     with ExitStack() as stack:
-        jobs = planned(stack, sources, expanded(out))
+        jobs = planned(stack, sources, expand_user(out))
         targets = [path for job in jobs for path in job.targets(**drawn)]
-        require_outputs(expanded(run), targets, sources)
+        require_outputs(expand_user(run), targets, sources)
         for job in translations(run, jobs, to, cycle=cycle, **drawn, tile=tile, overlap=overlap, **where):
             yield job.target
 
@@ -116,8 +116,8 @@ def planned(stack: ExitStack, sources: Sequence[str | Path], out: Path) -> list[
     places = [_opened(stack, source, out) for source in sources]
     found = [(files, name) for files in places for name in _names(files)]
     names = [name for _, name in found]
-    results = distinct([_kept(name) for name in names], names)
-    pictures = distinct([str(PurePosixPath(name).with_suffix(".png")) for name in results], results)
+    results = unique_names([_kept(name) for name in names], names)
+    pictures = unique_names([str(PurePosixPath(name).with_suffix(".png")) for name in results], results)
     return [
         Job(files, name, out / result, out / "strips" / shown, out / "heat" / shown)
         for (files, name), result, shown in zip(found, results, pictures, strict=True)
@@ -182,7 +182,7 @@ def _opened(stack: ExitStack, source: str | Path, out: Path) -> Files:
     Raises:
         DataError: There are none, or it is the folder of the translations.
     """
-    files = open_files(expanded(source).absolute())
+    files = open_files(expand_user(source).absolute())
     if files is None:
         raise DataError(f"{source} is no image, folder or zip: give what is to be translated.")
     stack.enter_context(closing(files))

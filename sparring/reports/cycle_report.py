@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring._io.folder import open_atomic
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.inference.translated import planned, translations
 from sparring.inference.translation import OTHER
 from sparring.reports.html import embed, render
@@ -36,7 +36,7 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
     Raises:
         SparringError: As `translate_files`; a game that translates one way only among them.
     """
-    run, out, how = expanded(run), expanded(out), {**how, "cycle": True, "strips": True}
+    run, out, how = expand_user(run), expand_user(out), {**how, "cycle": True, "strips": True}
     with ExitStack() as stack:
         jobs = {to: planned(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
         heat = bool(how.get("heat"))

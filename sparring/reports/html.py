@@ -75,5 +75,5 @@ def embed(path: Path, caption: str, folder: Folder | None = None) -> Image:
 
 def data_uri(path: Path, folder: Folder | None = None) -> Markup:
     """Return an image file as a data URI; the arguments are those of `embed`."""
-    content = base64.b64encode((folder or Folder.at(path.parent)).read(path.name)).decode()
+    content = base64.b64encode((folder or Folder.open(path.parent)).read(path.name)).decode()
     return Markup(f"data:{TYPES[path.suffix]};base64,{content}")  # base64 holds no markup

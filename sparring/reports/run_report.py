@@ -153,7 +153,7 @@ def parameters(network: Any) -> int:
 
 def _samples(home: Folder) -> list[Image]:
     """Grids of samples at several steps, and the data."""
-    place = home if home.mode(SAMPLES) is None else home.below(SAMPLES)
+    place = home if home.mode(SAMPLES) is None else home.subfolder(SAMPLES)
     every = [place.path / name for name in place.names() if name.endswith(".png")] if place is not home else []
     chosen = [every[i] for i in sorted({round(k) for k in np.linspace(0, len(every) - 1, SHOWN)})] if every else []
     shown = [embed(path, f"step {int(path.stem):,}", place) for path in chosen if path.stem.isdecimal()]
@@ -184,7 +184,7 @@ def evaluation(folder: Path | Folder) -> evaluator.Evaluation | None:
     Raises:
         RunError: If it cannot be read.
     """
-    home = Folder.at(folder)
+    home = Folder.open(folder)
     path = home.path / "evaluation.json"
     try:
         found = evaluator.read(json.loads(home.read(path.name)))

@@ -25,7 +25,7 @@ from uuid import uuid4
 import torch
 
 from sparring import __version__
-from sparring._io.atomic import require_room, writing
+from sparring._io.atomic import io_errors, require_free_space
 from sparring._io.folder import Folder
 from sparring.data.readahead import memory
 from sparring.errors import UNREADABLE, RunError
@@ -61,23 +61,23 @@ def save(
     Raises:
         RunError: If the disk is full or refuses; the older checkpoints are intact.
     """
-    home, name = Folder.at(folder), f"{step:06d}"
+    home, name = Folder.open(folder), f"{step:06d}"
     path = home.path / place / name
-    with writing(path):
-        run, checkpoints = identity(home), home.below(place, make=True)
+    with io_errors(path):
+        run, checkpoints = identity(home), home.subfolder(place, make=True)
         _sweep(checkpoints)
         content = _serialised(state)
-        require_room(checkpoints.path, len(content) + 65536)
+        require_free_space(checkpoints.path, len(content) + 65536)
         unfinished = f"{name}{UNFINISHED}{os.getpid()}"
         try:
-            _fill(checkpoints.below(unfinished, make=True), step, content, run)
+            _fill(checkpoints.subfolder(unfinished, make=True), step, content, run)
             old = _set_aside(checkpoints, name, run)  # a broken one of the same step
             checkpoints.replace(unfinished, name)
         except BaseException:
             with suppress(OSError):  # the disk may refuse that as well
                 _remove(checkpoints, unfinished)
             raise
-        checkpoints.settle()
+        checkpoints.fsync()
         if old:
             _remove(checkpoints, old)
     if keep is not None:
@@ -99,7 +99,7 @@ def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
     """
     if not isinstance(folder, Folder) and not folder.exists():
         return None, []
-    home = Folder.at(folder)
+    home = Folder.open(folder)
     while True:
         notes: list[str] = []
         for name in reversed(_names(home, PLACE)):
@@ -129,7 +129,7 @@ def load_named(folder: Path | Folder, name: str = "newest") -> tuple[State | Non
     Raises:
         RunError: If there is none of that name, or it is broken.
     """
-    home = Folder.at(folder)
+    home = Folder.open(folder)
     if name == "newest":
         return load_newest(home)
     while True:
@@ -171,7 +171,7 @@ def load(path: Path, folder: Folder | None = None) -> State:
     Raises:
         RunError: If anything about it is not as it was written, it is another run's, or it holds more than data.
     """
-    home = Folder.at(path.parent.parent) if folder is None else folder
+    home = Folder.open(path.parent.parent) if folder is None else folder
     return _load(home, path.parent.name, path.name)
 
 
@@ -183,8 +183,8 @@ def _load(home: Folder, place: str, name: str) -> State:
     """Verifies and reads a checkpoint by its place in a run's folder."""
     path = home.path / place / name
     try:
-        checkpoints = home.below(place)
-        inner = checkpoints.below(name)
+        checkpoints = home.subfolder(place)
+        inner = checkpoints.subfolder(name)
     except FileNotFoundError as error:
         raise _Gone(f"The checkpoint {path} is broken: {error.strerror}.") from error
     try:
@@ -207,7 +207,7 @@ def listed(folder: Path | Folder, place: str = PLACE) -> list[Path]:
         folder: The run's, by its path or open.
         place: The folder within the run's.
     """
-    home = Folder.at(folder)
+    home = Folder.open(folder)
     return [home.path / place / name for name in _names(home, place)]
 
 
@@ -215,7 +215,7 @@ def _names(home: Folder, place: str) -> list[str]:
     """Returns the names of checkpoints, oldest first, in one look: a rename meanwhile hides none."""
     if home.mode(place) is None:
         return []
-    return sorted((name for name in home.below(place).folders() if name.isdecimal()), key=int)
+    return sorted((name for name in home.subfolder(place).folders() if name.isdecimal()), key=int)
 
 
 def sweep(folder: Path | Folder) -> None:
@@ -224,11 +224,11 @@ def sweep(folder: Path | Folder) -> None:
     Args:
         folder: The run's, by its path or open.
     """
-    home = Folder.at(folder)
+    home = Folder.open(folder)
     for place in (PLACE, BEST):
         if home.mode(place) is not None:
-            with writing(home.path / place):
-                _sweep(home.below(place))
+            with io_errors(home.path / place):
+                _sweep(home.subfolder(place))
 
 
 def prune(folder: Path | Folder, place: str, steps: set[int]) -> None:
@@ -239,8 +239,8 @@ def prune(folder: Path | Folder, place: str, steps: set[int]) -> None:
         place: The folder within the run's.
         steps: Which stay. A folder without a valid manifest of this run stays, too.
     """
-    home = Folder.at(folder)
-    with writing(home.path / place):
+    home = Folder.open(folder)
+    with io_errors(home.path / place):
         _discard(home, place, [name for name in _names(home, place) if int(name) not in steps])
 
 
@@ -252,12 +252,12 @@ def _serialised(state: State) -> bytes:
 
 def _fill(unfinished: Folder, step: int, content: bytes, run: str | None) -> None:
     """Writes the files of a checkpoint and waits until the disk has them."""
-    unfinished.put(STATE, content)
+    unfinished.write_fsync(STATE, content)
     files = {STATE: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
     versions = {"sparring": __version__, "torch": str(torch.__version__)}
     own = {} if run is None else {"run": run}
-    unfinished.put(MANIFEST, _sealed({"step": step, "files": files, "versions": versions, **own}))
-    unfinished.settle()
+    unfinished.write_fsync(MANIFEST, _sealed({"step": step, "files": files, "versions": versions, **own}))
+    unfinished.fsync()
 
 
 def _sealed(manifest: dict[str, Any]) -> bytes:
@@ -299,7 +299,7 @@ def _verified(inner: Folder, path: Path, run: str | None) -> bytes:
 def _is_own(checkpoints: Folder, name: str, run: str | None) -> bool:
     """Tells whether a folder holds a valid manifest of a run."""
     try:
-        manifest = _manifest(checkpoints.below(name))
+        manifest = _manifest(checkpoints.subfolder(name))
         return manifest.get("run") == run and manifest.get("step") == int(name)
     except (*UNREADABLE, RunError):
         return False
@@ -310,7 +310,7 @@ def _retire(home: Folder, step: int, keep: int, place: str, every: int) -> None:
     names = _names(home, place)
     before = [name for name in names if int(name) <= step]
     stay = before[-keep:] + [name for name in before if every and int(name) % every == 0][-1:]
-    with writing(home.path / place):
+    with io_errors(home.path / place):
         _discard(home, place, [name for name in names if name not in stay])
 
 
@@ -318,7 +318,7 @@ def _discard(home: Folder, place: str, names: Sequence[str]) -> None:
     """Removes checkpoints of a run: first their names, at once, then their files. What is not its own stays."""
     if not names:
         return
-    checkpoints, run = home.below(place), identity(home)
+    checkpoints, run = home.subfolder(place), identity(home)
     for name in names:
         if _is_own(checkpoints, name, run) and (old := _set_aside(checkpoints, name, run)):
             _remove(checkpoints, old)
@@ -329,7 +329,7 @@ def _set_aside(checkpoints: Folder, name: str, run: str | None) -> str | None:
     if checkpoints.mode(name) is None:
         return None
     own = _is_own(checkpoints, name, run)
-    new = f"{name}{UNFINISHED}old{uuid4().hex}" if own else checkpoints.free(f"{name}.broken")
+    new = f"{name}{UNFINISHED}old{uuid4().hex}" if own else checkpoints.free_name(f"{name}.broken")
     checkpoints.replace(name, new)
     return new if own else None
 
@@ -337,7 +337,7 @@ def _set_aside(checkpoints: Folder, name: str, run: str | None) -> str | None:
 def _remove(checkpoints: Folder, name: str) -> None:
     """Removes the files of an unfinished or superseded checkpoint, and its folder unless it holds anything else."""
     if checkpoints.mode(name) is not None:
-        checkpoints.discard(name, (STATE, MANIFEST))
+        checkpoints.remove_folder(name, (STATE, MANIFEST))
 
 
 def _sweep(checkpoints: Folder) -> None:

@@ -17,11 +17,11 @@ from uuid import uuid4
 import torch
 
 from sparring import __version__
-from sparring._io.atomic import writing
+from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.data import NAMES, DataFacts, Dataset
-from sparring.data.sources.layouts import located, paths
+from sparring.data.sources.layouts import absolute_name, data_paths
 from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.game import Game
 from sparring.recipes import FACTS
@@ -51,9 +51,9 @@ def read(folder: Path | Folder) -> Record:
     Raises:
         RunError: If it is no run folder, or its record cannot be read.
     """
-    place = folder.path if isinstance(folder, Folder) else expanded(folder)
+    place = folder.path if isinstance(folder, Folder) else expand_user(folder)
     try:
-        record = json.loads(Folder.at(folder if isinstance(folder, Folder) else place).read(FILE))
+        record = json.loads(Folder.open(folder if isinstance(folder, Folder) else place).read(FILE))
         require_record(record)
         sensible(**{name: record[name] for name in ("seed", "parts", "average", "precision")})
         return record
@@ -90,8 +90,8 @@ def write(folder: Path | Folder, record: Record) -> None:
         folder: The run's.
         record: What to write.
     """
-    home = Folder.at(folder)
-    with writing(home.path / FILE), home.written(FILE) as file:
+    home = Folder.open(folder)
+    with io_errors(home.path / FILE), home.atomic_write(FILE) as file:
         file.write(json.dumps(record, indent=1).encode() + b"\n")
 
 
@@ -131,7 +131,7 @@ def data(
         margin: As given to `sparring.data.load`; likewise, as is `skip_bad`.
         skip_bad: As given to `sparring.data.load`.
     """
-    place = None if root is None else os.path.abspath(expanded(root))
+    place = None if root is None else os.path.abspath(expand_user(root))
     found: Record = {"name": named(dataset), "size": size, "channels": channels, "root": place, "mirror": mirror}
     chosen = {"hold_out": hold_out, "margin": margin, "skip_bad": skip_bad}
     found |= {setting: value for setting, value in chosen.items() if value}
@@ -149,7 +149,7 @@ def named(dataset: Dataset) -> str:
     Args:
         dataset: Any.
     """
-    return dataset.name if dataset.name in NAMES else located(dataset.name)
+    return dataset.name if dataset.name in NAMES else absolute_name(dataset.name)
 
 
 def made(device: torch.device) -> Record:
@@ -283,7 +283,7 @@ def found(folder: Path | Folder) -> Record | None:
         RunError: If the record cannot be read, or there are other things in the folder.
     """
     try:
-        home = Folder.at(folder)
+        home = Folder.open(folder)
     except FileNotFoundError:
         return None
     except NotADirectoryError:
@@ -345,8 +345,8 @@ def require_own(folder: Folder, record: Record) -> None:
     Raises:
         RunError: If the folder holds another run now.
     """
-    with writing(folder.path):
-        folder.require_here()
+    with io_errors(folder.path):
+        folder.require_in_place()
     if identity(folder) != record.get("id"):
         raise RunError(f"{folder.path} holds another run than when it was opened: nothing is written into that one.")
 
@@ -365,7 +365,7 @@ def there(folder: Path, place: str | Path) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        if str(place) in NAMES or any(path.exists() for path in paths(str(place))):
+        if str(place) in NAMES or any(path.exists() for path in data_paths(str(place))):
             raise
         raise DataError(
             f"{error} If the data of {folder} has moved, give its place: sparring resume {folder} --data PLACE"

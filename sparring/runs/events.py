@@ -45,9 +45,9 @@ class Events:
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary = Event, Summary
-        place = Folder.at(folder).below(FOLDER, make=True)
+        place = Folder.open(folder).subfolder(FOLDER, make=True)
         name = f"events.out.tfevents.{time.time_ns() // 10**9:010d}.{socket.gethostname()}.{os.getpid()}.{uuid4().hex}"
-        self._file = place.appending(name)
+        self._file = place.open_to_append(name)
         self._records = RecordWriter(self._file)
         self._add(step=step + 1, file_version="brain.Event:2")
         self._add(step=step + 1, session_log=SessionLog(status=SessionLog.START))  # purges

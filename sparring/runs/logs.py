@@ -31,7 +31,7 @@ from typing import IO, Any
 
 import torch
 
-from sparring._io.atomic import writing
+from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder
 from sparring.errors import Diverged
 from sparring.runs.arrival import arrived, waits
@@ -66,8 +66,8 @@ class Journal:
     def __init__(self, path: Path, step: int, folder: Folder | None = None) -> None:
         self.path = path
         self.notes: list[str] = []
-        with writing(path):
-            folder = Folder.at(path.parent) if folder is None else folder
+        with io_errors(path):
+            folder = Folder.open(path.parent) if folder is None else folder
             survey = _Survey(folder, path.name)
             kept = [index for index in survey.sound if survey.steps[index] <= step]
             if survey.broken:
@@ -76,12 +76,12 @@ class Journal:
                 kept = list(range(len(survey.steps)))
             self.last, end = survey.line(kept[-1]) if kept else {}, survey.ends[kept[-1]] if kept else 0
             new = folder.mode(path.name) is None
-            self._file = folder.appending(path.name)
+            self._file = folder.open_to_append(path.name)
             if self._file.tell() > end:
                 self._file.truncate(end)
                 os.fsync(self._file.fileno())
             if new:
-                folder.settle()
+                folder.fsync()
 
     def write(self, lines: Iterable[Line]) -> None:
         """Appends lines, to be seen by other processes at once.
@@ -89,13 +89,13 @@ class Journal:
         Args:
             lines: Each with its "step".
         """
-        with writing(self.path):
+        with io_errors(self.path):
             self._file.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
             self._file.flush()
 
     def settle(self) -> None:
         """Waits until the disk has every line."""
-        with writing(self.path):
+        with io_errors(self.path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ def read(path: str | Path, notes: list[str] | None = None, folder: Folder | None
     path = Path(path)
     if folder is None and not path.parent.is_dir():
         return []
-    survey = _Survey(Folder.at(path.parent) if folder is None else folder, path.name, keep=True)
+    survey = _Survey(Folder.open(path.parent) if folder is None else folder, path.name, keep=True)
     if notes is not None and survey.broken:
         notes.append(f"{path}: {survey.what()}.")
     return [survey.lines[index] for index in survey.sound]
@@ -162,7 +162,7 @@ class Log:
         self.notes: list[str] = []
         self._events: list[Events] = []
         if distributed.rank() == 0:
-            self._open(Folder.at(folder), tensorboard)
+            self._open(Folder.open(folder), tensorboard)
             self.notes = [note for journal in self._journals for note in journal.notes]
         self._clock = Clock(self._journals[-1].last if self._journals else {})
 
@@ -321,7 +321,7 @@ class _Survey:
         self.ends: list[int] = []
         self.lines: list[Line] = []
         if folder.mode(name) is not None:
-            with folder.reading(name, LARGEST) as file:
+            with folder.open_to_read(name, LARGEST) as file:
                 for line, end in _complete(file):
                     self.steps.append(line.get("step", -1))
                     self.ends.append(end)
@@ -332,7 +332,7 @@ class _Survey:
 
     def line(self, index: int) -> Line:
         """Reads a line."""
-        with self.folder.reading(self.name, LARGEST) as file:
+        with self.folder.open_to_read(self.name, LARGEST) as file:
             return json.loads(self._text(file, index))
 
     def what(self) -> str:
@@ -344,13 +344,13 @@ class _Survey:
 
     def restore(self, kept: Sequence[int]) -> str:
         """Keeps a copy of the file, then leaves all lines out but those of some indices; returns a sentence."""
-        copy = self.folder.free(f"{self.name}.broken")
-        with self.folder.reading(self.name, LARGEST) as old, self.folder.written(copy) as file:
+        copy = self.folder.free_name(f"{self.name}.broken")
+        with self.folder.open_to_read(self.name, LARGEST) as old, self.folder.atomic_write(copy) as file:
             shutil.copyfileobj(old, file)
-        with self.folder.reading(self.name, LARGEST) as old, self.folder.written(self.name) as file:
+        with self.folder.open_to_read(self.name, LARGEST) as old, self.folder.atomic_write(self.name) as file:
             for index in kept:
                 file.write(self._text(old, index))
-        self.folder.settle()
+        self.folder.fsync()
         return f"{self.folder.path / self.name}: {self.what()}; left out, and the file as it was is kept as {copy}."
 
     def _text(self, file: IO[bytes], index: int) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sparring._io.targets import require_apart
+from sparring._io.targets import require_no_overwrite
 from sparring.data import NAMES
-from sparring.data.sources.layouts import paths
+from sparring.data.sources.layouts import data_paths
 from sparring.runs import config
 from sparring.visualization import images, video
 
@@ -27,7 +27,7 @@ def belongings(run: Path) -> list[Path]:
         RunError: If it is no run.
     """
     name = config.read(run)["data"]["name"]
-    return [*(run / own for own in (*OWN, *FOLDERS)), *([] if name in NAMES else paths(name))]
+    return [*(run / own for own in (*OWN, *FOLDERS)), *([] if name in NAMES else data_paths(name))]
 
 
 def require_outputs(
@@ -45,7 +45,7 @@ def require_outputs(
         DataError: If one would.
         RunError: If the folder is no run.
     """
-    require_apart(targets, read, keep=belongings(run), flag=flag)
+    require_no_overwrite(targets, read, keep=belongings(run), flag=flag)
 
 
 def require_picture(run: Path, target: Path, read: Iterable[str | Path] = (), *, flag: str = "--out") -> None:

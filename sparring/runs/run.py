@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sparring._io.atomic import writing
-from sparring._io.folder import Folder, sweep
-from sparring._io.paths import expanded
+from sparring._io.atomic import io_errors
+from sparring._io.folder import Folder, remove_unfinished
+from sparring._io.paths import expand_user
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.errors import RunError
@@ -161,7 +161,7 @@ class Run:
         Raises:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
-        folder, where = expanded(folder), distributed.init(device)
+        folder, where = expand_user(folder), distributed.init(device)
         how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
         dataset = load_data(suited(recipe, data), **how)
         settings = config.play(recipe, arguments or {}, aids or {})
@@ -210,7 +210,7 @@ class Run:
             SparringError: If it is no run, none of its checkpoints is good, or its data is absent or has changed.
         """
         trusted(trust)
-        folder, settings = expanded(folder), config.read(expanded(folder))
+        folder, settings = expand_user(folder), config.read(expand_user(folder))
         where = distributed.init(device)
         place = settings["data"]["name"] if data is None else data
         with config.there(folder, place):
@@ -281,10 +281,10 @@ class Run:
         if self._held or distributed.rank() > 0:
             yield
             return
-        with writing(self.folder):
+        with io_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with self.home.locked():
-            if not self.home.here():
+        with self.home.run_lock():
+            if not self.home.is_in_place():
                 raise RunError(f"{self.folder} was moved or replaced since it was opened: run the command again.")
             self._settle()
             self._held = True
@@ -308,7 +308,7 @@ class Run:
     @cached_property
     def home(self) -> Folder:
         """The folder, open: what is written goes into it also if another one takes its path."""
-        return Folder.at(self.folder)
+        return Folder.open(self.folder)
 
     def _settle(self) -> None:
         """Makes or completes the folder: the record first, since it is what makes it a run."""
@@ -316,10 +316,10 @@ class Run:
             raise RunError(f"{self.folder} was trained further since it was opened: run the same command again.")
         self.record = config.settle(self.home, self.record, begun=self._begun)
         self._begun = True
-        sweep(self.home)
+        remove_unfinished(self.home)
         checkpoints.sweep(self.home)
         if self.dataset.passed_over and self.home.mode(BAD) is None:
-            with writing(self.folder / BAD), self.home.written(BAD) as file:
+            with io_errors(self.folder / BAD), self.home.atomic_write(BAD) as file:
                 file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.passed_over)
         if self.home.mode(config.REALS) is None:
             self._snapshots.reals()

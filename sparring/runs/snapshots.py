@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring._io.atomic import writing
+from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder
 from sparring.abilities import SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.data import Dataset
@@ -37,7 +37,7 @@ class Snapshots:
     """
 
     def __init__(self, folder: Path | Folder, dataset: Dataset) -> None:
-        self.folder, self.dataset = Folder.at(folder), dataset
+        self.folder, self.dataset = Folder.open(folder), dataset
         self.points = len(dataset.shape) == 1
         self.count = POINTS if self.points else IMAGES
 
@@ -77,8 +77,8 @@ class Snapshots:
         """
         place, name = self.folder, REALS
         if step is not None:
-            with writing(self.folder.path / SAMPLES):
-                place, name = self.folder.below(SAMPLES, make=True), f"{step:06d}.png"
+            with io_errors(self.folder.path / SAMPLES):
+                place, name = self.folder.subfolder(SAMPLES, make=True), f"{step:06d}.png"
         save_grid(drawn, place.path / name, folder=place, **how)
 
     def rows(self, count: int) -> Tensor:

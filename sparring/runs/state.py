@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import Optimizer
 
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.abilities import SupportsCaptionLookup, SupportsClassFrequencies
 from sparring.data import Dataset, Stream
 from sparring.data.prefetch import Ahead
@@ -289,7 +289,7 @@ def load(
         SparringError: If it is no run, its recipe is not trusted, or none of its checkpoints is good.
     """
     trusted(trust)
-    folder = expanded(folder)
+    folder = expand_user(folder)
     settings, (state, _) = config.read(folder), load_named(folder, checkpoint)
     said = settings["data"]["facts"].get("captions", ()) if state is None else ()
     game, average = untrained(settings, distributed.resolve_device(device), said)

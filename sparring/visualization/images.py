@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from sparring._io.folder import Folder, open_atomic
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def save_image(image: Image.Image, path: str | Path, folder: Folder | None = Non
     Raises:
         RunError: If the file cannot be written, or its ending names no format.
     """
-    path, kind = expanded(path), require_image_format(Path(path))
+    path, kind = expand_user(path), require_image_format(Path(path))
     with open_atomic(path, folder) as file:
         image.save(file, kind)
     return path

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from sparring._io.folder import Folder, open_atomic
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.errors import DataError, RunError
 from sparring.visualization.images import SIDE, format_of, grid, scatter
 
@@ -51,7 +51,7 @@ def save_animation(
         DataError: If no player shows so many frames a second.
         RunError: If the file cannot be written, its ending names no format, or ffmpeg is needed and missing.
     """
-    path, pictures = expanded(path), list(frames)
+    path, pictures = expand_user(path), list(frames)
     if not pictures:
         raise RunError(f"{path} would have no frame: ask for at least one.")
     kind = require_video_format(path)

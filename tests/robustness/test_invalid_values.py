@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 
 import sparring
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.cli import main
 from sparring.data import Stream, load
 from sparring.errors import DataError, GameError, RunError, SparringError
@@ -331,7 +331,7 @@ def test_the_home_folder_is_where_it_is_in_python(home):
 def test_a_home_folder_that_nobody_has(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pathlib.Path.expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
     with pytest.raises(SparringError, match=r"set \$HOME, or give the whole path"):
-        expanded("~/x")
+        expand_user("~/x")
     assert "set $HOME" in refused(capsys, "sample", "~/run")
     monkeypatch.delenv("SPARRING_CACHE", raising=False)
     assert "set $HOME" in refused(capsys, "data", "prepare", "digits", tmp_path / "p.npy")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sparring._io import atomic
-from sparring._io.atomic import tidy, written
+from sparring._io.atomic import atomic_write, remove_stale
 from sparring.data import load
 from sparring.visualization import images
 
@@ -25,7 +25,7 @@ LEFT = f".x.png.{'0' * 32}.tmp"
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """This process has looked at no folder yet."""
-    monkeypatch.setattr(atomic, "_tidied", set())
+    monkeypatch.setattr(atomic, "_cleaned", set())
 
 
 def names(folder: Path) -> list[str]:
@@ -37,7 +37,7 @@ def dying(work) -> None:
     child = os.fork()
     if not child:
         try:
-            atomic._tidied.clear()
+            atomic._cleaned.clear()
             work()
         finally:
             os._exit(0)
@@ -45,7 +45,7 @@ def dying(work) -> None:
 
 
 def half(target: Path) -> None:
-    with written(target) as file:
+    with atomic_write(target) as file:
         file.write(b"half")
         file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -79,8 +79,8 @@ def test_a_preparation_that_was_killed_leaves_nothing_in_the_cache_once_it_is_re
 WRITER = """
 import sys
 from pathlib import Path
-from sparring._io.atomic import written
-with written(Path(sys.argv[1])) as file:
+from sparring._io.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as file:
     file.write(b"whole")
     file.flush()
     print("begun", flush=True)
@@ -93,13 +93,13 @@ def test_what_a_living_process_writes_is_left_alone_and_removed_once_that_is_dea
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, **pipes) as kept, subprocess.Popen(command, **pipes) as killed:
         assert kept.stdout.readline() == killed.stdout.readline() == b"begun\n"
-        with written(tmp_path / "y.png") as file:
+        with atomic_write(tmp_path / "y.png") as file:
             file.write(b"other")
         assert len(names(tmp_path)) == 3
         killed.kill()
         killed.wait()
-        atomic._tidied.clear()
-        tidy(tmp_path)
+        atomic._cleaned.clear()
+        remove_stale(tmp_path)
         assert len(names(tmp_path)) == 2
         kept.stdin.close()
         assert kept.wait() == 0
@@ -116,25 +116,25 @@ def test_files_of_other_names_links_and_folders_stay(tmp_path):
         os.mkfifo(tmp_path / f".pipe.{'0' * 32}.tmp")
     before = names(tmp_path)
     (tmp_path / LEFT).write_bytes(b"half")
-    with written(tmp_path / "y.png"):
+    with atomic_write(tmp_path / "y.png"):
         pass
     assert names(tmp_path) == sorted([*before, "y.png"])
     (tmp_path / LEFT).write_bytes(b"half")
-    with written(tmp_path / "y.png"):
+    with atomic_write(tmp_path / "y.png"):
         pass
     assert LEFT in names(tmp_path), "each folder is looked at once a process"
 
 
 def test_a_folder_that_cannot_be_read_is_no_error(tmp_path):
-    tidy(tmp_path / "nowhere")
+    remove_stale(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    tidy(tmp_path / "file")
-    with pytest.raises(FileNotFoundError), written(tmp_path / "nowhere" / "x.png"):
+    remove_stale(tmp_path / "file")
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "nowhere" / "x.png"):
         pass
 
 
 def test_a_file_that_is_swept_before_it_is_claimed_is_begun_again(tmp_path, monkeypatch):
-    real, swept = atomic.claimed, []
+    real, swept = atomic.mark_in_use, []
 
     def late(descriptor):
         if len(swept) < 3:
@@ -142,8 +142,8 @@ def test_a_file_that_is_swept_before_it_is_claimed_is_begun_again(tmp_path, monk
             swept[-1].unlink()
         return real(descriptor)
 
-    monkeypatch.setattr(atomic, "claimed", late)
-    with written(tmp_path / "x.png") as file:
+    monkeypatch.setattr(atomic, "mark_in_use", late)
+    with atomic_write(tmp_path / "x.png") as file:
         file.write(b"whole")
     assert len(swept) == 3
     assert names(tmp_path) == ["x.png"]
@@ -155,7 +155,7 @@ def test_a_failure_leaves_nothing_and_the_file_before(tmp_path, trouble):
     (tmp_path / "x.png").write_bytes(b"before")
 
     def fail():
-        with written(tmp_path / "x.png") as file:
+        with atomic_write(tmp_path / "x.png") as file:
             file.write(b"half")
             raise trouble
 
@@ -174,8 +174,8 @@ def test_many_processes_that_write_into_one_folder_at_once_lose_nothing(tmp_path
             code = 1
             try:
                 for turn in range(20):
-                    atomic._tidied.clear()
-                    with written(tmp_path / f"{number}-{turn}") as file:
+                    atomic._cleaned.clear()
+                    with atomic_write(tmp_path / f"{number}-{turn}") as file:
                         file.write(b"whole")
                         time.sleep(0.001)
                 code = 0

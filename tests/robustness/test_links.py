@@ -291,14 +291,14 @@ def test_a_reader_beside_a_training_always_finds_a_checkpoint(tmp_path):
 
 
 def test_an_unfinished_file_that_is_being_written_is_not_swept(tmp_path, system):
-    home = Folder.at(tmp_path)
+    home = Folder.open(tmp_path)
     (tmp_path / f".old.json.{'0' * 32}.tmp").write_text("half")
-    with home.written("evaluation.json") as file:
+    with home.atomic_write("evaluation.json") as file:
         file.write(b"whole")
         if system == "handles":
-            folder.sweep(tmp_path)
+            folder.remove_unfinished(tmp_path)
     assert (tmp_path / "evaluation.json").read_bytes() == b"whole"
-    folder.sweep(tmp_path)
+    folder.remove_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["evaluation.json"]
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from sparring._io.folder import locked
+from sparring._io.folder import run_lock
 from sparring.cli import main
 from sparring.errors import RunError
 from sparring.experiments import Progress, train_all
@@ -44,7 +44,7 @@ def until(ready, seconds=60):
 def free(folder):
     """Whether no process holds the lock of a folder."""
     try:
-        with locked(folder):
+        with run_lock(folder):
             return True
     except RunError:
         return False
@@ -61,11 +61,11 @@ def killed(child):
 CHILD = """
 import sys, time
 from pathlib import Path
-from sparring._io.folder import locked
+from sparring._io.folder import run_lock
 from sparring.training.parent_watch import leave_with_parent
 leave_with_parent()
 Path(sys.argv[1]).mkdir(parents=True)
-with locked(Path(sys.argv[1])):
+with run_lock(Path(sys.argv[1])):
     Path(sys.argv[1], "held").touch()
     time.sleep(60)
 """

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sparring._io.folder import locked
+from sparring._io.folder import run_lock
 from sparring.cli import main
 from sparring.errors import RunError
 from sparring.runs import checkpoint
@@ -109,14 +109,14 @@ def test_what_is_trained_by_another_process_is_left_alone(tmp_path, capsys):
     assert main(words) == 0
     before = tree(tmp_path)
     capsys.readouterr()
-    with locked(tmp_path / "run"):
+    with run_lock(tmp_path / "run"):
         for command in ([*words, "--steps", "9", "--keep", "5"], ["resume", str(tmp_path / "run"), "--steps", "9"]):
             assert main(command) == 2
             assert "is being trained by another process" in capsys.readouterr().err
         assert tree(tmp_path) == before
         assert Run.open(tmp_path / "run", device="cpu").step == 2, "looking needs no lock"
     (tmp_path / "new").mkdir()
-    with locked(tmp_path / "new"):
+    with run_lock(tmp_path / "new"):
         assert main([*TRAIN, "--out", str(tmp_path / "new")]) == 2
         with pytest.raises(RunError, match="another process"):
             start(tmp_path / "new")
@@ -132,7 +132,7 @@ def test_a_dry_run_of_a_run_that_is_there_changes_nothing(tmp_path, monkeypatch)
     os.rename(tmp_path / "here.npy", tmp_path / "there.npy")
     before = tree(tmp_path)
     assert main([*words, "--data", str(tmp_path / "there.npy"), "--dry-run"]) == 0
-    with locked(tmp_path / "run"):
+    with run_lock(tmp_path / "run"):
         assert main([*words, "--data", str(tmp_path / "there.npy")]) == 2
     assert tree(tmp_path) == before
     assert main([*words, "--data", str(tmp_path / "there.npy")]) == 0

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import sparring
-from sparring._io.targets import distinct, require_apart
+from sparring._io.targets import require_no_overwrite, unique_names
 from sparring.cli import main
 from sparring.data import load
 from sparring.errors import DataError, RunError
@@ -61,7 +61,7 @@ def refused(folder, capsys, *words):
     ],
 )
 def test_no_two_results_have_one_name(sources, wanted, names):
-    assert distinct(wanted, sources) == names
+    assert unique_names(wanted, sources) == names
 
 
 # --- paths
@@ -78,11 +78,11 @@ def test_a_result_is_refused_where_it_is_read_by_whatever_path_or_link(tmp_path,
     for read in (image, image.parent, "in", f"whole:{image}", f"pairs:in,{tmp_path}", tmp_path / "folder"):
         for target in (image, "in/../in/deep/1.png", "soft.png", "hard.png", tmp_path / "folder/1.png"):
             with pytest.raises(DataError, match="would be overwritten"):
-                require_apart(["new.png", target], [read])
-        require_apart(["new.png", "in/new.png", "in.zip"], [read] if read != f"pairs:in,{tmp_path}" else ["in"])
+                require_no_overwrite(["new.png", target], [read])
+        require_no_overwrite(["new.png", "in/new.png", "in.zip"], [read] if read != f"pairs:in,{tmp_path}" else ["in"])
     for read in ("in.zip", "in.zip/x"):
         with pytest.raises(DataError, match="would be overwritten"):
-            require_apart(["in.zip"], [read])
+            require_no_overwrite(["in.zip"], [read])
 
 
 def test_a_link_among_the_images_protects_what_it_leads_to_and_itself(tmp_path):
@@ -91,7 +91,7 @@ def test_a_link_among_the_images_protects_what_it_leads_to_and_itself(tmp_path):
     (tmp_path / "in" / "1.png").symlink_to(image)
     for target in (image, tmp_path / "in" / "1.png"):
         with pytest.raises(DataError, match="would be overwritten"):
-            require_apart([target], [tmp_path / "in"])
+            require_no_overwrite([target], [tmp_path / "in"])
 
 
 def test_what_is_kept_protects_all_that_lies_below_it_but_not_its_neighbours(tmp_path):
@@ -100,18 +100,18 @@ def test_what_is_kept_protects_all_that_lies_below_it_but_not_its_neighbours(tmp
     (tmp_path / "in2" / "2.png").symlink_to(inside)
     for target in (inside, tmp_path / "link" / "1.png", tmp_path / "in2" / "2.png"):
         with pytest.raises(DataError, match="would be overwritten"):
-            require_apart([target], [], keep=[tmp_path / "in"])
-    require_apart([outside, tmp_path / "in" / "new.png"], [], keep=[tmp_path / "in"])
+            require_no_overwrite([target], [], keep=[tmp_path / "in"])
+    require_no_overwrite([outside, tmp_path / "in" / "new.png"], [], keep=[tmp_path / "in"])
 
 
 def test_results_that_cannot_be_files_are_refused(tmp_path):
     image = picture(tmp_path / "in" / "1.png")
     with pytest.raises(DataError, match="is a folder"):
-        require_apart([tmp_path / "in"], [])
+        require_no_overwrite([tmp_path / "in"], [])
     with pytest.raises(DataError, match=r"because .*1\.png is a file"):
-        require_apart([image / "x.png"], [])
+        require_no_overwrite([image / "x.png"], [])
     with pytest.raises(DataError, match="Two results would be"):
-        require_apart([tmp_path / "x.png", tmp_path / "x.png"], [])
+        require_no_overwrite([tmp_path / "x.png", tmp_path / "x.png"], [])
 
 
 # --- commands

@@ -17,7 +17,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.data.annotations.captions import codes
 from sparring.errors import DataError
 
@@ -34,7 +34,7 @@ class EmbeddedCaptions:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = expanded(path)
+        self.path = expand_user(path)
         self.known: dict[tuple[int, ...], Tensor] = {}
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
@@ -69,7 +69,7 @@ class SentenceModel:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = expanded(path)
+        self.path = expand_user(path)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """The vectors of sentences.

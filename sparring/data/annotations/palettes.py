@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sparring._io.atomic import writing, written
-from sparring._io.paths import expanded
+from sparring._io.atomic import atomic_write, io_errors
+from sparring._io.paths import expand_user
 from sparring.data.annotations.label_maps import INDEXED, numbered, objects
 from sparring.data.domains import MOST, Regions
 from sparring.data.sources.files import SUFFIXES, contents, open_files
@@ -33,16 +33,16 @@ def save_palette(regions: Regions, path: str | Path) -> Path:
         regions: The classes.
         path: The file.
     """
-    path = expanded(path)
+    path = expand_user(path)
     pairs = list(zip(map(printable, regions.names), regions.colours, strict=True))
     if path.suffix.lower() == ".gpl":
         lines = ["GIMP Palette", f"Name: {path.stem}", "Columns: 1", "#"]
         lines += [f"{red:3} {green:3} {blue:3}\t{name}" for name, (red, green, blue) in pairs]
     else:
         lines = [f"{_hex(colour)} {name}" for name, colour in pairs]
-    with writing(path):
+    with io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as file:
+        with atomic_write(path) as file:
             file.write(("\n".join(lines) + "\n").encode())
     return path
 
@@ -62,7 +62,7 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
         DataError: If it cannot be read, or shows what is no class; the message names the nearest class.
     """
     with quiet(), decoding(str(path)):
-        picture = upright(str(path), contents(expanded(path)))
+        picture = upright(str(path), contents(expand_user(path)))
         numbers = _numbers(picture, regions)
         colours = np.asarray(picture.convert("RGB")).astype(np.int64)
     if numbers is None:
@@ -88,7 +88,7 @@ def read_objects(path: str | Path) -> Tensor:
         DataError: If it cannot be read.
     """
     with quiet():
-        return torch.from_numpy(objects(str(path), contents(expanded(path))))
+        return torch.from_numpy(objects(str(path), contents(expand_user(path))))
 
 
 def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
@@ -132,7 +132,7 @@ def map_files(place: str | Path) -> list[Path]:
     Raises:
         DataError: If there are none.
     """
-    place = expanded(place)
+    place = expand_user(place)
     files = open_files(place) if place.is_dir() else None
     found = [place / name for name in files.entries if Path(name).suffix.lower() in SUFFIXES] if files else [place]
     if not found:

@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.data.annotations.labels import labelled
 from sparring.data.loading import NAMES
 from sparring.data.sources.files import SUFFIXES, open_files
@@ -22,7 +22,7 @@ def row_names(name: str | Path, count: int) -> list[str]:
         >>> row_names("digits", 2)
         ['digits/0', 'digits/1']
     """
-    path = expanded(name)
+    path = expand_user(name)
     if str(name) not in NAMES and path.suffix.lower() in SUFFIXES:
         return [str(path)]
     files = None if str(name) in NAMES else open_files(path.absolute())

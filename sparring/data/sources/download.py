@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparring._io.atomic import written
+from sparring._io.atomic import atomic_write
 from sparring.errors import DataError
 
 SECONDS = 30  # without a byte before a server is given up
@@ -35,7 +35,7 @@ def fetch(
     for url in urls:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(url, timeout=SECONDS) as answer, written(target) as file:
+            with urllib.request.urlopen(url, timeout=SECONDS) as answer, atomic_write(target) as file:
                 found = hashlib.new(algorithm.replace("-", ""), usedforsecurity=False)
                 while block := answer.read(BLOCK):
                     file.write(block)

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.data.annotations.labels import SPLITS
 from sparring.data.sources.files import SUFFIXES, Files, open_files
 from sparring.data.sources.images import Head, decoding, head, pixels, upright
@@ -34,15 +34,15 @@ __all__ = [
     "PICTURES",
     "WHOLE",
     "Part",
+    "absolute_name",
+    "data_paths",
     "half",
     "in_domains",
     "instances_of",
     "kind_of",
-    "located",
     "matched",
     "objects_beside",
     "parts",
-    "paths",
 ]
 
 PAIRS, PICTURES, MAPS = "pairs", "pictures", "maps"
@@ -70,24 +70,24 @@ def kind_of(name: str) -> tuple[str, str]:
     return (kind, rest) if colon and kind in (*KINDS, WHOLE) else ("", name)
 
 
-def located(name: str) -> str:
+def absolute_name(name: str) -> str:
     """A name whose paths no longer depend on where they are read from.
 
     Args:
         name: A path or two, perhaps with a kind before them.
     """
     kind, rest = kind_of(name)
-    places = ",".join(str(expanded(place).absolute()) for place in _places(rest))
+    places = ",".join(str(expand_user(place).absolute()) for place in _places(rest))
     return f"{kind}:{places}" if kind else places
 
 
-def paths(name: str) -> list[Path]:
+def data_paths(name: str) -> list[Path]:
     """The absolute paths that a name of data stands for, whether or not anything is there.
 
     Args:
         name: A path or two, perhaps with a kind before them; or what the names of two folders begin with.
     """
-    found = [expanded(place).absolute() for place in _places(kind_of(name)[1])]
+    found = [expand_user(place).absolute() for place in _places(kind_of(name)[1])]
     return [each for path in found for each in ([path] if path.exists() else [path, *_ends(path)])]
 
 
@@ -97,7 +97,7 @@ def _ends(path: Path) -> list[Path]:
 
 def _places(rest: str) -> list[str]:
     both = rest.split(",")
-    return both if len(both) == 2 and all(both) and open_files(expanded(rest).absolute()) is None else [rest]
+    return both if len(both) == 2 and all(both) and open_files(expand_user(rest).absolute()) is None else [rest]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_f
     Raises:
         DataError: They are not there, or do not belong together.
     """
-    given = [expanded(place).absolute() for place in _places(rest)]
+    given = [expand_user(place).absolute() for place in _places(rest)]
     found = [opening(path) for path in given]
     if len(given) == 1 and not (found[0] and _images(found[0])):
         ends = [opening(path) for path in _ends(given[0])]

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sparring._io.atomic import written
+from sparring._io.atomic import atomic_write
 from sparring.data.sources.base import CHUNK, stamped
 from sparring.data.sources.files import SUFFIXES, Files, open_files
 from sparring.data.sources.images import decoded, quiet
@@ -110,7 +110,7 @@ def remember(record: Path, facts: object) -> None:
     """
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
-        with written(record) as file:
+        with atomic_write(record) as file:
             file.write(json.dumps({"facts": facts, "crc32": _checksum(facts)}).encode())
     except OSError as error:
         raise DataError(

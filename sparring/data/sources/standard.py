@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparring._io.atomic import written
+from sparring._io.atomic import atomic_write
 from sparring.data.annotations.labels import labelled
 from sparring.data.sources.base import Arrays, Pictures, Source, stamped
 from sparring.data.sources.download import fetch
@@ -162,7 +162,7 @@ def unpack(archive: Path, folder: Path) -> None:
         for name in CIFAR_FILES:
             member = tar.extractfile(f"cifar-10-batches-bin/{name}")
             assert member is not None
-            with written(folder / name) as file:
+            with atomic_write(folder / name) as file:
                 file.write(member.read())
 
 

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparring._io.atomic import written
+from sparring._io.atomic import atomic_write
 from sparring.data.cache import cache_folder
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
@@ -231,9 +231,9 @@ def _keep(stem: Path, extractor: Extractor, made_from: dict[str, Any]) -> None:
     known = {"name": extractor.name, "sha256": extractor.sha256, "accuracy": extractor.accuracy}
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        with written(stem.with_suffix(".safetensors")) as file:
+        with atomic_write(stem.with_suffix(".safetensors")) as file:
             file.write(safetensors.torch.save(state))
-        with written(stem.with_suffix(".json")) as file:
+        with atomic_write(stem.with_suffix(".json")) as file:
             file.write(json.dumps(known | {"made_from": made_from}, indent=2).encode())
     except OSError as failed:
         log.warning("the extractor could not be kept in the cache, set SPARRING_CACHE to a writable folder: %s", failed)

@@ -19,8 +19,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from sparring._io.atomic import written
-from sparring._io.paths import expanded
+from sparring._io.atomic import atomic_write
+from sparring._io.paths import expand_user
 from sparring.data.cache import cache_folder
 from sparring.data.sources.download import fetch
 from sparring.errors import DataError
@@ -58,7 +58,7 @@ def found(path: str | Path | None = None, *, cache: str | Path | None = None) ->
     named = path or os.environ.get(VARIABLE)
     folders = [cache_folder(cache) / "inception", Path(torch.hub.get_dir()) / "checkpoints"]
     if named:
-        folders = [expanded(named)]
+        folders = [expand_user(named)]
         if folders[0].is_file():
             return folders[0]
     for folder in folders:
@@ -99,7 +99,7 @@ def read(path: str | Path, *, sha256: str = REFERENCE) -> InceptionV3:
     Raises:
         DataError: The file is absent, has another SHA-256, holds anything but these weights, or is damaged.
     """
-    path = expanded(path)
+    path = expand_user(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -129,7 +129,7 @@ def convert(source: str | Path, target: str | Path, *, sha256: str = REFERENCE) 
     Raises:
         DataError: As in `read`, or the target cannot be written.
     """
-    target = expanded(target)
+    target = expand_user(target)
     if target.suffix != ".safetensors":
         raise DataError(f"{target} is to hold safetensors: give it a name that ends in .safetensors.")
     network = read(source, sha256=sha256)
@@ -137,7 +137,7 @@ def convert(source: str | Path, target: str | Path, *, sha256: str = REFERENCE) 
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with written(target) as file:
+        with atomic_write(target) as file:
             file.write(safetensors.torch.save(weights, known))
     except OSError as error:
         raise DataError(f"{target} cannot be written ({error.strerror}): name a path in a writable folder.") from error

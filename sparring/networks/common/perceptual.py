@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from sparring._io.paths import expanded
+from sparring._io.paths import expand_user
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 from sparring.metrics.extractors.base import Classifier
@@ -90,7 +90,7 @@ class VGG19Maps(nn.Module):
 
     def __init__(self, file: str | Path) -> None:
         super().__init__()
-        self.file, before = expanded(file), 3
+        self.file, before = expand_user(file), 3
         layers: list[nn.Module] = []
         for channels in CHANNELS:
             layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()] if channels else [nn.MaxPool2d(2)]

@@ -17,7 +17,7 @@ MUTANTS = [
     ("_io/targets.py", "/ target.name, Path(os.path.realpath(target))", "/ target.name,", TARGETS),
     ("_io/targets.py", "path == place or place in path.parents", "path == place", TARGETS),
     ("_io/targets.py", "if found == path or found.is_file():", "if found == path:", TARGETS),
-    ("runs/outputs.py", "[] if name in NAMES else paths(name)", "[]", TARGETS),
+    ("runs/outputs.py", "[] if name in NAMES else data_paths(name)", "[]", TARGETS),
     ("runs/outputs.py", "for own in (*OWN, *FOLDERS)", "for own in OWN", TARGETS),
     ("cli/latent.py", "    require_outputs(run, [numbers], images)\n", "", TARGETS),
     (
@@ -34,7 +34,12 @@ MUTANTS = [
     ),
     ("visualization/video.py", '"-f", "mp4", file.name]', '"-f", "mp4", str(path)]', TARGETS),
     # prepared files: one rename, every byte known, images checked when they are read
-    ("data/cache.py", "        with written(target) as file:", "        with open(target, 'wb') as file:", PREPARED),
+    (
+        "data/cache.py",
+        "        with atomic_write(target) as file:",
+        "        with open(target, 'wb') as file:",
+        PREPARED,
+    ),
     ("data/cache.py", "_sealed(text, start) != seal", "False", PREPARED),
     ("data/cache.py", "if zlib.crc32(part) != checksum:", "if False:", PREPARED),
     ("data/cache.py", "if file.read(len(MAGIC)) == MAGIC:", "if False:", PREPARED),
@@ -60,7 +65,7 @@ MUTANTS = [
     ),
     ("data/sources/readable.py", ' if known["crc32"] == _checksum(known["facts"]) else None', "", PREPARED),
     # what dead processes left: removed, and nothing that a living one writes
-    ("_io/atomic.py", "    tidy(target.parent)\n", "", LEFTOVERS),
+    ("_io/atomic.py", "    remove_stale(target.parent)\n", "", LEFTOVERS),
     ("_io/atomic.py", "            fcntl.flock(own, fcntl.LOCK_EX)\n", "            pass\n", LEFTOVERS),
     ("_io/atomic.py", "            if name.exists():", "            if True:", LEFTOVERS),
     ("_io/atomic.py", " and entry.is_file(follow_symlinks=False)", "", LEFTOVERS),

@@ -162,8 +162,8 @@ MUTANTS = [
     ("_io/folder.py", "        if stat.S_ISLNK(mode):\n", "        if False:\n", LINKS),
     ("_io/folder.py", "if found.st_size > most:", "if False:", LINKS),
     ("_io/folder.py", "entry.is_dir(follow_symlinks=False)", "entry.is_dir()", LINKS),
-    ("_io/folder.py", "        if not self.here():\n", "        if False:\n", LINKS),
-    ("_io/folder.py", "or not place.is_claimed(name)", "or True", LINKS),
+    ("_io/folder.py", "        if not self.is_in_place():\n", "        if False:\n", LINKS),
+    ("_io/folder.py", "or not place.is_in_use(name)", "or True", LINKS),
     ("runs/checkpoint.py", 'foreign = manifest.get("run") != run', "foreign = False", LINKS),
     ("runs/checkpoint.py", 'manifest.get("run") == run and', "", LINKS),
     (
@@ -176,7 +176,7 @@ MUTANTS = [
     # refused commands
     ("runs/config.py", "    if any(not name.startswith", "    if False and any(not name.startswith", REFUSED),
     ("runs/run.py", "        conduct.require(self)\n", "", REFUSED),
-    ("runs/run.py", "        with self.home.locked():\n", "        if True:\n", REFUSED),
+    ("runs/run.py", "        with self.home.run_lock():\n", "        if True:\n", REFUSED),
     ("runs/run.py", "if {path.name for path in listed(self.home)} - self.known:", "if False:", REFUSED),
     # payloads
     ("runs/checkpoint.py", "weights_only=True)", "weights_only=False)", PAYLOADS),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparring._io.folder import Folder, locked
+from sparring._io.folder import Folder, run_lock
 from sparring.errors import RunError
 from sparring.runs import checkpoint
 from support.runs import difference
@@ -257,16 +257,16 @@ def test_death_at_any_phase_leaves_a_good_checkpoint(tmp_path):
 
 
 def test_one_process_at_a_time(tmp_path):
-    with locked(tmp_path):
+    with run_lock(tmp_path):
         child = os.fork()
         if not child:
             try:
-                with locked(tmp_path):
+                with run_lock(tmp_path):
                     os._exit(0)
             except RunError as error:
                 os._exit(7 if "another process" in str(error) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    with locked(tmp_path):
+    with run_lock(tmp_path):
         pass
 
 

@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     def refusing(folder, name):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("sparring._io.folder.Folder.appending", refusing)
+    monkeypatch.setattr("sparring._io.folder.Folder.open_to_append", refusing)
     with pytest.raises(RunError, match=r"log\.jsonl cannot be written \(Permission denied\)"):
         play(start(tmp_path / "run"), 4)
     monkeypatch.undo()
@@ -331,7 +331,7 @@ def test_a_torn_record_is_never_seen(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="No space left"):
-        config.write(Folder.at(tmp_path / "run"), {"recipe": "other"})
+        config.write(Folder.open(tmp_path / "run"), {"recipe": "other"})
     assert (tmp_path / "run/run.json").read_bytes() == before
     assert contents(tmp_path / "run") == {"run.json"}
 

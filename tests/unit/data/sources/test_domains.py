@@ -15,7 +15,7 @@ from sparring.data.annotations.label_maps import bordered, indexed, listed
 from sparring.data.annotations.palettes import read_map, read_objects
 from sparring.data.ordering import corners
 from sparring.data.sources.images import FORMATS, head, upright
-from sparring.data.sources.layouts import located
+from sparring.data.sources.layouts import absolute_name
 from sparring.errors import DataError
 from sparring.runs.recipe_args import suited
 from sparring.runs.run import Run
@@ -533,9 +533,9 @@ def test_a_margin_is_loaded_around_any_images(folder):
 
 def test_names_are_kept_with_whole_paths(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    assert located("unpaired:set") == f"unpaired:{folder}"
-    assert located("set") == str(folder)
-    assert located("pairs:set/testA,set/testB") == f"pairs:{folder}/testA,{folder}/testB"
+    assert absolute_name("unpaired:set") == f"unpaired:{folder}"
+    assert absolute_name("set") == str(folder)
+    assert absolute_name("pairs:set/testA,set/testB") == f"pairs:{folder}/testA,{folder}/testB"
 
 
 def test_a_run_remembers_its_domains(folder, monkeypatch, tmp_path):
