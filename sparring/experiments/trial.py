@@ -80,14 +80,20 @@ def _fought(cell: Cell, hear: Heard) -> dict[str, Any]:
 
 
 def _train(run: Run, budget: Budget, mark: float) -> None:
-    """Trains until the budget's mark; leaving the loop saves."""
-    spent, start = _spent(run), time.perf_counter()
+    """Train until the budget's mark; leaving the loop saves a checkpoint.
+
+    The time is counted from the first step's report on, in the milliseconds of the log, whose clock starts before that
+    step and stops after the last one. So a log never has less than the mark, however long it takes to open the run.
+    """
+    spent, start = _spent(run), 0.0
     if budget.position(step=run.step, images=run.images, seconds=spent) >= mark:
         return
     with closing(run.fit(FOREVER, picture_every=FOREVER)) as reports:  # type: ignore[type-var]
         for _ in reports:
-            now = spent + time.perf_counter() - start
-            if budget.position(step=run.step, images=run.images, seconds=now) >= mark:
+            now = time.perf_counter()
+            start = start or now
+            seconds = round(spent + now - start, 3)
+            if budget.position(step=run.step, images=run.images, seconds=seconds) >= mark:
                 return
 
 
