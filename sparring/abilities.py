@@ -40,7 +40,7 @@ class SupportsSampling(Protocol):
 class SupportsClassLabels(Protocol):
     """Draw samples of classes."""
 
-    def labels(self, noise: Tensor) -> Tensor | None:
+    def class_of(self, latents: Tensor) -> Tensor | None:
         """Return the class (N,) of each row of noise, or None where the data has no classes."""
 
 
@@ -72,10 +72,10 @@ class SupportsClassFrequencies(Protocol):
 class SupportsLatentCodes(Protocol):
     """Set the class or another named code of a row of noise, and keep the rest of the row."""
 
-    def codes(self) -> dict[str, tuple[float, ...]]:
+    def latent_codes(self) -> dict[str, tuple[float, ...]]:
         """Return the values to show of each code, by its name; the code of classes is named "class"."""
 
-    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
+    def with_code(self, latents: Tensor, name: str, value: float) -> Tensor:
         """Return rows of noise with one code set to a value."""
 
 
@@ -83,7 +83,7 @@ class SupportsLatentCodes(Protocol):
 class SupportsText(Protocol):
     """Draw samples of a caption."""
 
-    def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
+    def with_text(self, latents: Tensor, tokens: Tensor) -> Tensor:
         """Return rows of noise with their captions set to the given tokens, int64 (N, L)."""
 
 
@@ -91,7 +91,7 @@ class SupportsText(Protocol):
 class SupportsCaptionLookup(Protocol):
     """Use captions whose embeddings are looked up by their text."""
 
-    def know(self, texts: Sequence[str]) -> None:
+    def register_captions(self, texts: Sequence[str]) -> None:
         """Register captions before they are used in training or sampling."""
 
 
@@ -123,7 +123,7 @@ class SupportsTranslation(Protocol):
 class SupportsAttention(Protocol):
     """Return the attention maps of critics."""
 
-    def heat(self, x: Tensor, domain: str) -> Tensor:
+    def attention_map(self, x: Tensor, domain: str) -> Tensor:
         """Return the attention of a domain's critic to each position of its images, (N, 1, h, w)."""
 
 
@@ -220,7 +220,7 @@ def methods(ability: type) -> tuple[str, ...]:
 
 def has_classes(game: Game) -> bool:
     """Return whether a game draws samples of classes, and its data has some."""
-    return isinstance(game, SupportsClassLabels) and game.labels(require_sampling(game).noise(1)) is not None
+    return isinstance(game, SupportsClassLabels) and game.class_of(require_sampling(game).noise(1)) is not None
 
 
 def require_sampling(game: Game) -> SupportsSampling:
@@ -234,7 +234,7 @@ def require_sampling(game: Game) -> SupportsSampling:
     """
     if isinstance(game, SupportsSampling):
         return game
-    name = type(game.core).__name__
+    name = type(game.unwrapped).__name__
     if isinstance(game, SupportsTranslation):
         raise GameError(f"{name} draws no samples, it translates images: see `sparring translate`.")
     if isinstance(game, SupportsLabelMaps):
@@ -248,9 +248,9 @@ def require_latent_codes(game: Game) -> SupportsLatentCodes:
     Raises:
         GameError: If it has none.
     """
-    if isinstance(game, SupportsLatentCodes) and game.codes():
+    if isinstance(game, SupportsLatentCodes) and game.latent_codes():
         return game
-    raise GameError(f"{type(game.core).__name__} has no codes: train infogan, or cgan on labelled data.")
+    raise GameError(f"{type(game.unwrapped).__name__} has no codes: train infogan, or cgan on labelled data.")
 
 
 def require_latent_code(game: Game, code: str) -> SupportsLatentCodes:
@@ -263,12 +263,14 @@ def require_latent_code(game: Game, code: str) -> SupportsLatentCodes:
     Raises:
         GameError: If it does not.
     """
-    if isinstance(game, SupportsLatentCodes) and code in game.codes():
+    if isinstance(game, SupportsLatentCodes) and code in game.latent_codes():
         return game
     if code == "class":
-        raise GameError(f"{type(game.core).__name__} draws no classes: train cgan, sagan or biggan on labelled data.")
-    known = ", ".join(require_latent_codes(game).codes())
-    raise GameError(f"{type(game.core).__name__} has no code {code!r}: it has {known}.")
+        raise GameError(
+            f"{type(game.unwrapped).__name__} draws no classes: train cgan, sagan or biggan on labelled data."
+        )
+    known = ", ".join(require_latent_codes(game).latent_codes())
+    raise GameError(f"{type(game.unwrapped).__name__} has no code {code!r}: it has {known}.")
 
 
 def require_text(game: Game) -> SupportsText:
@@ -279,7 +281,7 @@ def require_text(game: Game) -> SupportsText:
     """
     if isinstance(game, SupportsText):
         return game
-    raise GameError(f"{type(game.core).__name__} draws no sentences: train stackgan on captioned images.")
+    raise GameError(f"{type(game.unwrapped).__name__} draws no sentences: train stackgan on captioned images.")
 
 
 def require_encoding(game: Game) -> SupportsEncoding:
@@ -291,7 +293,7 @@ def require_encoding(game: Game) -> SupportsEncoding:
     if isinstance(game, SupportsEncoding) and isinstance(game, SupportsSampling):
         return game
     raise GameError(
-        f"{type(game.core).__name__} cannot encode: train vae, vae-gan, bigan or latent-regressor, "
+        f"{type(game.unwrapped).__name__} cannot encode: train vae, vae-gan, bigan or latent-regressor, "
         "or fit an encoder to this one with `sparring train-encoder`."
     )
 
@@ -304,7 +306,7 @@ def require_translation(game: Game) -> SupportsTranslation:
     """
     if isinstance(game, SupportsTranslation):
         return game
-    raise GameError(f"{type(game.core).__name__} cannot translate: train cyclegan, ganilla, nicegan or pix2pix.")
+    raise GameError(f"{type(game.unwrapped).__name__} cannot translate: train cyclegan, ganilla, nicegan or pix2pix.")
 
 
 def require_attention(game: Game) -> SupportsAttention:
@@ -315,7 +317,7 @@ def require_attention(game: Game) -> SupportsAttention:
     """
     if isinstance(game, SupportsAttention):
         return game
-    raise GameError(f"{type(game.core).__name__} has no attention to show: train nicegan.")
+    raise GameError(f"{type(game.unwrapped).__name__} has no attention to show: train nicegan.")
 
 
 def require_label_maps(game: Game) -> SupportsLabelMaps:
@@ -326,7 +328,7 @@ def require_label_maps(game: Game) -> SupportsLabelMaps:
     """
     if isinstance(game, SupportsLabelMaps):
         return game
-    raise GameError(f"{type(game.core).__name__} cannot paint label maps: train gaugan on images with label maps.")
+    raise GameError(f"{type(game.unwrapped).__name__} cannot paint label maps: train gaugan on images with label maps.")
 
 
 def require_single_image(game: Game) -> SupportsSingleImage:
@@ -335,6 +337,6 @@ def require_single_image(game: Game) -> SupportsSingleImage:
     Raises:
         GameError: If it is not.
     """
-    if isinstance(core := game.core, SupportsSingleImage):
+    if isinstance(core := game.unwrapped, SupportsSingleImage):
         return core
     raise GameError(f"{type(core).__name__} learned from no single photograph: train one with `sparring singan`.")

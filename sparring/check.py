@@ -141,7 +141,7 @@ class _Referee:
         self.moved = ()
         while moves := self.advance(moves_of_round, step, len(turns)):
             self.look_at(moves)
-            with folding(map(self.game.core.get_submodule, self.game.folds)):
+            with folding(map(self.game.unwrapped.get_submodule, self.game.folds)):
                 self.update(moves)
             self.moved = tuple(move.player for move in moves)
             turns.append(self.moved)
@@ -178,7 +178,7 @@ class _Referee:
         stack.enter_context(
             batch_statistics.micro_batch(batch_statistics.MicroBatch(0, 1, declared=game.over_batch(step)))
         )
-        stack.enter_context(folding(map(game.core.get_submodule, game.folds)))
+        stack.enter_context(folding(map(game.unwrapped.get_submodule, game.folds)))
         return stack
 
     def look_at(self, moves: tuple[Move, ...]) -> None:
@@ -257,7 +257,7 @@ def _run(game: Game, players: Players, data: Data, start: int, steps: int, **how
 def _check_sampling(game: Game) -> Any:
     """Networks that sampling names must exist, and sampling must leave no trace; returns what was sampled."""
     modules = dict(game.named_modules())
-    for method, names in (("sampling", game.sampling()), ("critics", game.critics())):
+    for method, names in (("sampling_networks", game.sampling_networks()), ("critic_networks", game.critic_networks())):
         for name in names:
             if name not in modules:
                 raise GameError(f"{method}() names {name!r}, but the game has no such network.")

@@ -113,7 +113,7 @@ class Game(nn.Module, ABC):
             step: How many rounds were played before this one.
         """
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Returns the factor by which every learning rate is multiplied at `step`."""
         return 1.0
 
@@ -139,11 +139,11 @@ class Game(nn.Module, ABC):
         """Returns why the game cannot be played in parts, as the beginning of a sentence; "" where it can."""
         return ""
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Returns the names of the networks that sampling uses, which are therefore worth averaging."""
         return ()
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """Returns the names of the networks that see samples and judge them, on which training aids may act."""
         return ()
 
@@ -152,7 +152,7 @@ class Game(nn.Module, ABC):
         return Critique()
 
     @property
-    def core(self) -> Game:
+    def unwrapped(self) -> Game:
         """The game inside all training aids, which is this one where there are none."""
         return self
 
@@ -170,7 +170,7 @@ class LatentGame(Game):
         D: Critic (N, *shape) -> (N,), raw scores, large = real.
         critic: Builds D's optimiser.
         generator: Builds G's optimiser.
-        schedule: The pace, as a function of the step.
+        schedule: Factor of all learning rates, as a function of the step.
     """
 
     def __init__(
@@ -191,15 +191,15 @@ class LatentGame(Game):
         """Returns the optimisers of D and G."""
         return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](self.G)}
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling uses G alone."""
         return ("G",)
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """D alone sees samples."""
         return ("D",)
 
@@ -249,7 +249,7 @@ def latent(generator: nn.Module) -> int:
 
 
 @contextmanager
-def evaluation(game: nn.Module) -> Iterator[None]:
+def evaluation_mode(game: nn.Module) -> Iterator[None]:
     """Puts a game into evaluation mode without gradients, and back at the end of the block, module by module.
 
     Args:

@@ -1,4 +1,4 @@
-"""Schedules: a learning rate's pace, a penalty's weight, as functions of the step."""
+"""Schedules: functions of the step, for learning rates and the weights of penalties."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable
 def linear(end: int) -> Callable[[int], float]:
     """Falls linearly from 1 at step 0 to 0 at step `end`, and stays there.
 
-    >>> pace = linear(100)
-    >>> pace(0), pace(25), pace(200)
+    >>> factor = linear(100)
+    >>> factor(0), factor(25), factor(200)
     (1.0, 0.75, 0.0)
     """
     return lambda step: max(0.0, 1 - step / end)
@@ -19,8 +19,8 @@ def linear(end: int) -> Callable[[int], float]:
 def late(begin: int, steps: int) -> Callable[[int], float]:
     """Stays at 1 up to step `begin`, then falls linearly to 0 within `steps`, and stays there.
 
-    >>> pace = late(100, 50)
-    >>> pace(0), pace(100), pace(125), pace(150)
+    >>> factor = late(100, 50)
+    >>> factor(0), factor(100), factor(125), factor(150)
     (1.0, 1.0, 0.5, 0.0)
     """
     return lambda step: min(1.0, max(0.0, 1 - (step - begin) / steps))

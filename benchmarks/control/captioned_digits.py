@@ -50,7 +50,7 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (64, 64, 255), "yel
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 KINDS = [(colour, digit) for colour in COLOURS for digit in range(10)]
 ROWS, EACH = 20_000, 25
-RATE = {"rate": 1e-3, "betas": (0.0, 0.99)}
+RATE = {"lr": 1e-3, "betas": (0.0, 0.99)}
 BRISK = {"critic": RATE, "generator": RATE, "penalty": 1.0, "divergence": 0.5}
 """At rates of 2e-4 without R1, 1,500 rounds gave .54 and .40 of colours and digits together (docs/notebook.md)."""
 NARROW = {"width": 20, "features": 128, "latent": 32, "condition": 16, "rivals": 8} | BRISK
@@ -174,7 +174,9 @@ def asked(game: Any) -> Tensor:
     """Draws the samples of every sentence, all from the same noise."""
     with fixed_seed(5):
         noise = game.noise(EACH)
-    return torch.cat([generate(game, game.worded(noise, told([sentence(k)])), batch=EACH) for k in range(len(KINDS))])
+    return torch.cat(
+        [generate(game, game.with_text(noise, told([sentence(k)])), batch=EACH) for k in range(len(KINDS))]
+    )
 
 
 def finished(*, again: bool = False) -> dict[str, dict[str, Any]]:

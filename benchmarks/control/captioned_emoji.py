@@ -92,7 +92,7 @@ def found(game: Any, emoji: Dataset) -> float:
     names = [emoji.captions.texts[row][0] for row in (rows if emoji.chosen is None else emoji.chosen[rows])]
     with fixed_seed(5):
         noise = game.noise(len(rows))
-    x = generate(game, game.worded(noise, told(names)))
+    x = generate(game, game.with_text(noise, told(names)))
     right = 0
     for sample, row in zip(x, rows, strict=True):
         others = draw.choice(np.delete(np.arange(len(real)), row), BESIDE - 1, replace=False)

@@ -35,7 +35,7 @@ from torch import Tensor
 
 from benchmarks.trainings import known, recorded, train_missing
 from sparring.data import Stream, load
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.games.gaugan import GauGAN
 from sparring.inference.label_maps import image_styles
 from sparring.recipes.options import Adam
@@ -178,7 +178,7 @@ def judge_digits(game: Game, run: Run) -> dict[str, float]:
 
 def painted(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
     """Paints map by map, each in its style."""
-    with evaluation(game):
+    with evaluation_mode(game):
         pairs = zip(labels.split(50), styles.split(50), strict=True)
         return torch.cat([game.paint(m, z) for m, z in pairs])  # type: ignore[operator]
 
@@ -214,7 +214,7 @@ def judge_pairs(game: Game, run: Run) -> dict[str, float]:
     a, b = (scaled(part) for part in drawn(numbers[TRAINED:]))
     median = scaled(np.median(drawn(numbers[:TRAINED])[1], 0)[None])
     ink = torch.from_numpy(numbers[TRAINED:].astype(np.float32))[:, None]
-    with evaluation(game):
+    with evaluation_mode(game):
         made = torch.cat([game.translate(part, "B") for part in a.split(100)])  # type: ignore[operator]
 
     def errors(kind: str, guess: Tensor) -> dict[str, float]:

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.data.stream import scaled
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.games.common.posterior import stated
 from sparring.inference.encoding import encode, probe, reconstruct, relative_error
 from sparring.inference.sampling import generate
@@ -90,7 +90,7 @@ def drawn(game: Game, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 def told(game: Game, bench: Bench) -> Scores:
     """A conditional game: does it draw the class that is asked for, and more than one image of it?"""
     x, noise = drawn(game, SAMPLES)
-    y = game.labels(noise)  # type: ignore[operator]
+    y = game.class_of(noise)  # type: ignore[operator]
     named, features = bench.named(x, y), bench.judge.features(x)
     both = {"pixels": (x, bench.held[0]), "features": (features, bench.seen)}
     varied = {
@@ -114,7 +114,7 @@ def informed(game: Game, bench: Bench) -> Scores:
     samples = Dataset("samples", pixels, c.numpy(), tuple(map(str, range(values))))
     reader = train_extractor(samples, side=bench.training.shape[1], steps=200)
     x, c = _coded(game, SAMPLES, 2)
-    with evaluation(game):
+    with evaluation_mode(game):
         read = torch.cat([game.encode(part) for part in bench.held[0].split(AT_ONCE)])  # type: ignore[operator]
     on_data = game.split(read)[1][:, :values].argmax(1)  # type: ignore[operator]
     samples_, data = (
@@ -158,7 +158,7 @@ def encoding(game: Game, bench: Bench) -> Scores:
 
 def _posterior(game: Game, x: Tensor, codes: Tensor) -> Scores:
     """How far codes stray from the prior, where the encoder says how sure it is."""
-    with evaluation(game):
+    with evaluation_mode(game):
         encoded = torch.cat([game.E(part) for part in x.split(AT_ONCE)])  # type: ignore[operator]
     if encoded.shape[1] == codes.shape[1]:
         return {}

@@ -80,26 +80,26 @@ def cgan(design: str, players: dict[str, Any], twins: tuple[str, ...] = TWINS, *
 
 
 DESIGNS = ("matching", "separate", "projection", "auxiliary")
-BRISK = {"critic": {"rate": 1e-3}, "generator": {"rate": 1e-3}}
+BRISK = {"critic": {"lr": 1e-3}, "generator": {"lr": 1e-3}}
 SLIM, WIDE = {"latent": 64, "width": 24}, {"latent": 64, "width": 16}
 CGAN, FULL = {"networks": SLIM, **BRISK}, {"networks": WIDE, **BRISK}
 INFOGAN = {
     "networks": {"network": "infogan", "width": 16},
-    "critic": {"rate": 2e-4},
-    "generator": {"rate": 1e-3},
+    "critic": {"lr": 2e-4},
+    "generator": {"lr": 1e-3},
 }
 LOCAL = {  # on DCGAN, whose critic sees no image as a whole
     "networks": {"network": "dcgan", "width": 24},
-    "critic": {"rate": 5e-4},
-    "generator": {"rate": 1e-3},
+    "critic": {"lr": 5e-4},
+    "generator": {"lr": 1e-3},
 }
 MUTE = {"categorical_weight": 0.0, "continuous_weight": 0.0}
 SILENT, SILENT_TOO = (("no information", "infogan", players | MUTE) for players in (INFOGAN, LOCAL))
-VAE = {"networks": {"width": 24}, "autoencoder": {"rate": 2e-3, "betas": (0.9, 0.999)}}
-LIKE = {"encoder": {"rate": 1e-3}, "generator": {"rate": 1e-3}, "critic": {"rate": 3e-4}}
+VAE = {"networks": {"width": 24}, "autoencoder": {"lr": 2e-3, "betas": (0.9, 0.999)}}
+LIKE = {"encoder": {"lr": 1e-3}, "generator": {"lr": 1e-3}, "critic": {"lr": 3e-4}}
 VAE_GAN = {"networks": {"width": 24, "latent": 32}, **LIKE}
 DEAF = ("encoder not asked for likeness", "benchmarks.twins:deaf", {"recipe": "vae-gan", "arguments": VAE_GAN})
-BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"rate": 5e-4}, "generator": {"rate": 5e-4}}
+BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"lr": 5e-4}, "generator": {"lr": 5e-4}}
 SHORT = [
     *(trial for design in DESIGNS for trial in cgan(design, CGAN, steps=300)),
     *both("infogan", "infogan", INFOGAN, SILENT, steps=2000, batch=128, average=0.998),

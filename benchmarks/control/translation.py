@@ -77,7 +77,7 @@ class Cell:
 
 def rate(value: float) -> dict[str, Any]:
     """Both players' learning rate."""
-    return {"critic": {"rate": value}, "generator": {"rate": value}}
+    return {"critic": {"lr": value}, "generator": {"lr": value}}
 
 
 CELLS = [

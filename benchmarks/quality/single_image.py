@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 import sparring
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.inference import canvas, single_image
 from sparring.layers.bicubic import back_projected, resized
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
@@ -69,7 +69,7 @@ def steepness(x: Tensor) -> float:
 def reconstruction(game: Any, folder: Path) -> dict[str, Any]:
     """How far the photograph comes back at each scale, and how far plain enlarging of the scale below would be."""
     one, rows = single_image.learned(game), []
-    with evaluation(game):
+    with evaluation_mode(game):
         for k, size in enumerate(one.sizes):
             real, made, below = resized(one.image, size), one.reconstructed(k), one.reconstructed(k - 1)
             rows.append([rmse(made, real), None if below is None else rmse(resized(below, size), real)])

@@ -61,10 +61,10 @@ def trials(*cells: tuple[str, int, dict[str, Any]], seeds: int = 2, **settings: 
 
 
 NARROW = {"networks": {"network": "dcgan", "latent": 100, "width": 32}}
-BRISK = {"critic": {"rate": 2e-3, "betas": (0.0, 0.99)}, "generator": {"rate": 1e-3, "betas": (0.0, 0.99)}}
+BRISK = {"critic": {"lr": 2e-3, "betas": (0.0, 0.99)}, "generator": {"lr": 1e-3, "betas": (0.0, 0.99)}}
 KEEN = {
-    "critic": {"rate": 5e-4, "betas": (0.0, 0.9)},
-    "generator": {"rate": 5e-4, "betas": (0.0, 0.9)},
+    "critic": {"lr": 5e-4, "betas": (0.0, 0.9)},
+    "generator": {"lr": 5e-4, "betas": (0.0, 0.9)},
     "critic_steps": 3,
 }
 """Settings that learn in minutes; with the papers' rates, meant for 100,000 steps, they had not (docs/notebook.md)."""
@@ -87,12 +87,12 @@ FASHION = [
     )
 ]
 LIGHT = {"networks": {"network": "mlp", "latent": 2, "width": 128}}
-QUICK = {"critic": {"rate": 1e-3, "betas": (0.5, 0.9)}, "generator": {"rate": 1e-3, "betas": (0.5, 0.9)}}
+QUICK = {"critic": {"lr": 1e-3, "betas": (0.5, 0.9)}, "generator": {"lr": 1e-3, "betas": (0.5, 0.9)}}
 
 
 def speeds(generator: float, critic: float | None = None, betas: tuple[float, float] | None = None) -> dict[str, Any]:
     """Learning rates of both players, the same unless two are given, and Adam's constants if it is Adam."""
-    rates = {"critic": {"rate": critic or generator}, "generator": {"rate": generator}}
+    rates = {"critic": {"lr": critic or generator}, "generator": {"lr": generator}}
     return {player: rate | ({"betas": betas} if betas else {}) for player, rate in rates.items()}
 
 
@@ -185,8 +185,8 @@ DIVERSE = [
 ]
 """The aids against mode collapse, on grid-25 over five seeds; packing on PacGAN's own networks, batches and rates."""
 SHARP = {
-    "critic": {"rate": 6e-4, "betas": (0.0, 0.99)},
-    "generator": {"rate": 3e-4, "betas": (0.0, 0.99)},
+    "critic": {"lr": 6e-4, "betas": (0.0, 0.99)},
+    "generator": {"lr": 3e-4, "betas": (0.0, 0.99)},
     "cooling": 0.02,
 }
 HUNDRED = [

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparring.game import LatentGame
-from sparring.games.gan import OneDrawGAN
+from sparring.games.gan import SharedFakesGAN
 from sparring.layers.resample import UpConv
 from sparring.networks.common.base import Shape
 from sparring.objectives import NonSaturating, Objective
@@ -72,7 +72,7 @@ class DropoutCritic(nn.Module):
 def upsampling_dcgan(shape: Shape) -> LatentGame:
     """Our game on PyTorch-GAN's networks; its up-sampling layers are folded into their convolutions."""
     G, D = channels_last(UpsamplingGenerator(shape)), channels_last(DropoutCritic(shape))
-    return OneDrawGAN(G, D, NonSaturating(), critic=Adam(), generator=Adam())
+    return SharedFakesGAN(G, D, NonSaturating(), critic=Adam(), generator=Adam())
 
 
 class Upsampled(nn.Module):
@@ -140,7 +140,7 @@ def unchanged_dcgan(shape: Shape) -> LatentGame:
     """Our game on PyTorch-GAN's networks as they are; what makes them fast, ``--fast auto`` must find."""
     G = Upsampled(shape)
     G.latent = 100  # type: ignore[assignment]
-    return OneDrawGAN(G, Judging(shape), Entropy(), critic=plain_adam, generator=plain_adam)
+    return SharedFakesGAN(G, Judging(shape), Entropy(), critic=plain_adam, generator=plain_adam)
 
 
 def plain_adam(network: nn.Module) -> torch.optim.Optimizer:

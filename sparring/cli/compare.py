@@ -48,7 +48,7 @@ class Comparison:
         kimg: Or thousands of images seen.
         minutes: Or minutes of training.
         seeds: Of each contestant, such as 0-4; three unless told.
-        vary: A setting and its values, such as outcomes=2,5,10, critic.rate=1e-4,2e-4 or aids.packing=1,2; given
+        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or aids.packing=1,2; given
             several times, all combinations.
         judge_every: How much of the budget lies between two judgements; a tenth unless told.
         metrics: Names with commas between, as for `sparring evaluate`; those that suit the data unless told.
@@ -195,7 +195,7 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
             settings = {"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts}
             built = game(settings, where, TRAINED)
             sizes[who.label] = {
-                name: sum(w.numel() for w in net.parameters()) for name, net in built.core.named_children()
+                name: sum(w.numel() for w in net.parameters()) for name, net in built.unwrapped.named_children()
             }
         except SparringError as error:
             raise RunError(f"{who.label} cannot compete: {error}") from error

@@ -21,8 +21,8 @@ __all__ = ["demo"]
 STEPS = 1500  # 25 to 45 ms each on one core
 ARGUMENTS = {
     "networks": {"network": "dcgan", "latent": 32, "width": 24},
-    "critic": {"rate": 4e-3, "betas": (0.0, 0.99)},
-    "generator": {"rate": 2e-3, "betas": (0.0, 0.99)},
+    "critic": {"lr": 4e-3, "betas": (0.0, 0.99)},
+    "generator": {"lr": 2e-3, "betas": (0.0, 0.99)},
 }
 WALKS, STOPS, FRAMES = 16, 4, 96
 

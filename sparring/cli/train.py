@@ -320,9 +320,11 @@ def describe(run: Run, folder: Path) -> None:
     record, device = run.record, run.game.device
     players = ", ".join(f"{name} ({type(player).__name__})" for name, player in run.players.items())
     counts = ", ".join(
-        f"{name} {parameters(network):,}" for name, network in run.game.core.named_children() if parameters(network)
+        f"{name} {parameters(network):,}"
+        for name, network in run.game.unwrapped.named_children()
+        if parameters(network)
     )
-    say(f"{record['recipe']}: {type(run.game.core).__name__}, players {players}, parameters {counts}")
+    say(f"{record['recipe']}: {type(run.game.unwrapped).__name__}, players {players}, parameters {counts}")
     if aids := record.get("aids"):
         say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
     say_data(run.dataset, len(run.held_out) if run.held_out else 0)

@@ -36,7 +36,7 @@ from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.evaluation.registry import METRICS, metrics_named, suited
 from sparring.evaluation.types import Case, Metric, Need, Seen, require_several
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.inference.sampling import generate
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
 from sparring.rng import fixed_seed, hash_seed
@@ -267,7 +267,7 @@ def require(
     Raises:
         DataError: With the name of the metric and what it needs.
     """
-    with evaluation(game), fixed_seed(0):  # or neither the game nor the random state would be left as it was
+    with evaluation_mode(game), fixed_seed(0):  # or neither the game nor the random state would be left as it was
         able = has_classes(game)
     classified = bool(dataset.classes) if classified is None else classified
     reasons: dict[Need, tuple[bool, str]] = {
@@ -371,7 +371,7 @@ def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> tuple[str 
     given = (held_out or dataset).conditions(kind) if kind else None
     if given is not None and isinstance(game, SupportsConditions):
         return f"{kind} as in the {'held-out split' if held_out else 'data'}", partial(game.noise_for, given=given)
-    with evaluation(game), fixed_seed(0):
+    with evaluation_mode(game), fixed_seed(0):
         labelled = has_classes(game)
     return f"{kind or 'classes'} as the game draws them" if kind or labelled else None, require_sampling(game).noise
 
@@ -380,7 +380,7 @@ def _fakes(
     game: Game, dataset: Dataset, count: int, seed: int, drawing: Callable[[int], Tensor] | None = None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     able: SupportsSampling = require_sampling(game)
-    with evaluation(game), fixed_seed(hash_seed(seed, 2)):
+    with evaluation_mode(game), fixed_seed(hash_seed(seed, 2)):
         noise = (drawing or able.noise)(count)
     for rows in noise.split(AT_ONCE):
         fakes = generate(able, rows, batch=min(100, count)).float().cpu()
@@ -390,4 +390,4 @@ def _fakes(
             )
         if len(dataset.shape) == 3:
             fakes = fakes.clamp(-1, 1)  # as they are drawn and saved: not every generator ends in a tanh
-        yield fakes, game.labels(rows) if isinstance(game, SupportsClassLabels) else None
+        yield fakes, game.class_of(rows) if isinstance(game, SupportsClassLabels) else None

@@ -27,7 +27,7 @@ from sparring.data.stream import scaled
 from sparring.evaluation.evaluator import Evaluation, evaluate
 from sparring.evaluation.paired import Rows, another, batches, joined, noise_like, places, protocol, scored, shortfall
 from sparring.evaluation.translation import OfRows, evaluate_translations
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.inference.label_maps import image_styles
 from sparring.metrics import Better
 from sparring.metrics.label_map_accuracy import Layout
@@ -55,7 +55,7 @@ class Painted(OfRows):
         """Returns the maps of rows, painted, (n, C, H, W), from given rows of noise or from fresh ones."""
         known = self.noise(n) if noise is None else noise
         labels = _maps(self.source, known[:, 0].long().cpu().numpy())
-        with evaluation(self.game):
+        with evaluation_mode(self.game):
             return require_label_maps(self.game).paint(labels.to(self.device), known[:, 1:].to(self.device))
 
 
@@ -123,7 +123,7 @@ class _Album:
         shown |= {"noise": self.noise(rows)} if self.references else {}
         for name, photographs in (("own", x), ("swapped", other)):
             styles = image_styles(self.game, photographs)
-            with evaluation(self.game):
+            with evaluation_mode(self.game):
                 made = require_label_maps(self.game).paint(labels.to(self.game.device), styles)
             shown[name] = made.cpu().clamp(-1, 1)
         return shown

@@ -18,7 +18,7 @@ from sparring.data.dataset import Dataset
 from sparring.data.sources.stacked import unstacked
 from sparring.errors import DataError
 from sparring.evaluation.types import Case, Found, Metric, Need, Seen
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.inference.sampling import generate
 from sparring.metrics import (
     Better,
@@ -161,7 +161,7 @@ def path(case: Case) -> Sequence[Found]:
         return ((nan, None),)
     assert case.extractor is not None
     game, squared = case.sampler, feature_distance(case.extractor.features)
-    with evaluation(game), fixed_seed(hash_seed(case.seed, 4)):  # type: ignore[arg-type]
+    with evaluation_mode(game), fixed_seed(hash_seed(case.seed, 4)):  # type: ignore[arg-type]
         start, end = game.noise(2 * ARCS).chunk(2)
     found = path_length(lambda z: generate(game, z, batch=len(z)), start, end, distance=squared, seed=case.seed)
     return (_around(found.mean, found.standard_error),)

@@ -74,7 +74,7 @@ def _fought(cell: Cell, hear: Heard) -> dict[str, Any]:
             judged.settle()
             judged.last = row
             hear(cell, row)
-    sizes = {name: sum(w.numel() for w in net.parameters()) for name, net in run.game.core.named_children()}
+    sizes = {name: sum(w.numel() for w in net.parameters()) for name, net in run.game.unwrapped.named_children()}
     where = {key: run.record["made"].get(key) for key in ("sparring", "torch", "python", "device", "threads")}
     return {**_counts(judged.last), "updates": run.updates, "parameters": sizes, "made": where}
 

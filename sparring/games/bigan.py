@@ -42,7 +42,7 @@ class BiGAN(LatentGame):
         both = nn.ModuleList([self.E, self.G])
         return {"D": self._optimisers["D"](self.D), "GE": self._optimisers["G"](both)}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
         return ("E", "G")
 

@@ -64,7 +64,7 @@ class LabelledGAN(ConditionalGAN):
         x, *labels = next(data)
         if not self.classes:
             raise GameError(f"{type(self).__name__} cannot play without classes: give it labelled data.")
-        (y,) = self.told(*labels)
+        (y,) = self.one_hot(*labels)
         return x, y
 
     def drawn(self, y: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             z, *y = self.split(self.noise(len(x)))
             with torch.no_grad():
                 fake = self.G(z, *y)
-            real_scores, fake_scores = self.D(x, *self.told(*labels)), self.D(fake, *y)
+            real_scores, fake_scores = self.D(x, *self.one_hot(*labels)), self.D(fake, *y)
             yield Move("D", adversarial=self.objective.critic(real_scores, fake_scores))
         z, *y = self.split(self.noise(len(x)))
         yield Move("G", adversarial=self.objective.generator(self.D(self.G(z, *y), *y)))
@@ -80,7 +80,7 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             GameError: If they are counts of another number of classes.
         """
         z = super().noise(n)
-        return torch.cat([z, *self.told(self.frequencies.drawn(n, given))], 1) if self.frequencies else z
+        return torch.cat([z, *self.one_hot(self.frequencies.drawn(n, given))], 1) if self.frequencies else z
 
     def split(self, noise: Tensor) -> tuple[Tensor, ...]:
         """Cuts noise into z and, where there are classes, their weights, which are made to add up to 1."""
@@ -89,23 +89,23 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             return (z,)
         return z, weights / weights.sum(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
-    def labels(self, noise: Tensor) -> Tensor | None:
-        """Returns the class (N,) with the largest weight in each row of noise; None where there are no classes."""
-        return None if self.classes is None else self.split(noise)[1].argmax(1)
+    def class_of(self, latents: Tensor) -> Tensor | None:
+        """Return the class (N,) with the largest weight in each row of noise; None where there are no classes."""
+        return None if self.classes is None else self.split(latents)[1].argmax(1)
 
-    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
-        """Returns rows of noise that ask for the class `value`, their z as it was.
+    def with_code(self, latents: Tensor, name: str, value: float) -> Tensor:
+        """Return rows of noise with the class set to `value` and the same z.
 
         Raises:
             GameError: If there is no such class, or it has no images.
         """
-        if code not in self.codes():
-            raise GameError(f"There is no {code} {value:g}: this game knows {self.classes or 'no'} classes.")
+        if name not in self.latent_codes():
+            raise GameError(f"There is no {name} {value:g}: this game knows {self.classes or 'no'} classes.")
         self.frequencies.require(value)
-        z, *_ = self.split(noise)
-        return torch.cat([z, *self.told(torch.full((len(z),), int(value), device=z.device))], 1)
+        z, *_ = self.split(latents)
+        return torch.cat([z, *self.one_hot(torch.full((len(z),), int(value), device=z.device))], 1)
 
-    def told(self, *labels: Tensor) -> tuple[Tensor, ...]:
+    def one_hot(self, *labels: Tensor) -> tuple[Tensor, ...]:
         """Turns labels (N,) into one-hot rows (N, classes); to nothing where there are no classes.
 
         Raises:
@@ -141,7 +141,7 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             GameError: If there is no such class.
         """
         noise = self.noise(n) if noise is None else noise
-        z, *y = self.split(noise if label is None else self.recoded(noise, "class", label))
+        z, *y = self.split(noise if label is None else self.with_code(noise, "class", label))
         with torch.no_grad():
             return self.G(z if truncation is None else truncated(z, truncation), *y)
 

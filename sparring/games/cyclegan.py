@@ -52,7 +52,7 @@ class CycleGAN(TwoDomains):
         self.pool_A, self.pool_B = pools
         self.cycle, self.identity = cycle, identity
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Translation uses the generators alone."""
         return ("G_AB", "G_BA")
 
@@ -89,6 +89,6 @@ class CycleGAN(TwoDomains):
             "identity_B": weights[1] * apart(self.G_AB(b), b),
         }
 
-    def carried(self, x: Tensor, to: str) -> Tensor:
+    def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
         """Returns images carried by one generator."""
         return self.G_AB(x) if to == "B" else self.G_BA(x)

@@ -58,7 +58,7 @@ class GAN(AdversarialGame):
             yield Move("G", adversarial=self.objective.generator(self.D(self.G(self.noise(len(x))))))
 
 
-class OneDrawGAN(AdversarialGame):
+class SharedFakesGAN(AdversarialGame):
     """The round of DCGAN's code (Radford et al., 2016): D, then G, both on one draw of fakes.
 
     It saves one of the two generator passes of `GAN`; the fakes that D has just learned from are those G improves on.

@@ -1,8 +1,8 @@
 """InfoGAN (Chen et al., 2016): G is given codes beside its noise, and a third network Q must read them from samples.
 
-    `InfoGAN`            D (trunk, head, Q)  L_D − λ_d L_d − λ_c L_c      G         L_G − λ_d L_d − λ_c L_c
-    `GeneratorsInfoGAN`  D (trunk, head)     L_D                          G with Q  L_G − λ_d L_d − λ_c L_c
-    `ApartInfoGAN`       D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
+    `InfoGAN`          D (trunk, head, Q)  L_D − λ_d L_d − λ_c L_c      G         L_G − λ_d L_d − λ_c L_c
+    `InfoGANQWithG`    D (trunk, head)     L_D                          G with Q  L_G − λ_d L_d − λ_c L_c
+    `InfoGANSeparateQ` D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
 
 L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats
 (`sparring.games.common.latent_codes`). Q shares D's trunk, and sees no data while it learns. The first is the authors'
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.critique import Critique
-from sparring.game import Data, LatentGame, Move, evaluation, latent
+from sparring.game import Data, LatentGame, Move, evaluation_mode, latent
 from sparring.games.common.latent_codes import Codes
 from sparring.objectives import Objective
 from sparring.rng import randn
@@ -86,7 +86,7 @@ class InfoGAN(LatentGame):
 
     def bounds(self, n: int = 1000) -> dict[str, float]:
         """Measures what can be read of each code at least, in nats, on n new samples, by Q as it is."""
-        with evaluation(self):
+        with evaluation_mode(self):
             noise = self.noise(n)
             bounds = self.code.bounds(self.judged(self.G(noise))[1], self.split(noise)[1])
         return {name: bound.item() for name, bound in bounds.items()}
@@ -99,16 +99,16 @@ class InfoGAN(LatentGame):
     def split(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Cuts noise into z and c; weights of a category are made to add up to 1."""
         z, c = noise.split([noise.shape[1] - self.code.size, self.code.size], 1)
-        return z, self.code.told(c)
+        return z, self.code.normalised(c)
 
-    def codes(self) -> dict[str, tuple[float, ...]]:
+    def latent_codes(self) -> dict[str, tuple[float, ...]]:
         """Returns the values of each code that are worth seeing."""
         return self.code.values()
 
-    def recoded(self, noise: Tensor, code: str, value: float) -> Tensor:
-        """Returns rows of noise with one code at a value, z and the other codes as they were."""
-        z, c = self.split(noise)
-        return torch.cat([z, self.code.replaced(c, code, value)], 1)
+    def with_code(self, latents: Tensor, name: str, value: float) -> Tensor:
+        """Return rows of noise with one code set to a value and the same z and other codes."""
+        z, c = self.split(latents)
+        return torch.cat([z, self.code.replaced(c, name, value)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """Draws n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z and spares c."""
@@ -125,7 +125,7 @@ class InfoGAN(LatentGame):
         return self.code.parts(self.code.posterior(self.judged(x)[1].detach()))
 
 
-class GeneratorsInfoGAN(InfoGAN):
+class InfoGANQWithG(InfoGAN):
     """Q belongs to G; D knows nothing of codes, and so its trunk is not trained to show them."""
 
     def players(self) -> dict[str, Optimizer]:
@@ -141,7 +141,7 @@ class GeneratorsInfoGAN(InfoGAN):
         yield Move("G", adversarial=self.objective.generator(scores), **self.information(answers, noise))
 
 
-class ApartInfoGAN(InfoGAN):
+class InfoGANSeparateQ(InfoGAN):
     """Q is a third player, by an optimiser of its own over Q, the trunk and G, whom others own as well."""
 
     def players(self) -> dict[str, Optimizer]:

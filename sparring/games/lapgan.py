@@ -77,11 +77,11 @@ class LAPGAN(Game):
         pairs = [{"D": D, "G": G} for D, G in zip(self.D, self.G, strict=True)]
         return {f"{role}{k}": self._optimisers[role](pair[role]) for k, pair in enumerate(pairs) for role in pair}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling uses the generators alone."""
         return ("G",)
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """The critic of every level sees images."""
         return tuple(f"D.{level}" for level in range(len(self.D)))
 

@@ -61,7 +61,7 @@ class LatentRegressor(AdversarialGame):
         """Returns the optimisers of D, G and E."""
         return {**super().players(), "E": self._optimisers["E"](self.E)}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
         return ("E", "G")
 
@@ -113,7 +113,7 @@ class FittedEncoder(Game):
         """Returns the optimiser of E."""
         return {"E": self._encoder(self.E)}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """E is worth averaging; the game has finished."""
         return ("E",)
 

@@ -54,11 +54,11 @@ class MADGAN(Game):
         """Returns the optimisers of D and of all generators together."""
         return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](self.G)}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling uses the generators alone."""
         return ("G",)
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """D alone sees samples."""
         return ("D",)
 

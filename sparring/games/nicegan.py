@@ -56,7 +56,7 @@ class NICEGAN(TwoDomains):
         super().__init__(G_AB, G_BA, D_A, D_B, **learning)
         self.adversarial, self.cycle, self.reconstruction = adversarial, cycle, reconstruction
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Translation uses the generators and the encoders, which are part of the critics."""
         return ("G_AB", "G_BA", "D_A", "D_B")
 
@@ -79,8 +79,8 @@ class NICEGAN(TwoDomains):
             "G",
             fool_A=self.adversarial * self.judged(self.D_A, fake_a, 1),
             fool_B=self.adversarial * self.judged(self.D_B, fake_b, 1),
-            cycle_A=self.cycle * apart(self.carried(fake_b, "A"), a),
-            cycle_B=self.cycle * apart(self.carried(fake_a, "B"), b),
+            cycle_A=self.cycle * apart(self.translate_with_grad(fake_b, "A"), a),
+            cycle_B=self.cycle * apart(self.translate_with_grad(fake_a, "B"), b),
             reconstruction_A=self.reconstruction * apart(self.G_BA(z_a), a),
             reconstruction_B=self.reconstruction * apart(self.G_AB(z_b), b),
         )
@@ -98,11 +98,11 @@ class NICEGAN(TwoDomains):
         """Returns the codes of images of a domain, with gradients."""
         return self.get_submodule(f"D_{domain}").encode(x)  # type: ignore[operator]
 
-    def carried(self, x: Tensor, to: str) -> Tensor:
+    def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
         """Returns images encoded by the critic of their own domain, and drawn by the other one's generator."""
         return self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
 
-    def heat(self, x: Tensor, domain: str) -> Tensor:
+    def attention_map(self, x: Tensor, domain: str) -> Tensor:
         """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
         with torch.no_grad():
-            return self.get_submodule(f"D_{domain}").heat(x)  # type: ignore[operator]
+            return self.get_submodule(f"D_{domain}").attention_map(x)  # type: ignore[operator]

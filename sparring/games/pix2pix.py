@@ -36,7 +36,7 @@ class Pix2Pix(Game):
         objective: The two losses.
         likeness: λ.
         to: The domain to translate to, "B" or "A"; from the other one.
-        schedule: The pace, as a function of the step.
+        schedule: Factor of all learning rates, as a function of the step.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class Pix2Pix(Game):
         """Returns the optimisers of D and G."""
         return {"D": self._critic(self.D), "G": self._generator(self.G)}
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Translating uses G alone."""
         return ("G",)
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """D alone sees translations."""
         return ("D",)
 

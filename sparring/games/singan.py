@@ -84,7 +84,7 @@ class SinGAN(OneImageGame):
         pairs = [{"D": D, "G": G} for D, G in zip(self.D, self.G, strict=True)]
         return {f"{role}{k}": self._optimisers[role](pair[role]) for k, pair in enumerate(pairs) for role in pair}
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """The critic of every scale sees images."""
         return tuple(f"D.{scale}" for scale in range(len(self.D)))
 
@@ -93,7 +93,7 @@ class SinGAN(OneImageGame):
         names = [f"scale {k + 1} of {len(self.sizes)}, {w} × {h} pixels" for k, (h, w) in enumerate(self.sizes)]
         return tuple(Stage(name, k * self._rounds, (k + 1) * self._rounds) for k, name in enumerate(names))
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Falls to a tenth for the last fifth of every scale's rounds."""
         return LATE if step - self.scale_at(step) * self._rounds >= DROP * self._rounds else 1.0
 

@@ -29,7 +29,7 @@ from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
 from sparring.critique import Critique, Output
-from sparring.game import Data, Move, evaluation
+from sparring.game import Data, Move, evaluation_mode
 from sparring.games.common.caption_pairs import different, mismatched, structured
 from sparring.games.common.posterior import drawn
 from sparring.games.common.text_game import Reading, SentenceGame
@@ -91,11 +91,11 @@ class StackGAN(SentenceGame):
         text = {"T": self.reading.learn(nn.ModuleList([self.text, self.E]))} if self.reading else {}
         return {**super().players(), **second, **text}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling reads words, and draws with one generator or with two."""
         return ("text", "G", "G2") if self.second else ("text", "G")
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """D, and D2 where there are two stages."""
         return ("D", "D2") if self.second else ("D",)
 
@@ -114,7 +114,7 @@ class StackGAN(SentenceGame):
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Lets T learn at first; then plays D and G of the stage whose time it is."""
-        x, codes = self.told(data)
+        x, codes = self.captioned_batch(data)
         apart = different(x, codes)
         if self.reading and step < self.reading.rounds:
             yield Move("T", matching=structured(self.E(x), self.text(codes), apart))
@@ -143,7 +143,7 @@ class StackGAN(SentenceGame):
         """Draws a sample of each caption by the stage; and returns its conditions' divergence, a coordinate."""
         start, G = self.z(len(phi)), self.G2 if stage else self.G
         if stage:
-            with evaluation(self.G):
+            with evaluation_mode(self.G):
                 start = self.G(start, drawn(*self.G.augment(phi)))
         mean, log_variance = G.augment(phi)
         return G(start, drawn(mean, log_variance)), kl_to_prior(mean, log_variance).mean() / mean.shape[1]

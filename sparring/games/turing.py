@@ -61,7 +61,7 @@ class TuringGAN(LatentGame):
         """Returns the optimiser of D and E, and that of G."""
         return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.E])), "G": self._optimisers["G"](self.G)}
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """E sees the samples, D their codes alone."""
         return ("E",)
 

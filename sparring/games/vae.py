@@ -30,7 +30,7 @@ class VAE(PosteriorGame):
         autoencoder: Builds the optimiser of E and G.
         beta: β, the weight of the prior.
         warm_up: Steps over which β rises from 0.
-        schedule: The pace, as a function of the step.
+        schedule: Factor of all learning rates, as a function of the step.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class VAE(PosteriorGame):
         """Returns the optimiser of encoder and decoder."""
         return {"AE": self._autoencoder(nn.ModuleList([self.E, self.G]))}
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
 

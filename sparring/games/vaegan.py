@@ -76,7 +76,7 @@ class VAEGAN(PosteriorGame):
         """Returns the optimisers of encoder, generator and critic."""
         return {name: build(self.get_submodule(name)) for name, build in self._optimisers.items()}
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """D alone sees samples."""
         return ("D",)
 

@@ -65,7 +65,7 @@ def names(game: Game) -> list[str]:
     Raises:
         GameError: If it has none.
     """
-    return list(require_latent_codes(game).codes())
+    return list(require_latent_codes(game).latent_codes())
 
 
 def of_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float = 1.0) -> Tensor:
@@ -83,7 +83,7 @@ def of_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float 
     Raises:
         GameError: If it draws no classes, or not this one.
     """
-    rows = require_latent_code(game, "class").recoded(latents(game, seeds), "class", label)
+    rows = require_latent_code(game, "class").with_code(latents(game, seeds), "class", label)
     return generate(require_sampling(game), rows, truncation=truncation)
 
 
@@ -106,7 +106,7 @@ def traverse(
         GameError: If the game has no such code or value.
     """
     able, rows = require_latent_code(game, code), latents(game, seeds)
-    columns = [able.recoded(rows, code, value) for value in values or able.codes()[code]]
+    columns = [able.with_code(rows, code, value) for value in values or able.latent_codes()[code]]
     drawn = generate(require_sampling(game), torch.stack(columns, 1).flatten(0, 1), truncation=truncation)
     return drawn.unflatten(0, (len(rows), len(columns)))
 
@@ -133,5 +133,5 @@ def class_walk(
     """
     able, row = require_latent_code(game, "class"), latents(game, [seed])
     require_walk(len(labels), frames, "labels 3,8")
-    stops = torch.cat([able.recoded(row, "class", label) for label in labels])
+    stops = torch.cat([able.with_code(row, "class", label) for label in labels])
     return generate(require_sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)

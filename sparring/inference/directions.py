@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from sparring.abilities import SupportsEncoding, require_sampling
 from sparring.errors import DataError, GameError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.inference.sampling import generate, latents
 from sparring.rng import fixed_seed, hash_seed
 
@@ -67,7 +67,7 @@ def principal_directions(
         DataError: If so many directions do not exist.
     """
     able = require_sampling(game)
-    with evaluation(game), fixed_seed(hash_seed(0, 7)):
+    with evaluation_mode(game), fixed_seed(hash_seed(0, 7)):
         z = _rows(able.noise(samples))
     _require_count(count, min(z.shape[1], samples - 1))
     made = generate(able, z, batch=BATCH)
@@ -93,7 +93,7 @@ def closed_form_directions(game: Game, count: int = 5) -> Tensor:
         DataError: If so many directions do not exist.
     """
     latent = _rows(require_sampling(game).noise(1)).shape[1]
-    for module in (part for name in game.sampling() for part in game.get_submodule(name).modules()):
+    for module in (part for name in game.sampling_networks() for part in game.get_submodule(name).modules()):
         if isinstance(module, nn.Linear) and module.in_features == latent:
             matrix = module.weight
         elif isinstance(module, nn.ConvTranspose2d) and module.in_channels == latent:
@@ -104,7 +104,7 @@ def closed_form_directions(game: Game, count: int = 5) -> Tensor:
         _, _, rows = torch.linalg.svd(matrix.detach().double(), full_matrices=False)
         return rows[:count].to(matrix.dtype)
     raise GameError(
-        f"No first layer of {type(game.core).__name__} takes its {latent} coordinates of noise alone: "
+        f"No first layer of {type(game.unwrapped).__name__} takes its {latent} coordinates of noise alone: "
         "ask for principal directions."
     )
 
@@ -155,7 +155,7 @@ def inverted(
         DataError: If the images have another shape than its samples.
     """
     decode = _decoder(game)
-    with fixed_seed(hash_seed(seed, 8)), evaluation(game):
+    with fixed_seed(hash_seed(seed, 8)), evaluation_mode(game):
         draws = _rows(require_sampling(game).noise(tried))
         images = torch.cat([decode(rows) for rows in draws.split(BATCH)])
         if images.shape[1:] != x.shape[1:]:
@@ -182,12 +182,12 @@ def inverted(
 
 def _decoder(game: Game) -> Callable[[Tensor], Tensor]:
     """The way from a row of noise to a sample that gradients can take."""
-    core = game.core
+    core = game.unwrapped
     if not isinstance(getattr(core, "G", None), nn.Module):
         raise GameError(f"{type(core).__name__} has no single generator G to descend through: invert another run.")
     parts: Callable[[Tensor], tuple[Tensor, ...]] = getattr(core, "split", lambda noise: (noise,))
     generator: nn.Module = core.G  # type: ignore[assignment]
-    with evaluation(game), fixed_seed(0):
+    with evaluation_mode(game), fixed_seed(0):
         noise = require_sampling(game).noise(2)
         straight, made = generator(*parts(noise)), require_sampling(game).sample(2, noise=noise)
     if straight.shape != made.shape or not straight.allclose(made, atol=1e-4):

@@ -25,7 +25,7 @@ from sparring.data import load as load_data
 from sparring.data.annotations.row_names import row_names
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.games.latent_regressor import FittedEncoder
 from sparring.inference.sampling import generate, path
 from sparring.recipes.autoencoders import encoder_for
@@ -63,13 +63,13 @@ def encode(game: Game, x: Tensor) -> Tensor:
         GameError: If it does not; the message names recipes whose games do.
     """
     able = require_encoding(game)
-    with evaluation(game):
+    with evaluation_mode(game):
         codes = torch.cat([able.encode(rows.to(game.device)) for rows in x.split(BATCH)])
         wanted = require_sampling(game).noise(1)
     if codes.shape[1:] != wanted.shape[1:]:
         raise GameError(
-            f"A code of {type(game.core).__name__} has the shape {tuple(codes.shape[1:])} and no sample starts from "
-            f"it: that takes {tuple(wanted.shape[1:])}. Train {', '.join(ABLE[:-1])} or {ABLE[-1]} instead."
+            f"A code of {type(game.unwrapped).__name__} has the shape {tuple(codes.shape[1:])} and no sample starts "
+            f"from it: that takes {tuple(wanted.shape[1:])}. Train {', '.join(ABLE[:-1])} or {ABLE[-1]} instead."
         )
     return codes
 

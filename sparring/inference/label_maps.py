@@ -23,7 +23,7 @@ from sparring.data.annotations.palettes import coloured
 from sparring.data.domains import Regions
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError, RunError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.inference.encoding import images
 from sparring.inference.sampling import parse_seeds, path, require_walk
 from sparring.inference.tiling import TILE, blended, shared, tiles
@@ -61,7 +61,7 @@ def image_styles(game: Game, x: Tensor) -> Tensor:
         x: Images (N, C, H, W) in [−1, 1].
     """
     able = require_label_maps(game)
-    with evaluation(game):
+    with evaluation_mode(game):
         return torch.cat([able.encode_style(rows.to(game.device)) for rows in x.split(BATCH)])
 
 
@@ -121,7 +121,7 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
     tile = sizes.tile(tile)
     overlap, most = shared(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
     large = max(labels.shape[-2:]) > tile
-    with evaluation(game):
+    with evaluation_mode(game):
         made = [
             _in_tiles(game, labels, rows, sizes, tile, overlap)
             if large
@@ -157,7 +157,7 @@ def require_edges(game: Game) -> None:
         GameError: The message says what to train.
     """
     require_label_maps(game)
-    if not getattr(game.core, "edges", False):
+    if not getattr(game.unwrapped, "edges", False):
         raise GameError(
             "This run was not told where objects meet: leave --instances out, or train on data with a folder instances."
         )
@@ -165,7 +165,7 @@ def require_edges(game: Game) -> None:
 
 def _told(game: Game, labels: Tensor) -> Tensor:
     """A map as a game is told it: where nothing is known of objects, and it is told edges, classes are objects."""
-    return with_edges(labels, labels) if labels.dim() == 2 and getattr(game.core, "edges", False) else labels
+    return with_edges(labels, labels) if labels.dim() == 2 and getattr(game.unwrapped, "edges", False) else labels
 
 
 def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: int, overlap: int) -> Tensor:

@@ -19,7 +19,7 @@ from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
 from sparring.abilities import SupportsPosteriors
 from sparring.errors import DataError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.inference.encoding import BATCH, encode, named_images
 
 __all__ = ["Codebook", "encoded", "require_ending", "saved"]
@@ -54,11 +54,11 @@ def encoded(game: Game, run: str | Path, sources: Iterable[str | Path], most: in
         DataError: If there is no image.
     """
     names, x = named_images(run, sources, most)
-    if not isinstance(game.core, SupportsPosteriors):
+    if not isinstance(game.unwrapped, SupportsPosteriors):
         codes = encode(game, x)
         return Codebook(names, tuple(f"z{k}" for k in range(codes.flatten(1).shape[1])), codes.flatten(1).cpu().numpy())
-    with evaluation(game):
-        rows = [game.core.posteriors(part.to(game.device)) for part in x.split(BATCH)]
+    with evaluation_mode(game):
+        rows = [game.unwrapped.posteriors(part.to(game.device)) for part in x.split(BATCH)]
     parts = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
     columns = [name for code, part in parts.items() for name in _columns(code, part.shape[1])]
     return Codebook(names, tuple(columns), torch.cat([*parts.values()], 1).cpu().numpy())

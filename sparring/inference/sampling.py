@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sparring.abilities import SupportsSampling, require_sampling
 from sparring.errors import DataError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.rng import fixed_seed
 
 __all__ = ["generate", "latents", "parse_seeds", "path", "samples", "slerp", "walk"]
@@ -61,7 +61,7 @@ def latents(game: Game, seeds: Sequence[int]) -> Tensor:
         GameError: If the game cannot sample.
     """
     rows, able = [], require_sampling(game)
-    with evaluation(game):
+    with evaluation_mode(game):
         for seed in seeds:
             with fixed_seed(seed):
                 rows.append(able.noise(1))
@@ -129,7 +129,7 @@ def generate(game: SupportsSampling, noise: Tensor, *, batch: int = BATCH, trunc
     noise = noise if how else truncation * noise
     if not math.isfinite(truncation):
         raise DataError(f"A truncation of {truncation} leaves no samples: give a number, such as 0.7.")
-    with evaluation(game):  # type: ignore[arg-type]
+    with evaluation_mode(game):  # type: ignore[arg-type]
         for rows in noise.split(batch):
             full = rows.repeat(-(-batch // len(rows)), *[1] * (rows.dim() - 1))[:batch]
             made.append(game.sample(batch, noise=full, **how)[: len(rows)])

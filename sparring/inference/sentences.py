@@ -85,6 +85,6 @@ def _asking(game: Game, rows: Tensor, text: str) -> Tensor:
     able = require_text(game)
     if not words(text):
         raise DataError(f"The sentence {text!r} has no words: write what is to be seen, such as 'a red heart'.")
-    if isinstance(game.core, SupportsCaptionLookup):
-        game.core.know([text])
-    return able.worded(rows, told([text]))
+    if isinstance(game.unwrapped, SupportsCaptionLookup):
+        game.unwrapped.register_captions([text])
+    return able.with_text(rows, told([text]))

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from sparring.abilities import Size, SupportsSingleImage, require_single_image
 from sparring.errors import DataError, GameError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.inference.canvas import softened
 from sparring.layers.bicubic import back_projected
 from sparring.layers.palette import Palette
@@ -54,7 +54,7 @@ def samples(game: Game, seeds: Sequence[int], *, size: Size | None = None, start
     """
     one = learned(game, start)
     sizes = _sizes(one, size)
-    with evaluation(game):
+    with evaluation_mode(game):
         layout, made = one.reconstructed(start - 1), []
         for seed in seeds:
             with fixed_seed(seed):
@@ -102,7 +102,7 @@ def larger(
     last, (height, width) = len(one.sizes) - 1, image.shape[2:]
     final = _require_size((round(height * factor), round(width * factor)))
     times = max(1, round(math.log(factor) / _growth(one)))
-    with evaluation(game), fixed_seed(hash_seed(seed, 9)):
+    with evaluation_mode(game), fixed_seed(hash_seed(seed, 9)):
         for k in range(1, times + 1):
             share = factor ** (k / times)
             size = final if k == times else (round(height * share), round(width * share))
@@ -182,7 +182,7 @@ def painted(
     one = learned(game)
     scale = one.entrance if scale is None else scale
     learned(game, scale, first=1)
-    with evaluation(game), fixed_seed(hash_seed(seed, 10)):
+    with evaluation_mode(game), fixed_seed(hash_seed(seed, 10)):
         coarse = one.scaled(_fitting(one, drawing), one.sizes[scale - 1])
         entering = coarse if colours is None else _in_colours(one, coarse, scale, colours)
         return _climbed(one, entering, scale, one.sizes)
@@ -219,10 +219,10 @@ def animated(
         raise DataError("A film needs a frame, and a pull and an inertia from 0 to 1: leave them out.")
     scales = range(start, len(one.sizes))
     now = before = [one.fixed(k) for k in scales]
-    with evaluation(game):
+    with evaluation_mode(game):
         layout = one.reconstructed(start - 1)
     for frame in range(frames):
-        with evaluation(game), fixed_seed(hash_seed(seed, 11, frame)):
+        with evaluation_mode(game), fixed_seed(hash_seed(seed, 11, frame)):
             made = one.grown(now, layout, start)
             blows = [(1 - inertia) * one.z(k, 1) for k in scales]
         ways = zip(scales, now, before, blows, strict=True)

@@ -160,7 +160,9 @@ def translations(
     channels, game = _channels(Path(run), to), load(run, device=device, checkpoint=checkpoint)
     how: Any = {"tile": tile, "overlap": overlap}
     if heat and not isinstance(game, SupportsAttention):
-        raise GameError(f"{type(game.core).__name__} has no attention to show: leave --heat out, or train nicegan.")
+        raise GameError(
+            f"{type(game.unwrapped).__name__} has no attention to show: leave --heat out, or train nicegan."
+        )
     for job in jobs:
         with quiet():
             content = decoded(f"{job.files.title}: {job.name}", job.files.read(job.name), None, channels)

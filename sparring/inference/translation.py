@@ -21,7 +21,7 @@ from sparring.abilities import SupportsTranslation, require_attention, require_t
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.errors import DataError
-from sparring.game import Game, evaluation
+from sparring.game import Game, evaluation_mode
 from sparring.inference.tiling import TILE, blended, shared, tiles
 
 __all__ = [
@@ -58,7 +58,7 @@ def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int 
     able, sizes = require_translation(game), Sizes.of(game)
     tile = sizes.tile(tile)
     overlap = shared(tile, overlap)
-    with evaluation(game):
+    with evaluation_mode(game):
         made = [_whole(able, rows, to, game.device, sizes, tile, overlap) for rows in x.split(BATCH)]
     return torch.cat(made)
 
@@ -131,8 +131,8 @@ def heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
         GameError: If it does not attend.
     """
     able, whole = require_attention(game), _padded(x, Sizes.of(game))
-    with evaluation(game):
-        heat = able.heat(whole.to(game.device), domain).to(x)
+    with evaluation_mode(game):
+        heat = able.attention_map(whole.to(game.device), domain).to(x)
     low, high = heat.amin((2, 3), keepdim=True), heat.amax((2, 3), keepdim=True)
     heat = (heat - low) / (high - low).clamp(min=1e-8)
     heat = interpolate(heat, size=whole.shape[2:], mode="bilinear")[:, :, : x.shape[2], : x.shape[3]]

@@ -103,7 +103,7 @@ class NICESeer(nn.Module):
         """Returns the codes of images (N, C, H, W)."""
         return self.E(x)[0]
 
-    def heat(self, x: Tensor) -> Tensor:
+    def attention_map(self, x: Tensor) -> Tensor:
         """Returns where the encoder looks, (N, 1, H / 4, W / 4): its attended features, summed over channels."""
         return self.E.attended(x)[0].sum(1, keepdim=True)  # type: ignore[operator]
 

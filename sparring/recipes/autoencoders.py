@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.games.bigan import ALI, BiGAN
 from sparring.games.latent_regressor import LatentRegressor
 from sparring.games.vae import VAE
@@ -177,5 +177,5 @@ def _latent(G: nn.Module) -> int:
 
 def _features(D: nn.Module, shape: Shape) -> int:
     """How many features a critic has."""
-    with evaluation(D):
+    with evaluation_mode(D):
         return D.features(torch.zeros(1, *shape)).shape[1]  # type: ignore[operator]

@@ -17,10 +17,10 @@ from sparring.networks.common.conditional import JointCritic, SeparateCritic, To
 from sparring.networks.common.heads import answering, width
 from sparring.networks.common.stages import ProjectionCritic
 from sparring.objectives import Hinge, NonSaturating
-from sparring.recipes.options import Adam, Networks, Restraint, SuitedAdam, channels_last
+from sparring.recipes.options import Adam, AdamOverrides, CriticConstraint, Networks, channels_last
 
 Design = Literal["joint", "matching", "separate", "projection", "auxiliary"]
-FREE = Restraint(nn.Identity, bias=True)  # batch norm would tell a batch of wrong pairs by its company
+FREE = CriticConstraint(nn.Identity, bias=True)  # batch norm would tell a batch of wrong pairs by its company
 _GAMES: dict[Design, type[ConditionalGAN]] = {
     "joint": ConditionalGAN,
     "matching": MatchingGAN,
@@ -36,8 +36,8 @@ def cgan(
     *,
     design: Design = "matching",
     networks: Networks = Networks(),
-    critic: SuitedAdam = SuitedAdam(),
-    generator: SuitedAdam = SuitedAdam(),
+    critic: AdamOverrides = AdamOverrides(),
+    generator: AdamOverrides = AdamOverrides(),
     critic_steps: int = 1,
 ) -> ConditionalGAN:
     """Conditional GAN (Mirza & Osindero, 2014): samples of the class that is asked for; learns from labelled data.
@@ -70,8 +70,8 @@ def cgan(
         Hinge() if design == "projection" else NonSaturating(),
         classes=classes,
         critic_steps=critic_steps,
-        critic=critic.or_else(published),
-        generator=generator.or_else(published),
+        critic=critic.resolve(published),
+        generator=generator.resolve(published),
     )
 
 

@@ -29,18 +29,18 @@ class DecayedAdam:
     """How a player learns, by Adam with weight decay.
 
     Attributes:
-        rate: Learning rate.
+        lr: Learning rate.
         betas: Decay rates of the two moments.
         decay: Of the weights, as a penalty.
     """
 
-    rate: float = 1e-4
+    lr: float = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 1e-4
 
     def __call__(self, network: nn.Module) -> Optimizer:
         """Builds the optimiser of a network."""
-        return adam(network, lr=self.rate, betas=self.betas, weight_decay=self.decay)
+        return adam(network, lr=self.lr, betas=self.betas, weight_decay=self.decay)
 
 
 def cyclegan(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from sparring.games.gan import GAN, OneDrawGAN
+from sparring.games.gan import GAN, SharedFakesGAN
 from sparring.networks.common.base import Shape
 from sparring.objectives import Hinge, LeastSquares, Minimax, NonSaturating, f_divergences
 from sparring.recipes.options import BATCH_NORM, SPECTRAL, Adam, Networks
@@ -174,7 +174,7 @@ def fgan(
 
 def dcgan(
     shape: Shape, *, networks: Networks = Networks(), critic: Adam = Adam(), generator: Adam = Adam()
-) -> OneDrawGAN:
+) -> SharedFakesGAN:
     """Deep convolutional GAN (Radford et al., 2016): strided convolutions, batch norm, Adam with a small momentum.
 
     Args:
@@ -184,7 +184,7 @@ def dcgan(
         generator: How G learns.
     """
     G, D = networks.pair(shape, BATCH_NORM, points="dcgan")
-    return OneDrawGAN(G, D, NonSaturating(), critic=critic, generator=generator)
+    return SharedFakesGAN(G, D, NonSaturating(), critic=critic, generator=generator)
 
 
 def sngan(

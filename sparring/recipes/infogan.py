@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from sparring.games.common.latent_codes import Codes
-from sparring.games.infogan import ApartInfoGAN, GeneratorsInfoGAN, InfoGAN
+from sparring.games.infogan import InfoGAN, InfoGANQWithG, InfoGANSeparateQ
 from sparring.networks.common.base import Shape
 from sparring.networks.common.code_reader import CodeReader
 from sparring.networks.common.heads import answering, width
@@ -15,7 +15,7 @@ from sparring.recipes.options import BATCH_NORM, Adam, Network, Networks
 
 SMALL = 32  # side in pixels up to which the networks are those of the experiment on MNIST; dense layers grow with it
 Owner = Literal["critic", "generator", "itself"]
-_GAMES: dict[Owner, type[InfoGAN]] = {"critic": InfoGAN, "generator": GeneratorsInfoGAN, "itself": ApartInfoGAN}
+_GAMES: dict[Owner, type[InfoGAN]] = {"critic": InfoGAN, "generator": InfoGANQWithG, "itself": InfoGANSeparateQ}
 
 
 def infogan(

@@ -46,20 +46,20 @@ class SGD:
     """How a player learns, by gradient descent with a rising momentum (Denton et al., 2015, section 3).
 
     Attributes:
-        rate: Learning rate.
+        lr: Learning rate.
         momentum: At the first move.
         rise: Added with each move; the paper's .0008 an epoch, of 703 moves on CIFAR-10.
         limit: The largest momentum.
     """
 
-    rate: float = 0.02
+    lr: float = 0.02
     momentum: float = 0.5
     rise: float = 0.0008 / 703
     limit: float = 0.7
 
     def __call__(self, network: nn.Module) -> RisingSGD:
         """Builds the optimiser of a network."""
-        return RisingSGD(network.parameters(), rise=self.rise, limit=self.limit, lr=self.rate, momentum=self.momentum)
+        return RisingSGD(network.parameters(), rise=self.rise, limit=self.limit, lr=self.lr, momentum=self.momentum)
 
 
 def lapgan(

@@ -1,7 +1,7 @@
 """The settings that recipes share: which networks play, what restrains the critic, how each player learns.
 
 Each is a small value with documented fields; on the command line the fields are flags (``--width 32``,
-``--critic.rate 4e-4``), so that every recipe can be widened, narrowed or given two time scales (Heusel et al., 2017).
+``--critic.lr 4e-4``), so that every recipe can be widened, narrowed or given two time scales (Heusel et al., 2017).
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ class Adam:
     """How a player learns, by Adam (Kingma & Ba, 2015).
 
     Attributes:
-        rate: Learning rate.
+        lr: Learning rate.
         betas: Decay rates of the two moments.
     """
 
-    rate: float = 2e-4
+    lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
 
     def __call__(self, network: nn.Module) -> Optimizer:
         """Builds the optimiser of a network."""
-        return adam(network, lr=self.rate, betas=self.betas)
+        return adam(network, lr=self.lr, betas=self.betas)
 
 
 @dataclass(frozen=True)
-class SuitedAdam:
+class AdamOverrides:
     """How a player learns, by Adam (Kingma & Ba, 2015), where the paper's settings depend on the data.
 
     Attributes:
-        rate: Learning rate; the one published for such data unless told.
+        lr: Learning rate; the one published for such data unless told.
         betas: Decay rates of the two moments; likewise.
     """
 
-    rate: float | None = None
+    lr: float | None = None
     betas: tuple[float, float] | None = None
 
-    def or_else(self, published: Adam) -> Adam:
+    def resolve(self, published: Adam) -> Adam:
         """Returns what was told, and for the rest what was published.
 
         Args:
             published: The settings for the data at hand.
         """
-        return Adam(self.rate or published.rate, self.betas or published.betas)
+        return Adam(self.lr or published.lr, self.betas or published.betas)
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,18 @@ class RMSprop:
     """How a player learns, by RMSprop (Hinton, 2012).
 
     Attributes:
-        rate: Learning rate.
+        lr: Learning rate.
     """
 
-    rate: float = 5e-5
+    lr: float = 5e-5
 
     def __call__(self, network: nn.Module) -> Optimizer:
         """Builds the optimiser of a network."""
-        return rmsprop(network, lr=self.rate)
+        return rmsprop(network, lr=self.lr)
 
 
 @dataclass(frozen=True)
-class Restraint:
+class CriticConstraint:
     """What keeps a critic in bounds.
 
     Attributes:
@@ -96,9 +96,9 @@ class Restraint:
     finish: Callable[[nn.Module], nn.Module] = lambda critic: critic
 
 
-BATCH_NORM = Restraint(nn.BatchNorm2d)
-PENALISED = Restraint(nn.Identity, bias=True, pool=GlobalMean)
-SPECTRAL = Restraint(nn.Identity, bias=True, finish=spectral)
+BATCH_NORM = CriticConstraint(nn.BatchNorm2d)
+PENALISED = CriticConstraint(nn.Identity, bias=True, pool=GlobalMean)
+SPECTRAL = CriticConstraint(nn.Identity, bias=True, finish=spectral)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Networks:
     def pair(
         self,
         shape: Shape,
-        restraint: Restraint,
+        restraint: CriticConstraint,
         images: Network = "dcgan",
         points: Network = "toy",
         latent: int = 100,
@@ -159,30 +159,30 @@ def channels_last(network: Module) -> Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
 
 
-def _toy(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+def _toy(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
     return networks.AliToyGenerator(shape, latent, **width), networks.AliToyCritic(shape, **width)
 
 
-def _mlp(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+def _mlp(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
     return networks.MLPGenerator(shape, latent, **width), networks.MLPCritic(shape, **width)
 
 
-def _dcgan(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+def _dcgan(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
     D = networks.DCGANCritic(shape, norm=restraint.norm, bias=restraint.bias, **width)
     return networks.DCGANGenerator(shape, latent, **width), D
 
 
-def _infogan(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+def _infogan(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
     return networks.InfoGANGenerator(shape, latent, **width), networks.InfoGANCritic(
         shape, norm=restraint.norm, **width
     )
 
 
-def _cnn(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+def _cnn(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
     return networks.SNCNNGenerator(shape, latent, **width), networks.SNCNNCritic(shape, norm=restraint.norm, **width)
 
 
-def _resnet(shape: Shape, latent: int, width: dict[str, Any], restraint: Restraint) -> Pair:
+def _resnet(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
     return networks.ResNetGenerator(shape, latent, **width), networks.ResNetCritic(shape, pool=restraint.pool, **width)
 
 

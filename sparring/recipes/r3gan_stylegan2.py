@@ -119,4 +119,4 @@ def lazy(learner: Adam, every: int | None) -> Adam:
     if every is None:
         return learner
     c = every / (every + 1)
-    return replace(learner, rate=learner.rate * c, betas=(learner.betas[0] ** c, learner.betas[1] ** c))
+    return replace(learner, lr=learner.lr * c, betas=(learner.betas[0] ** c, learner.betas[1] ** c))

@@ -15,7 +15,7 @@ from sparring.layers.stochastic import Stochastic
 from sparring.networks.common.base import Critic, Shape
 from sparring.networks.common.sizes import doublings
 from sparring.objectives.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
-from sparring.recipes.options import Adam, SuitedAdam, channels_last
+from sparring.recipes.options import Adam, AdamOverrides, channels_last
 
 Goal = Literal["away", "paired", "anchored"]
 _GOALS = {"away": Away(), "paired": Paired(), "anchored": Anchored()}
@@ -30,8 +30,8 @@ def realness(
     distance: float | None = None,
     latent: int = 128,
     width: int | None = None,
-    critic: SuitedAdam = SuitedAdam(),
-    generator: SuitedAdam = SuitedAdam(),
+    critic: AdamOverrides = AdamOverrides(),
+    generator: AdamOverrides = AdamOverrides(),
     critic_steps: int = 1,
     generator_steps: int | None = None,
 ) -> RealnessGAN:
@@ -65,8 +65,8 @@ def realness(
         objective,
         critic_steps=critic_steps,
         generator_steps=generator_steps if generator_steps is not None else 1 if images else 3,
-        critic=critic.or_else(published),
-        generator=generator.or_else(published),
+        critic=critic.resolve(published),
+        generator=generator.resolve(published),
     )
 
 

@@ -8,7 +8,7 @@ from sparring.networks.biggan import BigGANCritic, BigGANGenerator
 from sparring.networks.common.base import Shape
 from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
-from sparring.recipes.options import Adam, SuitedAdam, channels_last
+from sparring.recipes.options import Adam, AdamOverrides, channels_last
 
 SMALL = 32  # side in pixels up to which BigGAN is that of the authors' CIFAR script
 
@@ -53,8 +53,8 @@ def biggan(
     *,
     latent: int = 128,
     width: int | None = None,
-    critic: SuitedAdam = SuitedAdam(),
-    generator: SuitedAdam = SuitedAdam(),
+    critic: AdamOverrides = AdamOverrides(),
+    generator: AdamOverrides = AdamOverrides(),
     critic_steps: int | None = None,
     orthogonal: float = 1e-4,
 ) -> BigGAN:
@@ -83,6 +83,6 @@ def biggan(
         orthogonal=orthogonal,
         classes=classes,
         critic_steps=steps if critic_steps is None else critic_steps,
-        critic=critic.or_else(Adam(2e-4, betas)),
-        generator=generator.or_else(Adam(rate, betas)),
+        critic=critic.resolve(Adam(2e-4, betas)),
+        generator=generator.resolve(Adam(rate, betas)),
     )

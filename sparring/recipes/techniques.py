@@ -55,7 +55,7 @@ class Aids:
         historical_averaging: Weight of the distance to the mean of the past weights (Salimans et al., 2016).
         virtual_batch_norm: References by which batch norm normalises (Salimans et al., 2016); 0 leaves it plain.
         unrolling: Steps of D that G looks ahead (Metz et al., 2017).
-        unrolling_rate: Learning rate of those steps.
+        unrolling_lr: Learning rate of those steps.
         packing: Samples that D judges at once (Lin et al., 2018).
         ensemble: Generators, each with a critic of its own, sampled in turn.
         initialisation: Initial weights: the recipe's own, or others.
@@ -81,7 +81,7 @@ class Aids:
     historical_averaging: float = 0.0
     virtual_batch_norm: int = 0
     unrolling: int = 0
-    unrolling_rate: float = 0.1
+    unrolling_lr: float = 0.1
     packing: int = 1
     ensemble: int = 1
     initialisation: Literal["own", "orthogonal", "normal", "glorot", "he"] = "own"
@@ -116,10 +116,10 @@ def aided(make: Make, shape: Shape, aids: Aids) -> Game:
         game = Ensemble(lambda: _whole(make, shape, aids), aids.ensemble)
     if aids.schedule != "constant":
         from sparring import schedules
-        from sparring.wrappers.lr_schedule import Paced
+        from sparring.wrappers.lr_schedule import LRSchedule
 
         fall = {"linear": schedules.linear, "cosine": lambda steps: schedules.cosine(1.0, 0.0, steps)}
-        game = Paced(game, fall[aids.schedule](aids.schedule_steps))
+        game = LRSchedule(game, fall[aids.schedule](aids.schedule_steps))
     return game
 
 
@@ -182,7 +182,7 @@ def _built(game: Game, shape: Shape, aids: Aids) -> Game:
         requirements.require(
             f"Minibatch {aids.minibatch}", game, requirements.critics, requirements.one_kind_a_batch, *slopes
         )
-        for name in game.critics():
+        for name in game.critic_networks():
             critic, discrimination = game.get_submodule(name), aids.minibatch == "discrimination"
             reading(critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchDeviation())
     if aids.virtual_batch_norm:
@@ -231,5 +231,5 @@ def _minimising(game: Game, aids: Aids) -> Game:
         if weight:
             game = put_on(game, weight)
     if aids.unrolling:
-        game = unrolled.Unrolled(game, aids.unrolling, unrolled.sgd(aids.unrolling_rate))
+        game = unrolled.Unrolled(game, aids.unrolling, unrolled.sgd(aids.unrolling_lr))
     return game

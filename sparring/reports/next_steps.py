@@ -27,7 +27,7 @@ def commands(run: Run) -> list[str]:
         ]
     elif isinstance(run.game, SupportsTranslation):
         uses = [f"translate {where} photos/ --to {getattr(run.game, 'domain', 'B')} --strips --out translated"]
-    elif isinstance(run.game.core, SupportsSingleImage):
+    elif isinstance(run.game.unwrapped, SupportsSingleImage):
         uses = [
             f"sample {where} --seeds 0-15 --out samples.png",
             f"sample {where} --seeds 0 --size 400x150 --start-scale 1 --out wide.png",

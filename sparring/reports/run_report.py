@@ -130,7 +130,9 @@ def _number(value: float) -> str:
 
 def _facts(run: Run) -> dict[str, str]:
     record, game = run.record, run.game
-    counts = ", ".join(f"{name} {parameters(net):,}" for name, net in game.core.named_children() if parameters(net))
+    counts = ", ".join(
+        f"{name} {parameters(net):,}" for name, net in game.unwrapped.named_children() if parameters(net)
+    )
     moves = ", ".join(f"{player} {count:,}" for player, count in run.updates.items())
     return {
         "system": f"{record['recipe']} ({type(game).__name__})",

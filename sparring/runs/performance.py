@@ -64,13 +64,13 @@ class Fast:
         Args:
             game: Just built.
         """
-        for name, network in game.core.named_children():
+        for name, network in game.unwrapped.named_children():
             form = torch.channels_last if name in self.channels_last else torch.contiguous_format
             network.to(memory_format=form)  # type: ignore[call-overload]  # torch declares no such form
         for layer in _folding(game):
             layer.folded = self.folded
         game.plain_double_backward = not self.slopes
-        game.folds = tuple(name for name, _ in game.core.named_children() if name in self.folds)
+        game.folds = tuple(name for name, _ in game.unwrapped.named_children() if name in self.folds)
 
     def fuse(self, players: Iterable[Optimizer]) -> None:
         """Lets optimisers step by one kernel where they can and nobody has said otherwise, or else in plain loops.
@@ -126,7 +126,7 @@ def of(settings: dict[str, Any], game: Game) -> Fast | None:
         fused=True,
         folded=bool(_folding(game)),
         slopes=any(map(_kernel, game.parameters())),
-        folds=tuple(name for name, network in game.core.named_children() if foldable(network)),
+        folds=tuple(name for name, network in game.unwrapped.named_children() if foldable(network)),
         ahead=game.device.type == "cuda",
         keeping=game.device.type == "cpu" and _glibc() is not None,
     )
@@ -161,7 +161,7 @@ def _glibc() -> ctypes.CDLL | None:
 def _suited(game: Game) -> tuple[str, ...]:
     """Returns which networks are to be channels-last: all that convolve, or, beside norms of images, those that are."""
     by_image = any(isinstance(layer, BY_IMAGE) for layer in game.modules())
-    networks = dict(game.core.named_children())
+    networks = dict(game.unwrapped.named_children())
     fits = _laid_out if by_image else _kernel
     return tuple(name for name, network in networks.items() if any(map(fits, network.parameters())))
 

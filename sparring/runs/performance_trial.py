@@ -31,7 +31,7 @@ from torch.utils._pytree import tree_map_only
 from sparring.abilities import SupportsSampling
 from sparring.data import Dataset, Stream
 from sparring.errors import SparringError
-from sparring.game import Data, Game, Move, evaluation
+from sparring.game import Data, Game, Move, evaluation_mode
 from sparring.layers.upsample_fusion import folding
 from sparring.objectives.double_backward import plain_double_backward
 from sparring.recipes import RECIPES
@@ -231,11 +231,11 @@ class _Trial:
         choice.put_on(game)
         game.train()
         players, numbers = game.players(), Numbers()
-        with folding(map(game.core.get_submodule, game.folds)), _SameDraws():
+        with folding(map(game.unwrapped.get_submodule, game.folds)), _SameDraws():
             for step in sorted({0, *(stage.start for stage in game.stages())}):
                 numbers += _round(game, players, reel, _Moment(draw, step, precision), conventions)
             if isinstance(game, SupportsSampling):
-                with _drawing(game, _Moment(draw, 0), 0), _mixed(game, precision), evaluation(game):
+                with _drawing(game, _Moment(draw, 0), 0), _mixed(game, precision), evaluation_mode(game):
                     numbers.append(("samples", [game.sample(3)]))
                 if conventions:
                     conventions.sampled(numbers[-1][1][0], self.reels[draw].seen[0])

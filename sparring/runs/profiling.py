@@ -290,7 +290,7 @@ def _width(run: Run) -> int | None:
     """Returns the width of a run's networks; None where its recipe has none that can be set."""
     if (place := _wide(run.record["arguments"])) is None:
         return None
-    usual = signature(type(next(run.game.core.children()))).parameters.get("width")
+    usual = signature(type(next(run.game.unwrapped.children()))).parameters.get("width")
     return place["width"] or (usual.default if usual and isinstance(usual.default, int) else None)
 
 
@@ -363,7 +363,7 @@ class _Trial:
         """Returns what its steps cost so far."""
         kept = [self._game.state_dict(), *(player.state_dict() for player in self._players.values())]
         if average := self._average:
-            kept += [average.game.get_submodule(name).state_dict() for name in self._game.sampling()]
+            kept += [average.game.get_submodule(name).state_dict() for name in self._game.sampling_networks()]
         return Probe(self.option, self._parts, dict(self._times), self._images, self._memory, _bytes(kept))
 
 

@@ -75,8 +75,8 @@ def built(
                 part.acquaint(dataset)
             if isinstance(part, SupportsClassFrequencies) and (counts := dataset.counts()) is not None:
                 part.follow(counts)
-    if said and isinstance(game.core, SupportsCaptionLookup):
-        game.core.know(said)
+    if said and isinstance(game.unwrapped, SupportsCaptionLookup):
+        game.unwrapped.register_captions(said)
     return game
 
 
@@ -89,7 +89,7 @@ def laid_out(settings: config.Record, game: Game) -> EMA | None:
     """
     if chosen := performance.of(settings, game):
         chosen.put_on(game)
-    averaged = settings["average"] and game.sampling()
+    averaged = settings["average"] and game.sampling_networks()
     return EMA(game, settings["average"]) if averaged else None
 
 
@@ -188,7 +188,7 @@ def _networks(game: Game, players: Mapping[str, Optimizer], average: EMA | None)
     return {
         "game": game.state_dict(),
         "players": {name: player.state_dict() for name, player in players.items()},
-        "average": mean and {name: mean.get_submodule(name).state_dict() for name in mean.sampling()},
+        "average": mean and {name: mean.get_submodule(name).state_dict() for name in mean.sampling_networks()},
     }
 
 
@@ -270,7 +270,7 @@ def restore_networks(folder: Path, state: State, game: Game, average: EMA | None
     with _fitting(folder):
         game.load_state_dict(state["game"])
         if average is not None:
-            for name in game.sampling():
+            for name in game.sampling_networks():
                 average.game.get_submodule(name).load_state_dict(state["average"][name])
 
 

@@ -37,9 +37,11 @@ class EMA:
 
     def __init__(self, game: Game, decay: float = 0.999) -> None:
         self.decay = decay
-        names = game.sampling()
+        names = game.sampling_networks()
         if not names:
-            raise GameError(f"{type(game).__name__} names no network in sampling(): there is nothing to average.")
+            raise GameError(
+                f"{type(game).__name__} names no network in sampling_networks(): there is nothing to average."
+            )
         shared = [module for path, module in game.named_modules() if path and not _related(path, names)]
         self.game: Game = copy.deepcopy(game, {id(module): module for module in shared})
         pairs = [pair for name in names for pair in _pairs(self.game.get_submodule(name), game.get_submodule(name))]

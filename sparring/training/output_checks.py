@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sparring.errors import GameError
-from sparring.game import Game, LatentGame, evaluation
+from sparring.game import Game, LatentGame, evaluation_mode
 from sparring.objectives import LeastSquares, Objective
 
 __all__ = ["OutputChecks"]
@@ -116,9 +116,9 @@ class OutputChecks:
         """
         with ExitStack() as stack:
             networks = dict(self.game.named_modules())
-            parts = {id(network) for network in self.game.core.children()}
-            judges = self.game.critics() or [path for path, network in networks.items() if id(network) in parts]
-            for paths, hook in ((judges, self._scored), (self.game.sampling(), self._made)):
+            parts = {id(network) for network in self.game.unwrapped.children()}
+            judges = self.game.critic_networks() or [path for path, network in networks.items() if id(network) in parts]
+            for paths, hook in ((judges, self._scored), (self.game.sampling_networks(), self._made)):
                 for path in set(paths) & set(networks):
                     name = path.rpartition("game.")[2]
                     stack.callback(networks[path].register_forward_hook(partial(hook, name)).remove)
@@ -144,7 +144,7 @@ class OutputChecks:
             images: What `Samples.sample` has returned.
             batch: Of the data.
         """
-        if isinstance(self.game.core, LatentGame):
+        if isinstance(self.game.unwrapped, LatentGame):
             self.samples, self.data = _pixels(images), _pixels(batch[0])
 
     def called(self, function: Any, given: list[Tensor], result: Any) -> None:
@@ -189,7 +189,7 @@ class OutputChecks:
         rows, shape = len(given[0]), tuple(scores.shape)
         squashed = _ends_in_sigmoid(scores.grad_fn)
         self.scores[id(scores)], self.derived[id(scores)] = _Scores(scores, critic, squashed), scores
-        core = self.game.core
+        core = self.game.unwrapped
         if isinstance(core, LatentGame) and _is_column(shape) and shape[0] == rows:
             self._note(f"{critic} returns scores of shape {shape}, not ({rows},): end its forward with .flatten().")
         if isinstance(core, LatentGame) and not shape and rows > 1:
@@ -270,7 +270,7 @@ class _CallRecorder(TorchFunctionMode):
 def _require_rows(critic: str, network: nn.Module, x: Tensor) -> None:
     """Refuses a critic whose scores are (N, N) for any N."""
     rows = len(x) - 1
-    with evaluation(network):
+    with evaluation_mode(network):
         scores = network(x[:rows])
     if tuple(scores.shape) == (rows, rows):
         raise GameError(

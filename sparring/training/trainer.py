@@ -117,8 +117,8 @@ def train(
     game.train()
     monitor = FiniteMonitor(game, snapshot)
     for step in range(start, steps):
-        set_lr_scale(players, game.pace(step))
-        with folding(map(game.core.get_submodule, game.folds)):
+        set_lr_scale(players, game.lr_scale(step))
+        with folding(map(game.unwrapped.get_submodule, game.folds)):
             tally = _run_step(game, data, step, players, monitor, seed=seed, grad_accum=grad_accum, precision=precision)
         tally.gradient_sync.statistics(game)
         if ema is not None:

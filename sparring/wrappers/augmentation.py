@@ -85,7 +85,7 @@ class Adaptive(Wrapper):
         self.target, self.every, self.images = target, every, images
         needs = one_critic, answers(Output.SCORE), samples_or_labels, seen_once, centred
         require("Adaptive augmentation", game, *needs)
-        (self._path,) = self.critics()
+        (self._path,) = self.critic_networks()
         made = transform().to(self.device)
         see_through(self, lambda: made)
         self._made = (made,)  # in a tuple, for it is registered with D already
@@ -119,7 +119,7 @@ class Adaptive(Wrapper):
 
     def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Returns what a conditional game tells its critic about real samples."""
-        return self.told(*batch[1:]) if hasattr(self.game, "told") else ()
+        return self.one_hot(*batch[1:]) if hasattr(self.game, "one_hot") else ()
 
     def _scores(self, x: Tensor, *given: Tensor) -> Tensor:
         """Returns D's scores in training mode, as D's own move sees them, on copies of its buffers."""

@@ -3,7 +3,8 @@
     aided = InstanceNoise(R1(game, ...), ...)         an aid wraps any game, and an aided game again
 
 A wrapper changes what goes into a round (the data), what comes out of it (the moves), or what the critics see of their
-samples. It never repeats a round. Whatever it does not change is the inner game's: players, pace, abilities, networks.
+samples. It never repeats a round. Whatever it does not change is the inner game's: players,
+learning rates, abilities, networks.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Wrapper(Game):
             return getattr(self.game, name)
 
     @property
-    def core(self) -> Game:
+    def unwrapped(self) -> Game:
         """The innermost game, whose networks an aid may replace before the first step."""
-        return self.game.core
+        return self.game.unwrapped
 
     def players(self) -> dict[str, Optimizer]:
         """Returns those of the game."""
@@ -62,9 +63,9 @@ class Wrapper(Game):
         """Plays the game's round."""
         yield from self.game.round(data, step)
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Returns that of the game."""
-        return self.game.pace(step)
+        return self.game.lr_scale(step)
 
     def stages(self) -> tuple[Stage, ...]:
         """Returns those of the game."""
@@ -78,13 +79,13 @@ class Wrapper(Game):
         """Returns why the game cannot be played in parts."""
         return self.game.undivided()
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Returns those of the game, by their paths from here."""
-        return tuple(f"game.{name}" for name in self.game.sampling())
+        return tuple(f"game.{name}" for name in self.game.sampling_networks())
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """Returns those of the game, by their paths from here."""
-        return tuple(f"game.{name}" for name in self.game.critics())
+        return tuple(f"game.{name}" for name in self.game.critic_networks())
 
     def critique(self) -> Critique:
         """Returns that of the game."""
@@ -224,9 +225,9 @@ def see_through(game: Game, transform: Callable[[], nn.Module]) -> None:
     Raises:
         GameError: If the game names no critic.
     """
-    if not game.critics():
-        raise GameError(f"{type(game).__name__} names no network in critics(): this aid has nothing to act on.")
-    for path in game.critics():
+    if not game.critic_networks():
+        raise GameError(f"{type(game).__name__} names no network in critic_networks(): this aid has nothing to act on.")
+    for path in game.critic_networks():
         owner, _, name = path.rpartition(".")
         critic = game.get_submodule(path)
         setattr(game.get_submodule(owner), name, Through(transform(), critic))

@@ -41,7 +41,7 @@ class CriticTerm(ExtraTerms):
         if every < 1:
             raise GameError(f"{type(self).__name__} is paid every k-th step: k must be at least 1, not {every}.")
         self.weight, self.every = weight, every
-        (self._path,) = self.critics()
+        (self._path,) = self.critic_networks()
         self._owner = owner(self, self.critic)
 
     @property
@@ -78,4 +78,4 @@ def owner(game: Wrapper, network: nn.Module) -> str:
     for name, player in game.players().items():
         if any(id(parameter) in parameters for group in player.param_groups for parameter in group["params"]):
             return name
-    raise GameError(f"{type(game).__name__} acts on a network that no player of {type(game.core).__name__} owns.")
+    raise GameError(f"{type(game).__name__} acts on a network that no player of {type(game.unwrapped).__name__} owns.")

@@ -45,7 +45,7 @@ class Ensemble(Game):
         for kind, name in (
             (SupportsConditions, "conditions"),
             (SupportsConditions, "noise_for"),
-            (SupportsClassLabels, "labels"),
+            (SupportsClassLabels, "class_of"),
         ):
             if isinstance(self.members[0], kind):  # protocols look for attributes that are there
                 setattr(self, name, getattr(self, f"_{name}"))
@@ -72,17 +72,17 @@ class Ensemble(Game):
         """Returns why the members, which are alike, cannot be played in parts."""
         return self._games()[0][1].undivided()
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Returns that of the members, which are alike."""
-        return self._games()[0][1].pace(step)
+        return self._games()[0][1].lr_scale(step)
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Returns those of all members."""
-        return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.sampling())
+        return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.sampling_networks())
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """Returns those of all members."""
-        return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.critics())
+        return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.critic_networks())
 
     def critique(self) -> Critique:
         """Returns that of the members, which are alike."""
@@ -100,9 +100,9 @@ class Ensemble(Game):
         """Draws rows [choice of a member, its noise under the conditions of given data]."""
         return with_choice(self._games()[0][1].noise_for(n, given))
 
-    def _labels(self, noise: Tensor) -> Tensor | None:
+    def _class_of(self, latents: Tensor) -> Tensor | None:
         """Returns the classes (N,) that rows of noise ask for, which are the same for every member."""
-        return self._games()[0][1].labels(choice(noise, len(self.members))[1])
+        return self._games()[0][1].class_of(choice(latents, len(self.members))[1])
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples of the mixture, (n, *shape)."""

@@ -1,4 +1,4 @@
-"""Learning-rate schedules for any game: the recipe's rate, times the game's own pace, times a function of the step."""
+"""Learning-rate schedules for any game, multiplied with the schedule that the game has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparring.game import Game
 from sparring.wrappers.base import Wrapper
 
 
-class Paced(Wrapper):
+class LRSchedule(Wrapper):
     """Multiplies every learning rate by a function of the step.
 
     Args:
@@ -20,6 +20,6 @@ class Paced(Wrapper):
         super().__init__(game)
         self._schedule = schedule
 
-    def pace(self, step: int) -> float:
-        """Returns the game's pace times the schedule's factor."""
-        return self.game.pace(step) * self._schedule(step)
+    def lr_scale(self, step: int) -> float:
+        """Return the game's factor times the schedule's."""
+        return self.game.lr_scale(step) * self._schedule(step)

@@ -89,9 +89,9 @@ class Packing(Wrapper):
         super().__init__(game)
         if m < 1:
             raise GameError(f"A pack holds at least 1 sample, not {m}.")
-        if isinstance(game.core, SupportsEncoding):
+        if isinstance(game.unwrapped, SupportsEncoding):
             raise GameError(
-                f"Packing shows D packs, but the encoder of {type(game.core).__name__} reads single samples."
+                f"Packing shows D packs, but the encoder of {type(game.unwrapped).__name__} reads single samples."
             )
         require("Packing", game, *_NEEDS)
         self.m = m
@@ -104,12 +104,12 @@ class Packing(Wrapper):
 
     def noise(self, n: int) -> Tensor:
         """Draws the noise of n single samples, (n, latent)."""
-        return randn(n, latent(self.core.G.single), device=self.device)  # type: ignore[union-attr, arg-type]
+        return randn(n, latent(self.unwrapped.G.single), device=self.device)  # type: ignore[union-attr, arg-type]
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n single samples, (n, *shape)."""
         with torch.no_grad():
-            return self.core.G.single(self.noise(n) if noise is None else noise)  # type: ignore[union-attr, operator]
+            return self.unwrapped.G.single(self.noise(n) if noise is None else noise)  # type: ignore[union-attr, operator]
 
 
 class Packs:

@@ -9,4 +9,4 @@ from sparring.game import Game, LatentGame
 
 def pair(game: Game) -> LatentGame:
     """Returns the innermost game, which `sparring.wrappers.requirements` has found to be one of one G and one D."""
-    return cast(LatentGame, game.core)
+    return cast(LatentGame, game.unwrapped)

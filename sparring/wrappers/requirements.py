@@ -40,13 +40,21 @@ def require(aid: str, game: Game, *needs: Need) -> None:
 
 def critics(aid: str, game: Game) -> str:
     """At least one network that sees samples."""
-    return "" if game.critics() else f"{_core(game)} names no network in critics(): {aid} has nothing to act on."
+    return (
+        ""
+        if game.critic_networks()
+        else f"{_core(game)} names no network in critic_networks(): {aid} has nothing to act on."
+    )
 
 
 def one_critic(aid: str, game: Game) -> str:
     """One network that sees samples: of several it is not known which samples each sees."""
-    count = len(game.critics())
-    return "" if count == 1 else f"{aid} acts on one critic, but {_core(game)} names {count or 'none'} in critics()."
+    count = len(game.critic_networks())
+    return (
+        ""
+        if count == 1
+        else f"{aid} acts on one critic, but {_core(game)} names {count or 'none'} in critic_networks()."
+    )
 
 
 def samples_alone(aid: str, game: Game) -> str:
@@ -56,8 +64,8 @@ def samples_alone(aid: str, game: Game) -> str:
 
 
 def samples_or_labels(aid: str, game: Game) -> str:
-    """A critic that takes the sample, and at most its class, for which the game has a method ``told``."""
-    return "" if hasattr(game, "told") and game.critique().given in ("", CLASS) else samples_alone(aid, game)
+    """A critic that takes the sample, and at most its class, for which the game has a method ``one_hot``."""
+    return "" if hasattr(game, "one_hot") and game.critique().given in ("", CLASS) else samples_alone(aid, game)
 
 
 def answers(*outputs: Output) -> Need:
@@ -124,15 +132,15 @@ def steps_by_its_terms(aid: str, game: Game) -> str:
     """A critic whose steps are those of descent on what the game states as its `critic_terms`."""
     if reason := game.critique().ahead:
         return f"{aid} takes steps of D by its terms alone, but in {_core(game)} {reason}."
-    if not (hasattr(game.core, "critic_terms") and hasattr(game.core, "generator_terms")):
+    if not (hasattr(game.unwrapped, "critic_terms") and hasattr(game.unwrapped, "generator_terms")):
         return f"{aid} takes steps of D by its terms, which {_core(game)} does not state: give it critic_terms."
     return ""
 
 
 def pair(aid: str, game: Game) -> str:
     """One G that starts from noise, and one D that scores its samples."""
-    core, critique = game.core, game.critique()
-    plain = isinstance(core, LatentGame) and core.critics() == ("D",) and critique.output is not Output.CODES
+    core, critique = game.unwrapped, game.critique()
+    plain = isinstance(core, LatentGame) and core.critic_networks() == ("D",) and critique.output is not Output.CODES
     return "" if plain else f"{aid} needs a game of one G that starts from noise and one D, which {_core(game)} is not."
 
 
@@ -196,7 +204,7 @@ def centred(aid: str, game: Game) -> str:
 
 
 def _networks(game: Game) -> list[nn.Module]:
-    return [game.get_submodule(path) for path in game.critics()]
+    return [game.get_submodule(path) for path in game.critic_networks()]
 
 
 def _wanted(critic: nn.Module) -> str:
@@ -210,4 +218,4 @@ def _wanted(critic: nn.Module) -> str:
 
 
 def _core(game: Game) -> str:
-    return type(game.core).__name__
+    return type(game.unwrapped).__name__

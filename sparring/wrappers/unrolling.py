@@ -32,20 +32,20 @@ Rule = Callable[[Weights, list[Weights]], Weights]
 TINY = 1e-30  # under the root of Adam's second moment, whose derivative at 0 is infinite
 
 
-def sgd(rate: float) -> Rule:
+def sgd(lr: float) -> Rule:
     """Plain gradient descent.
 
     Args:
-        rate: Learning rate η.
+        lr: Learning rate η.
     """
-    return lambda weights, slopes: [w - rate * g for w, g in zip(weights, slopes[-1], strict=True)]
+    return lambda weights, slopes: [w - lr * g for w, g in zip(weights, slopes[-1], strict=True)]
 
 
-def adam(rate: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8) -> Rule:
+def adam(lr: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8) -> Rule:
     """Adam (Kingma & Ba, 2015) from moments of zero, differentiable.
 
     Args:
-        rate: Learning rate η.
+        lr: Learning rate η.
         betas: Decay rates of the two moments.
         eps: Added to the root of the second moment.
     """
@@ -56,7 +56,7 @@ def adam(rate: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e
 
     def stepped(weight: Tensor, *slopes: Tensor) -> Tensor:
         spread = (moment([g.square() for g in slopes], betas[1]) + TINY).sqrt()
-        return weight - rate * moment([*slopes], betas[0]) / (spread + eps)
+        return weight - lr * moment([*slopes], betas[0]) / (spread + eps)
 
     return lambda weights, slopes: [stepped(*series) for series in zip(weights, *slopes, strict=True)]
 

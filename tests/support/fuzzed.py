@@ -75,7 +75,7 @@ HOSTILE = (
     "--out",
     "--seed",
     "--aids.r1",
-    "--critic.rate",
+    "--critic.lr",
     "--judge",
     "--on-nan",
     "rollback:0",

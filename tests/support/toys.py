@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.game import adam, rmsprop
-from sparring.games.gan import GAN, OneDrawGAN
+from sparring.games.gan import GAN, SharedFakesGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGAN, WGANGP
 from sparring.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, RelativisticAverage, logistic
@@ -55,7 +55,7 @@ GAMES = {
     "non-saturating": lambda G, D: GAN(G, D, NonSaturating(), critic_steps=2, **learn),
     "least squares": lambda G, D: GAN(G, D, LeastSquares(), **learn),
     "hinge": lambda G, D: GAN(G, D, Hinge(), **learn),
-    "one draw": lambda G, D: OneDrawGAN(G, D, NonSaturating(), **learn),
+    "one draw": lambda G, D: SharedFakesGAN(G, D, NonSaturating(), **learn),
     "wgan": lambda G, D: WGAN(G, D, bound=0.1, critic_steps=2, **slide),
     "wgan-gp": lambda G, D: WGANGP(G, D, critic_steps=2, **learn),
     "relativistic": lambda G, D: RelativisticGAN(G, D, Relativistic(logistic), **learn),

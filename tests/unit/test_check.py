@@ -146,7 +146,7 @@ class SamplesTooFew(Honest):
 
 
 class AveragesNobody(Honest):
-    def sampling(self):
+    def sampling_networks(self):
         return ("H",)
 
 

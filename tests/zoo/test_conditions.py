@@ -136,7 +136,7 @@ class Own(Game):
     def sample(self, n, *, noise=None):
         return self.level.expand(len(noise), 1, 8, 8) + noise[:, :, None, None]
 
-    def labels(self, noise):
+    def class_of(self, noise):
         return (noise[:, 0] > 0.5).long()
 
 
@@ -164,7 +164,7 @@ def test_other_data_with_another_number_of_classes_are_refused():
 def test_noise_draws_classes_as_the_data_has_them():
     game, many = oracle(squares((450, 50))), 20_000
     with fixed_seed(0):
-        found = torch.bincount(game.labels(game.noise(many))).tolist()
+        found = torch.bincount(game.class_of(game.noise(many))).tolist()
     assert found == pytest.approx([18_000, 2_000], abs=4 * (many * 0.9 * 0.1) ** 0.5)
 
 
@@ -175,7 +175,7 @@ def test_even_classes_are_drawn_by_the_same_bits_as_before(counts):
     )
     game.frequencies.counts.copy_(torch.tensor(counts))
     with fixed_seed(3):
-        drawn = game.labels(game.noise(5000))
+        drawn = game.class_of(game.noise(5000))
     with fixed_seed(3):
         torch.manual_seed(0)
         from sparring.rng import randn
@@ -192,7 +192,7 @@ def test_a_class_without_images_is_never_drawn(counts):
     )
     game.frequencies.counts.copy_(torch.tensor(counts))
     with fixed_seed(0):
-        found = torch.bincount(game.labels(game.noise(5000)), minlength=len(counts))
+        found = torch.bincount(game.class_of(game.noise(5000)), minlength=len(counts))
     assert all(count == 0 for count, there in zip(found.tolist(), counts, strict=True) if not there)
 
 
@@ -203,7 +203,7 @@ def test_the_ends_of_the_interval_belong_to_classes_with_images(monkeypatch):
 
 def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_for():
     game = oracle(squares((0, 5, 5)))
-    assert game.codes() == {"class": (1, 2)}
+    assert game.latent_codes() == {"class": (1, 2)}
     assert conditional.traverse(game, "class", [0, 1]).shape[:2] == (2, 2)
     with pytest.raises(GameError, match=r"The class 0 has no images.*1, 2"):
         conditional.of_class(game, [0], 0)
@@ -255,7 +255,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     assert sum(expected) == 240
     for game in (run.game, run.sampler, Run.open(tmp_path / "run", device="cpu").sampler, load(tmp_path / "run")):
         assert game.frequencies.counts.tolist() == expected
-    asked = load(tmp_path / "run").labels(latents(load(tmp_path / "run"), range(300)))
+    asked = load(tmp_path / "run").class_of(latents(load(tmp_path / "run"), range(300)))
     assert 5 < int(asked.sum()) < 60
     evaluator.evaluate_run(run, extractor=pixels)
     found = json.loads((tmp_path / "run/evaluation.json").read_text())

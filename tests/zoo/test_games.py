@@ -9,7 +9,7 @@ from torch import nn
 from sparring.check import check_game
 from sparring.errors import GameError
 from sparring.game import Move
-from sparring.games.gan import GAN, OneDrawGAN
+from sparring.games.gan import GAN, SharedFakesGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGAN, WGANGP
 from sparring.layers.spectral import spectral
@@ -80,7 +80,7 @@ def test_critic_and_generator_moves_are_the_objective_on_these_samples():
 
 
 def test_one_draw_serves_both_moves_and_the_critic_sees_no_graph():
-    game = OneDrawGAN(Point(0.5), LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
+    game = SharedFakesGAN(Point(0.5), LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
     moves = list(game.round(batches(), 0))
     moves[0].loss.backward()
     assert game.G.b.grad is None

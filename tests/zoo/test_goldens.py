@@ -223,7 +223,7 @@ def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
         "weights": digest(weights(run.game)),
         "averaged": digest(
             (f"{name}.{key}", value)
-            for name in sorted(run.sampler.sampling())
+            for name in sorted(run.sampler.sampling_networks())
             for key, value in weights(run.sampler.get_submodule(name))
         ),
         "optimisers": digest(leaves([optimiser.state_dict() for optimiser in run.players.values()])),

@@ -20,7 +20,7 @@ from sparring.inference.sampling import generate
 from sparring.metrics import class_variety, gan_test, train_extractor
 from sparring.recipes.autoencoders import bigan, vae, vae_gan
 from sparring.recipes.cgan import cgan
-from sparring.recipes.options import Adam, Networks, RMSprop, SuitedAdam
+from sparring.recipes.options import Adam, AdamOverrides, Networks, RMSprop
 from sparring.training.trainer import train
 
 SHAPE = (1, 8, 8)
@@ -56,12 +56,12 @@ def digits():
 def obeyed(design, digits, *, shuffled):
     """Trains on labelled digits; the share of samples that are what they were asked to be, and their variety."""
     torch.manual_seed(0)
-    quick = {"critic": SuitedAdam(2e-3), "generator": SuitedAdam(2e-3)}
+    quick = {"critic": AdamOverrides(2e-3), "generator": AdamOverrides(2e-3)}
     game = cgan(SHAPE, 10, design=design, networks=Networks("dcgan", latent=16, width=24), **quick)
     for _ in train(game, digits.batches(shuffled=shuffled), 150):
         continue
     rows = game.noise(500)
-    x, y = generate(game, rows, batch=100), game.labels(rows)
+    x, y = generate(game, rows, batch=100), game.class_of(rows)
     return digits.judge(x, y).value, class_variety(x, y, digits.x, digits.y, classes=10).value
 
 

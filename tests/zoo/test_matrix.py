@@ -207,7 +207,7 @@ def test_a_game_of_several_terms_must_say_which_fools_the_critic():
 def test_moves_of_upkeep_are_left_alone():
     """StyleGAN2 pays for slopes in moves of their own, which are no second turn of the players."""
     game = build("stylegan2", matrix.IMAGES, {"lecam": 0.3, "lecam_start": 0, "historical_averaging": 0.1})
-    game.core.path = 2.0
+    game.unwrapped.path = 2.0
     seen = [(move.player, tuple(move.terms)) for move in played(game, data("stylegan2", matrix.IMAGES))]
     assert seen == [
         ("D", ("adversarial", "lecam", "history")),

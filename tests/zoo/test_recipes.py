@@ -88,8 +88,8 @@ def test_every_recipe_keeps_the_rules(name, shape):
         assert game.translate(torch.zeros(3, *shape), "B").shape == (3, *shape)
     else:
         assert game.sample(3).shape == (3, *shape)
-    assert all(isinstance(game.get_submodule(path), nn.Module) for path in game.critics())
-    assert game.critics() or name == "vae", "training aids act on the networks that see samples"
+    assert all(isinstance(game.get_submodule(path), nn.Module) for path in game.critic_networks())
+    assert game.critic_networks() or name == "vae", "training aids act on the networks that see samples"
 
 
 def answers(game, shape):
@@ -110,7 +110,7 @@ def answers(game, shape):
     if isinstance(game, TwoDomains):
         said["translate to A"] = game.translate(x, "A")
     if isinstance(game, SupportsAttention):
-        said |= {f"heat in {domain}": game.heat(x, domain) for domain in ("A", "B")}
+        said |= {f"heat in {domain}": game.attention_map(x, domain) for domain in ("A", "B")}
     if isinstance(game, OneImageGame):
         said["reconstructed"] = game.reconstructed(0)
     return said
@@ -248,7 +248,7 @@ def test_spectral_recipes_have_unit_norm_weights():
 
 def test_sngans_learning_rate_falls_linearly_to_zero():
     game = recipe("sngan")(IMAGES, networks=SMALL, decay=1000)
-    assert [game.pace(step) for step in (0, 250, 1000, 2000)] == [1.0, 0.75, 0.0, 0.0]
+    assert [game.lr_scale(step) for step in (0, 250, 1000, 2000)] == [1.0, 0.75, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

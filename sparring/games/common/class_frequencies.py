@@ -129,7 +129,7 @@ class DrawsClasses:
         """Returns "classes", or "" where there are none."""
         return "classes" if self.frequencies else ""
 
-    def codes(self) -> dict[str, tuple[float, ...]]:
+    def latent_codes(self) -> dict[str, tuple[float, ...]]:
         """Returns what noise asks for besides z: the classes that have images, where there are any."""
         return {"class": self.frequencies.present()} if self.frequencies else {}
 

@@ -34,7 +34,7 @@ class PaintingGame(Game):
         regions: Classes of the label maps.
         critic: Builds D's optimiser.
         generator: Builds the optimiser of G and E.
-        schedule: The pace, as a function of the step.
+        schedule: Factor of all learning rates, as a function of the step.
         edges: Whether the networks are told where objects meet.
     """
 
@@ -60,15 +60,15 @@ class PaintingGame(Game):
         painter = nn.ModuleList([self.G] if self.E is None else [self.G, self.E])
         return {"G": self._generator(painter), "D": self._critic(self.D)}
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Painting uses G, and reads styles with E."""
         return ("G",) if self.E is None else ("E", "G")
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """D alone judges images."""
         return ("D",)
 

@@ -127,7 +127,7 @@ class Codes:
             parts[name] = torch.full_like(parts[name], value)
         return torch.cat([*parts.values()], 1)
 
-    def told(self, c: Tensor) -> Tensor:
+    def normalised(self, c: Tensor) -> Tensor:
         """Makes the weights of each category add up to 1, which mixtures of rows need not do."""
         *weights, values = c.split([*self.categories, self.continuous], 1)
         tiny = torch.finfo(c.dtype).tiny

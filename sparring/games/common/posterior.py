@@ -26,7 +26,7 @@ class PosteriorGame(Game):
         super().__init__()
         self.E, self.G = E, G
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
         return ("E", "G")
 

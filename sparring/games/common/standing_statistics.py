@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 
 
 def measure(game: nn.Module, G: nn.Module, draw: Callable[[], object], batches: int) -> None:
@@ -25,7 +25,7 @@ def measure(game: nn.Module, G: nn.Module, draw: Callable[[], object], batches: 
     """
     norms = [module for module in G.modules() if isinstance(module, _BatchNorm)]
     kept = [norm.momentum for norm in norms]
-    with evaluation(game):
+    with evaluation_mode(game):
         for norm in norms:
             norm.train().reset_running_stats()
             norm.momentum = None  # torch then takes the plain mean of all batches

@@ -41,7 +41,7 @@ class SentenceGame(Game):
         captions: Word codes of some captions, (K, L), of which noise asks, each as often as it is among them.
         critic: Builds D's optimiser.
         generator: Builds G's optimiser.
-        schedule: The pace, as a function of the step.
+        schedule: Factor of all learning rates, as a function of the step.
     """
 
     captions: Tensor
@@ -68,7 +68,7 @@ class SentenceGame(Game):
         """Returns the optimisers of D and G."""
         return {"D": self._critic(self.D), "G": self._generator(self.G)}
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
 
@@ -80,7 +80,7 @@ class SentenceGame(Game):
     def paint(self, z: Tensor, conditions: list[Tensor]) -> Tensor:
         """Draws samples from z (N, latent) and a condition (N, condition) for each generator."""
 
-    def told(self, data: Data) -> tuple[Tensor, Tensor]:
+    def captioned_batch(self, data: Data) -> tuple[Tensor, Tensor]:
         """Returns the next images (N, *shape), and the word codes (N, L) of their captions.
 
         Raises:
@@ -109,23 +109,25 @@ class SentenceGame(Game):
         """Draws rows as `noise` does, each of one of given captions, word codes (K, L), uniform over them."""
         draws = randn(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
         which = (len(given) * rand(n, device=self.device)).long()
-        return self.worded(torch.cat([draws, draws.new_zeros(n, self.text.features)], 1), given[which.to(given.device)])
+        return self.with_text(
+            torch.cat([draws, draws.new_zeros(n, self.text.features)], 1), given[which.to(given.device)]
+        )
 
-    def know(self, texts: Sequence[str]) -> None:
+    def register_captions(self, texts: Sequence[str]) -> None:
         """Makes sentences known to a reader that must see their letters; others read word codes alone."""
         if hasattr(self.text, "know"):
             self.text.know(texts)
 
-    def worded(self, noise: Tensor, codes: Tensor) -> Tensor:
-        """Returns rows of noise that ask for sentences, the rest as it was.
+    def with_text(self, latents: Tensor, tokens: Tensor) -> Tensor:
+        """Return rows of noise with their captions replaced.
 
         Args:
-            noise: (N, …).
-            codes: Word codes, (N, L), or (1, L) for all alike.
+            latents: Rows of noise, (N, …).
+            tokens: Tokens of the captions, (N, L), or (1, L) for one caption for all rows.
         """
         with torch.no_grad():
-            phi = self.text(codes.to(noise.device)).expand(len(noise), -1)
-        return torch.cat([noise[:, : -self.text.features], phi.to(noise)], 1)
+            phi = self.text(tokens.to(latents.device)).expand(len(latents), -1)
+        return torch.cat([latents[:, : -self.text.features], phi.to(latents)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """Draws n samples, (n, *shape).

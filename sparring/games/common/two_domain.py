@@ -98,7 +98,7 @@ class TwoDomains(Game):
         D_B: Critic of B.
         critic: Builds the optimiser of both critics.
         generator: Builds the optimiser of both generators.
-        schedule: The pace, as a function of the step.
+        schedule: Factor of all learning rates, as a function of the step.
     """
 
     def __init__(
@@ -122,16 +122,16 @@ class TwoDomains(Game):
         pairs = {"D": (self.D_A, self.D_B), "G": (self.G_AB, self.G_BA)}
         return {player: self._optimisers[player](nn.ModuleList(pair)) for player, pair in pairs.items()}
 
-    def pace(self, step: int) -> float:
+    def lr_scale(self, step: int) -> float:
         """Follows the schedule given at construction."""
         return self._schedule(step)
 
-    def critics(self) -> tuple[str, ...]:
+    def critic_networks(self) -> tuple[str, ...]:
         """Both critics see images."""
         return ("D_A", "D_B")
 
     @abstractmethod
-    def carried(self, x: Tensor, to: str) -> Tensor:
+    def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
         """Returns images (N, C, H, W) carried to the domain A or B, with gradients."""
 
     def translate(self, x: Tensor, to: str) -> Tensor:
@@ -147,4 +147,4 @@ class TwoDomains(Game):
         if to not in DOMAINS:
             raise DataError(f"There is no domain {to!r}: give --to A or --to B.")
         with torch.no_grad():
-            return self.carried(x, to)
+            return self.translate_with_grad(x, to)

@@ -100,7 +100,12 @@ MUTANTS = [
         "weight = 1.0",
         RECIPES,
     ),
-    ("recipes/options.py", "PENALISED = Restraint(nn.Identity,", "PENALISED = Restraint(nn.BatchNorm2d,", RECIPES),
+    (
+        "recipes/options.py",
+        "PENALISED = CriticConstraint(nn.Identity,",
+        "PENALISED = CriticConstraint(nn.BatchNorm2d,",
+        RECIPES,
+    ),
     ("recipes/options.py", "bias=True, finish=spectral)", "bias=True)", RECIPES),
     ("schedules.py", "1 - step / end", "step / end", RECIPES),
     # layers and networks

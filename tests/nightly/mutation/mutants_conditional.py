@@ -118,7 +118,7 @@ MUTANTS = [
     ("games/infogan.py", "[self.Q, self.D.trunk, self.G]", "[self.Q, self.G]", INFOGAN),
     ("games/infogan.py", "torch.cat([truncation * z, c], 1)", "truncation * torch.cat([z, c], 1)", INFOGAN),
     # classes and codes in use
-    ("games/conditional.py", "z, *_ = self.split(noise)", "z = self.split(self.noise(len(noise)))[0]", CODES),
+    ("games/conditional.py", "z, *_ = self.split(latents)", "z = self.split(self.noise(len(latents)))[0]", CODES),
     ("inference/conditional.py", "torch.stack(columns, 1)", "torch.stack(columns)", CODES),
     ("inference/conditional.py", "between=torch.lerp", "between=lambda a, b, t: a", CODES),
     ("inference/conditional.py", "known |= {name: number", "known = {name: number", CODES),

@@ -71,6 +71,6 @@ MUTANTS = [
         BOOK,
     ),
     ("inference/latent_table.py", 'f"{code}={value}"', 'f"{code}={count}"', BOOK),
-    ("inference/latent_table.py", "isinstance(game.core, SupportsPosteriors)", "True", BOOK),
+    ("inference/latent_table.py", "isinstance(game.unwrapped, SupportsPosteriors)", "True", BOOK),
     ("data/annotations/row_names.py", "labelled(files)[0][:count]", "sorted(labelled(files)[0])[::-1][:count]", BOOK),
 ]

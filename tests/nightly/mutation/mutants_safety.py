@@ -217,7 +217,7 @@ MUTANTS = [
     ("layers/upsample_fusion.py", "for layer in sequence:", "for layer in sequence.children():", FOLDING),
     (
         "training/trainer.py",
-        "        with folding(map(game.core.get_submodule, game.folds)):",
+        "        with folding(map(game.unwrapped.get_submodule, game.folds)):",
         "        if True:",
         FOLDING,
     ),

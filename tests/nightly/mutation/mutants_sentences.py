@@ -58,7 +58,7 @@ MUTANTS = [
         "kl_to_prior(mean, log_variance).mean()",
         STACKGAN,
     ),
-    ("games/stackgan.py", "            with evaluation(self.G):", "            with torch.no_grad():", STACKGAN),
+    ("games/stackgan.py", "            with evaluation_mode(self.G):", "            with torch.no_grad():", STACKGAN),
     (
         "games/stackgan.py",
         "        with torch.no_grad():\n            phi =",
@@ -116,12 +116,12 @@ MUTANTS = [
     ("runs/state.py", " if state is None else ()", "", EMBEDDINGS),
     ("runs/run.py", "if dataset.captions and state is None else ()", "if dataset.captions else ()", EMBEDDINGS),
     ("runs/run.py", "dataset.captions.distinct", "dataset.captions.texts[0]", EMBEDDINGS),
-    ("inference/sentences.py", "        game.core.know([text])\n", "        pass\n", EMBEDDINGS),
+    ("inference/sentences.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
     # pictures: of these seeds, by the reader as it is now
     ("runs/snapshots.py", "samples(game, range(self.count))", "samples(game, range(1, self.count + 1))", SNAPSHOTS),
     (
         "inference/sampling.py",
-        "    with evaluation(game):\n        for seed in",
+        "    with evaluation_mode(game):\n        for seed in",
         "    if True:\n        for seed in",
         SNAPSHOTS,
     ),

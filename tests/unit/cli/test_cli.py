@@ -92,7 +92,7 @@ def test_list_shows_and_filters(capsys):
         (["train", "dcgan"], "--data is missing"),
         (["train", "dcgan", "--data", "digits", "--widht", "3"], "did you mean --width"),
         (["train", "dcgan", "--data", "digits", "--width", "3.5"], "--width"),
-        (["train", "dcgan", "--data", "digits", "--critic.rte", "1"], "--critic.rate"),
+        (["train", "dcgan", "--data", "digits", "--critic.lrr", "1"], "--critic.lr"),
         (["train", "dcgan", "--data", "digts"], "did you mean digits"),
         (["train", "dcgan", "--data", "digits", "--channels", "7"], "choose 1 (grey)"),
         (["train", "dcgan", "--data", "digits", "--size", "20"], "--size 32"),
@@ -175,11 +175,11 @@ def test_what_was_understood_of_the_data_is_said_at_every_start_and_not_logged(c
 
 def test_flags_reach_the_recipe(tmp_path):
     out = tmp_path / "run"
-    flags = ["--critic.rate", "0.003", "--generator.betas", "0", "0.9", "--smoothing", "0.9"]
+    flags = ["--critic.lr", "0.003", "--generator.betas", "0", "0.9", "--smoothing", "0.9"]
     assert main(["train", "nsgan", *RING, "--out", str(out), "--steps", "1", *flags]) == 0
     arguments = json.loads((out / "run.json").read_text())["arguments"]
-    assert arguments["critic"] == {"rate": 0.003, "betas": [0.5, 0.999]}
-    assert arguments["generator"] == {"rate": 0.0002, "betas": [0.0, 0.9]}
+    assert arguments["critic"] == {"lr": 0.003, "betas": [0.5, 0.999]}
+    assert arguments["generator"] == {"lr": 0.0002, "betas": [0.0, 0.9]}
     assert arguments["networks"] == {"network": None, "latent": None, "width": 8}
     assert arguments["smoothing"] == 0.9
 

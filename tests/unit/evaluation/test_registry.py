@@ -47,7 +47,7 @@ class Shows(Game):
     def sample(self, n, *, noise=None):
         return self.rows[self._chosen(self.noise(n) if noise is None else noise)]
 
-    def labels(self, noise):
+    def class_of(self, noise):
         return None if self.classes is None else self.classes[self._chosen(noise)]
 
 

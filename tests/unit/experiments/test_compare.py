@@ -75,7 +75,7 @@ def arena(tmp_path_factory):
                 "1",
                 "--average",
                 "0",
-                "--generator.rate",
+                "--generator.lr",
                 "0.05",
                 "--out",
                 str(out),
@@ -193,14 +193,14 @@ def test_every_combination_of_varied_settings_competes():
 
 
 def test_a_setting_goes_to_those_that_know_it_and_an_aid_to_all():
-    words = ["--critic.rate", "1e-3", "--data", "ring", "--wgan-gp.width", "16"]
+    words = ["--critic.lr", "1e-3", "--data", "ring", "--wgan-gp.width", "16"]
     made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "aids.packing=1,2"))
     assert [who.label for who in made] == [
         "nsgan aids.packing=1", "nsgan aids.packing=2",
         "wgan-gp penalty=1 aids.packing=1", "wgan-gp penalty=1 aids.packing=2",
         "wgan-gp penalty=2 aids.packing=1", "wgan-gp penalty=2 aids.packing=2",
     ]  # fmt: skip
-    assert {who.arguments["critic"]["rate"] for who in made} == {1e-3}
+    assert {who.arguments["critic"]["lr"] for who in made} == {1e-3}
     assert [who.arguments["networks"]["width"] for who in made] == [None, None, 16, 16, 16, 16]
     assert [who.arguments.get("penalty") for who in made] == [None, None, 1, 1, 2, 2]
     assert [who.aids for who in made] == [{}, {"packing": 2}] * 3

@@ -412,7 +412,7 @@ def test_a_fitted_encoder_leaves_its_game_alone():
         assert not inner.training
     assert all(torch.equal(value, before[name]) for name, value in inner.state_dict().items())
     assert all(not torch.equal(value, first[name]) for name, value in game.E.state_dict().items())
-    assert game.sampling() == ("E",)
+    assert game.sampling_networks() == ("E",)
     noise = game.noise(2)
     assert torch.equal(game.sample(2, noise=noise), inner.sample(2, noise=noise))
     assert (game.eval().E.training, game.train().E.training, inner.training) == (False, True, False)
@@ -448,7 +448,7 @@ def test_what_cannot_sample_has_no_encoder():
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 64, 64)])
 def test_codes_are_noise_at_every_size(recipe, shape):
     game = recipe(shape, networks=SMALL)
-    assert set(game.sampling()) == {"E", "G"}, "codes are read by the averaged networks that made them"
+    assert set(game.sampling_networks()) == {"E", "G"}, "codes are read by the averaged networks that made them"
     x = torch.zeros(2, *shape)
     assert game.encode(x).shape == game.noise(2).shape == (2, 3)
     assert not game.encode(x).requires_grad

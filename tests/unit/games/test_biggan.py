@@ -13,7 +13,7 @@ from sparring.layers.attention import SelfAttention
 from sparring.layers.pool import GlobalSum
 from sparring.networks.biggan import BigGANCritic, BigGANGenerator
 from sparring.objectives.penalties import orthogonal_penalty
-from sparring.recipes.options import SuitedAdam
+from sparring.recipes.options import AdamOverrides
 from sparring.recipes.sagan_biggan import biggan
 
 SHAPE, CLASSES = (1, 8, 8), 3
@@ -58,7 +58,7 @@ def test_the_settings_are_the_cifar_scripts_up_to_32_pixels_and_the_papers_above
         assert {group["betas"] for group in groups.values()} == {(0.0, 0.999)}
         assert game.critic_steps == steps
         assert game.orthogonal == 1e-4
-    told = small(critic=SuitedAdam(1e-3), generator=SuitedAdam(3e-3, (0.5, 0.9)), critic_steps=2)
+    told = small(critic=AdamOverrides(1e-3), generator=AdamOverrides(3e-3, (0.5, 0.9)), critic_steps=2)
     groups = {name: player.param_groups[0] for name, player in told.players().items()}
     assert (groups["D"]["lr"], groups["G"]["lr"], groups["G"]["betas"]) == (1e-3, 3e-3, (0.5, 0.9))
     assert told.critic_steps == 2

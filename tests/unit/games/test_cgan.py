@@ -17,7 +17,7 @@ from sparring.networks.common.stages import ProjectionCritic
 from sparring.networks.mlp import MLPCritic, MLPGenerator
 from sparring.objectives import Hinge, LeastSquares, NonSaturating
 from sparring.recipes.cgan import cgan
-from sparring.recipes.options import Networks, SuitedAdam
+from sparring.recipes.options import AdamOverrides, Networks
 from sparring.training.trainer import train, update
 
 DESIGNS = ("joint", "matching", "separate", "projection", "auxiliary")
@@ -184,7 +184,7 @@ def test_every_design_keeps_the_rules(design, shape):
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_generators_own_step_improves_its_own_loss(design):
-    game = small(design, generator=SuitedAdam(1e-3))
+    game = small(design, generator=AdamOverrides(1e-3))
     players, data = game.players(), labelled(n=64)
     *_, move = game.round(data, 0)
     y = torch.eye(3)[torch.arange(64) % 3]
@@ -278,7 +278,7 @@ def agreement(shuffled):
     """Trains on three labelled dots, and returns the share of samples that lie at the dot of their class."""
     torch.manual_seed(0)
     centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.5]])
-    settings = {"critic": SuitedAdam(2e-3), "generator": SuitedAdam(2e-3)}
+    settings = {"critic": AdamOverrides(2e-3), "generator": AdamOverrides(2e-3)}
     game = cgan(POINTS, 3, networks=Networks("mlp", latent=2, width=32), **settings)
     generator = torch.Generator().manual_seed(0)
 
@@ -292,7 +292,7 @@ def agreement(shuffled):
         continue
     rows = game.noise(600)
     near = torch.cdist(game.sample(600, noise=rows), centres).argmin(1)
-    return (near == game.labels(rows)).float().mean().item()
+    return (near == game.class_of(rows)).float().mean().item()
 
 
 def test_samples_are_of_the_class_that_was_asked_for_unless_labels_were_shuffled():

@@ -347,7 +347,7 @@ def test_a_style_is_a_mean_of_the_encoder_or_a_draw():
 
 def test_without_styles_a_map_has_one_picture():
     game = small(style=False).eval()
-    assert game.sampling() == ("G",)
+    assert game.sampling_networks() == ("G",)
     assert game.styles(2).shape == game.encode_style(torch.randn(2, *SHAPE)).shape == (2, 0)
     labels = torch.randint(REGIONS, (2, 16, 16))
     assert torch.equal(game.paint(labels, game.styles(2)), game.paint(labels, game.styles(2)))

@@ -10,9 +10,9 @@ from torch import nn
 from sparring.abilities import SupportsClassLabels, SupportsEncoding, SupportsLatentCodes
 from sparring.check import check_game, owners
 from sparring.errors import GameError
-from sparring.game import adam, evaluation
+from sparring.game import adam, evaluation_mode
 from sparring.games.common.latent_codes import Codes
-from sparring.games.infogan import ApartInfoGAN, GeneratorsInfoGAN, InfoGAN
+from sparring.games.infogan import InfoGAN, InfoGANQWithG, InfoGANSeparateQ
 from sparring.networks import DCGANCritic, InfoGANCritic
 from sparring.objectives import NonSaturating
 from sparring.recipes.infogan import infogan
@@ -156,7 +156,7 @@ def test_values_worth_seeing_are_all_of_a_category_and_the_whole_range_of_the_ot
 
 
 def test_weights_of_a_category_add_up_to_one():
-    told = Codes((2,), 1).told(torch.tensor([[1.0, 3.0, 5.0], [0.0, 2.0, -1.0]]))
+    told = Codes((2,), 1).normalised(torch.tensor([[1.0, 3.0, 5.0], [0.0, 2.0, -1.0]]))
     assert told.tolist() == [[0.25, 0.75, 5.0], [0.0, 1.0, -1.0]]
 
 
@@ -191,8 +191,8 @@ def test_a_layer_that_adds_features_to_the_critic_leaves_the_reader_alone():
     ("owner", "kind", "who"),
     [
         ("critic", InfoGAN, {"Q": ("D",), "D.trunk": ("D",), "D.head": ("D",), "G": ("G",)}),
-        ("generator", GeneratorsInfoGAN, {"Q": ("G",), "D.trunk": ("D",), "D.head": ("D",), "G": ("G",)}),
-        ("itself", ApartInfoGAN, {"Q": ("Q",), "D.trunk": ("D", "Q"), "D.head": ("D",), "G": ("G", "Q")}),
+        ("generator", InfoGANQWithG, {"Q": ("G",), "D.trunk": ("D",), "D.head": ("D",), "G": ("G",)}),
+        ("itself", InfoGANSeparateQ, {"Q": ("Q",), "D.trunk": ("D", "Q"), "D.head": ("D",), "G": ("G", "Q")}),
     ],
 )
 def test_every_network_belongs_to_the_players_of_the_table(owner, kind, who):
@@ -288,10 +288,10 @@ def test_the_reader_is_asked_for_the_codes_that_made_the_samples(gain, known):
     first, second = game.G.noises
     assert not torch.equal(first, second), "each player moves on codes of its own"
     assert game.bounds(64)["category0"] == pytest.approx(known, abs=1e-6)
-    _, terms = scored(GeneratorsInfoGAN, gain)
+    _, terms = scored(InfoGANQWithG, gain)
     assert terms["G"]["categorical"] == pytest.approx(-known, abs=1e-6)
     assert set(terms["D"]) == {"adversarial"}
-    _, terms = scored(ApartInfoGAN, gain)
+    _, terms = scored(InfoGANSeparateQ, gain)
     assert terms["Q"] == {"categorical": pytest.approx(-known, abs=1e-6)}
     assert set(terms["G"]) == {"adversarial"}
 
@@ -301,9 +301,9 @@ def test_the_game_can_be_asked_for_codes_and_read_in_their_layout():
     assert isinstance(game, SupportsLatentCodes)
     assert isinstance(game, SupportsEncoding)
     assert not isinstance(game, SupportsClassLabels)
-    assert list(game.codes()) == ["category0", "continuous0", "continuous1"]
+    assert list(game.latent_codes()) == ["category0", "continuous0", "continuous1"]
     rows = game.noise(5)
-    asked = game.recoded(rows, "category0", 7)
+    asked = game.with_code(rows, "category0", 7)
     assert torch.equal(asked[:, :4], rows[:, :4])
     assert (game.split(asked)[1][:, :10].argmax(1) == 7).all()
     assert not torch.equal(game.sample(5, noise=asked), game.sample(5, noise=rows))
@@ -364,7 +364,7 @@ def learned(weight):
         learner.zero_grad()
         loss.backward()
         learner.step()
-    with evaluation(game):
+    with evaluation_mode(game):
         rows = game.noise(1000)
         return game.code.bounds(reader(game.sample(1000, noise=rows)), game.split(rows)[1])["category0"].item()
 

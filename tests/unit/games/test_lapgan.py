@@ -9,7 +9,7 @@ from torch import nn
 
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.games.lapgan import LAPGAN
 from sparring.inference.sampling import latents, samples, walk
 from sparring.layers.pyramid import bands, down, rebuild, up
@@ -324,7 +324,7 @@ def test_seeds_walks_and_batches_work_as_for_any_game():
     game = small(16)
     noise = latents(game, [0, 1, 2])
     assert torch.equal(noise[1:2], latents(game, [1]))
-    with evaluation(game):
+    with evaluation_mode(game):
         torch.testing.assert_close(samples(game, [0, 1, 2]), game.sample(3, noise=noise), rtol=0, atol=1e-5)
     assert walk(game, [0, 1], 4).shape == (4, 1, 16, 16)
 
@@ -349,7 +349,7 @@ def test_players_learn_by_adam_or_as_in_the_paper():
         (group,) = player.param_groups
         assert type(player) is torch.optim.Adam
         assert (group["lr"], *group["betas"]) == ((1e-3, 0.5, 0.999) if name[0] == "D" else (2e-4, 0.0, 0.9))
-    assert settings(lapgan, {"descent": {"rate": 0.01}})["descent"] == SGD(0.01, 0.5, 0.0008 / 703, 0.7)
+    assert settings(lapgan, {"descent": {"lr": 0.01}})["descent"] == SGD(0.01, 0.5, 0.0008 / 703, 0.7)
     paper = small(descent=SGD())
     check_game(paper, batches())
     for player in paper.players().values():

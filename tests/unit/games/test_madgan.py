@@ -118,9 +118,9 @@ def test_ensembles_hold_aided_games_average_and_keep_pace():
 
     game = Ensemble(make, 2)
     check_game(game, batches())
-    assert game.pace(2) == 0.25
-    assert game.sampling() == ("members.0.game.G", "members.1.game.G")
-    assert game.critics() == ("members.0.game.D", "members.1.game.D")
+    assert game.lr_scale(2) == 0.25
+    assert game.sampling_networks() == ("members.0.game.G", "members.1.game.G")
+    assert game.critic_networks() == ("members.0.game.D", "members.1.game.D")
     average = EMA(game, 0.0)
     for _ in train(game, batches(), 2, ema=average):
         pass

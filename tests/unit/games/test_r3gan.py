@@ -296,4 +296,4 @@ def test_the_recipe_is_the_authors_for_cifar():
     assert game.G.latent == 64
     assert game.penalty(0) == pytest.approx(0.05)
     assert game.penalty(39_063) == pytest.approx(0.005)
-    assert [game.pace(step) for step in (0, 39_063, 10**6)] == pytest.approx([1.0, 0.25, 0.25])
+    assert [game.lr_scale(step) for step in (0, 39_063, 10**6)] == pytest.approx([1.0, 0.25, 0.25])

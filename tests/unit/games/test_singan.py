@@ -11,7 +11,7 @@ from torch import nn
 
 from sparring.check import check_game
 from sparring.errors import DataError
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.games.singan import SinGAN
 from sparring.inference.sampling import latents
 from sparring.layers.bicubic import resized
@@ -305,7 +305,7 @@ def test_a_scale_starts_from_the_one_below_where_they_are_alike():
 def test_reconstruction_survives_the_end_of_a_scale():
     game = trained(3)
     learning, drawn = game.reconstructed(1), game.grown([torch.ones_like(game.anchor)])
-    with evaluation(game):
+    with evaluation_mode(game):
         assert torch.equal(game.reconstructed(1), learning)
         assert torch.equal(game.grown([torch.ones_like(game.anchor)]), drawn)
 
@@ -335,16 +335,16 @@ def test_without_the_reconstruction_term_nothing_gives_the_photograph_back():
         game = small(rounds=30, reconstruction=weight, smallest=16)
         for _ in train(game, photographs(), 30):
             pass
-        with evaluation(game):
+        with evaluation_mode(game):
             errors[weight] = (game.reconstructed(0) - X).square().mean().sqrt().item()
     assert errors[10.0] < 0.8 * errors[0.0], errors
 
 
 def test_rates_fall_to_a_tenth_in_the_last_fifth_of_every_scale():
     game = small(rounds=10)
-    paces = [game.pace(step) for step in range(30)]
+    paces = [game.lr_scale(step) for step in range(30)]
     assert paces == ([1.0] * 8 + [0.1] * 2) * 3
-    assert game.pace(1000) == 0.1
+    assert game.lr_scale(1000) == 0.1
     assert [(stage.start, stage.end) for stage in game.stages()] == [(0, 10), (10, 20), (20, 30)]
     assert game.stages()[0].name == "scale 1 of 3, 16 × 11 pixels"
 
@@ -355,16 +355,16 @@ def test_rates_fall_to_a_tenth_in_the_last_fifth_of_every_scale():
 def test_a_sample_is_drawn_by_the_scales_that_have_begun():
     early, late = trained(1), trained(5)
     for game in (early, late):
-        with evaluation(game):
+        with evaluation_mode(game):
             assert game.sample(2).shape == (2, 3, 16, 24)
     z = latents(late, [0, 1])
     assert z.shape == (2, 11 * 16 + 3 * (13 * 20 + 16 * 24))
-    with evaluation(late):
+    with evaluation_mode(late):
         one = late.sample(2, noise=z)
         other = z.clone()
         other[:, -3:] += 1
         assert not torch.equal(one, late.sample(2, noise=other))
-    with evaluation(early):
+    with evaluation_mode(early):
         one = early.sample(2, noise=z)
         assert torch.equal(one, early.sample(2, noise=other)), "the last scale knows nothing yet"
     assert one.abs().max() <= 1
@@ -374,7 +374,7 @@ def test_noise_may_reach_beyond_the_border():
     game = trained(3, noisy_border=True)
     assert game.anchor.shape[2:] == (11 + 2 * MARGIN, 16 + 2 * MARGIN)
     assert game.z(1, 2).shape == (2, 3, 13 + 2 * MARGIN, 20 + 2 * MARGIN)
-    with evaluation(game):
+    with evaluation_mode(game):
         assert game.sample(2).shape == (2, 3, 16, 24)
 
 
@@ -414,7 +414,7 @@ def test_a_checkpoint_alone_is_enough_to_sample(tmp_path, monkeypatch):
     run = play(start(tmp_path / "run", "singan", PHOTO), STEPS)
     game = load(tmp_path / "run", device="cpu")
     z = latents(game, [0])
-    with evaluation(run.game):
+    with evaluation_mode(run.game):
         assert torch.equal(game.sample(1, noise=z), run.game.sample(1, noise=z))
         assert torch.equal(game.reconstructed(2), run.game.reconstructed(2))
     assert run.average is None, "a mean of weights over a scale lags behind"

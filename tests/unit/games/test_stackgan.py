@@ -296,10 +296,10 @@ def test_a_sentence_changes_the_caption_and_nothing_else():
     assert isinstance(game, SupportsText)
     with fixed_seed(0):
         noise = game.noise(3)
-    asked = game.worded(noise, told(["a red heart"]))
+    asked = game.with_text(noise, told(["a red heart"]))
     assert torch.equal(asked[:, :-16], noise[:, :-16])
     torch.testing.assert_close(asked[:, -16:], HashedWords(16)(told(["a red heart"])).expand(3, -1))
-    other = game.worded(noise, told(["two dogs"]))
+    other = game.with_text(noise, told(["two dogs"]))
     assert (game.sample(3, noise=asked) - game.sample(3, noise=other)).abs().max() > 1e-4
 
 
@@ -318,10 +318,10 @@ def test_noise_asks_for_the_captions_it_was_given():
 
 def test_truncation_leaves_the_sentence_as_it_is():
     game = small().eval()
-    noise = game.worded(torch.randn(2, 24), told(["a red heart"]))
+    noise = game.with_text(torch.randn(2, 24), told(["a red heart"]))
     still = game.sample(2, noise=noise, truncation=0.0)
     torch.testing.assert_close(still[0], still[1])
-    other = game.sample(2, noise=game.worded(noise, told(["two dogs"])), truncation=0.0)
+    other = game.sample(2, noise=game.with_text(noise, told(["two dogs"])), truncation=0.0)
     assert (still - other).abs().max() > 1e-5
 
 
@@ -448,7 +448,7 @@ def asked(game):
     game.eval()
     with fixed_seed(7):
         noise = game.noise(32)
-    red, blue = (game.sample(32, noise=game.worded(noise, told([f"a {name} square"]))) for name in ("red", "blue"))
+    red, blue = (game.sample(32, noise=game.with_text(noise, told([f"a {name} square"]))) for name in ("red", "blue"))
     game.train()
     return ((red[:, 0] - red[:, 2]).mean() - (blue[:, 0] - blue[:, 2]).mean()).item() / 2
 

@@ -178,7 +178,7 @@ def test_path_lengths_pull_the_generator_towards_even_steps():
 def test_lazy_optimisers_are_slowed(every, rate):
     learner = lazy(Adam(0.0025, (0.5, 0.99)), every)
     c = 1 if every is None else every / (every + 1)
-    assert learner.rate == pytest.approx(rate, rel=1e-12)
+    assert learner.lr == pytest.approx(rate, rel=1e-12)
     assert learner.betas == pytest.approx((0.5**c, 0.99**c), rel=1e-12)
 
 

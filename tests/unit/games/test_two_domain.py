@@ -243,7 +243,7 @@ def test_the_generator_moves_from_codes_of_the_critic_that_has_just_moved():
     update(next(turns), players)
     move = next(turns)
     a, _ = data[0]
-    expected = 10 * (game.carried(game.carried(a, "B"), "A") - a).abs().mean()
+    expected = 10 * (game.translate_with_grad(game.translate_with_grad(a, "B"), "A") - a).abs().mean()
     torch.testing.assert_close(move.terms["cycle_A"], expected, atol=0.02, rtol=0.02)
 
 
@@ -334,8 +334,8 @@ def test_nice_gan_shows_where_it_looks_and_encodes():
     assert isinstance(game, SupportsAttention)
     assert isinstance(game, SupportsEncoding)
     assert not isinstance(small(cyclegan), SupportsAttention)
-    assert game.heat(x, "A").shape == (2, 1, 8, 8)
-    assert not torch.equal(game.heat(x, "A"), game.heat(x, "B"))
+    assert game.attention_map(x, "A").shape == (2, 1, 8, 8)
+    assert not torch.equal(game.attention_map(x, "A"), game.attention_map(x, "B"))
     torch.testing.assert_close(game.G_AB(game.encode(x, "A")), game.translate(x, "B"))
 
 
@@ -355,7 +355,15 @@ def test_aids_that_act_on_critics_act_on_both():
 
 def test_the_rates_stay_and_then_fall_to_zero_linearly():
     game = small(cyclegan, constant=100, decay=50)
-    assert [game.pace(step) for step in (0, 99, 100, 125, 149, 150, 999)] == [1, 1, 1, 0.5, pytest.approx(0.02), 0, 0]
+    assert [game.lr_scale(step) for step in (0, 99, 100, 125, 149, 150, 999)] == [
+        1,
+        1,
+        1,
+        0.5,
+        pytest.approx(0.02),
+        0,
+        0,
+    ]
     assert late(10, 10)(15) == 0.5
 
 

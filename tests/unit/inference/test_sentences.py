@@ -40,7 +40,7 @@ def game(run):
 
 def test_samples_of_a_sentence_keep_all_else_of_their_seeds(game):
     rows = sampling.latents(game, range(5))
-    expected = sampling.generate(game, game.worded(rows, told(["a green square"])))
+    expected = sampling.generate(game, game.with_text(rows, told(["a green square"])))
     assert torch.equal(sentences.of_sentence(game, range(5), "A green square!"), expected)
     assert not torch.equal(sentences.of_sentence(game, range(5), "blue"), expected)
 
@@ -50,7 +50,7 @@ def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
     way = sentences.sentence_walk(game, 3, ["a red square", "blue"], 5, loop=False)
     torch.testing.assert_close(torch.stack([way[0], way[4]]), torch.stack(stops))
     row = sampling.latents(game, [3])
-    middle = (game.worded(row, told(["a red square"])) + game.worded(row, told(["blue"]))) / 2
+    middle = (game.with_text(row, told(["a red square"])) + game.with_text(row, told(["blue"]))) / 2
     torch.testing.assert_close(way[2], sampling.generate(game, middle)[0])
     back = sentences.sentence_walk(game, 3, ["a red square", "blue"], 4)
     torch.testing.assert_close(back[1], back[3])
@@ -67,7 +67,7 @@ def test_aided_games_can_be_asked_too(tmp_path, run):
         device="cpu",
     )
     play(aided, 1)
-    assert "worded" in vars(aided.sampler), "from Python 3.12 on a protocol sees no more than that"
+    assert "with_text" in vars(aided.sampler), "from Python 3.12 on a protocol sees no more than that"
     assert sentences.of_sentence(aided.sampler, [0], "blue").shape == (1, 3, 8, 8)
 
 

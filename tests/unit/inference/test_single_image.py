@@ -14,7 +14,7 @@ from sparring.cli import main
 from sparring.data import load
 from sparring.errors import DataError, GameError, RunError
 from sparring.evaluation import single_image
-from sparring.game import evaluation as resting
+from sparring.game import evaluation_mode as resting
 from sparring.inference import canvas
 from sparring.inference import single_image as one_image
 from sparring.inference.sampling import samples

@@ -8,7 +8,7 @@ from torch import nn
 
 from sparring.cli import main
 from sparring.errors import DataError
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.inference import label_maps
 from sparring.inference.tiling import blended, shared, tiles
 from sparring.layers.tiled_norm import gathered, steadied
@@ -66,15 +66,15 @@ def test_a_part_of_a_map_is_painted_as_in_the_whole(norm, style):
     """Given the whole's moments, and as far as its border is not seen, a part is the same to rounding."""
     game, labels = small(norm=norm, style=style).eval(), scene()[None]
     styles = label_maps.seed_styles(game, [1])
-    with evaluation(game):
+    with evaluation_mode(game):
         moments = gathered(game, [(lambda: game.paint(labels, styles), torch.ones(16, 256))])
         whole = game.paint(labels, styles)
     assert bool(moments) == (norm == "instance")
-    with evaluation(game), steadied(moments):
+    with evaluation_mode(game), steadied(moments):
         part = game.paint(labels[:, :, 64:192], styles, (0, 64, 16, 256))
     off = (part - whole[..., 64:192]).abs()
     assert off[..., FAR:-FAR].max() < 1e-5
-    with evaluation(game):
+    with evaluation_mode(game):
         alone = game.paint(labels[:, :, 64:192], styles)
     if norm == "instance" or style:
         assert (alone - whole[..., 64:192])[..., FAR:-FAR].abs().max() > 1e-3, "which by itself it is not"
@@ -116,7 +116,7 @@ def test_a_large_map_is_painted_in_tiles_nearly_as_in_one(norm):
 def test_a_map_of_one_tile_is_painted_as_ever_and_nothing_stays_behind():
     game, labels = small(norm="instance").eval(), scene(16, 64)
     styles = label_maps.seed_styles(game, [1])
-    with evaluation(game):
+    with evaluation_mode(game):
         expected = game.paint(labels[None], styles)
     torch.testing.assert_close(label_maps.paint(game, labels, styles, tile=64), expected)
     label_maps.paint(game, labels, styles, tile=32)

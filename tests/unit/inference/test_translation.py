@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused():
 
 def test_heat_is_red_where_the_critic_looks():
     class Warm(nn.Module):
-        def heat(self, x):
+        def attention_map(self, x):
             return torch.tensor([[0.0, 1.0], [2.0, 4.0]])[None, None].expand(len(x), 1, 2, 2)
 
     game = nicegan((3, 16, 16), (3, 16, 16), width=4, blocks=1)

@@ -8,7 +8,7 @@ from PIL import Image
 from sparring.check import check_game
 from sparring.cli import main
 from sparring.errors import DataError
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.inference import single_image
 from sparring.layers.bicubic import resized
 from sparring.layers.palette import Palette
@@ -69,7 +69,7 @@ def test_the_scale_learns_from_images_in_colours_of_the_photograph_and_the_other
         hook.remove()
         assert len(seen) == 3 + 3 + 3, "every sample and every reconstruction"
         assert all((len(colours_of(y)) <= 3) == few for y in seen)
-    with evaluation(game):
+    with evaluation_mode(game):
         below = resized(game.reconstructed(0), game.sizes[1])
     known = Palette(3, 3)
     known.learn(resized(X, game.sizes[0]))
@@ -93,7 +93,7 @@ def test_a_drawing_enters_where_the_game_takes_it_in_its_colours():
     game = trained(6, quantise=2, colours=3).eval()
     game.amplitudes.zero_()
     drawing = -X
-    with evaluation(game):
+    with evaluation_mode(game):
         coarse = resized(drawing, game.sizes[1])
         expected = game.G[2](torch.zeros(1, *game.dimensions(2)), game.palette(resized(coarse, game.sizes[2])))
     torch.testing.assert_close(single_image.painted(game, drawing), expected.clamp(-1, 1))
@@ -105,7 +105,7 @@ def test_any_game_can_be_given_a_drawing_in_the_photographs_colours():
     palette = Palette(3, 4)
     palette.learn(resized(X, game.sizes[0]))
     drawing = palette(resized(resized(-X, game.sizes[0]), game.sizes[1]))
-    with evaluation(game):
+    with evaluation_mode(game):
         expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in (1, 2)], drawing, 1)
     torch.testing.assert_close(single_image.painted(game, -X, colours=4), expected.clamp(-1, 1))
     with pytest.raises(DataError, match="give 2 or more"):

@@ -86,7 +86,7 @@ def test_nice_networks_fit_every_size_from_16_pixels(side):
     x = torch.randn(2, 3, side, side)
     small, large, attention = D(x)
     assert min(*small.shape[2:], *large.shape[2:]) >= 1
-    assert (attention.shape, D.heat(x).shape) == ((2, 1), (2, 1, side // 4, side // 4))
+    assert (attention.shape, D.attention_map(x).shape) == ((2, 1), (2, 1, side // 4, side // 4))
     assert NICETranslator(3, 4, 1)(D.encode(x)).shape == x.shape
 
 
@@ -142,7 +142,7 @@ def test_attention_begins_without_a_say_and_can_learn_one():
     features = torch.cat([h, h], 1) * E.cam.weight[0][None, :, None, None]
     expected = 2 * E.attend(features) + h
     torch.testing.assert_close(E.attended(x)[0], expected)
-    torch.testing.assert_close(NICESeer(E, NICECritic(4, 0, 0)).heat(x), expected.sum(1, keepdim=True))
+    torch.testing.assert_close(NICESeer(E, NICECritic(4, 0, 0)).attention_map(x), expected.sum(1, keepdim=True))
 
 
 def test_all_convolutions_of_a_nice_critic_are_spectrally_normalised_but_the_attention():

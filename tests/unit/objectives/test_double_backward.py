@@ -256,7 +256,7 @@ def test_double_precision_is_left_as_it_is():
         assert torch.equal(one, other)
 
 
-def test_plain_slopes_are_rounded_nowhere():
+def test_plain_double_backward_is_rounded_nowhere():
     D, x = critic().float(), reals().float()
     with plain_double_backward():
         for one, other in zip(penalised(D, x, torch.bfloat16), penalised(D, x), strict=True):

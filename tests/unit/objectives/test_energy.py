@@ -262,4 +262,4 @@ def test_the_settings_are_the_papers_and_margins_grow_with_the_images():
     game = ebgan((1, 16, 16), networks=Networks(width=8))
     assert game.pulling_away == 0.1
     assert isinstance(game.D, Autoencoder)
-    assert {group["lr"] for player in game.players().values() for group in player.param_groups} == {Adam().rate}
+    assert {group["lr"] for player in game.players().values() for group in player.param_groups} == {Adam().lr}

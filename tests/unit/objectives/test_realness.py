@@ -30,7 +30,7 @@ from sparring.objectives.realness import (
     skew_normal,
     skewed,
 )
-from sparring.recipes.options import SuitedAdam
+from sparring.recipes.options import AdamOverrides
 from sparring.recipes.realness import realness
 from sparring.reports.run_report import equilibrium
 from sparring.rng import turn_rng
@@ -544,8 +544,8 @@ def test_settings_reach_the_game():
         outcomes=20,
         skew=0.5,
         goal="away",
-        critic=SuitedAdam(rate=3e-4),
-        generator=SuitedAdam(betas=(0.0, 0.9)),
+        critic=AdamOverrides(lr=3e-4),
+        generator=AdamOverrides(betas=(0.0, 0.9)),
         critic_steps=2,
         generator_steps=14,
     )

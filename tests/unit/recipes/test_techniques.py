@@ -124,9 +124,9 @@ def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
     make = lambda shape: recipe("lapgan")(shape, latent=4, units=8, width=4)  # noqa: E731
     made = aided(make, (1, 16, 16), Aids(instance_noise=0.5, augment="diff"))
     check_game(made, batches((1, 16, 16)))
-    seen = made.core.D
+    seen = made.unwrapped.D
     assert [type(critic).__name__ for critic in seen] == ["Through", "Through"]
-    noisy = made.core.score(1, torch.zeros(4, 1, 16, 16), torch.zeros(4, 1, 16, 16))
+    noisy = made.unwrapped.score(1, torch.zeros(4, 1, 16, 16), torch.zeros(4, 1, 16, 16))
     assert noisy.std() > 0
 
 
@@ -137,9 +137,9 @@ def test_an_aid_that_the_game_has_already_is_refused():
 
 def test_the_schedule_multiplies_the_pace():
     made = game({"schedule": "linear", "schedule_steps": 100}, "sngan")
-    assert made.pace(50) == pytest.approx(0.5 * made.game.pace(50))
+    assert made.lr_scale(50) == pytest.approx(0.5 * made.game.lr_scale(50))
     cosine = game({"schedule": "cosine", "schedule_steps": 100})
-    paces = [cosine.pace(step) for step in range(0, 120, 20)]
+    paces = [cosine.lr_scale(step) for step in range(0, 120, 20)]
     assert paces[0] == 1
     assert paces[-1] == 0
     assert all(later < earlier for earlier, later in pairwise(paces))

@@ -41,7 +41,7 @@ class Sick(Game):
     def players(self) -> dict[str, torch.optim.Optimizer]:
         return {"D": adam(self.D, lr=1e-2), "G": adam(self.G, self.norm, lr=1e-2)}
 
-    def sampling(self) -> tuple[str, ...]:
+    def sampling_networks(self) -> tuple[str, ...]:
         return ("G",)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
@@ -91,7 +91,7 @@ def test_each_is_found_in_its_step_and_named(tmp_path, bad, said):
 def test_what_came_first_is_named_and_aids_around_the_game_are_not(tmp_path):
     arguments, aids = {"bad": "gradient"}, {"historical_averaging": 0.1}
     run = start(tmp_path / "run", "test_remedies:sick", arguments=arguments, aids=aids)
-    assert run.game is not run.game.core
+    assert run.game is not run.game.unwrapped
     with pytest.raises(Diverged, match=r"Step 7: the gradient of D\.head\.bias for player D"):
         play(run, 9)
 

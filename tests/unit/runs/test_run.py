@@ -14,7 +14,7 @@ import torch
 import sparring
 from sparring._io.folder import Folder
 from sparring.errors import DataError, Diverged, GameError, RunError
-from sparring.game import evaluation
+from sparring.game import evaluation_mode
 from sparring.recipes.options import Adam, Networks, RMSprop
 from sparring.runs import config, logs
 from sparring.runs.recipe_args import built, plain, settings
@@ -51,13 +51,13 @@ def test_a_run_is_a_folder(tmp_path, monkeypatch):
 
 
 def test_the_record_is_enough_to_build_the_game_again(tmp_path):
-    chosen = {"networks": Networks(latent=8, width=8), "critic": {"rate": 3e-4}, "critic_steps": 2}
+    chosen = {"networks": Networks(latent=8, width=8), "critic": {"lr": 3e-4}, "critic_steps": 2}
     made = start(tmp_path / "run", "wgan-gp", arguments=chosen, seed=5, batch=12)
     saved = json.loads((tmp_path / "run/run.json").read_text())
     assert saved["arguments"] == {
         "networks": {"network": None, "latent": 8, "width": 8},
-        "critic": {"rate": 3e-4, "betas": [0.5, 0.9]},  # the other field is the recipe's own
-        "generator": {"rate": 1e-4, "betas": [0.5, 0.9]},
+        "critic": {"lr": 3e-4, "betas": [0.5, 0.9]},  # the other field is the recipe's own
+        "generator": {"lr": 1e-4, "betas": [0.5, 0.9]},
         "penalty": None,
         "critic_steps": 2,
         "generator_steps": 1,
@@ -140,12 +140,12 @@ def test_data_that_moved_is_the_same_and_data_that_changed_is_refused(tmp_path, 
         ({"data": "rign"}, DataError, "did you mean ring"),
         ({"name": "nsgna"}, GameError, "did you mean 'nsgan'"),
         ({"arguments": {"critic_stesp": 1}}, RunError, "no setting 'critic_stesp': did you mean 'critic_steps'"),
-        ({"arguments": {"critic": {"rat": 1}}}, RunError, "Adam has no setting 'rat': did you mean 'rate'"),
+        ({"arguments": {"critic": {"lrr": 1}}}, RunError, "Adam has no setting 'lrr': did you mean 'lr'"),
         ({"arguments": {"critic_steps": 0}}, GameError, "critic_steps cannot be 0: give 1 or more"),
         ({"arguments": {"critic_steps": 1.5}}, RunError, "critic_steps cannot be '1.5': it is a whole number"),
         ({"arguments": {"critic_steps": True}}, RunError, "critic_steps cannot be 'True': it is a whole number"),
         ({"arguments": {"smoothing": "much"}}, RunError, "smoothing cannot be 'much': it is a number"),
-        ({"arguments": {"critic": {"rate": None}}}, RunError, "rate cannot be 'None': it is a number"),
+        ({"arguments": {"critic": {"lr": None}}}, RunError, "lr cannot be 'None': it is a number"),
         ({"arguments": {"critic": {"betas": [0.5]}}}, RunError, "betas cannot be"),
         ({"arguments": {"networks": {"width": "4"}}}, RunError, "width cannot be '4': it is a whole number or none"),
         ({"arguments": {"critic": torch.nn.ReLU()}}, RunError, "critic is a ReLU, which run.json cannot hold"),
@@ -268,7 +268,7 @@ def test_evaluation_puts_every_flag_back(tmp_path):
     before = [module.training for module in game.modules()]
 
     def look():
-        with evaluation(game):
+        with evaluation_mode(game):
             assert not any(module.training for module in game.modules())
             assert not torch.is_grad_enabled()
             raise KeyError
@@ -283,7 +283,7 @@ def test_evaluation_puts_every_flag_back(tmp_path):
 
 @dataclass(frozen=True)
 class Momentum:
-    rate: float = 0.1
+    lr: float = 0.1
     momentum: float = 0.9
 
 

@@ -15,7 +15,7 @@ from support.runs import difference, play
 from unit.data.annotations.test_caption_embeddings import as_pair, model  # noqa: F401 (a fixture)
 from unit.data.annotations.test_captions import SAID, as_lines, pictures
 
-SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16, "critic": {"rate": 0.02}, "generator": {"rate": 0.02}}
+SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16, "critic": {"lr": 0.02}, "generator": {"lr": 0.02}}
 TEXTS = [text for said in SAID for text in said]
 
 

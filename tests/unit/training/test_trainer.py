@@ -39,7 +39,7 @@ class Saddle(Game):
             yield Move("x", value=(self.x.weight * self.y.weight).sum())
             yield Move("y", value=-(self.x.weight * self.y.weight).sum())
 
-    def pace(self, step):
+    def lr_scale(self, step):
         return 0.5 if step else 1.0
 
 

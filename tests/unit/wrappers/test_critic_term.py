@@ -379,9 +379,9 @@ def test_parts_of_a_batch_move_p_as_the_whole_does():
 
 def test_all_processes_count(monkeypatch):
     """Here every real is above zero, elsewhere below: the mean decides, and the batch is that of both."""
-    for module in ("augmented", "consistency"):
+    for module in ("augmentation", "consistency"):
         monkeypatch.setattr(f"sparring.wrappers.{module}.batch_mean", lambda x: (x.mean() - 1) / 2)
-    monkeypatch.setattr("sparring.wrappers.augmentation.shards", lambda: 2)
+    monkeypatch.setattr("sparring.wrappers.augmentation.num_shards", lambda: 2)
     game = adaptive(1.0, p=0.5, images=1000)
     moves(game, batches(n=10), step=3)
     assert game.p.item() == pytest.approx(0.5 - 4 * 20 / 1000)
@@ -392,7 +392,7 @@ def test_all_processes_count(monkeypatch):
 
 def test_the_measure_costs_one_pass_and_leaves_no_trace():
     game = adaptive(1.0)
-    D = game.core.D.critic
+    D = game.unwrapped.D.critic
     moves(game, step=0)
     unmeasured = D.passes.item()
     calls = []
@@ -409,7 +409,7 @@ def test_the_measure_does_not_disturb_training():
         game = wrap(GAN(Image(), eye(nn.BatchNorm2d), NonSaturating(), **learn))
         for _ in train(game, pictures(), 9):
             pass
-        return game.core.G.body.weight
+        return game.unwrapped.G.body.weight
 
     still = partial(AdaptivePipe, 0.0)
     measured = trained(lambda game: Adaptive(game, still, target=2.0, every=2))  # r is never above
@@ -435,7 +435,7 @@ def test_the_measure_sees_batch_norm_in_training_mode_and_the_augmentation():
 
 def test_a_conditional_critic_is_measured_with_its_conditions():
     class Conditional(LatentGame):
-        def told(self, labels):
+        def one_hot(self, labels):
             return (labels.float(),)
 
         def round(self, data, step):
@@ -470,7 +470,7 @@ class Alone(Game):
     def players(self):
         return {"D": learn["critic"](self.D)}
 
-    def critics(self):
+    def critic_networks(self):
         return self.names
 
     def round(self, data, step):
@@ -479,7 +479,7 @@ class Alone(Game):
 
 
 def test_a_game_without_critic_is_refused(aid):
-    with pytest.raises(GameError, match=r"critics\(\)"):
+    with pytest.raises(GameError, match=r"critic_networks\(\)"):
         aid(Alone())
 
 
@@ -546,9 +546,9 @@ def test_r1_makes_the_dirac_game_settle_and_without_it_it_circles():
 def test_updates_change_what_the_terms_say():
     """One step of D under R1 alone shrinks its slope."""
     game = R1(GAN(Point(), LinearCritic((3.0, 4.0)), Hinge(), **learn), 1000.0)
-    before = game.core.D.w.norm().item()
+    before = game.unwrapped.D.w.norm().item()
     update(moves(game)[0], game.players())
-    assert game.core.D.w.norm().item() < before
+    assert game.unwrapped.D.w.norm().item() < before
 
 
 def test_translation_alone_can_be_the_policy():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sparring.game import Game, Move
-from sparring.games.gan import GAN, OneDrawGAN
+from sparring.games.gan import GAN, SharedFakesGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.networks import MLPCritic, MLPGenerator, UnrolledToyCritic, UnrolledToyGenerator
 from sparring.objectives import LeastSquares, Minimax, NonSaturating, RelativisticAverage, Wasserstein, logistic
@@ -238,7 +238,7 @@ def test_steps_of_no_length_leave_the_plain_loss(objective):
 def test_the_critic_takes_its_ordinary_step_and_nothing_of_it_moves_while_it_is_unrolled():
     torch.manual_seed(0)
     D = MLPCritic((2,), width=8, norm=nn.BatchNorm1d)
-    game = Unrolled(OneDrawGAN(Point(0.4), D, NonSaturating(), **learn), 3)
+    game = Unrolled(SharedFakesGAN(Point(0.4), D, NonSaturating(), **learn), 3)
     players, moves = game.players(), game.round(batches(), 0)
     first = next(moves)
     assert first.player == "D"

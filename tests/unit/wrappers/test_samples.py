@@ -164,7 +164,7 @@ def test_packed_losses_are_those_of_packs_by_hand():
     with turn_rng(7, 0, 0):
         move = next(game.round(iter([(x, torch.zeros(16))]), 0))
     with turn_rng(7, 0, 0):
-        fake = 0.3 + 0.1 * game.core.noise(8)
+        fake = 0.3 + 0.1 * game.unwrapped.noise(8)
     expected = ((D(x.reshape(8, 4)) - 2) ** 2).mean() / 2 + ((D(fake) + 1) ** 2).mean() / 2
     assert move.loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -182,7 +182,7 @@ def test_packs_of_one_are_the_plain_game():
     for game in games:
         for _ in train(game, batches(), 5):
             pass
-    assert torch.equal(games[0].G.b, games[1].core.G.single.b)
+    assert torch.equal(games[0].G.b, games[1].unwrapped.G.single.b)
     assert torch.equal(games[0].D.w, games[1].D.w)
 
 
@@ -204,7 +204,7 @@ def test_any_recipe_is_packed_by_building_it_twice(name, shape):
     assert game.sample(4).shape == (4, *shape)
     with fixed_seed(3):
         z = game.noise(1)
-    assert torch.allclose(samples(game, [3]), game.core.G.single.eval()(z), atol=1e-6)
+    assert torch.allclose(samples(game, [3]), game.unwrapped.G.single.eval()(z), atol=1e-6)
     assert walk(game, [1, 2], frames=3).shape == (3, *shape)
 
 
@@ -256,8 +256,8 @@ def test_the_parts_of_the_first_step_share_the_references():
 def test_a_network_without_batch_norm_is_left_alone():
     G = MLPGenerator((2,), latent=3, width=8, norm=nn.BatchNorm1d)
     game = VirtualBatch(GAN(G, MLPCritic((2,), width=8), NonSaturating(), **learn), (2,), Referenced, 16)
-    assert isinstance(game.core.G, Referenced)
-    assert isinstance(game.core.D, MLPCritic)
+    assert isinstance(game.unwrapped.G, Referenced)
+    assert isinstance(game.unwrapped.D, MLPCritic)
     (report,) = train(game, batches(), 1)
     assert report.images == 16, "no references were drawn"
     check_game(game, batches())

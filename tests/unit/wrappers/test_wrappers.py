@@ -11,7 +11,7 @@ from torch import nn
 from sparring.abilities import SupportsEncoding, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
 from sparring.errors import GameError
-from sparring.game import Game, LatentGame, Move, evaluation
+from sparring.game import Game, LatentGame, Move, evaluation_mode
 from sparring.games.gan import GAN
 from sparring.inference.sampling import samples
 from sparring.layers.virtual import Referenced
@@ -141,12 +141,12 @@ def test_a_wrapper_has_the_games_abilities_and_no_others():
 def test_a_wrapper_delegates_what_it_does_not_change():
     core = GAN(Point(), LinearCritic(), NonSaturating(), schedule=lambda step: 0.5**step, **learn)
     game = Plain(Pull(core))
-    assert game.core is core
+    assert game.unwrapped is core
     assert (game.G, game.D, game.objective) == (core.G, core.D, core.objective)
-    assert game.pace(2) == 0.25
-    assert game.sampling() == ("game.game.G",)
-    assert game.critics() == ("game.game.D",)
-    assert game.get_submodule(game.sampling()[0]) is core.G
+    assert game.lr_scale(2) == 0.25
+    assert game.sampling_networks() == ("game.game.G",)
+    assert game.critic_networks() == ("game.game.D",)
+    assert game.get_submodule(game.sampling_networks()[0]) is core.G
     assert list(game.players()) == ["D", "G"]
     assert [id(p) for p in game.parameters()] == [id(p) for p in core.parameters()]
 
@@ -180,7 +180,7 @@ def test_critics_see_through_a_transform_and_keep_their_parameters():
     game = Plain(GAN(Point(), D, NonSaturating(), **learn))
     see_through(game, Double)
     x = torch.tensor([[1.0, 2.0]])
-    assert isinstance(game.core.D, Through)
+    assert isinstance(game.unwrapped.D, Through)
     assert game.D(x).item() == 6.0
     assert game.D.features(x).tolist() == [[4.0, 8.0]]
     assert game.D.w is D.w
@@ -189,10 +189,10 @@ def test_critics_see_through_a_transform_and_keep_their_parameters():
 
 def test_an_aid_that_finds_no_critic_says_so():
     class Blind(GAN):
-        def critics(self):
+        def critic_networks(self):
             return ()
 
-    with pytest.raises(GameError, match="critics"):
+    with pytest.raises(GameError, match="critic_networks"):
         InstanceNoise(Blind(Point(), LinearCritic(), NonSaturating(), **learn))
 
 
@@ -274,7 +274,7 @@ def test_numbers_out_of_range_are_refused(wrong):
 
 def test_evaluation_leaves_an_aided_game_as_it_was():
     game = aided("instance noise", GAMES["minimax"])
-    with evaluation(game):
+    with evaluation_mode(game):
         assert not game.haze.training
     assert game.haze.training
 

@@ -186,7 +186,7 @@ def test_captions_of_the_data_that_a_file_lacks_are_named_before_training(tmp_pa
 
 def test_the_game_keeps_the_rules(tmp_path, data):
     game = stackgan((3, 8, 8), TEXTS, text=str(tmp_path / "said.npz"), **SMALL)
-    game.know(TEXTS)
+    game.register_captions(TEXTS)
     check_game(game, Stream(load_data(data), 3))
 
 
