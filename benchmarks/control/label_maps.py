@@ -37,7 +37,7 @@ from benchmarks.trainings import known, recorded, train_missing
 from sparring.data import Stream, load
 from sparring.game import Game, evaluation_mode
 from sparring.games.gaugan import GauGAN
-from sparring.inference.label_maps import image_styles
+from sparring.inference.label_maps import encode_styles
 from sparring.recipes.options import Adam
 from sparring.recipes.pix2pix_gaugan import REDUCTIONS, Painters
 from sparring.runs.run import Run
@@ -164,7 +164,7 @@ def judge_digits(game: Game, run: Run) -> dict[str, float]:
     maps, colours = levelled()[TRAINED:], palettes()[TRAINED:]
     labels, order = torch.from_numpy(maps), np.arange(HELD)
     given, third = np.roll(order, 1), np.roll(order, 7)
-    styles = image_styles(game, scaled(coloured(maps, colours))[given])
+    styles = encode_styles(game, scaled(coloured(maps, colours))[given])
     made = painted(game, labels, styles)
 
     def errors(kind: str, truth: np.ndarray) -> dict[str, float]:
@@ -231,7 +231,7 @@ def judge_camvid(game: Game, run: Run) -> dict[str, float]:
     """Layout by colours of regions, and style by statistics of pictures, on the test set."""
     train, test = (streets(split) for split in ("train", "test"))
     x, labels = everything(test)
-    styles = image_styles(game, x)
+    styles = encode_styles(game, x)
     own = painted(game, labels, styles)
     other = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))
     swapped = painted(game, labels, styles[other])

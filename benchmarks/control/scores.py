@@ -20,7 +20,7 @@ from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.game import Game, evaluation_mode
 from sparring.games.common.posterior import stated
-from sparring.inference.encoding import encode, probe, reconstruct, relative_error
+from sparring.inference.encoding import encode, knn_accuracy, reconstruct, relative_error
 from sparring.inference.sampling import generate
 from sparring.metrics import class_variety, extractor_for, frechet_distance, gan_test, matched, train_extractor
 from sparring.objectives.variational import kl_to_prior
@@ -148,7 +148,7 @@ def encoding(game: Game, bench: Bench) -> Scores:
         "reconstruction class": bench.named(again, y).value,
         "relative error": relative_error(game, x),
         "square error": (again - x).square().mean().item(),
-        "1-NN of codes": probe(game, x, y, *bench.known),
+        "1-NN of codes": knn_accuracy(game, x, y, *bench.known),
         "variance of codes": codes.var(0).mean().item(),
         "Fréchet distance of reconstructions": bench.distance(again),
         "Fréchet distance": bench.distance(drawn(game, SAMPLES)[0]),

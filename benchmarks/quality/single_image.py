@@ -68,7 +68,7 @@ def steepness(x: Tensor) -> float:
 
 def reconstruction(game: Any, folder: Path) -> dict[str, Any]:
     """How far the photograph comes back at each scale, and how far plain enlarging of the scale below would be."""
-    one, rows = single_image.learned(game), []
+    one, rows = single_image.require_trained(game), []
     with evaluation_mode(game):
         for k, size in enumerate(one.sizes):
             real, made, below = resized(one.image, size), one.reconstructed(k), one.reconstructed(k - 1)
@@ -79,9 +79,9 @@ def reconstruction(game: Any, folder: Path) -> dict[str, Any]:
 
 def samples(game: Any, folder: Path) -> dict[str, Any]:
     """Whether samples have the photograph's textures, and differ from one another."""
-    x, found = single_image.learned(game).image, {}
+    x, found = single_image.require_trained(game).image, {}
     for start in (0, 1, 2):
-        drawn = single_image.samples(game, range(SAMPLES), start=start)
+        drawn = single_image.sample_seeds(game, range(SAMPLES), start=start)
         judged = single_image_distances(x, drawn.split(1), MAPS)
         images.save_grid(drawn, folder / f"samples-{start}.png", columns=4, scale=4)
         found[f"from scale {start}"] = {
@@ -89,7 +89,7 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
             "standard error": judged.standard_error,
             "deviation among samples, of that of the photograph's pixels": (drawn.std(0).mean() / x.std()).item(),
         }
-    other = canvas.picture(PHOTOS / "Generation/pantheon.jpg", 3, None)
+    other = canvas.load_image_like(PHOTOS / "Generation/pantheon.jpg", 3, None)
     other = resized(other, tuple(x.shape[2:]))
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)
     with fixed_seed(0):
@@ -100,24 +100,24 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
         "noise of its colours: distance": distance(x, noise),
         "its own pixels shuffled: distance": distance(x, shuffled.view_as(x)),
     }
-    wide = single_image.samples(game, [0, 1], size=(x.shape[2], 2 * x.shape[3]))
+    wide = single_image.sample_seeds(game, [0, 1], size=(x.shape[2], 2 * x.shape[3]))
     images.save_grid(wide, folder / "wide.png", columns=1, scale=4)
     return found | {"twice as wide: distance": single_image_distances(x, wide.split(1), MAPS).mean}
 
 
 def enlargement(game: Any, folder: Path) -> dict[str, Any]:
     """Twice as large: how near to the truth, to the photograph when made small again, and how sharp."""
-    one = single_image.learned(game)
+    one = single_image.require_trained(game)
     x, (height, width) = one.image, one.image.shape[2:]
-    truth = canvas.picture(PHOTOS / "Generation/mtrushmore.jpg", 3, None)
+    truth = canvas.load_image_like(PHOTOS / "Generation/mtrushmore.jpg", 3, None)
     truth = resized(truth, (2 * height, 2 * width))
     bicubic = resized(x, (2 * height, 2 * width))
     ways = {
         "bicubic": bicubic,
         "bicubic, back-projected": back_projected(bicubic, x, single_image.PROJECTIONS),
-        "SinGAN": single_image.larger(game, factor=2, projections=0),
-        "SinGAN with noise": single_image.larger(game, factor=2, projections=0, noise=True),
-        "SinGAN, back-projected": single_image.larger(game, factor=2),
+        "SinGAN": single_image.super_resolve(game, factor=2, projections=0),
+        "SinGAN with noise": single_image.super_resolve(game, factor=2, projections=0, noise=True),
+        "SinGAN, back-projected": single_image.super_resolve(game, factor=2),
     }
     images.save_grid(torch.cat([truth, *ways.values()]), folder / "larger.png", columns=2, scale=3)
     return {
@@ -136,15 +136,15 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
 
 def inversion(game: Any, folder: Path) -> dict[str, Any]:
     """A patch of the photograph turned into its negative: does harmonising bring it back, and leave the rest alone?"""
-    x = single_image.learned(game).image
+    x = single_image.require_trained(game).image
     height, width = x.shape[2:]
     mask = torch.zeros(1, 1, height, width)
     mask[..., height // 4 : height // 2, width // 4 : width // 2] = 1
     spoiled = torch.where(mask > 0, -x, x)
-    made = {k: single_image.harmonised(game, spoiled, mask, scale=k) for k in (1, 2, 3)}
+    made = {k: single_image.harmonize(game, spoiled, mask, scale=k) for k in (1, 2, 3)}
     images.save_grid(torch.cat([spoiled, *made.values()]), folder / "inverted.png", columns=2, scale=4)
     where = (mask > 0).expand_as(x)
-    far = canvas.softened(mask, 7 * width / 250, 5 * width / 250).expand_as(x) < 1e-6
+    far = canvas.feather_mask(mask, 7 * width / 250, 5 * width / 250).expand_as(x) < 1e-6
     return {
         "inverted patch: RMSE": rmse(spoiled[where], x[where]),
         **{f"harmonised at scale {k}: RMSE": rmse(y[where], x[where]) for k, y in made.items()},
@@ -156,11 +156,14 @@ def composite(picture: str, mask: str, reach: float) -> Callable[..., dict[str, 
     """A picture into which its makers pasted something: does it come nearer to the photograph's textures?"""
 
     def measure(game: Any, folder: Path) -> dict[str, Any]:
-        x = single_image.learned(game).image
+        x = single_image.require_trained(game).image
         size = tuple(x.shape[2:])
-        pasted, white = canvas.picture(PHOTOS / picture, 3, size), canvas.picture(PHOTOS / mask, 1, size)
-        scales = range(1, len(single_image.learned(game).sizes))
-        made = {k: single_image.harmonised(game, pasted, white, scale=k, reach=reach) for k in scales}
+        pasted, white = (
+            canvas.load_image_like(PHOTOS / picture, 3, size),
+            canvas.load_image_like(PHOTOS / mask, 1, size),
+        )
+        scales = range(1, len(single_image.require_trained(game).sizes))
+        made = {k: single_image.harmonize(game, pasted, white, scale=k, reach=reach) for k in scales}
         images.save_grid(torch.cat([x, pasted, *made.values()]), folder / "pasted.png", columns=3, scale=4)
         return {
             "as pasted: distance": distance(x, pasted),
@@ -172,10 +175,10 @@ def composite(picture: str, mask: str, reach: float) -> Callable[..., dict[str, 
 
 def drawing(game: Any, folder: Path) -> dict[str, Any]:
     """A drawing of eight colours and no detail, of another arrangement: does it take on the photograph's textures?"""
-    x = single_image.learned(game).image
+    x = single_image.require_trained(game).image
     coarse = resized(x, (6, 9)).flip(3)
     flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
-    made = {k: single_image.painted(game, flat, scale=k) for k in (1, 2)}
+    made = {k: single_image.paint_to_image(game, flat, scale=k) for k in (1, 2)}
     images.save_grid(torch.cat([flat, *made.values()]), folder / "painted.png", columns=3, scale=4)
     return {"drawing: distance": distance(x, flat)} | {
         f"painted at scale {k}: distance": distance(x, y) for k, y in made.items()
@@ -184,12 +187,12 @@ def drawing(game: Any, folder: Path) -> dict[str, Any]:
 
 def foreign(game: Any, folder: Path) -> dict[str, Any]:
     """A drawing in pure colours that the photograph lacks: as it is, and brought to five of the photograph's."""
-    x = single_image.learned(game).image
+    x = single_image.require_trained(game).image
     coarse = resized(x, (6, 9)).flip(3)
     flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
     pure = torch.where(flat > flat.mean((2, 3), keepdim=True), 0.9, -0.9)
     ways = {"": None, ", five colours": 5}
-    made = {name: single_image.painted(game, pure, scale=1, colours=count) for name, count in ways.items()}
+    made = {name: single_image.paint_to_image(game, pure, scale=1, colours=count) for name, count in ways.items()}
     images.save_grid(torch.cat([pure, *made.values()]), folder / "foreign.png", columns=3, scale=4)
     return {"foreign drawing: distance": distance(x, pure)} | {
         f"foreign drawing painted at scale 1{name}: distance": distance(x, y) for name, y in made.items()
@@ -198,8 +201,8 @@ def foreign(game: Any, folder: Path) -> dict[str, Any]:
 
 def film(game: Any, folder: Path) -> dict[str, Any]:
     """A film of 40 frames: does it begin at the photograph, move, and move smoothly?"""
-    one = single_image.learned(game)
-    frames = torch.cat(list(single_image.animated(game, 40, start=1)))
+    one = single_image.require_trained(game)
+    frames = torch.cat(list(single_image.animate(game, 40, start=1)))
     video.save_animation(video.frames(frames), folder / "moving.gif", rate=10)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     return {

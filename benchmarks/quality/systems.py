@@ -39,7 +39,7 @@ from benchmarks.quality.suites import SUITES, Cell
 from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, recorded, train
 from sparring.evaluation.evaluator import evaluate
-from sparring.inference.sampling import samples
+from sparring.inference.sampling import sample_seeds
 from sparring.runs import logs
 from sparring.runs.run import Run
 from sparring.runs.state import load, untrained
@@ -133,7 +133,7 @@ def rows(suite: str, path: Path, columns: int = 16) -> None:
     kept, drawn = tiles(path), []
     for place, name in enumerate(dict.fromkeys(cell.recipe for cell in SUITES[suite])):
         if name in here:
-            drawn.append(samples(load(here[name], device="cpu"), range(columns)))
+            drawn.append(sample_seeds(load(here[name], device="cpu"), range(columns)))
         elif place < len(kept):
             drawn.append(kept[place])
     print(f"The rows are in {save_grid(torch.cat(drawn), path, columns=columns, scale=1)}.")

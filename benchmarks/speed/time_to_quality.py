@@ -31,7 +31,7 @@ from benchmarks.speed.step_time import RESULTS, circumstances
 from sparring import Run
 from sparring.data import Dataset, Stream, load
 from sparring.evaluation.evaluator import evaluate
-from sparring.evaluation.registry import metrics_named
+from sparring.evaluation.registry import get_metrics
 from sparring.game import Game
 from sparring.metrics import extractor_for
 from sparring.runs import performance
@@ -97,7 +97,7 @@ def judge_of(dataset: Dataset, samples: int) -> tuple[Dataset, Judge]:
     """Returns what is trained on, and who judges."""
     training, held_out = dataset.divided(HELD_OUT)
     extractor = extractor_for(training)
-    how: Any = {"metrics": metrics_named(["frechet"]), "samples": samples, "references": False, "resamples": 0}
+    how: Any = {"metrics": get_metrics(["frechet"]), "samples": samples, "references": False, "resamples": 0}
 
     def judge(game: Game) -> float:
         return evaluate(game, training, held_out=held_out, extractor=extractor, **how).scores[0].value

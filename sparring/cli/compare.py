@@ -116,7 +116,7 @@ def compare(words: list[str]) -> None:
         say()
         parsed(Comparison, words, "compare RECIPE")
     from sparring.data import load
-    from sparring.evaluation.evaluator import shortfall
+    from sparring.evaluation.evaluator import shortfall_notes
     from sparring.metrics import extractor_for
     from sparring.runs.recipe_args import suited
     from sparring.training import distributed
@@ -135,7 +135,7 @@ def compare(words: list[str]) -> None:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
         return
     say_data(dataset, round(given.hold_out * len(dataset)))
-    notes = [*_require_playable(made, dataset), *shortfall(*dataset.divided(given.hold_out), given.samples)]
+    notes = [*_require_playable(made, dataset), *shortfall_notes(*dataset.divided(given.hold_out), given.samples)]
     for line in [*notes, *(note for cell in made for note in cell.notes())]:
         say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell
@@ -160,13 +160,13 @@ def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset
     from sparring._io.targets import require_no_overwrite
     from sparring.data import NAMES
     from sparring.data.sources.layouts import data_paths
-    from sparring.evaluation.evaluator import metrics_named
+    from sparring.evaluation.evaluator import get_metrics
     from sparring.experiments import Rules, cells
     from sparring.experiments.report import FILES
     from sparring.inference.sampling import parse_seeds
 
     metrics = tuple(name.strip() for name in given.metrics.split(",")) if given.metrics else ()
-    metrics_named(metrics)
+    get_metrics(metrics)
     rules = Rules(budget, given.shared(), dataset.fingerprint, metrics, given.samples)
     out = given.out or Path("runs") / f"compare-{Path(given.data).stem}"
     require_no_overwrite([out / name for name in FILES], [], keep=[] if given.data in NAMES else data_paths(given.data))

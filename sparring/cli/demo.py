@@ -86,10 +86,10 @@ def save_walks(run: Run, path: Path) -> Path:
     """
     import torch
 
-    from sparring.inference.sampling import walk
+    from sparring.inference.sampling import interpolate_seeds
     from sparring.visualization.images import grid
     from sparring.visualization.video import save_animation
 
     seeds = torch.arange(WALKS * STOPS).view(WALKS, STOPS).tolist()
-    ways = torch.stack([walk(run.sampler, stops, FRAMES) for stops in seeds])
+    ways = torch.stack([interpolate_seeds(run.sampler, stops, FRAMES) for stops in seeds])
     return save_animation([grid(frame, scale=4) for frame in ways.unbind(1)], path)

@@ -67,9 +67,9 @@ def encode(
     from sparring.inference import latent_table
     from sparring.runs.outputs import require_outputs
 
-    latent_table.require_ending(out)
+    latent_table.require_suffix(out)
     require_outputs(run, [out], images)
-    book = latent_table.encoded(model.load(run), run, images, most)
+    book = latent_table.encode_files(model.load(run), run, images, most)
     saved = latent_table.saved(book, out)
     say(f"The codes of {len(book.names)} images, {len(book.columns)} numbers each, are in {saved}.")
 
@@ -101,8 +101,8 @@ def attribute(
 
     require_picture(run, out, [with_, without, *images])
     game, x = model.load(run), encoding.images(run, images, most)
-    direction = encoding.attribute(game, encoding.images(run, [with_]), encoding.images(run, [without]))
-    _beside(out, x, encoding.reconstruct(game, x), encoding.edited(game, x, direction, strength))
+    direction = encoding.attribute_direction(game, encoding.images(run, [with_]), encoding.images(run, [without]))
+    _beside(out, x, encoding.reconstruct(game, x), encoding.edit(game, x, direction, strength))
     say(f"{len(x)} images, each beside its reconstruction without and with the attribute, are in {out}.")
 
 

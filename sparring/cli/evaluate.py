@@ -33,12 +33,12 @@ def evaluate(
     """
     from sparring.cli.console import bar
     from sparring.evaluation import evaluator as judge
-    from sparring.evaluation.extractors import extractor_named
+    from sparring.evaluation.extractors import get_extractor
 
-    chosen = judge.metrics_named([name.strip() for name in metrics.split(",")]) if metrics else None
+    chosen = judge.get_metrics([name.strip() for name in metrics.split(",")]) if metrics else None
     opened = model.open(run)
     images = len(opened.dataset.shape) == 3
-    seer = extractor_named(extractor, opened.training, str(opened.game.device)) if images else None
+    seer = get_extractor(extractor, opened.training, str(opened.game.device)) if images else None
     with bar("looking at samples") as progress:
         result = judge.evaluate_run(
             opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=progress

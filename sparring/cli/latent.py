@@ -46,13 +46,13 @@ def directions(
         raise DataError(f"A direction cannot be shown in {columns:,} pictures: give --columns 2 to {COLUMNS:,}.")
     game = model.load(run)
     find = exploring.principal_directions if kind == "principal" else exploring.closed_form_directions
-    noise = sampling.latents(game, sampling.parse_seeds(seeds))
+    noise = sampling.latents_from_seeds(game, sampling.parse_seeds(seeds))
     steps = [reach * (2 * k / (columns - 1) - 1) for k in range(columns)]
     found = find(game, count)
     files = [out / f"{kind}-{number + 1}.png" for number in range(len(found))]
     require_outputs(run, files)
     for path, direction in zip(files, found, strict=True):
-        drawn = exploring.moved(game, noise, direction, steps).flatten(0, 1)
+        drawn = exploring.shift_along(game, noise, direction, steps).flatten(0, 1)
         pictures.save_grid(drawn, path, columns=columns)
     say(f"{count} {kind} directions, from -{reach:g} to {reach:g}, are in {out}.")
 
@@ -84,7 +84,7 @@ def truncations(
     except ValueError:
         raise DataError(f"The strengths {strengths!r} cannot be read: write numbers such as 0,0.5,1.") from None
     game = model.load(run)
-    drawn = exploring.truncated(game, sampling.parse_seeds(seeds), values).flatten(0, 1)
+    drawn = exploring.truncation_sweep(game, sampling.parse_seeds(seeds), values).flatten(0, 1)
     say(f"Truncations {strengths} are in {pictures.save_grid(drawn, out, columns=len(values))}.")
 
 
@@ -119,7 +119,7 @@ def invert(
     require_picture(run, out, images)
     require_outputs(run, [numbers], images)
     game, x = model.load(run), encoding.images(run, images, most)
-    found = exploring.inverted(game, x, steps=steps)
+    found = exploring.invert(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)
     with io_errors(numbers), atomic_write(numbers) as file:

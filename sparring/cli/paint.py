@@ -67,7 +67,7 @@ def paint(
     maps = _maps(files, regions, nearest)
     game = model.load(run)
     maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
-    styles = label_maps.named_styles(game, run, style, seeds or ("" if style else "0"))
+    styles = label_maps.load_styles(game, run, style, seeds or ("" if style else "0"))
     require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)
     _save_palette(regions, palette)
     for (name, one), path in targets.items():
@@ -137,7 +137,7 @@ def _with_objects(
     label_maps.require_edges(game)
     own = {name: palettes.below(labels, file).with_suffix("").as_posix() for name, file in files.items()}
     found = palettes.beside(place, list(dict.fromkeys(own.values())))
-    return {name: label_maps.with_edges(m, palettes.read_objects(found[own[name]])) for name, m in maps.items()}
+    return {name: label_maps.add_edges(m, palettes.read_objects(found[own[name]])) for name, m in maps.items()}
 
 
 def _picture(
@@ -157,7 +157,7 @@ def _picture(
     from sparring.visualization import video
 
     if frames:
-        way = label_maps.walk(game, m, torch.stack(list(styles.values())), frames, tile=tile)
+        way = label_maps.interpolate_styles(game, m, torch.stack(list(styles.values())), frames, tile=tile)
         video.save_animation(video.frames(way), path, rate=rate)
     else:
         _sheet(path, game, m, styles, regions, tile)

@@ -59,15 +59,15 @@ def sample(
         columns = columns or drawn.shape[1]
         names, drawn = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])], drawn.flatten(0, 1)
     elif label is not None:
-        chosen = conditional.class_named(label, conditional.class_names(run))
-        drawn = conditional.of_class(game, numbers, chosen, truncation=truncation)
+        chosen = conditional.class_index(label, conditional.class_names(run))
+        drawn = conditional.sample_class(game, numbers, chosen, truncation=truncation)
     elif text is not None:
-        drawn = sentences.of_sentence(game, numbers, text, truncation=truncation)
+        drawn = sentences.sample_text(game, numbers, text, truncation=truncation)
         tell_strangers(run, text)
     elif size is not None or start_scale:
-        drawn = single_image.samples(game, numbers, size=canvas.parse_size(size), start=start_scale)
+        drawn = single_image.sample_seeds(game, numbers, size=canvas.parse_size(size), start=start_scale)
     else:
-        drawn = sampling.samples(game, numbers, truncation=truncation)
+        drawn = sampling.sample_seeds(game, numbers, truncation=truncation)
     if single:
         say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
     else:
@@ -93,9 +93,9 @@ def tell_strangers(run: Path, *texts: str) -> None:
         run: The run's folder.
         texts: The sentences.
     """
-    from sparring.inference.sentences import strangers
+    from sparring.inference.sentences import unknown_words
 
-    if unknown := strangers(run, *texts):
+    if unknown := unknown_words(run, *texts):
         say(f"The captions that {run} learned from never say: {', '.join(unknown)}.")
 
 
@@ -138,18 +138,18 @@ def interpolate(
     game = model.load(run)
     numbers = sampling.parse_seeds(seeds or ("0" if labels or texts else "0,1,2"))
     if labels is None and not texts:
-        way = sampling.walk(game, numbers, frames, truncation=truncation)
+        way = sampling.interpolate_seeds(game, numbers, frames, truncation=truncation)
     elif len(numbers) > 1:
         raise DataError(
             f"A walk between {'sentences' if texts else 'classes'} keeps one z, not {len(numbers)}: give one seed, "
             f"or leave --{'texts' if texts else 'labels'} out."
         )
     elif texts:
-        way = sentences.sentence_walk(game, numbers[0], texts, frames, truncation=truncation)
+        way = sentences.interpolate_texts(game, numbers[0], texts, frames, truncation=truncation)
         tell_strangers(run, *texts)
     else:
-        visited = [conditional.class_named(label, conditional.class_names(run)) for label in (labels or "").split(",")]
-        way = conditional.class_walk(game, numbers[0], visited, frames, truncation=truncation)
+        visited = [conditional.class_index(label, conditional.class_names(run)) for label in (labels or "").split(",")]
+        way = conditional.interpolate_classes(game, numbers[0], visited, frames, truncation=truncation)
     say(f"The walk is in {video.save_animation(video.frames(way), out, rate=rate)}.")
 
 
@@ -175,7 +175,7 @@ def _between_images(
     game, ends = model.load(run), encoding.images(run, images)
     if len(ends) != 2:
         raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
-    way = encoding.interpolate(game, ends[0], ends[1], frames)
+    way = encoding.interpolate_images(game, ends[0], ends[1], frames)
     say(f"The walk is in {video.save_animation(video.frames(way), out, rate=rate)}.")
 
 
@@ -206,7 +206,7 @@ def traverse(
     game, numbers = model.load(run), sampling.parse_seeds(seeds)
     if out.suffix:
         images.require_image_format(out)
-    names = [code] if code else conditional.names(game)
+    names = [code] if code else conditional.code_names(game)
     files = {name: out.with_stem(f"{out.stem}-{name}") if out.suffix else out / f"{name}.png" for name in names}
     require_outputs(run, files.values())
     for name, target in files.items():

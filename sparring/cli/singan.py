@@ -65,8 +65,8 @@ def super_resolve(
 
     require_picture(run, out, [] if picture is None else [picture])
     game = _loaded(run, model)
-    image = None if picture is None else canvas.picture(picture, _channels(game))
-    made = single_image.larger(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
+    image = None if picture is None else canvas.load_image_like(picture, _channels(game))
+    made = single_image.super_resolve(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
     _saved(made, out)
 
 
@@ -99,10 +99,10 @@ def harmonize(
 
     require_picture(run, out, [picture, mask])
     game = _loaded(run, model)
-    size = single_image.learned(game).sizes[-1]
-    white = canvas.mask(mask, size)
-    image = canvas.picture(picture, _channels(game), size)
-    _saved(single_image.harmonised(game, image, white, scale=scale, reach=reach, blur=blur, seed=seed), out)
+    size = single_image.require_trained(game).sizes[-1]
+    white = canvas.load_mask(mask, size)
+    image = canvas.load_image_like(picture, _channels(game), size)
+    _saved(single_image.harmonize(game, image, white, scale=scale, reach=reach, blur=blur, seed=seed), out)
 
 
 def edit(
@@ -159,8 +159,8 @@ def paint(
 
     require_picture(run, out, [picture])
     game = _loaded(run, model)
-    drawing = canvas.picture(picture, _channels(game))
-    _saved(single_image.painted(game, drawing, scale=scale, colours=colours, seed=seed), out)
+    drawing = canvas.load_image_like(picture, _channels(game))
+    _saved(single_image.paint_to_image(game, drawing, scale=scale, colours=colours, seed=seed), out)
 
 
 def animate(
@@ -195,7 +195,7 @@ def animate(
 
     require_film(run, out)
     game = _loaded(run, model)
-    way = single_image.animated(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
+    way = single_image.animate(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
     made = video.frames(torch.cat([frame.cpu() for frame in way]))
     say(f"The film is in {video.save_animation(made, out, rate=rate)}.")
 
@@ -221,23 +221,25 @@ def judge(
     from sparring.evaluation import single_image as likeness
 
     opened = model.open(run)
-    seer = likeness.by_inception(str(opened.game.device)) if inception else None
-    show_evaluation(evaluator.kept(opened, likeness.judged(opened, seer, samples=samples, seed=seed)))
+    seer = likeness.inception_feature_maps(str(opened.game.device)) if inception else None
+    show_evaluation(
+        evaluator.save_evaluation(opened, likeness.evaluate_single_image(opened, seer, samples=samples, seed=seed))
+    )
     say(f"The scores are in {run / 'evaluation.json'}.")
 
 
 def _loaded(run: Path, model: ModelOptions) -> Game:
-    from sparring.inference.single_image import learned
+    from sparring.inference.single_image import require_trained
 
     game = model.load(run)
-    learned(game)
+    require_trained(game)
     return game
 
 
 def _channels(game: Game) -> int:
-    from sparring.inference.single_image import learned
+    from sparring.inference.single_image import require_trained
 
-    return learned(game).photograph.shape[1]
+    return require_trained(game).photograph.shape[1]
 
 
 def _saved(image: Tensor, out: Path) -> None:

@@ -34,8 +34,8 @@ from sparring.data.dataset import Dataset
 from sparring.data.loading import STACKED
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.evaluation.registry import METRICS, metrics_named, suited
-from sparring.evaluation.types import Case, Metric, Need, Seen, require_several
+from sparring.evaluation.registry import METRICS, default_metrics, get_metrics
+from sparring.evaluation.types import EvalContext, Metric, Requirement, SampleSet, require_many_images
 from sparring.game import Game, evaluation_mode
 from sparring.inference.sampling import generate
 from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
@@ -46,11 +46,21 @@ from sparring.visualization.images import save_grid
 if TYPE_CHECKING:
     from sparring.runs.run import Run
 
-__all__ = ["METRICS", "Evaluation", "evaluate", "evaluate_run", "kept", "metrics_named", "read", "shortfall", "suited"]
+__all__ = [
+    "METRICS",
+    "Evaluation",
+    "default_metrics",
+    "evaluate",
+    "evaluate_run",
+    "get_metrics",
+    "read",
+    "save_evaluation",
+    "shortfall_notes",
+]
 
-POINTS = 2_500  # the published protocol
-IMAGES = 2_000  # at most; half of the data where there are fewer
-AT_ONCE = 500  # samples that pass by together
+NUM_POINTS = 2_500  # the published protocol
+NUM_IMAGES = 2_000  # at most; half of the data where there are fewer
+CHUNK = 500  # samples that pass by together
 RESAMPLES = 100  # of a bootstrap
 
 Batches = Iterable[tuple[Tensor, Tensor | None]]
@@ -109,39 +119,39 @@ def evaluate(
         seed: Decides the noise and the choice of real samples.
         extractor: What sees the images; the tool's own classifier, trained on this data, unless told.
         references: Whether to judge real data and noise, too.
-        resamples: Of the bootstrap behind the intervals of distances; 0 for none. Distances of more than 256 features
-            have none.
+        resamples: Bootstrap resamples for the intervals of distances, which need at most 256 features; 0 for none.
         progress: Called with the samples seen so far and to see.
 
     Raises:
         DataError: If a metric does not suit the data, or the data are too few.
         GameError: If the game cannot sample, or makes samples of another shape.
     """
-    metrics = suited(dataset) if metrics is None else metrics
-    images, count = len(dataset.shape) == 3, judged(dataset, held_out, samples)
+    metrics = default_metrics(dataset) if metrics is None else metrics
+    images, count = len(dataset.shape) == 3, sample_count(dataset, held_out, samples)
     if images and extractor is None:
         extractor = extractor_for(dataset, device=str(game.device))
-    needs = require(metrics, game, dataset, held_out, classified=_classified(extractor, dataset))
-    rows = _Rows(dataset, held_out, count, seed)
+    needs = require_metrics(metrics, game, dataset, held_out, classified=_knows_classes(extractor, dataset))
+    rows = RealSplits(dataset, held_out, count, seed)
     everything = len(dataset) if "held-out data" in needs else 0
-    look = _Look(extractor, "pixels" in needs and images, progress, count * (4 if references else 2) + everything)
+    total = count * (4 if references else 2) + everything
+    look = FeatureCollector(extractor, "pixels" in needs and images, progress, total)
     real = look(rows.real())
-    asked, drawing = _asked(game, dataset, held_out)
-    sets = {"": look(_fakes(game, dataset, count, seed, drawing))}
+    asked, drawing = _condition_sampler(game, dataset, held_out)
+    sets = {"": look(_generated_batches(game, dataset, count, seed, drawing))}
     if references:
         sets |= {"data": look(rows.other()), "noise": look(rows.noise())}
     training = look(rows.everything(), pixels=False) if everything else None
     how: Any = {"real": count, "fake": count, "seed": seed, "conditions": asked}
     protocol = partial(stamp, dataset=dataset, split=rows.split, extractor=extractor, **how)
     start = time.perf_counter()
-    case = Case(real, sets.pop(""), dataset, training, extractor, require_sampling(game), seed, resamples)
+    case = EvalContext(real, sets.pop(""), dataset, training, extractor, require_sampling(game), seed, resamples)
     found = _scores(metrics, case, protocol)
     beside = {
         name: _scores(metrics, replace(case, fake=seen, sampler=None, resamples=0, exhibits={}), protocol)
         for name, seen in sets.items()
     }
     seconds = {"looking": look.seconds, "measuring": time.perf_counter() - start}
-    return Evaluation(found, beside, seconds, case.exhibits, tuple(shortfall(dataset, held_out, samples)))
+    return Evaluation(found, beside, seconds, case.exhibits, tuple(shortfall_notes(dataset, held_out, samples)))
 
 
 def evaluate_run(run: Run, **settings: Any) -> Evaluation:
@@ -154,11 +164,11 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
     if run.dataset.second and not isinstance(run.sampler, SupportsSampling):
         from sparring.evaluation.label_maps import evaluate_pictures  # which builds on this module
 
-        return kept(run, evaluate_pictures(run, **settings))
-    return kept(run, evaluate(run.sampler, run.training, held_out=run.held_out, **settings))
+        return save_evaluation(run, evaluate_pictures(run, **settings))
+    return save_evaluation(run, evaluate(run.sampler, run.training, held_out=run.held_out, **settings))
 
 
-def kept(run: Run, result: Evaluation) -> Evaluation:
+def save_evaluation(run: Run, result: Evaluation) -> Evaluation:
     """Writes ``evaluation.json`` and the pictures of an evaluation into a run's folder, and returns it."""
     record = {"step": run.step, "images": run.images, "seconds": result.seconds, **result.as_json()}
     with open_atomic(run.folder / "evaluation.json", run.home) as file:
@@ -188,7 +198,7 @@ def _plain(score: Score) -> dict[str, Any]:
     return plain | {"value": score.value if math.isfinite(score.value) else str(score.value)}
 
 
-def shortfall(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> list[str]:
+def shortfall_notes(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> list[str]:
     """Says that fewer samples are judged than were asked for, if it is so.
 
     Args:
@@ -196,7 +206,7 @@ def shortfall(dataset: Dataset, held_out: Dataset | None, samples: int | None) -
         held_out: Real data that was not.
         samples: How many were asked for, if any number was.
     """
-    most = _most(dataset, held_out)
+    most = _max_count(dataset, held_out)
     if not samples or samples <= most:
         return []
     rows = f"there are {len(dataset):,} rows, and one half of them is compared with the other"
@@ -206,12 +216,12 @@ def shortfall(dataset: Dataset, held_out: Dataset | None, samples: int | None) -
     return [f"{samples:,} samples were asked for and {most:,} are judged, as many as real ones: {rows}."]
 
 
-def _most(dataset: Dataset, held_out: Dataset | None) -> int:
+def _max_count(dataset: Dataset, held_out: Dataset | None) -> int:
     """Returns how many samples there are real ones for, and others to stand beside these."""
     return len(dataset) // 2 if held_out is None else min(len(held_out), len(dataset))
 
 
-def judged(dataset: Dataset, held_out: Dataset | None = None, samples: int | None = None) -> int:
+def sample_count(dataset: Dataset, held_out: Dataset | None = None, samples: int | None = None) -> int:
     """Returns how many samples are judged, against as many real ones and as many others.
 
     Args:
@@ -222,8 +232,8 @@ def judged(dataset: Dataset, held_out: Dataset | None = None, samples: int | Non
     Raises:
         DataError: If there are fewer than 10.
     """
-    require_several(dataset)
-    count = min(samples or (IMAGES if len(dataset.shape) == 3 else POINTS), _most(dataset, held_out))
+    require_many_images(dataset)
+    count = min(samples or (NUM_IMAGES if len(dataset.shape) == 3 else NUM_POINTS), _max_count(dataset, held_out))
     if count < 10:
         raise DataError(_too_few(dataset, held_out, samples))
     return count
@@ -236,24 +246,24 @@ def _too_few(dataset: Dataset, held_out: Dataset | None, samples: int | None) ->
             f"{len(held_out)} rows of {dataset.name} are held out, and 10 are needed to judge: train with a larger "
             "--hold-out, or without."
         )
-    if _most(dataset, held_out) < 10:
+    if _max_count(dataset, held_out) < 10:
         return f"{dataset.name} has {len(dataset)} rows, of which half are judged with, and 10 are needed: add data."
     return f"{samples} samples are asked for, and 10 are needed to judge: ask for more."
 
 
-def _classified(extractor: Extracts | None, dataset: Dataset) -> bool:
+def _knows_classes(extractor: Extracts | None, dataset: Dataset) -> bool:
     """Tells whether an extractor knows classes."""
     return hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
 
 
-def require(
+def require_metrics(
     metrics: Mapping[str, Metric],
     game: Game,
     dataset: Dataset,
     held_out: Dataset | None = None,
     *,
     classified: bool | None = None,
-) -> set[Need]:
+) -> set[Requirement]:
     """Refuses metrics that cannot be had here; returns what the others need.
 
     Args:
@@ -270,7 +280,7 @@ def require(
     with evaluation_mode(game), fixed_seed(0):  # or neither the game nor the random state would be left as it was
         able = has_classes(game)
     classified = bool(dataset.classes) if classified is None else classified
-    reasons: dict[Need, tuple[bool, str]] = {
+    reasons: dict[Requirement, tuple[bool, str]] = {
         "mixture": (dataset.mixture is not None, f"points of a known mixture, which {dataset.name} is not."),
         "images": (len(dataset.shape) == 3, f"images, and {dataset.name} holds points."),
         "classes": (classified, f"a classifier, and {dataset.name} has no classes to train one: give labelled data."),
@@ -287,7 +297,7 @@ def require(
     return {need for metric in metrics.values() for need in metric.needs}
 
 
-def _scores(metrics: Mapping[str, Metric], case: Case, protocol: Callable[..., dict[str, Any]]) -> list[Score]:
+def _scores(metrics: Mapping[str, Metric], case: EvalContext, protocol: Callable[..., dict[str, Any]]) -> list[Score]:
     scores = []
     for name, metric in metrics.items():
         try:
@@ -299,7 +309,7 @@ def _scores(metrics: Mapping[str, Metric], case: Case, protocol: Callable[..., d
     return scores
 
 
-class _Look:
+class FeatureCollector:
     """Looks at samples as they pass by, keeps what is needed of them, and counts."""
 
     def __init__(
@@ -308,7 +318,7 @@ class _Look:
         self.extractor, self.pixels, self.progress, self.goal = extractor, pixels, progress, goal
         self.seconds, self.done = 0.0, 0
 
-    def __call__(self, batches: Batches, *, pixels: bool = True) -> Seen:
+    def __call__(self, batches: Batches, *, pixels: bool = True) -> SampleSet:
         start, features, kept, labels = time.perf_counter(), [], [], []
         for rows, classes in batches:
             features.append((self.extractor.features(rows) if self.extractor else rows).cpu())
@@ -320,10 +330,10 @@ class _Look:
             if self.progress:
                 self.progress(self.done, self.goal)
         self.seconds += time.perf_counter() - start
-        return Seen(torch.cat(features), torch.cat(kept) if kept else None, torch.cat(labels) if labels else None)
+        return SampleSet(torch.cat(features), torch.cat(kept) if kept else None, torch.cat(labels) if labels else None)
 
 
-class _Rows:
+class RealSplits:
     """The real samples: two disjoint sets of `count` rows, and noise with the means and deviations of the first."""
 
     def __init__(self, dataset: Dataset, held_out: Dataset | None, count: int, seed: int) -> None:
@@ -360,12 +370,14 @@ class _Rows:
 
 
 def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor | None]]:
-    for start in range(0, len(positions), AT_ONCE):
-        rows, *labels = dataset.rows(positions[start : start + AT_ONCE])
+    for start in range(0, len(positions), CHUNK):
+        rows, *labels = dataset.rows(positions[start : start + CHUNK])
         yield scaled(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None
 
 
-def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> tuple[str | None, Callable[[int], Tensor]]:
+def _condition_sampler(
+    game: Game, dataset: Dataset, held_out: Dataset | None
+) -> tuple[str | None, Callable[[int], Tensor]]:
     """Returns what samples are asked for, for the stamp, None for nothing; and what draws noise that asks for it."""
     kind = game.conditions() if isinstance(game, SupportsConditions) else ""
     given = (held_out or dataset).conditions(kind) if kind else None
@@ -376,13 +388,13 @@ def _asked(game: Game, dataset: Dataset, held_out: Dataset | None) -> tuple[str 
     return f"{kind or 'classes'} as the game draws them" if kind or labelled else None, require_sampling(game).noise
 
 
-def _fakes(
+def _generated_batches(
     game: Game, dataset: Dataset, count: int, seed: int, drawing: Callable[[int], Tensor] | None = None
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     able: SupportsSampling = require_sampling(game)
     with evaluation_mode(game), fixed_seed(hash_seed(seed, 2)):
         noise = (drawing or able.noise)(count)
-    for rows in noise.split(AT_ONCE):
+    for rows in noise.split(CHUNK):
         fakes = generate(able, rows, batch=min(100, count)).float().cpu()
         if tuple(fakes.shape[1:]) != dataset.shape:
             raise GameError(

@@ -6,14 +6,14 @@ from torch import nn
 
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
-from sparring.evaluation.types import require_several
+from sparring.evaluation.types import require_many_images
 from sparring.metrics import Extracts, ModuleExtractor, extractor_for, inception
 from sparring.recipes.importing import imported
 
-__all__ = ["extractor_named"]
+__all__ = ["get_extractor"]
 
 
-def extractor_named(name: str, dataset: Dataset, device: str = "cpu") -> Extracts:
+def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> Extracts:
     """Returns an extractor by its name.
 
     Args:
@@ -26,7 +26,7 @@ def extractor_named(name: str, dataset: Dataset, device: str = "cpu") -> Extract
         DataError: If there is no such extractor, its weights cannot be had, or it does not suit the data.
         GameError: If it cannot be imported.
     """
-    require_several(dataset)
+    require_many_images(dataset)
     if name == "classifier":
         return extractor_for(dataset, device=device)
     if name == "inception":

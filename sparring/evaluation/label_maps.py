@@ -25,20 +25,30 @@ from sparring.abilities import SupportsTranslation, require_label_maps
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.evaluation.evaluator import Evaluation, evaluate
-from sparring.evaluation.paired import Rows, another, batches, joined, noise_like, places, protocol, scored, shortfall
-from sparring.evaluation.translation import OfRows, evaluate_translations
+from sparring.evaluation.paired import (
+    ImageReader,
+    batches,
+    choose_rows,
+    mean_score,
+    merge_evaluations,
+    mismatched,
+    moment_matched_noise,
+    pair_protocol,
+    pair_shortfall_notes,
+)
+from sparring.evaluation.translation import DatasetSampler, evaluate_translations
 from sparring.game import evaluation_mode
-from sparring.inference.label_maps import image_styles
+from sparring.inference.label_maps import encode_styles
 from sparring.metrics import Better
 from sparring.metrics.label_map_accuracy import Layout
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
 
-__all__ = ["Painted", "evaluate_paintings", "evaluate_pictures"]
+__all__ = ["LabelMapSampler", "evaluate_label_maps", "evaluate_pictures"]
 
 
-class Painted(OfRows):
+class LabelMapSampler(DatasetSampler):
     """Label maps of some rows, painted by a game in drawn styles, as samples.
 
     Args:
@@ -71,10 +81,10 @@ def evaluate_pictures(run: Run, **settings: Any) -> Evaluation:
     """
     if isinstance(run.sampler, SupportsTranslation):
         return evaluate_translations(run, **settings)
-    return evaluate_paintings(run, **settings)
+    return evaluate_label_maps(run, **settings)
 
 
-def evaluate_paintings(
+def evaluate_label_maps(
     run: Run, *, samples: int | None = None, seed: int = 0, references: bool = True, **settings: Any
 ) -> Evaluation:
     """Judges a run's paintings, on held-out label maps where there are any.
@@ -92,13 +102,13 @@ def evaluate_paintings(
     """
     require_label_maps(run.sampler)
     how: Any = {"samples": samples, "seed": seed, "references": references}
-    painted = Painted(run.sampler, run.held_out or run.training)
+    painted = LabelMapSampler(run.sampler, run.held_out or run.training)
     found = evaluate(painted, run.training, held_out=run.held_out, **how, **settings)
-    whole = joined([found, *_Album(run, samples, seed, references).scores()])
-    return replace(whole, notes=(*whole.notes, *shortfall(run, samples)))
+    whole = merge_evaluations([found, *PairedImages(run, samples, seed, references).scores()])
+    return replace(whole, notes=(*whole.notes, *pair_shortfall_notes(run, samples)))
 
 
-class _Album:
+class PairedImages:
     """Photographs with their label maps, and how these are painted in their own styles and in another's.
 
     Args:
@@ -110,11 +120,11 @@ class _Album:
 
     def __init__(self, run: Run, samples: int | None, seed: int, references: bool) -> None:
         self.run, self.game, self.seed, self.references = run, run.sampler, seed, references
-        self.dataset, self.rows = places(run, samples, seed)
-        self.photographs: Rows = partial(_photographs, self.dataset)
-        self.other = another(self.photographs, self.rows)
-        self.noise = noise_like(self.photographs, self.rows, seed)
-        self.tell = _colours(run.training)
+        self.dataset, self.rows = choose_rows(run, samples, seed)
+        self.photographs: ImageReader = partial(_photographs, self.dataset)
+        self.other = mismatched(self.photographs, self.rows)
+        self.noise = moment_matched_noise(self.photographs, self.rows, seed)
+        self.tell = _fit_layout(run.training)
 
     def pictures(self, rows: np.ndarray) -> dict[str, Tensor]:
         """Returns pictures of the maps of some rows, by what they are."""
@@ -122,64 +132,64 @@ class _Album:
         shown = {"data": x, "another's": other}
         shown |= {"noise": self.noise(rows)} if self.references else {}
         for name, photographs in (("own", x), ("swapped", other)):
-            styles = image_styles(self.game, photographs)
+            styles = encode_styles(self.game, photographs)
             with evaluation_mode(self.game):
                 made = require_label_maps(self.game).paint(labels.to(self.game.device), styles)
             shown[name] = made.cpu().clamp(-1, 1)
         return shown
 
-    def seen(self) -> dict[str, _Seen]:
+    def seen(self) -> dict[str, _Statistics]:
         """Looks at all pictures, as they pass by."""
-        found: dict[str, _Seen] = {}
+        found: dict[str, _Statistics] = {}
         for rows in batches(self.rows):
             x, labels = self.photographs(rows), _maps(self.dataset, rows)
             for name, made in self.pictures(rows).items():
-                hits = self.tell.hits(made, _numbers(labels))
-                now = _Seen((made - x).abs().mean((1, 2, 3)), hits, _statistics(made))
+                hits = self.tell.hits(made, _class_numbers(labels))
+                now = _Statistics((made - x).abs().mean((1, 2, 3)), hits, _channel_moments(made))
                 found[name] = found[name].and_then(now) if name in found else now
         return found
 
     def scores(self) -> Iterator[Evaluation]:
         """Yields error, layout, and, where there are styles, layout in another's style and style."""
-        found, stamped = self.seen(), partial(protocol, run=self.run, count=len(self.rows), seed=self.seed)
+        found, stamped = self.seen(), partial(pair_protocol, run=self.run, count=len(self.rows), seed=self.seed)
         beside = ("noise", "another's") if self.references else ()
         off = {"": found["own"].errors} | {name: found[name].errors for name in beside}
-        yield scored("error in the own style", off, stamped("error"), Better.LOWER)
+        yield mean_score("error in the own style", off, stamped("error"), Better.LOWER)
         styled = require_label_maps(self.game).styles(1).shape[1] > 0
         named = {"layout": "own"} | ({"layout in another's style": "swapped"} if styled else {})
         for name, judged in named.items():
             kinds = {"": judged} | {each: each for each in (("data", *beside) if self.references else ())}
             shares = {kind: torch.tensor([self.tell.share(found[which].hits)]) for kind, which in kinds.items()}
-            yield scored(name, shares, stamped("layout"), Better.HIGHER)
+            yield mean_score(name, shares, stamped("layout"), Better.HIGHER)
         if styled:
             before, after, goal = (found[name].statistics for name in ("own", "swapped", "another's"))
             nearer = ((after - goal).norm(dim=1) < (before - goal).norm(dim=1)).double()
-            yield scored("style taken over", {"": nearer}, stamped("style"), Better.HIGHER)
+            yield mean_score("style taken over", {"": nearer}, stamped("style"), Better.HIGHER)
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Statistics:
     """What is kept of pictures: errors (n,), hits of the layout (2, known) and statistics (n, 2 C)."""
 
     errors: Tensor
     hits: Tensor
     statistics: Tensor
 
-    def and_then(self, more: _Seen) -> _Seen:
+    def and_then(self, more: _Statistics) -> _Statistics:
         errors, statistics = (
             torch.cat(both) for both in ((self.errors, more.errors), (self.statistics, more.statistics))
         )
-        return _Seen(errors, self.hits + more.hits, statistics)
+        return _Statistics(errors, self.hits + more.hits, statistics)
 
 
-def _colours(dataset: Dataset) -> Layout:
+def _fit_layout(dataset: Dataset) -> Layout:
     """What the colours of every class are in photographs."""
     second = dataset.second
     assert second is not None
     assert second.regions is not None
     tell = Layout(len(second.regions), dataset.shape[0])
     for rows in batches(np.arange(len(dataset))):
-        tell.learn(_photographs(dataset, rows), _numbers(_maps(dataset, rows)))
+        tell.learn(_photographs(dataset, rows), _class_numbers(_maps(dataset, rows)))
     return tell
 
 
@@ -192,11 +202,11 @@ def _maps(dataset: Dataset, rows: np.ndarray) -> Tensor:
     return dataset.second.rows(rows)
 
 
-def _numbers(labels: Tensor) -> Tensor:
+def _class_numbers(labels: Tensor) -> Tensor:
     """The class numbers of label maps, (N, H, W), without the edges."""
     return labels if labels.dim() == 3 else labels[:, 0]
 
 
-def _statistics(x: Tensor) -> Tensor:
+def _channel_moments(x: Tensor) -> Tensor:
     """Means and deviations of the channels, (N, 2 C)."""
     return torch.cat([x.mean((2, 3)), x.std((2, 3))], 1)

@@ -19,23 +19,33 @@ import torch
 from torch import Tensor
 
 from sparring.data import Dataset
-from sparring.evaluation.evaluator import IMAGES, Evaluation
+from sparring.evaluation.evaluator import NUM_IMAGES, Evaluation
 from sparring.metrics import Better, Score, stamp
 from sparring.rng import hash_seed
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
 
-__all__ = ["Rows", "another", "batches", "errors", "joined", "noise_like", "places", "protocol", "scored"]
+__all__ = [
+    "ImageReader",
+    "batches",
+    "choose_rows",
+    "mean_score",
+    "merge_evaluations",
+    "mismatched",
+    "moment_matched_noise",
+    "pair_protocol",
+    "per_image_error",
+]
 
 BATCH = 16
 NORMAL = 1.96  # standard errors on either side of a 95 % interval
 
-Rows = Callable[[np.ndarray], Tensor]
+ImageReader = Callable[[np.ndarray], Tensor]
 """Positions (n,) -> images (n, C, H, W) in [−1, 1]."""
 
 
-def places(run: Run, samples: int | None, seed: int) -> tuple[Dataset, np.ndarray]:
+def choose_rows(run: Run, samples: int | None, seed: int) -> tuple[Dataset, np.ndarray]:
     """Returns the rows that pictures are compared with: held-out ones where there are any, and which of them.
 
     Args:
@@ -45,10 +55,10 @@ def places(run: Run, samples: int | None, seed: int) -> tuple[Dataset, np.ndarra
     """
     dataset = run.held_out or run.training
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(hash_seed(seed, 4)))
-    return dataset, order[: min(samples or IMAGES, len(dataset))].numpy()
+    return dataset, order[: min(samples or NUM_IMAGES, len(dataset))].numpy()
 
 
-def shortfall(run: Run, samples: int | None) -> tuple[str, ...]:
+def pair_shortfall_notes(run: Run, samples: int | None) -> tuple[str, ...]:
     """Says that fewer pictures are compared than were asked for, if it is so.
 
     Args:
@@ -66,7 +76,7 @@ def batches(rows: np.ndarray) -> Iterator[np.ndarray]:
     yield from np.split(rows, range(BATCH, len(rows), BATCH))
 
 
-def noise_like(truth: Rows, rows: np.ndarray, seed: int) -> Rows:
+def moment_matched_noise(truth: ImageReader, rows: np.ndarray, seed: int) -> ImageReader:
     """Returns noise with the means and deviations of some rows, of every coordinate by itself.
 
     Args:
@@ -87,7 +97,7 @@ def noise_like(truth: Rows, rows: np.ndarray, seed: int) -> Rows:
     return drawn
 
 
-def another(truth: Rows, rows: np.ndarray) -> Rows:
+def mismatched(truth: ImageReader, rows: np.ndarray) -> ImageReader:
     """Returns the images of others in the places of some rows: real ones, that belong elsewhere.
 
     Args:
@@ -98,7 +108,7 @@ def another(truth: Rows, rows: np.ndarray) -> Rows:
     return lambda some: truth(np.array([other[row] for row in some.tolist()]))
 
 
-def errors(kinds: Mapping[str, Rows], truth: Rows, rows: np.ndarray) -> dict[str, Tensor]:
+def per_image_error(kinds: Mapping[str, ImageReader], truth: ImageReader, rows: np.ndarray) -> dict[str, Tensor]:
     """Returns the error of every row, (n,), of each kind of pictures.
 
     Args:
@@ -113,13 +123,13 @@ def _off(made: Tensor, truth: Tensor) -> Tensor:
     return (made.cpu().clamp(-1, 1) - truth).abs().mean((1, 2, 3))
 
 
-def protocol(metric: str, run: Run, count: int, seed: int) -> dict[str, Any]:
+def pair_protocol(metric: str, run: Run, count: int, seed: int) -> dict[str, Any]:
     """Returns the stamp of a score of pairs."""
     split = "held out" if run.held_out else "training"
     return stamp(metric, dataset=run.training, split=split, real=count, fake=count, seed=seed)
 
 
-def scored(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], better: Better) -> Evaluation:
+def mean_score(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], better: Better) -> Evaluation:
     """Returns the mean of a number of every row, with its interval; and those beside it.
 
     Args:
@@ -137,7 +147,7 @@ def scored(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], bette
     return Evaluation([make(value=mean, interval=sure)], beside)
 
 
-def joined(parts: Sequence[Evaluation]) -> Evaluation:
+def merge_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
     """Returns several evaluations as one; a reference that one of them lacks is a gap there, NaN.
 
     Args:

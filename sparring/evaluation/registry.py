@@ -1,7 +1,7 @@
 """The metrics by name: what each looks at, which scores it gives, which way each improves, and how sure it is.
 
-A metric is a function of a `Case`: samples, real and generated, as features, labels and bytes, and whatever else it
-says that it needs. A new one is a function and a row of `METRICS`.
+A metric is a function of an `EvalContext`, which holds real and generated samples as features, labels and bytes, and
+what else the metric declares that it needs. A new metric is a function and a row of `METRICS`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from sparring.data.dataset import Dataset
 from sparring.data.sources.stacked import unstacked
 from sparring.errors import DataError
-from sparring.evaluation.types import Case, Found, Metric, Need, Seen
+from sparring.evaluation.types import Estimate, EvalContext, Metric, Requirement, SampleSet
 from sparring.game import evaluation_mode
 from sparring.inference.sampling import generate
 from sparring.metrics import (
@@ -47,15 +47,15 @@ from sparring.metrics.extractors.base import SIDE
 from sparring.metrics.perceptual_path_length import feature_distance
 from sparring.rng import fixed_seed, hash_seed
 
-__all__ = ["METRICS", "metrics_named", "suited"]
+__all__ = ["METRICS", "default_metrics", "get_metrics"]
 
-WIDE = 256  # features beyond which a bootstrap of a distance takes minutes, and is left out
-ARCS = 500  # of a path length
+MAX_BOOTSTRAP_FEATURES = 256  # features beyond which a bootstrap of a distance takes minutes, and is left out
+PATHS = 500  # of a path length
 NORMAL = 1.96  # standard errors on either side of a 95 % interval
-SHOWN = 24  # nearest neighbours in a picture
+NUM_NEIGHBOURS = 24  # nearest neighbours in a picture
 
 
-def modes(case: Case) -> Sequence[Found]:
+def modes(case: EvalContext) -> Sequence[Estimate]:
     """Points of a known mixture: modes reached, share of high quality, balance."""
     mixture = case.dataset.mixture
     assert mixture is not None
@@ -64,13 +64,13 @@ def modes(case: Case) -> Sequence[Found]:
     return (found.modes, None), (found.high_quality, sure), (found.reverse_kl, None)
 
 
-def frechet(case: Case) -> Sequence[Found]:
+def frechet(case: EvalContext) -> Sequence[Estimate]:
     """Distance of the Gaussians fitted to both sets of features; biased upwards at every count."""
     value, interval = _distance(case, frechet_distance)
     return ((value, interval and (max(0.0, interval[0]), interval[1])),)
 
 
-def limit(case: Case) -> Sequence[Found]:
+def limit(case: EvalContext) -> Sequence[Estimate]:
     """The Fréchet distance of infinitely many generated samples, by a line over 1 / n."""
     real, fake = case.real.features, case.fake.features
     smallest = min(len(fake) // 2, max(len(fake) // 10, 2 * fake.shape[1]))
@@ -78,48 +78,48 @@ def limit(case: Case) -> Sequence[Found]:
     return ((found.value, None),)
 
 
-def kernel(case: Case) -> Sequence[Found]:
+def kernel(case: EvalContext) -> Sequence[Estimate]:
     """Squared maximum mean discrepancy under a cubic kernel; unbiased."""
     return (_distance(case, kernel_distance),)
 
 
-def precision(case: Case) -> Sequence[Found]:
+def precision(case: EvalContext) -> Sequence[Estimate]:
     """Shares of fakes among the reals, and of reals among the fakes."""
     found = precision_recall(case.real.features, case.fake.features)
     return _share(found.precision, case.fake), _share(found.recall, case.real)
 
 
-def density(case: Case) -> Sequence[Found]:
+def density(case: EvalContext) -> Sequence[Estimate]:
     """How densely reals surround the fakes, and the share of reals met."""
     found = density_coverage(case.real.features, case.fake.features)
     return (found.density, None), _share(found.coverage, case.real)
 
 
-def sliced(case: Case) -> Sequence[Found]:
+def sliced(case: EvalContext) -> Sequence[Estimate]:
     """Mean distance of the sets along random directions, of pixels or of coordinates."""
     sets = (seen.features if seen.pixels is None else seen.scaled.flatten(1) for seen in (case.real, case.fake))
     return ((sliced_wasserstein(*sets, seed=case.seed), None),)
 
 
-def pyramid(case: Case) -> Sequence[Found]:
+def pyramid(case: EvalContext) -> Sequence[Estimate]:
     """Sliced distance of patches, averaged over the levels of a Laplacian pyramid."""
     return ((pyramid_distance(case.real.scaled, case.fake.scaled, seed=case.seed).mean, None),)
 
 
-def similarity(case: Case) -> Sequence[Found]:
+def similarity(case: EvalContext) -> Sequence[Estimate]:
     """How alike pairs of generated images are, within classes where there are any."""
     found = pair_similarity(case.fake.scaled, labels=case.fake.labels, seed=case.seed)
     return (_around(found.mean, found.standard_error),)
 
 
-def confidence(case: Case) -> Sequence[Found]:
+def confidence(case: EvalContext) -> Sequence[Estimate]:
     """Classes of single images that are sure, and of all together that are even: the Inception Score's formula."""
     splits = min(10, len(case.fake.features) // 50) or 1
     found = classifier_score(case.logits(case.fake.features).softmax(1), splits=splits, seed=case.seed)
     return (_around(found.mean, found.deviation / splits**0.5) if splits > 1 else (found.mean, None),)
 
 
-def classes(case: Case) -> Sequence[Found]:
+def classes(case: EvalContext) -> Sequence[Estimate]:
     """The histogram of the classes that a classifier sees, against that of the real samples."""
     seen = [case.logits(which.features).argmax(1) for which in (case.real, case.fake)]
     counts = torch.bincount(seen[0], minlength=len(case.dataset.classes))
@@ -127,7 +127,7 @@ def classes(case: Case) -> Sequence[Found]:
     return (found.captured, None), (found.reverse_kl, None), (found.forward_kl, None)
 
 
-def stacks(case: Case) -> Sequence[Found]:
+def stacks(case: EvalContext) -> Sequence[Estimate]:
     """Stacked digits: the stacks that are reached, and their balance, by a classifier of single digits."""
     digits = unstacked(case.dataset)
     judge = extractor_for(digits)
@@ -135,11 +135,11 @@ def stacks(case: Case) -> Sequence[Found]:
     return (found.captured, None), (found.reverse_kl, None)
 
 
-def memory(case: Case) -> Sequence[Found]:
+def memory(case: EvalContext) -> Sequence[Estimate]:
     """Whether samples lie nearer to the training data than unseen real ones do; leaves a picture of the nearest."""
     assert case.training is not None
     found = memorisation(case.training.features, case.real.features, case.fake.features, seed=case.seed)
-    closest = found.nearest.distances.argsort()[:SHOWN]
+    closest = found.nearest.distances.argsort()[:NUM_NEIGHBOURS]
     if case.fake.pixels is not None:
         rows, *_ = case.dataset.rows(found.nearest.indices[closest].cpu().numpy())
         pairs = torch.stack([case.fake.scaled[closest.cpu()], rows.float() / 127.5 - 1], 1)
@@ -147,7 +147,7 @@ def memory(case: Case) -> Sequence[Found]:
     return _around(found.closer, found.standard_error), _share(found.copied, case.fake)
 
 
-def parzen(case: Case) -> Sequence[Found]:
+def parzen(case: EvalContext) -> Sequence[Estimate]:
     """Log-likelihood of real images under a Parzen window on the samples; half of them choose its width."""
     fake, real = ((seen.scaled + 1) / 2 for seen in (case.fake, case.real))
     half = len(real) // 2
@@ -155,51 +155,51 @@ def parzen(case: Case) -> Sequence[Found]:
     return (_around(found.mean, found.error),)
 
 
-def path(case: Case) -> Sequence[Found]:
+def path(case: EvalContext) -> Sequence[Estimate]:
     """How far samples move when their noise moves a little; a reference set has no noise, hence no score."""
     if case.sampler is None:
         return ((nan, None),)
     assert case.extractor is not None
     game, squared = case.sampler, feature_distance(case.extractor.features)
     with evaluation_mode(game), fixed_seed(hash_seed(case.seed, 4)):  # type: ignore[arg-type]
-        start, end = game.noise(2 * ARCS).chunk(2)
+        start, end = game.noise(2 * PATHS).chunk(2)
     found = path_length(lambda z: generate(game, z, batch=len(z)), start, end, distance=squared, seed=case.seed)
     return (_around(found.mean, found.standard_error),)
 
 
-def labels(case: Case) -> Sequence[Found]:
+def labels(case: EvalContext) -> Sequence[Estimate]:
     """GAN-train, GAN-test, and what a classifier of as many real images reaches in place of GAN-train."""
     assert case.fake.labels is not None
     assert case.real.labels is not None
     order = torch.randperm(len(case.dataset), generator=torch.Generator().manual_seed(hash_seed(case.seed, 5))).numpy()
     rows, names, *_ = case.dataset.rows(order[: len(case.fake.features)])
-    seen = ((each.scaled, each.labels) for each in (case.fake, Seen(rows, rows, names), case.real))
+    seen = ((each.scaled, each.labels) for each in (case.fake, SampleSet(rows, rows, names), case.real))
     how: Any = {"seed": case.seed, "side": getattr(case.extractor, "side", SIDE)}
     found = labelled_accuracies(*seen, classes=len(case.dataset.classes), **how)  # type: ignore[arg-type]
     return tuple((each.value, each.interval()) for each in (found.gan_train, found.gan_test, found.baseline))
 
 
-def _distance(case: Case, distance: Callable[[Tensor, Tensor], float]) -> Found:
+def _distance(case: EvalContext, distance: Callable[[Tensor, Tensor], float]) -> Estimate:
     real, fake = case.real.features, case.fake.features
-    if not case.resamples or real.shape[1] > WIDE:
+    if not case.resamples or real.shape[1] > MAX_BOOTSTRAP_FEATURES:
         return distance(real, fake), None
     found = bootstrap(distance, real, fake, resamples=case.resamples, seed=case.seed)
     return found.value, found.normal()
 
 
-def _share(value: float, of: Seen) -> Found:
+def _share(value: float, of: SampleSet) -> Estimate:
     return value, wilson(value, len(of.features))
 
 
-def _around(value: float, error: float) -> Found:
+def _around(value: float, error: float) -> Estimate:
     return value, (value - NORMAL * error, value + NORMAL * error)
 
 
 _UP, _DOWN = Better.HIGHER, Better.LOWER
-_IMAGES: frozenset[Need] = frozenset({"images"})
-_PIXELS: frozenset[Need] = frozenset({"images", "pixels"})
-_CLASSES: frozenset[Need] = frozenset({"images", "classes"})
-_LABELS: frozenset[Need] = frozenset({"images", "pixels", "labels", "held-out data"})
+_IMAGES: frozenset[Requirement] = frozenset({"images"})
+_PIXELS: frozenset[Requirement] = frozenset({"images", "pixels"})
+_CLASSES: frozenset[Requirement] = frozenset({"images", "classes"})
+_LABELS: frozenset[Requirement] = frozenset({"images", "pixels", "labels", "held-out data"})
 METRICS: dict[str, Metric] = {
     "modes": Metric(
         {"modes": _UP, "high quality": _UP, "reverse KL": _DOWN}, modes, frozenset({"mixture"}), {"within": 3.0}
@@ -220,12 +220,12 @@ METRICS: dict[str, Metric] = {
     "similarity": Metric({"MS-SSIM of pairs": _DOWN}, similarity, _PIXELS),
     "memory": Metric({"closer to training": _DOWN, "copied": _DOWN}, memory, frozenset({"pixels", "held-out data"})),
     "parzen": Metric({"Parzen log-likelihood": _UP}, parzen, _PIXELS),
-    "path": Metric({"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": ARCS}),
+    "path": Metric({"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": PATHS}),
 }
 """The metrics by name: the one place where a name becomes a metric."""
 
 
-FIELD = {
+ALIASES = {
     "fid": ("frechet",),
     "kid": ("kernel",),
     "is": ("score",),
@@ -238,7 +238,7 @@ FIELD = {
 """What the field calls them; a score is called FID, KID or Inception Score only where its features are Inception's."""
 
 
-def metrics_named(names: Sequence[str]) -> dict[str, Metric]:
+def get_metrics(names: Sequence[str]) -> dict[str, Metric]:
     """Returns metrics by their names, or by those that the field has for them.
 
     Raises:
@@ -247,7 +247,7 @@ def metrics_named(names: Sequence[str]) -> dict[str, Metric]:
     >>> list(metrics_named(["fid", "prdc"]))
     ['frechet', 'precision', 'density']
     """
-    known = {name: (name,) for name in METRICS} | FIELD
+    known = {name: (name,) for name in METRICS} | ALIASES
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
@@ -255,6 +255,6 @@ def metrics_named(names: Sequence[str]) -> dict[str, Metric]:
     return {each: METRICS[each] for name in names for each in known[name]}
 
 
-def suited(dataset: Dataset) -> dict[str, Metric]:
+def default_metrics(dataset: Dataset) -> dict[str, Metric]:
     """Returns the metrics that suit a data set: modes where they are known, else distances, precision and recall."""
-    return metrics_named(["modes"] if dataset.mixture else ["frechet", "kernel", "precision"])
+    return get_metrics(["modes"] if dataset.mixture else ["frechet", "kernel", "precision"])

@@ -21,7 +21,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["LEVEL", "Spread", "Welch", "against", "holm", "over_training", "spread", "welch"]
+__all__ = ["LEVEL", "Spread", "Welch", "holm", "one_sample_t_test", "spread", "summary_over_training", "welch_t_test"]
 
 LEVEL = 0.05
 SMALL = 1e-300  # in place of a zero divisor, in Lentz's algorithm
@@ -71,7 +71,7 @@ def spread(values: Sequence[float]) -> Spread:
     )
 
 
-def over_training(values: Sequence[float]) -> dict[str, float]:
+def summary_over_training(values: Sequence[float]) -> dict[str, float]:
     """Returns what the tables of RealnessGAN (Xiangli et al., 2020) tell of one training's scores over time.
 
     >>> over_training([3.0, 1.0, 2.0])
@@ -82,7 +82,7 @@ def over_training(values: Sequence[float]) -> dict[str, float]:
     return {"min": min(values), "max": max(values), "mean": statistics.fmean(values), "SD": deviation}
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> Welch | None:
+def welch_t_test(a: Sequence[float], b: Sequence[float]) -> Welch | None:
     """Tests whether two samples have one mean, by Welch's t-test.
 
     Args:
@@ -103,7 +103,7 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Welch | None:
     return Welch(t, freedom, _beta(freedom / 2, 0.5, freedom / (freedom + t * t)))
 
 
-def against(values: Sequence[float], constant: float) -> Welch | None:
+def one_sample_t_test(values: Sequence[float], constant: float) -> Welch | None:
     """Tests whether a sample has a given mean, by the t-test.
 
     Args:

@@ -25,14 +25,14 @@ from sparring.metrics import Better, Score, inception, inception_maps, random_fi
 from sparring.metrics.single_image_frechet import Maps
 from sparring.runs.run import Run
 
-__all__ = ["Judge", "by_filters", "by_inception", "judged"]
+__all__ = ["FeatureMaps", "evaluate_single_image", "inception_feature_maps", "random_filter_maps"]
 
 SCALES = 3  # that samples begin at, from the coarsest
 NORMAL = 1.96  # standard errors on either side of a 95 % interval
 
 
 @dataclass(frozen=True)
-class Judge:
+class FeatureMaps:
     """What sees single images.
 
     Attributes:
@@ -46,17 +46,17 @@ class Judge:
     sha256: str
 
 
-def by_filters(channels: int) -> Judge:
+def random_filter_maps(channels: int) -> FeatureMaps:
     """Returns the judge that needs no weights: rectified random filters.
 
     Args:
         channels: Of the images.
     """
     name = f"64 random filters of 7 x 7 pixels, {channels} channels, seed 0"
-    return Judge(random_filters(channels), name, hashlib.sha256(name.encode()).hexdigest())
+    return FeatureMaps(random_filters(channels), name, hashlib.sha256(name.encode()).hexdigest())
 
 
-def by_inception(device: str = "cpu") -> Judge:
+def inception_feature_maps(device: str = "cpu") -> FeatureMaps:
     """Returns the judge of SinGAN's SIFID, with the weights of the FID: those of the paper are others.
 
     Args:
@@ -66,15 +66,17 @@ def by_inception(device: str = "cpu") -> Judge:
         DataError: The weights are absent and cannot be downloaded.
     """
     found = inception(device=device)
-    return Judge(inception_maps(found.network), f"{found.name}, before its 2nd pool", found.sha256)
+    return FeatureMaps(inception_maps(found.network), f"{found.name}, before its 2nd pool", found.sha256)
 
 
-def judged(run: Run, judge: Judge | None = None, *, samples: int = 16, seed: int = 0) -> Evaluation:
+def evaluate_single_image(
+    run: Run, judge: FeatureMaps | None = None, *, samples: int = 16, seed: int = 0
+) -> Evaluation:
     """Judges the samples of a run, begun at each of the first scales, and two references beside them.
 
     Args:
         run: Of a game that learned from one photograph.
-        judge: `by_filters` unless told.
+        judge: `random_filter_maps` unless told.
         samples: How many from each scale, at least 2.
         seed: The seed of the first sample; those of the others follow.
 
@@ -82,16 +84,16 @@ def judged(run: Run, judge: Judge | None = None, *, samples: int = 16, seed: int
         DataError: If there are too few samples.
         GameError: If the game learned from no single photograph, or has not finished.
     """
-    one, start = single_image.learned(run.sampler), time.perf_counter()
+    one, start = single_image.require_trained(run.sampler), time.perf_counter()
     if samples < 2:
         raise DataError(f"{samples} samples have no spread: ask for 2 or more.")
-    judge = judge or by_filters(one.photograph.shape[1])
+    judge = judge or random_filter_maps(one.photograph.shape[1])
     protocol: Any = {"dataset": run.dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
     seen = {"extractor": judge.name, "extractor_sha256": judge.sha256, "resize": "none"}
     scores, drawing = [], 0.0
     for scale in range(min(SCALES, len(one.sizes))):
         begun = time.perf_counter()
-        drawn = single_image.samples(run.sampler, range(seed, seed + samples), start=scale)
+        drawn = single_image.sample_seeds(run.sampler, range(seed, seed + samples), start=scale)
         drawing += time.perf_counter() - begun
         found = single_image_distances(one.photograph, drawn.split(1), judge.maps)
         sure = max(0.0, found.mean - NORMAL * found.standard_error), found.mean + NORMAL * found.standard_error
@@ -100,7 +102,7 @@ def judged(run: Run, judge: Judge | None = None, *, samples: int = 16, seed: int
             Score(f"distance, from scale {scale}", found.mean, distance, Better.LOWER, sure),
             Score(f"variety, from scale {scale}", _variety(drawn, one.photograph), variety, Better.HIGHER),
         ]
-    ignorant = {name: made.split(1) for name, made in _ignorant(one.photograph)}
+    ignorant = {name: made.split(1) for name, made in _reference_images(one.photograph)}
     beside = {name: single_image_distances(one.photograph, made, judge.maps).mean for name, made in ignorant.items()}
     references = {
         name: [Score(s.name, nan if "variety" in s.name else value, s.stamp, s.better) for s in scores]
@@ -114,7 +116,7 @@ def _variety(drawn: Tensor, photograph: Tensor) -> float:
     return (drawn.std(0).mean() / photograph.std()).item()
 
 
-def _ignorant(x: Tensor) -> list[tuple[str, Tensor]]:
+def _reference_images(x: Tensor) -> list[tuple[str, Tensor]]:
     """Images that know only the photograph's colours, by name, two of each."""
     generator = torch.Generator().manual_seed(0)
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)

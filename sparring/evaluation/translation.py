@@ -20,7 +20,17 @@ from torch.optim import Optimizer
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.evaluation.evaluator import Evaluation, evaluate
-from sparring.evaluation.paired import Rows, another, errors, joined, noise_like, places, protocol, scored, shortfall
+from sparring.evaluation.paired import (
+    ImageReader,
+    choose_rows,
+    mean_score,
+    merge_evaluations,
+    mismatched,
+    moment_matched_noise,
+    pair_protocol,
+    pair_shortfall_notes,
+    per_image_error,
+)
 from sparring.game import Data, Game, Move
 from sparring.inference.translation import OTHER, translate
 from sparring.metrics import Better, Score
@@ -29,10 +39,10 @@ from sparring.rng import rand
 if TYPE_CHECKING:
     from sparring.runs.run import Run
 
-__all__ = ["Carried", "OfRows", "evaluate_translations"]
+__all__ = ["DatasetSampler", "TranslationSampler", "evaluate_translations"]
 
 
-class OfRows(Game):
+class DatasetSampler(Game):
     """What a game makes of rows of a data set, as samples; it is not played.
 
     Args:
@@ -58,7 +68,7 @@ class OfRows(Game):
         return order.repeat(-(-n // len(order)))[:n, None].float()
 
 
-class Carried(OfRows):
+class TranslationSampler(DatasetSampler):
     """Rows of a domain, translated by a game or left alone, as samples.
 
     Args:
@@ -87,37 +97,39 @@ def evaluate_translations(run: Run, **settings: Any) -> Evaluation:
     """
     only = getattr(run.sampler, "domain", None)
     ways = ("B", "A") if only is None else (only,)
-    found = [_direction(run, to, **settings) for to in ways]
+    found = [_evaluate_direction(run, to, **settings) for to in ways]
     if run.dataset.second and run.dataset.second.paired:
         how = {name: settings[name] for name in ("samples", "seed", "references") if name in settings}
-        found += [_errors(run, to, **how) for to in ways]
-    return joined(found)
+        found += [_pair_errors(run, to, **how) for to in ways]
+    return merge_evaluations(found)
 
 
-def _direction(run: Run, to: str, **settings: Any) -> Evaluation:
+def _evaluate_direction(run: Run, to: str, **settings: Any) -> Evaluation:
     target, held_out = (rows and _domain(rows, to) for rows in (run.training, run.held_out))
     source = _domain(run.held_out or run.training, OTHER[to])
     assert target is not None
-    found = evaluate(Carried(run.sampler, source, to), target, held_out=held_out, **settings)
+    found = evaluate(TranslationSampler(run.sampler, source, to), target, held_out=held_out, **settings)
     references = dict(found.references)
     if references and source.shape == target.shape:
-        alone = evaluate(Carried(run.sampler, source), target, held_out=held_out, **settings | {"references": False})
+        alone = evaluate(
+            TranslationSampler(run.sampler, source), target, held_out=held_out, **settings | {"references": False}
+        )
         references["left alone"] = alone.scores
     titled = {name: _titled(scores, to) for name, scores in references.items()}
     return replace(found, scores=_titled(found.scores, to), references=titled)
 
 
-def _errors(run: Run, to: str, samples: int | None = None, seed: int = 0, references: bool = True) -> Evaluation:
+def _pair_errors(run: Run, to: str, samples: int | None = None, seed: int = 0, references: bool = True) -> Evaluation:
     """How far translations are from their images' partners."""
-    dataset, rows = places(run, samples, seed)
+    dataset, rows = choose_rows(run, samples, seed)
     source, target = (partial(_images, _domain(dataset, name)) for name in (OTHER[to], to))
-    kinds: dict[str, Rows] = {"": lambda some: translate(run.sampler, source(some), to)}
+    kinds: dict[str, ImageReader] = {"": lambda some: translate(run.sampler, source(some), to)}
     if references:
-        kinds |= {"noise": noise_like(target, rows, seed), "another's": another(target, rows)}
+        kinds |= {"noise": moment_matched_noise(target, rows, seed), "another's": mismatched(target, rows)}
         kinds |= {"left alone": source} if _domain(dataset, "A").shape == _domain(dataset, "B").shape else {}
-    how = protocol("error", run, len(rows), seed)
-    found = scored(f"to {to}: error to the partner", errors(kinds, target, rows), how, Better.LOWER)
-    return replace(found, notes=shortfall(run, samples))
+    how = pair_protocol("error", run, len(rows), seed)
+    found = mean_score(f"to {to}: error to the partner", per_image_error(kinds, target, rows), how, Better.LOWER)
+    return replace(found, notes=pair_shortfall_notes(run, samples))
 
 
 def _images(dataset: Dataset, rows: np.ndarray) -> Tensor:

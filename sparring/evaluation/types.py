@@ -13,15 +13,15 @@ from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 from sparring.metrics import Better, Extracts
 
-__all__ = ["Case", "Found", "Metric", "Need", "Seen"]
+__all__ = ["Estimate", "EvalContext", "Metric", "Requirement", "SampleSet"]
 
-Need = Literal["mixture", "images", "pixels", "classes", "labels", "stacks", "held-out data", "sampler"]
-Found = tuple[float, tuple[float, float] | None]
+Requirement = Literal["mixture", "images", "pixels", "classes", "labels", "stacks", "held-out data", "sampler"]
+Estimate = tuple[float, tuple[float, float] | None]
 """A score, and the 95 % interval around it where one is known."""
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class SampleSet:
     """A set of samples, as the judge sees it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class EvalContext:
     """What is judged, and everything that may be looked at for it.
 
     Attributes:
@@ -57,10 +57,10 @@ class Case:
         exhibits: Pictures that a metric leaves, by name: images (N, C, H, W) in [−1, 1].
     """
 
-    real: Seen
-    fake: Seen
+    real: SampleSet
+    fake: SampleSet
     dataset: Dataset
-    training: Seen | None
+    training: SampleSet | None
     extractor: Extracts | None
     sampler: SupportsSampling | None
     seed: int
@@ -85,8 +85,8 @@ class Metric:
     """
 
     scores: dict[str, Better]
-    measure: Callable[[Case], Sequence[Found]]
-    needs: frozenset[Need] = frozenset()
+    measure: Callable[[EvalContext], Sequence[Estimate]]
+    needs: frozenset[Requirement] = frozenset()
     settings: dict[str, Any] = field(default_factory=dict)
     official: tuple[str, ...] = ()
 
@@ -97,7 +97,7 @@ class Metric:
         return self.scores
 
 
-def require_several(dataset: Dataset) -> None:
+def require_many_images(dataset: Dataset) -> None:
     """Refuses data of one image, whose distribution is a matter of its patches.
 
     Raises:

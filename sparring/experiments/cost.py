@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sparring.evaluation.evaluator import evaluate, metrics_named
+from sparring.evaluation.evaluator import evaluate, get_metrics
 from sparring.experiments.experiment import Cell
 from sparring.experiments.trial import created
 from sparring.training.trainer import train
@@ -53,7 +53,7 @@ def _cost(cell: Cell) -> Cost:
         images += report.images
     round_ = (time.perf_counter() - begun) / ROUNDS
     rounds = {"steps": marks[-1], "kimg": marks[-1] * (1 + ROUNDS) / images, "minutes": marks[-1] / round_}
-    begun, metrics = time.perf_counter(), metrics_named(rules.metrics) if rules.metrics else None
+    begun, metrics = time.perf_counter(), get_metrics(rules.metrics) if rules.metrics else None
     evaluate(
         run.sampler,
         run.training,

@@ -13,7 +13,7 @@ import torch
 from sparring import __version__
 from sparring.errors import RunError
 from sparring.evaluation import evaluator
-from sparring.evaluation.significance import over_training, spread
+from sparring.evaluation.significance import spread, summary_over_training
 from sparring.experiments.experiment import Cell
 from sparring.experiments.verdict import Criterion, criteria, differences, verdict
 from sparring.experiments.workers import cores
@@ -160,7 +160,7 @@ def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values
     finished, columns = _of(label, told), {}
     for score in scores:
         end = spread(_finals(label, told, score.name))
-        courses = [over_training([row["scores"][score.name] for row in one["rows"]]) for one in finished]
+        courses = [summary_over_training([row["scores"][score.name] for row in one["rows"]]) for one in finished]
         training = {name: spread([course[name] for course in courses]).mean for name in COLUMNS}
         columns[score.name] = {"mean": end.mean, "SD": end.deviation, "training": training}
     lost = [one["seed"] for one in told if one["label"] == label and one["state"] != "finished"]

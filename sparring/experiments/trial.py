@@ -101,7 +101,7 @@ def _judged(run: Run, cell: Cell, *, references: bool) -> Row:
     """Judges a run; data and noise, which are the same for all cells at any time, at the end only."""
     run.picture()
     rules, start = cell.rules, time.perf_counter()
-    metrics = evaluator.metrics_named(rules.metrics) if rules.metrics else None
+    metrics = evaluator.get_metrics(rules.metrics) if rules.metrics else None
     how: Any = {"metrics": metrics, "samples": rules.samples, "references": references, "resamples": 0}
     scores = evaluator.evaluate(run.sampler, run.training, held_out=run.held_out, **how).as_json()
     judging = round(time.perf_counter() - start, 3)

@@ -19,7 +19,7 @@ from itertools import combinations
 from typing import Any
 
 from sparring.evaluation.registry import METRICS
-from sparring.evaluation.significance import LEVEL, Spread, against, holm, spread, welch
+from sparring.evaluation.significance import LEVEL, Spread, holm, one_sample_t_test, spread, welch_t_test
 from sparring.metrics import Better, Score
 
 __all__ = ["Criterion", "criteria", "differences", "verdict"]
@@ -110,7 +110,7 @@ def differences(ends: Mapping[str, Sequence[float]]) -> list[Values]:
         ends: The values of a criterion at the end, one a seed, by contestant.
     """
     pairs = list(combinations(ends, 2))
-    tests = [welch(ends[one], ends[other]) for one, other in pairs]
+    tests = [welch_t_test(ends[one], ends[other]) for one, other in pairs]
     adjusted = iter(holm([test.p for test in tests if test]))
     found = []
     for (first, second), test in zip(pairs, tests, strict=True):
@@ -148,7 +148,7 @@ def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float
     ranked = sorted(means, key=lambda label: -sign * means[label])
     noise = criterion.of_noise()
     above = [label for label in ranked if noise is None or sign * (means[label] - noise) > 0]
-    tests = {label: None if noise is None else against(ends[label], noise) for label in ends}
+    tests = {label: None if noise is None else one_sample_t_test(ends[label], noise) for label in ends}
     known = [label for label in ends if tests[label]]
     chance = dict(zip(known, holm([test.p for test in tests.values() if test]), strict=True))
     clear = [label for label in above if chance.get(label, 1.0) < LEVEL]

@@ -16,12 +16,12 @@ from sparring.errors import DataError
 from sparring.games.common.pyramid_game import Size
 from sparring.layers.bicubic import resized
 
-__all__ = ["mask", "parse_size", "picture", "softened"]
+__all__ = ["feather_mask", "load_image_like", "load_mask", "parse_size"]
 
 LARGEST = 4096  # pixels of a side of a picture that is given
 
 
-def softened(mask: Tensor, reach: float, blur: float) -> Tensor:
+def feather_mask(mask: Tensor, reach: float, blur: float) -> Tensor:
     """Returns a mask grown by a disc and blurred at its edge, (1, 1, H, W) from 0 to 1.
 
     Args:
@@ -40,7 +40,7 @@ def softened(mask: Tensor, reach: float, blur: float) -> Tensor:
     return grown.float()
 
 
-def picture(path: str | Path, channels: int, size: Size | None = None) -> Tensor:
+def load_image_like(path: str | Path, channels: int, size: Size | None = None) -> Tensor:
     """Loads a picture as it is, (1, C, H, W) in [−1, 1].
 
     Args:
@@ -61,7 +61,7 @@ def picture(path: str | Path, channels: int, size: Size | None = None) -> Tensor
     return resized(image, size)
 
 
-def mask(path: str | Path, size: Size) -> Tensor:
+def load_mask(path: str | Path, size: Size) -> Tensor:
     """Loads a mask, (1, 1, H, W) in [−1, 1]; what is above 0 belongs to it.
 
     Args:
@@ -72,8 +72,8 @@ def mask(path: str | Path, size: Size) -> Tensor:
     Raises:
         DataError: If it cannot be read, has another shape, or nothing belongs to the mask.
     """
-    transparent = (picture(path, 4)[:, 3] < 1).any()
-    found = picture(path, 4, size)[:, 3:] if transparent else picture(path, 1, size)
+    transparent = (load_image_like(path, 4)[:, 3] < 1).any()
+    found = load_image_like(path, 4, size)[:, 3:] if transparent else load_image_like(path, 1, size)
     if not (found > 0).any():
         where = "is transparent everywhere: leave opaque" if transparent else "is white nowhere: paint white"
         raise DataError(f"The mask {path} {where} what was pasted, since nothing would change.")

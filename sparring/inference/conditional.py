@@ -14,10 +14,10 @@ from torch import Tensor
 from sparring.abilities import require_latent_code, require_latent_codes, require_sampling
 from sparring.errors import DataError
 from sparring.game import Game
-from sparring.inference.sampling import generate, latents, path, require_walk
+from sparring.inference.sampling import generate, interpolate, latents_from_seeds, require_interpolation
 from sparring.runs import config
 
-__all__ = ["class_named", "class_names", "class_walk", "names", "of_class", "traverse"]
+__all__ = ["class_index", "class_names", "code_names", "interpolate_classes", "sample_class", "traverse"]
 
 
 def class_names(folder: str | Path) -> list[str]:
@@ -33,7 +33,7 @@ def class_names(folder: str | Path) -> list[str]:
     return data.get("names") or [str(number) for number in range(data["facts"].get("classes", 0))]
 
 
-def class_named(text: str, names: Sequence[str]) -> int:
+def class_index(text: str, names: Sequence[str]) -> int:
     """Finds a class by its name, or by its number where that is no name.
 
     Args:
@@ -56,7 +56,7 @@ def class_named(text: str, names: Sequence[str]) -> int:
     return known[text.strip()]
 
 
-def names(game: Game) -> list[str]:
+def code_names(game: Game) -> list[str]:
     """Returns the names of a game's codes.
 
     Args:
@@ -68,14 +68,14 @@ def names(game: Game) -> list[str]:
     return list(require_latent_codes(game).latent_codes())
 
 
-def of_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float = 1.0) -> Tensor:
+def sample_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float = 1.0) -> Tensor:
     """Returns the sample of each seed, drawn as a class.
 
     Args:
         game: A conditional game.
         seeds: One number a sample.
         label: The class.
-        truncation: As for `sparring.inference.sampling.samples`.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
         Samples (len(seeds), *shape).
@@ -83,7 +83,7 @@ def of_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float 
     Raises:
         GameError: If it draws no classes, or not this one.
     """
-    rows = require_latent_code(game, "class").with_code(latents(game, seeds), "class", label)
+    rows = require_latent_code(game, "class").with_code(latents_from_seeds(game, seeds), "class", label)
     return generate(require_sampling(game), rows, truncation=truncation)
 
 
@@ -97,7 +97,7 @@ def traverse(
         code: The code's name; a conditional game's is "class".
         seeds: One number a row.
         values: What the code is set to; all that are worth seeing unless told.
-        truncation: As for `sparring.inference.sampling.samples`.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
         Samples (len(seeds), values, *shape); along the second axis nothing but the code changes.
@@ -105,13 +105,13 @@ def traverse(
     Raises:
         GameError: If the game has no such code or value.
     """
-    able, rows = require_latent_code(game, code), latents(game, seeds)
+    able, rows = require_latent_code(game, code), latents_from_seeds(game, seeds)
     columns = [able.with_code(rows, code, value) for value in values or able.latent_codes()[code]]
     drawn = generate(require_sampling(game), torch.stack(columns, 1).flatten(0, 1), truncation=truncation)
     return drawn.unflatten(0, (len(rows), len(columns)))
 
 
-def class_walk(
+def interpolate_classes(
     game: Game, seed: int, labels: Sequence[int], frames: int = 60, *, loop: bool = True, truncation: float = 1.0
 ) -> Tensor:
     """Returns the samples of one z on a path from class to class: the weights of two classes cross-fade.
@@ -122,7 +122,7 @@ def class_walk(
         labels: The classes that are visited, at least 2.
         frames: Samples on the whole path.
         loop: Whether the path returns to its first class, which is then not repeated at the end.
-        truncation: As for `sparring.inference.sampling.samples`.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
         Samples (frames, *shape).
@@ -131,7 +131,9 @@ def class_walk(
         DataError: If there are fewer than two classes, or no frame.
         GameError: If the game draws no classes.
     """
-    able, row = require_latent_code(game, "class"), latents(game, [seed])
-    require_walk(len(labels), frames, "labels 3,8")
+    able, row = require_latent_code(game, "class"), latents_from_seeds(game, [seed])
+    require_interpolation(len(labels), frames, "labels 3,8")
     stops = torch.cat([able.with_code(row, "class", label) for label in labels])
-    return generate(require_sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
+    return generate(
+        require_sampling(game), interpolate(stops, frames, loop=loop, between=torch.lerp), truncation=truncation
+    )

@@ -24,18 +24,18 @@ from torch import Tensor, nn
 from sparring.abilities import SupportsEncoding, require_sampling
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
-from sparring.inference.sampling import generate, latents
+from sparring.inference.sampling import generate, latents_from_seeds
 from sparring.rng import fixed_seed, hash_seed
 
-__all__ = ["Inverted", "closed_form_directions", "inverted", "moved", "principal_directions", "truncated"]
+__all__ = ["Inversion", "closed_form_directions", "invert", "principal_directions", "shift_along", "truncation_sweep"]
 
 BATCH = 64
-DRAWN = 2000  # samples behind principal directions
-TRIED = 256  # draws among which an inversion begins
+NUM_SAMPLES = 2000  # samples behind principal directions
+NUM_CANDIDATES = 256  # draws among which an inversion begins
 
 
 @dataclass(frozen=True, eq=False)
-class Inverted:
+class Inversion:
     """What an inversion found.
 
     Attributes:
@@ -50,7 +50,7 @@ class Inverted:
 
 
 def principal_directions(
-    game: Game, count: int = 5, *, samples: int = DRAWN, features: Callable[[Tensor], Tensor] | None = None
+    game: Game, count: int = 5, *, samples: int = NUM_SAMPLES, features: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
     """Returns directions of noise along which samples vary most, each of unit length.
 
@@ -109,7 +109,7 @@ def closed_form_directions(game: Game, count: int = 5) -> Tensor:
     )
 
 
-def moved(game: Game, noise: Tensor, direction: Tensor, reach: Sequence[float]) -> Tensor:
+def shift_along(game: Game, noise: Tensor, direction: Tensor, reach: Sequence[float]) -> Tensor:
     """Returns samples of noise that is moved along a direction.
 
     Args:
@@ -125,21 +125,21 @@ def moved(game: Game, noise: Tensor, direction: Tensor, reach: Sequence[float]) 
     return generate(require_sampling(game), rows, batch=BATCH).unflatten(0, (len(reach), len(noise))).transpose(0, 1)
 
 
-def truncated(game: Game, seeds: Sequence[int], strengths: Sequence[float]) -> Tensor:
+def truncation_sweep(game: Game, seeds: Sequence[int], strengths: Sequence[float]) -> Tensor:
     """Returns the samples of seeds under several truncations, (len(seeds), len(strengths), *shape).
 
     Args:
         game: A game that can sample.
         seeds: One number a row.
-        strengths: ψ, as for `sparring.inference.sampling.samples`.
+        strengths: ψ, as for `sparring.inference.sampling.sample_seeds`.
     """
-    noise = latents(game, seeds)
+    noise = latents_from_seeds(game, seeds)
     return torch.stack([generate(require_sampling(game), noise, truncation=strength) for strength in strengths], 1)
 
 
-def inverted(
-    game: Game, x: Tensor, *, steps: int = 300, rate: float = 0.05, tried: int = TRIED, seed: int = 0
-) -> Inverted:
+def invert(
+    game: Game, x: Tensor, *, steps: int = 300, rate: float = 0.05, tried: int = NUM_CANDIDATES, seed: int = 0
+) -> Inversion:
     """Returns the noise whose samples are nearest to given images.
 
     Args:
@@ -177,7 +177,7 @@ def inverted(
                 adam.step()
                 pace.step()
         found, best = _better(found, best, z.detach(), _errors(decode(z), x).detach())
-        return Inverted(found, decode(found), best)
+        return Inversion(found, decode(found), best)
 
 
 def _decoder(game: Game) -> Callable[[Tensor], Tensor]:

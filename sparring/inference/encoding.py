@@ -27,27 +27,27 @@ from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
 from sparring.games.latent_regressor import FittedEncoder
-from sparring.inference.sampling import generate, path
+from sparring.inference.sampling import generate, interpolate
 from sparring.recipes.autoencoders import encoder_for
 from sparring.recipes.options import Adam
 from sparring.runs import config
 from sparring.runs.state import load
 
 __all__ = [
-    "attribute",
-    "edited",
+    "attribute_direction",
+    "edit",
     "encode",
     "fitted_encoder",
     "images",
-    "interpolate",
-    "neighbours",
-    "probe",
+    "interpolate_images",
+    "knn_accuracy",
+    "nearest_neighbours",
     "reconstruct",
     "relative_error",
 ]
 
 BATCH = 64
-ABLE = ("vae", "vae-gan", "bigan", "latent-regressor")  # the recipes whose games encode
+ENCODERS = ("vae", "vae-gan", "bigan", "latent-regressor")  # the recipes whose games encode
 LEARNING = Adam()
 HOME = "sparring.inference.encoding:fitted_encoder"
 
@@ -69,7 +69,8 @@ def encode(game: Game, x: Tensor) -> Tensor:
     if codes.shape[1:] != wanted.shape[1:]:
         raise GameError(
             f"A code of {type(game.unwrapped).__name__} has the shape {tuple(codes.shape[1:])} and no sample starts "
-            f"from it: that takes {tuple(wanted.shape[1:])}. Train {', '.join(ABLE[:-1])} or {ABLE[-1]} instead."
+            f"from it: that takes {tuple(wanted.shape[1:])}. "
+            f"Train {', '.join(ENCODERS[:-1])} or {ENCODERS[-1]} instead."
         )
     return codes
 
@@ -84,7 +85,7 @@ def reconstruct(game: Game, x: Tensor) -> Tensor:
     return _decoded(game, encode(game, x))
 
 
-def interpolate(game: Game, a: Tensor, b: Tensor, frames: int = 60) -> Tensor:
+def interpolate_images(game: Game, a: Tensor, b: Tensor, frames: int = 60) -> Tensor:
     """Returns samples on the arc between the codes of two samples; it begins and ends at their reconstructions.
 
     Args:
@@ -101,10 +102,10 @@ def interpolate(game: Game, a: Tensor, b: Tensor, frames: int = 60) -> Tensor:
     """
     if frames < 2:
         raise DataError(f"A walk between two images needs 2 frames or more, not {frames}: try --frames 60.")
-    return _decoded(game, path(encode(game, torch.stack([a, b])), frames, loop=False))
+    return _decoded(game, interpolate(encode(game, torch.stack([a, b])), frames, loop=False))
 
 
-def attribute(game: Game, with_: Tensor, without: Tensor) -> Tensor:
+def attribute_direction(game: Game, with_: Tensor, without: Tensor) -> Tensor:
     """Returns the direction of an attribute: the mean code of data that have it minus that of data that have not.
 
     Args:
@@ -118,13 +119,13 @@ def attribute(game: Game, with_: Tensor, without: Tensor) -> Tensor:
     return encode(game, with_).mean(0) - encode(game, without).mean(0)
 
 
-def edited(game: Game, x: Tensor, direction: Tensor, strength: float = 1.0) -> Tensor:
+def edit(game: Game, x: Tensor, direction: Tensor, strength: float = 1.0) -> Tensor:
     """Returns reconstructions of data whose codes were moved along a direction.
 
     Args:
         game: As for `encode`.
         x: Data (N, *shape).
-        direction: As `attribute` returns it.
+        direction: As `attribute_direction` returns it.
         strength: How far; 1 adds an attribute, -1 takes it away, 0 only reconstructs.
 
     Returns:
@@ -133,7 +134,7 @@ def edited(game: Game, x: Tensor, direction: Tensor, strength: float = 1.0) -> T
     return _decoded(game, encode(game, x) + strength * direction)
 
 
-def neighbours(game: Game, x: Tensor, among: Tensor, count: int = 1) -> Tensor:
+def nearest_neighbours(game: Game, x: Tensor, among: Tensor, count: int = 1) -> Tensor:
     """Returns which data lie nearest in the space of codes.
 
     Args:
@@ -149,7 +150,7 @@ def neighbours(game: Game, x: Tensor, among: Tensor, count: int = 1) -> Tensor:
     return torch.cat([torch.cdist(rows, others).topk(count, largest=False).indices for rows in codes.split(BATCH)])
 
 
-def probe(game: Game, x: Tensor, labels: Tensor, among: Tensor, known: Tensor) -> float:
+def knn_accuracy(game: Game, x: Tensor, labels: Tensor, among: Tensor, known: Tensor) -> float:
     """Returns how often the nearest code has the same label: what classes are worth in the space of codes.
 
     An untrained encoder scores high on simple images, so the number means nothing but beside that twin's.
@@ -161,7 +162,7 @@ def probe(game: Game, x: Tensor, labels: Tensor, among: Tensor, known: Tensor) -
         among: Data (M, *shape) whose classes are known.
         known: Those (M,).
     """
-    nearest = neighbours(game, x, among)[:, 0].cpu()
+    nearest = nearest_neighbours(game, x, among)[:, 0].cpu()
     return (known.cpu()[nearest] == labels.cpu()).double().mean().item()
 
 

@@ -25,17 +25,26 @@ from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.encoding import images
-from sparring.inference.sampling import parse_seeds, path, require_walk
-from sparring.inference.tiling import TILE, blended, shared, tiles
-from sparring.inference.translation import Sizes
+from sparring.inference.sampling import interpolate, parse_seeds, require_interpolation
+from sparring.inference.tiling import TILE, blend_tiles, resolve_overlap, tiles
+from sparring.inference.translation import SizeConstraints
 from sparring.layers.tiled_norm import gathered, steadied
 from sparring.rng import fixed_seed
 from sparring.runs import config
 
-__all__ = ["board", "image_styles", "named_styles", "paint", "palette", "seed_styles", "walk", "with_edges"]
+__all__ = [
+    "add_edges",
+    "comparison_grid",
+    "encode_styles",
+    "interpolate_styles",
+    "load_styles",
+    "paint",
+    "palette",
+    "sample_styles",
+]
 
 BATCH = 16
-ABLE = "gaugan"  # the recipe whose games paint
+PAINTER = "gaugan"  # the recipe whose games paint
 
 
 def palette(run: str | Path) -> Regions:
@@ -49,11 +58,11 @@ def palette(run: str | Path) -> Regions:
     """
     known = config.read(Path(run))["data"].get("regions")
     if known is None:
-        raise RunError(f"{run} learned from no label maps: train {ABLE} on images with label maps.")
+        raise RunError(f"{run} learned from no label maps: train {PAINTER} on images with label maps.")
     return Regions(tuple(known["names"]), tuple((red, green, blue) for red, green, blue in known["colours"]))
 
 
-def image_styles(game: Game, x: Tensor) -> Tensor:
+def encode_styles(game: Game, x: Tensor) -> Tensor:
     """Returns the style of each image, one row each.
 
     Args:
@@ -65,7 +74,7 @@ def image_styles(game: Game, x: Tensor) -> Tensor:
         return torch.cat([able.encode_style(rows.to(game.device)) for rows in x.split(BATCH)])
 
 
-def seed_styles(game: Game, seeds: Sequence[int]) -> Tensor:
+def sample_styles(game: Game, seeds: Sequence[int]) -> Tensor:
     """Returns the style of each seed, one row each, whatever the others are.
 
     Args:
@@ -79,7 +88,7 @@ def seed_styles(game: Game, seeds: Sequence[int]) -> Tensor:
     return torch.cat(rows)
 
 
-def named_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), seeds: str = "") -> dict[str, Tensor]:
+def load_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), seeds: str = "") -> dict[str, Tensor]:
     """Returns styles by name: those of photographs by their files, those of seeds as ``seed-3``.
 
     No two names are alike: a second photograph of the same name is called ``photo-2``.
@@ -92,8 +101,8 @@ def named_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), 
     """
     numbers = list(dict.fromkeys(parse_seeds(seeds))) if seeds else []
     wanted = [*(photograph.stem for photograph in photographs), *(f"seed-{number}" for number in numbers)]
-    rows = [image_styles(game, images(run, [photograph], 1))[0] for photograph in photographs]
-    rows += [seed_styles(game, [number])[0] for number in numbers]
+    rows = [encode_styles(game, images(run, [photograph], 1))[0] for photograph in photographs]
+    rows += [sample_styles(game, [number])[0] for number in numbers]
     return dict(zip(unique_names(wanted, [""] * len(wanted)), rows, strict=True))
 
 
@@ -106,8 +115,8 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
 
     Args:
         game: A game that paints.
-        labels: Class numbers, int64 (H, W), of any size; or class numbers and edges, (2, H, W), see `with_edges`.
-        styles: Rows as `image_styles` or `seed_styles` return them.
+        labels: Class numbers, int64 (H, W), of any size; or class numbers and edges, (2, H, W), see `add_edges`.
+        styles: Rows as `encode_styles` or `sample_styles` return them.
         tile: Sides of the largest map that goes through the networks at once.
         overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
 
@@ -117,9 +126,9 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
     Raises:
         DataError: If tile and overlap do not fit.
     """
-    able, sizes, labels = require_label_maps(game), Sizes.of(game), _told(game, labels)
+    able, sizes, labels = require_label_maps(game), SizeConstraints.of(game), _told(game, labels)
     tile = sizes.tile(tile)
-    overlap, most = shared(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
+    overlap, most = resolve_overlap(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
     large = max(labels.shape[-2:]) > tile
     with evaluation_mode(game):
         made = [
@@ -131,7 +140,7 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
     return torch.cat([part.to(labels.device) for part in made])
 
 
-def with_edges(labels: Tensor, objects: Tensor) -> Tensor:
+def add_edges(labels: Tensor, objects: Tensor) -> Tensor:
     """Returns a label map beside where its objects meet, (2, H, W).
 
     Args:
@@ -165,10 +174,10 @@ def require_edges(game: Game) -> None:
 
 def _told(game: Game, labels: Tensor) -> Tensor:
     """A map as a game is told it: where nothing is known of objects, and it is told edges, classes are objects."""
-    return with_edges(labels, labels) if labels.dim() == 2 and getattr(game.unwrapped, "edges", False) else labels
+    return add_edges(labels, labels) if labels.dim() == 2 and getattr(game.unwrapped, "edges", False) else labels
 
 
-def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: int, overlap: int) -> Tensor:
+def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: SizeConstraints, tile: int, overlap: int) -> Tensor:
     """Paints a large map tile by tile, as parts of one scene."""
     able, (height, width) = require_label_maps(game), labels.shape[-2:]
     size = sizes.fit(height), sizes.fit(width)
@@ -179,7 +188,7 @@ def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: Sizes, tile: in
         return able.paint(_each(game, whole[..., *window], styles), styles, place).to(labels.device)
 
     with steadied(gathered(game, [(partial(made, window), share) for window, share in parts])):
-        return blended(size, parts, made)[..., :height, :width]
+        return blend_tiles(size, parts, made)[..., :height, :width]
 
 
 def _each(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
@@ -193,7 +202,7 @@ def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:
     return labels[..., down, :][..., right]
 
 
-def walk(
+def interpolate_styles(
     game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: bool = True, tile: int = TILE
 ) -> Tensor:
     """Returns pictures of one label map whose style goes from each row to the next.
@@ -209,13 +218,13 @@ def walk(
     Raises:
         DataError: If there are fewer than two styles, or no frame.
     """
-    require_walk(len(styles), frames, "seeds 0,1,2")
+    require_interpolation(len(styles), frames, "seeds 0,1,2")
     if not styles.shape[1]:
         raise GameError("This run was trained without styles, so that a map has one picture: train one with styles.")
-    return paint(game, labels, path(styles, frames, loop=loop), tile=tile)
+    return paint(game, labels, interpolate(styles, frames, loop=loop), tile=tile)
 
 
-def board(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:
+def comparison_grid(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:
     """Returns rows of a data set as a game paints them: the map, the truth, the map in its style and in the next row's.
 
     Args:
@@ -232,7 +241,7 @@ def board(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:
     if dataset.second is None or dataset.second.regions is None:
         raise DataError(f"{dataset.name} has no label maps: give images with label maps.")
     x, labels = scaled(dataset.rows(indices)[0]), dataset.second.rows(indices)
-    styles = image_styles(game, x)
+    styles = encode_styles(game, x)
     drawn = [
         torch.cat([paint(game, m, row[None]) for m, row in zip(labels, rows, strict=True)]).cpu()
         for rows in (styles, styles.roll(-1, 0))

@@ -22,11 +22,11 @@ from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.encoding import BATCH, encode, named_images
 
-__all__ = ["Codebook", "encoded", "require_ending", "saved"]
+__all__ = ["LatentTable", "encode_files", "require_suffix", "saved"]
 
 
 @dataclass(frozen=True, eq=False)
-class Codebook:
+class LatentTable:
     """The codes of images.
 
     Attributes:
@@ -40,7 +40,7 @@ class Codebook:
     codes: np.ndarray
 
 
-def encoded(game: Game, run: str | Path, sources: Iterable[str | Path], most: int | None = None) -> Codebook:
+def encode_files(game: Game, run: str | Path, sources: Iterable[str | Path], most: int | None = None) -> LatentTable:
     """Encodes images.
 
     Args:
@@ -56,15 +56,17 @@ def encoded(game: Game, run: str | Path, sources: Iterable[str | Path], most: in
     names, x = named_images(run, sources, most)
     if not isinstance(game.unwrapped, SupportsPosteriors):
         codes = encode(game, x)
-        return Codebook(names, tuple(f"z{k}" for k in range(codes.flatten(1).shape[1])), codes.flatten(1).cpu().numpy())
+        return LatentTable(
+            names, tuple(f"z{k}" for k in range(codes.flatten(1).shape[1])), codes.flatten(1).cpu().numpy()
+        )
     with evaluation_mode(game):
         rows = [game.unwrapped.posteriors(part.to(game.device)) for part in x.split(BATCH)]
     parts = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
     columns = [name for code, part in parts.items() for name in _columns(code, part.shape[1])]
-    return Codebook(names, tuple(columns), torch.cat([*parts.values()], 1).cpu().numpy())
+    return LatentTable(names, tuple(columns), torch.cat([*parts.values()], 1).cpu().numpy())
 
 
-def saved(book: Codebook, path: str | Path) -> Path:
+def saved(book: LatentTable, path: str | Path) -> Path:
     """Writes codes: an ``.npz`` of ``names``, ``columns`` and ``codes``, or a ``.csv``, the name in its first column.
 
     Args:
@@ -79,7 +81,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
         RunError: If it cannot be written.
     """
     path = expand_user(path)
-    require_ending(path)
+    require_suffix(path)
     with open_atomic(path) as file:
         if path.suffix.lower() == ".npz":
             np.savez(file, names=np.array(book.names), columns=np.array(book.columns), codes=book.codes)
@@ -92,7 +94,7 @@ def saved(book: Codebook, path: str | Path) -> Path:
     return path
 
 
-def require_ending(path: Path) -> None:
+def require_suffix(path: Path) -> None:
     """Refuses a file whose ending is neither .npz nor .csv.
 
     Args:

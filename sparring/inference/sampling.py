@@ -19,10 +19,10 @@ from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
 from sparring.rng import fixed_seed
 
-__all__ = ["generate", "latents", "parse_seeds", "path", "samples", "slerp", "walk"]
+__all__ = ["generate", "interpolate", "interpolate_seeds", "latents_from_seeds", "parse_seeds", "sample_seeds", "slerp"]
 
 BATCH = 16
-MOST = 1_000_000  # seeds in one request
+MAX_SEEDS = 1_000_000  # seeds in one request
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -44,13 +44,13 @@ def parse_seeds(text: str) -> list[int]:
         if not all(end.isascii() and end.isdigit() and len(end) < 19 for end in ends):
             raise DataError(f"The seeds {text!r} cannot be read: write numbers and ranges such as 0-63,70.")
         low, high = map(int, ends)
-        if high < low or high - low + len(seeds) >= MOST:
+        if high < low or high - low + len(seeds) >= MAX_SEEDS:
             raise DataError(f"The seeds {item.strip()!r} are too many or run backwards: write a range such as 0-63.")
         seeds += range(low, high + 1)
     return seeds
 
 
-def latents(game: Game, seeds: Sequence[int]) -> Tensor:
+def latents_from_seeds(game: Game, seeds: Sequence[int]) -> Tensor:
     """Returns the noise of each seed, one row a seed, on the game's device; drawn in evaluation mode.
 
     Args:
@@ -68,7 +68,7 @@ def latents(game: Game, seeds: Sequence[int]) -> Tensor:
     return torch.cat(rows)
 
 
-def samples(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
+def sample_seeds(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
     """Returns the sample of each seed.
 
     Args:
@@ -82,10 +82,10 @@ def samples(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation:
     Returns:
         Samples (len(seeds), *shape), on the game's device.
     """
-    return generate(require_sampling(game), latents(game, seeds), batch=batch, truncation=truncation)
+    return generate(require_sampling(game), latents_from_seeds(game, seeds), batch=batch, truncation=truncation)
 
 
-def walk(
+def interpolate_seeds(
     game: Game,
     seeds: Sequence[int],
     frames: int = 60,
@@ -101,8 +101,8 @@ def walk(
         seeds: What is visited, in order; at least 2.
         frames: Samples on the whole path.
         loop: Whether the path returns to its first seed, which is then not repeated at the end.
-        truncation: As for `samples`.
-        batch: As for `samples`.
+        truncation: As for `sample_seeds`.
+        batch: As for `sample_seeds`.
 
     Returns:
         Samples (frames, *shape).
@@ -110,8 +110,8 @@ def walk(
     Raises:
         DataError: If there are fewer than two seeds, or no frame.
     """
-    require_walk(len(seeds), frames, "seeds 0,1,2")
-    way = path(latents(game, seeds), frames, loop=loop)
+    require_interpolation(len(seeds), frames, "seeds 0,1,2")
+    way = interpolate(latents_from_seeds(game, seeds), frames, loop=loop)
     return generate(require_sampling(game), way, batch=batch, truncation=truncation)
 
 
@@ -122,7 +122,7 @@ def generate(game: SupportsSampling, noise: Tensor, *, batch: int = BATCH, trunc
         game: A game that can sample.
         noise: One row a sample.
         batch: How many are made at once; the last batch is filled up, so that every sample is made alike.
-        truncation: As for `samples`.
+        truncation: As for `sample_seeds`.
     """
     made: list[Tensor] = []
     how = {"truncation": truncation} if truncation != 1 and "truncation" in signature(game.sample).parameters else {}
@@ -136,7 +136,7 @@ def generate(game: SupportsSampling, noise: Tensor, *, batch: int = BATCH, trunc
     return torch.cat(made)
 
 
-def path(
+def interpolate(
     ends: Tensor, frames: int, *, loop: bool = True, between: Callable[[Tensor, Tensor, float], Tensor] | None = None
 ) -> Tensor:
     """Returns `frames` rows at constant pace from row to row of `ends` (N, ...), N at least 2: along arcs unless told.
@@ -156,7 +156,7 @@ def path(
     return torch.stack(rows)
 
 
-def require_walk(stops: int, frames: int, such: str) -> None:
+def require_interpolation(stops: int, frames: int, such: str) -> None:
     """Refuses a walk that leads nowhere or is too long.
 
     Args:
@@ -169,8 +169,10 @@ def require_walk(stops: int, frames: int, such: str) -> None:
     """
     if stops < 2:
         raise DataError(f"A walk needs two {such.partition(' ')[0]} or more, not {stops}: try --{such}.")
-    if not 1 <= frames <= MOST:
-        raise DataError(f"A walk cannot have {frames} frames: give a number from 1 to {MOST:,}, such as --frames 60.")
+    if not 1 <= frames <= MAX_SEEDS:
+        raise DataError(
+            f"A walk cannot have {frames} frames: give a number from 1 to {MAX_SEEDS:,}, such as --frames 60."
+        )
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

@@ -15,13 +15,13 @@ from sparring.abilities import SupportsCaptionLookup, require_sampling, require_
 from sparring.data.annotations.captions import told, words
 from sparring.errors import DataError
 from sparring.game import Game
-from sparring.inference.sampling import generate, latents, path, require_walk
+from sparring.inference.sampling import generate, interpolate, latents_from_seeds, require_interpolation
 from sparring.runs import config
 
-__all__ = ["of_sentence", "sentence_walk", "strangers"]
+__all__ = ["interpolate_texts", "sample_text", "unknown_words"]
 
 
-def strangers(folder: str | Path, *texts: str) -> list[str]:
+def unknown_words(folder: str | Path, *texts: str) -> list[str]:
     """Returns the words of sentences that a run has never read.
 
     Args:
@@ -35,14 +35,14 @@ def strangers(folder: str | Path, *texts: str) -> list[str]:
     return [word for word in dict.fromkeys(word for text in texts for word in words(text)) if word not in known]
 
 
-def of_sentence(game: Game, seeds: Sequence[int], text: str, *, truncation: float = 1.0) -> Tensor:
+def sample_text(game: Game, seeds: Sequence[int], text: str, *, truncation: float = 1.0) -> Tensor:
     """Returns the sample of each seed, drawn as a sentence says.
 
     Args:
         game: A game of sentences.
         seeds: One number a sample.
         text: The sentence.
-        truncation: As for `sparring.inference.sampling.samples`.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
         Samples (len(seeds), *shape).
@@ -51,10 +51,10 @@ def of_sentence(game: Game, seeds: Sequence[int], text: str, *, truncation: floa
         DataError: If the sentence has no words.
         GameError: If the game draws no sentences.
     """
-    return generate(require_sampling(game), _asking(game, latents(game, seeds), text), truncation=truncation)
+    return generate(require_sampling(game), _asking(game, latents_from_seeds(game, seeds), text), truncation=truncation)
 
 
-def sentence_walk(
+def interpolate_texts(
     game: Game, seed: int, texts: Sequence[str], frames: int = 60, *, loop: bool = True, truncation: float = 1.0
 ) -> Tensor:
     """Returns the samples of one seed on a path from sentence to sentence: what the words say cross-fades.
@@ -65,7 +65,7 @@ def sentence_walk(
         texts: The sentences that are visited, at least 2.
         frames: Samples on the whole path.
         loop: Whether the path returns to its first sentence, which is then not repeated at the end.
-        truncation: As for `sparring.inference.sampling.samples`.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
         Samples (frames, *shape).
@@ -75,10 +75,12 @@ def sentence_walk(
         GameError: If the game draws no sentences.
     """
     require_text(game)
-    require_walk(len(texts), frames, 'texts "a" "b"')
-    row = latents(game, [seed])
+    require_interpolation(len(texts), frames, 'texts "a" "b"')
+    row = latents_from_seeds(game, [seed])
     stops = torch.cat([_asking(game, row, text) for text in texts])
-    return generate(require_sampling(game), path(stops, frames, loop=loop, between=torch.lerp), truncation=truncation)
+    return generate(
+        require_sampling(game), interpolate(stops, frames, loop=loop, between=torch.lerp), truncation=truncation
+    )
 
 
 def _asking(game: Game, rows: Tensor, text: str) -> Tensor:

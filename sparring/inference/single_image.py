@@ -23,12 +23,12 @@ from torch import Tensor
 from sparring.abilities import Size, SupportsSingleImage, require_single_image
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
-from sparring.inference.canvas import softened
+from sparring.inference.canvas import feather_mask
 from sparring.layers.bicubic import back_projected
 from sparring.layers.palette import Palette
 from sparring.rng import fixed_seed, hash_seed
 
-__all__ = ["animated", "harmonised", "larger", "learned", "painted", "samples"]
+__all__ = ["animate", "harmonize", "paint_to_image", "require_trained", "sample_seeds", "super_resolve"]
 
 PIXELS = 2**25  # of a picture that is made
 PUBLISHED = 250  # pixels of the longer side, where the reach of masks was published
@@ -36,7 +36,7 @@ PROJECTIONS = 5  # after which a larger picture, made small again, is the pictur
 PASTED, EDITED, BLUR = 7, 20, 5.0  # pixels of such a picture: how far a mask grows, how far it is blurred
 
 
-def samples(game: Game, seeds: Sequence[int], *, size: Size | None = None, start: int = 0) -> Tensor:
+def sample_seeds(game: Game, seeds: Sequence[int], *, size: Size | None = None, start: int = 0) -> Tensor:
     """Returns the sample of each seed.
 
     Args:
@@ -52,7 +52,7 @@ def samples(game: Game, seeds: Sequence[int], *, size: Size | None = None, start
         DataError: If the size or the scale is out of range.
         GameError: If the game learned from no single photograph, or has not finished.
     """
-    one = learned(game, start)
+    one = require_trained(game, start)
     sizes = _sizes(one, size)
     with evaluation_mode(game):
         layout, made = one.reconstructed(start - 1), []
@@ -62,7 +62,7 @@ def samples(game: Game, seeds: Sequence[int], *, size: Size | None = None, start
     return torch.cat(made)
 
 
-def larger(
+def super_resolve(
     game: Game,
     image: Tensor | None = None,
     *,
@@ -77,7 +77,7 @@ def larger(
     result lacks of the image when it is made small again. The paper has none.
 
     Args:
-        game: As for `samples`; best trained with a large weight of the reconstruction.
+        game: As for `sample_seeds`; best trained with a large weight of the reconstruction.
         image: (1, C, H, W) in [−1, 1]; the photograph unless told.
         factor: How many times as large, above 1.
         noise: Whether to add noise, as in a sample; without any, the result is the likeliest.
@@ -90,9 +90,9 @@ def larger(
     Raises:
         DataError: If the factor is not above 1, there are less than no rounds, the result is too large, or the image
             has other channels.
-        GameError: As for `samples`.
+        GameError: As for `sample_seeds`.
     """
-    one = learned(game)
+    one = require_trained(game)
     image = one.photograph if image is None else _fitting(one, image)
     if factor <= 1:
         raise DataError(f"A picture {factor:g} times as large is not larger: give a factor above 1.")
@@ -115,7 +115,7 @@ def larger(
     return back_projected(image, known, projections)
 
 
-def harmonised(
+def harmonize(
     game: Game,
     composite: Tensor,
     mask: Tensor,
@@ -128,7 +128,7 @@ def harmonised(
     """Returns a picture in which what was pasted looks as if it belonged there; all else stays as it is.
 
     Args:
-        game: As for `samples`.
+        game: As for `sample_seeds`.
         composite: The picture with something pasted into it, (1, C, H, W) of the photograph's size, in [−1, 1].
         mask: Where that is, (1, 1, H, W), above 0.
         scale: Where the picture enters; the later, the less is changed. Two thirds of the way up unless told.
@@ -141,24 +141,24 @@ def harmonised(
 
     Raises:
         DataError: If picture or mask have another size than the photograph, or the scale is out of range.
-        GameError: As for `samples`.
+        GameError: As for `sample_seeds`.
     """
-    one = learned(game)
+    one = require_trained(game)
     scale = max(1, round(2 * (len(one.sizes) - 1) / 3)) if scale is None else scale
     share = max(one.sizes[-1]) / PUBLISHED
     if not (mask > 0).any():
         raise DataError("The mask is white nowhere, so that nothing would change: paint white what was pasted.")
-    edge = softened(mask.to(one.photograph.device), reach * share, blur * share)
+    edge = feather_mask(mask.to(one.photograph.device), reach * share, blur * share)
     if composite.shape[2:] != mask.shape[2:]:
         raise DataError(f"The mask is {_said(mask)} pixels, the picture {_said(composite)}: give both in one size.")
     if composite.shape[2:] != one.photograph.shape[2:]:
         raise DataError(
             f"The picture is {_said(composite)} pixels, the photograph {_said(one.photograph)}: make them alike."
         )
-    return edge * painted(game, composite, scale=scale, seed=seed) + (1 - edge) * _fitting(one, composite)
+    return edge * paint_to_image(game, composite, scale=scale, seed=seed) + (1 - edge) * _fitting(one, composite)
 
 
-def painted(
+def paint_to_image(
     game: Game, drawing: Tensor, *, scale: int | None = None, colours: int | None = None, seed: int = 0
 ) -> Tensor:
     """Returns what a drawing becomes when it enters at a scale, as if the scale below had made it (paint-to-image).
@@ -166,7 +166,7 @@ def painted(
     Where the game was trained to take drawings in few colours, it brings them to these by itself.
 
     Args:
-        game: As for `samples`.
+        game: As for `sample_seeds`.
         drawing: (1, C, H, W) in [−1, 1], of any size; it is brought to the photograph's.
         scale: From 1; the earlier, the less of the drawing stays. 1 unless told, or where the game takes drawings.
         colours: Give it in so many of the photograph's own colours, by k-means; 2 or more. As it is unless told.
@@ -177,11 +177,11 @@ def painted(
 
     Raises:
         DataError: If the scale or the colours are out of range, or the drawing has other channels.
-        GameError: As for `samples`.
+        GameError: As for `sample_seeds`.
     """
-    one = learned(game)
+    one = require_trained(game)
     scale = one.entrance if scale is None else scale
-    learned(game, scale, first=1)
+    require_trained(game, scale, first=1)
     with evaluation_mode(game), fixed_seed(hash_seed(seed, 10)):
         coarse = one.scaled(_fitting(one, drawing), one.sizes[scale - 1])
         entering = coarse if colours is None else _in_colours(one, coarse, scale, colours)
@@ -197,13 +197,13 @@ def _in_colours(one: SupportsSingleImage, coarse: Tensor, scale: int, colours: i
     return palette(one.scaled(coarse, one.sizes[scale]))
 
 
-def animated(
+def animate(
     game: Game, frames: int = 100, *, start: int = 1, pull: float = 0.1, inertia: float = 0.9, seed: int = 0
 ) -> Iterator[Tensor]:
     """Yields frames (1, C, H, W) of the photograph moving: its reconstruction first, then what wandering noise makes.
 
     Args:
-        game: As for `samples`.
+        game: As for `sample_seeds`.
         frames: How many.
         start: The scales below this one stay still; the later, the smaller the motion.
         pull: α, how strongly noise is drawn back to that of the photograph, from 0 to 1.
@@ -212,9 +212,9 @@ def animated(
 
     Raises:
         DataError: If there is no frame, or the scale, pull or inertia is out of range.
-        GameError: As for `samples`.
+        GameError: As for `sample_seeds`.
     """
-    one = learned(game, start)
+    one = require_trained(game, start)
     if frames < 1 or not (0 <= pull <= 1 and 0 <= inertia <= 1):
         raise DataError("A film needs a frame, and a pull and an inertia from 0 to 1: leave them out.")
     scales = range(start, len(one.sizes))
@@ -232,7 +232,7 @@ def animated(
         yield made.clamp(-1, 1)
 
 
-def learned(game: Game, scale: int = 0, *, first: int = 0) -> SupportsSingleImage:
+def require_trained(game: Game, scale: int = 0, *, first: int = 0) -> SupportsSingleImage:
     """Returns the game itself, known to have learned from a photograph, to its end, and to have such a scale.
 
     Args:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from sparring.errors import DataError
 
-__all__ = ["OVERLAP", "TILE", "blended", "shared", "tiles"]
+__all__ = ["OVERLAP", "TILE", "blend_tiles", "resolve_overlap", "tiles"]
 
 TILE, OVERLAP = 512, 64  # pixels
 
 Window = tuple[slice, slice]
 
 
-def shared(tile: int, overlap: int | None) -> int:
+def resolve_overlap(tile: int, overlap: int | None) -> int:
     """Returns by how many pixels neighbouring tiles overlap: 64, or a quarter of smaller tiles, unless told.
 
     Args:
@@ -51,7 +51,9 @@ def tiles(size: tuple[int, int], tile: int, overlap: int, multiple: int) -> list
     return [(window, weight / weights[window]) for window, weight in found]
 
 
-def blended(size: tuple[int, int], parts: Sequence[tuple[Window, Tensor]], make: Callable[[Window], Tensor]) -> Tensor:
+def blend_tiles(
+    size: tuple[int, int], parts: Sequence[tuple[Window, Tensor]], make: Callable[[Window], Tensor]
+) -> Tensor:
     """Returns a picture whose tiles are made one after another.
 
     Args:

@@ -20,15 +20,15 @@ from sparring.data.sources.images import decoded, quiet
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
 from sparring.inference.tiling import TILE
-from sparring.inference.translation import OTHER, beside, heatmap, translate
+from sparring.inference.translation import OTHER, attention_heatmap, side_by_side, translate
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
 from sparring.runs.state import load
 from sparring.visualization.images import STILLS, to_image
 
-__all__ = ["Job", "planned", "translate_files", "translations"]
+__all__ = ["Job", "plan_jobs", "translate_files", "translate_jobs"]
 
-KEPT = (".png", ".jpg", ".jpeg", ".webp")
+WRITABLE = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def translate_files(
@@ -67,10 +67,10 @@ def translate_files(
     """
     drawn: Any = {"strips": strips or cycle, "heat": heat}
     with ExitStack() as stack:
-        jobs = planned(stack, sources, expand_user(out))
+        jobs = plan_jobs(stack, sources, expand_user(out))
         targets = [path for job in jobs for path in job.targets(**drawn)]
         require_outputs(expand_user(run), targets, sources)
-        for job in translations(run, jobs, to, cycle=cycle, **drawn, tile=tile, overlap=overlap, **where):
+        for job in translate_jobs(run, jobs, to, cycle=cycle, **drawn, tile=tile, overlap=overlap, **where):
             yield job.target
 
 
@@ -102,7 +102,7 @@ class Job:
         return [self.target, *([self.strip] if strips else []), *([self.heat] if heat else [])]
 
 
-def planned(stack: ExitStack, sources: Sequence[str | Path], out: Path) -> list[Job]:
+def plan_jobs(stack: ExitStack, sources: Sequence[str | Path], out: Path) -> list[Job]:
     """Returns every image file of some sources, in order, with the paths of its results; no two paths are alike.
 
     Args:
@@ -124,7 +124,7 @@ def planned(stack: ExitStack, sources: Sequence[str | Path], out: Path) -> list[
     ]
 
 
-def translations(
+def translate_jobs(
     run: str | Path,
     jobs: Sequence[Job],
     to: str,
@@ -141,7 +141,7 @@ def translations(
 
     Args:
         run: The run's folder.
-        jobs: As `planned` returns them.
+        jobs: As `plan_jobs` returns them.
         to: As for `translate_files`, and so the others.
         strips: Draw each image beside its translation.
         cycle: Draw beside both what comes back.
@@ -173,7 +173,7 @@ def translations(
         if cycle or strips:
             _save(row, job.strip)
         if heat:
-            _save([x, heatmap(game, x, OTHER[to])], job.heat)
+            _save([x, attention_heatmap(game, x, OTHER[to])], job.heat)
         _save(row[1:2], job.target)
         yield job
 
@@ -202,13 +202,15 @@ def _names(files: Files) -> list[str]:
 
 def _kept(name: str) -> str:
     """A file's name, with an ending that can be written."""
-    return name if name.lower().endswith(KEPT) else str(PurePosixPath(name).with_suffix(".png"))
+    return name if name.lower().endswith(WRITABLE) else str(PurePosixPath(name).with_suffix(".png"))
 
 
 def _save(images: Sequence[Tensor], path: Path) -> None:
     """Saves images (1, C, H, W) side by side."""
     with open_atomic(path) as file:
-        to_image(beside(images)[0], columns=len(images), scale=1).save(file, STILLS[path.suffix.lower()], quality=95)
+        to_image(side_by_side(images)[0], columns=len(images), scale=1).save(
+            file, STILLS[path.suffix.lower()], quality=95
+        )
 
 
 def _channels(run: Path, to: str) -> int:

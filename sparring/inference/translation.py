@@ -22,20 +22,20 @@ from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
-from sparring.inference.tiling import TILE, blended, shared, tiles
+from sparring.inference.tiling import TILE, blend_tiles, resolve_overlap, tiles
 
 __all__ = [
     "OTHER",
-    "beside",
-    "heatmap",
-    "shown",
-    "there_and_back",
+    "attention_heatmap",
+    "cycle_strip",
+    "evenly_spaced_images",
+    "side_by_side",
     "translate",
 ]
 
 BATCH = 8
 OTHER = {"A": "B", "B": "A"}
-SHOWN = 8  # images of each domain in the pictures of a training
+NUM_SHOWN = 8  # images of each domain in the pictures of a training
 
 
 def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int | None = None) -> Tensor:
@@ -55,16 +55,16 @@ def translate(game: Game, x: Tensor, to: str, *, tile: int = TILE, overlap: int 
         GameError: If it does not translate.
         DataError: If there is no such domain, or tile and overlap do not fit.
     """
-    able, sizes = require_translation(game), Sizes.of(game)
+    able, sizes = require_translation(game), SizeConstraints.of(game)
     tile = sizes.tile(tile)
-    overlap = shared(tile, overlap)
+    overlap = resolve_overlap(tile, overlap)
     with evaluation_mode(game):
         made = [_whole(able, rows, to, game.device, sizes, tile, overlap) for rows in x.split(BATCH)]
     return torch.cat(made)
 
 
 @dataclass(frozen=True)
-class Sizes:
+class SizeConstraints:
     """Which sides of images networks take.
 
     Attributes:
@@ -78,7 +78,7 @@ class Sizes:
     largest: int | None
 
     @classmethod
-    def of(cls, game: Game) -> Sizes:
+    def of(cls, game: Game) -> SizeConstraints:
         """Returns what the networks of a game tell by attributes of these names."""
         told = [
             [getattr(module, name, None) for module in game.modules()] for name in ("multiple", "smallest", "largest")
@@ -96,7 +96,7 @@ class Sizes:
 
 
 def _whole(
-    game: SupportsTranslation, x: Tensor, to: str, device: torch.device, sizes: Sizes, tile: int, overlap: int
+    game: SupportsTranslation, x: Tensor, to: str, device: torch.device, sizes: SizeConstraints, tile: int, overlap: int
 ) -> Tensor:
     """Pads images, translates them tile by tile, and crops them back."""
     height, width = x.shape[2:]
@@ -106,17 +106,17 @@ def _whole(
         return game.translate(whole[:, :, *window].to(device), to).to(x)
 
     size = whole.shape[2], whole.shape[3]
-    return blended(size, tiles(size, tile, overlap, sizes.multiple), made)[:, :, :height, :width]
+    return blend_tiles(size, tiles(size, tile, overlap, sizes.multiple), made)[:, :, :height, :width]
 
 
-def _padded(x: Tensor, sizes: Sizes) -> Tensor:
+def _padded(x: Tensor, sizes: SizeConstraints) -> Tensor:
     """Images (N, C, H, W) on whose right and lower border a mirror was put until they fit."""
     down, right = (sizes.fit(side) - side for side in x.shape[2:])
     mirrors = down < x.shape[2] and right < x.shape[3]
     return pad(x, (0, right, 0, down), mode="reflect" if mirrors else "replicate")
 
 
-def heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
+def attention_heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
     """Returns images under the heat of where a critic looks: blue where it does not, red where it does.
 
     Args:
@@ -130,7 +130,7 @@ def heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
     Raises:
         GameError: If it does not attend.
     """
-    able, whole = require_attention(game), _padded(x, Sizes.of(game))
+    able, whole = require_attention(game), _padded(x, SizeConstraints.of(game))
     with evaluation_mode(game):
         heat = able.attention_map(whole.to(game.device), domain).to(x)
     low, high = heat.amin((2, 3), keepdim=True), heat.amax((2, 3), keepdim=True)
@@ -141,7 +141,7 @@ def heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
     return 0.5 * grey + 0.5 * (2 * colours - 1)
 
 
-def there_and_back(game: Game, dataset: Dataset, count: int = SHOWN) -> Tensor:
+def cycle_strip(game: Game, dataset: Dataset, count: int = NUM_SHOWN) -> Tensor:
     """Returns what a training shows: each image, its translation, and that translated back; of A, then of B.
 
     Where a game translates one way only, the third is the true partner instead, if there is one.
@@ -157,17 +157,17 @@ def there_and_back(game: Game, dataset: Dataset, count: int = SHOWN) -> Tensor:
     only = getattr(game, "domain", None)
     columns: list[Tensor] = []
     for to in ("B", "A") if only is None else (only,):
-        x = shown(dataset, OTHER[to], count)
+        x = evenly_spaced_images(dataset, OTHER[to], count)
         there = translate(game, x, to)
         columns += [x, there]
         if only is None:
             columns.append(translate(game, there, OTHER[to]))
         elif dataset.second is not None and dataset.second.paired:
-            columns.append(shown(dataset, to, count))
-    return beside(columns)
+            columns.append(evenly_spaced_images(dataset, to, count))
+    return side_by_side(columns)
 
 
-def beside(columns: Sequence[Tensor]) -> Tensor:
+def side_by_side(columns: Sequence[Tensor]) -> Tensor:
     """Returns images of several columns, row after row, with as many channels each.
 
     Args:
@@ -180,7 +180,7 @@ def beside(columns: Sequence[Tensor]) -> Tensor:
     return torch.stack([column[:rows].expand(-1, widest, -1, -1) for column in columns], 1)
 
 
-def shown(dataset: Dataset, domain: str, count: int = SHOWN) -> Tensor:
+def evenly_spaced_images(dataset: Dataset, domain: str, count: int = NUM_SHOWN) -> Tensor:
     """Returns images of a domain, evenly spaced over the data.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
-from sparring.inference.translated import planned, translations
+from sparring.inference.translated import plan_jobs, translate_jobs
 from sparring.inference.translation import OTHER
 from sparring.reports.html import embed, render
 from sparring.reports.run_report import scores
@@ -38,12 +38,12 @@ def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Pat
     """
     run, out, how = expand_user(run), expand_user(out), {**how, "cycle": True, "strips": True}
     with ExitStack() as stack:
-        jobs = {to: planned(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
+        jobs = {to: plan_jobs(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
         heat = bool(how.get("heat"))
         targets = [path for each in jobs.values() for job in each for path in job.targets(strips=True, heat=heat)]
         require_outputs(run, [*targets, out / "report.html"], [a, b])
         directions = [
-            _direction(to, [job.strip for job in translations(run, each, to, **how)]) for to, each in jobs.items()
+            _direction(to, [job.strip for job in translate_jobs(run, each, to, **how)]) for to, each in jobs.items()
         ]
     settings = config.read(run)
     title = f"{settings['recipe']} on {settings['data']['name']}, both ways"

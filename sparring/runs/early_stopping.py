@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
-from sparring.evaluation.evaluator import evaluate, judged, shortfall
-from sparring.evaluation.evaluator import require as require_metrics
-from sparring.evaluation.registry import Metric, metrics_named
+from sparring.evaluation.evaluator import evaluate, sample_count, shortfall_notes
+from sparring.evaluation.evaluator import require_metrics as require_metrics
+from sparring.evaluation.registry import Metric, get_metrics
 from sparring.metrics import Better
 from sparring.runs import checkpoint
 from sparring.runs.logs import Journal, read
@@ -87,7 +87,7 @@ class Selection:
         path, home = run.folder / FILE, run.home if distributed.rank() == 0 else None
         self.rows = [row for row in read(path, folder=home) if row["step"] <= run.step]
         self._journal = Journal(path, run.step, home) if distributed.rank() == 0 else None
-        self.notes = shortfall(run.training, run.held_out, judging.samples)
+        self.notes = shortfall_notes(run.training, run.held_out, judging.samples)
         self.notes += self._journal.notes if self._journal else []
         self.retire()
 
@@ -161,13 +161,13 @@ def require(run: Run, judging: Judging) -> None:
     if run.held_out is None and run.dataset.mixture is None:
         raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
     require_sampling(run.game)
-    judged(run.training, run.held_out, judging.samples)
+    sample_count(run.training, run.held_out, judging.samples)
     require_metrics(_metric(run.dataset, judging), run.game, run.training, run.held_out)
 
 
 def _metric(dataset: Dataset, judging: Judging) -> dict[str, Metric]:
     """Returns the metric whose first score decides, by its name."""
-    return metrics_named([judging.metric or ("frechet" if len(dataset.shape) == 3 else "sliced")])
+    return get_metrics([judging.metric or ("frechet" if len(dataset.shape) == 3 else "sliced")])
 
 
 def best(rows: list[Row], step: int | None = None) -> Row | None:

@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from sparring.evaluation.significance import against
+from sparring.evaluation.significance import one_sample_t_test
 from sparring.runs.config import Record
 from sparring.runs.loop import PRECISIONS
 from sparring.runs.performance import trim_memory
@@ -210,7 +210,7 @@ def chance(base: Probe, other: Probe) -> float:
     """
     turns = sorted((base.times.keys() & other.times.keys()) - {0})
     gains = [math.log((base.times[t] / base.images) / (other.times[t] / other.images)) for t in turns]
-    if (test := against(gains, 0.0)) is None:
+    if (test := one_sample_t_test(gains, 0.0)) is None:
         return 1.0
     return test.p / 2 if test.t > 0 else 1 - test.p / 2
 

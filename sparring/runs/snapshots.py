@@ -19,9 +19,9 @@ from sparring.abilities import SupportsLabelMaps, SupportsSampling, SupportsTran
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.game import Game
-from sparring.inference.label_maps import board
-from sparring.inference.sampling import samples
-from sparring.inference.translation import beside, shown, there_and_back
+from sparring.inference.label_maps import comparison_grid
+from sparring.inference.sampling import sample_seeds
+from sparring.inference.translation import cycle_strip, evenly_spaced_images, side_by_side
 from sparring.runs.config import REALS, SAMPLES
 from sparring.visualization.images import save_grid
 
@@ -45,8 +45,8 @@ class Snapshots:
         """Draws real rows, evenly spaced over the data."""
         second = self.dataset.second
         if second and not second.regions:
-            halves = [shown(self.dataset, domain, self.count // 2) for domain in "AB"]
-            self.save(beside(halves).flatten(0, 1), columns=8)
+            halves = [evenly_spaced_images(self.dataset, domain, self.count // 2) for domain in "AB"]
+            self.save(side_by_side(halves).flatten(0, 1), columns=8)
             return
         self.save(self.rows(self.count))
 
@@ -58,14 +58,14 @@ class Snapshots:
             step: Steps completed.
         """
         if isinstance(game, SupportsLabelMaps):
-            self.save(board(game, self.dataset, self.places(MAPS)), step, columns=8)
+            self.save(comparison_grid(game, self.dataset, self.places(MAPS)), step, columns=8)
         if isinstance(game, SupportsTranslation) and self.dataset.second:
-            rows = there_and_back(game, self.dataset)
+            rows = cycle_strip(game, self.dataset)
             self.save(rows.flatten(0, 1), step, columns=rows.shape[1])
         if not isinstance(game, SupportsSampling):
             return
         real = self.rows(4 * POINTS) if self.points else None
-        self.save(samples(game, range(self.count)).cpu(), step, real=real)
+        self.save(sample_seeds(game, range(self.count)).cpu(), step, real=real)
 
     def save(self, drawn: Tensor, step: int | None = None, **how: Any) -> None:
         """Saves a picture, in a folder that is made if it is missing.

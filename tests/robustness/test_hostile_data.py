@@ -302,7 +302,7 @@ DECODERS = {
 }
 OPENERS = {
     "photograph": lambda path: load(f"whole:{path}"),
-    "mask": lambda path: canvas.picture(path, 1),
+    "mask": lambda path: canvas.load_image_like(path, 1),
     "drawn map": lambda path: read_map(path, REGIONS, nearest=True),
     "drawn objects": read_objects,
 }

@@ -22,7 +22,7 @@ from sparring.cli import main
 from sparring.data import Stream, load
 from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.experiments.experiment import Cell
-from sparring.inference.conditional import class_named
+from sparring.inference.conditional import class_index
 from sparring.metrics import extrapolated
 from sparring.runs import config, memory
 from sparring.runs.checkpoint import load as checkpoint
@@ -416,7 +416,7 @@ def test_a_negative_position_of_a_stream_is_refused():
 
 
 def test_a_label_is_a_name_where_names_are_numbers():
-    assert [class_named(text, ["2", "5", "7"]) for text in ("2", "7")] == [0, 2]
+    assert [class_index(text, ["2", "5", "7"]) for text in ("2", "7")] == [0, 2]
     with pytest.raises(DataError, match="There is no class '1': this run knows 2, 5, 7"):
-        class_named("1", ["2", "5", "7"])
-    assert class_named("1", ["cat", "7"]) == 1
+        class_index("1", ["2", "5", "7"])
+    assert class_index("1", ["cat", "7"]) == 1

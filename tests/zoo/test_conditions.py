@@ -18,7 +18,7 @@ from sparring.games.cgan import MatchingGAN, SeparateGAN, wrong
 from sparring.games.common import class_frequencies
 from sparring.games.conditional import ConditionalGAN
 from sparring.inference import conditional
-from sparring.inference.sampling import latents
+from sparring.inference.sampling import latents_from_seeds
 from sparring.metrics import ModuleExtractor, same_protocol
 from sparring.objectives import NonSaturating
 from sparring.recipes.cgan import cgan
@@ -81,8 +81,8 @@ def score(scores, name="Fréchet distance"):
 def asked_for(training, held_out, count):
     """The classes that an oracle is asked for when it is judged."""
     game = oracle(training)
-    _, drawing = evaluator._asked(game, training, held_out)
-    return torch.cat([labels for _, labels in evaluator._fakes(game, training, count, 0, drawing)])
+    _, drawing = evaluator._condition_sampler(game, training, held_out)
+    return torch.cat([labels for _, labels in evaluator._generated_batches(game, training, count, 0, drawing)])
 
 
 # --- judged
@@ -206,9 +206,9 @@ def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_f
     assert game.latent_codes() == {"class": (1, 2)}
     assert conditional.traverse(game, "class", [0, 1]).shape[:2] == (2, 2)
     with pytest.raises(GameError, match=r"The class 0 has no images.*1, 2"):
-        conditional.of_class(game, [0], 0)
+        conditional.sample_class(game, [0], 0)
     with pytest.raises(GameError, match="no class 3: this game knows 3 classes"):
-        conditional.of_class(game, [0], 3)
+        conditional.sample_class(game, [0], 3)
 
 
 def test_a_wrong_label_is_one_of_the_classes_that_have_images():
@@ -255,7 +255,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     assert sum(expected) == 240
     for game in (run.game, run.sampler, Run.open(tmp_path / "run", device="cpu").sampler, load(tmp_path / "run")):
         assert game.frequencies.counts.tolist() == expected
-    asked = load(tmp_path / "run").class_of(latents(load(tmp_path / "run"), range(300)))
+    asked = load(tmp_path / "run").class_of(latents_from_seeds(load(tmp_path / "run"), range(300)))
     assert 5 < int(asked.sum()) < 60
     evaluator.evaluate_run(run, extractor=pixels)
     found = json.loads((tmp_path / "run/evaluation.json").read_text())

@@ -12,7 +12,7 @@ import torch
 from sparring import load
 from sparring.abilities import SupportsSampling
 from sparring.evaluation.evaluator import evaluate
-from sparring.inference.sampling import samples
+from sparring.inference.sampling import sample_seeds
 from sparring.runs.state import gathered
 from support import runs
 from support.runs import CASES, difference, play, start
@@ -40,8 +40,8 @@ def test_seeds_one_by_one_are_the_seeds_of_a_batch(tmp_path, name, kind):
     game = load(tmp_path / "run", device="cpu")
     if not isinstance(game, SupportsSampling):
         pytest.skip(POINTLESS)
-    together = samples(game, [3, 11, 2])
-    alone = torch.cat([samples(game, [seed]) for seed in (3, 11, 2)])
+    together = sample_seeds(game, [3, 11, 2])
+    alone = torch.cat([sample_seeds(game, [seed]) for seed in (3, 11, 2)])
     assert (together - alone).abs().max() < 1e-6
     assert not torch.equal(alone[0], alone[1])
 
@@ -56,12 +56,12 @@ def test_evaluation_on_or_off_gives_the_same_weights(tmp_path, kind, monkeypatch
         if report.step in (2, 5):
             how = {"metrics": None} if kind is runs.POINTS else {"metrics": _memory()}
             evaluate(run.sampler, run.training, samples=20, **how)
-            samples(run.sampler, [1, 2])
+            sample_seeds(run.sampler, [1, 2])
     assert difference(gathered(straight), gathered(run)) == ""
     assert (straight.folder / "log.jsonl").read_bytes() == (run.folder / "log.jsonl").read_bytes()
 
 
 def _memory():
-    from sparring.evaluation.registry import metrics_named
+    from sparring.evaluation.registry import get_metrics
 
-    return metrics_named(["sliced"])
+    return get_metrics(["sliced"])

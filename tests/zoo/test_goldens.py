@@ -34,8 +34,8 @@ import sparring
 from sparring import RECIPES, load, recipe
 from sparring.abilities import SupportsSampling
 from sparring.evaluation.evaluator import evaluate
-from sparring.evaluation.registry import metrics_named, suited
-from sparring.inference.sampling import samples
+from sparring.evaluation.registry import default_metrics, get_metrics
+from sparring.inference.sampling import sample_seeds
 from sparring.runs.run import Run
 from support import runs
 
@@ -231,7 +231,7 @@ def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
     if os.environ.get("RANK", "0") == "0":
         found |= {"log": digest(leaves(lines(folder))), "pictures": digest(pictures(folder))}
         game = load(folder, device="cpu")
-        found |= {"samples": digest([("", samples(game, range(4)))])} if isinstance(game, SupportsSampling) else {}
+        found |= {"samples": digest([("", sample_seeds(game, range(4)))])} if isinstance(game, SupportsSampling) else {}
         found |= {"terms": terms(folder), "sizes": early}
     return found
 
@@ -275,7 +275,7 @@ def scores(kind: dict[str, Any], folder: Path) -> list[float]:
     with pytest.MonkeyPatch.context() as patch:
         runs.quick(patch)
         run = runs.play(runs.start(folder, "nsgan", kind), 20)
-    metrics = {**suited(run.training), **metrics_named(["frechet", "kernel", "precision", "density", "sliced"])}
+    metrics = {**default_metrics(run.training), **get_metrics(["frechet", "kernel", "precision", "density", "sliced"])}
     found = evaluate(run.sampler, run.training, samples=300, metrics=metrics)
     return [score.value for row in (found.scores, *found.references.values()) for score in row]
 

@@ -49,7 +49,7 @@ MUTANTS = [
         "resized(larger, (x.shape[2], x.shape[3])) - x",
         USES,
     ),
-    ("inference/canvas.py", "picture(path, 4, size)[:, 3:] if transparent else", "", USES),
+    ("inference/canvas.py", "load_image_like(path, 4, size)[:, 3:] if transparent else", "", USES),
     ("inference/canvas.py", "    if not (found > 0).any():", "    if not (found >= -1).any():", USES),
     ("inference/single_image.py", "one.reconstructed(start - 1), []", "one.reconstructed(start - 2), []", USES),
     ("inference/single_image.py", "math.log(factor) / _growth(one)", "factor / _growth(one)", USES),

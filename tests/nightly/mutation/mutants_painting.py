@@ -68,7 +68,7 @@ MUTANTS = [
     ("data/annotations/palettes.py", "*regions.colours, (0, 0, 0)", "(0, 0, 0), *regions.colours", PAINTING),
     ("inference/label_maps.py", "styles.roll(-1, 0)", "styles", PAINTING),
     ("inference/label_maps.py", "with fixed_seed(seed):", "if True:", PAINTING),
-    ("inference/label_maps.py", "path(styles, frames, loop=loop)", "path(styles, frames)", PAINTING),
+    ("inference/label_maps.py", "interpolate(styles, frames, loop=loop)", "interpolate(styles, frames)", PAINTING),
     # paintings judged
     ("metrics/label_map_accuracy.py", "likely == places[number]", "likely != places[number]", JUDGED),
     ("metrics/label_map_accuracy.py", "- mean[:, None] * mean", "", JUDGED),
@@ -76,7 +76,7 @@ MUTANTS = [
     ("evaluation/label_maps.py", '(("own", x), ("swapped", other))', '(("own", other), ("swapped", x))', JUDGED),
     ("evaluation/label_maps.py", "(after - goal).norm(dim=1) < (before - goal)", "(after - goal).norm(dim=1) > (before - goal)", JUDGED),
     ("evaluation/label_maps.py", "self.hits + more.hits", "more.hits", JUDGED),
-    ("evaluation/label_maps.py", "Painted(run.sampler, run.held_out or run.training)", "Painted(run.sampler, run.training)", JUDGED),
+    ("evaluation/label_maps.py", "LabelMapSampler(run.sampler, run.held_out or run.training)", "LabelMapSampler(run.sampler, run.training)", JUDGED),
     # tiles of one scene
     ("networks/spade.py", "x = whole[:, :, top : top + first[0], left : left + first[1]]", "x = _stretched(whole, first)", TILES),
     ("layers/tiled_norm.py", "(weights * x).sum", "x.sum", TILES),
@@ -91,7 +91,7 @@ MUTANTS = [
     ("data/domains.py", "edges=self.edges and self.edges.part(rows)", "edges=self.edges", EDGES),
     ("data/sources/domains.py", "(second.edges.fingerprint,)", "()", EDGES),
     ("games/common/label_map_game.py", "torch.cat([m, edges[:, None].float()], 1)", "torch.cat([m, 0 * edges[:, None].float()], 1)", EDGES),
-    ("inference/label_maps.py", "with_edges(labels, labels) if", "labels if", EDGES),
+    ("inference/label_maps.py", "add_edges(labels, labels) if", "labels if", EDGES),
     ("inference/label_maps.py", "borders(objects).to(labels)", "borders(labels).to(labels)", EDGES),
     # who sees
     ("networks/common/perceptual.py", "self.body.load_state_dict(extractor_for", "(extractor_for", SEEN),

@@ -118,7 +118,12 @@ MUTANTS = [
     ("runs/run.py", "dataset.captions.distinct", "dataset.captions.texts[0]", EMBEDDINGS),
     ("inference/sentences.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
     # pictures: of these seeds, by the reader as it is now
-    ("runs/snapshots.py", "samples(game, range(self.count))", "samples(game, range(1, self.count + 1))", SNAPSHOTS),
+    (
+        "runs/snapshots.py",
+        "sample_seeds(game, range(self.count))",
+        "sample_seeds(game, range(1, self.count + 1))",
+        SNAPSHOTS,
+    ),
     (
         "inference/sampling.py",
         "    with evaluation_mode(game):\n        for seed in",

@@ -200,8 +200,8 @@ MUTANTS = [
     ("games/stylegan2.py", ".mean(1) + ROOT_GUARD", ".mean(1)", f"{STYLE} -k finite"),
     (
         "inference/sampling.py",
-        "len(seeds) >= MOST",
-        "len(seeds) > MOST",
+        "len(seeds) >= MAX_SEEDS",
+        "len(seeds) > MAX_SEEDS",
         "tests/unit/inference/test_sampling.py -k million",
     ),
     (

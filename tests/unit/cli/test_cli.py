@@ -243,7 +243,7 @@ def test_a_stop_is_told_and_its_code_passed_on(capsys, tmp_path, monkeypatch):
 
 
 def test_a_seed_is_the_same_picture_in_a_grid_alone_or_by_python(run, tmp_path):
-    from sparring.inference.sampling import samples
+    from sparring.inference.sampling import sample_seeds
     from sparring.visualization.images import to_uint8
 
     grid, folder = tmp_path / "grid.png", tmp_path / "single"
@@ -256,7 +256,7 @@ def test_a_seed_is_the_same_picture_in_a_grid_alone_or_by_python(run, tmp_path):
         top, left = (k * (8 * scale + 2) for k in divmod(seed, 3))
         alone = np.asarray(Image.open(folder / f"{seed:06d}.png"))
         assert (sheet[top : top + 64 : scale, left : left + 64 : scale] == alone).all()
-        assert (to_uint8(samples(sparring.load(run), [seed]))[0] == alone).all()
+        assert (to_uint8(sample_seeds(sparring.load(run), [seed]))[0] == alone).all()
 
 
 def test_truncation_changes_the_picture(run, tmp_path):

@@ -77,7 +77,7 @@ def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
 
 def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
     wide = Dataset("wide", (ring.values * [3, 1] + [10, 0]).astype(np.float32), mixture=ring.mixture)
-    noise = torch.cat([rows for rows, _ in evaluator._Rows(wide, None, len(wide), seed=0).noise()])
+    noise = torch.cat([rows for rows, _ in evaluator.RealSplits(wide, None, len(wide), seed=0).noise()])
     torch.testing.assert_close(noise.mean(0), torch.tensor([10.0, 0.0]), atol=0.02, rtol=0)
     torch.testing.assert_close(noise.std(0), torch.tensor([3 / math.sqrt(2), math.sqrt(0.5)]), atol=0.02, rtol=0)
     assert values(evaluator.evaluate(Fixed(ring.mixture.centres), ring).references["noise"])["high quality"] < 0.05
@@ -85,7 +85,7 @@ def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
 
 def test_the_two_halves_of_real_samples_share_no_row():
     rows = Dataset("rows", np.arange(200, dtype=np.float32).reshape(100, 2))
-    halves = evaluator._Rows(rows, None, 50, seed=3)
+    halves = evaluator.RealSplits(rows, None, 50, seed=3)
     both = torch.cat([part for half in (halves.real(), halves.other()) for part, _ in half])
     assert sorted(both[:, 0].tolist()) == list(range(0, 200, 2))
 
@@ -94,7 +94,7 @@ def test_images_are_judged_in_features_against_the_same_half():
     dataset = images()
     game = Fixed(data.stream.scaled(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
     found = evaluator.evaluate(game, dataset, extractor=pixels, seed=5)
-    halves = evaluator._Rows(dataset, None, 200, seed=5)
+    halves = evaluator.RealSplits(dataset, None, 200, seed=5)
     real, other = (torch.cat([rows for rows, _ in half]) for half in (halves.real(), halves.other()))
     assert found.scores[0].value == pytest.approx(frechet_distance(real.flatten(1), torch.full((200, 64), 0.5)))
     reference = values(found.references["data"])
@@ -184,16 +184,16 @@ def test_json_holds_all_of_it_even_infinity(ring):
 
 
 def test_metrics_are_found_by_name_or_refused_with_the_nearest(ring):
-    assert list(evaluator.metrics_named(["density", "modes"])) == ["density", "modes"]
+    assert list(evaluator.get_metrics(["density", "modes"])) == ["density", "modes"]
     with pytest.raises(DataError, match="did you mean 'precision'"):
-        evaluator.metrics_named(["presision"])
-    found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), ring, metrics=evaluator.metrics_named(["density"]))
+        evaluator.get_metrics(["presision"])
+    found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), ring, metrics=evaluator.get_metrics(["density"]))
     assert values(found.scores)["coverage"] > 0.9
 
 
 def test_what_does_not_fit_is_refused_with_the_remedy(ring):
     with pytest.raises(DataError, match="known mixture"):
-        evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), metrics=evaluator.metrics_named(["modes"]))
+        evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), metrics=evaluator.get_metrics(["modes"]))
     with pytest.raises(GameError, match="match --size"):
         evaluator.evaluate(Fixed(torch.zeros(1, 1, 4, 4)), images(), extractor=pixels)
     with pytest.raises(DataError, match="10 are needed"):

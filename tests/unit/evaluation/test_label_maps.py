@@ -16,9 +16,9 @@ from sparring.data.sources.domains import together
 from sparring.data.stream import scaled
 from sparring.errors import GameError
 from sparring.evaluation.evaluator import evaluate_run
-from sparring.evaluation.label_maps import Painted, evaluate_paintings, evaluate_pictures
-from sparring.evaluation.paired import places
-from sparring.evaluation.registry import metrics_named
+from sparring.evaluation.label_maps import LabelMapSampler, evaluate_label_maps, evaluate_pictures
+from sparring.evaluation.paired import choose_rows
+from sparring.evaluation.registry import get_metrics
 from sparring.game import Game
 from sparring.games.pix2pix import Pix2Pix
 from sparring.metrics import Layout, extractor_for
@@ -69,8 +69,8 @@ class Painter(Game):
 
 def judged(painter, **how):
     run = SimpleNamespace(sampler=painter, training=lit(0), held_out=lit(1), dataset=lit(0))
-    settings = {"metrics": metrics_named(["frechet"]), "extractor": Means(), **how}
-    found = evaluate_paintings(run, **settings)
+    settings = {"metrics": get_metrics(["frechet"]), "extractor": Means(), **how}
+    found = evaluate_label_maps(run, **settings)
     names = [score.name for score in found.scores]
     beside = {
         kind: dict(zip(names, [s.value for s in column], strict=True)) for kind, column in found.references.items()
@@ -123,7 +123,7 @@ def test_the_error_is_that_of_the_photograph_in_its_own_style():
 def test_the_layout_is_that_of_all_maps_together():
     _, beside = judged(Painter())
     training, held = lit(0), lit(1)
-    _, rows = places(SimpleNamespace(held_out=held, training=training), None, 0)
+    _, rows = choose_rows(SimpleNamespace(held_out=held, training=training), None, 0)
     layout = Layout(3, 3)
     layout.learn(scaled(training.rows(np.arange(COUNT))[0]), training.second.rows(np.arange(COUNT)))
     others = scaled(held.rows(np.roll(rows, 1))[0])
@@ -145,7 +145,7 @@ def test_maps_that_were_trained_on_are_not_judged_where_others_are_held_out():
 
 def test_samples_are_maps_of_the_data_in_drawn_styles():
     source = lit(1)
-    painted = Painted(Painter(), source)
+    painted = LabelMapSampler(Painter(), source)
     noise = painted.noise(COUNT)
     assert sorted(noise[:, 0].tolist()) == list(range(COUNT))
     made = painted.sample(1, noise=torch.tensor([[7.0, 0.5]]))
@@ -224,7 +224,7 @@ def partners(to, by):
 
 
 def test_translations_of_pairs_are_compared_with_their_partners():
-    settings = {"metrics": metrics_named(["frechet"]), "extractor": Means(), "samples": 12}
+    settings = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "samples": 12}
     for to, by in (("B", 64 / 127.5), ("A", -64 / 127.5)):
         found = evaluate_pictures(partners(to, by), **settings)
         assert [score.name for score in found.scores] == [
@@ -254,4 +254,4 @@ class Idle(Game):
 def test_who_makes_no_pictures_of_others_is_told():
     run = SimpleNamespace(sampler=Idle(), training=lit(0), held_out=None, dataset=lit(0))
     with pytest.raises(GameError, match="Idle cannot paint label maps"):
-        evaluate_run(run, metrics=metrics_named(["frechet"]), extractor=Means())
+        evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())

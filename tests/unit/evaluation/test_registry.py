@@ -12,9 +12,9 @@ from sparring import data
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.evaluation.evaluator import AT_ONCE, _fakes, evaluate, evaluate_run, read
-from sparring.evaluation.extractors import extractor_named
-from sparring.evaluation.registry import METRICS, metrics_named
+from sparring.evaluation.evaluator import CHUNK, _generated_batches, evaluate, evaluate_run, read
+from sparring.evaluation.extractors import get_extractor
+from sparring.evaluation.registry import METRICS, get_metrics
 from sparring.game import Game
 from sparring.metrics import ModuleExtractor, frechet_distance, train_extractor
 from sparring.metrics.gan_train_test import labelled_accuracies
@@ -67,7 +67,7 @@ def shows(dataset, *, labels=False):
 
 
 def found(game, parts, judge, *names, **settings):
-    settings = {"held_out": parts[1], "extractor": judge, "metrics": metrics_named(names), "samples": 400} | settings
+    settings = {"held_out": parts[1], "extractor": judge, "metrics": get_metrics(names), "samples": 400} | settings
     return evaluate(game, parts[0], **settings)
 
 
@@ -157,7 +157,7 @@ def test_classes_are_compared_with_those_of_the_real_data_however_uneven(parts, 
     pixels, labels = np.asarray(parts[0].values), parts[0].labels
     kept = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:25]])
     uneven = Dataset("uneven", pixels[kept], labels[kept], parts[0].classes)
-    alike = values(evaluate(shows(uneven), uneven, extractor=judge, metrics=metrics_named(["classes"])).scores)
+    alike = values(evaluate(shows(uneven), uneven, extractor=judge, metrics=get_metrics(["classes"])).scores)
     assert alike["class reverse KL"] < 0.05
     assert alike["class forward KL"] < 0.05
 
@@ -178,8 +178,8 @@ def test_classifiers_learn_from_as_many_training_images_and_are_judged_on_the_re
 
 
 def test_fakes_are_drawn_some_at_a_time(parts):
-    pieces = [len(x) for x, _ in _fakes(shows(parts[0]), parts[0], AT_ONCE + 3, seed=0)]
-    assert pieces == [AT_ONCE, 3]
+    pieces = [len(x) for x, _ in _generated_batches(shows(parts[0]), parts[0], CHUNK + 3, seed=0)]
+    assert pieces == [CHUNK, 3]
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def test_what_a_metric_needs_is_named_when_it_is_missing(parts, judge):
         found(game, parts, ModuleExtractor(nn.Flatten(), "pixels"), "score")
     ring = data.load("ring")
     with pytest.raises(DataError, match="'pyramid' needs images"):
-        evaluate(Shows(ring.mixture.centres), ring, metrics=metrics_named(["pyramid"]))
+        evaluate(Shows(ring.mixture.centres), ring, metrics=get_metrics(["pyramid"]))
 
 
 def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
@@ -217,10 +217,10 @@ def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
 
     judge = ModuleExtractor(Watches(), "pixels")
     many = Dataset("many", np.zeros((3000, 4, 4, 1), np.uint8) + np.arange(3000, dtype=np.uint8)[:, None, None, None])
-    names = metrics_named(["frechet"])
+    names = get_metrics(["frechet"])
     how = {"extractor": judge, "metrics": names, "samples": 1200, "resamples": 0}
     evaluate(Shows(torch.zeros(1, 1, 4, 4)), many, **how, progress=lambda *at: told.append(at))
-    assert max(portions) <= AT_ONCE
+    assert max(portions) <= CHUNK
     assert told[-1] == (4800, 4800)
     assert sum(portions) == 4800
     assert [done for done, _ in told] == sorted({done for done, _ in told})
@@ -232,7 +232,7 @@ def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
 def test_points_are_judged_by_their_distance_too():
     ring = data.load("ring")
     truth, collapsed = Shows(torch.from_numpy(ring.values)), Shows(ring.mixture.centres[:1])
-    scores = [evaluate(game, ring, metrics=metrics_named(["sliced"])).scores[0].value for game in (truth, collapsed)]
+    scores = [evaluate(game, ring, metrics=get_metrics(["sliced"])).scores[0].value for game in (truth, collapsed)]
     assert scores[0] < 0.05 < 0.5 < scores[1]
 
 
@@ -262,7 +262,7 @@ def test_a_part_of_a_part_holds_its_rows(parts):
 
 def test_a_runs_evaluation_leaves_its_exhibits_beside_it(tmp_path, judge):
     run = start(tmp_path / "run", kind=IMAGES, hold_out=0.4)
-    evaluate_run(run, metrics=metrics_named(["memory"]), extractor=judge, samples=40)
+    evaluate_run(run, metrics=get_metrics(["memory"]), extractor=judge, samples=40)
     assert (run.folder / "nearest.png").exists()
     assert (run.folder / "evaluation.json").exists()
 
@@ -277,14 +277,14 @@ def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
         "    return ModuleExtractor(nn.Flatten(), 'own')\n"
         "def none():\n    return 3\n"
     )
-    assert extractor_named("seers:flat", parts[0]).name == "seers:flat"
-    assert extractor_named("seers:own", parts[0]).name == "own"
+    assert get_extractor("seers:flat", parts[0]).name == "seers:flat"
+    assert get_extractor("seers:own", parts[0]).name == "own"
     real, other = (scaled(part.rows(np.arange(50))[0]) for part in parts)
-    seen = [extractor_named("seers:flat", parts[0]).features(rows) for rows in (real, other)]
+    seen = [get_extractor("seers:flat", parts[0]).features(rows) for rows in (real, other)]
     assert frechet_distance(*seen) > 0
     with pytest.raises(DataError, match="let it return a module"):
-        extractor_named("seers:none", parts[0])
+        get_extractor("seers:none", parts[0])
     with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
-        extractor_named("seers:nobody", parts[0])
+        get_extractor("seers:nobody", parts[0])
     with pytest.raises(DataError, match="classifier, inception, or module:function"):
-        extractor_named("inceptoin", parts[0])
+        get_extractor("inceptoin", parts[0])

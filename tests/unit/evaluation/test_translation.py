@@ -10,9 +10,9 @@ from torch import nn
 from sparring.abilities import SupportsSampling
 from sparring.data import Dataset
 from sparring.evaluation.evaluator import evaluate, evaluate_run
-from sparring.evaluation.paired import shortfall
-from sparring.evaluation.registry import metrics_named
-from sparring.evaluation.translation import Carried
+from sparring.evaluation.paired import pair_shortfall_notes
+from sparring.evaluation.registry import get_metrics
+from sparring.evaluation.translation import TranslationSampler
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
 from sparring.rng import fixed_seed
@@ -49,7 +49,7 @@ def rows(low, high, count=60, name="rows"):
 
 def test_the_noise_of_a_translation_is_a_row_and_none_comes_twice():
     source = rows(128, 256)
-    able = Carried(translator(), source, "B")
+    able = TranslationSampler(translator(), source, "B")
     assert isinstance(able, SupportsSampling)
     with fixed_seed(1):
         noise = able.noise(60)
@@ -58,15 +58,17 @@ def test_the_noise_of_a_translation_is_a_row_and_none_comes_twice():
         assert torch.bincount(able.noise(150)[:, 0].long()).tolist().count(3) == 30
     x = source.rows(np.array([7]))[0] / 127.5 - 1
     torch.testing.assert_close(able.sample(1, noise=torch.tensor([[7.0]])), x - 0.5)
-    torch.testing.assert_close(Carried(translator(), source, "A").sample(1, noise=torch.tensor([[7.0]])), x + 0.5)
-    torch.testing.assert_close(Carried(translator(), source).sample(1, noise=torch.tensor([[7.0]])), x)
+    torch.testing.assert_close(
+        TranslationSampler(translator(), source, "A").sample(1, noise=torch.tensor([[7.0]])), x + 0.5
+    )
+    torch.testing.assert_close(TranslationSampler(translator(), source).sample(1, noise=torch.tensor([[7.0]])), x)
 
 
 def test_a_right_translation_scores_like_the_data_and_a_wrong_one_does_not():
     bright, dark = rows(128, 256), rows(64, 192, name="dark")
-    how = {"metrics": metrics_named(["frechet"]), "samples": 30, "references": False, "extractor": Means()}
+    how = {"metrics": get_metrics(["frechet"]), "samples": 30, "references": False, "extractor": Means()}
     right, wrong, alone = (
-        evaluate(Carried(translator(), bright, to), dark, **how).scores[0].value for to in ("B", "A", "")
+        evaluate(TranslationSampler(translator(), bright, to), dark, **how).scores[0].value for to in ("B", "A", "")
     )
     assert right < 0.01
     assert alone > 0.5
@@ -86,7 +88,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_run_is_judged_in_both_directions_beside_images_left_alone(run):
-    found = evaluate_run(run, metrics=metrics_named(["frechet"]), extractor=Means())
+    found = evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())
     assert [score.name.split(":")[0] for score in found.scores] == ["to B", "to A"]
     assert list(found.references) == ["data", "noise", "left alone"]
     values = {name: [score.value for score in scores] for name, scores in found.references.items()}
@@ -96,12 +98,12 @@ def test_a_run_is_judged_in_both_directions_beside_images_left_alone(run):
 
 def test_a_run_of_one_direction_is_judged_in_that_one(run):
     run.game.domain = run.sampler.domain = "A"
-    found = evaluate_run(run, metrics=metrics_named(["frechet"]), extractor=Means())
+    found = evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())
     assert [score.name.split(":")[0] for score in found.scores] == ["to A"]
 
 
 def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_enough(run):
-    how = {"metrics": metrics_named(["frechet"]), "extractor": Means(), "references": False}
+    how = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "references": False}
     said = evaluate_run(run, samples=5000, **how).notes
     assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"
     assert all(note.startswith("5,000 samples were asked for and ") for note in said)
@@ -112,5 +114,5 @@ def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_
 def test_fewer_pairs_than_were_asked_for_are_said(held, said):
     run = SimpleNamespace(training=range(7), held_out=held)
     most = len(held or range(7))
-    assert shortfall(run, 9) == (f"9 pictures were asked for and {most} are compared: {said}",)
-    assert shortfall(run, most) == shortfall(run, None) == ()
+    assert pair_shortfall_notes(run, 9) == (f"9 pictures were asked for and {most} are compared: {said}",)
+    assert pair_shortfall_notes(run, most) == pair_shortfall_notes(run, None) == ()

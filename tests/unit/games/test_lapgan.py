@@ -11,7 +11,7 @@ from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import evaluation_mode
 from sparring.games.lapgan import LAPGAN
-from sparring.inference.sampling import latents, samples, walk
+from sparring.inference.sampling import interpolate_seeds, latents_from_seeds, sample_seeds
 from sparring.layers.pyramid import bands, down, rebuild, up
 from sparring.networks.lapgan import BaseCritic, LevelCritic, LevelGenerator
 from sparring.objectives import NonSaturating
@@ -322,11 +322,11 @@ def test_refining_keeps_what_it_was_given():
 
 def test_seeds_walks_and_batches_work_as_for_any_game():
     game = small(16)
-    noise = latents(game, [0, 1, 2])
-    assert torch.equal(noise[1:2], latents(game, [1]))
+    noise = latents_from_seeds(game, [0, 1, 2])
+    assert torch.equal(noise[1:2], latents_from_seeds(game, [1]))
     with evaluation_mode(game):
-        torch.testing.assert_close(samples(game, [0, 1, 2]), game.sample(3, noise=noise), rtol=0, atol=1e-5)
-    assert walk(game, [0, 1], 4).shape == (4, 1, 16, 16)
+        torch.testing.assert_close(sample_seeds(game, [0, 1, 2]), game.sample(3, noise=noise), rtol=0, atol=1e-5)
+    assert interpolate_seeds(game, [0, 1], 4).shape == (4, 1, 16, 16)
 
 
 # The recipe.

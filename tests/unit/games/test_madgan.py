@@ -13,7 +13,7 @@ from sparring.game import Game, adam
 from sparring.games.common.mixture import choice, chosen, with_choice
 from sparring.games.gan import GAN
 from sparring.games.madgan import MADGAN, real, told_apart
-from sparring.inference.sampling import samples, walk
+from sparring.inference.sampling import interpolate_seeds, sample_seeds
 from sparring.networks import MLPGenerator
 from sparring.networks.common.branching import BranchingGenerator
 from sparring.objectives import NonSaturating
@@ -79,14 +79,14 @@ def test_a_seed_is_one_sample_of_one_member_whatever_the_company():
         for k, member in enumerate(game.members):
             member.G.b.fill_(10.0 * k)
     assert isinstance(game, SupportsSampling)
-    alone = torch.cat([samples(game, [seed]) for seed in range(6)])
-    assert torch.equal(samples(game, range(6)), alone)
+    alone = torch.cat([sample_seeds(game, [seed]) for seed in range(6)])
+    assert torch.equal(sample_seeds(game, range(6)), alone)
     with fixed_seed(4):
         (k,), z = choice(game.noise(1), 3)
     torch.testing.assert_close(alone[4:5], 10.0 * k + z)
-    assert walk(game, [1, 2, 3], frames=5).shape == (5, 2)
-    members = (samples(game, range(40), truncation=0.01)[:, 0] / 10).round()
-    assert torch.equal(members, (samples(game, range(40), truncation=0.02)[:, 0] / 10).round())
+    assert interpolate_seeds(game, [1, 2, 3], frames=5).shape == (5, 2)
+    members = (sample_seeds(game, range(40), truncation=0.01)[:, 0] / 10).round()
+    assert torch.equal(members, (sample_seeds(game, range(40), truncation=0.02)[:, 0] / 10).round())
     assert set(members.tolist()) == {0.0, 1.0, 2.0}, "truncation keeps the mixture"
 
 
@@ -124,7 +124,7 @@ def test_ensembles_hold_aided_games_average_and_keep_pace():
     average = EMA(game, 0.0)
     for _ in train(game, batches(), 2, ema=average):
         pass
-    assert torch.equal(samples(game, [3, 5]), samples(average.game, [3, 5]))
+    assert torch.equal(sample_seeds(game, [3, 5]), sample_seeds(average.game, [3, 5]))
 
 
 def test_an_ensemble_of_games_that_cannot_sample_is_refused():

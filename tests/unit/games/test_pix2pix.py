@@ -16,7 +16,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.pix2pix import Pix2Pix
 from sparring.inference.translated import translate_files
-from sparring.inference.translation import there_and_back, translate
+from sparring.inference.translation import cycle_strip, translate
 from sparring.networks.common.pair_input import Beside
 from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import pix2pix
@@ -177,7 +177,7 @@ def test_what_are_no_pairs_of_pictures_is_refused_in_a_sentence():
 def test_a_run_of_pairs_shows_its_partners_and_translates_files_of_any_size(tmp_path):
     run = play(start(tmp_path / "run", "pix2pix", PAIRED), 1)
     assert sorted(path.name for path in (tmp_path / "run/samples").iterdir()) == ["000000.png", "000001.png"]
-    rows = there_and_back(run.sampler, run.dataset)
+    rows = cycle_strip(run.sampler, run.dataset)
     x, b = run.dataset.rows(np.arange(5))[0], run.dataset.second.rows(np.arange(5))
     torch.testing.assert_close(rows[:, 0], scaled(x))
     torch.testing.assert_close(rows[:, 2], scaled(b))

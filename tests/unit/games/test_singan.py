@@ -13,7 +13,7 @@ from sparring.check import check_game
 from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.games.singan import SinGAN
-from sparring.inference.sampling import latents
+from sparring.inference.sampling import latents_from_seeds
 from sparring.layers.bicubic import resized
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
 from sparring.objectives.penalties import gradient_penalty, patch_penalty
@@ -357,7 +357,7 @@ def test_a_sample_is_drawn_by_the_scales_that_have_begun():
     for game in (early, late):
         with evaluation_mode(game):
             assert game.sample(2).shape == (2, 3, 16, 24)
-    z = latents(late, [0, 1])
+    z = latents_from_seeds(late, [0, 1])
     assert z.shape == (2, 11 * 16 + 3 * (13 * 20 + 16 * 24))
     with evaluation_mode(late):
         one = late.sample(2, noise=z)
@@ -413,7 +413,7 @@ def test_a_checkpoint_alone_is_enough_to_sample(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     run = play(start(tmp_path / "run", "singan", PHOTO), STEPS)
     game = load(tmp_path / "run", device="cpu")
-    z = latents(game, [0])
+    z = latents_from_seeds(game, [0])
     with evaluation_mode(run.game):
         assert torch.equal(game.sample(1, noise=z), run.game.sample(1, noise=z))
         assert torch.equal(game.reconstructed(2), run.game.reconstructed(2))

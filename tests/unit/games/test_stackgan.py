@@ -16,7 +16,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.common.caption_pairs import different, mismatched, structured
 from sparring.games.stackgan import Second, StackGAN
-from sparring.inference.sampling import samples
+from sparring.inference.sampling import sample_seeds
 from sparring.layers.pyramid import down, up
 from sparring.networks.common.text import HashedWords
 from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator
@@ -436,7 +436,7 @@ def test_a_run_of_both_stages_resumes_bit_for_bit_and_samples_without_its_data(t
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
     for path in data.iterdir():
         path.unlink()
-    assert samples(load(tmp_path / "straight", device="cpu"), [0, 1]).shape == (2, 3, 16, 16)
+    assert sample_seeds(load(tmp_path / "straight", device="cpu"), [0, 1]).shape == (2, 3, 16, 16)
     assert straight.record["data"]["words"] == ["a", "blue", "dog", "dogs", "heart", "one", "red", "two"]
 
 

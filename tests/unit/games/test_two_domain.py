@@ -15,7 +15,7 @@ from sparring.game import adam
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
-from sparring.inference.sampling import latents
+from sparring.inference.sampling import latents_from_seeds
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.recipes.techniques import Aids, aided
 from sparring.rng import turn_rng
@@ -323,7 +323,7 @@ def test_both_directions_are_translated_without_a_trace(name):
     assert isinstance(game, SupportsTranslation)
     assert not isinstance(game, SupportsSampling)
     with pytest.raises(GameError, match="draws no samples, it translates images: see `sparring translate`"):
-        latents(game, [0])
+        latents_from_seeds(game, [0])
     with pytest.raises(DataError, match="no domain 'C': give --to A or --to B"):
         game.translate(x, "C")
 

@@ -55,21 +55,21 @@ def drawn(folder, *words):
 
 
 def test_samples_of_a_class_keep_the_z_of_their_seeds(game):
-    rows = sampling.latents(game, range(5))
+    rows = sampling.latents_from_seeds(game, range(5))
     for label in range(3):
         expected = torch.cat([rows[:, :4], torch.eye(3)[[label]].expand(5, 3)], 1)
         wanted = sampling.generate(game, expected)
-        assert torch.equal(conditional.of_class(game, range(5), label), wanted)
-    assert not torch.equal(conditional.of_class(game, range(5), 0), conditional.of_class(game, range(5), 1))
+        assert torch.equal(conditional.sample_class(game, range(5), label), wanted)
+    assert not torch.equal(conditional.sample_class(game, range(5), 0), conditional.sample_class(game, range(5), 1))
     with pytest.raises(GameError, match="no class 3: this game knows 3"):
-        conditional.of_class(game, [0], 3)
+        conditional.sample_class(game, [0], 3)
 
 
 def test_along_a_row_of_a_grid_only_the_class_changes(game):
     grid = conditional.traverse(game, "class", [4, 9])
     assert grid.shape == (2, 3, 1, 8, 8)
     for label in range(3):
-        torch.testing.assert_close(grid[:, label], conditional.of_class(game, [4, 9], label), atol=1e-6, rtol=0)
+        torch.testing.assert_close(grid[:, label], conditional.sample_class(game, [4, 9], label), atol=1e-6, rtol=0)
 
 
 def test_along_a_row_of_a_traversal_only_the_code_changes():
@@ -80,10 +80,10 @@ def test_along_a_row_of_a_traversal_only_the_code_changes():
     grid = conditional.traverse(game, "continuous1", [4, 9], values=(-2, 0, 2))
     assert grid.shape == (2, 3, 1, 8, 8)
     rows = torch.cat(seen)[:6].unflatten(0, (2, 3))
-    start = sampling.latents(game, [4, 9])
+    start = sampling.latents_from_seeds(game, [4, 9])
     assert torch.equal(rows[:, :, -1], torch.tensor([[-2.0, 0.0, 2.0]]).expand(2, 3))
     torch.testing.assert_close(rows[:, :, :-1], start[:, None, :-1].expand(2, 3, -1))
-    assert conditional.names(game) == ["category0", "continuous0", "continuous1"]
+    assert conditional.code_names(game) == ["category0", "continuous0", "continuous1"]
     assert conditional.traverse(game, "category0", [1]).shape[:2] == (1, 3)
     assert conditional.traverse(game, "continuous0", [1]).shape[:2] == (1, 10)
     with pytest.raises(GameError, match="it has category0, continuous0, continuous1"):
@@ -93,25 +93,25 @@ def test_along_a_row_of_a_traversal_only_the_code_changes():
 def test_a_walk_between_classes_mixes_their_weights_and_keeps_z(game):
     seen = []
     hook = game.G.register_forward_pre_hook(lambda G, given: seen.append(given))
-    way = conditional.class_walk(game, 7, [0, 2, 1], frames=6)
+    way = conditional.interpolate_classes(game, 7, [0, 2, 1], frames=6)
     hook.remove()
     z, y = (torch.cat(parts)[:6] for parts in zip(*seen, strict=True))
     half = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1], [0, 0.5, 0.5], [0, 1, 0], [0.5, 0.5, 0]]
     torch.testing.assert_close(y, torch.tensor(half))
-    torch.testing.assert_close(z, sampling.latents(game, [7])[:, :4].expand(6, 4))
-    torch.testing.assert_close(way[2], conditional.of_class(game, [7], 2)[0], atol=1e-6, rtol=0)
-    line = conditional.class_walk(game, 7, [0, 2], frames=3, loop=False)
+    torch.testing.assert_close(z, sampling.latents_from_seeds(game, [7])[:, :4].expand(6, 4))
+    torch.testing.assert_close(way[2], conditional.sample_class(game, [7], 2)[0], atol=1e-6, rtol=0)
+    line = conditional.interpolate_classes(game, 7, [0, 2], frames=3, loop=False)
     torch.testing.assert_close(
-        line[[0, 2]], torch.cat([conditional.of_class(game, [7], k) for k in (0, 2)]), atol=1e-6, rtol=0
+        line[[0, 2]], torch.cat([conditional.sample_class(game, [7], k) for k in (0, 2)]), atol=1e-6, rtol=0
     )
-    assert len(conditional.class_walk(game, 7, [0, 2], frames=1, loop=False)) == 1
+    assert len(conditional.interpolate_classes(game, 7, [0, 2], frames=1, loop=False)) == 1
     for labels, frames in (([1], 5), ([0, 1], 0)):
         with pytest.raises(DataError, match=r"two labels or more, not 1|cannot have 0 frames"):
-            conditional.class_walk(game, 7, labels, frames)
+            conditional.interpolate_classes(game, 7, labels, frames)
 
 
 def test_mixtures_of_classes_are_drawn_as_such(game):
-    rows = torch.cat([sampling.latents(game, [0])[:, :4], torch.tensor([[2.0, 2.0, 0.0]])], 1)
+    rows = torch.cat([sampling.latents_from_seeds(game, [0])[:, :4], torch.tensor([[2.0, 2.0, 0.0]])], 1)
     _, y = game.split(rows)
     assert y.tolist() == [[0.5, 0.5, 0.0]]
 
@@ -121,21 +121,21 @@ def test_games_without_classes_refuse_in_one_sentence():
     unlabelled = recipe("sagan")((1, 8, 8), None, latent=4, width=4)
     for none in (plain, unlabelled, infogan((2,))):
         for ask in (
-            lambda game: conditional.of_class(game, [0], 0),
+            lambda game: conditional.sample_class(game, [0], 0),
             lambda game: conditional.traverse(game, "class", [0]),
-            lambda game: conditional.class_walk(game, 0, [0, 1]),
+            lambda game: conditional.interpolate_classes(game, 0, [0, 1]),
         ):
             with pytest.raises(GameError, match="draws no classes"):
                 ask(none)
     for none in (plain, unlabelled):
         with pytest.raises(GameError, match="has no codes"):
-            conditional.names(none)
+            conditional.code_names(none)
 
 
 def test_aided_games_can_be_asked_too(game):
     aided = InstanceNoise(game, 0.1, 10)
     assert isinstance(aided, SupportsLatentCodes)
-    assert torch.equal(conditional.of_class(aided, [3], 1), conditional.of_class(game, [3], 1))
+    assert torch.equal(conditional.sample_class(aided, [3], 1), conditional.sample_class(game, [3], 1))
 
 
 def test_sagan_and_biggan_are_asked_alike():
@@ -148,14 +148,14 @@ def test_sagan_and_biggan_are_asked_alike():
 
 
 def test_a_class_is_named_or_numbered():
-    assert conditional.class_named("owl", ["cat", "owl"]) == 1
-    assert conditional.class_named(" 1 ", ["cat", "owl"]) == 1
-    assert conditional.class_named("3", ["3", "7"]) == 0, "a name before a number"
+    assert conditional.class_index("owl", ["cat", "owl"]) == 1
+    assert conditional.class_index(" 1 ", ["cat", "owl"]) == 1
+    assert conditional.class_index("3", ["3", "7"]) == 0, "a name before a number"
     for word in ("dog", "2", "-1", ""):
         with pytest.raises(DataError, match="cat, owl"):
-            conditional.class_named(word, ["cat", "owl"])
+            conditional.class_index(word, ["cat", "owl"])
     with pytest.raises(DataError, match="no classes"):
-        conditional.class_named("0", [])
+        conditional.class_index("0", [])
 
 
 def test_names_of_classes_are_recorded_where_they_are_more_than_numbers(tmp_path, run):
@@ -194,7 +194,7 @@ def test_a_grid_has_a_row_a_seed_and_a_column_a_class(run, tmp_path):
 
     seen = drawn(tmp_path, "sample", run / "cgan", "--grid", "classes", "--seeds", "5,2")
     game = load(run / "cgan", device="cpu")
-    rows = [conditional.of_class(game, [seed], label) for seed in (5, 2) for label in range(3)]
+    rows = [conditional.sample_class(game, [seed], label) for seed in (5, 2) for label in range(3)]
     assert np.abs(seen.astype(int) - np.asarray(to_image(torch.cat(rows), columns=3)).astype(int)).max() <= 1
     assert main(["sample", str(run / "cgan"), "--grid", "classes", "--seeds", "5", "--out", str(tmp_path / "f")]) == 0
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [f"000005-{k}.png" for k in range(3)]

@@ -11,8 +11,14 @@ from sparring.cli import main
 from sparring.errors import DataError, GameError
 from sparring.game import LatentGame, adam
 from sparring.games.conditional import ConditionalGAN
-from sparring.inference.directions import closed_form_directions, inverted, moved, principal_directions, truncated
-from sparring.inference.sampling import latents, samples
+from sparring.inference.directions import (
+    closed_form_directions,
+    invert,
+    principal_directions,
+    shift_along,
+    truncation_sweep,
+)
+from sparring.inference.sampling import latents_from_seeds, sample_seeds
 from sparring.objectives import NonSaturating
 from sparring.runs.state import load
 from support.runs import IMAGES, difference, play, quick, start
@@ -89,28 +95,28 @@ def test_features_decide_what_is_to_vary():
 
 def test_moving_noise_moves_samples_by_so_much():
     game = linear()
-    noise, direction = latents(game, range(3)), game.G.turn[:, 0]
-    drawn = moved(game, noise, direction, [-1.0, 0.0, 2.0])
+    noise, direction = latents_from_seeds(game, range(3)), game.G.turn[:, 0]
+    drawn = shift_along(game, noise, direction, [-1.0, 0.0, 2.0])
     assert drawn.shape == (3, 3, 1, 4, 4)
-    torch.testing.assert_close(drawn[:, 1], samples(game, range(3)))
+    torch.testing.assert_close(drawn[:, 1], sample_seeds(game, range(3)))
     lengths = (drawn - drawn[:, 1:2]).flatten(2).norm(dim=2)
     torch.testing.assert_close(lengths, torch.tensor([4.0, 0.0, 8.0]).expand(3, 3), atol=1e-4, rtol=1e-4)
 
 
 def test_truncation_goes_from_the_mean_to_the_sample():
     game = linear()
-    drawn = truncated(game, [0, 1], [0.0, 0.5, 1.0])
+    drawn = truncation_sweep(game, [0, 1], [0.0, 0.5, 1.0])
     torch.testing.assert_close(drawn[:, 0].flatten(1), game.G.layer.bias.expand(2, 16))
-    torch.testing.assert_close(drawn[:, 2], samples(game, [0, 1]))
+    torch.testing.assert_close(drawn[:, 2], sample_seeds(game, [0, 1]))
     torch.testing.assert_close(drawn[:, 1], (drawn[:, 0] + drawn[:, 2]) / 2)
 
 
 def test_an_inversion_finds_the_noise_and_leaves_no_trace():
     game = linear().train()
     before, state = {k: v.clone() for k, v in game.state_dict().items()}, torch.random.get_rng_state()
-    noise = latents(game, [5, 6, 7])
+    noise = latents_from_seeds(game, [5, 6, 7])
     x = game.sample(3, noise=noise)
-    found = inverted(game, x, steps=800, rate=0.1)
+    found = invert(game, x, steps=800, rate=0.1)
     assert found.errors.max() < 1e-4
     torch.testing.assert_close(found.made, x, atol=0.05, rtol=0)
     torch.testing.assert_close(found.noise @ game.G.turn[:, :4], noise @ game.G.turn[:, :4], atol=0.05, rtol=0)
@@ -122,22 +128,22 @@ def test_an_inversion_finds_the_noise_and_leaves_no_trace():
 
 def test_more_steps_never_make_it_worse_and_no_step_takes_the_best_draw():
     game = linear()
-    x = game.sample(4, noise=latents(game, range(4)))
-    errors = [inverted(game, x, steps=steps, rate=5.0).errors for steps in (0, 1, 20)]  # a rate that overshoots
+    x = game.sample(4, noise=latents_from_seeds(game, range(4)))
+    errors = [invert(game, x, steps=steps, rate=5.0).errors for steps in (0, 1, 20)]  # a rate that overshoots
     assert (errors[1] <= errors[0]).all()
     assert (errors[2] <= errors[1]).all()
-    one, many = (inverted(game, x, steps=0, tried=tried).errors.mean() for tried in (1, 1000))
+    one, many = (invert(game, x, steps=0, tried=tried).errors.mean() for tried in (1, 1000))
     assert many < one / 2
 
 
 def test_an_encoders_code_is_a_start_where_it_is_closer():
     game = linear()
-    noise = latents(game, [1, 2])
+    noise = latents_from_seeds(game, [1, 2])
     x = game.sample(2, noise=noise)
     game.encode = lambda x: noise
-    assert torch.equal(inverted(game, x, steps=0, tried=4).noise, noise)
+    assert torch.equal(invert(game, x, steps=0, tried=4).noise, noise)
     game.encode = lambda x: 100 + noise
-    assert not torch.equal(inverted(game, x, steps=0, tried=4).noise, 100 + noise)
+    assert not torch.equal(invert(game, x, steps=0, tried=4).noise, 100 + noise)
 
 
 def test_classes_are_part_of_the_noise_that_is_found():
@@ -155,7 +161,7 @@ def test_classes_are_part_of_the_noise_that_is_found():
     made = {"classes": 3, "critic": learn, "generator": learn}
     game = ConditionalGAN(Classed(), nn.Linear(16, 1), NonSaturating(), **made)
     x = game.sample(4)
-    assert inverted(game, x, steps=600, rate=0.05).errors.max() < 1e-3
+    assert invert(game, x, steps=600, rate=0.05).errors.max() < 1e-3
 
 
 def test_what_cannot_be_explored_is_refused():
@@ -165,17 +171,17 @@ def test_what_cannot_be_explored_is_refused():
     with pytest.raises(DataError, match="ask for 1 to 5"):
         principal_directions(game, 0)
     with pytest.raises(DataError, match="resize"):
-        inverted(game, torch.zeros(1, 1, 8, 8))
+        invert(game, torch.zeros(1, 1, 8, 8))
     game.G = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (1, 1, 5)))
     game.G.latent = 5
     with pytest.raises(GameError, match="ask for principal"):
         closed_form_directions(game)
     game.sample = lambda n, noise=None: torch.zeros(n, 1, 1, 5)
     with pytest.raises(GameError, match="does more than its generator"):
-        inverted(game, torch.zeros(1, 1, 1, 5))
+        invert(game, torch.zeros(1, 1, 1, 5))
     del game.G
     with pytest.raises(GameError, match="no single generator"):
-        inverted(game, torch.zeros(1, 1, 1, 5))
+        invert(game, torch.zeros(1, 1, 1, 5))
 
 
 def test_the_commands_leave_what_they_name(capsys, tmp_path, monkeypatch):

@@ -13,15 +13,15 @@ from sparring.cli import main
 from sparring.errors import DataError, GameError
 from sparring.game import Game
 from sparring.inference.encoding import (
-    ABLE,
-    attribute,
-    edited,
+    ENCODERS,
+    attribute_direction,
+    edit,
     encode,
     fitted_encoder,
     images,
-    interpolate,
-    neighbours,
-    probe,
+    interpolate_images,
+    knn_accuracy,
+    nearest_neighbours,
     reconstruct,
     relative_error,
 )
@@ -65,30 +65,30 @@ def test_an_inverse_pair_gives_back_what_it_was_given_in_any_number():
 
 def test_a_walk_begins_and_ends_at_the_reconstructions():
     a, b = few(2)
-    way = interpolate(Linear(), a, b, 5)
+    way = interpolate_images(Linear(), a, b, 5)
     assert way.shape == (5, *SHAPE)
     torch.testing.assert_close(way[[0, -1]], torch.stack([a, b]))
     with pytest.raises(DataError, match="2 frames"):
-        interpolate(Linear(), a, b, 1)
+        interpolate_images(Linear(), a, b, 1)
 
 
 def test_an_attribute_is_the_difference_of_means_and_is_added_by_its_strength():
     game, plain = Linear(), few(50)
     glasses = torch.zeros(*SHAPE)
     glasses[0, 0, 1] = 3.0
-    direction = attribute(game, plain + glasses, plain)
+    direction = attribute_direction(game, plain + glasses, plain)
     torch.testing.assert_close(direction, 2 * glasses.flatten())
     for strength in (1.0, -0.5, 0.0):
-        torch.testing.assert_close(edited(game, plain, direction, strength), plain + strength * glasses)
+        torch.testing.assert_close(edit(game, plain, direction, strength), plain + strength * glasses)
 
 
 def test_neighbours_are_nearest_first_and_the_probe_counts_their_classes():
     among = torch.arange(10.0)[:, None, None, None].expand(-1, *SHAPE)
     x = torch.tensor([2.2, 7.9])[:, None, None, None].expand(-1, *SHAPE)
-    assert neighbours(Linear(), x, among, 3).tolist() == [[2, 3, 1], [8, 7, 9]]
+    assert nearest_neighbours(Linear(), x, among, 3).tolist() == [[2, 3, 1], [8, 7, 9]]
     known = torch.arange(10) % 5
-    assert probe(Linear(), x, torch.tensor([2, 3]), among, known) == 1.0
-    assert probe(Linear(), x, torch.tensor([2, 4]), among, known) == 0.5
+    assert knn_accuracy(Linear(), x, torch.tensor([2, 3]), among, known) == 1.0
+    assert knn_accuracy(Linear(), x, torch.tensor([2, 4]), among, known) == 0.5
 
 
 class Halving(Linear):
@@ -123,8 +123,10 @@ def test_games_that_cannot_encode_are_refused_with_recipes_that_can():
     odd.encode = lambda x: x.flatten(1)[:, :3]
     with pytest.raises(GameError, match="no sample starts"):
         encode(odd, few(2))
-    assert set(ABLE) <= set(RECIPES)
-    assert all(isinstance(recipe(name)((2,), networks=Networks(latent=2, width=4)), SupportsEncoding) for name in ABLE)
+    assert set(ENCODERS) <= set(RECIPES)
+    assert all(
+        isinstance(recipe(name)((2,), networks=Networks(latent=2, width=4)), SupportsEncoding) for name in ENCODERS
+    )
 
 
 # --- runs

@@ -12,7 +12,7 @@ from sparring.data.annotations.label_maps import listed
 from sparring.data.annotations.palettes import coloured, map_files, read_map, save_palette
 from sparring.errors import DataError, GameError, RunError
 from sparring.inference import label_maps
-from sparring.inference.sampling import latents, slerp
+from sparring.inference.sampling import latents_from_seeds, slerp
 from sparring.reports.next_steps import commands
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
@@ -140,7 +140,7 @@ def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
     with pytest.raises(GameError, match="GAN cannot paint label maps: train gaugan"):
         require_label_maps(plain.game)
     with pytest.raises(GameError, match="GauGAN draws no samples, it paints label maps: see `sparring paint`"):
-        latents(load(run, device="cpu"), [0])
+        latents_from_seeds(load(run, device="cpu"), [0])
 
 
 def test_a_run_stopped_and_resumed_is_the_same_run(data, tmp_path):
@@ -157,12 +157,12 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
         with torch.no_grad():
             painter.E.body[-1].weight *= 100  # styles are seen in pictures only after a long training
     before = {name: value.clone() for name, value in opened.sampler.state_dict().items()}
-    board = label_maps.board(opened.sampler, opened.dataset, np.array([0, 3]))
+    board = label_maps.comparison_grid(opened.sampler, opened.dataset, np.array([0, 3]))
     assert board.shape == (8, 3, 16, 16)
     x, labels = opened.dataset.rows(np.array([0, 3]))[0], opened.dataset.second.rows(np.array([0, 3]))
     torch.testing.assert_close(board[1], x[0] / 127.5 - 1)
     torch.testing.assert_close(board[4], coloured(labels, REGIONS)[1])
-    styles = label_maps.image_styles(game, board[[1, 5]])
+    styles = label_maps.encode_styles(game, board[[1, 5]])
     assert (board[2] - board[3]).abs().max() > 1e-4
     torch.testing.assert_close(board[2], label_maps.paint(game, labels[0], styles[:1])[0])
     torch.testing.assert_close(board[3], label_maps.paint(game, labels[0], styles[1:])[0])
@@ -170,7 +170,7 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
     assert sorted(path.name for path in (run / "samples").iterdir())[0] == "000000.png"
     assert any("sparring paint" in line for line in commands(opened))
     with pytest.raises(DataError, match="has no label maps"):
-        label_maps.board(game, opened.dataset.second.dataset, np.array([0]))
+        label_maps.comparison_grid(game, opened.dataset.second.dataset, np.array([0]))
 
 
 # --- styles
@@ -178,29 +178,29 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
 
 def test_a_seed_is_a_style_whatever_its_company():
     game = small()
-    both = label_maps.seed_styles(game, [3, 8])
-    assert torch.equal(both[1:], label_maps.seed_styles(game, [8]))
+    both = label_maps.sample_styles(game, [3, 8])
+    assert torch.equal(both[1:], label_maps.sample_styles(game, [8]))
     assert (both[0] - both[1]).abs().max() > 0.1
 
 
 def test_a_way_leads_from_style_to_style():
     game, labels = small(norm="instance").eval(), torch.randint(3, (16, 20))
-    styles = label_maps.seed_styles(game, [1, 2])
-    way = label_maps.walk(game, labels, styles, 5, loop=False)
+    styles = label_maps.sample_styles(game, [1, 2])
+    way = label_maps.interpolate_styles(game, labels, styles, 5, loop=False)
     ends = label_maps.paint(game, labels, styles)
     torch.testing.assert_close(way[[0, 4]], ends)
     torch.testing.assert_close(way[2], label_maps.paint(game, labels, slerp(*styles, 0.5)[None])[0])
-    assert label_maps.walk(game, labels, styles, 4).shape == (4, 3, 16, 20)
+    assert label_maps.interpolate_styles(game, labels, styles, 4).shape == (4, 3, 16, 20)
     with pytest.raises(DataError, match="two seeds or more"):
-        label_maps.walk(game, labels, styles[:1], 5)
+        label_maps.interpolate_styles(game, labels, styles[:1], 5)
     plain = small(style=False)
     with pytest.raises(GameError, match="trained without styles"):
-        label_maps.walk(plain, labels, torch.zeros(2, 0), 5)
+        label_maps.interpolate_styles(plain, labels, torch.zeros(2, 0), 5)
 
 
 def test_a_large_map_is_painted_style_by_style_with_the_same_result():
     game, labels = small(norm="instance").eval(), torch.randint(3, (16, 16))
-    styles = label_maps.seed_styles(game, range(20))
+    styles = label_maps.sample_styles(game, range(20))
     torch.testing.assert_close(
         label_maps.paint(game, labels, styles)[17:18], label_maps.paint(game, labels, styles[17:18])
     )
@@ -220,7 +220,7 @@ def test_a_map_of_any_size_is_painted_in_a_photographs_style(run, data, tmp_path
     told(capsys, run, "--labels", drawn, "--style", data / "images/2.png", "--out", out, "--device", "cpu")
     assert size(out) == (21, 30)
     game, labels = load(run, device="cpu"), read_map(drawn, REGIONS)
-    expected = label_maps.paint(game, labels, label_maps.image_styles(game, shown(data / "images/2.png")))
+    expected = label_maps.paint(game, labels, label_maps.encode_styles(game, shown(data / "images/2.png")))
     assert (shown(out) - expected).abs().max() < 0.01
 
 

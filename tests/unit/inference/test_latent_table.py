@@ -86,7 +86,7 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
 
 def test_an_infogan_writes_what_it_believes_of_each_code(made, folder):
     game = load(made / "infogan", device="cpu")
-    book = latent_table.encoded(game, made / "infogan", [folder])
+    book = latent_table.encode_files(game, made / "infogan", [folder])
     assert book.columns == (*(f"category0={k}" for k in range(10)), "continuous0", "continuous1")
     np.testing.assert_allclose(book.codes[:, :10].sum(1), 1, rtol=1e-5)
     x = encoding.images(made / "infogan", [folder])
@@ -110,14 +110,14 @@ def test_what_cannot_be_written_is_refused_in_one_sentence(made, folder, capsys,
     assert "train vae" in refused(capsys, "encode", str(made / "dcgan"), given, "--out", str(tmp_path / "c.npz"))
     assert "No image is given" in refused(capsys, "encode", run, "--out", str(tmp_path / "c.npz"))
     with pytest.raises(DataError, match=r"use \.npz"):
-        latent_table.saved(latent_table.Codebook((), (), np.zeros((0, 2))), tmp_path / "codes")
+        latent_table.saved(latent_table.LatentTable((), (), np.zeros((0, 2))), tmp_path / "codes")
 
 
 def test_the_games_that_encode_are_known():
-    assert {*encoding.ABLE, "infogan"} <= set(encoders())
+    assert {*encoding.ENCODERS, "infogan"} <= set(encoders())
 
 
-@pytest.mark.parametrize("name", [*encoding.ABLE, "infogan", "fitted"])
+@pytest.mark.parametrize("name", [*encoding.ENCODERS, "infogan", "fitted"])
 def test_every_game_that_encodes_can_do_all_that_one_can(made, folder, tmp_path, capsys, name):
     run = tmp_path / "run"
     if name == "fitted":
@@ -129,12 +129,12 @@ def test_every_game_that_encodes_can_do_all_that_one_can(made, folder, tmp_path,
     codes = encoding.encode(game, x)
     assert codes.shape == (12, game.noise(1).shape[1])
     assert encoding.reconstruct(game, x).shape == x.shape
-    assert encoding.interpolate(game, x[0], x[1], 4).shape == (4, *SHAPE)
-    direction = encoding.attribute(game, x[:6], x[6:])
+    assert encoding.interpolate_images(game, x[0], x[1], 4).shape == (4, *SHAPE)
+    direction = encoding.attribute_direction(game, x[:6], x[6:])
     torch.testing.assert_close(direction, codes[:6].mean(0) - codes[6:].mean(0), rtol=1e-4, atol=1e-5)
-    assert encoding.edited(game, x, direction).shape == x.shape
-    assert encoding.neighbours(game, x, x)[:, 0].tolist() == list(range(12))
-    assert encoding.probe(game, x, torch.arange(12), x, torch.arange(12)) == 1
+    assert encoding.edit(game, x, direction).shape == x.shape
+    assert encoding.nearest_neighbours(game, x, x)[:, 0].tolist() == list(range(12))
+    assert encoding.knn_accuracy(game, x, torch.arange(12), x, torch.arange(12)) == 1
     words, given = ["--device", "cpu", "--out"], str(folder)
     pair = [str(folder / "a.png"), str(folder / "b.png")]
     assert main(["encode", str(run), given, *words, str(tmp_path / "c.csv")]) == 0

@@ -55,32 +55,32 @@ def test_what_is_no_seed_is_refused_with_an_example(text):
 
 
 def test_the_noise_of_a_seed_does_not_depend_on_the_others(game):
-    together = sampling.latents(game, [5, 6, 7])
+    together = sampling.latents_from_seeds(game, [5, 6, 7])
     assert together.shape == (3, 8)
-    assert torch.equal(sampling.latents(game, [7, 5]), together[[2, 0]])
+    assert torch.equal(sampling.latents_from_seeds(game, [7, 5]), together[[2, 0]])
     assert not torch.equal(together[0], together[1])
 
 
 def test_noise_of_seeds_is_normal(game):
-    noise = sampling.latents(game, range(4000))
+    noise = sampling.latents_from_seeds(game, range(4000))
     assert noise.mean().abs() < 4 / math.sqrt(noise.numel())
     assert abs(noise.var() - 1) < 4 * math.sqrt(2 / noise.numel())
 
 
 def test_a_seed_gives_the_same_pixels_in_any_company(game):
-    everyone = sampling.samples(game, range(20))
+    everyone = sampling.sample_seeds(game, range(20))
     assert everyone.shape == (20, 1, 16, 16)
-    assert torch.equal(sampling.samples(game, [19, 3]), everyone[[19, 3]])
-    assert torch.equal(sampling.samples(game, [3]), everyone[3:4])
-    torch.testing.assert_close(sampling.samples(game, range(20), batch=7), everyone, atol=1e-6, rtol=0)
+    assert torch.equal(sampling.sample_seeds(game, [19, 3]), everyone[[19, 3]])
+    assert torch.equal(sampling.sample_seeds(game, [3]), everyone[3:4])
+    torch.testing.assert_close(sampling.sample_seeds(game, range(20), batch=7), everyone, atol=1e-6, rtol=0)
 
 
 def test_not_even_a_perceptron_rounds_by_the_company():
     torch.manual_seed(0)
     plain = recipe("nsgan")((2,), networks=Networks(network="mlp", latent=8, width=64))
-    everyone = sampling.samples(plain, range(20))
+    everyone = sampling.sample_seeds(plain, range(20))
     for seeds in ([3], [3, 19], [19, 0, 7]):
-        assert torch.equal(sampling.samples(plain, seeds), everyone[seeds])
+        assert torch.equal(sampling.sample_seeds(plain, seeds), everyone[seeds])
 
 
 def test_sampling_leaves_no_trace(game):
@@ -88,7 +88,7 @@ def test_sampling_leaves_no_trace(game):
     game.D.eval()
     weights, state = copy.deepcopy(game.state_dict()), torch.random.get_rng_state()
     modes = [module.training for module in game.modules()]
-    drawn = sampling.samples(game, range(3))
+    drawn = sampling.sample_seeds(game, range(3))
     assert not drawn.requires_grad
     assert torch.is_grad_enabled()
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -99,8 +99,8 @@ def test_sampling_leaves_no_trace(game):
 def test_batch_norm_samples_with_its_learned_statistics(game):
     game.train()
     with torch.no_grad():
-        own_batch = game.G(sampling.latents(game, range(16)))
-    assert not torch.allclose(sampling.samples(game, range(16)), own_batch)
+        own_batch = game.G(sampling.latents_from_seeds(game, range(16)))
+    assert not torch.allclose(sampling.sample_seeds(game, range(16)), own_batch)
 
 
 def test_sampling_in_the_middle_of_a_training_changes_nothing_in_it():
@@ -110,7 +110,7 @@ def test_sampling_in_the_middle_of_a_training_changes_nothing_in_it():
         game.G.latent = 2
         for _ in train(game, batches(), 4):
             if look:
-                sampling.samples(game, range(9))
+                sampling.sample_seeds(game, range(9))
         return game.state_dict()
 
     seen, unseen = played(True), played(False)
@@ -119,9 +119,9 @@ def test_sampling_in_the_middle_of_a_training_changes_nothing_in_it():
 
 def test_truncation_scales_the_noise():
     game = GAN(Point(start=2.0, spread=1.0), LinearCritic(), NonSaturating(), **learn)
-    whole = sampling.samples(game, range(5)) - 2
-    torch.testing.assert_close(sampling.samples(game, range(5), truncation=0.5) - 2, 0.5 * whole)
-    assert torch.equal(sampling.samples(game, range(5), truncation=0.0), torch.full((5, 2), 2.0))
+    whole = sampling.sample_seeds(game, range(5)) - 2
+    torch.testing.assert_close(sampling.sample_seeds(game, range(5), truncation=0.5) - 2, 0.5 * whole)
+    assert torch.equal(sampling.sample_seeds(game, range(5), truncation=0.0), torch.full((5, 2), 2.0))
 
 
 def test_an_arc_turns_at_constant_speed_and_keeps_to_the_sphere():
@@ -144,24 +144,24 @@ def test_without_an_arc_the_way_is_straight(b):
 
 def test_a_path_visits_every_end_and_a_loop_comes_back():
     ends = torch.eye(3, dtype=torch.float64)
-    loop = sampling.path(ends, 6)
+    loop = sampling.interpolate(ends, 6)
     torch.testing.assert_close(loop[[0, 2, 4]], ends)
     torch.testing.assert_close(loop[5], torch.tensor([math.sqrt(0.5), 0, math.sqrt(0.5)], dtype=torch.float64))
-    line = sampling.path(ends, 5, loop=False)
+    line = sampling.interpolate(ends, 5, loop=False)
     torch.testing.assert_close(line[[0, 2, 4]], ends)
-    assert sampling.path(ends, 1, loop=False).shape == (1, 3)
+    assert sampling.interpolate(ends, 1, loop=False).shape == (1, 3)
 
 
 def test_a_walk_passes_by_the_samples_of_its_seeds(game):
-    way = sampling.walk(game, [4, 9], frames=4)
-    torch.testing.assert_close(way[[0, 2]], sampling.samples(game, [4, 9]), atol=1e-5, rtol=0)
+    way = sampling.interpolate_seeds(game, [4, 9], frames=4)
+    torch.testing.assert_close(way[[0, 2]], sampling.sample_seeds(game, [4, 9]), atol=1e-5, rtol=0)
 
 
 def test_a_walk_needs_somewhere_to_go_and_a_game_that_samples(game):
     with pytest.raises(DataError, match="two seeds"):
-        sampling.walk(game, [1], 10)
+        sampling.interpolate_seeds(game, [1], 10)
     with pytest.raises(DataError, match="cannot have 0 frames"):
-        sampling.walk(game, [1, 2], 0)
+        sampling.interpolate_seeds(game, [1, 2], 0)
 
     class Mute(Game):
         def players(self):
@@ -171,12 +171,12 @@ def test_a_walk_needs_somewhere_to_go_and_a_game_that_samples(game):
             yield
 
     with pytest.raises(GameError, match="Mute cannot sample"):
-        sampling.samples(Mute(), [1])
+        sampling.sample_seeds(Mute(), [1])
 
 
 def test_truncation_is_the_games_own_where_it_has_one():
     game = recipe("stylegan2")((1, 8, 8), latent=8, width=4)
     assert game.sample(2, noise=2 * torch.ones(2, 8)).shape == (2, 1, 8, 8)
-    plain, typical = (sampling.samples(game, range(4), truncation=psi) for psi in (1.0, 0.0))
+    plain, typical = (sampling.sample_seeds(game, range(4), truncation=psi) for psi in (1.0, 0.0))
     assert plain.std(0).max() > 1e-3
     assert typical.std(0).max() < 1e-6, "its mapping normalises z: only styles can be truncated"

@@ -39,20 +39,20 @@ def game(run):
 
 
 def test_samples_of_a_sentence_keep_all_else_of_their_seeds(game):
-    rows = sampling.latents(game, range(5))
+    rows = sampling.latents_from_seeds(game, range(5))
     expected = sampling.generate(game, game.with_text(rows, told(["a green square"])))
-    assert torch.equal(sentences.of_sentence(game, range(5), "A green square!"), expected)
-    assert not torch.equal(sentences.of_sentence(game, range(5), "blue"), expected)
+    assert torch.equal(sentences.sample_text(game, range(5), "A green square!"), expected)
+    assert not torch.equal(sentences.sample_text(game, range(5), "blue"), expected)
 
 
 def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
-    stops = [sentences.of_sentence(game, [3], text)[0] for text in ("a red square", "blue")]
-    way = sentences.sentence_walk(game, 3, ["a red square", "blue"], 5, loop=False)
+    stops = [sentences.sample_text(game, [3], text)[0] for text in ("a red square", "blue")]
+    way = sentences.interpolate_texts(game, 3, ["a red square", "blue"], 5, loop=False)
     torch.testing.assert_close(torch.stack([way[0], way[4]]), torch.stack(stops))
-    row = sampling.latents(game, [3])
+    row = sampling.latents_from_seeds(game, [3])
     middle = (game.with_text(row, told(["a red square"])) + game.with_text(row, told(["blue"]))) / 2
     torch.testing.assert_close(way[2], sampling.generate(game, middle)[0])
-    back = sentences.sentence_walk(game, 3, ["a red square", "blue"], 4)
+    back = sentences.interpolate_texts(game, 3, ["a red square", "blue"], 4)
     torch.testing.assert_close(back[1], back[3])
 
 
@@ -68,7 +68,7 @@ def test_aided_games_can_be_asked_too(tmp_path, run):
     )
     play(aided, 1)
     assert "with_text" in vars(aided.sampler), "from Python 3.12 on a protocol sees no more than that"
-    assert sentences.of_sentence(aided.sampler, [0], "blue").shape == (1, 3, 8, 8)
+    assert sentences.sample_text(aided.sampler, [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_sample_and_interpolate_take_sentences(capsys, run, tmp_path, game):
@@ -82,7 +82,7 @@ def test_sample_and_interpolate_take_sentences(capsys, run, tmp_path, game):
     folder = tmp_path / "files"
     assert main(["sample", str(run), "--text", "blue", "--seeds", "5", "--out", str(folder), "--device", "cpu"]) == 0
     seen = np.asarray(Image.open(folder / "000005.png")).astype(int)
-    expected = (sentences.of_sentence(game, [5], "blue")[0].permute(1, 2, 0) + 1) * 127.5
+    expected = (sentences.sample_text(game, [5], "blue")[0].permute(1, 2, 0) + 1) * 127.5
     assert np.abs(seen - expected.numpy()).max() <= 1
     film = tmp_path / "walk.gif"
     assert main(["interpolate", str(run), "--texts", "a red square", "blue", "--frames", "4", "--out", str(film)]) == 0
@@ -105,9 +105,9 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(capsys, run, tmp_path):
 def test_refusals_in_python():
     torch.manual_seed(0)
     with pytest.raises(GameError, match="draws no sentences"):
-        sentences.of_sentence(nsgan((2,)), [0], "a heart")
+        sentences.sample_text(nsgan((2,)), [0], "a heart")
     game = stackgan((1, 8, 8), [text for said in TEXTS for text in said], **SMALL)
     with pytest.raises(DataError, match="has no words"):
-        sentences.of_sentence(game, [0], " ")
+        sentences.sample_text(game, [0], " ")
     with pytest.raises(DataError, match="cannot have 0 frames"):
-        sentences.sentence_walk(game, 0, ["a", "b"], 0)
+        sentences.interpolate_texts(game, 0, ["a", "b"], 0)

@@ -17,7 +17,7 @@ from sparring.evaluation import single_image
 from sparring.game import evaluation_mode as resting
 from sparring.inference import canvas
 from sparring.inference import single_image as one_image
-from sparring.inference.sampling import samples
+from sparring.inference.sampling import sample_seeds
 from sparring.layers.bicubic import resized
 from sparring.reports.next_steps import commands
 from sparring.reports.run_report import evaluation
@@ -111,17 +111,17 @@ def test_a_run_remembers_the_photograph_and_knows_another(tmp_path, monkeypatch)
 
 
 def test_a_seed_is_the_same_sample_always(game):
-    drawn = one_image.samples(game, [3, 4])
+    drawn = one_image.sample_seeds(game, [3, 4])
     assert drawn.shape == (2, 3, HEIGHT, WIDTH)
-    assert torch.allclose(drawn, samples(game, [3, 4]), atol=1e-5)
-    assert torch.allclose(one_image.samples(game, [4]), drawn[1:], atol=1e-6)
+    assert torch.allclose(drawn, sample_seeds(game, [3, 4]), atol=1e-5)
+    assert torch.allclose(one_image.sample_seeds(game, [4]), drawn[1:], atol=1e-6)
     assert (drawn[0] - drawn[1]).abs().mean() > 1e-3
 
 
 @pytest.mark.parametrize("size", [(10, 40), (33, 17), (100, 240)])
 def test_samples_of_any_size(game, size):
-    assert one_image.samples(game, [0], size=size).shape == (1, 3, *size)
-    assert one_image.samples(game, [0], size=size, start=2).shape == (1, 3, *size)
+    assert one_image.sample_seeds(game, [0], size=size).shape == (1, 3, *size)
+    assert one_image.sample_seeds(game, [0], size=size, start=2).shape == (1, 3, *size)
 
 
 def test_the_layout_below_a_scale_is_the_photographs(game):
@@ -129,7 +129,7 @@ def test_the_layout_below_a_scale_is_the_photographs(game):
         layout = [game.reconstructed(k) for k in range(3)]
     spread = []
     for begin in range(3):
-        drawn = one_image.samples(game, range(4), start=begin)
+        drawn = one_image.sample_seeds(game, range(4), start=begin)
         kept = layout[begin - 1] if begin else None
         spread.append(drawn.std(0).mean().item())
         if begin:
@@ -140,9 +140,9 @@ def test_the_layout_below_a_scale_is_the_photographs(game):
 
 
 def test_large_samples_are_made_in_strips(game, monkeypatch):
-    whole = one_image.samples(game, [0], size=(90, 70))
+    whole = one_image.sample_seeds(game, [0], size=(90, 70))
     monkeypatch.setattr("sparring.networks.singan.AT_ONCE", 2000)
-    assert torch.allclose(one_image.samples(game, [0], size=(90, 70)), whole, atol=1e-5)
+    assert torch.allclose(one_image.sample_seeds(game, [0], size=(90, 70)), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -156,16 +156,16 @@ def test_large_samples_are_made_in_strips(game, monkeypatch):
 )
 def test_samples_that_cannot_be_are_refused(game, how, match):
     with pytest.raises(DataError, match=match):
-        one_image.samples(game, [0], **how)
+        one_image.sample_seeds(game, [0], **how)
 
 
 def test_other_and_unfinished_games_are_refused():
     from sparring.recipes.gan import nsgan
 
     with pytest.raises(GameError, match="GAN learned from no single photograph: train one with `sparring singan`"):
-        one_image.samples(nsgan((2,)), [0])
+        one_image.sample_seeds(nsgan((2,)), [0])
     with pytest.raises(GameError, match="Only 2 of 3 scales have begun: go on with `sparring resume`"):
-        one_image.larger(trained(3))
+        one_image.super_resolve(trained(3))
 
 
 # Super-resolution.
@@ -187,22 +187,22 @@ def test_a_picture_is_made_larger_step_by_step():
     game = trained(6).eval()
     game.G[-1] = last = Nothing()
     game.sizes = ((11, 16), (12, 18), (16, 24))  # the last scale makes images 4/3 times as large
-    made = one_image.larger(game, factor=4)
+    made = one_image.super_resolve(game, factor=4)
     assert last.sizes == [(21, 32), (28, 42), (37, 55), (49, 73), (64, 96)]
     assert round(math.log(4) / math.log(4 / 3)) == 5
     for rounds in (0, 5):
-        made = one_image.larger(game, factor=4, projections=rounds)
+        made = one_image.super_resolve(game, factor=4, projections=rounds)
         assert (resized(made, (HEIGHT, WIDTH)) - X).abs().mean() < 0.05
-    assert torch.equal(one_image.larger(game, factor=4), made), "no noise unless asked for"
-    other = one_image.larger(game, factor=1.2, noise=True)
+    assert torch.equal(one_image.super_resolve(game, factor=4), made), "no noise unless asked for"
+    other = one_image.super_resolve(game, factor=1.2, noise=True)
     assert other.shape == (1, 3, 19, 29)
-    assert not torch.equal(other, one_image.larger(game, factor=1.2, noise=True, seed=1))
-    assert one_image.larger(game, torch.zeros(1, 3, 7, 9), factor=2).shape == (1, 3, 14, 18)
+    assert not torch.equal(other, one_image.super_resolve(game, factor=1.2, noise=True, seed=1))
+    assert one_image.super_resolve(game, torch.zeros(1, 3, 7, 9), factor=2).shape == (1, 3, 14, 18)
 
 
 def test_back_projection_keeps_what_is_known_and_the_detail_that_was_added():
     game = trained(6).eval()
-    free, bound = (one_image.larger(game, factor=2, projections=rounds) for rounds in (0, 5))
+    free, bound = (one_image.super_resolve(game, factor=2, projections=rounds) for rounds in (0, 5))
 
     def lost(made):
         return (resized(made, (HEIGHT, WIDTH)) - X).abs().mean()
@@ -225,7 +225,7 @@ def test_back_projection_keeps_what_is_known_and_the_detail_that_was_added():
 )
 def test_pictures_that_cannot_be_made_larger_are_refused(game, image, how, match):
     with pytest.raises(DataError, match=match):
-        one_image.larger(game, image, **how)
+        one_image.super_resolve(game, image, **how)
 
 
 # Harmonisation, editing, painting.
@@ -234,16 +234,16 @@ def test_pictures_that_cannot_be_made_larger_are_refused(game, image, how, match
 def test_a_mask_grows_by_a_disc_and_gets_a_soft_edge():
     mask = torch.zeros(1, 1, 41, 41)
     mask[..., 20, 20] = 1
-    grown = canvas.softened(mask, 7, 0)
+    grown = canvas.feather_mask(mask, 7, 0)
     y, x = torch.meshgrid(torch.arange(41) - 20, torch.arange(41) - 20, indexing="ij")
     assert torch.equal(grown[0, 0], (x**2 + y**2 <= 49).float())
-    soft = canvas.softened(mask, 7, 2.5)
+    soft = canvas.feather_mask(mask, 7, 2.5)
     assert soft.sum().item() == pytest.approx(grown.sum().item(), rel=1e-3)
     assert soft[0, 0, 20].tolist() == sorted(soft[0, 0, 20, :21].tolist()) + sorted(
         soft[0, 0, 20, 21:].tolist(), reverse=True
     )
     assert 0.4 < soft[0, 0, 20, 27] < 0.6, "half at the edge"
-    assert torch.equal(canvas.softened(torch.ones(1, 1, 5, 6), 3, 5).round(decimals=5), torch.ones(1, 1, 5, 6))
+    assert torch.equal(canvas.feather_mask(torch.ones(1, 1, 5, 6), 3, 5).round(decimals=5), torch.ones(1, 1, 5, 6))
 
 
 def test_only_what_is_marked_changes(game):
@@ -251,14 +251,14 @@ def test_only_what_is_marked_changes(game):
     mask[..., 2:5, 2:5] = 1
     pasted = X.clone()
     pasted[..., 2:5, 2:5] = 1
-    made = one_image.harmonised(game, pasted, mask, scale=1)
+    made = one_image.harmonize(game, pasted, mask, scale=1)
     assert torch.equal(made[..., 10:, 14:], pasted[..., 10:, 14:])
     assert (made - pasted)[..., 2:5, 2:5].abs().mean() > 0.01
-    assert torch.equal(one_image.harmonised(game, pasted, mask, scale=1), made)
-    inside = one_image.painted(game, pasted, scale=1)
-    everywhere = one_image.harmonised(game, pasted, torch.ones_like(mask), scale=1)
+    assert torch.equal(one_image.harmonize(game, pasted, mask, scale=1), made)
+    inside = one_image.paint_to_image(game, pasted, scale=1)
+    everywhere = one_image.harmonize(game, pasted, torch.ones_like(mask), scale=1)
     assert torch.allclose(everywhere, inside, atol=1e-5)
-    wide = one_image.harmonised(game, pasted, mask, scale=1, reach=60)
+    wide = one_image.harmonize(game, pasted, mask, scale=1, reach=60)
     assert (wide - pasted)[..., 6:9, 6:9].abs().mean() > (made - pasted)[..., 6:9, 6:9].abs().mean()
 
 
@@ -268,7 +268,7 @@ def test_what_was_pasted_enters_two_thirds_of_the_way_up(monkeypatch, scales, ex
     one = SimpleNamespace(sizes=[(HEIGHT, WIDTH)] * scales, photograph=X)
     monkeypatch.setattr(one_image, "learned", lambda _: one)
     monkeypatch.setattr(one_image, "painted", lambda _, drawing, *, scale, seed: entered.append(scale) or drawing)
-    one_image.harmonised(one, X, torch.ones(1, 1, HEIGHT, WIDTH))
+    one_image.harmonize(one, X, torch.ones(1, 1, HEIGHT, WIDTH))
     assert entered == [expected]
 
 
@@ -280,10 +280,10 @@ def test_a_drawing_enters_where_told():
         with resting(game):
             coarse = resized(drawing, game.sizes[scale - 1])
             expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in range(scale, 3)], coarse, scale)
-        made = one_image.painted(game, drawing, scale=scale)
+        made = one_image.paint_to_image(game, drawing, scale=scale)
         assert torch.allclose(made, expected.clamp(-1, 1), atol=1e-5)
         assert made.shape == X.shape
-    assert one_image.painted(game, torch.zeros(1, 3, 5, 90), scale=1).shape == X.shape
+    assert one_image.paint_to_image(game, torch.zeros(1, 3, 5, 90), scale=1).shape == X.shape
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_drawing_enters_where_told():
 )
 def test_pictures_and_masks_that_do_not_fit_are_refused(game, image, mask, scale, match):
     with pytest.raises(DataError, match=match):
-        one_image.harmonised(game, image, mask, scale=scale)
+        one_image.harmonize(game, image, mask, scale=scale)
 
 
 # Animation.
@@ -305,12 +305,12 @@ def test_pictures_and_masks_that_do_not_fit_are_refused(game, image, mask, scale
 
 def test_a_film_begins_at_the_photograph_and_wanders_as_published():
     game = trained(6).eval()
-    frames = list(one_image.animated(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))
+    frames = list(one_image.animate(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))
     with resting(game):
         assert torch.allclose(frames[0], game.reconstructed(2).clamp(-1, 1), atol=1e-6)
     seen = []
     game.G[1].register_forward_pre_hook(lambda _, given: seen.append(given[0] / game.amplitudes[1]))
-    list(one_image.animated(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))
+    list(one_image.animate(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))
     assert not seen[0].any()
     first = seen[1] / (0.7 * 0.4)  # z_1 = (1 − α)(1 − β) u_0, since z* = 0 here
     assert first.std() == pytest.approx(1, abs=0.15)
@@ -321,16 +321,16 @@ def test_a_film_begins_at_the_photograph_and_wanders_as_published():
 
 def test_a_pull_of_1_holds_still_and_late_scales_move_less(game):
     for begin in (0, 1):
-        still = list(one_image.animated(game, 3, start=begin, pull=1.0))
+        still = list(one_image.animate(game, 3, start=begin, pull=1.0))
         assert torch.equal(still[0], still[2])
-    spread = [torch.cat(list(one_image.animated(game, 6, start=k, inertia=0.0))).std(0).mean() for k in (0, 2)]
+    spread = [torch.cat(list(one_image.animate(game, 6, start=k, inertia=0.0))).std(0).mean() for k in (0, 2)]
     assert spread[0] > spread[1] > 0
 
 
 @pytest.mark.parametrize("how", [{"frames": 0}, {"pull": 1.5}, {"inertia": -1.0}, {"start": 7}])
 def test_films_that_cannot_be_are_refused(game, how):
     with pytest.raises(DataError, match=r"A film needs|There is no scale"):
-        list(one_image.animated(game, **how))
+        list(one_image.animate(game, **how))
 
 
 # Commands.
@@ -437,7 +437,7 @@ def drawn_mask(colour, around):
 )
 def test_a_mask_is_what_is_white_or_where_a_part_is_transparent_what_is_opaque(tmp_path, colour, around):
     path = saved(tmp_path / "mask.png", drawn_mask(colour, around))
-    white = canvas.mask(path, (HEIGHT, WIDTH)) > 0
+    white = canvas.load_mask(path, (HEIGHT, WIDTH)) > 0
     assert white.shape == (1, 1, HEIGHT, WIDTH)
     assert white[..., :6, :8].all()
     assert white.sum() == 6 * 8
@@ -448,7 +448,7 @@ def test_transparency_of_a_palette_is_a_mask_also_in_another_size(tmp_path):
     image.putpalette([0, 0, 0, 255, 255, 255])
     image.paste(0, (0, 0, 16, 12))
     image.save(tmp_path / "mask.png", transparency=1)
-    white = canvas.mask(tmp_path / "mask.png", (HEIGHT, WIDTH)) > 0
+    white = canvas.load_mask(tmp_path / "mask.png", (HEIGHT, WIDTH)) > 0
     assert white[..., :6, :8].all()
     assert white.sum() == 6 * 8
 
@@ -493,9 +493,9 @@ def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, caps
 def test_copies_have_no_distance_and_no_variety(trained_run, monkeypatch):
     run = Run.open(trained_run, device="cpu")
     copies = torch.cat([run.game.image] * 3)
-    monkeypatch.setattr("sparring.inference.single_image.samples", lambda *_, **__: time.sleep(0.02) or copies)
+    monkeypatch.setattr("sparring.inference.single_image.sample_seeds", lambda *_, **__: time.sleep(0.02) or copies)
     begun = time.perf_counter()
-    found = single_image.judged(run, samples=3)
+    found = single_image.evaluate_single_image(run, samples=3)
     assert sum(found.seconds.values()) <= time.perf_counter() - begun
     assert [score.value for score in found.scores] == pytest.approx([0.0] * 6, abs=1e-9)
     assert min(column[0].value for column in found.references.values()) > 0.5
@@ -512,12 +512,12 @@ def test_another_run_says_what_to_train(tmp_path, capsys):
 def test_a_pyramid_of_one_scale_can_do_what_it_can():
     game = small(smallest=16, rounds=1)
     with pytest.raises(GameError, match="Only 0 of 1"):
-        one_image.samples(game, [0])
+        one_image.sample_seeds(game, [0])
     game.begin(0, X)
-    assert one_image.samples(game.eval(), [0]).shape == X.shape
-    assert one_image.larger(game, factor=2).shape == (1, 3, 32, 48)
+    assert one_image.sample_seeds(game.eval(), [0]).shape == X.shape
+    assert one_image.super_resolve(game, factor=2).shape == (1, 3, 32, 48)
     with pytest.raises(DataError, match="There is but one scale"):
-        one_image.painted(game, X)
+        one_image.paint_to_image(game, X)
 
 
 def test_the_photograph_of_the_tests_is_small():

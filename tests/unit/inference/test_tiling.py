@@ -10,7 +10,7 @@ from sparring.cli import main
 from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.inference import label_maps
-from sparring.inference.tiling import blended, shared, tiles
+from sparring.inference.tiling import blend_tiles, resolve_overlap, tiles
 from sparring.layers.tiled_norm import gathered, steadied
 from sparring.runs.state import load
 from unit.games.test_gaugan import REGIONS, small
@@ -40,13 +40,13 @@ def test_tiles_cover_a_picture_and_fade_into_each_other():
         return truth[:, :, *window]
 
     parts = tiles((40, 100), 32, 8, 4)
-    torch.testing.assert_close(blended((40, 100), parts, cut), truth)
+    torch.testing.assert_close(blend_tiles((40, 100), parts, cut), truth)
     assert len(windows) == 2 * 4
     assert all(rows.start % 4 == columns.start % 4 == 0 for rows, columns in windows)
     assert {(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in windows} == {(32, 32)}
     assert sum(share.sum().item() for _, share in parts) == pytest.approx(40 * 100)
     two = tiles((8, 48), 32, 16, 4)
-    steps = blended((8, 48), two, lambda window: torch.full((1, 1, 8, 32), float(window[1].start > 0)))[0, 0, 0]
+    steps = blend_tiles((8, 48), two, lambda window: torch.full((1, 1, 8, 32), float(window[1].start > 0)))[0, 0, 0]
     assert steps[:16].tolist() == [0] * 16
     assert steps[32:].tolist() == [1] * 16
     assert (steps.diff()[15:32] > 0).all()
@@ -54,10 +54,10 @@ def test_tiles_cover_a_picture_and_fade_into_each_other():
 
 
 def test_tiles_overlap_by_half_at_most():
-    assert (shared(512, None), shared(64, None), shared(64, 5)) == (64, 16, 5)
+    assert (resolve_overlap(512, None), resolve_overlap(64, None), resolve_overlap(64, 5)) == (64, 16, 5)
     for overlap in (-1, 33):
         with pytest.raises(DataError, match="cannot overlap"):
-            shared(64, overlap)
+            resolve_overlap(64, overlap)
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
@@ -65,7 +65,7 @@ def test_tiles_overlap_by_half_at_most():
 def test_a_part_of_a_map_is_painted_as_in_the_whole(norm, style):
     """Given the whole's moments, and as far as its border is not seen, a part is the same to rounding."""
     game, labels = small(norm=norm, style=style).eval(), scene()[None]
-    styles = label_maps.seed_styles(game, [1])
+    styles = label_maps.sample_styles(game, [1])
     with evaluation_mode(game):
         moments = gathered(game, [(lambda: game.paint(labels, styles), torch.ones(16, 256))])
         whole = game.paint(labels, styles)
@@ -99,7 +99,7 @@ def test_moments_are_those_of_each_image_of_the_whole_and_are_forgotten():
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_a_large_map_is_painted_in_tiles_nearly_as_in_one(norm):
     game, labels = small(norm=norm).eval(), scene(22, 250)
-    styles = label_maps.seed_styles(game, [1, 2])
+    styles = label_maps.sample_styles(game, [1, 2])
     whole = label_maps.paint(game, labels, styles, tile=512)
     sizes = []
     game.G.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape[2:])))
@@ -115,7 +115,7 @@ def test_a_large_map_is_painted_in_tiles_nearly_as_in_one(norm):
 
 def test_a_map_of_one_tile_is_painted_as_ever_and_nothing_stays_behind():
     game, labels = small(norm="instance").eval(), scene(16, 64)
-    styles = label_maps.seed_styles(game, [1])
+    styles = label_maps.sample_styles(game, [1])
     with evaluation_mode(game):
         expected = game.paint(labels[None], styles)
     torch.testing.assert_close(label_maps.paint(game, labels, styles, tile=64), expected)
@@ -127,14 +127,14 @@ def test_a_map_of_one_tile_is_painted_as_ever_and_nothing_stays_behind():
 
 def test_the_command_paints_in_tiles(run, data, tmp_path, monkeypatch):  # noqa: F811
     calls = []
-    monkeypatch.setattr(label_maps, "blended", lambda *given: calls.append(given[0]) or blended(*given))
+    monkeypatch.setattr(label_maps, "blended", lambda *given: calls.append(given[0]) or blend_tiles(*given))
     drawn, out = tmp_path / "drawn.png", tmp_path / "one.png"
     Image.fromarray((np.arange(90 * 21).reshape(21, 90) % 3).astype(np.uint8)).save(drawn)
     assert main(["paint", str(run), "--labels", str(drawn), "--out", str(out), "--tile", "32", "--device", "cpu"]) == 0
     game = load(run, device="cpu")
     with Image.open(drawn) as image:
         labels = torch.from_numpy(np.array(image)).long()
-    expected = label_maps.paint(game, labels, label_maps.seed_styles(game, [0]), tile=32)
+    expected = label_maps.paint(game, labels, label_maps.sample_styles(game, [0]), tile=32)
     with Image.open(out) as image:
         shown = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 127.5 - 1
     assert (shown - expected).abs().max() < 0.01

@@ -17,7 +17,7 @@ from sparring.game import Game
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
 from sparring.inference.translated import translate_files
-from sparring.inference.translation import Sizes, heatmap, there_and_back, translate
+from sparring.inference.translation import SizeConstraints, attention_heatmap, cycle_strip, translate
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.runs import snapshots
 from sparring.runs.early_stopping import Judging
@@ -95,10 +95,10 @@ def test_tiles_that_overlap_enough_have_no_seams():
 
 def test_networks_tell_which_sizes_they_take():
     shape, small = (3, 32, 32), {"width": 4, "blocks": 1}
-    assert Sizes.of(cyclegan(shape, shape, **small)) == Sizes(4, 8, None)
-    assert Sizes.of(ganilla(shape, shape, **small)) == Sizes(16, 32, None)
+    assert SizeConstraints.of(cyclegan(shape, shape, **small)) == SizeConstraints(4, 8, None)
+    assert SizeConstraints.of(ganilla(shape, shape, **small)) == SizeConstraints(16, 32, None)
     full = nicegan(shape, shape, full=True, **small)
-    assert Sizes.of(full) == Sizes(4, 32, 32)
+    assert SizeConstraints.of(full) == SizeConstraints(4, 32, 32)
     for game in (cyclegan(shape, shape, **small), ganilla(shape, shape, **small), full):
         for size in ((5, 7), (33, 47), (90, 40)):
             assert translate(game, torch.zeros(1, 3, *size), "B", tile=48, overlap=8).shape == (1, 3, *size)
@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(DataError, match="cannot overlap by 20"):
         translate(stubbed(), x, "B", tile=32, overlap=20)
     with pytest.raises(GameError, match="has no attention to show: train nicegan"):
-        heatmap(stubbed(), x, "A")
+        attention_heatmap(stubbed(), x, "A")
 
 
 def test_heat_is_red_where_the_critic_looks():
@@ -141,7 +141,7 @@ def test_heat_is_red_where_the_critic_looks():
 
     game = nicegan((3, 16, 16), (3, 16, 16), width=4, blocks=1)
     game.D_A = Warm()
-    shown = heatmap(game, torch.zeros(1, 3, 14, 16), "A")
+    shown = attention_heatmap(game, torch.zeros(1, 3, 14, 16), "A")
     assert shown.shape == (1, 3, 14, 16)
     cold, hot = shown[0, :, 0, 0], shown[0, :, -1, -1]
     assert cold[2] > cold[0], "blue where it does not look"
@@ -292,9 +292,9 @@ def test_a_game_of_one_direction_shows_the_truth_instead(monkeypatch):
     game = stubbed()
     game.domain = "A"
     data = load(f"pairs:{UNPAIRED['data']}/trainA,{UNPAIRED['data']}/trainA", size=32)
-    rows = there_and_back(game, data, 4)
+    rows = cycle_strip(game, data, 4)
     assert rows.shape == (4, 3, 3, 32, 32)
     torch.testing.assert_close(rows[:, 1], rows[:, 0] * 0.5 - 0.25)
     torch.testing.assert_close(rows[:, 2], rows[:, 0])
     unpaired = load(UNPAIRED["data"], size=32)  # whose images have no true translation
-    assert there_and_back(game, unpaired, 3).shape == (3, 2, 3, 32, 32)
+    assert cycle_strip(game, unpaired, 3).shape == (3, 2, 3, 32, 32)

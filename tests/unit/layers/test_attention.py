@@ -11,7 +11,7 @@ from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.conditional import ConditionalGAN
-from sparring.inference.sampling import generate, latents, samples, walk
+from sparring.inference.sampling import generate, interpolate_seeds, latents_from_seeds, sample_seeds
 from sparring.layers.attention import SelfAttention
 from sparring.layers.conditional import ClassBatchNorm, ConditionedBatchNorm, ConditionedUpBlock, Projection
 from sparring.layers.residual import UpBlock
@@ -301,12 +301,12 @@ def test_labels_of_data_are_ignored_by_a_game_without_classes():
 
 def test_a_row_of_noise_is_all_there_is_to_a_sample():
     game = small()
-    rows = latents(game, range(5))
+    rows = latents_from_seeds(game, range(5))
     assert rows.shape == (5, 6 + CLASSES)
-    assert torch.equal(generate(game, rows), samples(game, range(5)))
+    assert torch.equal(generate(game, rows), sample_seeds(game, range(5)))
     with fixed_seed(3):
         assert torch.equal(game.noise(1), rows[3:4])
-    assert walk(game, [0, 1, 2], 5).shape == (5, *SHAPE)
+    assert interpolate_seeds(game, [0, 1, 2], 5).shape == (5, *SHAPE)
 
 
 def test_a_mixture_of_classes_counts_whatever_its_length():

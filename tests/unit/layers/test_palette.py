@@ -96,7 +96,7 @@ def test_a_drawing_enters_where_the_game_takes_it_in_its_colours():
     with evaluation_mode(game):
         coarse = resized(drawing, game.sizes[1])
         expected = game.G[2](torch.zeros(1, *game.dimensions(2)), game.palette(resized(coarse, game.sizes[2])))
-    torch.testing.assert_close(single_image.painted(game, drawing), expected.clamp(-1, 1))
+    torch.testing.assert_close(single_image.paint_to_image(game, drawing), expected.clamp(-1, 1))
 
 
 def test_any_game_can_be_given_a_drawing_in_the_photographs_colours():
@@ -107,9 +107,9 @@ def test_any_game_can_be_given_a_drawing_in_the_photographs_colours():
     drawing = palette(resized(resized(-X, game.sizes[0]), game.sizes[1]))
     with evaluation_mode(game):
         expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in (1, 2)], drawing, 1)
-    torch.testing.assert_close(single_image.painted(game, -X, colours=4), expected.clamp(-1, 1))
+    torch.testing.assert_close(single_image.paint_to_image(game, -X, colours=4), expected.clamp(-1, 1))
     with pytest.raises(DataError, match="give 2 or more"):
-        single_image.painted(game, X, colours=1)
+        single_image.paint_to_image(game, X, colours=1)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sparring.inference.sampling import latents, samples
+from sparring.inference.sampling import latents_from_seeds, sample_seeds
 from sparring.networks.common.text import HashedWords
 from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
@@ -64,7 +64,7 @@ def test_pictures_of_sentences_are_drawn_by_the_reader_as_it_is_at_their_step(
         name = f"samples/{step:06d}.png"
         assert torch.equal(drawn[tmp_path / "straight" / name], drawn[tmp_path / "stopped" / name])
         if step:
-            direct = samples(load(tmp_path / "straight", device="cpu", checkpoint=str(step)), range(8))
+            direct = sample_seeds(load(tmp_path / "straight", device="cpu", checkpoint=str(step)), range(8))
             assert torch.equal(drawn[tmp_path / "straight" / name], direct)
 
 
@@ -72,9 +72,9 @@ def test_a_reader_that_learns_changes_what_a_seed_asks_for(tmp_path, drawn, data
     """Otherwise the test above could not fail."""
     arguments = {**SMALL, "text": "recurrent"}
     run = Run.create(tmp_path / "run", "stackgan", data=data, arguments=arguments, batch=3, device="cpu")
-    before = latents(run.sampler, [0])
+    before = latents_from_seeds(run.sampler, [0])
     play(run, 4)
-    after = latents(run.sampler, [0])
+    after = latents_from_seeds(run.sampler, [0])
     assert torch.equal(before[:, :-16], after[:, :-16])
     assert not torch.allclose(before[:, -16:], after[:, -16:], atol=1e-3)
 
@@ -94,8 +94,8 @@ def test_noise_is_drawn_in_evaluation_mode_and_leaves_no_trace(monkeypatch):
     monkeypatch.setattr("sparring.recipes.stackgan.HashedWords", Normed)
     game = stackgan((3, 8, 8), TEXTS, **{**SMALL, "critic": Adam(), "generator": Adam()})
     before = {name: value.clone() for name, value in game.state_dict().items()}
-    rows = latents(game, [0, 1, 2])
+    rows = latents_from_seeds(game, [0, 1, 2])
     assert difference(before, dict(game.state_dict())) == ""
     assert game.text.training
-    assert torch.equal(rows, latents(game.eval(), [0, 1, 2]))
+    assert torch.equal(rows, latents_from_seeds(game.eval(), [0, 1, 2]))
     assert rows[:, -16:].abs().max() > 0.1

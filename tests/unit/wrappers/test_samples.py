@@ -12,7 +12,7 @@ from sparring.game import Move
 from sparring.games.gan import GAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGANGP
-from sparring.inference.sampling import samples, walk
+from sparring.inference.sampling import interpolate_seeds, sample_seeds
 from sparring.layers.virtual import Referenced
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.objectives import LeastSquares, NonSaturating, Relativistic, logistic
@@ -204,8 +204,8 @@ def test_any_recipe_is_packed_by_building_it_twice(name, shape):
     assert game.sample(4).shape == (4, *shape)
     with fixed_seed(3):
         z = game.noise(1)
-    assert torch.allclose(samples(game, [3]), game.unwrapped.G.single.eval()(z), atol=1e-6)
-    assert walk(game, [1, 2], frames=3).shape == (3, *shape)
+    assert torch.allclose(sample_seeds(game, [3]), game.unwrapped.G.single.eval()(z), atol=1e-6)
+    assert interpolate_seeds(game, [1, 2], frames=3).shape == (3, *shape)
 
 
 # Virtual batches.
@@ -266,5 +266,5 @@ def test_a_network_without_batch_norm_is_left_alone():
 def test_sampling_leaves_the_references_alone():
     game = virtual(size=16)
     before = {name: value.clone() for name, value in game.state_dict().items()}
-    samples(game, [0, 1])
+    sample_seeds(game, [0, 1])
     assert all(torch.equal(value, before[name]) for name, value in game.state_dict().items())

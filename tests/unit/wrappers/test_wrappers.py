@@ -13,7 +13,7 @@ from sparring.check import check_game
 from sparring.errors import GameError
 from sparring.game import Game, LatentGame, Move, evaluation_mode
 from sparring.games.gan import GAN
-from sparring.inference.sampling import samples
+from sparring.inference.sampling import sample_seeds
 from sparring.layers.virtual import Referenced
 from sparring.objectives import NonSaturating
 from sparring.rng import turn_rng
@@ -217,8 +217,8 @@ def test_averages_and_seeds_know_aided_games(aid):
     average = EMA(game, 0.0)
     for _ in train(game, batches(), 2, ema=average):
         pass
-    assert torch.equal(samples(game, [3, 5]), samples(average.game, [3, 5]))
-    assert torch.allclose(samples(game, [3, 5])[1:], samples(game, [5]))
+    assert torch.equal(sample_seeds(game, [3, 5]), sample_seeds(average.game, [3, 5]))
+    assert torch.allclose(sample_seeds(game, [3, 5])[1:], sample_seeds(game, [5]))
 
 
 @pytest.mark.parametrize("aid", ["instance noise", "historical averaging", "virtual batch", "packing"])

@@ -138,16 +138,16 @@ def test_a_painted_map_has_the_borders_of_its_objects_and_of_its_classes_where_n
     game = built().eval()
     labels = torch.zeros(SIDE, 3 * SIDE, dtype=torch.int64)
     labels[:, 20:] = 1
-    styles = label_maps.seed_styles(game, [0])
+    styles = label_maps.sample_styles(game, [0])
     one, two = torch.zeros_like(labels), torch.zeros_like(labels)
     two[:, 33:] = 5
-    made = [label_maps.paint(game, label_maps.with_edges(labels, ids), styles) for ids in (one, two)]
+    made = [label_maps.paint(game, label_maps.add_edges(labels, ids), styles) for ids in (one, two)]
     assert (made[0] - made[1]).abs().max() > 1e-3
     m = torch.stack([labels, borders(labels).long()])
     torch.testing.assert_close(label_maps.paint(game, labels, styles), label_maps.paint(game, m, styles))
     assert label_maps.paint(game, m, styles, tile=SIDE).shape == (1, 3, SIDE, 3 * SIDE)
     with pytest.raises(DataError, match="48 × 16 pixels, the map of objects 5 × 5"):
-        label_maps.with_edges(labels, torch.zeros(5, 5, dtype=torch.int64))
+        label_maps.add_edges(labels, torch.zeros(5, 5, dtype=torch.int64))
 
 
 def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, capsys):
@@ -157,7 +157,7 @@ def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, caps
     straight = play(start(tmp_path / "straight"), 3)
     play(start(tmp_path / "stopped"), 1)
     assert difference(gathered(straight), gathered(play(start(tmp_path / "stopped"), 3))) == ""
-    board = label_maps.board(straight.sampler, straight.dataset, np.array([0, 1]))
+    board = label_maps.comparison_grid(straight.sampler, straight.dataset, np.array([0, 1]))
     assert board.shape == (8, 3, SIDE, SIDE)
     words = ["paint", str(tmp_path / "straight"), "--labels", str(data / "labels"), "--device", "cpu"]
     for more, out in (([], "plain"), (["--instances", str(data / "instances")], "told")):
@@ -165,8 +165,8 @@ def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, caps
     with Image.open(tmp_path / "told/1.png") as image:
         shown = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 127.5 - 1
     game = straight.sampler
-    labels = label_maps.with_edges(torch.from_numpy((objects(1) > 7).astype(np.int64)), torch.from_numpy(objects(1)))
-    expected = label_maps.paint(game, labels, label_maps.seed_styles(game, [0]))
+    labels = label_maps.add_edges(torch.from_numpy((objects(1) > 7).astype(np.int64)), torch.from_numpy(objects(1)))
+    expected = label_maps.paint(game, labels, label_maps.sample_styles(game, [0]))
     assert (shown - expected).abs().max() < 0.01
     assert main([*words, "--instances", str(data / "none"), "--out", str(tmp_path / "x")]) == 2
     (tmp_path / "few").mkdir()

@@ -173,7 +173,7 @@ def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_
 
 def test_a_run_before_its_first_step_can_be_drawn(tmp_path, data):
     start(tmp_path / "run", data, tmp_path / "said.npz")
-    assert sentences.of_sentence(load(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
+    assert sentences.sample_text(load(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_captions_of_the_data_that_a_file_lacks_are_named_before_training(tmp_path, data, capsys):
@@ -222,9 +222,9 @@ def test_a_sentence_model_reads_what_is_new_and_no_code_of_its_folder(tmp_path, 
     assert not how["trust_remote_code"]
     assert how["model_kwargs"] == {"use_safetensors": True}
     game, count = load(tmp_path / "run", device="cpu"), len(asked)
-    old = sentences.of_sentence(game, [0], "a red square")
+    old = sentences.sample_text(game, [0], "a red square")
     assert len(asked) == count, "known sentences need no model"
-    assert not torch.equal(sentences.of_sentence(game, [0], "a crimson square"), old)
+    assert not torch.equal(sentences.sample_text(game, [0], "a crimson square"), old)
     assert len(asked) == count + 1
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     words = ["sample", str(tmp_path / "run"), "--out", str(tmp_path / "o.png"), "--text", "a violet square"]
