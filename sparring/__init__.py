@@ -28,7 +28,7 @@ _HOME = {
     "update": "training.trainer",
     "check_game": "check",
     "Objective": "objectives",
-    "Aids": "recipes.techniques",
+    "Techniques": "recipes.techniques",
     "RECIPES": "recipes",
     "recipe": "recipes",
     "Run": "runs.run",

@@ -1,8 +1,8 @@
-"""What a game's critics say and how the game uses it: the facts from which follows which training aids fit.
+"""What a game's critics say and how the game uses it: the facts from which follows which training techniques fit.
 
-A game declares them in `Game.critique`. An aid states what it needs (`sparring.wrappers.requirements`), and is refused
-where the facts contradict it. What is not declared is taken for the plain case: one score a sample, of the sample
-alone.
+A game declares them in `Game.critique`. A technique states what it needs (`sparring.wrappers.requirements`), and is
+refused where the facts contradict it. What is not declared is taken for the plain case: one score a sample, of the
+sample alone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Critique:
         compares: What is compared of two samples as the critic sees them; empty for nothing.
         later: What begins to be trained later than the rest; empty for nothing.
         ahead: Why a step of D is not one of gradient descent on the game's `critic_terms`; empty where it is.
-        looks: The aid by which G looks ahead at D's steps; empty for none.
+        looks: The technique by which G looks ahead at D's steps; empty for none.
         centred: Whether a score of 0 lies midway between real and fake; None where that is not known.
     """
 

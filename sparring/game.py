@@ -144,16 +144,16 @@ class Game(nn.Module, ABC):
         return ()
 
     def critic_networks(self) -> tuple[str, ...]:
-        """Returns the names of the networks that see samples and judge them, on which training aids may act."""
+        """Returns the names of the networks that see samples and judge them, on which training techniques may act."""
         return ()
 
     def critique(self) -> Critique:
-        """Returns what the critics say and how the game uses it, from which follows which training aids fit."""
+        """Returns what the critics say and how the game uses it, from which follows which training techniques fit."""
         return Critique()
 
     @property
     def unwrapped(self) -> Game:
-        """The game inside all training aids, which is this one where there are none."""
+        """The game inside all training techniques, which is this one where there are none."""
         return self
 
     @property

@@ -57,8 +57,8 @@ def distance(objective: Objective, sigma: float, seed: int, steps: int = 600) ->
     torch.manual_seed(seed)
     learn = {"critic": partial(adam, lr=5e-3), "generator": partial(adam, lr=5e-3)}
     game = GAN(Segment(), MLPCritic((2,), width=16, depth=2), objective, critic_steps=3, **learn)
-    aided: Game = InstanceNoise(game, sigma, steps) if sigma else game
-    for _ in train(aided, segment(seed), steps, seed=seed):
+    wrapped: Game = InstanceNoise(game, sigma, steps) if sigma else game
+    for _ in train(wrapped, segment(seed), steps, seed=seed):
         continue
     return game.G.a.item()
 
@@ -92,8 +92,8 @@ def circle(gamma: float, steps: int = 300) -> float:
     descend = partial(torch.optim.SGD, lr=0.2)
     learn = {name: lambda network: descend(network.parameters()) for name in ("critic", "generator")}
     game = GAN(Place(), Slope(), Minimax(), **learn)
-    aided: Game = R1(game, gamma) if gamma else game
-    for _ in train(aided, iter(lambda: (torch.zeros(1, 1),), None), steps):
+    wrapped: Game = R1(game, gamma) if gamma else game
+    for _ in train(wrapped, iter(lambda: (torch.zeros(1, 1),), None), steps):
         continue
     return torch.cat([game.G.theta, game.D.psi]).norm().item()
 

@@ -17,7 +17,7 @@ class Cell:
         seed: Decides everything random.
         batch: Rows of a batch.
         arguments: The recipe's.
-        aids: Training aids around its game.
+        techniques: Training techniques around its game.
         size: Height and width of images.
         precision: fp32 or bf16.
         twin: Whether the generators' losses are reversed.
@@ -30,7 +30,7 @@ class Cell:
     seed: int = 0
     batch: int = 100
     arguments: dict[str, Any] = field(default_factory=dict)
-    aids: dict[str, Any] = field(default_factory=dict)
+    techniques: dict[str, Any] = field(default_factory=dict)
     size: int | None = None
     precision: str = "fp32"
     twin: bool = False
@@ -47,7 +47,7 @@ class Cell:
         given = {"recipe": self.recipe, "arguments": self.arguments}
         if self.twin:
             given = {"recipe": "benchmarks.twins:flipped", "arguments": given}
-        beside = {"aids": self.aids, "size": self.size, "batch": self.batch, "precision": self.precision}
+        beside = {"techniques": self.techniques, "size": self.size, "batch": self.batch, "precision": self.precision}
         return {**given, **beside, "seed": self.seed, "device": "cpu"}
 
 
@@ -161,29 +161,37 @@ IMAGES = [
 """Every system for images that the suite "fashion" leaves out, in two or three minutes each."""
 COLOURED = {"data": "cifar10/cifar10_train.zip", "size": 32, "batch": 32, "precision": "bf16", "label": "slim"}
 COLOUR = [
-    *trials(("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)), aids=falling(500), **COLOURED),
+    *trials(("sagan", 500, {"width": 16, "latent": 64} | brisk(1e-3, 2e-3)), techniques=falling(500), **COLOURED),
     *trials(
         ("biggan", 1500, {"width": 8, "latent": 64, "critic_steps": 1} | brisk(1e-3)),
         ("realness", 2000, {"width": 16} | brisk(1e-3)),
         **COLOURED,
     ),
-    *trials(("lapgan", 1000, PYRAMID | {"penalty": 1.0}), aids=falling(1000), **COLOURED),
+    *trials(("lapgan", 1000, PYRAMID | {"penalty": 1.0}), techniques=falling(1000), **COLOURED),
 ]
 """The systems that are meant for colour, on CIFAR-10."""
 DIVERSE = [
-    Cell("nsgan", "grid", 10_000, seed, 100 * packing, aids={"packing": packing} if packing > 1 else {}, label=label)
+    Cell(
+        "nsgan",
+        "grid",
+        10_000,
+        seed,
+        100 * packing,
+        techniques={"packing": packing} if packing > 1 else {},
+        label=label,
+    )
     for seed in range(5)
     for packing, label in ((1, "pacgan1"), (2, "pacgan2"))
 ] + [
-    Cell(recipe, "grid", 2000, seed, 120, LIGHT | QUICK | arguments, aids, label=label)
+    Cell(recipe, "grid", 2000, seed, 120, LIGHT | QUICK | arguments, techniques, label=label)
     for seed in range(5)
-    for label, recipe, arguments, aids in (
+    for label, recipe, arguments, techniques in (
         ("plain", "nsgan", {}, {}),
         ("ensemble3", "nsgan", {}, {"ensemble": 3}),
         ("three", "madgan", {"generators": 3}, {}),
     )
 ]
-"""The aids against mode collapse, on grid-25 over five seeds; packing on PacGAN's own networks, batches and rates."""
+"""Techniques against mode collapse, on grid-25 over five seeds; packing on PacGAN's own networks, batches and rates."""
 SHARP = {
     "critic": {"lr": 6e-4, "betas": (0.0, 0.99)},
     "generator": {"lr": 3e-4, "betas": (0.0, 0.99)},

@@ -27,7 +27,9 @@ def images(x: Tensor, name: str) -> Tensor:
         DataError: If x is not (N, C, H, W).
     """
     if x.dim() != 4:
-        raise DataError(f"{name} changes images (N, C, H, W), not {tuple(x.shape)}: leave this aid out for points.")
+        raise DataError(
+            f"{name} changes images (N, C, H, W), not {tuple(x.shape)}: leave this technique out for points."
+        )
     return x
 
 

@@ -23,7 +23,7 @@ from sparring.cli.options import OWN_WORDS, Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
-from sparring.recipes.techniques import Aids
+from sparring.recipes.techniques import Techniques
 from sparring.training.parent_watch import watch_parent
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["Comparison", "compare", "contestants", "known_flags", "sorted_flags"
 
 Group = list[str]  # a flag and its values
 Variation = tuple[str, list[str]]  # a flag and what stands behind it in turn
-NO_AIDS = Aids()
+NO_TECHNIQUES = Techniques()
 AXES = ("steps", "kimg", "minutes")
 
 
@@ -48,12 +48,12 @@ class Comparison:
         kimg: Or thousands of images seen.
         minutes: Or minutes of training.
         seeds: Of each contestant, such as 0-4; three unless told.
-        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or aids.packing=1,2; given
+        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or techniques.packing=1,2; given
             several times, all combinations.
         judge_every: How much of the budget lies between two judgements; a tenth unless told.
         metrics: Names with commas between, as for `sparring evaluate`; those that suit the data unless told.
         samples: How many are judged.
-        aids: Training aids around every game.
+        techniques: Training techniques around every game.
         out: The comparison's folder; one that holds cells of it already is gone on with.
         jobs: Cells trained at a time, each in a process with one thread.
         only: Train these cells only, by their names, and write no page: to share the work between machines.
@@ -80,7 +80,7 @@ class Comparison:
     judge_every: float | None = None
     metrics: str = ""
     samples: int | None = None
-    aids: Aids = NO_AIDS
+    techniques: Techniques = NO_TECHNIQUES
     out: Path | None = None
     jobs: int = 1
     only: tuple[str, ...] = ()
@@ -192,7 +192,7 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
     facts = {"data": {"facts": dataset.facts()}, "seed": 0}
     for who in {cell.contestant.label: cell.contestant for cell in made}.values():
         try:
-            settings = {"recipe": who.recipe, "arguments": who.arguments, "aids": who.aids, **facts}
+            settings = {"recipe": who.recipe, "arguments": who.arguments, "techniques": who.techniques, **facts}
             built = game(settings, where, TRAINED)
             sizes[who.label] = {
                 name: sum(w.numel() for w in net.parameters()) for name, net in built.unwrapped.named_children()
@@ -247,12 +247,12 @@ def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Grou
     """Returns the words that are everybody's, and the flags that are the recipes'.
 
     Args:
-        form: The dataclass of what is asked of everybody, with aids.
+        form: The dataclass of what is asked of everybody, with techniques.
         words: What was typed after the recipes' names.
     """
     own = {field.name for field in fields(form)}
     groups = list(grouped(words))
-    common = [group for group in groups if _flag(group) in own or _flag(group).startswith("aids.")]
+    common = [group for group in groups if _flag(group) in own or _flag(group).startswith("techniques.")]
     return [word for group in common for word in group], [group for group in groups if group not in common]
 
 
@@ -278,7 +278,7 @@ def contestants(
     """Yields the contestants: every recipe under every combination of the varied settings that it knows.
 
     Args:
-        form: The dataclass of what is asked of everybody, with aids.
+        form: The dataclass of what is asked of everybody, with techniques.
         names: Of the recipes.
         common: Words that are everybody's.
         groups: Flags that are the recipes'.
@@ -297,14 +297,14 @@ def contestants(
     _require_known(groups, variations, known, lambda words: parsed(forms[names[0]], [*common, *words], "compare"))
     for name in names:
         mine = [word for group in groups for word in _addressed(group, name, known)]
-        open_ = [(flag, values) for flag, values in variations if flag in known[name] or flag.startswith("aids.")]
+        open_ = [(flag, values) for flag, values in variations if flag in known[name] or flag.startswith("techniques.")]
         for chosen in product(*(values for _, values in open_)):
             settings = {flag: value for (flag, _), value in zip(open_, chosen, strict=True)}
             words = [word for flag, value in settings.items() for word in (f"--{flag}", *value.split())]
             filled: Any = parsed(forms[name], [*common, *mine, *words], f"train {name}")
             arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
             label = " ".join([name, *(f"{flag}={value}" for flag, value in settings.items())])
-            yield Contestant(**play(name, arguments, filled.given.aids), label=label)
+            yield Contestant(**play(name, arguments, filled.given.techniques), label=label)
 
 
 def known_flags(recipe: Callable[..., Any]) -> set[str]:
@@ -349,7 +349,7 @@ def _require_known(
     for flag, values in variations:
         if not any(flag in flags for flags in known.values()):
             read([f"--{flag}", *values[0].split()])
-            if not flag.startswith("aids."):
+            if not flag.startswith("techniques."):
                 raise SparringError(f"--vary {flag}=... varies what must be the same for all: vary a recipe's setting.")
 
 

@@ -18,7 +18,7 @@ from sparring.cli.console import clock, say, say_data, show_table, ticker, warn
 from sparring.cli.options import Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
-from sparring.recipes.techniques import Aids
+from sparring.recipes.techniques import Techniques
 
 if TYPE_CHECKING:
     from sparring.runs.early_stopping import Judging
@@ -141,7 +141,7 @@ def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:
     return goal
 
 
-NO_AIDS = Aids()
+NO_TECHNIQUES = Techniques()
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Training:
         data: Name of a data set, path of a folder or zip of images or of an array file; unpaired:PATH, pairs:PATH,
             pictures:PATH or maps:PATH.
         goal: How far.
-        aids: Training aids around the recipe's game.
+        techniques: Training techniques around the recipe's game.
         out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
         seed: Decides everything random.
         batch: Rows of a batch over all processes; 64 images, 8 of two domains or 256 points unless told.
@@ -175,7 +175,7 @@ class Training:
 
     data: str
     goal: Annotated[Goal, arg(name="")] = USUAL
-    aids: Aids = NO_AIDS
+    techniques: Techniques = NO_TECHNIQUES
     out: Path | None = None
     seed: int = 0
     batch: int | None = None
@@ -325,8 +325,8 @@ def describe(run: Run, folder: Path) -> None:
         if parameters(network)
     )
     say(f"{record['recipe']}: {type(run.game.unwrapped).__name__}, players {players}, parameters {counts}")
-    if aids := record.get("aids"):
-        say("aids: " + ", ".join(f"{name} {value}" for name, value in aids.items()))
+    if techniques := record.get("techniques"):
+        say("techniques: " + ", ".join(f"{name} {value}" for name, value in techniques.items()))
     say_data(run.dataset, len(run.held_out) if run.held_out else 0)
     if stages := run.game.stages():
         last = stages[-1]

@@ -83,7 +83,7 @@ class Rules:
 
     Attributes:
         budget: How long.
-        shared: What `sparring.Run.create` is given besides recipe, arguments, aids and seed: data, batch and so on.
+        shared: What `sparring.Run.create` is given besides recipe, arguments, techniques and seed: data, batch, …
         fingerprint: Of the data.
         metrics: Names in `sparring.evaluation.evaluator.METRICS`; those suited to the data if there is none.
         samples: How many are judged; as many as suit the data unless told.
@@ -103,13 +103,13 @@ class Contestant:
     Attributes:
         recipe: As for `sparring.recipe`.
         arguments: The recipe's, as plain values.
-        aids: Those that are on.
+        techniques: Those that are on.
         label: What it is called.
     """
 
     recipe: str
     arguments: dict[str, Any]
-    aids: dict[str, Any]
+    techniques: dict[str, Any]
     label: str
 
 

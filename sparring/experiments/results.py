@@ -94,7 +94,7 @@ def _told(cell: Cell) -> Values:
     facts = {name: before[name] for name in ("state", "sentence")}
     trained = {name: before.get(name) for name in ("step", "images", "seconds", "updates", "parameters", "made")}
     who = {"label": cell.contestant.label, "seed": cell.seed, "folder": cell.folder.name}
-    settings = {name: getattr(cell.contestant, name) for name in ("recipe", "arguments", "aids")}
+    settings = {name: getattr(cell.contestant, name) for name in ("recipe", "arguments", "techniques")}
     return {**who, **facts, **settings, **trained, "rows": rows}
 
 

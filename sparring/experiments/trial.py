@@ -56,7 +56,12 @@ def created(cell: Cell, folder: Path | None = None) -> Run:
         folder: Another than its own.
     """
     who = cell.contestant
-    chosen: dict[str, Any] = {"arguments": who.arguments, "aids": who.aids, "seed": cell.seed, **cell.rules.shared}
+    chosen: dict[str, Any] = {
+        "arguments": who.arguments,
+        "techniques": who.techniques,
+        "seed": cell.seed,
+        **cell.rules.shared,
+    }
     return Run.create(folder or cell.folder, who.recipe, **chosen)
 
 

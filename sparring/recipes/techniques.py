@@ -1,11 +1,11 @@
-"""Training aids by name: what can be switched on around any recipe, from Python and from the command line.
+"""Training techniques by name: what can be switched on around any recipe, from Python and from the command line.
 
-    sparring train nsgan --data grid --aids.packing 2 --aids.r1 0.1
-    Run.create(folder, "nsgan", data="grid", aids=Aids(packing=2, r1=0.1))
+    sparring train nsgan --data grid --techniques.packing 2 --techniques.r1 0.1
+    Run.create(folder, "nsgan", data="grid", techniques=Techniques(packing=2, r1=0.1))
 
-Each aid is a wrapper, a layer or a penalty of its own (`sparring.wrappers`, `sparring.layers`, `sparring.augment`);
+Each technique is a wrapper, a layer or a penalty (`sparring.wrappers`, `sparring.layers`, `sparring.augment`);
 here they only get names, numbers and an order: from the networks outwards, to what the critic sees, to what a player
-minimises, to whole games. This module needs no tensor library before an aid is put on.
+minimises, to whole games. This module needs no tensor library before a technique is put on.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
     Make = Callable[[Shape], Game]
 
-__all__ = ["Aids", "aided"]
+__all__ = ["Techniques", "apply_techniques"]
 
 
 MOST = {"ensemble": 1000, "unrolling": 1000}  # each is a network or a step of its own
-PICTURES = {"augment", "consistency", "balanced_consistency"}  # aids that change images
+PICTURES = {"augment", "consistency", "balanced_consistency"}  # techniques that change images
 
 
 @dataclass(frozen=True)
-class Aids:
+class Techniques:
     """What helps a game besides its recipe; all off by default (docs/how-to/techniques.md).
 
     Attributes:
@@ -94,75 +94,77 @@ class Aids:
         return {name: value for name, (value, default) in values.items() if value != default}
 
 
-def aided(make: Make, shape: Shape, aids: Aids) -> Game:
-    """Builds a game with its aids around it.
+def apply_techniques(make: Make, shape: Shape, techniques: Techniques) -> Game:
+    """Builds a game with its techniques around it.
 
     Args:
         make: Builds the game for data of a shape.
         shape: The shape of the data.
-        aids: What to put on.
+        techniques: What to put on.
 
     Raises:
-        GameError: If two aids exclude each other, or one cannot be put on this game.
+        GameError: If two techniques exclude each other, or one cannot be put on this game.
     """
-    if not aids.chosen():
+    if not techniques.chosen():
         return make(shape)
-    _require_sense(aids, shape)
-    if aids.ensemble == 1:
-        game = _whole(make, shape, aids)
+    _require_sense(techniques, shape)
+    if techniques.ensemble == 1:
+        game = _whole(make, shape, techniques)
     else:
         from sparring.wrappers.ensemble import Ensemble
 
-        game = Ensemble(lambda: _whole(make, shape, aids), aids.ensemble)
-    if aids.schedule != "constant":
+        game = Ensemble(lambda: _whole(make, shape, techniques), techniques.ensemble)
+    if techniques.schedule != "constant":
         from sparring import schedules
         from sparring.wrappers.lr_schedule import LRSchedule
 
         fall = {"linear": schedules.linear, "cosine": lambda steps: schedules.cosine(1.0, 0.0, steps)}
-        game = LRSchedule(game, fall[aids.schedule](aids.schedule_steps))
+        game = LRSchedule(game, fall[techniques.schedule](techniques.schedule_steps))
     return game
 
 
-def _require_sense(aids: Aids, shape: Shape) -> None:
-    for name in aids.chosen().keys() & PICTURES if len(shape) != 3 else ():
-        raise GameError(f"The aid {name} changes images, and the data are points: leave it out.")
-    for name, value in aids.chosen().items():
+def _require_sense(techniques: Techniques, shape: Shape) -> None:
+    for name in techniques.chosen().keys() & PICTURES if len(shape) != 3 else ():
+        raise GameError(f"The technique {name} changes images, and the data are points: leave it out.")
+    for name, value in techniques.chosen().items():
         if not isinstance(value, str) and value < 0:
-            raise GameError(f"The aid {name} cannot be {value}: give 0 or more.")
+            raise GameError(f"The technique {name} cannot be {value}: give 0 or more.")
     for name, most in MOST.items():
-        if getattr(aids, name) > most:
-            raise GameError(f"The aid {name} cannot be {getattr(aids, name):,}: give {most:,} or less.")
+        if getattr(techniques, name) > most:
+            raise GameError(f"The technique {name} cannot be {getattr(techniques, name):,}: give {most:,} or less.")
     for name in ("packing", "ensemble", "penalty_every", "schedule_steps", "instance_noise_steps", "augment_images"):
-        if getattr(aids, name) < 1:
-            raise GameError(f"The aid {name} cannot be {getattr(aids, name)}: give 1 or more.")
-    if aids.unrolling and aids.feature_matching:
+        if getattr(techniques, name) < 1:
+            raise GameError(f"The technique {name} cannot be {getattr(techniques, name)}: give 1 or more.")
+    if techniques.unrolling and techniques.feature_matching:
         raise GameError("Unrolling and feature matching both replace G's loss: choose one of them.")
-    if aids.virtual_batch_norm and aids.minibatch != "none":
+    if techniques.virtual_batch_norm and techniques.minibatch != "none":
         raise GameError("The references of virtual batch norm would count as neighbours in the minibatch: choose one.")
 
 
-def _whole(make: Make, shape: Shape, aids: Aids) -> Game:
+def _whole(make: Make, shape: Shape, techniques: Techniques) -> Game:
     """One game, packed or not."""
-    if aids.packing == 1:
-        game = _minimising(_seeing(_built(make(shape), shape, aids), aids), aids)
+    if techniques.packing == 1:
+        game = _minimising(_seeing(_built(make(shape), shape, techniques), techniques), techniques)
     else:
         from sparring.wrappers.packing import packed
 
         game = packed(
-            lambda pack: _minimising(_seeing(_built(make(pack), pack, aids), aids), aids), shape, aids.packing
+            lambda pack: _minimising(_seeing(_built(make(pack), pack, techniques), techniques), techniques),
+            shape,
+            techniques.packing,
         )
-    if aids.historical_averaging:
+    if techniques.historical_averaging:
         from sparring.wrappers.historical_averaging import HistoricalAveraging
 
-        game = HistoricalAveraging(game, aids.historical_averaging)
+        game = HistoricalAveraging(game, techniques.historical_averaging)
     return game
 
 
-def _built(game: Game, shape: Shape, aids: Aids) -> Game:
-    """What an aid changes about the networks."""
+def _built(game: Game, shape: Shape, techniques: Techniques) -> Game:
+    """What a technique changes about the networks."""
     from sparring.layers import init
 
-    if aids.initialisation != "own":
+    if techniques.initialisation != "own":
         weights = {
             "orthogonal": init.orthogonal(),
             "normal": init.normal(),
@@ -170,66 +172,68 @@ def _built(game: Game, shape: Shape, aids: Aids) -> Game:
             "he": init.he_uniform,
         }
         if not any(isinstance(module, init.LAYERS) for module in game.modules()):
-            raise GameError(f"The weights of {type(game).__name__} start as its layers scale them: leave the aid out.")
-        init.reinitialised(game, weights[aids.initialisation])
-    if aids.minibatch != "none":
+            raise GameError(
+                f"The weights of {type(game).__name__} start as its layers scale them: leave the technique out."
+            )
+        init.reinitialised(game, weights[techniques.initialisation])
+    if techniques.minibatch != "none":
         from sparring.layers.deviation import MinibatchDeviation
         from sparring.layers.discrimination import MinibatchDiscrimination
         from sparring.networks.common.heads import reading
         from sparring.wrappers import requirements
 
-        slopes = (requirements.no_slopes,) if aids.minibatch == "discrimination" else ()
+        slopes = (requirements.no_slopes,) if techniques.minibatch == "discrimination" else ()
         requirements.require(
-            f"Minibatch {aids.minibatch}", game, requirements.critics, requirements.one_kind_a_batch, *slopes
+            f"Minibatch {techniques.minibatch}", game, requirements.critics, requirements.one_kind_a_batch, *slopes
         )
         for name in game.critic_networks():
-            critic, discrimination = game.get_submodule(name), aids.minibatch == "discrimination"
+            critic, discrimination = game.get_submodule(name), techniques.minibatch == "discrimination"
             reading(critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchDeviation())
-    if aids.virtual_batch_norm:
+    if techniques.virtual_batch_norm:
         from sparring.layers.virtual import Referenced
         from sparring.wrappers.virtual_batch_norm import VirtualBatch
 
-        game = VirtualBatch(game, shape, Referenced, aids.virtual_batch_norm)
+        game = VirtualBatch(game, shape, Referenced, techniques.virtual_batch_norm)
     return game
 
 
-def _seeing(game: Game, aids: Aids) -> Game:
-    """What an aid changes about what the critics see; noise comes last, on top of all else."""
+def _seeing(game: Game, techniques: Techniques) -> Game:
+    """What a technique changes about what the critics see; noise comes last, on top of all else."""
     from sparring import augment
     from sparring.wrappers.augmentation import Adaptive, Augmented
     from sparring.wrappers.instance_noise import InstanceNoise
 
-    if aids.instance_noise:
-        game = InstanceNoise(game, aids.instance_noise, aids.instance_noise_steps)
-    if aids.augment == "diff":
+    if techniques.instance_noise:
+        game = InstanceNoise(game, techniques.instance_noise, techniques.instance_noise_steps)
+    if techniques.augment == "diff":
         game = Augmented(game, augment.DiffAugment)
-    if aids.augment == "adaptive":
-        game = Adaptive(game, augment.AdaptivePipe, images=aids.augment_images)
+    if techniques.augment == "adaptive":
+        game = Adaptive(game, augment.AdaptivePipe, images=techniques.augment_images)
     return game
 
 
-def _minimising(game: Game, aids: Aids) -> Game:
-    """What an aid changes about what the players minimise."""
+def _minimising(game: Game, techniques: Techniques) -> Game:
+    """What a technique changes about what the players minimise."""
     from sparring import augment
     from sparring.wrappers import consistency
     from sparring.wrappers import feature_matching as matching
     from sparring.wrappers import gradient_penalties as slopes
     from sparring.wrappers import unrolling as unrolled
 
-    if aids.feature_matching:
-        game = matching.FeatureMatching(game, weight=aids.feature_matching)
+    if techniques.feature_matching:
+        game = matching.FeatureMatching(game, weight=techniques.feature_matching)
     extra: list[tuple[float, Callable[[Game, float], Game]]] = [
-        (aids.r1, lambda game, weight: slopes.R1(game, weight, aids.penalty_every)),
-        (aids.r2, lambda game, weight: slopes.R2(game, weight, aids.penalty_every)),
-        (aids.dragan, lambda game, weight: slopes.DRAGAN(game, weight, every=aids.penalty_every)),
-        (aids.consistency, lambda game, weight: consistency.CR(game, augment.flip_and_shift, weight)),
-        (aids.balanced_consistency, lambda game, weight: consistency.BCR(game, augment.flip_and_shift, weight)),
-        (aids.latent_consistency, lambda game, weight: consistency.ZCR(game, weight=weight)),
-        (aids.lecam, lambda game, weight: consistency.LeCam(game, weight, start=aids.lecam_start)),
+        (techniques.r1, lambda game, weight: slopes.R1(game, weight, techniques.penalty_every)),
+        (techniques.r2, lambda game, weight: slopes.R2(game, weight, techniques.penalty_every)),
+        (techniques.dragan, lambda game, weight: slopes.DRAGAN(game, weight, every=techniques.penalty_every)),
+        (techniques.consistency, lambda game, weight: consistency.CR(game, augment.flip_and_shift, weight)),
+        (techniques.balanced_consistency, lambda game, weight: consistency.BCR(game, augment.flip_and_shift, weight)),
+        (techniques.latent_consistency, lambda game, weight: consistency.ZCR(game, weight=weight)),
+        (techniques.lecam, lambda game, weight: consistency.LeCam(game, weight, start=techniques.lecam_start)),
     ]
     for weight, put_on in extra:
         if weight:
             game = put_on(game, weight)
-    if aids.unrolling:
-        game = unrolled.Unrolled(game, aids.unrolling, unrolled.sgd(aids.unrolling_lr))
+    if techniques.unrolling:
+        game = unrolled.Unrolled(game, techniques.unrolling, unrolled.sgd(techniques.unrolling_lr))
     return game

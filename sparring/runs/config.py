@@ -26,7 +26,7 @@ from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.game import Game
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
-from sparring.recipes.techniques import Aids, aided
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.rng import hash_seed
 from sparring.runs.memory import bounded
 from sparring.runs.recipe_args import built, declared, plain, recorded, settings
@@ -95,17 +95,17 @@ def write(folder: Path | Folder, record: Record) -> None:
         file.write(json.dumps(record, indent=1).encode() + b"\n")
 
 
-def play(recipe: str, arguments: Record, aids: Aids | Record) -> Record:
-    """Describes the game: the recipe, all its arguments, and those aids that are not at their defaults.
+def play(recipe: str, arguments: Record, techniques: Techniques | Record) -> Record:
+    """Describes the game: the recipe, all its arguments, and those techniques that are not at their defaults.
 
     Args:
         recipe: The recipe's name, which the user gives.
         arguments: As given to `sparring.Run.create`.
-        aids: As given to `sparring.Run.create`.
+        techniques: As given to `sparring.Run.create`.
     """
     trust(recipe)
-    given = aids if isinstance(aids, Aids) else built(Aids, aids)
-    return {"recipe": recipe, "arguments": recorded(recipe, arguments), "aids": given.chosen()}
+    given = techniques if isinstance(techniques, Techniques) else built(Techniques, techniques)
+    return {"recipe": recipe, "arguments": recorded(recipe, arguments), "techniques": given.chosen()}
 
 
 def data(
@@ -206,9 +206,11 @@ def game(record: Record, device: torch.device = CPU, times: int = 1) -> Game:
     known = {**told, **{name: tuple(told[name]) for name in ("shape", "other") if name in told}}
     facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
     with buildable(record["recipe"]), bounded(device, times), torch.random.fork_rng(devices=[]):
-        chosen, aids = settings(function, record["arguments"]), built(Aids, record.get("aids", {}))
+        chosen, techniques = settings(function, record["arguments"]), built(Techniques, record.get("techniques", {}))
         torch.default_generator.manual_seed(hash_seed(record["seed"], -1))
-        return aided(lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], aids)
+        return apply_techniques(
+            lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], techniques
+        )
 
 
 @contextmanager

@@ -73,4 +73,6 @@ def bounded(device: torch.device, times: int = 1) -> Iterator[None]:
 
 def _too_large(need: str, where: torch.device, there: int | None) -> GameError:
     has = "" if there is None else f", and {where} has {there / 2**30:,.0f} GiB"
-    return GameError(f"The networks {need}{has}: make them smaller, such as by a smaller --width or smaller aids.")
+    return GameError(
+        f"The networks {need}{has}: make them smaller, such as by a smaller --width or smaller techniques."
+    )

@@ -26,7 +26,7 @@ from sparring.data import load as load_data
 from sparring.errors import RunError
 from sparring.game import Game
 from sparring.recipes.importing import trust as trusted
-from sparring.recipes.techniques import Aids
+from sparring.recipes.techniques import Techniques
 from sparring.runs import checkpoint as checkpoints
 from sparring.runs import config
 from sparring.runs import performance as fast
@@ -117,7 +117,7 @@ class Run:
         *,
         data: str | Path,
         arguments: dict[str, Any] | None = None,
-        aids: Aids | dict[str, Any] | None = None,
+        techniques: Techniques | dict[str, Any] | None = None,
         size: int | None = None,
         channels: int | None = None,
         data_root: str | Path | None = None,
@@ -141,7 +141,7 @@ class Run:
             recipe: A name of `sparring.RECIPES`, or ``module:function``.
             data: A name or path, see `sparring.data.load`.
             arguments: The recipe's keyword arguments: values, or for dataclasses dicts of their fields.
-            aids: Training aids around the recipe's game.
+            techniques: Training techniques around the recipe's game.
             size: Height and width of images.
             channels: Channels of images.
             data_root: Where the standard data sets are.
@@ -164,7 +164,7 @@ class Run:
         folder, where = expand_user(folder), distributed.init(device)
         how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
         dataset = load_data(suited(recipe, data), **how)
-        settings = config.play(recipe, arguments or {}, aids or {})
+        settings = config.play(recipe, arguments or {}, techniques or {})
         settings |= {"data": config.data(dataset, **how, mirror=mirror, hold_out=hold_out)}
         settings |= {"batch": rows(dataset) if batch is None else batch}
         settings |= config.sensible(seed=seed, parts=parts, average=average, precision=precision, fast=fast)

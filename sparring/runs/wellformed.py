@@ -36,7 +36,7 @@ FAST: dict[str, tuple[type, ...]] = {
 FACTS: dict[str, tuple[type, ...]] = {"shape": (list,), "classes": WHOLE}
 PERHAPS: dict[str, tuple[type, ...]] = {
     "id": TEXT,
-    "aids": (dict,),
+    "techniques": (dict,),
     "fast": (dict,),
     "hold_out": NUMBER,
     "margin": WHOLE,

@@ -56,7 +56,7 @@ class FiniteMonitor:
     """Looks at a game while it is played.
 
     Args:
-        game: The game; its networks are named without the aids around it.
+        game: The game; its networks are named without the techniques around it.
         snapshot: Takes back the turns that were not sound.
     """
 
@@ -228,7 +228,7 @@ def _optimizer_state(movers: list[Optimizer]) -> Iterator[Tensor]:
 
 
 def _unwrapped_name(name: str) -> str:
-    """Returns the name of a tensor as the game inside all aids calls it."""
+    """Returns the name of a tensor as the game inside all techniques calls it."""
     while name.startswith("game."):
         name = name.removeprefix("game.")
     return name

@@ -1,1 +1,1 @@
-"""Training aids: games around games, one file for each idea; whatever they wrap keeps its own round."""
+"""Training techniques: games around games, one file for each idea; whatever they wrap keeps its own round."""

@@ -1,6 +1,6 @@
-"""What every training aid is made of: a game around a game.
+"""What every training technique is made of: a game around a game.
 
-    aided = InstanceNoise(R1(game, ...), ...)         an aid wraps any game, and an aided game again
+    wrapped = InstanceNoise(R1(game, ...), ...)         a technique wraps any game, and an wrapped game again
 
 A wrapper changes what goes into a round (the data), what comes out of it (the moves), or what the critics see of their
 samples. It never repeats a round. Whatever it does not change is the inner game's: players,
@@ -52,7 +52,7 @@ class Wrapper(Game):
 
     @property
     def unwrapped(self) -> Game:
-        """The innermost game, whose networks an aid may replace before the first step."""
+        """The innermost game, whose networks a technique may replace before the first step."""
         return self.game.unwrapped
 
     def players(self) -> dict[str, Optimizer]:
@@ -128,7 +128,7 @@ def meets(move: Move, critique: Critique) -> bool:
 
 
 def kept(move: Move, critique: Critique) -> dict[str, Tensor] | None:
-    """Returns the terms of a move of G that stay where an aid gives it another goal.
+    """Returns the terms of a move of G that stay where a technique gives it another goal.
 
     Args:
         move: G's.
@@ -151,7 +151,7 @@ def _extended(move: Move, more: dict[str, Tensor]) -> Move:
     for name in more:
         if name in move.terms:
             raise GameError(
-                f"The player {move.player!r} minimises a term {name!r} already: put this aid on once, or not."
+                f"The player {move.player!r} minimises a term {name!r} already: put this technique on once, or not."
             )
     return Move(move.player, **move.terms, **more)
 
@@ -181,7 +181,7 @@ class Remembering:
     def x(self) -> Tensor:
         """The images or points of the last batch."""
         if not self.batch:
-            raise GameError("An aid that looks at real samples wraps a game that has drawn none before its move.")
+            raise GameError("A technique that looks at real samples wraps a game that has drawn none before its move.")
         return self.batch[0]
 
 
@@ -219,14 +219,16 @@ def see_through(game: Game, transform: Callable[[], nn.Module]) -> None:
     """Lets every critic of a game see its samples through a transform of its own.
 
     Args:
-        game: The game, aided or not; its critics are replaced.
+        game: The game, wrapped or not; its critics are replaced.
         transform: Makes the transform of one critic.
 
     Raises:
         GameError: If the game names no critic.
     """
     if not game.critic_networks():
-        raise GameError(f"{type(game).__name__} names no network in critic_networks(): this aid has nothing to act on.")
+        raise GameError(
+            f"{type(game).__name__} names no network in critic_networks(): this technique has nothing to act on."
+        )
     for path in game.critic_networks():
         owner, _, name = path.rpartition(".")
         critic = game.get_submodule(path)

@@ -15,7 +15,7 @@ CR and bCR compare the score of an image with that of the same image moved, so t
 scores would move with it, and logits of classes or outcomes have no published form. LeCam compares each score, of
 images or of patches, with a mean. zCR needs noise z alone, for a code or a class has no small moves.
 
-The terms are computed on passes of their own, for an aid does not see the scores of the game that it wraps.
+The terms are computed on passes of their own, for a technique does not see the scores of the game that it wraps.
 """
 
 from __future__ import annotations

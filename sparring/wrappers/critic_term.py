@@ -1,4 +1,4 @@
-"""Aids that ask the critic themselves: which critic, whose it is, and a term more in its owner's loss."""
+"""Techniques that ask the critic themselves: which critic, whose it is, and a term more in its owner's loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparring.wrappers.requirements import Need, answers, nobody_ahead, one_crit
 class CriticTerm(ExtraTerms):
     """Adds a term to the moves of whoever owns the game's one critic.
 
-    It needs a game of one critic that sees samples alone, and gives one score a sample unless an aid says otherwise.
+    It needs a game of one critic that sees samples alone, and gives one score a sample.
     Lazily (Karras et al., 2020, appendix B) it is paid every k-th step only, k times as high. It is part of the owner's
     own move, so that the optimiser needs none of the corrections that a step for the term alone would.
 
@@ -46,7 +46,7 @@ class CriticTerm(ExtraTerms):
 
     @property
     def critic(self) -> nn.Module:
-        """The critic, as it is seen now: other aids may have let it see through a transform since."""
+        """The critic, as it is seen now: other techniques may have let it see through a transform since."""
         return self.get_submodule(self._path)
 
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
@@ -68,7 +68,7 @@ def owner(game: Wrapper, network: nn.Module) -> str:
     """Returns the player that owns a network.
 
     Args:
-        game: The aid that asks.
+        game: The technique that asks.
         network: One of the game's.
 
     Raises:

@@ -25,7 +25,7 @@ from sparring.wrappers.base import each
 class Ensemble(Game):
     """Plays one round of every member, each on data of its own; the players are "0/D", "0/G", "1/D" and so on.
 
-    Other aids go into the members.
+    Other techniques go into the members.
 
     Args:
         make: Builds a member; called K times, so with K different initial weights.

@@ -27,7 +27,7 @@ class HistoricalAveraging(Wrapper):
     """Adds the distance from the running mean of the weights to every move; one θ a round is counted.
 
     It fits any game whose networks are all trained from the first step on. Moves in which a game pays nothing but its
-    own upkeep (`sparring.critique`) are left as they are. Aids that give a network more weights go inside this one.
+    own upkeep (`sparring.critique`) are left as they are. Techniques that add weights to a network go inside this one.
 
     Args:
         game: The game to play.
@@ -44,7 +44,7 @@ class HistoricalAveraging(Wrapper):
         require("Historical averaging", game, trained_together, nobody_ahead)
         self.weight = weight
         position = {id(parameter): i for i, parameter in enumerate(game.parameters())}
-        # Positions, for another aid may yet rename the networks inside.
+        # Positions, for another technique may yet rename the networks inside.
         self._owned = {
             name: [position[id(p)] for p in trainable_parameters(player)] for name, player in game.players().items()
         }

@@ -75,7 +75,7 @@ class Packing(Wrapper):
     """Plays a game of packs; samples are single.
 
     It needs a game of one G, which the game uses as one function of noise z alone, and one D that judges samples alone.
-    Aids that look at real samples themselves (penalties, feature matching) go inside this one.
+    Techniques that look at real samples themselves (penalties, feature matching) go inside this one.
 
     Args:
         game: A game whose D was built for packs (m C, …) and whose G makes single samples; G is replaced.

@@ -1,4 +1,4 @@
-"""The game of one G and one D inside an aid that plays G itself."""
+"""The game of one G and one D inside a technique that plays G itself."""
 
 from __future__ import annotations
 

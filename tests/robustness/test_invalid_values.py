@@ -74,9 +74,9 @@ def test_settings_that_no_run_can_have(tmp_path, capsys, flags, match):
     [
         (["--width", 10**9], "The networks take 30 GiB of memory or more, and cpu has 4 GiB: make them smaller"),
         (["--width", 10**13], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
-        (["--aids.packing", 10**9], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
-        (["--aids.ensemble", 10**12], "ensemble cannot be 1,000,000,000,000: give 1,000 or less"),
-        (["--aids.unrolling", 10**12], "unrolling cannot be 1,000,000,000,000: give 1,000 or less"),
+        (["--techniques.packing", 10**9], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
+        (["--techniques.ensemble", 10**12], "ensemble cannot be 1,000,000,000,000: give 1,000 or less"),
+        (["--techniques.unrolling", 10**12], "unrolling cannot be 1,000,000,000,000: give 1,000 or less"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "compare"])

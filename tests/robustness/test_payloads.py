@@ -387,7 +387,7 @@ def test_what_a_user_wrote_himself_is_found(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "aids",
+    "techniques",
     [
         {"nothing": 1},
         {"r1": "x"},
@@ -398,10 +398,10 @@ def test_what_a_user_wrote_himself_is_found(tmp_path, monkeypatch):
         {"packing": "2"},
     ],
 )
-def test_records_with_settings_that_are_none(tmp_path, aids):
+def test_records_with_settings_that_are_none(tmp_path, techniques):
     run = start(tmp_path / "run")
     record = json.loads((run.folder / "run.json").read_text())
-    (run.folder / "run.json").write_text(json.dumps({**record, "aids": aids}))
+    (run.folder / "run.json").write_text(json.dumps({**record, "techniques": techniques}))
     refused(SparringError, load_run, run.folder)
 
 

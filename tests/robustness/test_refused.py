@@ -54,7 +54,7 @@ OTHER = {
     "another average": ["--average", "0.5"],
     "another precision": ["--precision", "bf16"],
     "other data": ["--data", "grid"],
-    "an aid": ["--aids.packing", "2"],
+    "a technique": ["--techniques.packing", "2"],
 }
 
 

@@ -74,7 +74,7 @@ HOSTILE = (
     "--data",
     "--out",
     "--seed",
-    "--aids.r1",
+    "--techniques.r1",
     "--critic.lr",
     "--judge",
     "--on-nan",
@@ -88,7 +88,7 @@ def bases(run: str, out: str) -> list[list[str]]:
     images = ["--data", "digits", "--size", "8", *TINY]
     return [
         ["train", "nsgan", *train, "--out", out],
-        ["train", "wgan-gp", *train, "--out", out, "--critic-steps", "1", "--aids.r1", "0.1", "--dry-run"],
+        ["train", "wgan-gp", *train, "--out", out, "--critic-steps", "1", "--techniques.r1", "0.1", "--dry-run"],
         ["train", "dcgan", *images, "--latent", "4", "--dry-run", "--on-nan", "rollback:2", "--bad-images", "skip"],
         ["train", "infogan", *images, "--judge-every", "1", "--hold-out", "0.1", "--judge", "sliced", "--dry-run"],
         ["train", "cyclegan", "--data", "unpaired:a,b", "--size", "16", "--mirror", "--margin", "2", "--dry-run"],

@@ -1,4 +1,4 @@
-"""Every recipe with every training aid: what is played or refused and why, and the tables of docs/how-to/techniques.md.
+"""Every recipe with every technique: what is played or refused and why, and the tables of docs/how-to/techniques.md.
 
 python tests/support/matrix.py        writes the tables into docs/how-to/techniques.md again
 """
@@ -19,13 +19,13 @@ from sparring.errors import SparringError
 from sparring.game import Data, Game, Move
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks
-from sparring.recipes.techniques import PICTURES, Aids, aided
+from sparring.recipes.techniques import PICTURES, Techniques, apply_techniques
 from sparring.rng import turn_rng
 from sparring.runs.recipe_args import declared, settings
 from support.runs import tiny
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "techniques.md"
-AIDS: dict[str, dict[str, Any]] = {  # by the head of its column
+TECHNIQUES: dict[str, dict[str, Any]] = {  # by the head of its column
     "IN": {"instance_noise": 0.5},
     "Diff": {"augment": "diff"},
     "Ada": {"augment": "adaptive"},
@@ -67,7 +67,7 @@ REASONS = {  # the letter in the table: what the sentence says, and what the leg
         "batches are mixed, or features shared",
     ),
     "l": (r"couples the samples", "slopes of single scores are paid for"),
-    "h": (r"leave this aid off|a method features", "the critic has no linear head, or no features"),
+    "h": (r"leave this technique off|a method features", "the critic has no linear head, or no features"),
     "v": (r"has none here", "there is no batch norm"),
     "r": (r"counts from the first step", "parts of the game begin later"),
     "i": (r"start as its layers scale", "the layers scale their weights themselves"),
@@ -109,15 +109,15 @@ def data(name: str, shape: tuple[int, ...]) -> Data:
         yield (torch.randn(4, *shape, generator=generator).clamp(-1, 1), *conditions)
 
 
-def build(name: str, shape: tuple[int, ...], aids: dict[str, Any], **chosen: Any) -> Game:
-    """A recipe's game with the smallest networks and some aids."""
+def build(name: str, shape: tuple[int, ...], techniques: dict[str, Any], **chosen: Any) -> Game:
+    """A recipe's game with the smallest networks and some techniques."""
     function, facts = declared(name), known(name)[0]
 
     def make(shape: tuple[int, ...]) -> Game:
         return function(shape, **facts, **settings(function, {**tiny(name), **chosen}))
 
     torch.manual_seed(0)
-    return aided(make, shape, Aids(**aids))
+    return apply_techniques(make, shape, Techniques(**techniques))
 
 
 def played(game: Game, batches: Data) -> Iterator[Move]:
@@ -153,27 +153,29 @@ def letter(sentence: str) -> str:
 
 @cache
 def cells(name: str) -> dict[str, str]:
-    """The row of a recipe: for each aid ✓ or the letter of the reason; for points and images where these differ."""
+    """The row of a recipe: for each technique ✓ or a reason's letter, for points and images where these differ."""
     row = {}
-    for head, aids in AIDS.items():
-        tried = shapes(name)[-1:] if aids.keys() & PICTURES else shapes(name)
-        row[head] = "/".join(dict.fromkeys(letter(refusal(partial(build, name, shape, aids))) for shape in tried))
+    for head, techniques in TECHNIQUES.items():
+        tried = shapes(name)[-1:] if techniques.keys() & PICTURES else shapes(name)
+        row[head] = "/".join(dict.fromkeys(letter(refusal(partial(build, name, shape, techniques))) for shape in tried))
     return row
 
 
-def default(aids: dict[str, Any]) -> Game:
+def default(techniques: dict[str, Any]) -> Game:
     """The default game, nsgan on images, with residual networks, whose critic has no batch norm."""
     torch.manual_seed(0)
     chosen = Networks(network="resnet", latent=4, width=4)
-    return aided(lambda shape: recipe("nsgan")(shape, networks=chosen), (1, 32, 32), Aids(**aids))
+    return apply_techniques(
+        lambda shape: recipe("nsgan")(shape, networks=chosen), (1, 32, 32), Techniques(**techniques)
+    )
 
 
 @cache
 def pairs() -> dict[tuple[str, str], str]:
-    """For each two aids that can be named together the sentence by which the default game is refused, or nothing."""
-    named = combinations(AIDS, 2)
-    both = [(one, other) for one, other in named if not AIDS[one].keys() & AIDS[other].keys()]
-    return {(one, other): refusal(partial(default, {**AIDS[one], **AIDS[other]})) for one, other in both}
+    """For each two techniques that can be named together the sentence that refuses the default game, or nothing."""
+    named = combinations(TECHNIQUES, 2)
+    both = [(one, other) for one, other in named if not TECHNIQUES[one].keys() & TECHNIQUES[other].keys()]
+    return {(one, other): refusal(partial(default, {**TECHNIQUES[one], **TECHNIQUES[other]})) for one, other in both}
 
 
 def tables() -> str:
@@ -182,10 +184,14 @@ def tables() -> str:
     shown = "".join(mark for row in rows.values() for mark in row.values())
     used = [key for key in REASONS if key in shown]
     legend = "; ".join(f"**{key}** {REASONS[key][1]}" for key in used)
-    lines = [f"| recipe | {' | '.join(AIDS)} |", "|---" * (1 + len(AIDS)) + "|"]
+    lines = [f"| recipe | {' | '.join(TECHNIQUES)} |", "|---" * (1 + len(TECHNIQUES)) + "|"]
     lines += [f"| {name} | {' | '.join(row.values())} |" for name, row in rows.items()]
     refused = "\n".join(f"- {sentence}" for sentence in dict.fromkeys(filter(None, pairs().values())))
-    heading = ["", "On one game, here `nsgan` with a critic without batch norm, two aids exclude each other where:", ""]
+    heading = [
+        "",
+        "On one game, here `nsgan` with a critic without batch norm, two techniques exclude each other where:",
+        "",
+    ]
     return "\n".join([f"Refused, because: {legend}.", "", *lines, *heading, refused])
 
 

@@ -1,4 +1,4 @@
-"""Accumulation is the same step: every recipe and every aid, in parts and as a whole, one step in double precision.
+"""Accumulation is the same step: every recipe and technique, in parts and as a whole, one step in double precision.
 
 Whatever torch draws for the rows of a batch is made the same for the same row, and layers that look at several images
 at once are replaced by ones that do not: all else must agree, or be named in a table with its reason.
@@ -52,7 +52,7 @@ OTHERWISE = {"stackgan": ("D", "G")}
 """Recipes whose accumulated step differs for a reason in `BATCH_DEPENDENT` that is no layer, and the players."""
 SMALL = Networks(latent=4, width=8)
 REFUSED = {"unrolling": "Unrolling takes steps of D ahead"}
-"""Aids that cannot be played in parts, and how the reason begins."""
+"""Techniques that cannot be played in parts, and how the reason begins."""
 
 
 class RowByRow(TorchFunctionMode):
@@ -159,7 +159,7 @@ def whole_batches(name, shape, count=16):
     ]
 
 
-# --- every recipe, every aid
+# --- every recipe, every technique
 
 
 @pytest.mark.parametrize(("name", "shape"), test_recipes.CASES)
@@ -174,17 +174,19 @@ def test_a_step_of_every_recipe_in_parts_is_that_of_the_whole_batch(name, shape,
         assert (differing, terms, buffers) == (set(), set(), set())
 
 
-AIDS = [(aid, (2,)) for aid in test_techniques.EITHER] + [(aid, (1, 16, 16)) for aid in test_techniques.PICTURES]
+TECHNIQUES = [(technique, (2,)) for technique in test_techniques.EITHER] + [
+    (technique, (1, 16, 16)) for technique in test_techniques.PICTURES
+]
 WORN = {**test_techniques.EITHER, **test_techniques.PICTURES, "lecam": {"lecam": 0.3, "lecam_start": 0}}
 WORN["adaptive"] = {"augment": "adaptive", "augment_images": 100}
 
 
-@pytest.mark.parametrize(("aid", "shape"), AIDS)
-def test_a_step_with_every_aid_in_parts_is_that_of_the_whole_batch(aid, shape, alone):
-    game = test_techniques.game(WORN[aid], shape=shape).double()
-    data, steps = whole_batches("nsgan", shape, 40), 4 if aid == "adaptive" else 1
-    if aid in REFUSED:
-        with pytest.raises(GameError, match=REFUSED[aid]):
+@pytest.mark.parametrize(("technique", "shape"), TECHNIQUES)
+def test_a_step_with_every_technique_in_parts_is_that_of_the_whole_batch(technique, shape, alone):
+    game = test_techniques.game(WORN[technique], shape=shape).double()
+    data, steps = whole_batches("nsgan", shape, 40), 4 if technique == "adaptive" else 1
+    if technique in REFUSED:
+        with pytest.raises(GameError, match=REFUSED[technique]):
             stepped(game, data, 2)
         return
     differing, terms, buffers = compared(game, data, steps=steps)
@@ -389,7 +391,7 @@ def test_every_layer_that_looks_at_several_images_at_once_is_named(kind):
 
 
 def test_what_cannot_be_played_in_parts_is_refused_before_anything_is_written(tmp_path, capsys):
-    words = ["train", "nsgan", "--data", "ring", "--steps", "2", "--parts", "2", "--aids.unrolling", "2"]
+    words = ["train", "nsgan", "--data", "ring", "--steps", "2", "--parts", "2", "--techniques.unrolling", "2"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
     assert "Unrolling takes steps of D ahead, on a batch as a whole: play it with --parts 1." in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

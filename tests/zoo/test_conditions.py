@@ -286,7 +286,7 @@ def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):
     assert not any("has no images" in note for note in runs.start(tmp_path / "ring").notes)
 
 
-def test_an_aided_game_and_an_ensemble_are_asked_for_the_same_classes():
+def test_a_wrapped_game_and_an_ensemble_are_asked_for_the_same_classes():
     dataset = squares()
     for game in (InstanceNoise(oracle(dataset)), Ensemble(lambda: oracle(dataset), 2)):
         found = evaluator.evaluate(game, dataset, extractor=pixels)

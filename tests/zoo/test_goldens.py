@@ -68,24 +68,30 @@ class Golden:
 
 POINTS, IMAGES, LARGER = runs.POINTS, runs.IMAGES, {**runs.IMAGES, "size": 16}
 GOLDENS = {
-    "packing-r1": Golden("nsgan", POINTS, settings={"aids": {"packing": 2, "r1": 0.1, "penalty_every": 2}}),
-    "unrolling": Golden("mmgan", POINTS, settings={"aids": {"unrolling": 2, "instance_noise": 0.5}}),
-    "augment-diff": Golden("dcgan", IMAGES, settings={"aids": {"augment": "diff", "lecam": 0.3, "lecam_start": 0}}),
-    "adaptive": Golden(
-        "hinge", IMAGES, settings={"aids": {"augment": "adaptive", "augment_images": 500, "latent_consistency": 20.0}}
+    "packing-r1": Golden("nsgan", POINTS, settings={"techniques": {"packing": 2, "r1": 0.1, "penalty_every": 2}}),
+    "unrolling": Golden("mmgan", POINTS, settings={"techniques": {"unrolling": 2, "instance_noise": 0.5}}),
+    "augment-diff": Golden(
+        "dcgan", IMAGES, settings={"techniques": {"augment": "diff", "lecam": 0.3, "lecam_start": 0}}
     ),
-    "consistency": Golden("hinge", IMAGES, settings={"aids": {"balanced_consistency": 10.0, "dragan": 1.0}}),
+    "adaptive": Golden(
+        "hinge",
+        IMAGES,
+        settings={"techniques": {"augment": "adaptive", "augment_images": 500, "latent_consistency": 20.0}},
+    ),
+    "consistency": Golden("hinge", IMAGES, settings={"techniques": {"balanced_consistency": 10.0, "dragan": 1.0}}),
     "matching": Golden(
         "lsgan",
         IMAGES,
-        settings={"aids": {"feature_matching": 1.0, "virtual_batch_norm": 4, "historical_averaging": 0.1}},
+        settings={"techniques": {"feature_matching": 1.0, "virtual_batch_norm": 4, "historical_averaging": 0.1}},
     ),
     "ensemble": Golden(
         "nsgan",
         IMAGES,
-        settings={"aids": {"ensemble": 2, "schedule": "cosine", "schedule_steps": 60, "initialisation": "orthogonal"}},
+        settings={
+            "techniques": {"ensemble": 2, "schedule": "cosine", "schedule_steps": 60, "initialisation": "orthogonal"}
+        },
     ),
-    "neighbours": Golden("fgan", IMAGES, settings={"aids": {"minibatch": "discrimination"}}),
+    "neighbours": Golden("fgan", IMAGES, settings={"techniques": {"minibatch": "discrimination"}}),
     "data": Golden("dcgan", IMAGES, settings={"mirror": True, "margin": 2, "hold_out": 0.1, "seed": 3}),
     "wgan": Golden("wgan", POINTS),
     "sngan": Golden("sngan", IMAGES),

@@ -1,4 +1,4 @@
-"""Every recipe with every training aid: each pair keeps every term of every player, or is refused when it is built."""
+"""Every recipe with every technique: each pair keeps every term of every player, or is refused when it is built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sparring.games.r3gan import R3GAN
 from sparring.games.wgan import WGANGP
 from sparring.objectives import NonSaturating
 from sparring.recipes import RECIPES, recipe
-from sparring.recipes.techniques import Aids, aided
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.rng import turn_rng
 from sparring.training.trainer import train
 from sparring.wrappers.base import ExtraTerms
@@ -28,14 +28,14 @@ from sparring.wrappers.gradient_penalties import DRAGAN, R1, R2
 from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.unrolling import Unrolled, sgd
 from support import matrix
-from support.matrix import AIDS, REASONS, build, data, default, played, refusal, shapes
+from support.matrix import REASONS, TECHNIQUES, build, data, default, played, refusal, shapes
 from support.runs import tiny
 from support.toys import LinearCritic, Point, batches, learn
 
 CASES = [(name, shape) for name in RECIPES for shape in shapes(name)]
-REPLACES = {"FM": "matching", "Unr": "unrolled"}  # the aids that give G another goal, and the name of that
+REPLACES = {"FM": "matching", "Unr": "unrolled"}  # the techniques that give G another goal, and the name of that
 ADDS = {"R1": "r1", "R2": "r2", "DRA": "dragan", "CR": "cr", "bCR": "bcr", "zCR": "zcr", "LeC": "lecam"}
-LEAVES = [*ADDS, *REPLACES, "HA", "Ens", "Sch"]  # the aids that change neither networks nor what they see
+LEAVES = [*ADDS, *REPLACES, "HA", "Ens", "Sch"]  # the techniques that change neither networks nor what they see
 DESIGNS = [
     *(("cgan", {"design": design}) for design in ("joint", "matching", "separate", "projection", "auxiliary")),
     *(("infogan", {"information": owner}) for owner in ()),
@@ -69,7 +69,7 @@ def terms(game, batches) -> Terms:
 
 
 def kept(bare: Game, plain: Terms, rich: Terms, head: str) -> None:
-    """Asserts that an aid keeps all terms but, where it gives G another goal, the one that fools the critic."""
+    """Asserts that a technique keeps all terms but, where it gives G another goal, the one that fools the critic."""
     goal, prefix = REPLACES.get(head), "0/" if head == "Ens" else ""
     replaced = {key for key in plain if goal and key[0] == "G" and key[1] in bare.critique().fooling}
     assert len(replaced) == bool(goal)
@@ -97,9 +97,9 @@ def test_terms_are_kept_in_every_pair(name, shape):
 def every_pair(name, shape, **chosen):
     bare = build(name, shape, {}, **chosen)
     plain = terms(bare, data(name, shape))
-    for head, aids in AIDS.items():
+    for head, techniques in TECHNIQUES.items():
         try:
-            game = build(name, shape, aids, **chosen)
+            game = build(name, shape, techniques, **chosen)
         except GameError:
             continue
         kept(bare, plain, terms(game, data(name, shape)), head)
@@ -114,16 +114,16 @@ def test_terms_are_kept_in_every_design(name, chosen):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_every_allowed_pair_trains(name, shape):
-    for aids in AIDS.values():
-        if not refusal(partial(build, name, shape, aids)):
-            for report in train(build(name, shape, aids), data(name, shape), 2):
+    for techniques in TECHNIQUES.values():
+        if not refusal(partial(build, name, shape, techniques)):
+            for report in train(build(name, shape, techniques), data(name, shape), 2):
                 report.require_finite()
 
 
-# Two aids
+# Two techniques
 
 
-def test_two_aids_on_one_game_are_built_or_refused_in_a_sentence():
+def test_two_techniques_on_one_game_are_built_or_refused_in_a_sentence():
     refused = {pair for pair, sentence in matrix.pairs().items() if sentence}
     assert {("R1", "DRA"), ("R1", "MD"), ("R1", "Unr"), ("FM", "Unr"), ("HA", "Unr"), ("MD", "VBN")} <= refused
     assert not {("R1", "R2"), ("R1", "MS"), ("R1", "VBN"), ("IN", "R1"), ("Pac", "Unr"), ("Ens", "Unr")} & refused
@@ -132,8 +132,8 @@ def test_two_aids_on_one_game_are_built_or_refused_in_a_sentence():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", [pair for pair in matrix.pairs() if not matrix.pairs()[pair]], ids="+".join)
-def test_two_aids_keep_the_terms_of_both(pair):
-    one, other = (AIDS[head] for head in pair)
+def test_two_techniques_keep_the_terms_of_both(pair):
+    one, other = (TECHNIQUES[head] for head in pair)
     game = default({**one, **other})
     seen = {term for _, term in terms(game, iter(lambda: (torch.rand(4, 1, 32, 32) * 2 - 1,), None))}
     for head in pair:
@@ -155,12 +155,12 @@ def odd(D=None, **said):
 
 @pytest.mark.parametrize("output", [output for output in Output if output is not Output.SCORE])
 def test_penalties_need_a_score(output):
-    for aid in (lambda game: R1(game, 1.0), lambda game: R2(game, 1.0), DRAGAN, LeCam):
-        if output is Output.PATCHES and aid is not DRAGAN:
-            aid(odd(output=output))
+    for technique in (lambda game: R1(game, 1.0), lambda game: R2(game, 1.0), DRAGAN, LeCam):
+        if output is Output.PATCHES and technique is not DRAGAN:
+            technique(odd(output=output))
         else:
             with pytest.raises(GameError, match=f"the critic of Odd gives {output}"):
-                aid(odd(output=output))
+                technique(odd(output=output))
 
 
 def test_several_answers_that_nobody_declares_are_refused():
@@ -351,19 +351,19 @@ class Seeing(LinearCritic):
 GOALS = [lambda game: Unrolled(game, 2), FeatureMatching]
 
 
-@pytest.mark.parametrize("aid", GOALS)
-def test_other_terms_of_g_stay_with_their_gradient(aid):
+@pytest.mark.parametrize("technique", GOALS)
+def test_other_terms_of_g_stay_with_their_gradient(technique):
     def make():
         core = Code(), Point(0.4), Seeing((0.5, -1.0)), NonSaturating()
         return LatentRegressor(*core, encoder=partial(adam, lr=0.05), joint=0.5, **learn)
 
     (bare,), (move,) = (
-        [move for move in played(game, batches()) if move.player == "G"] for game in (make(), aid(make()))
+        [move for move in played(game, batches()) if move.player == "G"] for game in (make(), technique(make()))
     )
     assert next(iter(move.terms)) == "code"
     assert list(bare.terms) == ["adversarial", "code"]
     assert move.terms["code"].item() == bare.terms["code"].item()
-    game = aid(make())
+    game = technique(make())
     for move in played(game, batches()):
         if move.player == "G":
             (slope,) = torch.autograd.grad(move.terms["code"], [game.G.b], retain_graph=True)
@@ -372,9 +372,9 @@ def test_other_terms_of_g_stay_with_their_gradient(aid):
 
 def test_infogan_keeps_what_it_says_of_its_codes():
     """Salimans et al. replace the adversarial term; the information that InfoGAN is named for is another."""
-    aids = {"feature_matching": 1.0}
+    techniques = {"feature_matching": 1.0}
     for shape in shapes("infogan"):
-        bare, game = (terms(build("infogan", shape, chosen), data("infogan", shape)) for chosen in ({}, aids))
+        bare, game = (terms(build("infogan", shape, chosen), data("infogan", shape)) for chosen in ({}, techniques))
         assert {"categorical", "continuous"} <= {name for player, name in game if player == "G"}
         assert game["D", "categorical"] == bare["D", "categorical"]
 
@@ -402,7 +402,7 @@ def test_the_steps_ahead_of_an_energy_are_those_of_the_margin_loss():
     assert game.loss(x, game.G(z)).item() == pytest.approx(energy(fake, w - 0.01 * slope).mean().item(), rel=1e-9)
 
 
-def test_an_aid_that_adds_terms_to_d_excludes_steps_ahead():
+def test_a_technique_that_adds_terms_to_d_excludes_steps_ahead():
     class Pull(ExtraTerms):
         def terms(self, player, x, step):
             return {"pull": self.D.w.sum()} if player == "D" else {}
@@ -416,8 +416,8 @@ def test_an_aid_that_adds_terms_to_d_excludes_steps_ahead():
         HistoricalAveraging(Unrolled(game))
 
 
-def test_aids_of_images_are_refused_for_points_when_the_game_is_built():
+def test_techniques_of_images_are_refused_for_points_when_the_game_is_built():
     for name in ("augment", "consistency", "balanced_consistency"):
-        aids = Aids(**{name: "diff" if name == "augment" else 1.0})
-        with pytest.raises(GameError, match=f"The aid {name} changes images, and the data are points"):
-            aided(lambda shape: recipe("nsgan")(shape, **tiny("nsgan")), (2,), aids)
+        techniques = Techniques(**{name: "diff" if name == "augment" else 1.0})
+        with pytest.raises(GameError, match=f"The technique {name} changes images, and the data are points"):
+            apply_techniques(lambda shape: recipe("nsgan")(shape, **tiny("nsgan")), (2,), techniques)

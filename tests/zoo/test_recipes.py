@@ -89,7 +89,7 @@ def test_every_recipe_keeps_the_rules(name, shape):
     else:
         assert game.sample(3).shape == (3, *shape)
     assert all(isinstance(game.get_submodule(path), nn.Module) for path in game.critic_networks())
-    assert game.critic_networks() or name == "vae", "training aids act on the networks that see samples"
+    assert game.critic_networks() or name == "vae", "training techniques act on the networks that see samples"
 
 
 def answers(game, shape):

@@ -78,10 +78,10 @@ def width(critic: nn.Module) -> int:
 
 
 def _core(critic: nn.Module) -> Critic:
-    """The critic inside whatever an aid has put around it."""
+    """The critic inside whatever a technique has put around it."""
     found = [module for module in critic.modules() if isinstance(module, Critic)]
     if len(found) != 1:
-        raise GameError(f"{type(critic).__name__} is no Critic with one trunk and one head: leave this aid off.")
+        raise GameError(f"{type(critic).__name__} is no Critic with one trunk and one head: leave this technique off.")
     return found[0]
 
 
@@ -90,7 +90,7 @@ def _linear(critic: Critic) -> nn.Linear | nn.Conv2d:
     parts = [*critic.head] if isinstance(critic.head, nn.Sequential) else [critic.head]
     layers = [layer for layer in parts if not isinstance(layer, nn.Flatten)]
     if len(layers) != 1 or not isinstance(layers[0], (nn.Linear, nn.Conv2d)):
-        raise GameError(f"The head of {type(critic).__name__} is no single linear layer: leave this aid off.")
+        raise GameError(f"The head of {type(critic).__name__} is no single linear layer: leave this technique off.")
     return layers[0]
 
 

@@ -1,4 +1,4 @@
-"""The mutations of the later systems and of the training aids, as in `mutants`: sabotages that the fact sheets name."""
+"""The mutations of the later systems and of the training techniques, as in `mutants`: sabotages that the fact sheets name."""
 
 REALNESS = "tests/unit/objectives/test_realness.py"
 ENERGY = "tests/unit/objectives/test_energy.py"
@@ -17,7 +17,7 @@ MINIBATCH = "tests/unit/layers/test_minibatch.py"
 WRAPPERS = "tests/unit/wrappers/test_wrappers.py"
 MATRIX = "tests/zoo/test_matrix.py::test_"
 AUGMENT = "tests/unit/augment/test_augment.py"
-AIDS = "tests/unit/recipes/test_techniques.py"
+TECHNIQUES = "tests/unit/recipes/test_techniques.py"
 
 MUTANTS = [
     # RealnessGAN: anchors, skew, KL, goals
@@ -97,7 +97,7 @@ MUTANTS = [
     ("games/lapgan.py", "self.penalty / 2 * r1", "self.penalty * r1", LAPGAN),
     ("layers/pyramid.py", "return F.avg_pool2d(x, 2)", "return x[:, :, ::2, ::2]", LAPGAN),
     ("games/madgan.py", "fool=fool.shape[0] * real(", "fool=-fool.shape[0] * real(", MADGAN),
-    # training aids
+    # training techniques
     (
         "wrappers/gradient_penalties.py",
         "super().__init__(game, gamma / 2, every)\n\n",
@@ -175,13 +175,13 @@ MUTANTS = [
     ),
     ("layers/discrimination.py", "torch.exp(-distances).sum(1) - 1", "torch.exp(-distances).sum(1)", MINIBATCH),
     ("layers/virtual.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", MINIBATCH),
-    ("wrappers/base.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", AIDS),
-    ("wrappers/base.py", "return Move(move.player, **move.terms, **more)", "return move", AIDS),
+    ("wrappers/base.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", TECHNIQUES),
+    ("wrappers/base.py", "return Move(move.player, **move.terms, **more)", "return move", TECHNIQUES),
     (
         "recipes/techniques.py",
-        "(aids.r2, lambda game, weight: slopes.R2",
-        "(aids.r2, lambda game, weight: slopes.R1",
-        AIDS,
+        "(techniques.r2, lambda game, weight: slopes.R2",
+        "(techniques.r2, lambda game, weight: slopes.R1",
+        TECHNIQUES,
     ),
     # Lines that an independent mutation once changed without a test that failed
     (

@@ -53,12 +53,12 @@ def test_an_empty_policy_and_p_0_are_the_identity_bit_for_bit(shape):
         assert torch.equal(part(x, NEVER), x)
 
 
-@pytest.mark.parametrize("aid", [DiffAugment(), AdaptivePipe(1.0)])
-def test_in_evaluation_mode_nothing_happens(aid):
+@pytest.mark.parametrize("technique", [DiffAugment(), AdaptivePipe(1.0)])
+def test_in_evaluation_mode_nothing_happens(technique):
     x = torch.randn(4, 3, 8, 8)
-    assert not torch.equal(aid(x), x)
-    assert torch.equal(aid.eval()(x), x)
-    aid.train()
+    assert not torch.equal(technique(x), x)
+    assert torch.equal(technique.eval()(x), x)
+    technique.train()
 
 
 @pytest.mark.parametrize("change", EVERY)
@@ -74,17 +74,17 @@ def test_shape_and_independence(change, shape):
     assert torch.equal(change(x), first), "all draws come from torch's generator"
 
 
-@pytest.mark.parametrize("aid", [DiffAugment(), AdaptivePipe(0.5)])
-def test_points_are_refused_in_one_sentence(aid):
-    with pytest.raises(DataError, match="leave this aid out for points"):
-        aid(torch.zeros(3, 2))
+@pytest.mark.parametrize("technique", [DiffAugment(), AdaptivePipe(0.5)])
+def test_points_are_refused_in_one_sentence(technique):
+    with pytest.raises(DataError, match="leave this technique out for points"):
+        technique(torch.zeros(3, 2))
 
 
 def test_half_precision_goes_in_and_p_is_kept_by_a_checkpoint():
-    aid = AdaptivePipe(0.25)
-    assert aid(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
+    technique = AdaptivePipe(0.25)
+    assert technique(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
     assert DiffAugment()(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
-    assert aid.state_dict()["p"].item() == 0.25
+    assert technique.state_dict()["p"].item() == 0.25
 
 
 # Derivatives
@@ -103,11 +103,11 @@ def test_derivatives_of_first_and_second_order(change, channels):
     assert torch.autograd.gradgradcheck(lambda x: fixed(x).square(), (x,), fast_mode=True)
 
 
-@pytest.mark.parametrize("aid", [DiffAugment((translation,)), AdaptivePipe(1.0, parts=(blitting,))])
-def test_a_slope_penalty_goes_through(aid):
+@pytest.mark.parametrize("technique", [DiffAugment((translation,)), AdaptivePipe(1.0, parts=(blitting,))])
+def test_a_slope_penalty_goes_through(technique):
     """A shift makes a slope smaller or leaves it: a·(Tx) has the gradient Tᵀa, and T moves or drops pixels."""
     a = torch.nn.Parameter(torch.randn(1, 8, 8))
-    penalty = r1(lambda x: (aid(x) * a).sum((1, 2, 3)), torch.randn(16, 1, 8, 8))
+    penalty = r1(lambda x: (technique(x) * a).sum((1, 2, 3)), torch.randn(16, 1, 8, 8))
     penalty.backward()
     assert 0 < penalty < 4 * a.square().sum()
     assert a.grad.abs().sum() > 0

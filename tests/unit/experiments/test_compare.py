@@ -192,18 +192,18 @@ def test_every_combination_of_varied_settings_competes():
     assert made[1].label == "realness outcomes=2 critic.betas=0.5 0.99"
 
 
-def test_a_setting_goes_to_those_that_know_it_and_an_aid_to_all():
+def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
     words = ["--critic.lr", "1e-3", "--data", "ring", "--wgan-gp.width", "16"]
-    made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "aids.packing=1,2"))
+    made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "techniques.packing=1,2"))
     assert [who.label for who in made] == [
-        "nsgan aids.packing=1", "nsgan aids.packing=2",
-        "wgan-gp penalty=1 aids.packing=1", "wgan-gp penalty=1 aids.packing=2",
-        "wgan-gp penalty=2 aids.packing=1", "wgan-gp penalty=2 aids.packing=2",
+        "nsgan techniques.packing=1", "nsgan techniques.packing=2",
+        "wgan-gp penalty=1 techniques.packing=1", "wgan-gp penalty=1 techniques.packing=2",
+        "wgan-gp penalty=2 techniques.packing=1", "wgan-gp penalty=2 techniques.packing=2",
     ]  # fmt: skip
     assert {who.arguments["critic"]["lr"] for who in made} == {1e-3}
     assert [who.arguments["networks"]["width"] for who in made] == [None, None, 16, 16, 16, 16]
     assert [who.arguments.get("penalty") for who in made] == [None, None, 1, 1, 2, 2]
-    assert [who.aids for who in made] == [{}, {"packing": 2}] * 3
+    assert [who.techniques for who in made] == [{}, {"packing": 2}] * 3
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_setting_goes_to_those_that_know_it_and_an_aid_to_all():
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "width"], "cannot be read"),
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "widht=1,2"], "did you mean --width"),
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "batch=1,2"], "must be the same for all"),
-        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "aids.pcking=1,2"], "--aids.packing"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "techniques.pcking=1,2"], "--techniques.packing"),
         (["nsgan", "--data", "ring", "--steps", "2", "--metrics", "fidelity"], "There is no metric"),
         (["nsgan", "--data", "ring", "--steps", "2", "--seeds", "x"], "cannot be read"),
         (["nsgan", "--data", "ring", "--steps", "2", "--jobs", "1000"], "cores"),

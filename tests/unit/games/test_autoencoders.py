@@ -22,7 +22,7 @@ from sparring.objectives import NonSaturating
 from sparring.objectives.variational import active, bernoulli, gaussian, kl_to_prior
 from sparring.recipes.autoencoders import bigan, latent_regressor, vae, vae_gan
 from sparring.recipes.options import Networks
-from sparring.recipes.techniques import Aids, aided
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.rng import fixed_seed
 from sparring.training.trainer import train, trainable_parameters
 
@@ -362,7 +362,7 @@ def broken_bigan(game):
 )
 def test_packs_are_refused_where_an_encoder_reads_single_samples(recipe, reason):
     with pytest.raises(GameError, match=reason):
-        aided(lambda shape: recipe(shape, networks=SMALL), SHAPE, Aids(packing=2))
+        apply_techniques(lambda shape: recipe(shape, networks=SMALL), SHAPE, Techniques(packing=2))
 
 
 def test_a_bigan_whose_encoder_is_detached_is_refused():

@@ -291,10 +291,10 @@ def test_the_game_keeps_the_rules(settings):
     assert seen.terms == {"G": terms, "D": ("adversarial",)}
 
 
-def test_an_aid_around_it_leaves_its_abilities():
-    aided = HistoricalAveraging(small(), 0.5)
-    assert isinstance(aided, SupportsLabelMaps)
-    check_game(aided, mapped())
+def test_a_technique_around_it_leaves_its_abilities():
+    wrapped = HistoricalAveraging(small(), 0.5)
+    assert isinstance(wrapped, SupportsLabelMaps)
+    check_game(wrapped, mapped())
 
 
 def test_noise_on_images_is_refused_since_their_features_are_compared():

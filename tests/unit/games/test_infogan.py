@@ -17,7 +17,7 @@ from sparring.networks import DCGANCritic, InfoGANCritic
 from sparring.objectives import NonSaturating
 from sparring.recipes.infogan import infogan
 from sparring.recipes.options import Adam, Networks
-from sparring.recipes.techniques import Aids, aided
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.training.trainer import train
 
 OWNERS = ("critic", "generator", "itself")
@@ -183,8 +183,8 @@ def test_every_ownership_keeps_the_rules(owner, turns, shape):
 
 
 def test_a_layer_that_adds_features_to_the_critic_leaves_the_reader_alone():
-    aided_game = aided(lambda shape: small(shape=shape), IMAGES, Aids(minibatch="discrimination"))
-    check_game(aided_game, batches(IMAGES))
+    wrapped = apply_techniques(lambda shape: small(shape=shape), IMAGES, Techniques(minibatch="discrimination"))
+    check_game(wrapped, batches(IMAGES))
 
 
 @pytest.mark.parametrize(

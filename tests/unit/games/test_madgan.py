@@ -111,7 +111,7 @@ def test_members_start_differently():
     assert not torch.equal(one.G.body[0][0].weight, other.G.body[0][0].weight)
 
 
-def test_ensembles_hold_aided_games_average_and_keep_pace():
+def test_ensembles_hold_wrapped_games_average_and_keep_pace():
     def make():
         falling = {"schedule": lambda step: 0.5**step, **learn}
         return Packing(GAN(Point(), LinearCritic((0.1,) * 4), NonSaturating(), **falling))

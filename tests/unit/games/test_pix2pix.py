@@ -135,10 +135,10 @@ def test_the_game_keeps_the_rules(settings):
     assert seen.terms == {"D": ("adversarial",), "G": ("adversarial", "likeness")}
 
 
-def test_an_aid_around_it_leaves_its_ability_and_noises_only_what_is_judged():
-    aided = InstanceNoise(small(), 0.5)
-    assert isinstance(aided, SupportsTranslation)
-    check_game(aided, pairs())
+def test_a_technique_around_it_leaves_its_ability_and_noises_only_what_is_judged():
+    wrapped = InstanceNoise(small(), 0.5)
+    assert isinstance(wrapped, SupportsTranslation)
+    check_game(wrapped, pairs())
 
 
 def test_a_stop_leaves_no_trace():

@@ -17,7 +17,7 @@ from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
 from sparring.inference.sampling import latents_from_seeds
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
-from sparring.recipes.techniques import Aids, aided
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.rng import turn_rng
 from sparring.schedules import late
 from sparring.training.trainer import train, trainable_parameters, update
@@ -339,15 +339,15 @@ def test_nice_gan_shows_where_it_looks_and_encodes():
     torch.testing.assert_close(game.G_AB(game.encode(x, "A")), game.translate(x, "B"))
 
 
-def test_aids_that_act_on_critics_act_on_both():
-    game = aided(lambda shape: small(cyclegan), SHAPE, Aids(augment="diff", instance_noise=0.1))
+def test_techniques_that_act_on_critics_act_on_both():
+    game = apply_techniques(lambda shape: small(cyclegan), SHAPE, Techniques(augment="diff", instance_noise=0.1))
     assert isinstance(game, SupportsTranslation)
     check_game(game, batches())
-    game = aided(lambda shape: small(nicegan), SHAPE, Aids(augment="diff"))
+    game = apply_techniques(lambda shape: small(nicegan), SHAPE, Techniques(augment="diff"))
     assert isinstance(game, SupportsAttention)
     check_game(game, batches())
     with pytest.raises(GameError):
-        aided(lambda shape: small(cyclegan), SHAPE, Aids(r1=1.0))
+        apply_techniques(lambda shape: small(cyclegan), SHAPE, Techniques(r1=1.0))
 
 
 # settings

@@ -132,10 +132,10 @@ def test_games_without_classes_refuse_in_one_sentence():
             conditional.code_names(none)
 
 
-def test_aided_games_can_be_asked_too(game):
-    aided = InstanceNoise(game, 0.1, 10)
-    assert isinstance(aided, SupportsLatentCodes)
-    assert torch.equal(conditional.sample_class(aided, [3], 1), conditional.sample_class(game, [3], 1))
+def test_wrapped_games_can_be_asked_too(game):
+    wrapped = InstanceNoise(game, 0.1, 10)
+    assert isinstance(wrapped, SupportsLatentCodes)
+    assert torch.equal(conditional.sample_class(wrapped, [3], 1), conditional.sample_class(game, [3], 1))
 
 
 def test_sagan_and_biggan_are_asked_alike():

@@ -11,7 +11,7 @@ from sparring.errors import DataError, GameError
 from sparring.inference import sampling, sentences
 from sparring.recipes.gan import nsgan
 from sparring.recipes.stackgan import stackgan
-from sparring.recipes.techniques import Aids
+from sparring.recipes.techniques import Techniques
 from sparring.runs.run import Run
 from sparring.runs.state import load
 from support import runs
@@ -56,19 +56,19 @@ def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
     torch.testing.assert_close(back[1], back[3])
 
 
-def test_aided_games_can_be_asked_too(tmp_path, run):
-    aided = Run.create(
-        tmp_path / "aided",
+def test_wrapped_games_can_be_asked_too(tmp_path, run):
+    wrapped = Run.create(
+        tmp_path / "wrapped",
         "stackgan",
         data=run.parent / "data",
         arguments=SMALL,
-        aids=Aids(instance_noise=0.1),
+        techniques=Techniques(instance_noise=0.1),
         batch=3,
         device="cpu",
     )
-    play(aided, 1)
-    assert "with_text" in vars(aided.sampler), "from Python 3.12 on a protocol sees no more than that"
-    assert sentences.sample_text(aided.sampler, [0], "blue").shape == (1, 3, 8, 8)
+    play(wrapped, 1)
+    assert "with_text" in vars(wrapped.sampler), "from Python 3.12 on a protocol sees no more than that"
+    assert sentences.sample_text(wrapped.sampler, [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_sample_and_interpolate_take_sentences(capsys, run, tmp_path, game):

@@ -141,7 +141,7 @@ def test_a_spectral_head_stays_spectral():
 def test_critics_without_a_linear_head_are_refused(wrong):
     if hasattr(wrong, "head"):
         wrong.head = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
-    with pytest.raises(GameError, match="leave this aid off"):
+    with pytest.raises(GameError, match="leave this technique off"):
         reading(wrong, ADDED["deviation"])
 
 
@@ -211,13 +211,13 @@ def test_penalties_on_single_scores_keep_their_meaning():
 def test_conversion_keeps_gains_and_the_critics_own_attributes():
     D = DCGANCritic((1, 16, 16), width=4)
     gains = [m.weight.clone() for m in D.modules() if isinstance(m, nn.BatchNorm2d)]
-    aided = Referenced(D, torch.zeros(3, 1, 16, 16))
-    kept = [m.weight for m in aided.modules() if isinstance(m, VirtualBatchNorm)]
+    wrapped = Referenced(D, torch.zeros(3, 1, 16, 16))
+    kept = [m.weight for m in wrapped.modules() if isinstance(m, VirtualBatchNorm)]
     assert len(kept) == len(gains) == 1
     assert all(torch.equal(one, other) for one, other in zip(kept, gains, strict=True))
-    assert aided.shape == (1, 16, 16)
-    assert aided.features(torch.zeros(2, 1, 16, 16)).shape == (2, 8 * 16)
-    assert "reference" in aided.state_dict()
+    assert wrapped.shape == (1, 16, 16)
+    assert wrapped.features(torch.zeros(2, 1, 16, 16)).shape == (2, 8 * 16)
+    assert "reference" in wrapped.state_dict()
 
 
 def test_without_references_virtual_batch_norm_refuses():

@@ -1,4 +1,4 @@
-"""Aids by name: each can be put on recipes, keeps the rules, resumes bit for bit, and does something."""
+"""Techniques by name: each can be put on recipes, keeps the rules, resumes bit for bit, and does something."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparring.errors import SparringError
 from sparring.games.wgan import WGANGP
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
-from sparring.recipes.techniques import Aids, aided
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.runs.state import gathered
 from support import runs
 from support.runs import IMAGES, POINTS, difference, play, start
@@ -21,7 +21,7 @@ from support.runs import IMAGES, POINTS, difference, play, start
 quick = pytest.fixture(autouse=True)(runs.quick)
 
 SMALL = Networks(latent=4, width=8)
-EITHER = {  # aids that act on points and on images
+EITHER = {  # techniques that act on points and on images
     "instance_noise": {"instance_noise": 0.5, "instance_noise_steps": 3},
     "r1": {"r1": 1.0, "penalty_every": 2},
     "r2": {"r2": 1.0},
@@ -54,40 +54,40 @@ def batches(shape, n=8):
         yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
 
 
-def game(aids, name="nsgan", shape=(2,)):
+def game(techniques, name="nsgan", shape=(2,)):
     torch.manual_seed(0)
-    return aided(lambda shape: recipe(name)(shape, networks=SMALL), shape, Aids(**aids))
+    return apply_techniques(lambda shape: recipe(name)(shape, networks=SMALL), shape, Techniques(**techniques))
 
 
-AROUND = [(aid, name) for aid in [*EITHER, "together"] for name in ("nsgan", "wgan-gp", "rasgan")]
+AROUND = [(technique, name) for technique in [*EITHER, "together"] for name in ("nsgan", "wgan-gp", "rasgan")]
 AROUND.remove(("virtual_batch_norm", "wgan-gp"))  # whose toy networks have no batch norm
-for aid in ("discrimination", "r1", "r2", "together"):  # WGAN-GP draws the slope of each sample's score towards 1
-    AROUND.remove((aid, "wgan-gp"))
+for technique in ("discrimination", "r1", "r2", "together"):  # WGAN-GP draws the slope of each sample's score towards 1
+    AROUND.remove((technique, "wgan-gp"))
 
 
-@pytest.mark.parametrize(("aid", "name"), AROUND)
-def test_every_aid_keeps_the_rules_around_any_objective(aid, name):
-    made = game({**EITHER, "together": TOGETHER}[aid], name)
+@pytest.mark.parametrize(("technique", "name"), AROUND)
+def test_every_technique_keeps_the_rules_around_any_objective(technique, name):
+    made = game({**EITHER, "together": TOGETHER}[technique], name)
     check_game(made, batches((2,)))
     assert isinstance(made, SupportsSampling)
     assert made.sample(5).shape == (5, 2)
 
 
 @pytest.mark.parametrize("name", ["nsgan", "hinge"])
-@pytest.mark.parametrize("aid", [*EITHER, *PICTURES])
-def test_every_aid_keeps_the_rules_on_images(aid, name):
-    made = game((EITHER | PICTURES)[aid], name, (1, 8, 8))
+@pytest.mark.parametrize("technique", [*EITHER, *PICTURES])
+def test_every_technique_keeps_the_rules_on_images(technique, name):
+    made = game((EITHER | PICTURES)[technique], name, (1, 8, 8))
     check_game(made, batches((1, 8, 8)))
     assert made.sample(3).shape == (3, 1, 8, 8)
 
 
-@pytest.mark.parametrize("aid", [*EITHER, *PICTURES, "together"])
-def test_every_aid_resumes_bit_for_bit_and_changes_the_training(tmp_path, aid):
-    aids = {**EITHER, **PICTURES, "together": TOGETHER}[aid]
-    kind = IMAGES if aid in PICTURES else POINTS
-    straight = play(start(tmp_path / "straight", kind=kind, aids=aids), 5)
-    play(start(tmp_path / "stopped", kind=kind, aids=aids), 3)
-    resumed = start(tmp_path / "stopped", kind=kind, aids=aids)
+@pytest.mark.parametrize("technique", [*EITHER, *PICTURES, "together"])
+def test_every_technique_resumes_bit_for_bit_and_changes_the_training(tmp_path, technique):
+    techniques = {**EITHER, **PICTURES, "together": TOGETHER}[technique]
+    kind = IMAGES if technique in PICTURES else POINTS
+    straight = play(start(tmp_path / "straight", kind=kind, techniques=techniques), 5)
+    play(start(tmp_path / "stopped", kind=kind, techniques=techniques), 3)
+    resumed = start(tmp_path / "stopped", kind=kind, techniques=techniques)
     assert resumed.step == 3
     play(resumed, 5)
     assert difference(gathered(straight), gathered(resumed)) == ""
@@ -95,8 +95,8 @@ def test_every_aid_resumes_bit_for_bit_and_changes_the_training(tmp_path, aid):
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("straight", "plain")]
     weights = [list(run.game.parameters()) for run in (straight, plain)]
     same = len(weights[0]) == len(weights[1]) and all(map(torch.equal, *weights))
-    if aid != "adaptive":  # which begins with p = 0, see test_wrappers_critic.py
-        assert logs[0] != logs[1] or not same, "the aid did nothing"
+    if technique != "adaptive":  # which begins with p = 0, see test_wrappers_critic.py
+        assert logs[0] != logs[1] or not same, "the technique did nothing"
 
 
 TERMS = {
@@ -110,19 +110,19 @@ TERMS = {
 }
 
 
-@pytest.mark.parametrize("aid", TERMS)
-def test_a_name_is_that_aid_and_no_other(aid):
-    seen = check_game(game({aid: 0.5, "lecam_start": 0}, shape=(1, 8, 8)), batches((1, 8, 8)))
-    assert seen.terms["D"] == ("adversarial", TERMS[aid])
+@pytest.mark.parametrize("technique", TERMS)
+def test_a_name_is_that_technique_and_no_other(technique):
+    seen = check_game(game({technique: 0.5, "lecam_start": 0}, shape=(1, 8, 8)), batches((1, 8, 8)))
+    assert seen.terms["D"] == ("adversarial", TERMS[technique])
 
 
-def test_without_aids_the_game_is_the_recipes_own():
-    assert type(aided(lambda shape: recipe("wgan-gp")(shape, networks=SMALL), (2,), Aids())) is WGANGP
+def test_without_techniques_the_game_is_the_recipes_own():
+    assert type(apply_techniques(lambda shape: recipe("wgan-gp")(shape, networks=SMALL), (2,), Techniques())) is WGANGP
 
 
 def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
     make = lambda shape: recipe("lapgan")(shape, latent=4, units=8, width=4)  # noqa: E731
-    made = aided(make, (1, 16, 16), Aids(instance_noise=0.5, augment="diff"))
+    made = apply_techniques(make, (1, 16, 16), Techniques(instance_noise=0.5, augment="diff"))
     check_game(made, batches((1, 16, 16)))
     seen = made.unwrapped.D
     assert [type(critic).__name__ for critic in seen] == ["Through", "Through"]
@@ -130,9 +130,9 @@ def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
     assert noisy.std() > 0
 
 
-def test_an_aid_that_the_game_has_already_is_refused():
+def test_a_technique_that_the_game_has_already_is_refused():
     with pytest.raises(SparringError, match="'r1' already"):
-        aided(lambda shape: recipe("r3gan")(shape, width=8), (2,), Aids(r1=1.0))
+        apply_techniques(lambda shape: recipe("r3gan")(shape, width=8), (2,), Techniques(r1=1.0))
 
 
 def test_the_schedule_multiplies_the_pace():
@@ -146,7 +146,7 @@ def test_the_schedule_multiplies_the_pace():
 
 
 @pytest.mark.parametrize(
-    ("aids", "match"),
+    ("techniques", "match"),
     [
         ({"unrolling": 1, "feature_matching": 1.0}, "choose one"),
         ({"r1": -1.0}, "r1 cannot be -1.0"),
@@ -157,6 +157,6 @@ def test_the_schedule_multiplies_the_pace():
         ({"virtual_batch_norm": 4, "minibatch": "deviation"}, "choose one"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(aids, match):
+def test_what_cannot_be_is_refused_in_a_sentence(techniques, match):
     with pytest.raises(SparringError, match=match):
-        check_game(game(aids, "wgan-gp"), batches((2,)))
+        check_game(game(techniques, "wgan-gp"), batches((2,)))

@@ -206,7 +206,7 @@ def test_only_what_is_compared_takes_all_turns(tmp_path, monkeypatch):
 
 
 def test_an_option_that_the_game_cannot_play_is_left_out_with_its_reason(tmp_path, brief):
-    run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 8}, aids={"packing": 4})
+    run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 8}, techniques={"packing": 4})
     found = plan(run)
     assert found.base.option == found.asked
     assert any(each.batch == 2 for each in found.left_out)

@@ -88,9 +88,9 @@ def test_each_is_found_in_its_step_and_named(tmp_path, bad, said):
     assert ailing(tmp_path / "run", bad=bad).step == 5
 
 
-def test_what_came_first_is_named_and_aids_around_the_game_are_not(tmp_path):
-    arguments, aids = {"bad": "gradient"}, {"historical_averaging": 0.1}
-    run = start(tmp_path / "run", "test_remedies:sick", arguments=arguments, aids=aids)
+def test_what_came_first_is_named_and_techniques_around_the_game_are_not(tmp_path):
+    arguments, techniques = {"bad": "gradient"}, {"historical_averaging": 0.1}
+    run = start(tmp_path / "run", "test_remedies:sick", arguments=arguments, techniques=techniques)
     assert run.game is not run.game.unwrapped
     with pytest.raises(Diverged, match=r"Step 7: the gradient of D\.head\.bias for player D"):
         play(run, 9)

@@ -62,7 +62,7 @@ def test_the_record_is_enough_to_build_the_game_again(tmp_path):
         "critic_steps": 2,
         "generator_steps": 1,
     }
-    assert saved["aids"] == {}
+    assert saved["techniques"] == {}
     assert {"recipe": "wgan-gp", "seed": 5, "batch": 12, "parts": 1, "precision": "fp32"}.items() <= saved.items()
     assert {"torch", "sparring", "threads", "command", "time", "device"} <= set(saved["made"])
     opened = Run.open(tmp_path / "run", device="cpu")

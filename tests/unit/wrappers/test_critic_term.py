@@ -1,4 +1,4 @@
-"""Aids that act on the critic: what they add, to whom and when; the rules kept around every game, in any order."""
+"""Techniques that act on the critic: what they add, to whom and when; the rules of every game, in any order."""
 
 from functools import partial
 from itertools import permutations
@@ -39,7 +39,7 @@ def noisy(x):
     return x + 0.1 * torch.randn_like(x)
 
 
-AIDS = {
+TECHNIQUES = {
     "augmented": lambda game: Augmented(game, partial(nn.Dropout, 0.3)),
     "adaptive": lambda game: Adaptive(game, Scaled, every=1, images=1000),
     "r1": lambda game: R1(game, 1.0),
@@ -53,9 +53,9 @@ AIDS = {
 }
 
 
-@pytest.fixture(params=AIDS)
-def aid(request):
-    return AIDS[request.param]
+@pytest.fixture(params=TECHNIQUES)
+def technique(request):
+    return TECHNIQUES[request.param]
 
 
 def gan(weight=(3.0, 4.0), start=0.0, spread=0.1, **settings):
@@ -101,13 +101,15 @@ def pictures(n=8, seed=0):
 
 
 @pytest.mark.parametrize("name", ["minimax", "one draw", "wgan", "wgan-gp", "relativistic"])
-def test_every_aid_keeps_the_rules_around_every_game(aid, name):
-    without_middle = aid is AIDS["adaptive"] and name.startswith(("wgan", "relativistic"))
-    if without_middle or (aid in (AIDS["r1"], AIDS["lazy r1"], AIDS["r2"]) and name == "wgan-gp"):
+def test_every_technique_keeps_the_rules_around_every_game(technique, name):
+    without_middle = technique is TECHNIQUES["adaptive"] and name.startswith(("wgan", "relativistic"))
+    if without_middle or (
+        technique in (TECHNIQUES["r1"], TECHNIQUES["lazy r1"], TECHNIQUES["r2"]) and name == "wgan-gp"
+    ):
         with pytest.raises(GameError, match=r"0 is not midway|draws slopes towards 0"):
-            aid(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))))
+            technique(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))))
         return
-    game = aid(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))))
+    game = technique(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))))
     plain = check_game(GAMES[name](Point(0.5), LinearCritic((0.1, 0.2))), batches())
     seen = check_game(game, batches(), rounds=3)
     assert seen.turns == plain.turns
@@ -115,12 +117,12 @@ def test_every_aid_keeps_the_rules_around_every_game(aid, name):
 
 
 APART = ({"lazy r1", "dragan"}, {"r2", "dragan"})  # which draw slopes towards 0 and towards 1
-NESTED = [pair for pair in permutations([name for name in AIDS if name != "r1"], 2) if {*pair} not in APART]
+NESTED = [pair for pair in permutations([name for name in TECHNIQUES if name != "r1"], 2) if {*pair} not in APART]
 
 
 @pytest.mark.parametrize(("inner", "outer"), NESTED)
-def test_aids_nest_in_any_order(inner, outer):
-    check_game(AIDS[outer](AIDS[inner](gan())), batches())
+def test_techniques_nest_in_any_order(inner, outer):
+    check_game(TECHNIQUES[outer](TECHNIQUES[inner](gan())), batches())
 
 
 def test_order_does_not_matter_to_what_a_penalty_sees():
@@ -155,7 +157,7 @@ def test_wgan_gp_is_penalised_through_the_augmentation():
     check_game(game, pictures())
 
 
-def test_resume_is_bit_for_bit_with_all_aids_at_once():
+def test_resume_is_bit_for_bit_with_all_techniques_at_once():
     def make():
         torch.manual_seed(0)
         game = GAN(Image(), eye(), NonSaturating(), **learn)
@@ -185,7 +187,7 @@ def test_resume_is_bit_for_bit_with_all_aids_at_once():
 
 @pytest.mark.parametrize("name", ["r1", "r2", "dragan", "cr", "bcr", "lecam"])
 def test_only_the_critics_owner_pays(name):
-    game = AIDS[name](GAMES["non-saturating"](Point(), LinearCritic((3.0, 4.0))))
+    game = TECHNIQUES[name](GAMES["non-saturating"](Point(), LinearCritic((3.0, 4.0))))
     plain = [set(move.terms) for move in moves(game.game, step=2)]
     first, second, last = ((move.player, set(move.terms)) for move in moves(game, step=2))
     assert first == second == ("D", plain[0] | {name})
@@ -478,21 +480,21 @@ class Alone(Game):
         yield Move("D", fit=self.D(x).mean())
 
 
-def test_a_game_without_critic_is_refused(aid):
+def test_a_game_without_critic_is_refused(technique):
     with pytest.raises(GameError, match=r"critic_networks\(\)"):
-        aid(Alone())
+        technique(Alone())
 
 
-@pytest.mark.parametrize("name", [name for name in AIDS if name != "augmented"])
+@pytest.mark.parametrize("name", [name for name in TECHNIQUES if name != "augmented"])
 def test_a_game_of_several_critics_is_refused_where_one_is_asked(name):
     with pytest.raises(GameError, match=r"one critic, but Alone names 2"):
-        AIDS[name](Alone("D", "E"))
+        TECHNIQUES[name](Alone("D", "E"))
 
 
 @pytest.mark.parametrize(("name", "lacks"), [("r2", "fakes"), ("bcr", "fakes"), ("lecam", "fakes"), ("zcr", "noise")])
-def test_a_game_without_what_an_aid_needs_is_refused(name, lacks):
+def test_a_game_without_what_a_technique_needs_is_refused(name, lacks):
     with pytest.raises(GameError, match=f"has '{lacks}'; Alone has none"):
-        AIDS[name](Alone("D"))
+        TECHNIQUES[name](Alone("D"))
 
 
 def test_r1_and_augmentation_need_neither_g_nor_noise():

@@ -1,4 +1,4 @@
-"""What aids do to moves: feature matching, historical averaging, unrolling, each against its closed form."""
+"""What techniques do to moves: feature matching, historical averaging, unrolling, each against its closed form."""
 
 import math
 
@@ -123,8 +123,8 @@ def circled(weight, steps, rate=0.05):
 def test_held_by_their_past_two_circling_players_meet(weight, distance):
     assert math.hypot(*circled(weight, 6000)) == pytest.approx(distance, rel=0.05)
     game = Bilinear()
-    aided = HistoricalAveraging(game, weight) if weight else game
-    for _ in train(aided, iter([]), 150):
+    wrapped = HistoricalAveraging(game, weight) if weight else game
+    for _ in train(wrapped, iter([]), 150):
         pass
     assert (game.a.item(), game.b.item()) == pytest.approx(circled(weight, 150), rel=1e-9, abs=1e-12)
 

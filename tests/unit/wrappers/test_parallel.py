@@ -1,4 +1,4 @@
-"""Aids under two processes: means of features are global, references are the same everywhere."""
+"""Techniques under two processes: means of features are global, references are the same everywhere."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ TWO_PROCESSES = """
 """
 
 
-def test_aids_agree_over_processes(tmp_path):
+def test_techniques_agree_over_processes(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(TWO_PROCESSES)]
     ranks = [subprocess.Popen([*command, str(rank), str(tmp_path / "store")]) for rank in range(2)]
     assert [process.wait(timeout=240) for process in ranks] == [0, 0]

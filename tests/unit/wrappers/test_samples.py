@@ -1,4 +1,4 @@
-"""What aids do to samples: instance noise, packing, virtual batches, each against its closed form."""
+"""What techniques do to samples: instance noise, packing, virtual batches, each against its closed form."""
 
 import math
 

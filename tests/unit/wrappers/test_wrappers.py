@@ -1,4 +1,4 @@
-"""Every aid around every game, and aids around aids: the rules hold, and what an aid does not change stays."""
+"""Every technique around every game, and around each other: the rules hold, and what is not changed stays."""
 
 import copy
 import math
@@ -38,7 +38,7 @@ class Seeing(LinearCritic):
 
 
 class Plain(Wrapper):
-    """An aid that does nothing."""
+    """A technique that does nothing."""
 
 
 class Pull(ExtraTerms):
@@ -48,7 +48,7 @@ class Pull(ExtraTerms):
         return {"pull": (self.D.w * x.mean(0)).sum() * (step + 1)} if player == "D" else {}
 
 
-AIDS = {
+TECHNIQUES = {
     "nothing": Plain,
     "terms": Pull,
     "instance noise": lambda game: InstanceNoise(game, 0.5, 10),
@@ -68,17 +68,17 @@ class Normed(nn.Sequential):
         self.latent = 2
 
 
-def aided(aid, make):
-    if aid == "virtual batch":
-        return AIDS[aid](make(Normed(Point()), Normed(Seeing((0.1, 0.2)))))
-    return AIDS[aid](make(Point(), Seeing((0.1, 0.2, 0.3, -0.1) if aid == "packing" else (0.1, 0.2))))
+def wrapped(technique, make):
+    if technique == "virtual batch":
+        return TECHNIQUES[technique](make(Normed(Point()), Normed(Seeing((0.1, 0.2)))))
+    return TECHNIQUES[technique](make(Point(), Seeing((0.1, 0.2, 0.3, -0.1) if technique == "packing" else (0.1, 0.2))))
 
 
-@pytest.mark.parametrize("aid", AIDS)
+@pytest.mark.parametrize("technique", TECHNIQUES)
 @pytest.mark.parametrize("name", GAMES)
-def test_every_aid_around_every_game_keeps_the_rules(aid, name):
+def test_every_technique_around_every_game_keeps_the_rules(technique, name):
     plain = check_game(GAMES[name](Point(), Seeing((0.1, 0.2))), batches())
-    seen = check_game(aided(aid, GAMES[name]), batches())
+    seen = check_game(wrapped(technique, GAMES[name]), batches())
     assert seen.turns == plain.turns
     assert {who for player in seen.owners.values() for who in player} == {"D", "G"}
 
@@ -102,9 +102,9 @@ LAYERS = ["nothing", "terms", "instance noise", "feature matching too", "histori
 
 
 @pytest.mark.parametrize(("outer", "inner"), [*permutations(LAYERS, 2)])
-def test_aids_nest_in_any_order_and_inside_packing(outer, inner):
+def test_techniques_nest_in_any_order_and_inside_packing(outer, inner):
     def nested(weights):
-        return AIDS[outer](AIDS[inner](GAN(Point(), Seeing(weights), NonSaturating(), **learn)))
+        return TECHNIQUES[outer](TECHNIQUES[inner](GAN(Point(), Seeing(weights), NonSaturating(), **learn)))
 
     check_game(nested((0.1, 0.2)), batches())
     game = Packing(nested((0.1, 0.2, 0.3, 0.4)))
@@ -159,7 +159,7 @@ def test_extra_terms_see_the_last_real_samples_and_the_step():
     assert list(second.terms) == ["adversarial"]
 
 
-def test_an_aid_that_looks_at_samples_before_there_are_any_says_so():
+def test_a_technique_that_looks_at_samples_before_there_are_any_says_so():
     with pytest.raises(GameError, match="drawn none"):
         Remembering(iter([])).x  # noqa: B018
 
@@ -187,7 +187,7 @@ def test_critics_see_through_a_transform_and_keep_their_parameters():
     assert [id(p) for p in game.players()["D"].param_groups[0]["params"]] == [id(D.w), id(D.c)]
 
 
-def test_an_aid_that_finds_no_critic_says_so():
+def test_a_technique_that_finds_no_critic_says_so():
     class Blind(GAN):
         def critic_networks(self):
             return ()
@@ -196,9 +196,9 @@ def test_an_aid_that_finds_no_critic_says_so():
         InstanceNoise(Blind(Point(), LinearCritic(), NonSaturating(), **learn))
 
 
-@pytest.mark.parametrize("aid", AIDS)
-def test_a_copy_of_an_aided_game_stands_on_its_own(aid):
-    game = aided(aid, GAMES["non-saturating"])
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_a_copy_of_a_wrapped_game_stands_on_its_own(technique):
+    game = wrapped(technique, GAMES["non-saturating"])
     twin = copy.deepcopy(game)
     before = {name: value.clone() for name, value in game.state_dict().items()}
     for _ in train(twin, batches(), 2):
@@ -211,9 +211,9 @@ def test_a_copy_of_an_aided_game_stands_on_its_own(aid):
     assert not torch.equal(kept, moved), "the copy's abilities are those of the original"
 
 
-@pytest.mark.parametrize("aid", AIDS)
-def test_averages_and_seeds_know_aided_games(aid):
-    game = aided(aid, GAMES["non-saturating"])
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_averages_and_seeds_know_wrapped_games(technique):
+    game = wrapped(technique, GAMES["non-saturating"])
     average = EMA(game, 0.0)
     for _ in train(game, batches(), 2, ema=average):
         pass
@@ -221,17 +221,17 @@ def test_averages_and_seeds_know_aided_games(aid):
     assert torch.allclose(sample_seeds(game, [3, 5])[1:], sample_seeds(game, [5]))
 
 
-@pytest.mark.parametrize("aid", ["instance noise", "historical averaging", "virtual batch", "packing"])
-def test_playing_in_parts_counts_every_step_once(aid):
-    """Rounds in lockstep share the aid's memory."""
-    game, whole = (aided(aid, GAMES["minimax"]) for _ in range(2))
+@pytest.mark.parametrize("technique", ["instance noise", "historical averaging", "virtual batch", "packing"])
+def test_playing_in_parts_counts_every_step_once(technique):
+    """Rounds in lockstep share the technique's memory."""
+    game, whole = (wrapped(technique, GAMES["minimax"]) for _ in range(2))
     for _ in train(game, batches(n=16), 3, grad_accum=2):
         pass
     for _ in train(whole, batches(n=32), 3):
         pass
-    if aid == "historical averaging":
+    if technique == "historical averaging":
         assert game.rounds == whole.rounds == 3
-    if aid == "virtual batch":
+    if technique == "virtual batch":
         assert game.ready
 
 
@@ -245,12 +245,12 @@ class Odd(LatentGame):
 
 
 @pytest.mark.parametrize(
-    "aid",
+    "technique",
     [FeatureMatching, Packing, Unrolled, lambda game: VirtualBatch(game, (2,), Referenced)],
 )
-def test_aids_refuse_games_they_do_not_fit(aid):
+def test_techniques_refuse_games_they_do_not_fit(technique):
     with pytest.raises(GameError, match="Odd also takes a class"):
-        aid(Odd(Point(), Seeing(), **learn))
+        technique(Odd(Point(), Seeing(), **learn))
 
 
 @pytest.mark.parametrize(
@@ -272,16 +272,16 @@ def test_numbers_out_of_range_are_refused(wrong):
         wrong(GAMES["minimax"](Point(), LinearCritic()))
 
 
-def test_evaluation_leaves_an_aided_game_as_it_was():
-    game = aided("instance noise", GAMES["minimax"])
+def test_evaluation_leaves_a_wrapped_game_as_it_was():
+    game = wrapped("instance noise", GAMES["minimax"])
     with evaluation_mode(game):
         assert not game.haze.training
     assert game.haze.training
 
 
-@pytest.mark.parametrize("aid", AIDS)
-def test_half_precision_leaves_every_term_finite_and_whole(aid):
-    game = aided(aid, GAMES["non-saturating"])
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_half_precision_leaves_every_term_finite_and_whole(technique):
+    game = wrapped(technique, GAMES["non-saturating"])
     (report,) = train(game, batches(), 1, precision=torch.bfloat16)
     assert all(math.isfinite(value) for value in report.scalars().values())
     extra = [value for name, value in report.terms.items() if name.split("/")[1] in ("matching", "history")]
