@@ -70,7 +70,7 @@ def play(cell: Cell) -> None:
         **asdict(cell),
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        **judged(run.sampler),
+        **judged(run.inference_game),
         "untrained": judged(untrained(run.record, run.game.device)[0]),
         "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
     }

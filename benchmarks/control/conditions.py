@@ -70,7 +70,7 @@ def play(trial: Trial) -> None:
         **asdict(trial),
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        "scores": compared(judged(run.sampler, place), before),
+        "scores": compared(judged(run.inference_game, place), before),
         "untrained": compared(before, before),
         "references": place.references(),
         "made": {

@@ -126,16 +126,16 @@ def untaught() -> dict[str, Any]:
 
 def play(cell: Cell) -> None:
     """Trains a cell, or goes on with it, and judges it beside its untrained self."""
-    how: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": SIDE, "seed": cell.seed}
+    how: Any = {"arguments": cell.arguments, "batch_size": cell.batch, "size": SIDE, "seed": cell.seed}
     how |= {"device": "cpu", "mirror": True, "precision": "bf16"}
     run, start = Run.create(RUNS / cell.name, cell.recipe, data=streets(), **how), time.process_time()
     train(run, cell.name, cell.steps)
     a, b = (part[::6][:10] for part in tests())
-    rows = torch.cat([a, carried(run.sampler, a, "B"), b, carried(run.sampler, b, "A")])
+    rows = torch.cat([a, carried(run.inference_game, a, "B"), b, carried(run.inference_game, b, "A")])
     save_grid(rows, RUNS / f"{cell.name}.png", columns=len(a), scale=1)
     result = {
         **asdict(cell),
-        "averaged": judge(run.sampler),
+        "averaged": judge(run.inference_game),
         "untrained": judge(untrained(run.record, run.game.device)[0]),
         "cpu seconds of the last start": round(time.process_time() - start, 1),
         "made": {"python": platform.python_version(), "torch": str(torch.__version__)},

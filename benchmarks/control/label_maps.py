@@ -353,7 +353,7 @@ def place(cell: Cell) -> str:
 def play(cell: Cell) -> dict[str, Any]:
     """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
     folder, size = RUNS / cell.name, 64 if cell.suite == "camvid" else 32
-    chosen: Any = {"arguments": cell.arguments, "batch": cell.batch, "seed": cell.seed, "average": 0.99}
+    chosen: Any = {"arguments": cell.arguments, "batch_size": cell.batch, "seed": cell.seed, "ema_decay": 0.99}
     run = Run.create(folder, cell.recipe, data=place(cell), size=size, device="cpu", **chosen)
     spent = Spent(folder / "seconds.txt")
     with closing(spent):
@@ -364,7 +364,7 @@ def play(cell: Cell) -> dict[str, Any]:
     result = {
         **asdict(cell),
         "seconds": round(spent.seconds()),
-        "averaged": rounded(judge(run.sampler, run)),
+        "averaged": rounded(judge(run.inference_game, run)),
         "latest": rounded(judge(run.game, run)),
         "untrained": rounded(judge(untrained(run.record, run.game.device)[0].eval(), run)),
         "made": {"python": platform.python_version(), "torch": str(torch.__version__)},

@@ -45,7 +45,8 @@ class Trial:
 
     def settings(self) -> dict[str, Any]:
         """What `sparring.Run.create` is given besides the folder."""
-        given = {name: getattr(self, name) for name in ("arguments", "seed", "batch", "size", "precision", "average")}
+        given = {name: getattr(self, name) for name in ("arguments", "seed", "size", "precision")}
+        given |= {"batch_size": self.batch, "ema_decay": self.average}
         return {"recipe": self.recipe, "data": self.data, **given, "hold_out": HELD_OUT, "device": "cpu"}
 
 

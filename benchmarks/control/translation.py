@@ -181,7 +181,13 @@ def untaught(suite: str) -> dict[str, dict[str, float]]:
 def play(cell: Cell) -> dict[str, Any]:
     """Trains a cell, or goes on with it, and judges it beside its untrained self."""
     place, size = SUITES[cell.suite]
-    settings: Any = {"arguments": cell.arguments, "batch": cell.batch, "size": size, "seed": cell.seed, "device": "cpu"}
+    settings: Any = {
+        "arguments": cell.arguments,
+        "batch_size": cell.batch,
+        "size": size,
+        "seed": cell.seed,
+        "device": "cpu",
+    }
     run = Run.create(RUNS / cell.name, cell.recipe, data=place(), **settings)
     start = time.process_time()
     train(run, cell.name, cell.steps, every=100)
@@ -189,7 +195,7 @@ def play(cell: Cell) -> dict[str, Any]:
     draw(run, cell)
     return {
         **asdict(cell),
-        "averaged": judge(run.sampler, cell.suite),
+        "averaged": judge(run.inference_game, cell.suite),
         "latest": judge(run.game, cell.suite),
         "untrained": judge(untrained(run.record, run.game.device)[0], cell.suite),
         "cpu seconds of the last start": seconds,
@@ -200,7 +206,7 @@ def play(cell: Cell) -> dict[str, Any]:
 def draw(run: Run, cell: Cell) -> None:
     """Draws test images, their translations, and the truth, both ways."""
     a, b, _ = (part[:60:5] for part in pairs(cell.suite))
-    game = run.sampler
+    game = run.inference_game
     rows = torch.cat([a, carried(game, a, "B"), b, carried(game, b, "A")])
     save_grid(rows, RUNS / f"{cell.name}.png", columns=len(a), scale=1 if cell.suite == "emoji" else 2)
 

@@ -122,12 +122,12 @@ def play(name: str, seed: int, steps: int) -> None:
     kind, folder = KINDS[name], cell(name, seed)
     if marks(steps) <= set(known(name, seed)):
         return
-    settings = {"data": "mixture9", "batch": 100, "seed": seed, "average": 0.0, "device": "cpu"}
+    settings = {"data": "mixture9", "batch_size": 100, "seed": seed, "ema_decay": 0.0, "device": "cpu"}
     run = Run.create(folder, kind.recipe, arguments=kind.arguments, **settings)
     note(run, steps, math.nan)  # stopped between saving and judging
     start = time.process_time()
     try:
-        for report in run.fit(steps, save_every=MARK, picture_every=steps):
+        for report in run.fit(steps, save_every=MARK, sample_every=steps):
             if report.step in marks(steps):
                 note(run, steps, time.process_time() - start)
                 start = time.process_time()

@@ -242,7 +242,7 @@ def measured(name: str, case: Case, runs: Path) -> dict[str, Any]:
     how: dict[str, Any] = {"data": PHOTOS / case.photo, "size": case.size, "seed": case.seed, "device": "cpu"}
     run = Run.create(folder, "singan", arguments=arguments, **how)
     steps = run.game.stages()[-1].end
-    for _ in run.fit(steps, save_every=50, picture_every=steps):
+    for _ in run.fit(steps, save_every=50, sample_every=steps):
         continue
     row = {"photo": case.photo, "shape": list(run.dataset.shape), "seed": case.seed, "arguments": arguments}
     row |= {"steps": steps, "training, CPU seconds": round(time.process_time() - start, 1)}

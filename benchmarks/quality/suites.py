@@ -47,7 +47,12 @@ class Cell:
         given = {"recipe": self.recipe, "arguments": self.arguments}
         if self.twin:
             given = {"recipe": "benchmarks.twins:flipped", "arguments": given}
-        beside = {"techniques": self.techniques, "size": self.size, "batch": self.batch, "precision": self.precision}
+        beside = {
+            "techniques": self.techniques,
+            "size": self.size,
+            "batch_size": self.batch,
+            "precision": self.precision,
+        }
         return {**given, **beside, "seed": self.seed, "device": "cpu"}
 
 

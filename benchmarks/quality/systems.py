@@ -60,7 +60,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "images": run.images,
         "updates": run.updates,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        "averaged": judge(run, run.sampler),
+        "averaged": judge(run, run.inference_game),
         "latest": judge(run, run.game),
         "untrained": judge(run, untrained(run.record, run.game.device)[0]),
         "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},

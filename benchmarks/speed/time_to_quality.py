@@ -47,10 +47,10 @@ Curve = list[tuple[int, float, float]]
 
 def ours(seed: int, folder: Path) -> Generator[Game, None, None]:
     """Trains a run, and yields what is to be judged after each step."""
-    how: Any = {"batch": BATCH, "size": SIDE, "hold_out": HELD_OUT, "seed": seed, "device": "cpu"}
+    how: Any = {"batch_size": BATCH, "size": SIDE, "hold_out": HELD_OUT, "seed": seed, "device": "cpu"}
     run = Run.create(folder, data=DATA, **OURS, **how)
-    for _ in run.fit(sys.maxsize, save_every=1000, picture_every=1000):
-        yield run.sampler
+    for _ in run.fit(sys.maxsize, save_every=1000, sample_every=1000):
+        yield run.inference_game
 
 
 def peer(seed: int, training: Dataset) -> Generator[Game, None, None]:

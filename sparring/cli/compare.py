@@ -99,9 +99,9 @@ class Comparison:
 
     def shared(self) -> dict[str, Any]:
         """Returns what `sparring.Run.create` is given, the same for all."""
-        beside = ("data", "batch", "parts", "size", "channels", "data_root", "average", "precision", "device")
-        names = (*beside, "mirror", "hold_out")
-        return {name: getattr(self, name) for name in names}
+        beside = ("data", "size", "channels", "data_root", "precision", "device", "mirror", "hold_out")
+        same = {name: getattr(self, name) for name in beside}
+        return {**same, "batch_size": self.batch, "grad_accum": self.parts, "ema_decay": self.average}
 
 
 def compare(words: list[str]) -> None:

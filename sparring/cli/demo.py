@@ -54,7 +54,7 @@ def _play(out: Path, steps: int, seed: int) -> None:
 
     say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")
     say()
-    run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, average=0.998, begin=False)
+    run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, ema_decay=0.998, begin=False)
     fit(run, Goal(steps=steps, picture_every=-(-steps // 10)))
     say()
     say("Filming walks through the space of noise ...")
@@ -91,5 +91,5 @@ def save_walks(run: Run, path: Path) -> Path:
     from sparring.visualization.video import save_animation
 
     seeds = torch.arange(WALKS * STOPS).view(WALKS, STOPS).tolist()
-    ways = torch.stack([interpolate_seeds(run.sampler, stops, FRAMES) for stops in seeds])
+    ways = torch.stack([interpolate_seeds(run.inference_game, stops, FRAMES) for stops in seeds])
     return save_animation([grid(frame, scale=4) for frame in ways.unbind(1)], path)

@@ -21,15 +21,15 @@ from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
 
 if TYPE_CHECKING:
-    from sparring.runs.early_stopping import Judging
-    from sparring.runs.profiling import Option, Plan, Probe
+    from sparring.runs.early_stopping import EarlyStopping
+    from sparring.runs.profiling import BatchProfile, CostEstimate, Option
     from sparring.runs.run import Run
 
 __all__ = ["Goal", "Training", "advice", "describe", "farewell", "fit", "resume", "train"]
 
 STEPS = 10_000  # unless told
 FOREVER = 10**12  # steps, where images are counted instead
-FILE = "goal.json"  # in the run's folder: how far to go, for a `resume` that does not say
+FILE = "fit.json"  # in the run's folder: how far to go, for a `resume` that does not say
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Goal:
     patience: int | None = None
     on_nan: str = "stop"
 
-    def judging(self) -> Judging | None:
+    def judging(self) -> EarlyStopping | None:
         """Returns when and how the training is judged, if it is."""
-        from sparring.runs.early_stopping import Judging
+        from sparring.runs.early_stopping import EarlyStopping
 
         if self.judge_every is None:
             return None
-        return Judging(self.judge_every, self.judge, self.patience)
+        return EarlyStopping(self.judge_every, self.judge, self.patience)
 
 
 USUAL = Goal()
@@ -199,7 +199,9 @@ class Training:
         """Returns what `Run.create` asks for, but for the recipe."""
         beside = ("goal", "out", "dry_run", "plan", "bad_images", "trust")
         asked = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
-        return {**asked, "skip_bad": self.bad_images == "skip"}
+        names = {"batch": "batch_size", "parts": "grad_accum", "average": "ema_decay", "margin": "crop_margin"}
+        settings = {names.get(name, name): value for name, value in asked.items()}
+        return {**settings, "skip_unreadable": self.bad_images == "skip"}
 
 
 def train(words: list[str]) -> None:
@@ -331,7 +333,7 @@ def describe(run: Run, folder: Path) -> None:
     if stages := run.game.stages():
         last = stages[-1]
         say(f"stages: {len(stages)}, from {stages[0].name} to {last.name}; {last.end:,} steps in all")
-    say(f"batch {record['batch']}, seed {record['seed']}, {record['precision']} on {device}")
+    say(f"batch {record['batch_size']}, seed {record['seed']}, {record['precision']} on {device}")
     if run.fast:
         say(f"fast: {run.fast}")
     say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))
@@ -394,7 +396,7 @@ def _pace(run: Run, goal: Goal) -> tuple[Any, ...]:
 def _reports(run: Run, goal: Goal) -> Any:
     """Yields the reports of a run up to its goal."""
     steps, *rest = _pace(run, goal)
-    names = ("save_every", "picture_every", "keep", "tensorboard", "judging", "remedy")
+    names = ("save_every", "sample_every", "keep_checkpoints", "tensorboard", "early_stopping", "on_nonfinite")
     pace: Any = dict(zip(names, rest, strict=True))
     if not goal.kimg:
         yield from run.fit(steps, **pace)
@@ -422,7 +424,7 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
     from sparring.runs.profiling import SECONDS, plans
 
     say(f"Playing steps for about {SECONDS:g} s; Ctrl-C ends that with what is known by then.")
-    found: Plan | None = None
+    found: CostEstimate | None = None
     try:
         for later in plans(run):
             for line in _news(found, later):
@@ -437,7 +439,7 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
         _conclude(found, aim, images)
 
 
-def _news(before: Plan | None, now: Plan) -> list[str]:
+def _news(before: CostEstimate | None, now: CostEstimate) -> list[str]:
     """What has been begun or left out since."""
     begun = now.probes[len(before.probes) if before else 0 :]
     lines = [
@@ -448,7 +450,7 @@ def _news(before: Plan | None, now: Plan) -> list[str]:
     return lines + [f"{_named(option)}: left out, {why}" for option, why in now.left_out.items() if option not in known]
 
 
-def _conclude(found: Plan, aim: int, images: bool) -> None:
+def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
     """Prints the medians of all steps, what the whole training will take, and advice."""
     say()
     say("Medians of the steps in turns, and their quartiles:")
@@ -468,7 +470,7 @@ def _conclude(found: Plan, aim: int, images: bool) -> None:
         say(line)
 
 
-def advice(found: Plan) -> list[str]:
+def advice(found: CostEstimate) -> list[str]:
     """Returns a sentence for each thing that would cost less, or that must be otherwise to fit.
 
     Args:
@@ -505,7 +507,7 @@ def _named(option: Option) -> str:
     return f"batch {option.batch:,}, {option.precision}{width}{stage}"
 
 
-def _row(probe: Probe) -> list[str]:
+def _row(probe: BatchProfile) -> list[str]:
     low, high = map(_milliseconds, probe.quartiles)
     named = _named(probe.option)
     return [

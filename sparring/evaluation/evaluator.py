@@ -161,11 +161,11 @@ def evaluate_run(run: Run, **settings: Any) -> Evaluation:
         run: The run.
         settings: Those of `evaluate`.
     """
-    if run.dataset.second and not isinstance(run.sampler, SupportsSampling):
+    if run.dataset.second and not isinstance(run.inference_game, SupportsSampling):
         from sparring.evaluation.label_maps import evaluate_pictures  # which builds on this module
 
         return save_evaluation(run, evaluate_pictures(run, **settings))
-    return save_evaluation(run, evaluate(run.sampler, run.training, held_out=run.held_out, **settings))
+    return save_evaluation(run, evaluate(run.inference_game, run.training, held_out=run.held_out, **settings))
 
 
 def save_evaluation(run: Run, result: Evaluation) -> Evaluation:

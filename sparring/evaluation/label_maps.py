@@ -79,7 +79,7 @@ def evaluate_pictures(run: Run, **settings: Any) -> Evaluation:
     Raises:
         GameError: If it does neither.
     """
-    if isinstance(run.sampler, SupportsTranslation):
+    if isinstance(run.inference_game, SupportsTranslation):
         return evaluate_translations(run, **settings)
     return evaluate_label_maps(run, **settings)
 
@@ -100,9 +100,9 @@ def evaluate_label_maps(
         DataError: If the data are too few.
         GameError: If the game does not paint.
     """
-    require_label_maps(run.sampler)
+    require_label_maps(run.inference_game)
     how: Any = {"samples": samples, "seed": seed, "references": references}
-    painted = LabelMapSampler(run.sampler, run.held_out or run.training)
+    painted = LabelMapSampler(run.inference_game, run.held_out or run.training)
     found = evaluate(painted, run.training, held_out=run.held_out, **how, **settings)
     whole = merge_evaluations([found, *PairedImages(run, samples, seed, references).scores()])
     return replace(whole, notes=(*whole.notes, *pair_shortfall_notes(run, samples)))
@@ -119,7 +119,7 @@ class PairedImages:
     """
 
     def __init__(self, run: Run, samples: int | None, seed: int, references: bool) -> None:
-        self.run, self.game, self.seed, self.references = run, run.sampler, seed, references
+        self.run, self.game, self.seed, self.references = run, run.inference_game, seed, references
         self.dataset, self.rows = choose_rows(run, samples, seed)
         self.photographs: ImageReader = partial(_photographs, self.dataset)
         self.other = mismatched(self.photographs, self.rows)

@@ -84,7 +84,7 @@ def evaluate_single_image(
         DataError: If there are too few samples.
         GameError: If the game learned from no single photograph, or has not finished.
     """
-    one, start = single_image.require_trained(run.sampler), time.perf_counter()
+    one, start = single_image.require_trained(run.inference_game), time.perf_counter()
     if samples < 2:
         raise DataError(f"{samples} samples have no spread: ask for 2 or more.")
     judge = judge or random_filter_maps(one.photograph.shape[1])
@@ -93,7 +93,7 @@ def evaluate_single_image(
     scores, drawing = [], 0.0
     for scale in range(min(SCALES, len(one.sizes))):
         begun = time.perf_counter()
-        drawn = single_image.sample_seeds(run.sampler, range(seed, seed + samples), start=scale)
+        drawn = single_image.sample_seeds(run.inference_game, range(seed, seed + samples), start=scale)
         drawing += time.perf_counter() - begun
         found = single_image_distances(one.photograph, drawn.split(1), judge.maps)
         sure = max(0.0, found.mean - NORMAL * found.standard_error), found.mean + NORMAL * found.standard_error

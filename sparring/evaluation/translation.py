@@ -95,7 +95,7 @@ def evaluate_translations(run: Run, **settings: Any) -> Evaluation:
         run: A run of a game that translates.
         settings: Those of `sparring.evaluation.evaluator.evaluate`.
     """
-    only = getattr(run.sampler, "domain", None)
+    only = getattr(run.inference_game, "domain", None)
     ways = ("B", "A") if only is None else (only,)
     found = [_evaluate_direction(run, to, **settings) for to in ways]
     if run.dataset.second and run.dataset.second.paired:
@@ -108,11 +108,14 @@ def _evaluate_direction(run: Run, to: str, **settings: Any) -> Evaluation:
     target, held_out = (rows and _domain(rows, to) for rows in (run.training, run.held_out))
     source = _domain(run.held_out or run.training, OTHER[to])
     assert target is not None
-    found = evaluate(TranslationSampler(run.sampler, source, to), target, held_out=held_out, **settings)
+    found = evaluate(TranslationSampler(run.inference_game, source, to), target, held_out=held_out, **settings)
     references = dict(found.references)
     if references and source.shape == target.shape:
         alone = evaluate(
-            TranslationSampler(run.sampler, source), target, held_out=held_out, **settings | {"references": False}
+            TranslationSampler(run.inference_game, source),
+            target,
+            held_out=held_out,
+            **settings | {"references": False},
         )
         references["left alone"] = alone.scores
     titled = {name: _titled(scores, to) for name, scores in references.items()}
@@ -123,7 +126,7 @@ def _pair_errors(run: Run, to: str, samples: int | None = None, seed: int = 0, r
     """How far translations are from their images' partners."""
     dataset, rows = choose_rows(run, samples, seed)
     source, target = (partial(_images, _domain(dataset, name)) for name in (OTHER[to], to))
-    kinds: dict[str, ImageReader] = {"": lambda some: translate(run.sampler, source(some), to)}
+    kinds: dict[str, ImageReader] = {"": lambda some: translate(run.inference_game, source(some), to)}
     if references:
         kinds |= {"noise": moment_matched_noise(target, rows, seed), "another's": mismatched(target, rows)}
         kinds |= {"left alone": source} if _domain(dataset, "A").shape == _domain(dataset, "B").shape else {}

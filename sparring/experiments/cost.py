@@ -55,7 +55,7 @@ def _cost(cell: Cell) -> Cost:
     rounds = {"steps": marks[-1], "kimg": marks[-1] * (1 + ROUNDS) / images, "minutes": marks[-1] / round_}
     begun, metrics = time.perf_counter(), get_metrics(rules.metrics) if rules.metrics else None
     evaluate(
-        run.sampler,
+        run.inference_game,
         run.training,
         held_out=run.held_out,
         metrics=metrics,

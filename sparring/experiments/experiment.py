@@ -1,6 +1,6 @@
 """What a comparison is made of: contestants, the rules that are the same for all, and one cell for each seed of each.
 
-OUT/cells/NAME/                an ordinary run folder, with the scores over training in judged.jsonl
+OUT/cells/NAME/                an ordinary run folder, with the scores over training in evaluations.jsonl
 OUT/cells/NAME.json            what was asked of the cell, and what became of it
 """
 
@@ -188,12 +188,12 @@ class Cell:
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns the judgements so far, first to last."""
-        return logs.read(self.folder / "judged.jsonl")
+        return logs.read(self.folder / "evaluations.jsonl")
 
     def notes(self) -> list[str]:
         """Returns a sentence if there are judgements that cannot be read."""
         notes: list[str] = []
-        logs.read(self.folder / "judged.jsonl", notes)
+        logs.read(self.folder / "evaluations.jsonl", notes)
         return notes
 
     def share(self) -> float:

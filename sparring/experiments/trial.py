@@ -68,7 +68,7 @@ def created(cell: Cell, folder: Path | None = None) -> Run:
 def _fought(cell: Cell, hear: Heard) -> dict[str, Any]:
     run, budget = created(cell), cell.rules.budget
     cell.write("begun")
-    with closing(logs.Journal(cell.folder / "judged.jsonl", run.step)) as judged:
+    with closing(logs.JsonLinesWriter(cell.folder / "evaluations.jsonl", run.step)) as judged:
         for mark in budget.marks():
             done = judged.last and budget.position(**_counts(judged.last))
             if done and done >= mark:  # before a stop, or passed by a single long step
@@ -80,7 +80,7 @@ def _fought(cell: Cell, hear: Heard) -> dict[str, Any]:
             judged.last = row
             hear(cell, row)
     sizes = {name: sum(w.numel() for w in net.parameters()) for name, net in run.game.unwrapped.named_children()}
-    where = {key: run.record["made"].get(key) for key in ("sparring", "torch", "python", "device", "threads")}
+    where = {key: run.record["provenance"].get(key) for key in ("sparring", "torch", "python", "device", "threads")}
     return {**_counts(judged.last), "updates": run.updates, "parameters": sizes, "made": where}
 
 
@@ -93,7 +93,7 @@ def _train(run: Run, budget: Budget, mark: float) -> None:
     spent, start = _spent(run), 0.0
     if budget.position(step=run.step, images=run.images, seconds=spent) >= mark:
         return
-    with closing(run.fit(FOREVER, picture_every=FOREVER)) as reports:  # type: ignore[type-var]
+    with closing(run.fit(FOREVER, sample_every=FOREVER)) as reports:  # type: ignore[type-var]
         for _ in reports:
             now = time.perf_counter()
             start = start or now
@@ -108,7 +108,7 @@ def _judged(run: Run, cell: Cell, *, references: bool) -> Row:
     rules, start = cell.rules, time.perf_counter()
     metrics = evaluator.get_metrics(rules.metrics) if rules.metrics else None
     how: Any = {"metrics": metrics, "samples": rules.samples, "references": references, "resamples": 0}
-    scores = evaluator.evaluate(run.sampler, run.training, held_out=run.held_out, **how).as_json()
+    scores = evaluator.evaluate(run.inference_game, run.training, held_out=run.held_out, **how).as_json()
     judging = round(time.perf_counter() - start, 3)
     return {"step": run.step, "images": run.images, "seconds": _spent(run), "judging": judging, **scores}
 

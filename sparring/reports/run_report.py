@@ -140,10 +140,10 @@ def _facts(run: Run) -> dict[str, str]:
         "trained": f"{run.step:,} steps, {run.images / 1000:,.1f} thousand images seen; moves: {moves}",
         "parameters": counts,
         "settings": json.dumps(record["arguments"]),
-        "batch, seed": f"{record['batch']}, {record['seed']}",
-        "average": f"decay {record['average']}" if record["average"] else "none",
+        "batch, seed": f"{record['batch_size']}, {record['seed']}",
+        "average": f"decay {record['ema_decay']}" if record["ema_decay"] else "none",
         "made with": ", ".join(
-            f"{key} {record['made'].get(key, 'unknown')}" for key in ("sparring", "torch", "device")
+            f"{key} {record['provenance'].get(key, 'unknown')}" for key in ("sparring", "torch", "device")
         ),
     }
 

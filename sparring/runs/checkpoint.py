@@ -36,7 +36,7 @@ State = dict[str, Any]
 
 STATE, MANIFEST = "state.pt", "manifest.json"
 PLACE, BEST = "checkpoints", "best"  # where those to go on from are, and the best one
-JUDGED = "judged.jsonl"  # names the best one
+JUDGED = "evaluations.jsonl"  # names the best one
 UNFINISHED = ".tmp-"  # in the name of what is being written or removed
 LEFT = re.compile(r"\d{6,}\.tmp-\w+")
 LONGEST = 2**20  # bytes of a manifest
@@ -116,12 +116,12 @@ def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
             return None, notes
 
 
-def load_named(folder: Path | Folder, name: str = "newest") -> tuple[State | None, list[str]]:
+def load_by_name(folder: Path | Folder, name: str = "newest") -> tuple[State | None, list[str]]:
     """Reads a checkpoint by its name.
 
     Args:
         folder: The run's, by its path or open.
-        name: newest, best, or the step of one that is kept. The best one is the one that ``judged.jsonl`` names.
+        name: newest, best, or the step of one that is kept. The best one is the one that ``evaluations.jsonl`` names.
 
     Returns:
         As `load_newest`.

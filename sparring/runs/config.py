@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 FILE = "run.json"
 REALS, SAMPLES = "reals.png", "samples"  # also in the run's folder: a picture, and a folder of pictures
 PRECISIONS = ("fp32", "bf16")
-IDENTITY = ("fingerprint", "mirror", "hold_out", "margin")  # of data: where it is makes no difference
+IDENTITY = ("fingerprint", "mirror", "hold_out", "crop_margin")  # of data: where it is makes no difference
 
 
 def read(folder: Path | Folder) -> Record:
@@ -55,7 +55,7 @@ def read(folder: Path | Folder) -> Record:
     try:
         record = json.loads(Folder.open(folder if isinstance(folder, Folder) else place).read(FILE))
         require_record(record)
-        sensible(**{name: record[name] for name in ("seed", "parts", "average", "precision")})
+        sensible(**{name: record[name] for name in ("seed", "grad_accum", "ema_decay", "precision")})
         return record
     except FileNotFoundError:
         raise RunError(
@@ -116,8 +116,8 @@ def data(
     root: str | Path | None,
     mirror: bool,
     hold_out: float = 0.0,
-    margin: int = 0,
-    skip_bad: bool = False,
+    crop_margin: int = 0,
+    skip_unreadable: bool = False,
 ) -> Record:
     """Describes the data: where it is, what it holds, what its classes are called, and what a recipe asks of it.
 
@@ -128,12 +128,12 @@ def data(
         root: As given to `sparring.data.load`.
         mirror: Whether images are flipped at random.
         hold_out: Share of the rows that are not trained on; not mentioned where it is 0.
-        margin: As given to `sparring.data.load`; likewise, as is `skip_bad`.
-        skip_bad: As given to `sparring.data.load`.
+        crop_margin: As given to `sparring.data.load`; likewise, as is `skip_unreadable`.
+        skip_unreadable: As given to `sparring.data.load`.
     """
     place = None if root is None else os.path.abspath(expand_user(root))
     found: Record = {"name": named(dataset), "size": size, "channels": channels, "root": place, "mirror": mirror}
-    chosen = {"hold_out": hold_out, "margin": margin, "skip_bad": skip_bad}
+    chosen = {"hold_out": hold_out, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
     found |= {setting: value for setting, value in chosen.items() if value}
     found |= {} if dataset.captions is None else {"words": list(dataset.captions.words)}
     if dataset.second and dataset.second.regions:
@@ -158,7 +158,7 @@ def made(device: torch.device) -> Record:
     Args:
         device: Where it trains.
     """
-    return {"made": _circumstances(device), "id": uuid4().hex}
+    return {"provenance": _circumstances(device), "id": uuid4().hex}
 
 
 def _circumstances(device: torch.device) -> Record:
@@ -181,7 +181,7 @@ def changes(record: Record) -> list[str]:
     Args:
         record: The run's.
     """
-    made, now = record["made"], {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    made, now = record["provenance"], {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
     return [
         f"The run was made with {name} {made[name]} and goes on with {value}: its numbers will agree to rounding only."
         for name, value in now.items()
@@ -265,7 +265,7 @@ def agreed(folder: Path | Folder, record: Record) -> Record:
         RunError: If it is another run, or there are other things in the folder.
     """
     try:
-        require_record({name: part for name, part in record.items() if name != "fast"})  # what is not known yet
+        require_record({name: part for name, part in record.items() if name != "performance"})  # what is not known yet
     except ValueError as error:
         raise RunError(f"A run cannot have these settings ({error}): give others.") from error
     before = found(folder)
@@ -392,13 +392,13 @@ def require_data(folder: Path, record: Record, dataset: Dataset) -> None:
         )
 
 
-def sensible(*, seed: int, parts: int, average: float, precision: str, fast: str = "auto") -> Record:
+def sensible(seed: int, grad_accum: int, ema_decay: float, precision: str, fast: str = "auto") -> Record:
     """Returns these settings, or refuses numbers that no run can have.
 
     Args:
         seed: 0 or more.
-        parts: 1 or more.
-        average: From 0 to below 1.
+        grad_accum: 1 or more.
+        ema_decay: From 0 to below 1.
         precision: A name of `PRECISIONS`.
         fast: A name of `sparring.runs.performance.SETTINGS`; what it chooses is seen when the game is built.
 
@@ -407,12 +407,18 @@ def sensible(*, seed: int, parts: int, average: float, precision: str, fast: str
     """
     if seed < 0:
         raise RunError(f"The seed {seed} is negative: give 0 or more.")
-    require_counts(parts=parts)
-    if not 0 <= average < 1:
-        raise RunError(f"The averaged weights cannot decay by {average}: give a number from 0 (none) to below 1.")
+    require_counts(grad_accum=grad_accum)
+    if not 0 <= ema_decay < 1:
+        raise RunError(f"The averaged weights cannot decay by {ema_decay}: give a number from 0 (none) to below 1.")
     if precision not in PRECISIONS:
         raise RunError(f"There is no precision {precision!r}: give one of {', '.join(PRECISIONS)}.")
-    return {"seed": seed, "parts": parts, "average": average, "precision": precision, "fast": {"setting": fast}}
+    return {
+        "seed": seed,
+        "grad_accum": grad_accum,
+        "ema_decay": ema_decay,
+        "precision": precision,
+        "performance": {"setting": fast},
+    }
 
 
 def require_counts(**counts: int) -> None:
@@ -433,7 +439,7 @@ def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
-        if where in ("made", "fast", "id") or (path == "data" and name not in IDENTITY):
+        if where in ("provenance", "performance", "id") or (path == "data" and name not in IDENTITY):
             continue
         if isinstance(part, dict):
             yield from _decisive(part, where)

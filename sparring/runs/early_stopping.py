@@ -1,6 +1,6 @@
 """Which checkpoint is best: by a score of the averaged generator against data that it never saw, never by the loss.
 
-    RUN/judged.jsonl      {"step": 500, "images": 32000, "score": "Fréchet distance", "value": 41.2, "best": true}
+    RUN/evaluations.jsonl      {"step": 500, "images": 32000, "score": "Fréchet distance", "value": 41.2, "best": true}
     RUN/best/000500/      the checkpoint with the best score so far, which the last row with "best": true names
 
 A new best checkpoint is written first, then its row, and only then those that it supersedes are removed. For each
@@ -25,20 +25,20 @@ from sparring.evaluation.evaluator import require_metrics as require_metrics
 from sparring.evaluation.registry import Metric, get_metrics
 from sparring.metrics import Better
 from sparring.runs import checkpoint
-from sparring.runs.logs import Journal, read
+from sparring.runs.logs import JsonLinesWriter, read
 from sparring.training import distributed
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
 
-__all__ = ["FILE", "Judging", "Selection", "best"]
+__all__ = ["FILE", "BestCheckpoint", "EarlyStopping", "best"]
 
-FILE = "judged.jsonl"
+FILE = "evaluations.jsonl"
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Judging:
+class EarlyStopping:
     """When a training is judged on its way, by what, and when it has gone on in vain for long enough.
 
     Attributes:
@@ -62,7 +62,7 @@ class Judging:
             raise RunError(f"--patience is {self.patience}: give 1 judgement or more.")
 
 
-class Selection:
+class BestCheckpoint:
     """Judges a run at its marks, and keeps the best checkpoint.
 
     Args:
@@ -80,13 +80,13 @@ class Selection:
         DataError: If there is no such metric.
     """
 
-    def __init__(self, run: Run, judging: Judging, keep: Callable[[], None]) -> None:
+    def __init__(self, run: Run, judging: EarlyStopping, keep: Callable[[], None]) -> None:
         require(run, judging)
         self.run, self.judging, self.keep = run, judging, keep
         self.metric = _metric(run.dataset, judging)
         path, home = run.folder / FILE, run.home if distributed.rank() == 0 else None
         self.rows = [row for row in read(path, folder=home) if row["step"] <= run.step]
-        self._journal = Journal(path, run.step, home) if distributed.rank() == 0 else None
+        self._journal = JsonLinesWriter(path, run.step, home) if distributed.rank() == 0 else None
         self.notes = shortfall_notes(run.training, run.held_out, judging.samples)
         self.notes += self._journal.notes if self._journal else []
         self.retire()
@@ -137,7 +137,7 @@ class Selection:
     def _judged(self) -> Row:
         run = self.run
         how: Any = {"metrics": self.metric, "samples": self.judging.samples, "references": False, "resamples": 0}
-        score, *others = evaluate(run.sampler, run.training, held_out=run.held_out, **how).scores
+        score, *others = evaluate(run.inference_game, run.training, held_out=run.held_out, **how).scores
         before, sign = best(self.rows), 1 if score.better is Better.HIGHER else -1
         better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])
         facts = {"step": run.step, "images": run.images, "score": score.name, "value": score.value}
@@ -146,7 +146,7 @@ class Selection:
         return {**facts, "better": score.better.value, "best": better}
 
 
-def require(run: Run, judging: Judging) -> None:
+def require(run: Run, judging: EarlyStopping) -> None:
     """Refuses to judge a run on its way if there is nothing fair to judge by.
 
     Args:
@@ -165,7 +165,7 @@ def require(run: Run, judging: Judging) -> None:
     require_metrics(_metric(run.dataset, judging), run.game, run.training, run.held_out)
 
 
-def _metric(dataset: Dataset, judging: Judging) -> dict[str, Metric]:
+def _metric(dataset: Dataset, judging: EarlyStopping) -> dict[str, Metric]:
     """Returns the metric whose first score decides, by its name."""
     return get_metrics([judging.metric or ("frechet" if len(dataset.shape) == 3 else "sliced")])
 
@@ -174,7 +174,7 @@ def best(rows: list[Row], step: int | None = None) -> Row | None:
     """Returns the best of some judgements, or None if there is none.
 
     Args:
-        rows: Lines of ``judged.jsonl``.
+        rows: Lines of ``evaluations.jsonl``.
         step: Leave out judgements after this step. Default: none is left out.
     """
     known = (row for row in reversed(rows) if row.get("best") and "value" in row)

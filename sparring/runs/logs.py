@@ -5,9 +5,9 @@
 
 Counts are totals since the start of the run. Where there were any, "skipped" counts the moves that were not made since
 they were not finite ("updates" counts them, too), and "rollbacks" how often the training went back (see `remedies`).
-Of several processes, "exchanged" are the bytes of gradients and batch-norm statistics that each gave to all-reduce, in
-this step or, in ``timing.jsonl``, in one step on average; "exchanging" are the seconds that the first process spent on
-it a step, its waiting for the others included.
+With several processes, "allreduce_bytes" are the bytes of gradients and batch-norm statistics that each process sends
+through all-reduce, in this step or, in ``timing.jsonl``, in one step on average; "allreduce_seconds" are the seconds of
+a step that the first process spends in it, waiting for the others included.
 The log knows no clock: it is a function of the run's settings, byte for byte, however often the training was stopped.
 Lines beyond the checkpoint from which it goes on are dropped, as is an incomplete last line, which a killed process
 leaves. Any other line that cannot be read, or is out of order, is left out with a note, and the file as it was is kept
@@ -50,7 +50,7 @@ LAG = 50  # steps whose reports may wait on a device for one transfer
 HOPELESS = 100  # steps in a row with skipped moves, after which a training is over
 
 
-class Journal:
+class JsonLinesWriter:
     """A file of JSON lines that only grows, except that it is cut back to a step when it is opened.
 
     Args:
@@ -108,7 +108,7 @@ def read(path: str | Path, notes: list[str] | None = None, folder: Folder | None
     """Reads the lines of a journal that can be read; of one that is being written, all that are complete.
 
     Args:
-        path: ``log.jsonl``, ``timing.jsonl`` or ``judged.jsonl``; one that is missing has no lines.
+        path: ``log.jsonl``, ``timing.jsonl`` or ``evaluations.jsonl``; one that is missing has no lines.
         notes: Gets a sentence if lines cannot be read.
         folder: The folder that it is in, if that is open. Default: found by the path.
 
@@ -158,13 +158,13 @@ class Log:
         self._skipped = {} if skipped is None else skipped
         self._rollbacks, self._row = rollbacks, 0
         self._waiting: list[StepReport] = []
-        self._journals: list[Journal] = []
+        self._journals: list[JsonLinesWriter] = []
         self.notes: list[str] = []
         self._events: list[Events] = []
         if distributed.rank() == 0:
             self._open(Folder.open(folder), tensorboard)
             self.notes = [note for journal in self._journals for note in journal.notes]
-        self._clock = Clock(self._journals[-1].last if self._journals else {})
+        self._clock = Throughput(self._journals[-1].last if self._journals else {})
 
     def add(self, report: StepReport) -> None:
         """Notes what a step did.
@@ -200,14 +200,14 @@ class Log:
         """Opens all files, or none."""
         try:
             for name in ("log.jsonl", "timing.jsonl"):
-                self._journals.append(Journal(home.path / name, self._step, home))
+                self._journals.append(JsonLinesWriter(home.path / name, self._step, home))
             if tensorboard:
                 self._events.append(Events(home, self._step))
         except BaseException:
             self.close()
             raise
 
-    def _files(self) -> list[Journal | Events]:
+    def _files(self) -> list[JsonLinesWriter | Events]:
         return [*self._journals, *self._events]
 
     def _flush(self) -> None:
@@ -230,7 +230,7 @@ class Log:
         for player, moves in report.updates.items():
             self._updates[player] = self._updates.get(player, 0) + moves
         line = {"step": report.step, "images": self._images, "updates": dict(self._updates), "terms": terms}
-        line |= {"exchanged": report.gradient_sync.bytes} if report.gradient_sync.bytes else {}
+        line |= {"allreduce_bytes": report.gradient_sync.bytes} if report.gradient_sync.bytes else {}
         line |= {"skipped": dict(self._skipped)} if self._skipped else {}
         return line | ({"rollbacks": self._rollbacks} if self._rollbacks else {})
 
@@ -249,7 +249,7 @@ class Log:
             self._journals[1].write([line])
 
 
-class Clock:
+class Throughput:
     """How long a run has been trained, over all its processes' lives.
 
     Args:
@@ -291,7 +291,10 @@ class Clock:
         if not steps:
             return {}
         exchanged = round(sum(step.bytes for step in steps) / len(steps))
-        return {"exchanged": exchanged, "exchanging": round(sum(step.seconds for step in steps) / len(steps), 6)}
+        return {
+            "allreduce_bytes": exchanged,
+            "allreduce_seconds": round(sum(step.seconds for step in steps) / len(steps), 6),
+        }
 
 
 def memory() -> int:

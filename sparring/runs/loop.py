@@ -11,11 +11,11 @@ import torch
 
 from sparring.errors import Diverged, RunError
 from sparring.runs import config, early_stopping, events
-from sparring.runs.early_stopping import Judging, Selection
+from sparring.runs.early_stopping import BestCheckpoint, EarlyStopping
 from sparring.runs.logs import Log
-from sparring.runs.recovery import STOP, Remedy, go_back
-from sparring.runs.saving import Saved
-from sparring.runs.signals import Stopped, Wish
+from sparring.runs.recovery import STOP, NonFinitePolicy, roll_back
+from sparring.runs.saving import CheckpointWriter
+from sparring.runs.signals import Stopped, StopSignal
 from sparring.runs.state import seed
 from sparring.training import distributed
 from sparring.training.finite import TurnSnapshot
@@ -28,7 +28,7 @@ PRECISIONS = dict(zip(config.PRECISIONS, (None, torch.bfloat16), strict=True))
 
 
 @dataclass(frozen=True)
-class Conduct:
+class FitOptions:
     """How a training is conducted.
 
     Attributes:
@@ -46,8 +46,8 @@ class Conduct:
     drawing: int
     keep: int = 2
     tensorboard: bool = False
-    judging: Judging | None = None
-    remedy: Remedy = STOP
+    judging: EarlyStopping | None = None
+    remedy: NonFinitePolicy = STOP
 
     def require(self, run: Run) -> None:
         """Refuses what cannot be done, before anything is written.
@@ -58,14 +58,14 @@ class Conduct:
         Raises:
             SparringError: With the setting and the remedy.
         """
-        config.require_counts(save_every=self.saving, picture_every=self.drawing, keep=self.keep)
+        config.require_counts(save_every=self.saving, sample_every=self.drawing, keep_checkpoints=self.keep)
         if self.tensorboard:
             events.require()
         if self.judging:
             early_stopping.require(run, self.judging)
 
 
-def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[StepReport]:
+def played(run: Run, conduct: FitOptions, wish: StopSignal) -> Iterator[StepReport]:
     """Trains a run, and yields the report of each step; goes back and on where its conduct's remedy says so.
 
     Args:
@@ -80,7 +80,7 @@ def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[StepReport]:
     """
     while True:
         with ExitStack() as stack:
-            session = Session(run, conduct, wish, stack)
+            session = TrainingLoop(run, conduct, wish, stack)
             try:
                 yield from session.play()
                 return
@@ -96,12 +96,12 @@ def played(run: Run, conduct: Conduct, wish: Wish) -> Iterator[StepReport]:
                     f"Another process of the training is gone; start the same command again. {session.saved}"
                 ) from error
         try:
-            go_back(run, conduct.remedy, conduct.saving, found)
+            roll_back(run, conduct.remedy, conduct.saving, found)
         except Diverged as error:
             raise Diverged(f"{error} {session.saved}") from None
 
 
-class Session:
+class TrainingLoop:
     """A run with its files open.
 
     Args:
@@ -111,7 +111,7 @@ class Session:
         stack: Closes the files.
     """
 
-    def __init__(self, run: Run, conduct: Conduct, wish: Wish, stack: ExitStack) -> None:
+    def __init__(self, run: Run, conduct: FitOptions, wish: StopSignal, stack: ExitStack) -> None:
         self.run, self.conduct, self.wish = run, conduct, wish
         log = Log(
             *(run.home if distributed.rank() == 0 else run.folder, run.step, run.images, run.updates),
@@ -121,10 +121,10 @@ class Session:
         )
         self.log = stack.enter_context(closing(log))
         run.notes += log.notes
-        self.saved = Saved(run, self.log, conduct.keep, conduct.saving)
+        self.saved = CheckpointWriter(run, self.log, conduct.keep, conduct.saving)
         self.judge = None
         if conduct.judging:
-            self.judge = stack.enter_context(closing(Selection(run, conduct.judging, self.saved.best)))
+            self.judge = stack.enter_context(closing(BestCheckpoint(run, conduct.judging, self.saved.best)))
             run.notes += self.judge.notes
         run.judged = self.judge.rows if self.judge else []
 
@@ -169,7 +169,7 @@ class Session:
             seed=seed(run),
             players=run.players,
             ema=run.average,
-            grad_accum=run.record["parts"],
+            grad_accum=run.record["grad_accum"],
             precision=PRECISIONS[run.record["precision"]],
             snapshot=TurnSnapshot(run.game) if self.conduct.remedy.skip else None,
         )

@@ -13,7 +13,7 @@ from sparring.visualization import images, video
 
 __all__ = ["belongings", "require_film", "require_outputs", "require_picture"]
 
-OWN = ("run.json", "goal.json", "log.jsonl", "timing.jsonl", "judged.jsonl", "reals.png", "passed-over.txt")
+OWN = ("run.json", "fit.json", "log.jsonl", "timing.jsonl", "evaluations.jsonl", "reals.png", "skipped-files.txt")
 FOLDERS = ("samples", "checkpoints", "best", "events")
 
 

@@ -111,7 +111,7 @@ def of(settings: dict[str, Any], game: Game) -> Fast | None:
     Raises:
         RunError: If there is no such setting.
     """
-    told = settings.get("fast")
+    told = settings.get("performance")
     if told is None:
         return None
     if told["setting"] not in SETTINGS:

@@ -74,12 +74,12 @@ def decided(
     Raises:
         SparringError: If the game cannot be played; the message says why.
     """
-    told = settings.get("fast")
+    told = settings.get("performance")
     if told is None or len(told) > 1 or settings["recipe"] in RECIPES:
         return settings, []
     chosen = performance.of(settings, game)
     assert chosen is not None
-    share = settings["batch"] // (distributed.world_size() * settings["parts"])
+    share = settings["batch_size"] // (distributed.world_size() * settings["grad_accum"])
     for rows in sorted({min(share, ROWS), share}):
         try:
             found, notes = tried(game, _batches(settings, dataset, rows, game.device), chosen, precision)
@@ -92,7 +92,7 @@ def decided(
             found, notes = replace(chosen, **NOTHING), []
             if chosen != PLAIN:
                 notes = [_note("everything", f"the first step fails ({_reason(error)})")]
-    return {**settings, "fast": found.plain()}, notes
+    return {**settings, "performance": found.plain()}, notes
 
 
 def tried(game: Game, data: Data, chosen: Fast, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
@@ -124,7 +124,7 @@ def allowed(game: Game, data: Data, setting: str, precision: torch.dtype | None 
         setting: A name of `sparring.runs.performance.SETTINGS`.
         precision: Of the training, where it is not full.
     """
-    chosen = performance.of({"fast": {"setting": setting}}, game)
+    chosen = performance.of({"performance": {"setting": setting}}, game)
     assert chosen is not None
     try:
         return tried(game, data, chosen, precision)

@@ -35,7 +35,7 @@ from sparring.runs.run import Run
 from sparring.runs.state import optimisers, stream, untrained
 from sparring.training.trainer import train
 
-__all__ = ["Option", "Plan", "Probe", "chance", "foretold", "options", "plan", "plans"]
+__all__ = ["BatchProfile", "CostEstimate", "Option", "chance", "extrapolate_memory", "options", "plan", "plans"]
 
 FITS = 0.8  # of the free memory: the rest is for pictures, judges and whatever else the machine does
 WORTH = 1.1  # times as many images a second make another option worth a word
@@ -73,7 +73,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Probe:
+class BatchProfile:
     """What steps of an option cost.
 
     Attributes:
@@ -117,7 +117,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CostEstimate:
     """What a training will cost, as far as it is known.
 
     Attributes:
@@ -127,19 +127,19 @@ class Plan:
         left_out: Why options were not played.
     """
 
-    probes: tuple[Probe, ...]
+    probes: tuple[BatchProfile, ...]
     asked: Option
     free: int | None
     left_out: dict[Option, str] = field(default_factory=dict)
 
     @property
-    def alike(self) -> list[Probe]:
+    def alike(self) -> list[BatchProfile]:
         """The probes that differ from what was asked for by their batch alone, smallest first."""
         found = [probe for probe in self.probes if probe.option.but_batch == self.asked.but_batch]
         return sorted(found, key=lambda probe: probe.batch)
 
     @property
-    def base(self) -> Probe | None:
+    def base(self) -> BatchProfile | None:
         """What others are compared with: what was asked for, or the largest smaller batch where that was left out."""
         return next((probe for probe in reversed(self.alike) if probe.batch <= self.asked.batch), None)
 
@@ -168,7 +168,7 @@ class Plan:
         known = [(probe.batch / probe.parts, probe.memory) for probe in self.alike if probe.memory is not None]
         if len(known) == 1:  # what takes memory without any row is part of the state
             known = [(0, self.alike[0].state), *known]
-        return foretold(known, rows)
+        return extrapolate_memory(known, rows)
 
     def parts(self) -> int | None:
         """Returns in how many parts the batch fits into memory, at least 1; None if no power of two does."""
@@ -189,7 +189,7 @@ class Plan:
         near = self.base is None or option.batch >= self.base.batch // 4
         return near and (option.width, option.stage) == (self.asked.width, self.asked.stage)
 
-    def faster(self) -> list[Probe]:
+    def faster(self) -> list[BatchProfile]:
         """Returns the options with the networks that were asked for that are faster by the image beyond chance."""
         if (base := self.base) is None:
             return []
@@ -198,7 +198,7 @@ class Plan:
         return [probe for probe in sure if probe.speed > WORTH * base.speed]
 
 
-def chance(base: Probe, other: Probe) -> float:
+def chance(base: BatchProfile, other: BatchProfile) -> float:
     """Returns how likely an option of the same speed by the image would come out so much faster, by a paired t-test.
 
     What is paired are the logarithms of seconds by the image in each turn. The first turn does not count, in which the
@@ -215,7 +215,7 @@ def chance(base: Probe, other: Probe) -> float:
     return test.p / 2 if test.t > 0 else 1 - test.p / 2
 
 
-def plan(run: Run, *, seconds: float = SECONDS) -> Plan:
+def plan(run: Run, *, seconds: float = SECONDS) -> CostEstimate:
     """Plays a few steps of a run as it is and of what could be chosen instead, in copies; the run is left as it is.
 
     Args:
@@ -226,7 +226,7 @@ def plan(run: Run, *, seconds: float = SECONDS) -> Plan:
     return last
 
 
-def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[Plan]:
+def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[CostEstimate]:
     """Yields what is known each time after an option was begun or left out, and after each turn; see `plan`.
 
     Args:
@@ -237,8 +237,8 @@ def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[Plan]:
     among, asked = options(run)
     trials, left_out = list[_Trial](), dict[Option, str]()
 
-    def known() -> Plan:
-        return Plan(tuple(trial.probe() for trial in trials), asked, free, dict(left_out))
+    def known() -> CostEstimate:
+        return CostEstimate(tuple(trial.probe() for trial in trials), asked, free, dict(left_out))
 
     for option in among:
         if asked in left_out and option.but_batch != asked.but_batch and (base := known().base):
@@ -268,7 +268,7 @@ def options(run: Run) -> tuple[list[Option], Option]:
     Args:
         run: As it would be trained.
     """
-    batch, parts, precision = run.record["batch"], run.record["parts"], run.record["precision"]
+    batch, parts, precision = run.record["batch_size"], run.record["grad_accum"], run.record["precision"]
     other = next(name for name in PRECISIONS if name != precision)
     if stages := run.game.stages():
         first, last = (
@@ -300,7 +300,7 @@ def _wide(arguments: dict[str, Any]) -> dict[str, Any] | None:
     return next((place for place in places if isinstance(place, dict) and "width" in place), None)
 
 
-def _refused(option: Option, found: Plan, left: float, free: int | None) -> str:
+def _refused(option: Option, found: CostEstimate, left: float, free: int | None) -> str:
     """Says why an option is not to be played, or nothing."""
     if not any(probe.batch <= option.batch for probe in found.alike):
         return ""
@@ -311,7 +311,7 @@ def _refused(option: Option, found: Plan, left: float, free: int | None) -> str:
     return f"a step would take about {step:,.0f} s, longer than is planned for" if 2 * step > left else ""
 
 
-def foretold(known: Sequence[tuple[float, int]], rows: float) -> float | None:
+def extrapolate_memory(known: Sequence[tuple[float, int]], rows: float) -> float | None:
     """Extends memory to other numbers of rows: between and beyond what is known, by its steepest straight line.
 
     Args:
@@ -321,7 +321,7 @@ def foretold(known: Sequence[tuple[float, int]], rows: float) -> float | None:
     Returns:
         Bytes, or None where nothing is known.
 
-    >>> foretold([(16, 100), (32, 180)], 64), foretold([(16, 100)], 8), foretold([], 8)
+    >>> extrapolate_memory([(16, 100), (32, 180)], 64), extrapolate_memory([(16, 100)], 8), extrapolate_memory([], 8)
     (340.0, 50.0, None)
     """
     if not known:
@@ -341,7 +341,7 @@ class _Trial:
         said = run.training.captions.distinct if run.training.captions else ()
         self._game, self._average = untrained(settings, device, said, run.training)
         self._players, batches = optimisers(settings, self._game), stream(settings, run.training, device)
-        self.option, self._parts = option, settings["parts"]
+        self.option, self._parts = option, settings["grad_accum"]
         how: Any = {"seed": settings["seed"], "grad_accum": self._parts, "precision": PRECISIONS[option.precision]}
         how |= {"players": self._players, "ema": self._average, "start": option.start}
         self._steps = train(self._game, batches, 10**9, **how)
@@ -359,17 +359,17 @@ class _Trial:
         report.scalars()  # waits for the device
         self._times[turn], self._images = time.perf_counter() - begun, report.images
 
-    def probe(self) -> Probe:
+    def probe(self) -> BatchProfile:
         """Returns what its steps cost so far."""
         kept = [self._game.state_dict(), *(player.state_dict() for player in self._players.values())]
         if average := self._average:
             kept += [average.game.get_submodule(name).state_dict() for name in self._game.sampling_networks()]
-        return Probe(self.option, self._parts, dict(self._times), self._images, self._memory, _bytes(kept))
+        return BatchProfile(self.option, self._parts, dict(self._times), self._images, self._memory, _bytes(kept))
 
 
 def _settings(run: Run, option: Option) -> Record:
     """The record of a run that trains by an option."""
-    settings = copy.deepcopy(run.record) | {"batch": option.batch, "precision": option.precision}
+    settings = copy.deepcopy(run.record) | {"batch_size": option.batch, "precision": option.precision}
     if option.width and (place := _wide(settings["arguments"])):
         place["width"] = option.width
     return settings

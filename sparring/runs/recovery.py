@@ -26,7 +26,7 @@ NAMES = ("stop", "rollback:3", "skip")
 
 
 @dataclass(frozen=True)
-class Remedy:
+class NonFinitePolicy:
     """What to do when a term, a gradient or a weight is not finite; nothing but to stop, unless told.
 
     Attributes:
@@ -38,10 +38,10 @@ class Remedy:
     rollbacks: int = 0
 
 
-STOP = Remedy()
+STOP = NonFinitePolicy()
 
 
-def named(name: str) -> Remedy:
+def named(name: str) -> NonFinitePolicy:
     """Returns the remedy of a name.
 
     Args:
@@ -51,19 +51,19 @@ def named(name: str) -> Remedy:
         RunError: If there is none of that name.
 
     >>> named("rollback:2")
-    Remedy(skip=False, rollbacks=2)
+    NonFinitePolicy(skip=False, rollbacks=2)
     """
     what, _, count = name.partition(":")
     if name in ("stop", "skip"):
-        return Remedy(skip=name == "skip")
+        return NonFinitePolicy(skip=name == "skip")
     if what == "rollback" and count.isascii() and count.isdecimal() and int(count[:9]) > 0:
-        return Remedy(rollbacks=int(count[:9]))
+        return NonFinitePolicy(rollbacks=int(count[:9]))
     near = get_close_matches(name, NAMES, n=1, cutoff=0.3)
     hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(NAMES)}."
     raise RunError(f"There is no remedy {name!r} for what is not finite: {hint}")
 
 
-def go_back(run: Run, remedy: Remedy, every: int, error: Diverged) -> None:
+def roll_back(run: Run, remedy: NonFinitePolicy, every: int, error: Diverged) -> None:
     """Puts a run back to its last scheduled checkpoint, with other luck.
 
     Args:

@@ -1,6 +1,6 @@
 """A training that is a folder: it can be stopped at any moment, and goes on as if nothing had happened.
 
-    RUN/run.json  log.jsonl  timing.jsonl  reals.png  samples/NNNNNN.png  checkpoints/NNNNNN/  passed-over.txt
+    RUN/run.json  log.jsonl  timing.jsonl  reals.png  samples/NNNNNN.png  checkpoints/NNNNNN/  skipped-files.txt
 
 Everything random in a step is a function of (seed, step), the data's order of (seed, position), the first weights of
 the seed; a checkpoint holds the rest: weights, averages, optimisers, positions. Hence N + M steps with a stop between
@@ -30,20 +30,20 @@ from sparring.recipes.techniques import Techniques
 from sparring.runs import checkpoint as checkpoints
 from sparring.runs import config
 from sparring.runs import performance as fast
-from sparring.runs.checkpoint import listed, load_named
-from sparring.runs.early_stopping import Judging
-from sparring.runs.loop import PRECISIONS, Conduct, played
+from sparring.runs.checkpoint import listed, load_by_name
+from sparring.runs.early_stopping import EarlyStopping
+from sparring.runs.loop import PRECISIONS, FitOptions, played
 from sparring.runs.memory import TRAINED
 from sparring.runs.performance_trial import decided
 from sparring.runs.recipe_args import suited
-from sparring.runs.recovery import STOP, Remedy
+from sparring.runs.recovery import STOP, NonFinitePolicy
 from sparring.runs.signals import wishes
 from sparring.runs.state import built, form, laid_out, optimisers, restore, rows, stream
 from sparring.training import distributed
 from sparring.training.accumulation import batch_dependent_layers, require_divisible
 from sparring.training.trainer import StepReport
 
-BAD = "passed-over.txt"  # in the run's folder: files of the data that were left out, and why
+BAD = "skipped-files.txt"  # in the run's folder: files of the data that were left out, and why
 
 if TYPE_CHECKING:
     from sparring.runs.snapshots import Snapshots
@@ -88,17 +88,17 @@ class Run:
         there = os.path.lexists(folder / config.FILE)
         self.known = {path.name for path in listed(self.home)} if there else set()
         self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
-        state, self.notes = load_named(self.home, name) if there else (None, [])
+        state, self.notes = load_by_name(self.home, name) if there else (None, [])
         said = dataset.captions.distinct if dataset.captions and state is None else ()
         self.game = built(settings, device, said, self.training if state is None else None, TRAINED)
         settings, notes = decided(settings, self.game, self.training, PRECISIONS[settings["precision"]])
         self.average = laid_out(settings, self.game)
-        require_divisible(self.game, settings["parts"])
+        require_divisible(self.game, settings["grad_accum"])
         with config.buildable(settings["recipe"]):
             self.players = optimisers(settings, self.game)
         self.fast = fast.of(settings, self.game)
         if self.fast:
-            self.record = {**settings, "fast": self.fast.plain()}
+            self.record = {**settings, "performance": self.fast.plain()}
         self.stream = stream(self.record, self.training, device)
         self.step, self.images, self.updates = 0, 0, dict.fromkeys(self.players, 0)
         self.skipped: dict[str, int] = {}
@@ -107,7 +107,7 @@ class Run:
         if state is not None:
             restore(self, state)
         self.notes += notes + config.changes(settings) + passed_over(dataset) + without_images(self.training)
-        self.notes += batch_dependent_layers(self.game) if settings["parts"] > 1 else []
+        self.notes += batch_dependent_layers(self.game) if settings["grad_accum"] > 1 else []
 
     @classmethod
     def create(
@@ -122,13 +122,13 @@ class Run:
         channels: int | None = None,
         data_root: str | Path | None = None,
         mirror: bool = False,
-        margin: int = 0,
-        skip_bad: bool = False,
+        crop_margin: int = 0,
+        skip_unreadable: bool = False,
         hold_out: float = 0.0,
-        batch: int | None = None,
+        batch_size: int | None = None,
         seed: int = 0,
-        parts: int = 1,
-        average: float = 0.999,
+        grad_accum: int = 1,
+        ema_decay: float = 0.999,
         precision: str = "fp32",
         fast: str = "auto",
         device: str = "auto",
@@ -146,13 +146,13 @@ class Run:
             channels: Channels of images.
             data_root: Where the standard data sets are.
             mirror: Flip images at random.
-            margin: Pixels by which images are larger; a window is cut out of each at random.
-            skip_bad: Pass over image files that cannot be read, in place of refusing them all.
+            crop_margin: Pixels by which images are larger; a window is cut out of each at random.
+            skip_unreadable: Skip image files that cannot be read. Default: raise an error.
             hold_out: Share of the rows that is never trained on, the same rows for every seed.
-            batch: Rows of a batch over all processes and parts; 64 images, 8 of two domains or 256 points unless told.
+            batch_size: Rows over all processes and accumulation. Default: 64 images, 8 of two domains, 256 points.
             seed: Decides everything random.
-            parts: Play each batch in so many parts, for less memory.
-            average: Decay of the averaged weights, 0 for none.
+            grad_accum: Gradient accumulation steps of a batch, for less memory.
+            ema_decay: Decay of the averaged weights, 0 for none.
             precision: ``fp32``, or ``bf16`` for automatic mixed precision.
             fast: ``auto``, or ``off`` for the plain path, which is equal to rounding; a run keeps what it began with.
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
@@ -162,21 +162,21 @@ class Run:
             SparringError: If anything given cannot be used; the message names it and the remedy.
         """
         folder, where = expand_user(folder), distributed.init(device)
-        how: Any = {"size": size, "channels": channels, "root": data_root, "margin": margin, "skip_bad": skip_bad}
-        dataset = load_data(suited(recipe, data), **how)
+        form: Any = {"size": size, "channels": channels, "root": data_root}
+        beside: Any = {"crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
+        dataset = load_data(suited(recipe, data), **form, margin=crop_margin, skip_bad=skip_unreadable)
         settings = config.play(recipe, arguments or {}, techniques or {})
-        settings |= {"data": config.data(dataset, **how, mirror=mirror, hold_out=hold_out)}
-        settings |= {"batch": rows(dataset) if batch is None else batch}
-        settings |= config.sensible(seed=seed, parts=parts, average=average, precision=precision, fast=fast)
-        settings |= config.made(where)
-        return cls._agreed(folder, settings, dataset, where, begin)
+        settings |= {"data": config.data(dataset, **form, **beside, mirror=mirror, hold_out=hold_out)}
+        settings |= {"batch_size": rows(dataset) if batch_size is None else batch_size}
+        settings |= config.sensible(seed, grad_accum, ema_decay, precision, fast)
+        return cls._agreed(folder, settings | config.made(where), dataset, where, begin)
 
     @classmethod
     def _agreed(cls, folder: Path, asked: config.Record, dataset: Dataset, where: torch.device, begin: bool) -> Run:
         """Returns the run that is asked for, which may be there already."""
         settings = config.agreed(folder, asked)
         run = cls(folder, settings, dataset, where)
-        run._begun, setting = settings is not asked, asked["fast"]["setting"]
+        run._begun, setting = settings is not asked, asked["performance"]["setting"]
         if run.fast and run.fast.setting != setting:
             run.notes.append(f"The run was made with --fast {run.fast.setting} and goes on so, equal bit by bit.")
         if begin and not run._begun:
@@ -222,7 +222,7 @@ class Run:
         return run
 
     @property
-    def sampler(self) -> Game:
+    def inference_game(self) -> Game:
         """The game to sample and to score: the averaged one, where there is one."""
         return self.average.game if self.average else self.game
 
@@ -231,11 +231,11 @@ class Run:
         steps: int,
         *,
         save_every: int | None = None,
-        picture_every: int | None = None,
-        keep: int = 2,
+        sample_every: int | None = None,
+        keep_checkpoints: int = 2,
         tensorboard: bool = False,
-        judging: Judging | None = None,
-        remedy: Remedy = STOP,
+        early_stopping: EarlyStopping | None = None,
+        on_nonfinite: NonFinitePolicy = STOP,
     ) -> Iterator[StepReport]:
         """Trains up to step `steps`, and yields the report of each step.
 
@@ -243,19 +243,21 @@ class Run:
 
         Args:
             steps: The step to end at, counted from the start of the run.
-            save_every: Steps between two checkpoints, see `cadence` unless told.
-            picture_every: Steps between two pictures, likewise.
-            keep: How many checkpoints stay.
+            save_every: Steps between two checkpoints, see `default_interval` unless told.
+            sample_every: Steps between two grids of samples, likewise.
+            keep_checkpoints: Number of checkpoints to keep.
             tensorboard: Write TensorBoard's events, too.
-            judging: Judge on the way, keep the best checkpoint, and perhaps end before `steps`.
-            remedy: What to do when a term, a gradient or a weight stops being finite, see `sparring.runs.recovery`.
+            early_stopping: Judge on the way, keep the best checkpoint, and perhaps end before `steps`.
+            on_nonfinite: Policy for terms, gradients or weights that are not finite, see `sparring.runs.recovery`.
 
         Raises:
             Diverged: If one does and the remedy is at its end; the last good checkpoint stays.
             RunError: If the folder cannot be written, or another process trains in it.
             Stopped: After a signal.
         """
-        conduct = conducted(steps, save_every, picture_every, keep, tensorboard, judging, remedy)
+        conduct = conducted(
+            steps, save_every, sample_every, keep_checkpoints, tensorboard, early_stopping, on_nonfinite
+        )
         conduct.require(self)
         with ExitStack() as stack:
             wish = stack.enter_context(wishes(patient=distributed.world_size() > 1))
@@ -297,7 +299,7 @@ class Run:
         """Draws ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not notice."""
         if distributed.rank() == 0:
             config.require_own(self.home, self.record)
-            self._snapshots.samples(self.sampler, self.step)
+            self._snapshots.samples(self.inference_game, self.step)
 
     @cached_property
     def _snapshots(self) -> Snapshots:
@@ -357,21 +359,21 @@ def without_images(dataset: Dataset, most: int = 10) -> list[str]:
 def conducted(
     steps: int,
     save_every: int | None = None,
-    picture_every: int | None = None,
-    keep: int = 2,
+    sample_every: int | None = None,
+    keep_checkpoints: int = 2,
     tensorboard: bool = False,
-    judging: Judging | None = None,
-    remedy: Remedy = STOP,
-) -> Conduct:
+    early_stopping: EarlyStopping | None = None,
+    on_nonfinite: NonFinitePolicy = STOP,
+) -> FitOptions:
     """Returns how a training is conducted; the arguments are those of `Run.fit`."""
-    saving, drawing = (cadence(steps) if each is None else each for each in (save_every, picture_every))
-    return Conduct(steps, saving, drawing, keep, tensorboard, judging, remedy)
+    saving, drawing = (default_interval(steps) if each is None else each for each in (save_every, sample_every))
+    return FitOptions(steps, saving, drawing, keep_checkpoints, tensorboard, early_stopping, on_nonfinite)
 
 
-def cadence(steps: int) -> int:
+def default_interval(steps: int) -> int:
     """Returns a tenth of `steps`, rounded up to 1, 2 or 5 times a power of ten, at most 1000.
 
-    >>> [cadence(steps) for steps in (3, 25, 600, 4000, 10**6)]
+    >>> [default_interval(steps) for steps in (3, 25, 600, 4000, 10**6)]
     [1, 5, 100, 500, 1000]
     """
     rounds = (1, 2, 5, 10, 20, 50, 100, 200, 500)

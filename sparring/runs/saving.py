@@ -1,6 +1,6 @@
 """Saving a training: what a checkpoint must be before it is written is settled, finite, and the same on every rank.
 
-Scheduled checkpoints, those of multiples of the cadence, are the ones to go back to when a training diverges: they are
+Scheduled checkpoints, those of multiples of the interval, are the ones to go back to when a training diverges: they are
 the same however often it was stopped. The newest of them therefore stays, whatever else is kept.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sparring.runs.run import Run
 
 
-class Saved:
+class CheckpointWriter:
     """Saves a run, and knows at which step it did.
 
     Args:
@@ -76,7 +76,7 @@ class Saved:
         return f"The checkpoint of step {self.step} in {self.run.folder} is kept."
 
     def _require_finite(self) -> None:
-        require_finite(self.run.step, {**self.run.sampler.state_dict(), **self.run.game.state_dict()})
+        require_finite(self.run.step, {**self.run.inference_game.state_dict(), **self.run.game.state_dict()})
 
 
 def scheduled(run: Run, every: int) -> State | None:

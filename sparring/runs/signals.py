@@ -27,7 +27,7 @@ class Stopped(SystemExit):
         self.signal = number
 
 
-class Wish:
+class StopSignal:
     """Whether somebody wants the training to stop.
 
     Attributes:
@@ -51,7 +51,7 @@ class Wish:
 
 
 @contextmanager
-def wishes(*, patient: bool = False) -> Iterator[Wish]:
+def wishes(*, patient: bool = False) -> Iterator[StopSignal]:
     """Listens for signals inside the block, and gives them back to whoever listened before at its end.
 
     Python lets only the main thread listen; elsewhere the wish never comes.
@@ -59,7 +59,7 @@ def wishes(*, patient: bool = False) -> Iterator[Wish]:
     Args:
         patient: Pass over further signals: ``torchrun`` repeats the terminal's Ctrl-C to its workers.
     """
-    wish = Wish(patient)
+    wish = StopSignal(patient)
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return

@@ -24,7 +24,7 @@ from sparring.networks.common.perceptual import Acquainted
 from sparring.recipes.importing import trust as trusted
 from sparring.rng import hash_seed
 from sparring.runs import config, performance
-from sparring.runs.checkpoint import State, load_named
+from sparring.runs.checkpoint import State, load_by_name
 from sparring.runs.memory import memory
 from sparring.runs.wellformed import MOST
 from sparring.training import distributed
@@ -89,8 +89,8 @@ def laid_out(settings: config.Record, game: Game) -> EMA | None:
     """
     if chosen := performance.of(settings, game):
         chosen.put_on(game)
-    averaged = settings["average"] and game.sampling_networks()
-    return EMA(game, settings["average"]) if averaged else None
+    averaged = settings["ema_decay"] and game.sampling_networks()
+    return EMA(game, settings["ema_decay"]) if averaged else None
 
 
 def optimisers(settings: config.Record, game: Game) -> dict[str, Optimizer]:
@@ -117,18 +117,18 @@ def stream(settings: config.Record, dataset: Dataset, device: torch.device) -> S
     Raises:
         RunError: If not even the rows of a batch fit into the memory of the device.
     """
-    _require_room(settings["batch"] / distributed.world_size() / settings["parts"], dataset, device)
+    _require_room(settings["batch_size"] / distributed.world_size() / settings["grad_accum"], dataset, device)
     batches = Stream(
         dataset,
-        settings["batch"],
+        settings["batch_size"],
         seed=settings["seed"],
         rank=distributed.rank(),
         world=distributed.world_size(),
-        parts=settings["parts"],
+        parts=settings["grad_accum"],
         mirror=settings["data"]["mirror"],
         device=device,
     )
-    return Ahead(batches) if settings.get("fast", {}).get("ahead") else batches
+    return Ahead(batches) if settings.get("performance", {}).get("ahead") else batches
 
 
 def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
@@ -162,7 +162,7 @@ def form(settings: config.Record, root: str | Path | None = None) -> dict[str, A
     """
     told = settings["data"]
     known = {"size": told["size"], "channels": told["channels"], "root": root or told["root"]}
-    return {**known, "margin": told.get("margin", 0), "skip_bad": told.get("skip_bad", False)}
+    return {**known, "margin": told.get("crop_margin", 0), "skip_bad": told.get("skip_unreadable", False)}
 
 
 def gathered(run: Run) -> State:
@@ -290,7 +290,7 @@ def load(
     """
     trusted(trust)
     folder = expand_user(folder)
-    settings, (state, _) = config.read(folder), load_named(folder, checkpoint)
+    settings, (state, _) = config.read(folder), load_by_name(folder, checkpoint)
     said = settings["data"]["facts"].get("captions", ()) if state is None else ()
     game, average = untrained(settings, distributed.resolve_device(device), said)
     if state is not None:

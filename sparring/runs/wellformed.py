@@ -12,12 +12,12 @@ RUN: dict[str, tuple[type, ...]] = {
     "recipe": TEXT,
     "arguments": (dict,),
     "data": (dict,),
-    "batch": WHOLE,
+    "batch_size": WHOLE,
     "seed": WHOLE,
-    "parts": WHOLE,
-    "average": NUMBER,
+    "grad_accum": WHOLE,
+    "ema_decay": NUMBER,
     "precision": TEXT,
-    "made": (dict,),
+    "provenance": (dict,),
 }
 DATA: dict[str, tuple[type, ...]] = {
     "name": TEXT,
@@ -37,10 +37,10 @@ FACTS: dict[str, tuple[type, ...]] = {"shape": (list,), "classes": WHOLE}
 PERHAPS: dict[str, tuple[type, ...]] = {
     "id": TEXT,
     "techniques": (dict,),
-    "fast": (dict,),
+    "performance": (dict,),
     "hold_out": NUMBER,
-    "margin": WHOLE,
-    "skip_bad": (bool,),
+    "crop_margin": WHOLE,
+    "skip_unreadable": (bool,),
     "slopes": (bool,),  # of fast, as is the next
     "folds": (list,),
     "captions": (list,),
@@ -68,11 +68,11 @@ def require_record(record: Any) -> None:
         _require_path(f"data.{name}", record["data"][name] or "")
     facts = record["data"]["facts"]
     _require_table("data.facts.", facts, FACTS)
-    fast = record.get("fast", {})
-    if "fast" in record:
-        _require_table("fast.", fast, FAST)
+    fast = record.get("performance", {})
+    if "performance" in record:
+        _require_table("performance.", fast, FAST)
         if unknown := set(fast) - {*FAST, "slopes", "folds"}:
-            raise ValueError(f"its fast has an unknown entry {min(unknown)[:40]!r}")
+            raise ValueError(f"its performance has an unknown entry {min(unknown)[:40]!r}")
     shapes = [facts[name] for name in ("shape", "other") if name in facts]
     if not all(shape and all(type(side) is int and 0 < side < 2**20 for side in shape) for shape in shapes):
         raise ValueError("its data.facts have no shape of whole numbers above 0")

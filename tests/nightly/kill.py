@@ -42,7 +42,7 @@ def captioned() -> dict[str, Any]:
     folder = Path(runs._folder("captioned", 16, images=(5, 256, 3)))
     for number in range(5):
         (folder / "images" / f"{number}.txt").write_text(f"a picture of number {number}\nnumber {number}\n")
-    return {"data": str(folder), "size": 16, "batch": 4, "device": "cpu"}
+    return {"data": str(folder), "size": 16, "batch_size": 4, "device": "cpu"}
 
 
 def cases() -> list[tuple[str, str, dict[str, Any]]]:
@@ -64,7 +64,7 @@ def kills(family: str, processes: int) -> int:
 def outcome(family: str, name: str, kind: dict[str, Any], processes: int, rng: random.Random) -> dict[str, Any]:
     """What became of one recipe."""
     folder, count = Path(tempfile.mkdtemp(prefix="kill-")), kills(family, processes)
-    kind = {**kind, "batch": max(2, kind.get("batch", 1))} if processes > 1 else kind
+    kind = {**kind, "batch_size": max(2, kind.get("batch_size", 1))} if processes > 1 else kind
     began = time.perf_counter()
     try:
         how = {"kills": count, "steps": 6 + STRIDE * count, "stride": STRIDE}

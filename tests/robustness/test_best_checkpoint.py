@@ -1,4 +1,4 @@
-"""The best checkpoint that judged.jsonl names is there, whenever the training dies, goes back or goes on."""
+"""The best checkpoint that evaluations.jsonl names is there, whenever the training dies, goes back or goes on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from sparring.errors import Diverged
 from sparring.metrics import Better, Score
 from sparring.runs import checkpoint, logs
-from sparring.runs.early_stopping import FILE, Judging, best
-from sparring.runs.recovery import Remedy
+from sparring.runs.early_stopping import FILE, EarlyStopping, best
+from sparring.runs.recovery import NonFinitePolicy
 from sparring.runs.state import load
 from support import runs
 from support.runs import play, start
@@ -20,7 +20,7 @@ from unit.runs.test_checkpoint import die_at
 from unit.runs.test_recovery import Sick
 
 quick = pytest.fixture(autouse=True)(runs.quick)
-EVERY = Judging(0.016)  # every second step of 8 points
+EVERY = EarlyStopping(0.016)  # every second step of 8 points
 
 
 class Sickly(Sick):
@@ -51,20 +51,20 @@ def improving(monkeypatch, after=0):
 
 
 def require_best(folder):
-    """What judged.jsonl names can be loaded, also as it was at each checkpoint that can be gone back to."""
+    """What evaluations.jsonl names can be loaded, also as it was at each checkpoint that can be gone back to."""
     rows = logs.read(folder / FILE)
     named = [best(rows), *(best(rows, int(path.name)) for path in checkpoint.listed(folder))]
     for row in filter(None, named):
         state = checkpoint.load(folder / "best" / f"{row['step']:06d}")
         assert state["step"] == row["step"]
     if named[0]:
-        assert checkpoint.load_named(folder, "best")[0]["step"] == named[0]["step"]
+        assert checkpoint.load_by_name(folder, "best")[0]["step"] == named[0]["step"]
     return [row and row["step"] for row in named]
 
 
 def test_death_between_any_two_calls_leaves_the_best_checkpoint(tmp_path, monkeypatch):
     improving(monkeypatch)
-    play(start(tmp_path / "before"), 4, save_every=4, judging=EVERY)
+    play(start(tmp_path / "before"), 4, save_every=4, early_stopping=EVERY)
     seen = set()
     for call in range(1, 200):
         folder = tmp_path / "run"
@@ -73,7 +73,7 @@ def test_death_between_any_two_calls_leaves_the_best_checkpoint(tmp_path, monkey
         if not child:
             run = start(folder)
             die_at(call)
-            play(run, 8, save_every=4, judging=EVERY)
+            play(run, 8, save_every=4, early_stopping=EVERY)
             os._exit(0)
         finished = os.waitpid(child, 0)[1] == 0
         seen.add(require_best(folder)[0])
@@ -87,10 +87,10 @@ def test_death_between_any_two_calls_leaves_the_best_checkpoint(tmp_path, monkey
 def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch):
     improving(monkeypatch)
     run = start(tmp_path / "run")
-    for report in (reports := run.fit(20, save_every=5, judging=EVERY)):
+    for report in (reports := run.fit(20, save_every=5, early_stopping=EVERY)):
         if report.step == 8:
             break
-    monkeypatch.setattr("sparring.runs.saving.Saved.save", lambda self, **_: None)  # as at a kill
+    monkeypatch.setattr("sparring.runs.saving.CheckpointWriter.save", lambda self, **_: None)  # as at a kill
     reports.close()
     monkeypatch.undo()
     runs.quick(monkeypatch)
@@ -98,7 +98,7 @@ def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch
     assert require_best(tmp_path / "run") == [8, 4]
     resumed = start(tmp_path / "run")
     assert resumed.step == 5
-    next(reports := resumed.fit(20, save_every=5, judging=EVERY))
+    next(reports := resumed.fit(20, save_every=5, early_stopping=EVERY))
     assert best(resumed.judged, 6)["step"] == 6
     reports.close()
     require_best(tmp_path / "run")
@@ -106,11 +106,11 @@ def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch
 
 def test_going_back_keeps_the_best_checkpoint_up_to_there(tmp_path, monkeypatch):
     improving(monkeypatch)
-    run = start(tmp_path / "run", "test_best_kept:sickly", arguments={})
+    run = start(tmp_path / "run", "robustness.test_best_checkpoint:sickly", arguments={})
     found = []
 
     def train():
-        for _ in run.fit(20, save_every=5, judging=EVERY, remedy=Remedy(rollbacks=2)):
+        for _ in run.fit(20, save_every=5, early_stopping=EVERY, on_nonfinite=NonFinitePolicy(rollbacks=2)):
             require_best(run.folder)
             found.append((run.step, len(run.rollbacks)))
 
@@ -123,10 +123,10 @@ def test_going_back_keeps_the_best_checkpoint_up_to_there(tmp_path, monkeypatch)
 def test_the_best_is_what_the_judgements_name(tmp_path, monkeypatch):
     """A best checkpoint without its row is that of a process that died between the two."""
     improving(monkeypatch)
-    run = play(start(tmp_path / "run"), 4, judging=EVERY)
+    run = play(start(tmp_path / "run"), 4, early_stopping=EVERY)
     checkpoint.save(run.folder, 9, checkpoint.load(run.folder / "best/000004"), keep=None, place="best")
-    assert checkpoint.load_named(run.folder, "best")[0]["step"] == 4
+    assert checkpoint.load_by_name(run.folder, "best")[0]["step"] == 4
     shutil.rmtree(run.folder / "best/000004")
-    state, notes = checkpoint.load_named(run.folder, "best")
+    state, notes = checkpoint.load_by_name(run.folder, "best")
     assert state is not None
     assert "that of step 4, is gone: that of step 9 is used" in notes[0]

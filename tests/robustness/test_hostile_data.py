@@ -252,8 +252,8 @@ def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files,
     assert main([*words, "--steps", "1", "--bad-images", "skip"]) == 0
     told = capsys.readouterr().err
     assert told.count("note: Passed over: ") == 4
-    lines = (tmp_path / "run/passed-over.txt").read_text().splitlines()
-    assert f"{len(lines) - 3} more, all of them named in passed-over.txt" in told
+    lines = (tmp_path / "run/skipped-files.txt").read_text().splitlines()
+    assert f"{len(lines) - 3} more, all of them named in skipped-files.txt" in told
     assert main(["resume", str(tmp_path / "run"), "--steps", "2"]) == 0
     assert Run.open(tmp_path / "run", device="cpu").dataset.passed_over == tuple(lines)
     capsys.readouterr()

@@ -56,7 +56,7 @@ def refused(capsys, *words):
     ("flags", "match"),
     [
         (["--batch", 10**12], "GiB of memory: give a smaller --batch"),
-        (["--batch", HUGE], "its batch is out of range"),
+        (["--batch", HUGE], "its batch_size is out of range"),
         (["--batch", HUGE, "--parts", HUGE], "out of range"),
         (["--batch", 2**40, "--parts", 2**40], "more than can be counted"),
         (["--seed", HUGE], "its seed is out of range"),
@@ -162,7 +162,7 @@ def test_scores_that_cannot_be_computed(tmp_path, monkeypatch, capsys):
 
 
 def test_whatever_is_written_as_a_record_can_be_read(tmp_path):
-    for settings in ({"seed": 2**63}, {"batch": 2**70}, {"parts": 2**70}):
+    for settings in ({"seed": 2**63}, {"batch_size": 2**70}, {"grad_accum": 2**70}):
         with pytest.raises(SparringError):
             runs.start(tmp_path / "run", **settings)
     config.read(runs.start(tmp_path / "run", seed=2**63 - 1).folder)

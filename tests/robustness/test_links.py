@@ -17,7 +17,7 @@ from sparring.errors import RunError, SparringError
 from sparring.evaluation.evaluator import evaluate_run
 from sparring.reports.run_report import save_report
 from sparring.runs import checkpoint, logs
-from sparring.runs.early_stopping import Judging
+from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
 from sparring.visualization import images
@@ -25,7 +25,7 @@ from support import runs
 from support.runs import difference, play, start
 
 quick = pytest.fixture(autouse=True)(runs.quick)
-EVERY = Judging(0.016)
+EVERY = EarlyStopping(0.016)
 
 
 @pytest.fixture(params=["handles", "paths"], autouse=True)
@@ -39,9 +39,9 @@ def system(request, monkeypatch):
 def original(tmp_path_factory):
     """A run with everything that a training leaves in it."""
     place = tmp_path_factory.mktemp("original") / "run"
-    run = play(start(place), 4, judging=EVERY, tensorboard=True)
+    run = play(start(place), 4, early_stopping=EVERY, tensorboard=True)
     evaluate_run(run, samples=20)
-    (place / "goal.json").write_text(json.dumps({"steps": 4}))
+    (place / "fit.json").write_text(json.dumps({"steps": 4}))
     save_report(run)
     return place
 
@@ -67,7 +67,7 @@ INSIDE = [
     "run.json",
     "log.jsonl",
     "timing.jsonl",
-    "judged.jsonl",
+    "evaluations.jsonl",
     "checkpoints",
     "best",
     "samples",
@@ -91,12 +91,12 @@ def test_training_neither_reads_nor_writes_nor_removes_behind_a_link(tmp_path, m
     passed_over = name.startswith("checkpoints/")
     refused = pytest.raises(RunError, match="is a link, and links in a run folder are not followed")
     with nullcontext() if passed_over else refused:
-        play(start(made), 8, judging=EVERY, tensorboard=True)
+        play(start(made), 8, early_stopping=EVERY, tensorboard=True)
     assert tree(outside) == before
     assert (made / name).is_symlink() or passed_over, "a link of the user is not removed"
 
 
-@pytest.mark.parametrize("name", ["losses.png", "report.html", "evaluation.json", "goal.json", "reals.png"])
+@pytest.mark.parametrize("name", ["losses.png", "report.html", "evaluation.json", "fit.json", "reals.png"])
 def test_what_is_written_replaces_a_link_in_its_place(tmp_path, made, monkeypatch, name):
     monkeypatch.undo()
     outside = tmp_path / "mine.txt"
@@ -141,7 +141,7 @@ KINDS = {"a pipe": os.mkfifo, "a folder": os.mkdir}
 
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize(
-    "name", ["run.json", "log.jsonl", "judged.jsonl", "goal.json", "evaluation.json", "checkpoints/000004/state.pt"]
+    "name", ["run.json", "log.jsonl", "evaluations.jsonl", "fit.json", "evaluation.json", "checkpoints/000004/state.pt"]
 )
 def test_only_regular_files_are_read(made, capsys, name, make):
     (made / name).unlink()
@@ -150,7 +150,7 @@ def test_only_regular_files_are_read(made, capsys, name, make):
         code = main([words[0], str(made), *words[1:], "--device", "cpu"])
         assert code in (0, 2)
     said = capsys.readouterr().err
-    assert f"{name.split('/')[-1]} is no regular file" in said or name == "goal.json"
+    assert f"{name.split('/')[-1]} is no regular file" in said or name == "fit.json"
 
 
 @pytest.mark.parametrize("name", ["run.json", "evaluation.json", "log.jsonl", "checkpoints/000004/manifest.json"])
@@ -163,7 +163,7 @@ def test_no_file_is_read_beyond_a_stated_size(made, capsys, name):
 
 
 def test_only_checkpoints_of_this_run_are_removed(tmp_path):
-    run = play(start(tmp_path / "run"), 4, judging=EVERY)
+    run = play(start(tmp_path / "run"), 4, early_stopping=EVERY)
     other = play(start(tmp_path / "other", seed=1), 1)
     for place in ("checkpoints", "best"):
         (run.folder / place / "000001").mkdir()
@@ -175,7 +175,7 @@ def test_only_checkpoints_of_this_run_are_removed(tmp_path):
     theirs = {name: kept for name, kept in tree(run.folder).items() if "/00000" in name and name.count("/") == 2}
     theirs = {name: kept for name, kept in theirs.items() if "/000001/" in name or "/000000" in name}
     assert len(theirs) == 8
-    play(start(run.folder), 9, judging=EVERY, save_every=1, keep=1)
+    play(start(run.folder), 9, early_stopping=EVERY, save_every=1, keep_checkpoints=1)
     after = tree(run.folder)
     assert {name: after.get(name) for name in theirs} == theirs
     assert [kept[0] for name, kept in after.items() if name.endswith("notes.txt")] == [b"of this step"]
@@ -189,7 +189,7 @@ def test_a_checkpoint_of_another_run_is_passed_over_and_kept(tmp_path):
     resumed = start(one.folder)
     assert resumed.step == 2
     assert "000004 is of another run than run.json" in resumed.notes[0]
-    play(resumed, 6, save_every=1, keep=1)
+    play(resumed, 6, save_every=1, keep_checkpoints=1)
     names = sorted(path.name for path in (one.folder / "checkpoints").iterdir())
     assert names == ["000004.broken-1", "000006"]
     assert tree(one.folder / "checkpoints/000004.broken-1") == before
@@ -237,7 +237,7 @@ def test_a_training_never_writes_into_the_folder_that_takes_its_place(tmp_path, 
             run.folder.symlink_to(other.folder)
 
     def train():
-        for report in run.fit(8, save_every=2, picture_every=3):
+        for report in run.fit(8, save_every=2, sample_every=3):
             if report.step == 3:
                 swap()
                 before.update(tree(run.folder))

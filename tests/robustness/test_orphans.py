@@ -127,7 +127,7 @@ def group(rank, world, at):
 
 def train_long(folder):
     signal.alarm(100)  # should the test fail, this process ends all the same
-    runs.play(runs.start(folder, kind=forked.MLP), 10**6, save_every=2, picture_every=10**6)
+    runs.play(runs.start(folder, kind=forked.MLP), 10**6, save_every=2, sample_every=10**6)
 
 
 def agent(folder, at):

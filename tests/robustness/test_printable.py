@@ -137,7 +137,7 @@ def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
     assert not obeyed(told.err)
     assert main([*words, "--bad-images", "skip"]) == 0
     run = tmp_path / f"run{HOSTILE}"
-    passed = (run / "passed-over.txt").read_text()
+    passed = (run / "skipped-files.txt").read_text()
     assert passed.count("\n") == 2
     assert ESCAPED in passed
     for words in (

@@ -13,7 +13,7 @@ from sparring.cli import main
 from sparring.errors import RunError
 from sparring.runs import checkpoint
 from sparring.runs.config import FILE
-from sparring.runs.early_stopping import Judging
+from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.run import Run
 from support import runs
 from support.runs import IMAGES, difference, play, start
@@ -91,7 +91,7 @@ def test_images_without_rows_to_judge_by_are_refused_before_a_folder_is_made(tmp
     run = start(tmp_path / "run", kind=IMAGES)
     before = tree(tmp_path)
     with pytest.raises(RunError, match="hold some out"):
-        play(run, 2, judging=Judging(1.0))
+        play(run, 2, early_stopping=EarlyStopping(1.0))
     assert tree(tmp_path) == before
 
 
@@ -186,7 +186,7 @@ def test_of_trainings_into_one_new_folder_one_is_made_and_the_others_are_refused
         winners.append(made)
 
 
-@pytest.mark.parametrize("name", ["reals.png", "passed-over.txt"])
+@pytest.mark.parametrize("name", ["reals.png", "skipped-files.txt"])
 def test_what_a_kill_at_the_start_left_out_is_made(tmp_path, monkeypatch, name):
     monkeypatch.undo()  # with pictures
     data = tmp_path / "data"
@@ -196,7 +196,7 @@ def test_what_a_kill_at_the_start_left_out_is_made(tmp_path, monkeypatch, name):
     for number in range(8):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(data / f"{number}.png")
     (data / "bad.png").write_bytes(b"no picture")
-    kind = {"data": str(data), "size": 8, "batch": 4, "device": "cpu", "skip_bad": True}
+    kind = {"data": str(data), "size": 8, "batch_size": 4, "device": "cpu", "skip_unreadable": True}
     run = play(start(tmp_path / "run", kind=kind), 1)
     content = (run.folder / name).read_bytes()
     (run.folder / name).unlink()

@@ -60,7 +60,7 @@ def interrupted(folder: Path, at: int, trouble: Callable[[], object], steps: int
     run = start(folder)
 
     def train() -> None:
-        for report in run.fit(steps, save_every=every, picture_every=100):
+        for report in run.fit(steps, save_every=every, sample_every=100):
             if report.step == at:
                 trouble()
 
@@ -157,7 +157,7 @@ def test_a_folder_that_is_moved_and_put_back(tmp_path):
 def test_parts_that_are_removed_are_made_again(tmp_path, monkeypatch):
     monkeypatch.undo()  # with pictures
     run = start(tmp_path / "run")
-    for report in run.fit(8, save_every=2, picture_every=2):
+    for report in run.fit(8, save_every=2, sample_every=2):
         if report.step == 3:
             shutil.rmtree(run.folder / "checkpoints")
             shutil.rmtree(run.folder / "samples")

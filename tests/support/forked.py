@@ -62,7 +62,7 @@ def fork(work: Callable[..., Any], *given: Any, **environment: str) -> int:
 def train(folder: Path, name: str, kind: dict[str, Any], steps: int = STEPS) -> None:
     """The one command, typed again after each death; it does not outlive the process that started it."""
     parent_watch.exit_with_parent(os.getppid())
-    runs.play(runs.start(folder, name, kind), steps, save_every=2, picture_every=10)
+    runs.play(runs.start(folder, name, kind), steps, save_every=2, sample_every=10)
 
 
 def life(processes: int, work: Callable[..., Any], *given: Any) -> list[int]:

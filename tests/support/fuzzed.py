@@ -216,7 +216,7 @@ def spoilt(draw: Any, content: bytes) -> bytes:
     return content[:at] + draw(st.binary(min_size=1, max_size=3)) + content[at + 1 :]
 
 
-FILES = ("run.json", "goal.json", "log.jsonl", "timing.jsonl", "evaluation.json", "judged.jsonl")
+FILES = ("run.json", "fit.json", "log.jsonl", "timing.jsonl", "evaluation.json", "evaluations.jsonl")
 
 
 @st.composite

@@ -28,9 +28,9 @@ from support import runs
 
 STEPS = 6
 MLP = {"networks": {"network": "mlp", "latent": 4, "width": 16}}
-start = partial(Run.create, data="ring", batch=16, device="cpu", average=0.9, arguments=MLP)
-TRANSLATION = {**runs.UNPAIRED, "batch": 4, "arguments": runs.tiny("cyclegan")}
-VIEWED = {**runs.IMAGES, "size": 16, "batch": 4, "arguments": {}}
+start = partial(Run.create, data="ring", batch_size=16, device="cpu", ema_decay=0.9, arguments=MLP)
+TRANSLATION = {**runs.UNPAIRED, "batch_size": 4, "arguments": runs.tiny("cyclegan")}
+VIEWED = {**runs.IMAGES, "size": 16, "batch_size": 4, "arguments": {}}
 GAMES = ("nsgan", "wgan-gp", "rasgan", "ralsgan")
 TOGETHER = ("rasgan", "ebgan")  # whose losses compare the samples of the whole batch
 
@@ -93,7 +93,7 @@ def diverge(folder: Path) -> str:
 
 def unequal(folder: Path) -> str:
     try:
-        start(folder, "nsgan", batch=7)
+        start(folder, "nsgan", batch_size=7)
     except DataError as error:
         return str(error)
     return ""
@@ -115,7 +115,10 @@ def main(folder: Path) -> None:
     train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)
     train(
-        folder / "viewed", 1, recipe="test_trial:with_view", **{**runs.IMAGES, "size": 16, "batch": 4, "arguments": {}}
+        folder / "viewed",
+        1,
+        recipe="unit.runs.test_performance_trial:with_view",
+        **{**runs.IMAGES, "size": 16, "batch_size": 4, "arguments": {}},
     )
     distributed.barrier()  # so that from here on the ranks are on time
     seen = {

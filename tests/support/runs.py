@@ -26,8 +26,8 @@ from sparring.recipes.gan import nsgan
 from sparring.runs.run import Run
 from sparring.training.trainer import train
 
-POINTS: dict[str, Any] = {"data": "ring", "batch": 8, "device": "cpu"}
-IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch": 4, "device": "cpu"}
+POINTS: dict[str, Any] = {"data": "ring", "batch_size": 8, "device": "cpu"}
+IMAGES: dict[str, Any] = {"data": "digits", "size": 8, "batch_size": 4, "device": "cpu"}
 
 
 SHARED = "SPARRING_TEST_PICTURES"
@@ -74,12 +74,12 @@ _MAPS = _folder("maps", 16, images=(5, 256, 3), labels=(5, 3, 1))
 UNPAIRED: dict[str, Any] = {
     "data": _folder("two-domains", trainA=(5, 256, 3), trainB=(3, 256, 3)),
     "size": 32,
-    "batch": 2,
+    "batch_size": 2,
     "device": "cpu",
 }
-PAIRED: dict[str, Any] = {"data": f"pairs:{_PAIRS}", "size": 16, "batch": 2, "device": "cpu"}
-MAPPED: dict[str, Any] = {"data": f"pairs:{_MAPS}", "size": 16, "batch": 2, "device": "cpu"}
-CAPTIONED: dict[str, Any] = {"data": _captioned(), "size": 16, "batch": 4, "device": "cpu"}
+PAIRED: dict[str, Any] = {"data": f"pairs:{_PAIRS}", "size": 16, "batch_size": 2, "device": "cpu"}
+MAPPED: dict[str, Any] = {"data": f"pairs:{_MAPS}", "size": 16, "batch_size": 2, "device": "cpu"}
+CAPTIONED: dict[str, Any] = {"data": _captioned(), "size": 16, "batch_size": 4, "device": "cpu"}
 # What a recipe needs, by the word of its row in the table: data for runs, and the shapes that its game is tried with.
 # What else it is told of the data, and its batches hold besides images, is in test_recipes.py.
 KINDS: dict[str, list[dict[str, Any]]] = {

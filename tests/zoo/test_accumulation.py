@@ -374,12 +374,14 @@ def test_every_shard_draws_alike_what_is_drawn_once():
 
 
 def test_what_looks_at_several_images_at_once_is_said_when_a_run_of_parts_begins(tmp_path):
-    run = runs.start(tmp_path / "parts", parts=2)
+    run = runs.start(tmp_path / "parts", grad_accum=2)
     said = [note for note in run.notes if "Within each part of a batch" in note]
     assert len(said) == 1
     assert "batch norm" in said[0]
     assert not [note for note in runs.start(tmp_path / "whole").notes if "Within each part" in note]
-    assert not [note for note in runs.start(tmp_path / "plain", "wgan-gp", parts=2).notes if "Within each part" in note]
+    assert not [
+        note for note in runs.start(tmp_path / "plain", "wgan-gp", grad_accum=2).notes if "Within each part" in note
+    ]
 
 
 @pytest.mark.parametrize(
@@ -400,7 +402,7 @@ def test_what_cannot_be_played_in_parts_is_refused_before_anything_is_written(tm
 @pytest.mark.parametrize("name", ["rasgan", "ebgan"])
 def test_a_run_in_parts_resumes_bit_for_bit(name, tmp_path, monkeypatch):
     runs.quick(monkeypatch)
-    straight = runs.play(runs.start(tmp_path / "straight", name, parts=2), 4)
-    runs.play(runs.start(tmp_path / "stopped", name, parts=2), 2)
+    straight = runs.play(runs.start(tmp_path / "straight", name, grad_accum=2), 4)
+    runs.play(runs.start(tmp_path / "stopped", name, grad_accum=2), 2)
     again = runs.play(Run.open(tmp_path / "stopped", device="cpu"), 4)
     assert runs.difference(state_of(straight), state_of(again)) == ""

@@ -249,11 +249,16 @@ def test_fakes_of_a_training_have_the_classes_of_the_training_split(make):
 
 def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     np.savez(tmp_path / "uneven.npz", images=squares((270, 30)).values, labels=squares((270, 30)).labels)
-    kind = {"data": str(tmp_path / "uneven.npz"), "arguments": {"networks": {"width": 4}}, "batch": 20}
+    kind = {"data": str(tmp_path / "uneven.npz"), "arguments": {"networks": {"width": 4}}, "batch_size": 20}
     run = runs.play(Run.create(tmp_path / "run", "cgan", hold_out=0.2, device="cpu", **kind), 2)
     expected = torch.bincount(torch.from_numpy(run.training.labels[run.training.chosen])).tolist()
     assert sum(expected) == 240
-    for game in (run.game, run.sampler, Run.open(tmp_path / "run", device="cpu").sampler, load(tmp_path / "run")):
+    for game in (
+        run.game,
+        run.inference_game,
+        Run.open(tmp_path / "run", device="cpu").inference_game,
+        load(tmp_path / "run"),
+    ):
         assert game.frequencies.counts.tolist() == expected
     asked = load(tmp_path / "run").class_of(latents_from_seeds(load(tmp_path / "run"), range(300)))
     assert 5 < int(asked.sum()) < 60
@@ -280,7 +285,7 @@ def test_the_frequencies_are_no_network_to_be_counted(tmp_path, capsys):
 def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):
     labels = squares((0, 20, 20)).labels
     np.savez(tmp_path / "gap.npz", images=squares((0, 20, 20)).values, labels=labels)
-    kind = {"data": str(tmp_path / "gap.npz"), "arguments": {"networks": {"width": 4}}, "batch": 20}
+    kind = {"data": str(tmp_path / "gap.npz"), "arguments": {"networks": {"width": 4}}, "batch_size": 20}
     run = Run.create(tmp_path / "run", "cgan", device="cpu", **kind)
     assert any("The class 0 has no images" in note and "never drawn" in note for note in run.notes)
     assert not any("has no images" in note for note in runs.start(tmp_path / "ring").notes)

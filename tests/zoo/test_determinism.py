@@ -49,14 +49,14 @@ def test_seeds_one_by_one_are_the_seeds_of_a_batch(tmp_path, name, kind):
 @pytest.mark.parametrize("kind", [runs.POINTS, runs.IMAGES], ids=["points", "images"])
 def test_evaluation_on_or_off_gives_the_same_weights(tmp_path, kind, monkeypatch):
     monkeypatch.undo()  # with pictures
-    straight = play(start(tmp_path / "straight", kind=kind), 6, picture_every=100)
+    straight = play(start(tmp_path / "straight", kind=kind), 6, sample_every=100)
     run = start(tmp_path / "watched", kind=kind)
-    for report in run.fit(6, picture_every=1, save_every=1):
+    for report in run.fit(6, sample_every=1, save_every=1):
         report.scalars()
         if report.step in (2, 5):
             how = {"metrics": None} if kind is runs.POINTS else {"metrics": _memory()}
-            evaluate(run.sampler, run.training, samples=20, **how)
-            sample_seeds(run.sampler, [1, 2])
+            evaluate(run.inference_game, run.training, samples=20, **how)
+            sample_seeds(run.inference_game, [1, 2])
     assert difference(gathered(straight), gathered(run)) == ""
     assert (straight.folder / "log.jsonl").read_bytes() == (run.folder / "log.jsonl").read_bytes()
 

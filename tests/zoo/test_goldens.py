@@ -195,7 +195,7 @@ def trained(golden: Golden, folder: Path, steps: int = STEPS, moved: int = 0) ->
             weight.mul_(1 + MOVED * torch.randn(weight.shape, generator=noise))
     for goal in (golden.stop, steps) if 0 < golden.stop < steps else (steps,):
         run = run if run.step == 0 else begun(golden, folder)
-        for _ in run.fit(goal, save_every=STEPS, picture_every=STEPS):
+        for _ in run.fit(goal, save_every=STEPS, sample_every=STEPS):
             early = sizes(run) if run.step == FIRST else early
     return run, early
 
@@ -229,8 +229,8 @@ def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
         "weights": digest(weights(run.game)),
         "averaged": digest(
             (f"{name}.{key}", value)
-            for name in sorted(run.sampler.sampling_networks())
-            for key, value in weights(run.sampler.get_submodule(name))
+            for name in sorted(run.inference_game.sampling_networks())
+            for key, value in weights(run.inference_game.get_submodule(name))
         ),
         "optimisers": digest(leaves([optimiser.state_dict() for optimiser in run.players.values()])),
     }
@@ -282,7 +282,7 @@ def scores(kind: dict[str, Any], folder: Path) -> list[float]:
         runs.quick(patch)
         run = runs.play(runs.start(folder, "nsgan", kind), 20)
     metrics = {**default_metrics(run.training), **get_metrics(["frechet", "kernel", "precision", "density", "sliced"])}
-    found = evaluate(run.sampler, run.training, samples=300, metrics=metrics)
+    found = evaluate(run.inference_game, run.training, samples=300, metrics=metrics)
     return [score.value for row in (found.scores, *found.references.values()) for score in row]
 
 

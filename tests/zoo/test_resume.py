@@ -45,7 +45,7 @@ def test_every_recipe_resumes_bit_for_bit(tmp_path, drawn, name, kind):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"parts": 2}, {"average": 0.0}, {"precision": "bf16"}, {"seed": 7}, {"batch": 12}],
+    [{"grad_accum": 2}, {"ema_decay": 0.0}, {"precision": "bf16"}, {"seed": 7}, {"batch_size": 12}],
     ids=lambda settings: next(iter(settings)),
 )
 def test_every_setting_resumes_bit_for_bit(tmp_path, settings):
@@ -64,9 +64,9 @@ def test_mirrored_images_resume_bit_for_bit(tmp_path):
 
 def test_neither_cadence_nor_stops_nor_extensions_leave_a_trace(tmp_path):
     straight = play(start(tmp_path / "straight"), 12)
-    play(start(tmp_path / "often"), 12, save_every=1, picture_every=1, keep=3)
+    play(start(tmp_path / "often"), 12, save_every=1, sample_every=1, keep_checkpoints=3)
     for end in (1, 5, 6, 12):
-        often = play(start(tmp_path / "extended"), end, save_every=4, picture_every=3)
+        often = play(start(tmp_path / "extended"), end, save_every=4, sample_every=3)
     assert difference(gathered(straight), gathered(often)) == ""
     logs = {(tmp_path / name / "log.jsonl").read_bytes() for name in ("straight", "often", "extended")}
     assert len(logs) == 1

@@ -88,7 +88,7 @@ MUTANTS = [
     ("runs/early_stopping.py", "score.value == score.value and (before", "(before", SELECTION),
     (
         "runs/early_stopping.py",
-        "evaluate(run.sampler, run.training, held_out=run.held_out, **how)",
+        "evaluate(run.inference_game, run.training, held_out=run.held_out, **how)",
         "evaluate(run.game, run.training, held_out=run.held_out, **how)",
         SELECTION,
     ),

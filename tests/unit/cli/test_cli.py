@@ -203,7 +203,7 @@ def test_resume_goes_on_to_the_end_it_knows_or_is_given(capsys, tmp_path):
     from sparring.runs.run import Run
 
     folder = tmp_path / "run"
-    made = Run.create(folder, "nsgan", data="ring", batch=16, arguments={"networks": {"width": 8}}, device="cpu")
+    made = Run.create(folder, "nsgan", data="ring", batch_size=16, arguments={"networks": {"width": 8}}, device="cpu")
     for _ in made.fit(1):
         continue
     assert "sparring resume" in refused(capsys, "resume", str(folder))

@@ -68,7 +68,7 @@ class Painter(Game):
 
 
 def judged(painter, **how):
-    run = SimpleNamespace(sampler=painter, training=lit(0), held_out=lit(1), dataset=lit(0))
+    run = SimpleNamespace(inference_game=painter, training=lit(0), held_out=lit(1), dataset=lit(0))
     settings = {"metrics": get_metrics(["frechet"]), "extractor": Means(), **how}
     found = evaluate_label_maps(run, **settings)
     names = [score.name for score in found.scores]
@@ -201,7 +201,7 @@ def test_the_command_judges_a_run_that_paints(data, tmp_path, capsys, monkeypatc
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     monkeypatch.setattr(extractor_for, "__kwdefaults__", {**extractor_for.__kwdefaults__, "steps": 2})
     tiny = {"networks": {"latent": 3, "width": 4, "hidden": 4}}
-    play(Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=tiny, batch=4, device="cpu"), 1)
+    play(Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=tiny, batch_size=4, device="cpu"), 1)
     words = ["--metrics", "frechet", "--device", "cpu"]
     assert main(["evaluate", str(tmp_path / "run"), *words]) == 0
     told = capsys.readouterr().out
@@ -220,7 +220,7 @@ def partners(to, by):
     b = Dataset("b", (a.values - 64).astype(np.uint8))
     rows = together(a, Second(b, True))
     game = Pix2Pix(Darker(by), nn.Linear(1, 1), critic=None, generator=None, to=to)
-    return SimpleNamespace(sampler=game, training=rows, held_out=None, dataset=rows)
+    return SimpleNamespace(inference_game=game, training=rows, held_out=None, dataset=rows)
 
 
 def test_translations_of_pairs_are_compared_with_their_partners():
@@ -252,6 +252,6 @@ class Idle(Game):
 
 
 def test_who_makes_no_pictures_of_others_is_told():
-    run = SimpleNamespace(sampler=Idle(), training=lit(0), held_out=None, dataset=lit(0))
+    run = SimpleNamespace(inference_game=Idle(), training=lit(0), held_out=None, dataset=lit(0))
     with pytest.raises(GameError, match="Idle cannot paint label maps"):
         evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())

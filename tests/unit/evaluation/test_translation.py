@@ -97,7 +97,7 @@ def test_a_run_is_judged_in_both_directions_beside_images_left_alone(run):
 
 
 def test_a_run_of_one_direction_is_judged_in_that_one(run):
-    run.game.domain = run.sampler.domain = "A"
+    run.game.domain = run.inference_game.domain = "A"
     found = evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())
     assert [score.name.split(":")[0] for score in found.scores] == ["to A"]
 

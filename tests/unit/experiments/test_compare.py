@@ -96,7 +96,7 @@ def record(out, name):
 
 
 def rows(out, name):
-    return [json.loads(line) for line in (out / "cells" / name / "judged.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (out / "cells" / name / "evaluations.jsonl").read_text().splitlines()]
 
 
 def published(out):
@@ -120,7 +120,7 @@ def refused(capsys, *words):
 
 
 def cell(folder, name="nsgan", seed=0, steps=4):
-    rules = Rules(Budget("steps", steps), {"data": "ring", "batch": 8, "device": "cpu"}, "f", samples=50)
+    rules = Rules(Budget("steps", steps), {"data": "ring", "batch_size": 8, "device": "cpu"}, "f", samples=50)
     return Cell(
         Contestant(name, {"networks": {"width": 4}}, {}, name), seed, rules, folder / "cells" / f"{name}-{seed}"
     )
@@ -348,11 +348,13 @@ def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pic
         patch.setattr(Progress, "judged", stop)
         assert main([*words, str(tmp_path / "stopped")]) == 130
     done = everything(tmp_path / "stopped/cells/nsgan-0")
-    lines = (tmp_path / "stopped/cells/rsgan-0/judged.jsonl").read_bytes()
+    lines = (tmp_path / "stopped/cells/rsgan-0/evaluations.jsonl").read_bytes()
     assert record(tmp_path / "stopped", "rsgan-0")["state"] == "begun"
     assert main([*words, str(tmp_path / "stopped")]) == 0
     assert everything(tmp_path / "stopped/cells/nsgan-0") == done
-    assert (tmp_path / "stopped/cells/rsgan-0/judged.jsonl").read_bytes().startswith(lines), "nothing is judged twice"
+    assert (tmp_path / "stopped/cells/rsgan-0/evaluations.jsonl").read_bytes().startswith(lines), (
+        "nothing is judged twice"
+    )
     same(tmp_path, "straight", "stopped", "rsgan-0")
 
 
@@ -373,7 +375,7 @@ def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeyp
     child = os.fork()  # as good as a process of its own, and torch is imported already
     if not child:
         os._exit(main([*words, str(tmp_path / "killed")]))
-    judged = tmp_path / "killed/cells/nsgan-0/judged.jsonl"
+    judged = tmp_path / "killed/cells/nsgan-0/evaluations.jsonl"
     while not (judged.exists() and b"\n" in judged.read_bytes()):
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
@@ -471,7 +473,7 @@ def test_a_dry_run_says_cells_and_cost_and_leaves_nothing(tmp_path, capsys):
 
 def test_the_cost_of_minutes_is_known_and_that_of_steps_is_in_proportion(tmp_path):
     def cost(axis, amount):
-        rules = Rules(Budget(axis, amount), {"data": "ring", "batch": 8, "device": "cpu"}, "f", samples=50)
+        rules = Rules(Budget(axis, amount), {"data": "ring", "batch_size": 8, "device": "cpu"}, "f", samples=50)
         who = Contestant("nsgan", {"networks": {"width": 4}}, {}, "nsgan")
         return pilot([Cell(who, 0, rules, tmp_path)])["nsgan"].training
 
@@ -578,7 +580,7 @@ def test_words_from_outside_cannot_become_markup(arena):
 def test_scores_of_different_protocols_are_not_compared(tmp_path, no_pictures, capsys):
     words = ["nsgan", *RING, "--steps", "2", "--out", str(tmp_path)]
     assert main(["compare", *words, "--seeds", "0-1"]) == 0
-    path = tmp_path / "cells/nsgan-1/judged.jsonl"
+    path = tmp_path / "cells/nsgan-1/evaluations.jsonl"
     path.write_text(path.read_text().replace('"fake": 50', '"fake": 51'))
     made = [cell(tmp_path, seed=seed, steps=2) for seed in (0, 1)]
     with pytest.raises(SparringError, match="differ in fake"):
@@ -634,10 +636,10 @@ def test_judgements_that_cannot_be_read_are_said(tmp_path, no_pictures, capsys, 
     monkeypatch.setattr("sparring.cli.compare._train", lambda *_: None)
     row = b'{"step": %d}\n'
     (tmp_path / "cells/nsgan-0").mkdir(parents=True)
-    (tmp_path / "cells/nsgan-0/judged.jsonl").write_bytes(row % 1 + b"{broken\n" + row % 2)
+    (tmp_path / "cells/nsgan-0/evaluations.jsonl").write_bytes(row % 1 + b"{broken\n" + row % 2)
     assert main(["compare", "nsgan", *RING, "--seeds", "0-1", "--steps", "4", "--out", str(tmp_path)]) == 0
     (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
-    assert note.startswith(f"note: {tmp_path / 'cells/nsgan-0/judged.jsonl'}: ")
+    assert note.startswith(f"note: {tmp_path / 'cells/nsgan-0/evaluations.jsonl'}: ")
 
 
 def test_one_cell_alone_has_a_page(tmp_path):

@@ -177,11 +177,11 @@ def test_what_are_no_pairs_of_pictures_is_refused_in_a_sentence():
 def test_a_run_of_pairs_shows_its_partners_and_translates_files_of_any_size(tmp_path):
     run = play(start(tmp_path / "run", "pix2pix", PAIRED), 1)
     assert sorted(path.name for path in (tmp_path / "run/samples").iterdir()) == ["000000.png", "000001.png"]
-    rows = cycle_strip(run.sampler, run.dataset)
+    rows = cycle_strip(run.inference_game, run.dataset)
     x, b = run.dataset.rows(np.arange(5))[0], run.dataset.second.rows(np.arange(5))
     torch.testing.assert_close(rows[:, 0], scaled(x))
     torch.testing.assert_close(rows[:, 2], scaled(b))
-    torch.testing.assert_close(rows[:, 1], translate(run.sampler, scaled(x), "B"))
+    torch.testing.assert_close(rows[:, 1], translate(run.inference_game, scaled(x), "B"))
     Image.fromarray(np.zeros((21, 35, 3), np.uint8)).save(tmp_path / "some.png")
     (made,) = translate_files(tmp_path / "run", [tmp_path / "some.png"], "B", tmp_path / "out", device="cpu")
     with Image.open(made) as image:

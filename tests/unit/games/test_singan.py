@@ -399,7 +399,7 @@ def test_a_run_goes_on_bit_for_bit_within_a_scale_and_across_its_border(tmp_path
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"batch": 2, "parts": 2}, {"mirror": True}])
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"batch_size": 2, "grad_accum": 2}, {"mirror": True}])
 def test_every_way_to_train_goes_on_bit_for_bit(tmp_path, settings, monkeypatch):
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     straight = play(start(tmp_path / "straight", "singan", PHOTO, **settings), STEPS)

@@ -424,7 +424,7 @@ def emoji(folder):
 
 def start(folder, data):
     arguments = {"width": 4, "condition": 3, "latent": 5, "features": 16, "refine_from": 2, "text": "recurrent"}
-    return Run.create(folder, "stackgan", data=data, arguments=arguments, batch=4, device="cpu")
+    return Run.create(folder, "stackgan", data=data, arguments=arguments, batch_size=4, device="cpu")
 
 
 def test_a_run_of_both_stages_resumes_bit_for_bit_and_samples_without_its_data(tmp_path):

@@ -52,7 +52,7 @@ def shown(path):
 
 
 def start(folder, data):
-    return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=TINY, batch=4, device="cpu")
+    return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=TINY, batch_size=4, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +153,11 @@ def test_a_run_stopped_and_resumed_is_the_same_run(data, tmp_path):
 
 def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(data, run, tmp_path):
     opened, game = Run.open(run, device="cpu"), load(run, device="cpu")
-    for painter in (opened.sampler, game):
+    for painter in (opened.inference_game, game):
         with torch.no_grad():
             painter.E.body[-1].weight *= 100  # styles are seen in pictures only after a long training
-    before = {name: value.clone() for name, value in opened.sampler.state_dict().items()}
-    board = label_maps.comparison_grid(opened.sampler, opened.dataset, np.array([0, 3]))
+    before = {name: value.clone() for name, value in opened.inference_game.state_dict().items()}
+    board = label_maps.comparison_grid(opened.inference_game, opened.dataset, np.array([0, 3]))
     assert board.shape == (8, 3, 16, 16)
     x, labels = opened.dataset.rows(np.array([0, 3]))[0], opened.dataset.second.rows(np.array([0, 3]))
     torch.testing.assert_close(board[1], x[0] / 127.5 - 1)
@@ -166,7 +166,7 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
     assert (board[2] - board[3]).abs().max() > 1e-4
     torch.testing.assert_close(board[2], label_maps.paint(game, labels[0], styles[:1])[0])
     torch.testing.assert_close(board[3], label_maps.paint(game, labels[0], styles[1:])[0])
-    assert difference(before, dict(opened.sampler.state_dict())) == ""
+    assert difference(before, dict(opened.inference_game.state_dict())) == ""
     assert sorted(path.name for path in (run / "samples").iterdir())[0] == "000000.png"
     assert any("sparring paint" in line for line in commands(opened))
     with pytest.raises(DataError, match="has no label maps"):

@@ -28,7 +28,7 @@ SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16}
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sentences")
     as_lines(pictures(folder / "data"))
-    made = Run.create(folder / "run", "stackgan", data=folder / "data", arguments=SMALL, batch=3, device="cpu")
+    made = Run.create(folder / "run", "stackgan", data=folder / "data", arguments=SMALL, batch_size=3, device="cpu")
     play(made, 2)
     return folder / "run"
 
@@ -63,12 +63,12 @@ def test_wrapped_games_can_be_asked_too(tmp_path, run):
         data=run.parent / "data",
         arguments=SMALL,
         techniques=Techniques(instance_noise=0.1),
-        batch=3,
+        batch_size=3,
         device="cpu",
     )
     play(wrapped, 1)
-    assert "with_text" in vars(wrapped.sampler), "from Python 3.12 on a protocol sees no more than that"
-    assert sentences.sample_text(wrapped.sampler, [0], "blue").shape == (1, 3, 8, 8)
+    assert "with_text" in vars(wrapped.inference_game), "from Python 3.12 on a protocol sees no more than that"
+    assert sentences.sample_text(wrapped.inference_game, [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_sample_and_interpolate_take_sentences(capsys, run, tmp_path, game):

@@ -99,7 +99,7 @@ def test_a_run_remembers_the_photograph_and_knows_another(tmp_path, monkeypatch)
     path = saved(tmp_path / "photo.png", photo())
     run = start(tmp_path / "run", "singan", {"data": path, "device": "cpu"}, size=30)
     assert run.record["data"]["name"] == f"whole:{path}"
-    assert (run.record["batch"], run.dataset.shape) == (1, (3, 20, 30))
+    assert (run.record["batch_size"], run.dataset.shape) == (1, (3, 20, 30))
     play(run, 1)
     assert Run.open(tmp_path / "run", device="cpu").step == 1
     photo((61, 40)).save(path)

@@ -20,7 +20,7 @@ from sparring.inference.translated import translate_files
 from sparring.inference.translation import SizeConstraints, attention_heatmap, cycle_strip, translate
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.runs import snapshots
-from sparring.runs.early_stopping import Judging
+from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.state import load as loaded
 from sparring.visualization import images as pictures
 from support import runs
@@ -275,16 +275,16 @@ def test_the_pictures_of_a_training_show_translations_there_and_back(tmp_path, m
     data = load(UNPAIRED["data"], size=32)
     a = data.rows(np.array([0]))[0].float() / 127.5 - 1
     torch.testing.assert_close(rows[0, 0], a[0])
-    torch.testing.assert_close(rows[:, 1], translate(run.sampler, rows[:, 0], "B"))
-    torch.testing.assert_close(rows[:, 2], translate(run.sampler, rows[:, 1], "A"))
-    torch.testing.assert_close(rows[:, 5], translate(run.sampler, rows[:, 4], "B"))
+    torch.testing.assert_close(rows[:, 1], translate(run.inference_game, rows[:, 0], "B"))
+    torch.testing.assert_close(rows[:, 2], translate(run.inference_game, rows[:, 1], "A"))
+    torch.testing.assert_close(rows[:, 5], translate(run.inference_game, rows[:, 4], "B"))
     assert drawn["reals.png"][0].shape[1:] == (3, 32, 32)
 
 
 def test_a_training_that_draws_no_samples_is_not_judged_by_them(tmp_path):
     run = start(tmp_path / "run", "cyclegan", UNPAIRED, hold_out=0.4)
     with pytest.raises(GameError, match="draws no samples"):
-        play(run, 2, judging=Judging(1.0))
+        play(run, 2, early_stopping=EarlyStopping(1.0))
     assert run.step == 0
 
 

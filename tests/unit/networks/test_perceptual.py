@@ -29,7 +29,7 @@ def data(tmp_path_factory):
 
 def start(folder, data, **settings):
     arguments = {**TINY, "perceptual": 3.0, **settings}
-    return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=arguments, batch=2, device="cpu")
+    return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=arguments, batch_size=2, device="cpu")
 
 
 @pytest.fixture(autouse=True)

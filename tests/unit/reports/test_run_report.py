@@ -17,8 +17,8 @@ from sparring.runs.run import Run
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder, small = tmp_path_factory.mktemp("runs") / "ring", {"networks": {"width": 8}}
-    made = Run.create(folder, "nsgan", data="ring", batch=16, arguments=small)
-    for _ in made.fit(6, picture_every=3):
+    made = Run.create(folder, "nsgan", data="ring", batch_size=16, arguments=small)
+    for _ in made.fit(6, sample_every=3):
         continue
     evaluate_run(made, samples=100)
     return made
@@ -98,5 +98,5 @@ def test_an_evaluation_that_cannot_be_shown_is_broken_too(run, tmp_path, spoil):
 
 
 def test_a_run_that_does_not_say_what_made_it_is_reported(run, monkeypatch):
-    monkeypatch.setitem(run.record, "made", {})
+    monkeypatch.setitem(run.record, "provenance", {})
     assert "sparring unknown, torch unknown, device unknown" in run_report.page(run)

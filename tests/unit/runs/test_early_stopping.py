@@ -10,7 +10,7 @@ from sparring.cli.train import _verdict
 from sparring.errors import DataError, RunError
 from sparring.metrics import train_extractor
 from sparring.runs import checkpoint, logs
-from sparring.runs.early_stopping import FILE, Judging, Selection
+from sparring.runs.early_stopping import FILE, BestCheckpoint, EarlyStopping
 from sparring.runs.run import Run
 from sparring.runs.state import load
 from support.runs import IMAGES, difference, play, quick, start
@@ -21,7 +21,7 @@ def _quick(monkeypatch):
     quick(monkeypatch)
 
 
-EVERY = Judging(0.016, samples=50)  # every second step of 8 points
+EVERY = EarlyStopping(0.016, samples=50)  # every second step of 8 points
 
 
 def rows(folder):
@@ -44,7 +44,7 @@ def script(monkeypatch, values, better="lower"):
 
 
 def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
-    run = play(start(tmp_path / "run"), 6, judging=EVERY)
+    run = play(start(tmp_path / "run"), 6, early_stopping=EVERY)
     found = rows(run.folder)
     assert [row["step"] for row in found] == [2, 4, 6]
     assert {row["score"] for row in found} == {"sliced Wasserstein"}
@@ -57,23 +57,25 @@ def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
 
 
 def test_a_mark_between_two_steps_is_judged_at_the_second(tmp_path):
-    run = play(start(tmp_path / "run"), 6, judging=Judging(0.012, samples=50))  # 12, 24, 36, 48 of 8 points a step
+    run = play(
+        start(tmp_path / "run"), 6, early_stopping=EarlyStopping(0.012, samples=50)
+    )  # 12, 24, 36, 48 of 8 points a step
     assert [row["step"] for row in rows(run.folder)] == [2, 3, 5, 6]
 
 
 def test_fewer_samples_than_were_asked_for_are_said_once_when_the_training_begins(tmp_path):
     run = start(tmp_path / "run")
     half = len(run.training) // 2
-    play(run, 2, judging=Judging(0.016, samples=half + 1))
+    play(run, 2, early_stopping=EarlyStopping(0.016, samples=half + 1))
     said = [note for note in run.notes if "samples were asked for" in note]
     assert len(said) == 1
     assert f"{half + 1:,} samples were asked for and {half:,} are judged" in said[0]
-    exact = play(start(tmp_path / "exact"), 2, judging=Judging(0.016, samples=100))
+    exact = play(start(tmp_path / "exact"), 2, early_stopping=EarlyStopping(0.016, samples=100))
     assert not [note for note in exact.notes if "samples were asked for" in note]
 
 
 def test_precision_is_never_noted_without_recall(tmp_path):
-    run = play(start(tmp_path / "run"), 2, judging=Judging(0.016, "precision", samples=50))
+    run = play(start(tmp_path / "run"), 2, early_stopping=EarlyStopping(0.016, "precision", samples=50))
     (row,) = rows(run.folder)
     assert row["score"] == "precision"
     assert set(row["beside"]) == {"recall"}
@@ -82,20 +84,20 @@ def test_precision_is_never_noted_without_recall(tmp_path):
 
 def test_the_best_is_the_lowest_or_highest_score_so_far_and_never_one_that_is_no_number(tmp_path, monkeypatch):
     script(monkeypatch, [3.0, float("nan"), 2.0, 2.0, 5.0])
-    run = play(start(tmp_path / "low"), 10, judging=EVERY)
+    run = play(start(tmp_path / "low"), 10, early_stopping=EVERY)
     assert [row["best"] for row in rows(run.folder)] == [True, False, True, False, False]
     script(monkeypatch, [float("nan"), 3.0])
-    run = play(start(tmp_path / "none at first"), 4, judging=EVERY)
+    run = play(start(tmp_path / "none at first"), 4, early_stopping=EVERY)
     assert [row["best"] for row in rows(run.folder)] == [False, True]
     script(monkeypatch, [3.0, 2.0, 5.0], "higher")
-    run = play(start(tmp_path / "high"), 6, judging=EVERY)
+    run = play(start(tmp_path / "high"), 6, early_stopping=EVERY)
     assert [row["best"] for row in rows(run.folder)] == [True, False, True]
 
 
 def test_the_best_checkpoint_holds_the_weights_of_its_step(tmp_path, monkeypatch):
     script(monkeypatch, [1.0, 2.0, 3.0])
     run, twin = start(tmp_path / "run"), start(tmp_path / "twin")
-    play(run, 6, judging=EVERY)
+    play(run, 6, early_stopping=EVERY)
     play(twin, 2)
     assert not difference(load(run.folder, checkpoint="best").state_dict(), load(twin.folder).state_dict())
     assert difference(load(run.folder).state_dict(), load(twin.folder).state_dict())
@@ -107,7 +109,7 @@ def test_the_best_checkpoint_holds_the_weights_of_its_step(tmp_path, monkeypatch
 def test_the_average_is_judged_against_rows_that_were_held_out(tmp_path, monkeypatch):
     seen = script(monkeypatch, [1.0])
     run = start(tmp_path / "run", kind=IMAGES, hold_out=0.1)
-    play(run, 4, judging=Judging(0.016))
+    play(run, 4, early_stopping=EarlyStopping(0.016))
     ((game, dataset, how),) = seen
     assert game is run.average.game
     assert dataset is run.training
@@ -117,16 +119,16 @@ def test_the_average_is_judged_against_rows_that_were_held_out(tmp_path, monkeyp
 
 
 def test_judging_leaves_no_trace_in_the_training(tmp_path):
-    run, plain = play(start(tmp_path / "run"), 5, judging=EVERY), play(start(tmp_path / "plain"), 5)
+    run, plain = play(start(tmp_path / "run"), 5, early_stopping=EVERY), play(start(tmp_path / "plain"), 5)
     assert not difference(run.game.state_dict(), plain.game.state_dict())
     assert (run.folder / "log.jsonl").read_bytes() == (plain.folder / "log.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])
 def test_a_stopped_run_judges_as_one_that_was_not(tmp_path, stop):
-    whole = play(start(tmp_path / "whole"), 8, judging=EVERY)
-    play(start(tmp_path / "parts"), stop, judging=EVERY)
-    parts = play(start(tmp_path / "parts"), 8, judging=EVERY)
+    whole = play(start(tmp_path / "whole"), 8, early_stopping=EVERY)
+    play(start(tmp_path / "parts"), stop, early_stopping=EVERY)
+    parts = play(start(tmp_path / "parts"), 8, early_stopping=EVERY)
     assert (parts.folder / FILE).read_bytes() == (whole.folder / FILE).read_bytes()
     names = [[path.name for path in checkpoint.listed(run.folder, "best")] for run in (whole, parts)]
     assert names[0] == names[1]
@@ -134,46 +136,46 @@ def test_a_stopped_run_judges_as_one_that_was_not(tmp_path, stop):
 
 def test_a_judgement_beyond_the_checkpoint_is_made_again(tmp_path, monkeypatch):
     run = start(tmp_path / "run")
-    reports = run.fit(8, save_every=3, judging=EVERY)
+    reports = run.fit(8, save_every=3, early_stopping=EVERY)
     assert [next(reports).step for _ in range(4)] == [1, 2, 3, 4]
-    monkeypatch.setattr("sparring.runs.saving.Saved.save", lambda self, **_: None)  # as at kill -9
+    monkeypatch.setattr("sparring.runs.saving.CheckpointWriter.save", lambda self, **_: None)  # as at kill -9
     reports.close()
     monkeypatch.undo()
     quick(monkeypatch)
     assert [row["step"] for row in rows(run.folder)] == [2, 4]
     again = start(tmp_path / "run")
     assert again.step == 3
-    play(again, 8, judging=EVERY)
-    whole = play(start(tmp_path / "whole"), 8, judging=EVERY)
+    play(again, 8, early_stopping=EVERY)
+    whole = play(start(tmp_path / "whole"), 8, early_stopping=EVERY)
     assert rows(run.folder) == rows(whole.folder)
 
 
 def test_patience_ends_the_training_saved_and_for_good(tmp_path, monkeypatch):
     script(monkeypatch, [2.0, 1.0, 3.0, 3.0, 0.0])
-    patient = Judging(0.016, patience=2)
-    run = play(start(tmp_path / "run"), 100, judging=patient)
+    patient = EarlyStopping(0.016, patience=2)
+    run = play(start(tmp_path / "run"), 100, early_stopping=patient)
     assert run.step == 8
     assert run.judged[-1]["step"] == 8
     assert [int(path.name) for path in checkpoint.listed(run.folder)][-1] == 8
-    again = play(start(tmp_path / "run"), 100, judging=patient)
+    again = play(start(tmp_path / "run"), 100, early_stopping=patient)
     assert again.step == 8
-    longer = play(start(tmp_path / "run"), 10, judging=Judging(0.016, patience=3))
+    longer = play(start(tmp_path / "run"), 10, early_stopping=EarlyStopping(0.016, patience=3))
     assert longer.step == 10
 
 
 def test_images_are_not_judged_by_what_they_are_trained_on(tmp_path):
     run = start(tmp_path / "run", kind=IMAGES)
     with pytest.raises(RunError, match="never sees: hold some out, with --hold-out"):
-        play(run, 2, judging=Judging(0.016))
+        play(run, 2, early_stopping=EarlyStopping(0.016))
     with pytest.raises(DataError, match="did you mean 'sliced'"):
-        play(start(tmp_path / "ring"), 2, judging=Judging(0.016, "slicd"))
+        play(start(tmp_path / "ring"), 2, early_stopping=EarlyStopping(0.016, "slicd"))
     for wrong in ({"every": 0.0}, {"every": float("nan")}, {"every": 1.0, "patience": 0}):
         with pytest.raises(RunError):
-            Judging(**wrong)
+            EarlyStopping(**wrong)
 
 
 def test_a_checkpoint_is_found_by_its_name_or_refused_with_those_that_are(tmp_path):
-    run = play(start(tmp_path / "run"), 6, save_every=2, keep=3)
+    run = play(start(tmp_path / "run"), 6, save_every=2, keep_checkpoints=3)
     assert load(run.folder, checkpoint="4") is not None
     with pytest.raises(RunError, match="one of the steps 2, 4, 6"):
         load(run.folder, checkpoint="5")
@@ -184,7 +186,7 @@ def test_a_checkpoint_is_found_by_its_name_or_refused_with_those_that_are(tmp_pa
 
 
 def test_a_broken_best_checkpoint_is_refused(tmp_path):
-    run = play(start(tmp_path / "run"), 4, judging=EVERY)
+    run = play(start(tmp_path / "run"), 4, early_stopping=EVERY)
     path = checkpoint.listed(run.folder, "best")[-1]
     assert int(path.name) == [row["step"] for row in rows(run.folder) if row["best"]][-1]
     content = bytearray((path / "state.pt").read_bytes())
@@ -229,8 +231,8 @@ def test_the_command_line_says_when_patience_ends_and_resume_remembers_it(capsys
 
 def test_every_rank_ends_together_when_patience_does():
     """Patience is judged from rows that every rank has: none of them reads a file that only the first writes."""
-    selection = Selection.__new__(Selection)
-    selection.judging, selection.rows = Judging(1.0, patience=1), [{"best": True}, {"best": False}]
+    selection = BestCheckpoint.__new__(BestCheckpoint)
+    selection.judging, selection.rows = EarlyStopping(1.0, patience=1), [{"best": True}, {"best": False}]
     assert selection.over
     selection.rows.append({"best": True})
     assert not selection.over
@@ -238,6 +240,6 @@ def test_every_rank_ends_together_when_patience_does():
 
 
 def test_judgements_are_plain_json(tmp_path):
-    run = play(start(tmp_path / "run"), 2, judging=EVERY)
+    run = play(start(tmp_path / "run"), 2, early_stopping=EVERY)
     (line,) = (run.folder / FILE).read_text().splitlines()
     assert set(json.loads(line)) == {"step", "images", "score", "value", "better", "best"}

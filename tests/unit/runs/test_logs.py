@@ -8,12 +8,12 @@ import re
 import pytest
 
 from sparring.runs import checkpoint, logs
-from sparring.runs.early_stopping import FILE, Judging, best
+from sparring.runs.early_stopping import FILE, EarlyStopping, best
 from support import runs
 from support.runs import play, start
 
 quick = pytest.fixture(autouse=True)(runs.quick)
-EVERY = Judging(0.016, samples=50)  # every second step of 8 points
+EVERY = EarlyStopping(0.016, samples=50)  # every second step of 8 points
 STEPS = 12
 
 
@@ -57,7 +57,7 @@ def test_a_broken_line_costs_no_other_line_and_a_copy_is_kept(tmp_path, damage):
     lines = [line(1), line(2), damage, line(4), line(5)]
     path = filled(tmp_path / "log.jsonl", *lines)
     assert steps(path) == [1, 2, 4, 5]
-    opened = logs.Journal(path, 5)
+    opened = logs.JsonLinesWriter(path, 5)
     opened.write([{"step": 6}])
     opened.close()
     assert steps(path) == [1, 2, 4, 5, 6]
@@ -67,14 +67,14 @@ def test_a_broken_line_costs_no_other_line_and_a_copy_is_kept(tmp_path, damage):
     assert "log.jsonl" in note
     assert "line 3 cannot be read" in note
     assert "log.jsonl.broken-1" in note
-    logs.Journal(path, 6).close()
+    logs.JsonLinesWriter(path, 6).close()
     assert not (tmp_path / "log.jsonl.broken-2").exists(), "it is sound now"
 
 
 def test_every_damage_has_a_copy_of_its_own(tmp_path):
     for number in (1, 2):
         path = filled(tmp_path / "log.jsonl", line(1), b"?\n", b"!\n", line(number))
-        opened = logs.Journal(path, 5)
+        opened = logs.JsonLinesWriter(path, 5)
         opened.close()
         assert (tmp_path / f"log.jsonl.broken-{number}").read_bytes().endswith(line(number))
         assert "2 lines cannot be read or are out of order, the first of them line 2" in opened.notes[0]
@@ -84,7 +84,7 @@ def test_every_damage_has_a_copy_of_its_own(tmp_path):
 def test_a_torn_last_line_goes_unsaid(tmp_path, torn):
     path = filled(tmp_path / "log.jsonl", line(1), line(2), torn)
     assert steps(path) == [1, 2]
-    opened = logs.Journal(path, 5)
+    opened = logs.JsonLinesWriter(path, 5)
     opened.write([{"step": 3}])
     opened.close()
     assert opened.notes == []
@@ -94,7 +94,7 @@ def test_a_torn_last_line_goes_unsaid(tmp_path, torn):
 
 def test_lines_about_later_steps_are_dropped_also_beside_a_broken_one(tmp_path):
     path = filled(tmp_path / "log.jsonl", line(1), line(2), line(3), b"?\n", line(4))
-    opened = logs.Journal(path, 2)
+    opened = logs.JsonLinesWriter(path, 2)
     opened.close()
     assert opened.last == {"step": 2}
     assert path.read_bytes() == line(1) + line(2)
@@ -103,7 +103,7 @@ def test_lines_about_later_steps_are_dropped_also_beside_a_broken_one(tmp_path):
 
 def test_equal_steps_are_in_order(tmp_path):
     path = filled(tmp_path / "timing.jsonl", line(1), line(2, a=1), line(2, a=2), line(3))
-    opened = logs.Journal(path, 3)
+    opened = logs.JsonLinesWriter(path, 3)
     opened.close()
     assert opened.notes == []
     assert steps(path) == [1, 2, 2, 3]
@@ -137,21 +137,21 @@ def test_resuming_with_a_broken_line_keeps_all_that_follows(tmp_path, name):
 @pytest.mark.parametrize("row", [0, 1, 2, 3])
 def test_a_broken_judgement_costs_neither_the_others_nor_the_best_checkpoint(tmp_path, row):
     for folder in (tmp_path / "run", tmp_path / "sound"):
-        play(start(folder), 8, judging=EVERY, save_every=4)
+        play(start(folder), 8, early_stopping=EVERY, save_every=4)
     rows = logs.read(folder / FILE)
     spoilt(tmp_path / "run" / FILE, row)
-    resumed, sound = (play(start(tmp_path / name), 9, judging=EVERY, save_every=4) for name in ("run", "sound"))
+    resumed, sound = (play(start(tmp_path / name), 9, early_stopping=EVERY, save_every=4) for name in ("run", "sound"))
     assert logs.read(resumed.folder / FILE) == rows[:row] + rows[row + 1 :]
     kept, expected = ({path.name for path in checkpoint.listed(run.folder, "best")} for run in (resumed, sound))
     assert expected
     assert expected <= kept
-    assert any("judged.jsonl: line" in note for note in resumed.notes)
+    assert any("evaluations.jsonl: line" in note for note in resumed.notes)
     assert (resumed.folder / f"{FILE}.broken-1").exists()
 
 
 def test_numbers_that_are_not_finite_are_numbers(tmp_path):
     values = [float("inf"), float("-inf"), float("nan"), 3, 1e38]
-    path = filled(tmp_path / "judged.jsonl", *(line(k, value=value) for k, value in enumerate(values)))
+    path = filled(tmp_path / "evaluations.jsonl", *(line(k, value=value) for k, value in enumerate(values)))
     assert [str(row["value"]) for row in logs.read(path)] == ["inf", "-inf", "nan", "3", "1e+38"]
 
 

@@ -25,7 +25,7 @@ from sparring.training.ema import EMA
 from sparring.training.trainer import train
 from support.runs import IMAGES, POINTS, difference, play, start
 
-AUTO, OFF = {"fast": {"setting": "auto"}}, {"fast": {"setting": "off"}}
+AUTO, OFF = {"performance": {"setting": "auto"}}, {"performance": {"setting": "off"}}
 RESIDUAL = Networks("resnet", latent=8, width=8)
 
 
@@ -100,7 +100,7 @@ def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
     folder = tmp_path / "run"
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(folder)])
     assert "fast: auto (channels-last G, D; fused optimisers" in capsys.readouterr().out
-    told = json.loads((folder / "run.json").read_text())["fast"]
+    told = json.loads((folder / "run.json").read_text())["performance"]
     assert told | {"keeping": True} == {
         "setting": "auto",
         "channels_last": ["G", "D"],
@@ -143,11 +143,11 @@ def test_a_run_from_before_goes_on_as_it_was_built(tmp_path):
     straight = play(start(tmp_path / "straight", "dcgan", IMAGES, size=16), 3)
     play(start(folder, "dcgan", IMAGES, size=16), 1)
     record = json.loads((folder / "run.json").read_text())
-    del record["fast"]
+    del record["performance"]
     (folder / "run.json").write_text(json.dumps(record))
     run = start(folder, "dcgan", IMAGES, size=16, fast="off")
     assert run.fast is None
-    assert "fast" not in json.loads((folder / "run.json").read_text())
+    assert "performance" not in json.loads((folder / "run.json").read_text())
     assert not difference(gathered(straight), gathered(play(run, 3)))
 
 
@@ -175,8 +175,8 @@ def test_a_broken_choice_is_one_sentence(tmp_path, broken):
     path = tmp_path / "run" / "run.json"
     record = json.loads(path.read_text())
     whole = isinstance(broken, list) or broken == {"setting": "auto"}
-    path.write_text(json.dumps({**record, "fast": broken if whole else {**record["fast"], **broken}}))
-    with pytest.raises(RunError, match=r"fast|networks"):
+    path.write_text(json.dumps({**record, "performance": broken if whole else {**record["performance"], **broken}}))
+    with pytest.raises(RunError, match=r"performance|networks|fast"):
         Run.open(tmp_path / "run", device="cpu")
 
 
@@ -246,7 +246,7 @@ def test_a_run_whose_batches_are_made_ahead_is_equal_to_the_bit_also_after_a_sto
     start(folder, "wgan-gp", POINTS)
     path = folder / "run.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "fast": {**record["fast"], "ahead": True}}))
+    path.write_text(json.dumps({**record, "performance": {**record["performance"], "ahead": True}}))
     play(Run.open(folder, device="cpu"), 2)
     run = Run.open(folder, device="cpu")
     assert isinstance(run.stream, Ahead)

@@ -23,7 +23,7 @@ from sparring.runs.state import gathered
 from support.runs import IMAGES, difference, play, start
 from zoo.test_recipes import CASES, batches, known, small
 
-AUTO = {"fast": {"setting": "auto"}}
+AUTO = {"performance": {"setting": "auto"}}
 SHAPE = (1, 16, 16)
 
 
@@ -107,19 +107,24 @@ def test_channels_last_is_left_out_for_the_network_that_fails_or_changes(recipe,
 
 def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, capsys):
     words = ["--data", "digits", "--size", "16", "--batch", "4", "--device", "cpu"]
-    assert main(["check", "test_trial:with_view", *words, "--precision", "bf16", "--parts", "2"]) == 0
+    assert (
+        main(["check", "unit.runs.test_performance_trial:with_view", *words, "--precision", "bf16", "--parts", "2"])
+        == 0
+    )
     said = capsys.readouterr().out
     assert "note: --fast auto leaves out channels-last for D" in said
     assert "fast: auto (channels-last G; fused" in said
     words += ["--seed", "3"]
-    straight, stopped = (["train", "test_trial:with_view", *words, "--out", str(tmp_path / out)] for out in "ab")
+    straight, stopped = (
+        ["train", "unit.runs.test_performance_trial:with_view", *words, "--out", str(tmp_path / out)] for out in "ab"
+    )
     assert main([*straight, "--steps", "3"]) == 0
     said = capsys.readouterr()
     assert "note: --fast auto leaves out channels-last for D" in said.err
     assert "channels-last G; fused" in said.out
     assert main([*stopped, "--steps", "1"]) == 0
     assert main([*stopped, "--steps", "3"]) == 0
-    assert json.loads((tmp_path / "a/run.json").read_text())["fast"]["channels_last"] == ["G"]
+    assert json.loads((tmp_path / "a/run.json").read_text())["performance"]["channels_last"] == ["G"]
     checkpoints = [(tmp_path / out / "checkpoints/000003/state.pt") for out in "ab"]
     one, other = (torch.load(path) for path in checkpoints)
     assert not difference(one, other)
@@ -127,13 +132,13 @@ def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, c
 
 def test_the_trial_leaves_no_trace(tmp_path, monkeypatch):
     """Generators, norms, spectral vectors: the weights are those of a run whose choice was never tried, bit by bit."""
-    recipe = "test_trial:with_view"
+    recipe = "unit.runs.test_performance_trial:with_view"
     before = torch.get_rng_state()
     first = start(tmp_path / "tried", recipe, IMAGES, size=16, arguments={})
     assert torch.equal(torch.get_rng_state(), before)
     play(first, 3)
     monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
-    known = {"fast": first.fast.plain()}
+    known = {"performance": first.fast.plain()}
     monkeypatch.setattr("sparring.runs.run.decided", lambda settings, *_: (settings | known, []))
     assert not difference(
         gathered(first), gathered(play(start(tmp_path / "b", recipe, IMAGES, size=16, arguments={}), 3))
@@ -150,7 +155,7 @@ def test_a_game_is_not_changed_by_its_trial():
 
 
 def test_nothing_is_tried_again_where_it_is_recorded_nor_with_our_recipes(tmp_path, monkeypatch):
-    run = start(tmp_path / "run", "test_trial:with_view", IMAGES, size=16, arguments={})
+    run = start(tmp_path / "run", "unit.runs.test_performance_trial:with_view", IMAGES, size=16, arguments={})
     monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
     assert Run.open(tmp_path / "run", device="cpu").fast == run.fast
     start(tmp_path / "ours", "dcgan", IMAGES, size=16)
@@ -255,13 +260,15 @@ def strict(shape: tuple[int, ...]) -> GAN:
 
 @pytest.mark.parametrize("recipe", ["fussy", "strict"])
 def test_a_game_that_needs_its_whole_batch_is_given_it(tmp_path, recipe):
-    run = start(tmp_path / "run", f"test_trial:{recipe}", IMAGES, size=16, batch=12, arguments={})
+    run = start(
+        tmp_path / "run", f"unit.runs.test_performance_trial:{recipe}", IMAGES, size=16, batch_size=12, arguments={}
+    )
     assert run.fast.channels_last == ("G",)
     assert "channels-last for D" in run.notes[0]
 
 
 def test_a_game_that_cannot_be_played_is_left_to_the_training(tmp_path):
-    run = start(tmp_path / "run", "test_trial:fussy", IMAGES, size=16, batch=8, arguments={})
+    run = start(tmp_path / "run", "unit.runs.test_performance_trial:fussy", IMAGES, size=16, batch_size=8, arguments={})
     assert (run.fast.channels_last, run.fast.folds, run.fast.fused) == ((), (), False)
     assert run.notes == ["--fast auto leaves out everything: the first step fails (8 rows)."]
     with pytest.raises(ValueError, match="8 rows"):
@@ -280,7 +287,7 @@ def wrong(shape: tuple[int, ...]) -> Game:
 
 def test_a_broken_rule_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(GameError, match="There is a rule"):
-        start(tmp_path / "run", "test_trial:wrong", IMAGES, size=16, arguments={})
+        start(tmp_path / "run", "unit.runs.test_performance_trial:wrong", IMAGES, size=16, arguments={})
     assert not (tmp_path / "run").exists()
 
 
@@ -294,6 +301,8 @@ def test_no_recipe_of_ours_loses_anything(name, shape):
 
 
 def test_off_tries_nothing(tmp_path):
-    run = start(tmp_path / "run", "test_trial:with_view", IMAGES, size=16, arguments={}, fast="off")
+    run = start(
+        tmp_path / "run", "unit.runs.test_performance_trial:with_view", IMAGES, size=16, arguments={}, fast="off"
+    )
     assert run.notes == []
     play(run, 1)

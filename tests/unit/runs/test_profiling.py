@@ -11,7 +11,7 @@ import scipy.stats
 from sparring.cli import main
 from sparring.cli.train import advice
 from sparring.runs import profiling as module
-from sparring.runs.profiling import Option, Plan, Probe, chance, foretold, options, plan, plans
+from sparring.runs.profiling import BatchProfile, CostEstimate, Option, chance, extrapolate_memory, options, plan, plans
 from sparring.runs.state import gathered
 from support.runs import IMAGES, difference, play, start
 
@@ -26,7 +26,7 @@ def option(batch, precision="fp32", **how):
 def probe(batch, speed=100.0, memory=MIB, parts=1, turns=15, noise=lambda: 1.0, **how):
     """Steps of a batch at so many images a second, each times a factor."""
     times = {turn: batch / speed * noise() for turn in range(turns)}
-    return Probe(option(batch, **how), parts, times, batch, memory, MIB)
+    return BatchProfile(option(batch, **how), parts, times, batch, memory, MIB)
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def test_a_critic_that_moves_often_draws_as_many_images(tmp_path, brief):
 
 
 def test_memory_is_extended_by_its_steepest_line():
-    assert foretold([(4, 10), (8, 30), (16, 50)], 32) == 50 + 5 * 16
-    assert foretold([(4, 10), (8, 30)], 2) == 0
+    assert extrapolate_memory([(4, 10), (8, 30), (16, 50)], 32) == 50 + 5 * 16
+    assert extrapolate_memory([(4, 10), (8, 30)], 2) == 0
 
 
 def test_what_does_not_fit_is_played_in_parts_or_refused():
-    small = Plan((probe(16, memory=100), probe(32, memory=200)), option(128), free=500)
+    small = CostEstimate((probe(16, memory=100), probe(32, memory=200)), option(128), free=500)
     assert small.base.batch == 32
     assert small.parts() == 2  # 64 rows would take 400, and no more than that is used of 500
     assert replace(small, free=499).parts() == 4
@@ -89,11 +89,11 @@ def test_what_does_not_fit_is_played_in_parts_or_refused():
     assert "--parts 2" in advice(small)[0]
     assert "--width" in advice(replace(small, free=1))[0]
     assert replace(small, free=None).parts() == 1
-    assert Plan(small.probes, option(1), free=None).parts() == 1
+    assert CostEstimate(small.probes, option(1), free=None).parts() == 1
 
 
 def test_a_batch_that_was_left_out_is_extended_from_a_smaller_one():
-    found = Plan((probe(16), probe(32), probe(32, precision="bf16", speed=300.0)), option(128), free=None)
+    found = CostEstimate((probe(16), probe(32), probe(32, precision="bf16", speed=300.0)), option(128), free=None)
     assert found.step() == (pytest.approx(1.28), 128)
     assert "--precision bf16 would be 3.0 times as fast." in advice(found)
     assert replace(found, probes=found.probes[:1]).step() == (pytest.approx(1.28), 128)
@@ -104,16 +104,16 @@ def test_a_batch_that_was_left_out_is_extended_from_a_smaller_one():
 
 
 def test_the_memory_of_one_batch_is_extended_from_the_state():
-    assert Plan((probe(2, memory=3 * MIB),), option(8), free=None).memory(8) == 9 * MIB
+    assert CostEstimate((probe(2, memory=3 * MIB),), option(8), free=None).memory(8) == 9 * MIB
 
 
 def test_another_option_is_named_only_where_it_is_clearly_faster():
     slow, fast, same = probe(32), probe(64, speed=150.0), probe(64, speed=105.0)
-    assert Plan((slow, fast), option(32), free=None).faster() == [fast]
-    assert Plan((slow, same), option(32), free=None).faster() == []
-    assert "--batch 64 would be 1.5 times as fast" in advice(Plan((slow, fast), option(32), free=None))[0]
+    assert CostEstimate((slow, fast), option(32), free=None).faster() == [fast]
+    assert CostEstimate((slow, same), option(32), free=None).faster() == []
+    assert "--batch 64 would be 1.5 times as fast" in advice(CostEstimate((slow, fast), option(32), free=None))[0]
     narrow = probe(32, speed=300.0, width=8)
-    assert Plan((slow, narrow), option(32), free=None).faster() == [], "that is another model"
+    assert CostEstimate((slow, narrow), option(32), free=None).faster() == [], "that is another model"
 
 
 def test_nothing_is_named_on_noise():
@@ -121,14 +121,14 @@ def test_nothing_is_named_on_noise():
     rng, named = random.Random(0), 0
     for _ in range(400):
         probes = [probe(batch, noise=lambda: rng.uniform(1, 3)) for batch in (16, 32, 64, 128)]
-        named += bool(Plan(tuple(probes), option(64), free=None).faster())
+        named += bool(CostEstimate(tuple(probes), option(64), free=None).faster())
     assert named / 400 < 0.05
 
 
 def test_a_real_gain_is_named_despite_noise():
     rng = random.Random(0)
     noise = lambda: rng.uniform(1, 1.3)  # noqa: E731
-    found = Plan((probe(64, noise=noise), probe(128, speed=150.0, noise=noise)), option(64), free=None)
+    found = CostEstimate((probe(64, noise=noise), probe(128, speed=150.0, noise=noise)), option(64), free=None)
     assert [each.batch for each in found.faster()] == [128]
 
 
@@ -142,7 +142,7 @@ def test_the_chance_is_that_of_a_paired_t_test():
 
 
 def test_too_few_turns_are_said():
-    one = Plan((probe(32, turns=1), probe(64, speed=900.0, turns=1)), option(32), free=None)
+    one = CostEstimate((probe(32, turns=1), probe(64, speed=900.0, turns=1)), option(32), free=None)
     assert advice(one) == ["Too few steps were played to compare options: nothing is recommended."]
 
 
@@ -174,7 +174,7 @@ def trial_by(clock):
             self.times[turn] = self.option.batch * self.option.work
 
         def probe(self):
-            return Probe(self.option, 1, dict(self.times), self.option.batch, None, MIB)
+            return BatchProfile(self.option, 1, dict(self.times), self.option.batch, None, MIB)
 
     return Trial
 
@@ -184,7 +184,7 @@ def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.runs.profiling.time", clock)
 
     monkeypatch.setattr("sparring.runs.profiling._Trial", trial_by(clock))
-    run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 32})
+    run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 32})
     found = plan(run, seconds=40)
     assert clock.now <= 40
     assert found.asked in found.left_out
@@ -199,14 +199,14 @@ def test_only_what_is_compared_takes_all_turns(tmp_path, monkeypatch):
     clock = Clock()
     monkeypatch.setattr("sparring.runs.profiling.time", clock)
     monkeypatch.setattr("sparring.runs.profiling._Trial", trial_by(clock))
-    found = plan(start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 32}), seconds=1e6)
+    found = plan(start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 32}), seconds=1e6)
     turns = {each.option: len(each.times) for each in found.probes}
     assert {turns[each] for each in turns if found.comparable(each)} == {module.TURNS}
     assert {turns[each] for each in turns if not found.comparable(each)} == {module.FEW}
 
 
 def test_an_option_that_the_game_cannot_play_is_left_out_with_its_reason(tmp_path, brief):
-    run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch": 8}, techniques={"packing": 4})
+    run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 8}, techniques={"packing": 4})
     found = plan(run)
     assert found.base.option == found.asked
     assert any(each.batch == 2 for each in found.left_out)

@@ -16,7 +16,7 @@ from sparring.errors import Diverged, RunError
 from sparring.game import Data, Game, Move, adam
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.runs import checkpoint, logs
-from sparring.runs.recovery import Remedy, named
+from sparring.runs.recovery import NonFinitePolicy, named
 from sparring.runs.run import Run
 from sparring.runs.state import beginning, gathered, reseed, restore, seed
 from sparring.training.finite import FiniteMonitor, TurnSnapshot, finite_probes, require_finite
@@ -26,7 +26,7 @@ from support.runs import difference, play, start
 from support.toys import GAMES, LinearCritic, Point, batches
 
 quick = pytest.fixture(autouse=True)(runs.quick)
-SKIP = Remedy(skip=True)
+SKIP = NonFinitePolicy(skip=True)
 
 
 class Sick(Game):
@@ -68,8 +68,8 @@ def sick(shape: tuple[int, ...], *, at: int = 6, bad: str = "term", luck: float 
 
 
 def ailing(folder, **arguments) -> Run:
-    settings = {key: arguments.pop(key) for key in ("parts", "seed", "precision") if key in arguments}
-    return start(folder, "test_remedies:sick", arguments=arguments, average=0.9, **settings)
+    settings = {key: arguments.pop(key) for key in ("grad_accum", "seed", "precision") if key in arguments}
+    return start(folder, "unit.runs.test_recovery:sick", arguments=arguments, ema_decay=0.9, **settings)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_each_is_found_in_its_step_and_named(tmp_path, bad, said):
 
 def test_what_came_first_is_named_and_techniques_around_the_game_are_not(tmp_path):
     arguments, techniques = {"bad": "gradient"}, {"historical_averaging": 0.1}
-    run = start(tmp_path / "run", "test_remedies:sick", arguments=arguments, techniques=techniques)
+    run = start(tmp_path / "run", "unit.runs.test_recovery:sick", arguments=arguments, techniques=techniques)
     assert run.game is not run.game.unwrapped
     with pytest.raises(Diverged, match=r"Step 7: the gradient of D\.head\.bias for player D"):
         play(run, 9)
@@ -110,7 +110,7 @@ def test_going_back_is_going_on_with_other_luck_and_is_resumable_to_the_bit(tmp_
     how = {"bad": "gradient", "luck": 0.6}
     how["seed"] = unlucky_once(tmp_path, **how)
     straight = ailing(tmp_path / "straight", **how)
-    pace = {"save_every": 4, "remedy": Remedy(rollbacks=3)}
+    pace = {"save_every": 4, "on_nonfinite": NonFinitePolicy(rollbacks=3)}
     play(straight, 12, **pace)
     assert straight.rollbacks[0].startswith("Step 7: the gradient of D.head.bias")
     assert "Going back to step 4, with other draws (1 of 3)." in straight.notes[-1]
@@ -135,7 +135,7 @@ def unlucky_once(folder, **how) -> int:
     for luck in range(99):
         run = ailing(folder / f"probe{luck}", **how, seed=luck)
         try:
-            play(run, 7, save_every=4, remedy=Remedy(rollbacks=1))
+            play(run, 7, save_every=4, on_nonfinite=NonFinitePolicy(rollbacks=1))
         except Diverged:
             continue
         if run.rollbacks:
@@ -157,12 +157,12 @@ def test_other_luck_means_other_noise_and_other_data(tmp_path):
 def test_trouble_that_stays_ends_after_so_many_rollbacks(tmp_path):
     run = ailing(tmp_path / "run")
     with pytest.raises(Diverged, match=r"Step 7: the term D/score.*The checkpoint of step 4 in .* is kept"):
-        play(run, 12, save_every=4, remedy=Remedy(rollbacks=2))
+        play(run, 12, save_every=4, on_nonfinite=NonFinitePolicy(rollbacks=2))
     assert len(run.rollbacks) == 2
     assert len(run.notes) == 2
     before = ailing(tmp_path / "new", at=1)
     with pytest.raises(Diverged, match="Nothing was saved"):
-        play(before, 12, save_every=4, remedy=Remedy(rollbacks=1))
+        play(before, 12, save_every=4, on_nonfinite=NonFinitePolicy(rollbacks=1))
     assert "Going back to step 0" in before.notes[0]
 
 
@@ -178,11 +178,11 @@ def test_going_back_to_the_beginning_is_beginning(tmp_path):
 def test_the_scheduled_checkpoint_to_go_back_to_outlives_stops(tmp_path):
     for stop in (5, 6, 7):
         run = ailing(tmp_path / "run", luck=0.0)
-        for report in run.fit(20, save_every=4, keep=2):
+        for report in run.fit(20, save_every=4, keep_checkpoints=2):
             if report.step == stop:
                 break
     assert [path.name for path in checkpoint.listed(tmp_path / "run")] == ["000004", "000006", "000007"]
-    play(ailing(tmp_path / "run", luck=0.0), 8, save_every=4, keep=2)
+    play(ailing(tmp_path / "run", luck=0.0), 8, save_every=4, keep_checkpoints=2)
     assert [path.name for path in checkpoint.listed(tmp_path / "run")] == ["000007", "000008"]
 
 
@@ -190,10 +190,13 @@ def test_the_scheduled_checkpoint_to_go_back_to_outlives_stops(tmp_path):
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_skipped_move_was_never_made(tmp_path, bad, parts):
     """Parts see the same luck only where it is certain."""
-    run, never = ailing(tmp_path / "run", bad=bad, parts=parts), ailing(tmp_path / "never", bad="absent", parts=parts)
+    run, never = (
+        ailing(tmp_path / "run", bad=bad, grad_accum=parts),
+        ailing(tmp_path / "never", bad="absent", grad_accum=parts),
+    )
     play(run, 6), play(never, 6)
     assert difference(gathered(run), gathered(never)) == ""
-    play(run, 7, remedy=SKIP), play(never, 7)
+    play(run, 7, on_nonfinite=SKIP), play(never, 7)
     one, other = gathered(run), gathered(never)
     assert difference(one["players"]["D"], other["players"]["D"]) == ""
     names = [name for name in one["game"] if name.startswith("D.")]
@@ -203,7 +206,7 @@ def test_a_skipped_move_was_never_made(tmp_path, bad, parts):
     line = logs.read(tmp_path / "run/log.jsonl")[-1]
     assert line["skipped"] == {"D": 1}
     assert set(line["terms"]) == {"G/pull"}
-    play(run, 9, remedy=SKIP)
+    play(run, 9, on_nonfinite=SKIP)
     lines = logs.read(tmp_path / "run/log.jsonl")
     assert [line.get("skipped") for line in lines] == [None] * 6 + [{"D": 1}] * 3
     assert set(lines[-1]["terms"]) == {"D/score", "D/calm", "G/pull"}
@@ -211,7 +214,7 @@ def test_a_skipped_move_was_never_made(tmp_path, bad, parts):
 
 
 def test_the_first_move_of_all_can_be_skipped(tmp_path):
-    run = play(ailing(tmp_path / "run", at=0), 1, remedy=SKIP)
+    run = play(ailing(tmp_path / "run", at=0), 1, on_nonfinite=SKIP)
     untouched = ailing(tmp_path / "untouched")
     for name, value in untouched.game.D.state_dict().items():
         assert torch.equal(value, run.game.D.state_dict()[name])
@@ -222,26 +225,26 @@ def test_the_first_move_of_all_can_be_skipped(tmp_path):
 
 
 def test_skipping_is_resumable_and_costs_no_bit_where_all_is_well(tmp_path):
-    straight = play(ailing(tmp_path / "straight"), 12, remedy=SKIP, save_every=2)
+    straight = play(ailing(tmp_path / "straight"), 12, on_nonfinite=SKIP, save_every=2)
     for stop in (3, 7, 12):
-        stopped = play(ailing(tmp_path / "stopped"), stop, remedy=SKIP, save_every=2)
+        stopped = play(ailing(tmp_path / "stopped"), stop, on_nonfinite=SKIP, save_every=2)
     assert difference(gathered(straight), gathered(stopped)) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
-    well, skipping = (play(ailing(tmp_path / str(r), luck=0.0), 9, remedy=r) for r in (Remedy(), SKIP))
+    well, skipping = (play(ailing(tmp_path / str(r), luck=0.0), 9, on_nonfinite=r) for r in (NonFinitePolicy(), SKIP))
     assert difference(gathered(well), gathered(skipping)) == ""
     assert (well.folder / "log.jsonl").read_bytes() == (skipping.folder / "log.jsonl").read_bytes()
 
 
 def test_weights_that_are_lost_are_not_hidden_by_skipping(tmp_path):
     with pytest.raises(Diverged, match=r"Step 7: D\.head\.bias is no longer finite"):
-        play(ailing(tmp_path / "run", bad="weight"), 9, remedy=SKIP)
+        play(ailing(tmp_path / "run", bad="weight"), 9, on_nonfinite=SKIP)
 
 
 def test_skipping_for_ever_is_not_training(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "HOPELESS", 5)
-    run = start(tmp_path / "run", "test_remedies:hopeless")
+    run = start(tmp_path / "run", "unit.runs.test_recovery:hopeless")
     with pytest.raises(Diverged, match="Step 5: moves of D were skipped in 5 steps in a row"):
-        play(run, 9, remedy=SKIP)
+        play(run, 9, on_nonfinite=SKIP)
 
 
 def hopeless(shape: tuple[int, ...]) -> Sick:
@@ -259,13 +262,13 @@ class Always:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("remedy", [SKIP, Remedy(rollbacks=1)], ids=["skip", "rollback"])
+@pytest.mark.parametrize("remedy", [SKIP, NonFinitePolicy(rollbacks=1)], ids=["skip", "rollback"])
 def test_on_a_device_the_outcome_is_the_same(tmp_path, monkeypatch, remedy):
     how = {"luck": 0.6, "bad": "term"}
     how["seed"] = unlucky_once(tmp_path, **how)
-    at_once = play(ailing(tmp_path / "at once", **how), 12, save_every=4, remedy=remedy)
+    at_once = play(ailing(tmp_path / "at once", **how), 12, save_every=4, on_nonfinite=remedy)
     monkeypatch.setattr(logs, "waits", lambda report: True)  # as if the terms were on a GPU
-    waited = play(ailing(tmp_path / "waited", **how), 12, save_every=4, remedy=remedy)
+    waited = play(ailing(tmp_path / "waited", **how), 12, save_every=4, on_nonfinite=remedy)
     assert difference(gathered(at_once), gathered(waited)) == ""
     assert (tmp_path / "at once/log.jsonl").read_bytes() == (tmp_path / "waited/log.jsonl").read_bytes()
 
@@ -339,7 +342,11 @@ def test_a_turn_without_an_undo_leaves_its_trail():
 
 
 def test_remedies_have_names():
-    assert [named(name) for name in ("stop", "skip", "rollback:12")] == [Remedy(), SKIP, Remedy(rollbacks=12)]
+    assert [named(name) for name in ("stop", "skip", "rollback:12")] == [
+        NonFinitePolicy(),
+        SKIP,
+        NonFinitePolicy(rollbacks=12),
+    ]
     for name, hint in {
         "rollback": "did you mean rollback:3",
         "rollback:0": "did you mean rollback:3",
@@ -354,13 +361,13 @@ def test_remedies_have_names():
 
 def test_the_command_line_tells_what_was_done(tmp_path, capsys):
     ring = ["--data", "ring", "--batch", "8", "--device", "cpu", "--save-every", "4", "--steps", "9"]
-    words = ["train", "test_remedies:sick", *ring, "--bad", "term", "--out"]
+    words = ["train", "unit.runs.test_recovery:sick", *ring, "--bad", "term", "--out"]
     assert main([*words, str(tmp_path / "no"), "--on-nan", "ignore"]) == 2
     assert "no remedy 'ignore'" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
     assert main([*words, str(tmp_path / "skip"), "--on-nan", "skip"]) == 0
     assert "skipped because they were not finite: 1 of D." in capsys.readouterr().out
-    assert json.loads((tmp_path / "skip/goal.json").read_text())["on_nan"] == "skip"
+    assert json.loads((tmp_path / "skip/fit.json").read_text())["on_nan"] == "skip"
     assert main([*words, str(tmp_path / "back"), "--on-nan", "rollback:1"]) == 2
     told = capsys.readouterr().err
     assert "note: Step 7: the term D/score became nan" in told

@@ -33,7 +33,7 @@ def contents(folder):
 
 def test_a_run_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.undo()  # with pictures
-    run = start(tmp_path / "run", kind=IMAGES, average=0.9)
+    run = start(tmp_path / "run", kind=IMAGES, ema_decay=0.9)
     reports = list(run.fit(20))
     assert [report.step for report in reports] == list(range(1, 21))
     assert (run.step, run.images, run.updates) == (20, 80, {"D": 20, "G": 20})
@@ -52,7 +52,7 @@ def test_a_run_is_a_folder(tmp_path, monkeypatch):
 
 def test_the_record_is_enough_to_build_the_game_again(tmp_path):
     chosen = {"networks": Networks(latent=8, width=8), "critic": {"lr": 3e-4}, "critic_steps": 2}
-    made = start(tmp_path / "run", "wgan-gp", arguments=chosen, seed=5, batch=12)
+    made = start(tmp_path / "run", "wgan-gp", arguments=chosen, seed=5, batch_size=12)
     saved = json.loads((tmp_path / "run/run.json").read_text())
     assert saved["arguments"] == {
         "networks": {"network": None, "latent": 8, "width": 8},
@@ -63,8 +63,14 @@ def test_the_record_is_enough_to_build_the_game_again(tmp_path):
         "generator_steps": 1,
     }
     assert saved["techniques"] == {}
-    assert {"recipe": "wgan-gp", "seed": 5, "batch": 12, "parts": 1, "precision": "fp32"}.items() <= saved.items()
-    assert {"torch", "sparring", "threads", "command", "time", "device"} <= set(saved["made"])
+    assert {
+        "recipe": "wgan-gp",
+        "seed": 5,
+        "batch_size": 12,
+        "grad_accum": 1,
+        "precision": "fp32",
+    }.items() <= saved.items()
+    assert {"torch", "sparring", "threads", "command", "time", "device"} <= set(saved["provenance"])
     opened = Run.open(tmp_path / "run", device="cpu")
     assert difference(gathered(made), gathered(opened)) == ""
     assert opened.players["D"].param_groups[0]["betas"] == (0.5, 0.9)
@@ -72,20 +78,20 @@ def test_the_record_is_enough_to_build_the_game_again(tmp_path):
 
 
 def test_loading_needs_no_data_and_gives_the_averaged_generator(tmp_path, monkeypatch):
-    play(start(tmp_path / "run", average=0.5), 3)
+    play(start(tmp_path / "run", ema_decay=0.5), 3)
     run = Run.open(tmp_path / "run", device="cpu")
     monkeypatch.setattr("sparring.runs.run.load_data", None)
     game = sparring.load(tmp_path / "run", device="cpu")
     assert not any(module.training for module in game.modules())
     assert not any(parameter.requires_grad for parameter in game.parameters())
-    assert difference(dict(run.sampler.state_dict()), dict(game.state_dict())) == ""
+    assert difference(dict(run.inference_game.state_dict()), dict(game.state_dict())) == ""
     assert difference(dict(run.game.G.state_dict()), dict(game.G.state_dict())) != ""
     assert game.sample(4).shape == (4, 2)
 
 
 def test_without_an_average_the_game_itself_is_sampled(tmp_path):
-    run = play(start(tmp_path / "run", average=0.0), 2)
-    assert run.sampler is run.game
+    run = play(start(tmp_path / "run", ema_decay=0.0), 2)
+    assert run.inference_game is run.game
     assert (
         difference(dict(sparring.load(tmp_path / "run", device="cpu").state_dict()), dict(run.game.state_dict())) == ""
     )
@@ -97,11 +103,11 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path):
     assert start(tmp_path / "run", arguments={"networks": Networks(latent=8, width=8)}).step == 2
     for change, message in [
         ({"seed": 1}, "seed = 0, not 1"),
-        ({"batch": 16}, "batch = 8, not 16"),
-        ({"average": 0.5}, r"average = 0\.999, not 0\.5"),
+        ({"batch_size": 16}, "batch_size = 8, not 16"),
+        ({"ema_decay": 0.5}, r"ema_decay = 0\.999, not 0\.5"),
         ({"name": "lsgan"}, "recipe = nsgan, not lsgan"),
         ({"arguments": {"networks": {"latent": 8, "width": 9}}}, "arguments.networks.width = 8, not 9"),
-        ({"parts": 2}, "parts = 1, not 2"),
+        ({"grad_accum": 2}, "grad_accum = 1, not 2"),
         ({"precision": "bf16"}, "precision = fp32, not bf16"),
         ({"data": "grid"}, "data.fingerprint = "),
     ]:
@@ -132,11 +138,11 @@ def test_data_that_moved_is_the_same_and_data_that_changed_is_refused(tmp_path, 
     ("settings", "error", "message"),
     [
         ({"seed": -1}, RunError, "seed -1 is negative"),
-        ({"parts": 0}, RunError, "parts cannot be 0"),
-        ({"average": 1.0}, RunError, "decay by 1.0"),
+        ({"grad_accum": 0}, RunError, "grad_accum cannot be 0"),
+        ({"ema_decay": 1.0}, RunError, "decay by 1.0"),
         ({"precision": "fp16"}, RunError, "no precision 'fp16': give one of fp32, bf16"),
         ({"device": "tpu9"}, RunError, "device 'tpu9' cannot be used"),
-        ({"batch": 7, "parts": 2}, DataError, "cannot be shared equally"),
+        ({"batch_size": 7, "grad_accum": 2}, DataError, "cannot be shared equally"),
         ({"data": "rign"}, DataError, "did you mean ring"),
         ({"name": "nsgna"}, GameError, "did you mean 'nsgan'"),
         ({"arguments": {"critic_stesp": 1}}, RunError, "no setting 'critic_stesp': did you mean 'critic_steps'"),
@@ -151,7 +157,7 @@ def test_data_that_moved_is_the_same_and_data_that_changed_is_refused(tmp_path, 
         ({"arguments": {"critic": torch.nn.ReLU()}}, RunError, "critic is a ReLU, which run.json cannot hold"),
         ({"name": "os:system"}, GameError, "os is Python.s own module"),
         ({"name": "numpy:memmap"}, GameError, "numpy:memmap is no recipe"),
-        ({"name": "runs:unannounced", "arguments": {}}, GameError, "declare it as .def unannounced"),
+        ({"name": "support.runs:unannounced", "arguments": {}}, GameError, "declare it as .def unannounced"),
         ({"name": "nsgan", "mirror": True}, DataError, "no mirror image"),
     ],
     ids=lambda value: str(value)[:40],
@@ -209,7 +215,7 @@ def test_other_threads_are_worth_a_note(tmp_path):
     start(tmp_path / "run")
     saved = json.loads((tmp_path / "run/run.json").read_text())
     assert Run.open(tmp_path / "run", device="cpu").notes == []
-    saved["made"]["threads"] += 3
+    saved["provenance"]["threads"] += 3
     (tmp_path / "run/run.json").write_text(json.dumps(saved))
     (note,) = Run.open(tmp_path / "run", device="cpu").notes
     assert "agree to rounding only" in note
@@ -218,26 +224,26 @@ def test_other_threads_are_worth_a_note(tmp_path):
 @pytest.mark.parametrize("weight", [False, True], ids=["term", "weight"])
 def test_divergence_stops_in_the_same_step_and_keeps_the_last_good_checkpoint(tmp_path, weight):
     at = {"at": 6, "weight": weight}
-    run = start(tmp_path / "run", "runs:failing", arguments=at)
+    run = start(tmp_path / "run", "support.runs:failing", arguments=at)
     seen: list[int] = []
     said = "Step 7: the term D/score became nan" if not weight else "Step 7: D.head.bias is no longer finite"
     with pytest.raises(Diverged, match=rf"{said}.*lower the learning rate.*The checkpoint of step 6 in .* is kept"):
         seen.extend(report.step for report in run.fit(20, save_every=1 if weight else 3))
     assert seen == [1, 2, 3, 4, 5, 6]
     assert [line["step"] for line in logs.read(tmp_path / "run/log.jsonl")][:6] == seen
-    opened = start(tmp_path / "run", "runs:failing", arguments=at)
+    opened = start(tmp_path / "run", "support.runs:failing", arguments=at)
     assert opened.step == 6
     assert all(parameter.isfinite().all() for parameter in opened.game.parameters())
 
 
 def test_divergence_before_the_first_checkpoint_says_so(tmp_path):
     with pytest.raises(Diverged, match="Nothing was saved in"):
-        play(start(tmp_path / "run", "runs:failing", arguments={"at": 1}), 5, save_every=5)
+        play(start(tmp_path / "run", "support.runs:failing", arguments={"at": 1}), 5, save_every=5)
 
 
 def test_reports_that_wait_on_a_device_are_judged_before_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "waits", lambda report: True)  # as if the terms were on a GPU
-    run = start(tmp_path / "run", "runs:failing", arguments={"at": 6})
+    run = start(tmp_path / "run", "support.runs:failing", arguments={"at": 6})
     seen = []
     with pytest.raises(Diverged, match=r"Step 7: the term D/score became nan.*The checkpoint of step 5"):
         seen.extend(report.step for report in run.fit(50, save_every=5))
@@ -317,7 +323,7 @@ def test_whole_numbers_are_numbers():
 
 def test_counts_below_one_are_refused(tmp_path):
     run = start(tmp_path / "run")
-    for name in ("save_every", "picture_every", "keep"):
+    for name in ("save_every", "sample_every", "keep_checkpoints"):
         with pytest.raises(RunError, match=f"{name} cannot be 0"):
             play(run, 1, **{name: 0})
 

@@ -87,7 +87,7 @@ def test_stopped_is_an_exit():
 
 def sleep(folder: Path) -> None:
     """What the process does that is to be stopped."""
-    runs.play(runs.start(folder, "runs:sleepy"), 9, save_every=1)
+    runs.play(runs.start(folder, "support.runs:sleepy"), 9, save_every=1)
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)])

@@ -54,12 +54,12 @@ def test_pictures_of_sentences_are_drawn_by_the_reader_as_it_is_at_their_step(
     def start(name):
         arguments = {**SMALL, "text": readers[text], **more}
         return Run.create(
-            tmp_path / name, "stackgan", data=data, arguments=arguments, batch=3, average=average, device="cpu"
+            tmp_path / name, "stackgan", data=data, arguments=arguments, batch_size=3, ema_decay=average, device="cpu"
         )
 
-    play(start("straight"), 4, picture_every=1, save_every=1, keep=4)
+    play(start("straight"), 4, sample_every=1, save_every=1, keep_checkpoints=4)
     for steps in (1, 3, 4):
-        play(start("stopped"), steps, picture_every=1)
+        play(start("stopped"), steps, sample_every=1)
     for step in range(5):
         name = f"samples/{step:06d}.png"
         assert torch.equal(drawn[tmp_path / "straight" / name], drawn[tmp_path / "stopped" / name])
@@ -71,10 +71,10 @@ def test_pictures_of_sentences_are_drawn_by_the_reader_as_it_is_at_their_step(
 def test_a_reader_that_learns_changes_what_a_seed_asks_for(tmp_path, drawn, data):
     """Otherwise the test above could not fail."""
     arguments = {**SMALL, "text": "recurrent"}
-    run = Run.create(tmp_path / "run", "stackgan", data=data, arguments=arguments, batch=3, device="cpu")
-    before = latents_from_seeds(run.sampler, [0])
+    run = Run.create(tmp_path / "run", "stackgan", data=data, arguments=arguments, batch_size=3, device="cpu")
+    before = latents_from_seeds(run.inference_game, [0])
     play(run, 4)
-    after = latents_from_seeds(run.sampler, [0])
+    after = latents_from_seeds(run.inference_game, [0])
     assert torch.equal(before[:, :-16], after[:, :-16])
     assert not torch.allclose(before[:, -16:], after[:, -16:], atol=1e-3)
 

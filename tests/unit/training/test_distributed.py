@@ -127,18 +127,20 @@ def test_the_log_counts_what_a_step_exchanges_and_the_timing_how_long_it_took(tw
     game = ranks.Run.open(two / name, device="cpu").game
     expected = 4 * (turns * numbers(game.D) + numbers(game.G))
     log, timing = journal.read(two / name / "log.jsonl"), journal.read(two / name / "timing.jsonl")
-    assert [line["exchanged"] for line in log] == [expected] * ranks.STEPS, "parts must not be exchanged one by one"
-    told = [line for line in timing if "exchanged" in line]
+    assert [line["allreduce_bytes"] for line in log] == [expected] * ranks.STEPS, (
+        "parts must not be exchanged one by one"
+    )
+    told = [line for line in timing if "allreduce_bytes" in line]
     assert told
-    assert all(line["exchanged"] == expected for line in told)
-    assert all(0 < line["exchanging"] < line["seconds"] for line in told)
+    assert all(line["allreduce_bytes"] == expected for line in told)
+    assert all(0 < line["allreduce_seconds"] < line["seconds"] for line in told)
 
 
 def test_alone_nothing_is_exchanged_nor_said_to_be(tmp_path):
     alone = ranks.train(tmp_path / "alone", 2, recipe="nsgan")
     lines = journal.read(alone.folder / "log.jsonl") + journal.read(alone.folder / "timing.jsonl")
     assert lines
-    assert not any({"exchanged", "exchanging"} & set(line) for line in lines)
+    assert not any({"allreduce_bytes", "allreduce_seconds"} & set(line) for line in lines)
 
 
 def test_an_exchange_averages_counts_its_bytes_and_the_waiting_for_who_is_late(seen):

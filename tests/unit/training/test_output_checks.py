@@ -278,15 +278,18 @@ def nameless(shape: tuple[int, ...]) -> GAN:
 def test_check_and_train_say_the_same(tmp_path, capsys, fast):
     sentence = "D ends in a sigmoid, and NonSaturating expects scores without bounds: remove the sigmoid"
     data = ["--data", "digits", "--size", "8", "--batch", "4", "--fast", fast]
-    assert main(["check", "test_conventions:squashed", *data]) == 0
+    assert main(["check", "unit.training.test_output_checks:squashed", *data]) == 0
     assert f"note: {sentence}" in capsys.readouterr().out
     words = ["--steps", "1", "--device", "cpu", "--out", str(tmp_path / "run")]
-    assert main(["train", "test_conventions:squashed", *data, *words]) == 0
+    assert main(["train", "unit.training.test_output_checks:squashed", *data, *words]) == 0
     assert f"note: {sentence}" in capsys.readouterr().err
 
 
 def test_check_says_a_note_once_though_its_figures_depend_on_the_draws(capsys):
-    assert main(["check", "test_conventions:unsigned", "--data", "digits", "--size", "8", "--batch", "4"]) == 0
+    assert (
+        main(["check", "unit.training.test_output_checks:unsigned", "--data", "digits", "--size", "8", "--batch", "4"])
+        == 0
+    )
     assert capsys.readouterr().out.count("end the forward of G with a tanh") == 1
 
 
@@ -294,5 +297,13 @@ def test_check_says_a_note_once_though_its_figures_depend_on_the_draws(capsys):
 @pytest.mark.parametrize("fast", ["auto", "off"])
 def test_nothing_is_written_of_a_game_that_is_refused(tmp_path, recipe, words, fast):
     with pytest.raises(GameError, match=words):
-        start(tmp_path / "run", f"test_conventions:{recipe}", IMAGES, size=8, batch=8, arguments={}, fast=fast)
+        start(
+            tmp_path / "run",
+            f"unit.training.test_output_checks:{recipe}",
+            IMAGES,
+            size=8,
+            batch_size=8,
+            arguments={},
+            fast=fast,
+        )
     assert not (tmp_path / "run").exists()

@@ -152,19 +152,19 @@ def test_a_painted_map_has_the_borders_of_its_objects_and_of_its_classes_where_n
 
 def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, capsys):
     def start(folder):
-        return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=TINY, batch=2, device="cpu")
+        return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=TINY, batch_size=2, device="cpu")
 
     straight = play(start(tmp_path / "straight"), 3)
     play(start(tmp_path / "stopped"), 1)
     assert difference(gathered(straight), gathered(play(start(tmp_path / "stopped"), 3))) == ""
-    board = label_maps.comparison_grid(straight.sampler, straight.dataset, np.array([0, 1]))
+    board = label_maps.comparison_grid(straight.inference_game, straight.dataset, np.array([0, 1]))
     assert board.shape == (8, 3, SIDE, SIDE)
     words = ["paint", str(tmp_path / "straight"), "--labels", str(data / "labels"), "--device", "cpu"]
     for more, out in (([], "plain"), (["--instances", str(data / "instances")], "told")):
         assert main([*words, *more, "--out", str(tmp_path / out)]) == 0
     with Image.open(tmp_path / "told/1.png") as image:
         shown = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 127.5 - 1
-    game = straight.sampler
+    game = straight.inference_game
     labels = label_maps.add_edges(torch.from_numpy((objects(1) > 7).astype(np.int64)), torch.from_numpy(objects(1)))
     expected = label_maps.paint(game, labels, label_maps.sample_styles(game, [0]))
     assert (shown - expected).abs().max() < 0.01
@@ -179,7 +179,9 @@ def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, caps
 
 def test_a_run_that_was_not_told_refuses_objects(data, tmp_path, capsys):
     arguments = {**TINY, "edges": False}
-    play(Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=arguments, batch=2, device="cpu"), 1)
+    play(
+        Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=arguments, batch_size=2, device="cpu"), 1
+    )
     words = ["--labels", str(data / "labels/0.png"), "--instances", str(data / "instances/0.png"), "--device", "cpu"]
     assert main(["paint", str(tmp_path / "run"), *words, "--out", str(tmp_path / "x.png")]) == 2
     assert "not told where objects meet: leave --instances out" in capsys.readouterr().err

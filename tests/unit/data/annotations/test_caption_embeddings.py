@@ -151,7 +151,7 @@ def data(tmp_path):
 
 
 def start(folder, data, text):
-    return Run.create(folder, "stackgan", data=data, arguments={**SMALL, "text": str(text)}, batch=3, device="cpu")
+    return Run.create(folder, "stackgan", data=data, arguments={**SMALL, "text": str(text)}, batch_size=3, device="cpu")
 
 
 def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_file(tmp_path, data, capsys):

@@ -429,7 +429,7 @@ def test_halves_are_no_label_maps(tmp_path):
 def test_a_run_reads_its_pairs_again_as_it_began(tmp_path, recipe, kind):
     root = seconds(tmp_path / "set", kind)
     tiny = {"width": 2} if recipe == "pix2pix" else {"networks": {"width": 2, "hidden": 2, "latent": 2}}
-    how = {"data": f"pairs:{root}", "size": 16, "batch": 2, "device": "cpu", "arguments": tiny}
+    how = {"data": f"pairs:{root}", "size": 16, "batch_size": 2, "device": "cpu", "arguments": tiny}
     made = Run.create(tmp_path / "run", recipe, **how)
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert record["data"]["name"] == f"{'pictures' if recipe == 'pix2pix' else 'maps'}:{root}"
@@ -540,11 +540,11 @@ def test_names_are_kept_with_whole_paths(folder, monkeypatch):
 
 def test_a_run_remembers_its_domains(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder.parent)
-    how = {"data": "pairs:set/test", "size": 8, "margin": 4, "mirror": True, "batch": 2, "device": "cpu"}
+    how = {"data": "pairs:set/test", "size": 8, "crop_margin": 4, "mirror": True, "batch_size": 2, "device": "cpu"}
     made = Run.create(tmp_path / "run", "nsgan", arguments={"networks": {"width": 8, "latent": 4}}, **how)
     monkeypatch.chdir(tmp_path.parent)
     opened = Run.open(tmp_path / "run", device="cpu")
-    assert opened.record["data"]["margin"] == 4
+    assert opened.record["data"]["crop_margin"] == 4
     assert opened.record["data"]["facts"]["other"] == [3, 8, 8]
     for one, other in zip(next(made.stream), next(opened.stream), strict=True):
         assert torch.equal(one, other)
@@ -553,7 +553,7 @@ def test_a_run_remembers_its_domains(folder, monkeypatch, tmp_path):
 def test_a_run_remembers_what_its_label_maps_mean(tmp_path):
     root = labelled(tmp_path / "set")
     (root / "classes.txt").write_text("sky\nwall\ntree\nroad\n")
-    how = {"data": f"pairs:{root}", "size": 8, "batch": 2, "device": "cpu"}
+    how = {"data": f"pairs:{root}", "size": 8, "batch_size": 2, "device": "cpu"}
     run = Run.create(tmp_path / "run", "nsgan", arguments={"networks": {"width": 8, "latent": 4}}, **how)
     assert run.record["data"]["regions"]["names"] == ["sky", "wall", "tree", "road"]
     assert len(run.record["data"]["regions"]["colours"]) == 4
