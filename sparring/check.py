@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from sparring.abilities import SupportsSampling
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
-from sparring.layers.upsample_fusion import folding
+from sparring.layers.upsample_fusion import fused_upsampling
 from sparring.objectives import batch_statistics
 from sparring.objectives.double_backward import plain_double_backward
 from sparring.rng import turn_rng
@@ -141,7 +141,7 @@ class _Referee:
         self.moved = ()
         while moves := self.advance(moves_of_round, step, len(turns)):
             self.look_at(moves)
-            with folding(map(self.game.unwrapped.get_submodule, self.game.folds)):
+            with fused_upsampling(map(self.game.unwrapped.get_submodule, self.game.folds)):
                 self.update(moves)
             self.moved = tuple(move.player for move in moves)
             turns.append(self.moved)
@@ -178,7 +178,7 @@ class _Referee:
         stack.enter_context(
             batch_statistics.micro_batch(batch_statistics.MicroBatch(0, 1, declared=game.over_batch(step)))
         )
-        stack.enter_context(folding(map(game.unwrapped.get_submodule, game.folds)))
+        stack.enter_context(fused_upsampling(map(game.unwrapped.get_submodule, game.folds)))
         return stack
 
     def look_at(self, moves: tuple[Move, ...]) -> None:

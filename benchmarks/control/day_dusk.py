@@ -33,7 +33,7 @@ from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
 from sparring.data.stream import scaled
 from sparring.game import Game
-from sparring.metrics.extractors.classifier import Extractor, extractor_for
+from sparring.metrics.extractors.classifier import ClassifierExtractor, extractor_for
 from sparring.runs.run import Run
 from sparring.runs.state import untrained
 from sparring.visualization.images import save_grid
@@ -78,7 +78,7 @@ def tests() -> tuple[Tensor, Tensor]:
 
 
 @cache
-def clock() -> Extractor:
+def clock() -> ClassifierExtractor:
     """A classifier of day and dusk, trained on what is learned from."""
     parts = [np.asarray(load(streets() / f"train{which}", size=SIDE).values) for which in "AB"]
     labels = np.repeat([0, 1], [len(part) for part in parts])

@@ -22,7 +22,14 @@ from sparring.game import Game, evaluation_mode
 from sparring.games.common.posterior import stated
 from sparring.inference.encoding import encode, knn_accuracy, reconstruct, relative_error
 from sparring.inference.sampling import generate
-from sparring.metrics import class_variety, extractor_for, frechet_distance, gan_test, matched, train_extractor
+from sparring.metrics import (
+    cluster_accuracy,
+    extractor_for,
+    frechet_distance,
+    gan_test,
+    intra_class_diversity,
+    train_extractor,
+)
 from sparring.objectives.variational import kl_to_prior
 from sparring.rng import fixed_seed
 
@@ -71,7 +78,7 @@ class Bench:
             "judge, on held-out images": self.named(*self.held).value,
             "Fréchet distance of other images": self.distance(x),
             "1-NN in pixels": (self.known[1][nearest] == self.held[1]).double().mean().item(),
-            "variety in pixels": class_variety(x, y, *self.held, classes=self.classes).value,
+            "variety in pixels": intra_class_diversity(x, y, *self.held, classes=self.classes).value,
         }
 
 
@@ -94,7 +101,7 @@ def told(game: Game, bench: Bench) -> Scores:
     named, features = bench.named(x, y), bench.judge.features(x)
     both = {"pixels": (x, bench.held[0]), "features": (features, bench.seen)}
     varied = {
-        f"variety in {space}": class_variety(fake, y, real, bench.held[1], classes=bench.classes).value
+        f"variety in {space}": intra_class_diversity(fake, y, real, bench.held[1], classes=bench.classes).value
         for space, (fake, real) in both.items()
     }
     worst = min(share for share in named.per_class if not math.isnan(share))
@@ -118,7 +125,7 @@ def informed(game: Game, bench: Bench) -> Scores:
         read = torch.cat([game.encode(part) for part in bench.held[0].split(AT_ONCE)])  # type: ignore[operator]
     on_data = game.split(read)[1][:, :values].argmax(1)  # type: ignore[operator]
     samples_, data = (
-        matched(codes, labels, values=values, classes=bench.classes)
+        cluster_accuracy(codes, labels, values=values, classes=bench.classes)
         for codes, labels in ((c, bench.judge.predict(x)), (on_data, bench.held[1]))
     )
     with fixed_seed(3):

@@ -25,7 +25,7 @@ from torch import Tensor
 import sparring
 from sparring.game import evaluation_mode
 from sparring.inference import canvas, single_image
-from sparring.layers.bicubic import back_projected, resized
+from sparring.layers.bicubic import back_project, resize_bicubic
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
 from sparring.rng import fixed_seed
 from sparring.runs.run import Run
@@ -71,8 +71,8 @@ def reconstruction(game: Any, folder: Path) -> dict[str, Any]:
     one, rows = single_image.require_trained(game), []
     with evaluation_mode(game):
         for k, size in enumerate(one.sizes):
-            real, made, below = resized(one.image, size), one.reconstructed(k), one.reconstructed(k - 1)
-            rows.append([rmse(made, real), None if below is None else rmse(resized(below, size), real)])
+            real, made, below = resize_bicubic(one.image, size), one.reconstructed(k), one.reconstructed(k - 1)
+            rows.append([rmse(made, real), None if below is None else rmse(resize_bicubic(below, size), real)])
     images.save_grid(torch.cat([one.image, made.clamp(-1, 1)]), folder / "reconstruction.png", scale=4)
     return {"reconstruction, plain enlarging: RMSE a scale": rows}
 
@@ -90,7 +90,7 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
             "deviation among samples, of that of the photograph's pixels": (drawn.std(0).mean() / x.std()).item(),
         }
     other = canvas.load_image_like(PHOTOS / "Generation/pantheon.jpg", 3, None)
-    other = resized(other, tuple(x.shape[2:]))
+    other = resize_bicubic(other, tuple(x.shape[2:]))
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)
     with fixed_seed(0):
         noise = mean + deviation * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
@@ -110,11 +110,11 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
     one = single_image.require_trained(game)
     x, (height, width) = one.image, one.image.shape[2:]
     truth = canvas.load_image_like(PHOTOS / "Generation/mtrushmore.jpg", 3, None)
-    truth = resized(truth, (2 * height, 2 * width))
-    bicubic = resized(x, (2 * height, 2 * width))
+    truth = resize_bicubic(truth, (2 * height, 2 * width))
+    bicubic = resize_bicubic(x, (2 * height, 2 * width))
     ways = {
         "bicubic": bicubic,
-        "bicubic, back-projected": back_projected(bicubic, x, single_image.PROJECTIONS),
+        "bicubic, back-projected": back_project(bicubic, x, single_image.PROJECTIONS),
         "SinGAN": single_image.super_resolve(game, factor=2, projections=0),
         "SinGAN with noise": single_image.super_resolve(game, factor=2, projections=0, noise=True),
         "SinGAN, back-projected": single_image.super_resolve(game, factor=2),
@@ -123,7 +123,7 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
     return {
         f"2 times as large, {name}": {
             "RMSE to the truth": rmse(made, truth),
-            "mean difference to the photograph, made small again": (resized(made, (height, width)) - x)
+            "mean difference to the photograph, made small again": (resize_bicubic(made, (height, width)) - x)
             .abs()
             .mean()
             .item(),
@@ -176,7 +176,7 @@ def composite(picture: str, mask: str, reach: float) -> Callable[..., dict[str, 
 def drawing(game: Any, folder: Path) -> dict[str, Any]:
     """A drawing of eight colours and no detail, of another arrangement: does it take on the photograph's textures?"""
     x = single_image.require_trained(game).image
-    coarse = resized(x, (6, 9)).flip(3)
+    coarse = resize_bicubic(x, (6, 9)).flip(3)
     flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
     made = {k: single_image.paint_to_image(game, flat, scale=k) for k in (1, 2)}
     images.save_grid(torch.cat([flat, *made.values()]), folder / "painted.png", columns=3, scale=4)
@@ -188,7 +188,7 @@ def drawing(game: Any, folder: Path) -> dict[str, Any]:
 def foreign(game: Any, folder: Path) -> dict[str, Any]:
     """A drawing in pure colours that the photograph lacks: as it is, and brought to five of the photograph's."""
     x = single_image.require_trained(game).image
-    coarse = resized(x, (6, 9)).flip(3)
+    coarse = resize_bicubic(x, (6, 9)).flip(3)
     flat = torch.nn.functional.interpolate(coarse, size=x.shape[2:], mode="nearest")
     pure = torch.where(flat > flat.mean((2, 3), keepdim=True), 0.9, -0.9)
     ways = {"": None, ", five colours": 5}

@@ -25,9 +25,9 @@ from math import pi, sqrt
 import torch
 from torch import Tensor, nn
 
-from sparring.augment.pixels import images, normal, shifted, uniform, warped, whole
+from sparring.augment.pixels import rand_per_image, randint_per_image, randn_per_image, require_images, shift, warp
 
-__all__ = ["AdaptivePipe", "blitting", "colours", "geometry"]
+__all__ = ["AdaptiveAugment", "blitting", "colours", "geometry"]
 
 
 def blitting(x: Tensor, p: Tensor) -> Tensor:
@@ -38,15 +38,15 @@ def blitting(x: Tensor, p: Tensor) -> Tensor:
         p: Probability of each change.
     """
     height, width = x.shape[2:]
-    x = torch.where(_happens(x, p) & (whole(x, 0, 1) == 1), x.flip(3), x)
+    x = torch.where(_happens(x, p) & (randint_per_image(x, 0, 1) == 1), x.flip(3), x)
     unit = 1 if height == width else 2
-    turns = torch.where(_happens(x, p), unit * whole(x, 0, 3 // unit), 0)
+    turns = torch.where(_happens(x, p), unit * randint_per_image(x, 0, 3 // unit), 0)
     turned = x
     for quarters in range(unit, 4, unit):
         turned = torch.where(turns == quarters, x.rot90(quarters, (2, 3)), turned)
-    down, right = uniform(x, -height / 8, height / 8), uniform(x, -width / 8, width / 8)
+    down, right = rand_per_image(x, -height / 8, height / 8), rand_per_image(x, -width / 8, width / 8)
     happens = _happens(x, p)
-    return shifted(turned, down.round().long() * happens, right.round().long() * happens)
+    return shift(turned, down.round().long() * happens, right.round().long() * happens)
 
 
 def geometry(x: Tensor, p: Tensor) -> Tensor:
@@ -62,13 +62,15 @@ def geometry(x: Tensor, p: Tensor) -> Tensor:
     middle = (height - 1) / 2, (width - 1) / 2
     # From where a pixel is to where it came from: the last change is undone first.
     happens, each_turn = _happens(x, p), 1 - (1 - p).sqrt()
-    row = down - middle[0] - height * torch.where(happens, normal(x, 0.125), 0)
-    column = right - middle[1] - width * torch.where(happens, normal(x, 0.125), 0)
-    row, column = _turned(row, column, _perhaps(x, each_turn, uniform(x, -pi, pi), 0))
-    stretch = _perhaps(x, p, normal(x, 0.2).exp2(), 1)
-    row, column = _turned(row * stretch, column / stretch, _perhaps(x, each_turn, uniform(x, -pi, pi), 0))
-    scale = _perhaps(x, p, normal(x, 0.2).exp2(), 1)
-    return warped(x, row / scale + middle[0], column / scale + middle[1])
+    row = down - middle[0] - height * torch.where(happens, randn_per_image(x, 0.125), 0)
+    column = right - middle[1] - width * torch.where(happens, randn_per_image(x, 0.125), 0)
+    row, column = _rotate(row, column, _with_probability(x, each_turn, rand_per_image(x, -pi, pi), 0))
+    stretch = _with_probability(x, p, randn_per_image(x, 0.2).exp2(), 1)
+    row, column = _rotate(
+        row * stretch, column / stretch, _with_probability(x, each_turn, rand_per_image(x, -pi, pi), 0)
+    )
+    scale = _with_probability(x, p, randn_per_image(x, 0.2).exp2(), 1)
+    return warp(x, row / scale + middle[0], column / scale + middle[1])
 
 
 def colours(x: Tensor, p: Tensor) -> Tensor:
@@ -78,17 +80,17 @@ def colours(x: Tensor, p: Tensor) -> Tensor:
         x: Images (N, C, H, W).
         p: Probability of each change.
     """
-    x = x + _perhaps(x, p, normal(x, 0.2), 0)
-    x = x * _perhaps(x, p, normal(x, 0.5).exp2(), 1)
-    x = x - 2 * _perhaps(x, p, whole(x, 0, 1), 0) * x.mean(1, keepdim=True)
+    x = x + _with_probability(x, p, randn_per_image(x, 0.2), 0)
+    x = x * _with_probability(x, p, randn_per_image(x, 0.5).exp2(), 1)
+    x = x - 2 * _with_probability(x, p, randint_per_image(x, 0, 1), 0) * x.mean(1, keepdim=True)
     if x.shape[1] == 3:
-        angle = _perhaps(x, p, uniform(x, -pi, pi), 0)
+        angle = _with_probability(x, p, rand_per_image(x, -pi, pi), 0)
         beside = (x.roll(1, 1) - x.roll(-1, 1)) / sqrt(3)  # the cross product of (1, 1, 1)/√3 and x
         x = x + (angle.cos() - 1) * (x - x.mean(1, keepdim=True)) + angle.sin() * beside
-    return x + (_perhaps(x, p, normal(x, 1.0).exp2(), 1) - 1) * (x - x.mean(1, keepdim=True))
+    return x + (_with_probability(x, p, randn_per_image(x, 1.0).exp2(), 1) - 1) * (x - x.mean(1, keepdim=True))
 
 
-class AdaptivePipe(nn.Module):
+class AdaptiveAugment(nn.Module):
     """Changes images with probability p; in evaluation mode it leaves them alone, like dropout.
 
     Args:
@@ -118,18 +120,18 @@ class AdaptivePipe(nn.Module):
             DataError: If x holds no images.
         """
         for change in self.parts if self.training else ():
-            x = change(images(x, "AdaptivePipe"), self.p)
+            x = change(require_images(x, "AdaptiveAugment"), self.p)
         return x
 
 
 def _happens(x: Tensor, p: Tensor) -> Tensor:
-    return uniform(x, 0, 1) < p
+    return rand_per_image(x, 0, 1) < p
 
 
-def _perhaps(x: Tensor, p: Tensor, value: Tensor, otherwise: float) -> Tensor:
+def _with_probability(x: Tensor, p: Tensor, value: Tensor, otherwise: float) -> Tensor:
     """Returns the value with probability p for each image, and otherwise what changes nothing."""
     return torch.where(_happens(x, p), value, otherwise)
 
 
-def _turned(row: Tensor, column: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+def _rotate(row: Tensor, column: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     return angle.cos() * row + angle.sin() * column, angle.cos() * column - angle.sin() * row

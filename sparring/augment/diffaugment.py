@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from sparring.augment.pixels import images, picked, uniform, whole
+from sparring.augment.pixels import gather_pixels, rand_per_image, randint_per_image, require_images
 
 __all__ = ["DiffAugment", "colour", "cutout", "translation"]
 
@@ -34,11 +34,11 @@ def colour(x: Tensor) -> Tensor:
     Args:
         x: Images (N, C, H, W).
     """
-    x = x + uniform(x, -0.5, 0.5)
+    x = x + rand_per_image(x, -0.5, 0.5)
     mean = x.mean(1, keepdim=True)
-    x = mean + uniform(x, 0.0, 2.0) * (x - mean)
+    x = mean + rand_per_image(x, 0.0, 2.0) * (x - mean)
     mean = x.mean((1, 2, 3), keepdim=True)
-    return mean + uniform(x, 0.5, 1.5) * (x - mean)
+    return mean + rand_per_image(x, 0.5, 1.5) * (x - mean)
 
 
 def translation(x: Tensor, reach: float = 1 / 8) -> Tensor:
@@ -52,7 +52,7 @@ def translation(x: Tensor, reach: float = 1 / 8) -> Tensor:
     rows, columns = _read_at(x, height, reach), _read_at(x, width, reach)
     down, across = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     inside = (rows == down)[:, None, :, None] & (columns == across)[:, None, None, :]
-    return picked(x, down, across) * inside
+    return gather_pixels(x, down, across) * inside
 
 
 def cutout(x: Tensor, share: float = 1 / 2) -> Tensor:
@@ -90,20 +90,20 @@ class DiffAugment(nn.Module):
             DataError: If there is something to change and x holds no images.
         """
         for change in self.policy if self.training else ():
-            x = change(images(x, "DiffAugment"))
+            x = change(require_images(x, "DiffAugment"))
         return x
 
 
 def _read_at(x: Tensor, size: int, reach: float) -> Tensor:
     """Draws from which line each line of an image comes, (N, size); those outside are outside."""
     farthest = int(size * reach + 0.5)
-    return torch.arange(size, device=x.device) - whole(x, -farthest, farthest).flatten(1)
+    return torch.arange(size, device=x.device) - randint_per_image(x, -farthest, farthest).flatten(1)
 
 
 def _covered(x: Tensor, size: int, share: float) -> Tensor:
     """Draws which lines a rectangle covers, (N, size)."""
     length = int(size * share + 0.5)
     # An even length has its middle between pixels, of which there is one more than there are pixels.
-    first = whole(x, 0, size - length % 2).flatten(1) - length // 2
+    first = randint_per_image(x, 0, size - length % 2).flatten(1) - length // 2
     at = torch.arange(size, device=x.device)
     return (first <= at) & (at < first + length)

@@ -13,10 +13,20 @@ from torch import Tensor
 
 from sparring.errors import DataError
 
-__all__ = ["flip_and_shift", "images", "normal", "picked", "reflected", "shifted", "uniform", "warped", "whole"]
+__all__ = [
+    "flip_and_shift",
+    "gather_pixels",
+    "rand_per_image",
+    "randint_per_image",
+    "randn_per_image",
+    "reflect_index",
+    "require_images",
+    "shift",
+    "warp",
+]
 
 
-def images(x: Tensor, name: str) -> Tensor:
+def require_images(x: Tensor, name: str) -> Tensor:
     """Returns x if it holds images.
 
     Args:
@@ -33,22 +43,22 @@ def images(x: Tensor, name: str) -> Tensor:
     return x
 
 
-def uniform(x: Tensor, low: float, high: float) -> Tensor:
+def rand_per_image(x: Tensor, low: float, high: float) -> Tensor:
     """Draws a number for each image, uniform on [low, high), shape (N, 1, 1, 1), at least in single precision."""
     return low + (high - low) * torch.rand(len(x), 1, 1, 1, device=x.device, dtype=_precision(x))
 
 
-def whole(x: Tensor, low: int, high: int) -> Tensor:
+def randint_per_image(x: Tensor, low: int, high: int) -> Tensor:
     """Draws an integer for each image, uniform from low to high, both included, shape (N, 1, 1, 1)."""
     return torch.randint(low, high + 1, (len(x), 1, 1, 1), device=x.device)
 
 
-def normal(x: Tensor, spread: float) -> Tensor:
+def randn_per_image(x: Tensor, spread: float) -> Tensor:
     """Draws a number for each image, from N(0, spread²), shape (N, 1, 1, 1), at least in single precision."""
     return spread * torch.randn(len(x), 1, 1, 1, device=x.device, dtype=_precision(x))
 
 
-def reflected(at: Tensor, size: int) -> Tensor:
+def reflect_index(at: Tensor, size: int) -> Tensor:
     """Folds coordinates beyond 0 … size − 1 back in, as a mirror on the outermost pixels does.
 
     >>> reflected(torch.tensor([-2, -1, 0, 3, 4, 5]), 4)
@@ -58,7 +68,7 @@ def reflected(at: Tensor, size: int) -> Tensor:
     return last - (last - at.abs() % max(2 * last, 1)).abs()
 
 
-def picked(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def gather_pixels(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Reads every image at the given rows and columns.
 
     Args:
@@ -69,7 +79,7 @@ def picked(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return x.gather(2, rows[:, None, :, None].expand(x.shape)).gather(3, columns[:, None, None, :].expand(x.shape))
 
 
-def shifted(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
+def shift(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     """Moves every image by whole pixels; what enters is the mirror image.
 
     Args:
@@ -80,10 +90,10 @@ def shifted(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     height, width = x.shape[2:]
     rows = torch.arange(height, device=x.device) - down.flatten(1)
     columns = torch.arange(width, device=x.device) - right.flatten(1)
-    return picked(x, reflected(rows, height), reflected(columns, width))
+    return gather_pixels(x, reflect_index(rows, height), reflect_index(columns, width))
 
 
-def warped(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def warp(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Reads every image at real coordinates, bilinearly; at whole ones exactly.
 
     Args:
@@ -112,14 +122,14 @@ def flip_and_shift(x: Tensor) -> Tensor:
     Raises:
         DataError: If x holds no images.
     """
-    height, width = images(x, "flip_and_shift").shape[2:]
-    x = torch.where(whole(x, 0, 1) == 1, x.flip(3), x)
-    return shifted(x, whole(x, -(height // 8), height // 8), whole(x, -(width // 8), width // 8))
+    height, width = require_images(x, "flip_and_shift").shape[2:]
+    x = torch.where(randint_per_image(x, 0, 1) == 1, x.flip(3), x)
+    return shift(x, randint_per_image(x, -(height // 8), height // 8), randint_per_image(x, -(width // 8), width // 8))
 
 
 def _between(at: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the pixels before and after a coordinate, and the share of the latter."""
-    at = reflected(at, size)
+    at = reflect_index(at, size)
     before = at.floor().clamp(max=size - 1)
     return before.long(), (before.long() + 1).clamp(max=size - 1), at - before
 

@@ -28,10 +28,10 @@ def theory(
         q: Probabilities of the model.
         out: Folder for theory.md and its pictures; only printed unless told.
     """
-    from sparring.theory.lessons import chosen, parsed, save_page
+    from sparring.theory.lessons import get_lessons, parse_pair, save_page
 
-    pair = parsed(p, q)
-    given = chosen(lessons, pair)
+    pair = parse_pair(p, q)
+    given = get_lessons(lessons, pair)
     for lesson in given:
         for line in ("", lesson.title, "=" * len(lesson.title)):
             say(line)

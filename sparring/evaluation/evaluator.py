@@ -38,7 +38,7 @@ from sparring.evaluation.registry import METRICS, default_metrics, get_metrics
 from sparring.evaluation.types import EvalContext, Metric, Requirement, SampleSet, require_many_images
 from sparring.game import Game, evaluation_mode
 from sparring.inference.sampling import generate
-from sparring.metrics import Better, Extracts, Score, extractor_for, stamp
+from sparring.metrics import Direction, FeatureExtractor, Score, extractor_for, make_protocol
 from sparring.rng import fixed_seed, hash_seed
 from sparring.runs.wellformed import MOST
 from sparring.visualization.images import save_grid
@@ -100,7 +100,7 @@ def evaluate(
     metrics: Mapping[str, Metric] | None = None,
     samples: int | None = None,
     seed: int = 0,
-    extractor: Extracts | None = None,
+    extractor: FeatureExtractor | None = None,
     references: bool = True,
     resamples: int = RESAMPLES,
     progress: Callable[[int, int], None] | None = None,
@@ -142,7 +142,7 @@ def evaluate(
         sets |= {"data": look(rows.other()), "noise": look(rows.noise())}
     training = look(rows.everything(), pixels=False) if everything else None
     how: Any = {"real": count, "fake": count, "seed": seed, "conditions": asked}
-    protocol = partial(stamp, dataset=dataset, split=rows.split, extractor=extractor, **how)
+    protocol = partial(make_protocol, dataset=dataset, split=rows.split, extractor=extractor, **how)
     start = time.perf_counter()
     case = EvalContext(real, sets.pop(""), dataset, training, extractor, require_sampling(game), seed, resamples)
     found = _scores(metrics, case, protocol)
@@ -189,7 +189,9 @@ def _read(scores: list[dict[str, Any]]) -> list[Score]:
     both = lambda low, high: (float(low), float(high))  # noqa: E731 (refuses any other number of ends)
     ends = [both(*s["interval"]) if s["interval"] else None for s in scores]
     told = zip(scores, ends, strict=True)
-    return [Score(str(s["name"]), float(s["value"]), dict(s["stamp"]), Better(s["better"]), end) for s, end in told]
+    return [
+        Score(str(s["name"]), float(s["value"]), dict(s["protocol"]), Direction(s["better"]), end) for s, end in told
+    ]
 
 
 def _plain(score: Score) -> dict[str, Any]:
@@ -251,7 +253,7 @@ def _too_few(dataset: Dataset, held_out: Dataset | None, samples: int | None) ->
     return f"{samples} samples are asked for, and 10 are needed to judge: ask for more."
 
 
-def _knows_classes(extractor: Extracts | None, dataset: Dataset) -> bool:
+def _knows_classes(extractor: FeatureExtractor | None, dataset: Dataset) -> bool:
     """Tells whether an extractor knows classes."""
     return hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
 
@@ -313,7 +315,7 @@ class FeatureCollector:
     """Looks at samples as they pass by, keeps what is needed of them, and counts."""
 
     def __init__(
-        self, extractor: Extracts | None, pixels: bool, progress: Callable[[int, int], None] | None, goal: int
+        self, extractor: FeatureExtractor | None, pixels: bool, progress: Callable[[int, int], None] | None, goal: int
     ) -> None:
         self.extractor, self.pixels, self.progress, self.goal = extractor, pixels, progress, goal
         self.seconds, self.done = 0.0, 0

@@ -7,13 +7,13 @@ from torch import nn
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 from sparring.evaluation.types import require_many_images
-from sparring.metrics import Extracts, ModuleExtractor, extractor_for, inception
+from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, inception
 from sparring.recipes.importing import imported
 
 __all__ = ["get_extractor"]
 
 
-def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> Extracts:
+def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureExtractor:
     """Returns an extractor by its name.
 
     Args:
@@ -36,6 +36,6 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> Extracts:
     made = imported(name, "extractor")()
     if isinstance(made, nn.Module):
         return ModuleExtractor(made.to(device), name)
-    if not isinstance(made, Extracts):
+    if not isinstance(made, FeatureExtractor):
         raise DataError(f"{name} returns a {type(made).__name__}: let it return a module from images to features.")
     return made

@@ -39,8 +39,8 @@ from sparring.evaluation.paired import (
 from sparring.evaluation.translation import DatasetSampler, evaluate_translations
 from sparring.game import evaluation_mode
 from sparring.inference.label_maps import encode_styles
-from sparring.metrics import Better
-from sparring.metrics.label_map_accuracy import Layout
+from sparring.metrics import Direction
+from sparring.metrics.label_map_accuracy import LabelMapAccuracy
 
 if TYPE_CHECKING:
     from sparring.runs.run import Run
@@ -154,17 +154,17 @@ class PairedImages:
         found, stamped = self.seen(), partial(pair_protocol, run=self.run, count=len(self.rows), seed=self.seed)
         beside = ("noise", "another's") if self.references else ()
         off = {"": found["own"].errors} | {name: found[name].errors for name in beside}
-        yield mean_score("error in the own style", off, stamped("error"), Better.LOWER)
+        yield mean_score("error in the own style", off, stamped("error"), Direction.LOWER)
         styled = require_label_maps(self.game).styles(1).shape[1] > 0
         named = {"layout": "own"} | ({"layout in another's style": "swapped"} if styled else {})
         for name, judged in named.items():
             kinds = {"": judged} | {each: each for each in (("data", *beside) if self.references else ())}
             shares = {kind: torch.tensor([self.tell.share(found[which].hits)]) for kind, which in kinds.items()}
-            yield mean_score(name, shares, stamped("layout"), Better.HIGHER)
+            yield mean_score(name, shares, stamped("layout"), Direction.HIGHER)
         if styled:
             before, after, goal = (found[name].statistics for name in ("own", "swapped", "another's"))
             nearer = ((after - goal).norm(dim=1) < (before - goal).norm(dim=1)).double()
-            yield mean_score("style taken over", {"": nearer}, stamped("style"), Better.HIGHER)
+            yield mean_score("style taken over", {"": nearer}, stamped("style"), Direction.HIGHER)
 
 
 @dataclass(frozen=True)
@@ -182,14 +182,14 @@ class _Statistics:
         return _Statistics(errors, self.hits + more.hits, statistics)
 
 
-def _fit_layout(dataset: Dataset) -> Layout:
+def _fit_layout(dataset: Dataset) -> LabelMapAccuracy:
     """What the colours of every class are in photographs."""
     second = dataset.second
     assert second is not None
     assert second.regions is not None
-    tell = Layout(len(second.regions), dataset.shape[0])
+    tell = LabelMapAccuracy(len(second.regions), dataset.shape[0])
     for rows in batches(np.arange(len(dataset))):
-        tell.learn(_photographs(dataset, rows), _class_numbers(_maps(dataset, rows)))
+        tell.fit(_photographs(dataset, rows), _class_numbers(_maps(dataset, rows)))
     return tell
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sparring.data import Dataset
 from sparring.evaluation.evaluator import NUM_IMAGES, Evaluation
-from sparring.metrics import Better, Score, stamp
+from sparring.metrics import Direction, Score, make_protocol
 from sparring.rng import hash_seed
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ def _off(made: Tensor, truth: Tensor) -> Tensor:
 def pair_protocol(metric: str, run: Run, count: int, seed: int) -> dict[str, Any]:
     """Returns the stamp of a score of pairs."""
     split = "held out" if run.held_out else "training"
-    return stamp(metric, dataset=run.training, split=split, real=count, fake=count, seed=seed)
+    return make_protocol(metric, dataset=run.training, split=split, real=count, fake=count, seed=seed)
 
 
-def mean_score(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], better: Better) -> Evaluation:
+def mean_score(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], better: Direction) -> Evaluation:
     """Returns the mean of a number of every row, with its interval; and those beside it.
 
     Args:
@@ -138,7 +138,7 @@ def mean_score(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], b
         how: The stamp.
         better: Which way it improves.
     """
-    make = partial(Score, name, stamp=how, better=better)
+    make = partial(Score, name, protocol=how, better=better)
     rows = found[""].double()
     mean = rows.mean().item()
     error = (rows.std() / math.sqrt(len(rows))).item() if len(rows) > 1 else None
@@ -156,7 +156,7 @@ def merge_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
     names = dict.fromkeys(name for part in parts for name in part.references)
 
     def column(part: Evaluation, name: str) -> list[Score]:
-        gaps = [Score(score.name, math.nan, score.stamp, score.better) for score in part.scores]
+        gaps = [Score(score.name, math.nan, score.protocol, score.better) for score in part.scores]
         return part.references.get(name, gaps)
 
     costs = dict.fromkeys(name for part in parts for name in part.seconds)

@@ -21,13 +21,13 @@ from sparring.evaluation.types import Estimate, EvalContext, Metric, Requirement
 from sparring.game import evaluation_mode
 from sparring.inference.sampling import generate
 from sparring.metrics import (
-    Better,
+    Direction,
     bootstrap,
     channel_labels,
     classifier_score,
     density_coverage,
     extractor_for,
-    extrapolated,
+    extrapolate,
     frechet_distance,
     kernel_distance,
     labelled_accuracies,
@@ -41,7 +41,7 @@ from sparring.metrics import (
     pyramid_distance,
     sliced_wasserstein,
     stacked_histogram,
-    wilson,
+    wilson_interval,
 )
 from sparring.metrics.extractors.base import SIDE
 from sparring.metrics.perceptual_path_length import feature_distance
@@ -60,7 +60,7 @@ def modes(case: EvalContext) -> Sequence[Estimate]:
     mixture = case.dataset.mixture
     assert mixture is not None
     found = mode_coverage(case.fake.features, mixture.centres, mixture.deviation)
-    sure = wilson(found.high_quality, len(case.fake.features))
+    sure = wilson_interval(found.high_quality, len(case.fake.features))
     return (found.modes, None), (found.high_quality, sure), (found.reverse_kl, None)
 
 
@@ -74,7 +74,7 @@ def limit(case: EvalContext) -> Sequence[Estimate]:
     """The Fréchet distance of infinitely many generated samples, by a line over 1 / n."""
     real, fake = case.real.features, case.fake.features
     smallest = min(len(fake) // 2, max(len(fake) // 10, 2 * fake.shape[1]))
-    found = extrapolated(lambda some: frechet_distance(real, some), fake, smallest=smallest, seed=case.seed)
+    found = extrapolate(lambda some: frechet_distance(real, some), fake, smallest=smallest, seed=case.seed)
     return ((found.value, None),)
 
 
@@ -188,14 +188,14 @@ def _distance(case: EvalContext, distance: Callable[[Tensor, Tensor], float]) ->
 
 
 def _share(value: float, of: SampleSet) -> Estimate:
-    return value, wilson(value, len(of.features))
+    return value, wilson_interval(value, len(of.features))
 
 
 def _around(value: float, error: float) -> Estimate:
     return value, (value - NORMAL * error, value + NORMAL * error)
 
 
-_UP, _DOWN = Better.HIGHER, Better.LOWER
+_UP, _DOWN = Direction.HIGHER, Direction.LOWER
 _IMAGES: frozenset[Requirement] = frozenset({"images"})
 _PIXELS: frozenset[Requirement] = frozenset({"images", "pixels"})
 _CLASSES: frozenset[Requirement] = frozenset({"images", "classes"})

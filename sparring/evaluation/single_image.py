@@ -21,7 +21,15 @@ from torch import Tensor
 from sparring.errors import DataError
 from sparring.evaluation.evaluator import Evaluation
 from sparring.inference import single_image
-from sparring.metrics import Better, Score, inception, inception_maps, random_filters, single_image_distances, stamp
+from sparring.metrics import (
+    Direction,
+    Score,
+    inception,
+    inception_maps,
+    make_protocol,
+    random_filters,
+    single_image_distances,
+)
 from sparring.metrics.single_image_frechet import Maps
 from sparring.runs.run import Run
 
@@ -97,15 +105,17 @@ def evaluate_single_image(
         drawing += time.perf_counter() - begun
         found = single_image_distances(one.photograph, drawn.split(1), judge.maps)
         sure = max(0.0, found.mean - NORMAL * found.standard_error), found.mean + NORMAL * found.standard_error
-        distance, variety = (stamp(name, **protocol, scale=scale) | seen for name in ("single-image", "variety"))
+        distance, variety = (
+            make_protocol(name, **protocol, scale=scale) | seen for name in ("single-image", "variety")
+        )
         scores += [
-            Score(f"distance, from scale {scale}", found.mean, distance, Better.LOWER, sure),
-            Score(f"variety, from scale {scale}", _variety(drawn, one.photograph), variety, Better.HIGHER),
+            Score(f"distance, from scale {scale}", found.mean, distance, Direction.LOWER, sure),
+            Score(f"variety, from scale {scale}", _variety(drawn, one.photograph), variety, Direction.HIGHER),
         ]
     ignorant = {name: made.split(1) for name, made in _reference_images(one.photograph)}
     beside = {name: single_image_distances(one.photograph, made, judge.maps).mean for name, made in ignorant.items()}
     references = {
-        name: [Score(s.name, nan if "variety" in s.name else value, s.stamp, s.better) for s in scores]
+        name: [Score(s.name, nan if "variety" in s.name else value, s.protocol, s.better) for s in scores]
         for name, value in beside.items()
     }
     spent = time.perf_counter() - start

@@ -33,7 +33,7 @@ from sparring.evaluation.paired import (
 )
 from sparring.game import Data, Game, Move
 from sparring.inference.translation import OTHER, translate
-from sparring.metrics import Better, Score
+from sparring.metrics import Direction, Score
 from sparring.rng import rand
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _pair_errors(run: Run, to: str, samples: int | None = None, seed: int = 0, r
         kinds |= {"noise": moment_matched_noise(target, rows, seed), "another's": mismatched(target, rows)}
         kinds |= {"left alone": source} if _domain(dataset, "A").shape == _domain(dataset, "B").shape else {}
     how = pair_protocol("error", run, len(rows), seed)
-    found = mean_score(f"to {to}: error to the partner", per_image_error(kinds, target, rows), how, Better.LOWER)
+    found = mean_score(f"to {to}: error to the partner", per_image_error(kinds, target, rows), how, Direction.LOWER)
     return replace(found, notes=pair_shortfall_notes(run, samples))
 
 

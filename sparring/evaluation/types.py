@@ -11,7 +11,7 @@ from torch import Tensor
 from sparring.abilities import SupportsSampling
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
-from sparring.metrics import Better, Extracts
+from sparring.metrics import Direction, FeatureExtractor
 
 __all__ = ["Estimate", "EvalContext", "Metric", "Requirement", "SampleSet"]
 
@@ -61,7 +61,7 @@ class EvalContext:
     fake: SampleSet
     dataset: Dataset
     training: SampleSet | None
-    extractor: Extracts | None
+    extractor: FeatureExtractor | None
     sampler: SupportsSampling | None
     seed: int
     resamples: int
@@ -84,13 +84,13 @@ class Metric:
         official: The names its scores bear when the features are those of the reference Inception.
     """
 
-    scores: dict[str, Better]
+    scores: dict[str, Direction]
     measure: Callable[[EvalContext], Sequence[Estimate]]
     needs: frozenset[Requirement] = frozenset()
     settings: dict[str, Any] = field(default_factory=dict)
     official: tuple[str, ...] = ()
 
-    def named(self, extractor: Extracts | None) -> dict[str, Better]:
+    def named(self, extractor: FeatureExtractor | None) -> dict[str, Direction]:
         """Returns the names of its scores under this extractor, and which way each improves."""
         if self.official and getattr(extractor, "reference", False):
             return dict(zip(self.official, self.scores.values(), strict=True))

@@ -46,7 +46,7 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
         raise RunError(f"No cell is finished, there is nothing to compare: {sentence}")
     for later in judged[1:]:
         for first, other in zip(judged[0].scores, later.scores, strict=True):
-            require_same_protocol(first.stamp, other.stamp)
+            require_same_protocol(first.protocol, other.protocol)
     scores, labels = judged[0].scores, list(dict.fromkeys(cell.contestant.label for cell in cells))
     among = criteria(scores, _references(judged))
     rows = {label: [one["rows"][-1]["scores"] for one in _of(label, told)] for label in labels}
@@ -54,8 +54,8 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
     return {
         "command": command,
         "budget": {"axis": budget.axis, "amount": budget.amount, "marks": budget.marks()},
-        "data": scores[0].stamp["dataset"],
-        "shape": scores[0].stamp["shape"],
+        "data": scores[0].protocol["dataset"],
+        "shape": scores[0].protocol["shape"],
         "shared": {name: str(value) if value is not None else None for name, value in cells[0].rules.shared.items()},
         "versions": {"sparring": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
         "machine": {"system": platform.platform(), "cores": cores(), "of": os.cpu_count()},

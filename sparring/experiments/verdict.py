@@ -20,7 +20,7 @@ from typing import Any
 
 from sparring.evaluation.registry import METRICS
 from sparring.evaluation.significance import LEVEL, Spread, holm, one_sample_t_test, spread, welch_t_test
-from sparring.metrics import Better, Score
+from sparring.metrics import Direction, Score
 
 __all__ = ["Criterion", "criteria", "differences", "verdict"]
 
@@ -44,7 +44,7 @@ class Criterion:
     """
 
     scores: tuple[str, ...]
-    better: Better
+    better: Direction
     decides: bool
     real: Mapping[str, float]
     noise: Mapping[str, Score]
@@ -79,7 +79,7 @@ class Criterion:
         """Returns its value for noise, at the better end of the interval where there is one; None without noise."""
         if not self.noise:
             return None
-        end = 1 if self.better is Better.HIGHER else 0
+        end = 1 if self.better is Direction.HIGHER else 0
         found = (self.noise[name] for name in self.scores)
         return self.of({score.name: score.interval[end] if score.interval else score.value for score in found})
 
@@ -144,7 +144,7 @@ def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float
     """A verdict by one criterion."""
     ends = {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items() if seeds}
     means = {label: mean for label, seeds in ends.items() if not math.isnan(mean := spread(seeds).mean or 0.0)}
-    sign = 1 if criterion.better is Better.HIGHER else -1
+    sign = 1 if criterion.better is Direction.HIGHER else -1
     ranked = sorted(means, key=lambda label: -sign * means[label])
     noise = criterion.of_noise()
     above = [label for label in ranked if noise is None or sign * (means[label] - noise) > 0]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from sparring.critique import Critique
 from sparring.game import Data, LatentGame, Move
 from sparring.objectives import Relativistic
-from sparring.objectives.penalties import sloped
+from sparring.objectives.penalties import scores_and_squared_norms
 
 relativistic = Relativistic()
 
@@ -59,8 +59,8 @@ class R3GAN(LatentGame):
 
     def critic_terms(self, x: Tensor, fake: Tensor | None = None, step: int = 0) -> dict[str, Tensor]:
         """Returns what D minimises at a step, given real samples and fakes (N, *shape), or new fakes."""
-        real, r1 = sloped(self.D, x)
-        made, r2 = sloped(self.D, self.fakes(len(x)) if fake is None else fake, through=True)
+        real, r1 = scores_and_squared_norms(self.D, x)
+        made, r2 = scores_and_squared_norms(self.D, self.fakes(len(x)) if fake is None else fake, through=True)
         half = self.penalty(step) / 2
         return {"relativistic": relativistic.critic(real, made), "r1": half * r1.mean(), "r2": half * r2.mean()}
 

@@ -149,7 +149,7 @@ class SinGAN(OneImageGame):
         below = self.reconstructed(n - 1)
         assert below is not None
         if self.palette is not None and n == self.entrance:
-            self.palette.learn(self.resize(self.image, self.sizes[n - 1]))
+            self.palette.fit(self.resize(self.image, self.sizes[n - 1]))
         missing = self.resize(self.image, self.sizes[n]) - self.entered(n, below)
         self.amplitudes[n] = self.spread * missing.square().mean().sqrt()
 

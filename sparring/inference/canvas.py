@@ -14,7 +14,7 @@ from sparring.data import load
 from sparring.data.stream import scaled
 from sparring.errors import DataError
 from sparring.games.common.pyramid_game import Size
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import resize_bicubic
 
 __all__ = ["feather_mask", "load_image_like", "load_mask", "parse_size"]
 
@@ -58,7 +58,7 @@ def load_image_like(path: str | Path, channels: int, size: Size | None = None) -
     height, width = image.shape[2:]
     if abs(height * size[1] / width - size[0]) > 1.5:
         raise DataError(f"{path} is no picture of the shape {size[1]} × {size[0]}: cut it like the photograph.")
-    return resized(image, size)
+    return resize_bicubic(image, size)
 
 
 def load_mask(path: str | Path, size: Size) -> Tensor:

@@ -28,7 +28,7 @@ from sparring.inference.encoding import images
 from sparring.inference.sampling import interpolate, parse_seeds, require_interpolation
 from sparring.inference.tiling import TILE, blend_tiles, resolve_overlap, tiles
 from sparring.inference.translation import SizeConstraints
-from sparring.layers.tiled_norm import gathered, steadied
+from sparring.layers.tiled_norm import collect_moments, with_moments
 from sparring.rng import fixed_seed
 from sparring.runs import config
 
@@ -187,7 +187,7 @@ def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: SizeConstraints
         place = window[0].start, window[1].start, *size
         return able.paint(_each(game, whole[..., *window], styles), styles, place).to(labels.device)
 
-    with steadied(gathered(game, [(partial(made, window), share) for window, share in parts])):
+    with with_moments(collect_moments(game, [(partial(made, window), share) for window, share in parts])):
         return blend_tiles(size, parts, made)[..., :height, :width]
 
 

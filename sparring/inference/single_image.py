@@ -24,7 +24,7 @@ from sparring.abilities import Size, SupportsSingleImage, require_single_image
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.canvas import feather_mask
-from sparring.layers.bicubic import back_projected
+from sparring.layers.bicubic import back_project
 from sparring.layers.palette import Palette
 from sparring.rng import fixed_seed, hash_seed
 
@@ -112,7 +112,7 @@ def super_resolve(
                 else torch.zeros(1, *one.dimensions(last, size), device=one.photograph.device)
             )
             image = one.painted(last, z, image, size)
-    return back_projected(image, known, projections)
+    return back_project(image, known, projections)
 
 
 def harmonize(
@@ -193,7 +193,7 @@ def _in_colours(one: SupportsSingleImage, coarse: Tensor, scale: int, colours: i
     if colours < 2:
         raise DataError(f"A drawing cannot have {colours} colours: give 2 or more, 5 as in SinGAN's code.")
     palette = Palette(one.photograph.shape[1], colours).to(one.photograph)
-    palette.learn(one.scaled(one.photograph, one.sizes[scale - 1]))
+    palette.fit(one.scaled(one.photograph, one.sizes[scale - 1]))
     return palette(one.scaled(coarse, one.sizes[scale]))
 
 

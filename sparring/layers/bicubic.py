@@ -3,10 +3,10 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["back_projected", "resized"]
+__all__ = ["back_project", "resize_bicubic"]
 
 
-def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_bicubic(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Return images of an exact size; what the cubics overshoot is cut to [−1, 1].
 
     Args:
@@ -23,7 +23,7 @@ def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=tuple(size), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
 
-def back_projected(larger: Tensor, x: Tensor, rounds: int) -> Tensor:
+def back_project(larger: Tensor, x: Tensor, rounds: int) -> Tensor:
     """Return enlarged images that are x again when they are made small, nearly (Irani & Peleg, 1991).
 
     Args:
@@ -32,6 +32,6 @@ def back_projected(larger: Tensor, x: Tensor, rounds: int) -> Tensor:
         rounds: How often.
     """
     for _ in range(rounds):
-        lost = x - resized(larger, (x.shape[2], x.shape[3]))
-        larger = larger.clamp(-1, 1) + resized(lost, (larger.shape[2], larger.shape[3]))
+        lost = x - resize_bicubic(larger, (x.shape[2], x.shape[3]))
+        larger = larger.clamp(-1, 1) + resize_bicubic(lost, (larger.shape[2], larger.shape[3]))
     return larger.clamp(-1, 1)

@@ -12,10 +12,10 @@ from torch.nn.functional import relu
 from sparring.layers.norm import Norm
 from sparring.layers.resample import UpConv
 
-__all__ = ["ClassBatchNorm", "ConditionedBatchNorm", "ConditionedUpBlock", "Projection"]
+__all__ = ["ClassConditionalBatchNorm", "ConditionalBatchNorm", "ConditionalUpBlock", "ProjectionHead"]
 
 
-class ClassBatchNorm(nn.Module):
+class ClassConditionalBatchNorm(nn.Module):
     """Batch norm with a gain and an offset per class, from tables (Dumoulin et al., 2017; Zhang et al., 2019, code).
 
     Args:
@@ -34,7 +34,7 @@ class ClassBatchNorm(nn.Module):
         return _scaled(self.norm(x), y @ self.gain, y @ self.bias)
 
 
-class ConditionedBatchNorm(nn.Module):
+class ConditionalBatchNorm(nn.Module):
     """Batch norm whose gain is 1 + V y and whose offset is W y for a conditioning vector y (Brock et al., 2019).
 
     Args:
@@ -57,7 +57,7 @@ def _scaled(x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
     return torch.addcmul(bias[:, :, None, None], x, gain[:, :, None, None])
 
 
-class ConditionedUpBlock(nn.Module):
+class ConditionalUpBlock(nn.Module):
     """The residual block of SNGAN's generator, which doubles the side, with a condition in both of its norms.
 
     Args:
@@ -78,7 +78,7 @@ class ConditionedUpBlock(nn.Module):
         return self.same(relu(self.second(seen, *y))) + self.shortcut(x)
 
 
-class Projection(nn.Module):
+class ProjectionHead(nn.Module):
     """The head of a critic that is told the class: ψ(h) + ⟨V y, h⟩, ψ linear (Miyato & Koyama, 2018, equation 5).
 
     Args:

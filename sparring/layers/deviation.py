@@ -9,10 +9,10 @@ discrimination. Groups are strided, as in the authors' code: with k groups, samp
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MinibatchDeviation"]
+__all__ = ["MinibatchStdDev"]
 
 
-class MinibatchDeviation(nn.Module):
+class MinibatchStdDev(nn.Module):
     """Appends the mean standard deviation of each group as one more channel, or feature.
 
     The samples of a group are no longer scored apart: do not put it into a critic that is penalised per sample,
@@ -23,7 +23,7 @@ class MinibatchDeviation(nn.Module):
 
     Example:
         >>> x = torch.stack([torch.zeros(2, 2, 2), torch.ones(2, 2, 2)])
-        >>> MinibatchDeviation(2)(x)[:, 2, 0, 0].tolist()
+        >>> MinibatchStdDev(2)(x)[:, 2, 0, 0].tolist()
         [0.5, 0.5]
     """
 

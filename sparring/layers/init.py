@@ -22,7 +22,7 @@ __all__ = [
     "he_uniform",
     "normal",
     "orthogonal",
-    "reinitialised",
+    "reinitialise",
     "uniform",
     "wgan_gp",
 ]
@@ -112,7 +112,7 @@ def wgan_gp(module: nn.Module) -> None:
     _weights(lambda weight: nn.init.xavier_uniform_(weight, sqrt(2)), (_ConvNd,))(module)
 
 
-def reinitialised(network: nn.Module, init: Init) -> nn.Module:
+def reinitialise(network: nn.Module, init: Init) -> nn.Module:
     """Initialises a finished network anew, also where its weights are computed from others (spectral norm).
 
     Layers whose weights are frozen keep them.

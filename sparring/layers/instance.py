@@ -36,7 +36,7 @@ class AdaILN(nn.Module):
 
     def mixed(self, x: Tensor) -> Tensor:
         """Normalise x (N, C, H, W), with unbiased variances."""
-        by_instance, by_layer = (_standardised(x, dims) for dims in ((2, 3), (1, 2, 3)))
+        by_instance, by_layer = (_standardise(x, dims) for dims in ((2, 3), (1, 2, 3)))
         first, second = self.rho.softmax(1)[..., None, None].unbind(1)
         return first * by_instance + second * by_layer
 
@@ -68,6 +68,6 @@ class ILN(nn.Module):
         return self.mix(x, self.gain[None], self.offset[None])
 
 
-def _standardised(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+def _standardise(x: Tensor, dims: tuple[int, ...]) -> Tensor:
     variance, mean = torch.var_mean(x, dims, keepdim=True)
     return (x - mean) / torch.sqrt(variance + EPSILON)

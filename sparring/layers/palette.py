@@ -32,16 +32,16 @@ class Palette(nn.Module):
         self.centres: Tensor
         self.register_buffer("centres", torch.zeros(colours, channels))
 
-    def learn(self, image: Tensor) -> None:
+    def fit(self, image: Tensor) -> None:
         """Learns the colours of an image (1, C, H, W), the commonest first; the same of the same image always.
 
         An image of fewer colours than there are centres has some twice.
         """
         pixels = image[0].flatten(1).T.double().cpu()
         generator = torch.Generator().manual_seed(0)
-        found = [_descended(pixels, _spread(pixels, len(self.centres), generator)) for _ in range(STARTS)]
-        best = min(found, key=lambda centres: _far(pixels, centres).amin(1).sum().item())
-        counts = _far(pixels, best).argmin(1).bincount(minlength=len(best))
+        found = [_lloyd(pixels, _kmeans_plus_plus(pixels, len(self.centres), generator)) for _ in range(STARTS)]
+        best = min(found, key=lambda centres: _squared_distances(pixels, centres).amin(1).sum().item())
+        counts = _squared_distances(pixels, best).argmin(1).bincount(minlength=len(best))
         self.centres.copy_(best[counts.argsort(descending=True, stable=True)])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,25 +50,25 @@ class Palette(nn.Module):
         return self.centres[far.argmin(0)].movedim(3, 1)
 
 
-def _far(pixels: Tensor, centres: Tensor) -> Tensor:
+def _squared_distances(pixels: Tensor, centres: Tensor) -> Tensor:
     """Squared distances (pixels, centres)."""
     return (pixels[:, None] - centres).square().sum(2)
 
 
-def _spread(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def _kmeans_plus_plus(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """First centres: pixels, each drawn in proportion to its squared distance to those drawn before."""
     drawn = pixels[torch.randint(len(pixels), (1,), generator=generator)]
     while len(drawn) < count:
-        far = _far(pixels, drawn).amin(1)
+        far = _squared_distances(pixels, drawn).amin(1)
         chances = far if far.sum() > 0 else torch.ones_like(far)
         drawn = torch.cat([drawn, pixels[torch.multinomial(chances, 1, generator=generator)]])
     return drawn
 
 
-def _descended(pixels: Tensor, centres: Tensor) -> Tensor:
+def _lloyd(pixels: Tensor, centres: Tensor) -> Tensor:
     """Centres moved to the means of the pixels that are nearest to them, until they stay; one of no pixel stays."""
     for _ in range(ROUNDS):
-        nearest = _far(pixels, centres).argmin(1)
+        nearest = _squared_distances(pixels, centres).argmin(1)
         counts = nearest.bincount(minlength=len(centres))[:, None]
         means = torch.zeros_like(centres).index_add_(0, nearest, pixels) / counts.clamp(min=1)
         moved = means.where(counts > 0, centres)

@@ -4,7 +4,7 @@
     bands:      l_k = up(I_{k−1}),  h_k = I_k − l_k                  l_0 = 0, so h_0 = I_0
     rebuild:    I_k = up(I_{k−1}) + h_k                              exact, whatever down and up are
 
-What makes it exact is only that both directions use the same `up`: data, training and sampling all call this one.
+What makes it exact is only that both directions use the same `upsample`: data, training and sampling all call this one.
 LAPGAN's code shrinks and enlarges bilinearly (Denton et al., 2015), which for a factor 2 is what follows.
 """
 
@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Bands", "bands", "down", "rebuild", "up"]
+__all__ = ["Pyramid", "downsample", "laplacian_pyramid", "reconstruct", "upsample"]
 
-Bands = list[tuple[Tensor, Tensor]]
+Pyramid = list[tuple[Tensor, Tensor]]
 """Residual h and coarse image l of every level, each (N, C, H, W); the smallest level first."""
 
 
-def down(x: Tensor) -> Tensor:
+def downsample(x: Tensor) -> Tensor:
     """Halve the sides of (N, C, H, W): the mean of every 2 × 2 block.
 
     Args:
@@ -29,7 +29,7 @@ def down(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-def up(x: Tensor) -> Tensor:
+def upsample(x: Tensor) -> Tensor:
     """Double the sides of (N, C, H, W) bilinearly: ¾ of the nearest pixel and ¼ of the next, along each axis.
 
     Args:
@@ -38,7 +38,7 @@ def up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def bands(x: Tensor, levels: int) -> Bands:
+def laplacian_pyramid(x: Tensor, levels: int) -> Pyramid:
     """Split images into the residual and the coarse image of every level.
 
     Args:
@@ -56,15 +56,15 @@ def bands(x: Tensor, levels: int) -> Bands:
         raise ValueError(f"images {tuple(x.shape)} cannot be halved {levels - 1} times: pad them to a power of two.")
     found = []
     for _ in range(levels - 1):
-        smaller = down(x)
-        coarse = up(smaller)
+        smaller = downsample(x)
+        coarse = upsample(smaller)
         found.append((x - coarse, coarse))
         x = smaller
     return [(x, torch.zeros_like(x)), *reversed(found)]
 
 
-def rebuild(residuals: Iterable[Tensor]) -> Tensor:
-    """Add the residuals up again, the smallest first: the inverse of `bands`.
+def reconstruct(residuals: Iterable[Tensor]) -> Tensor:
+    """Add the residuals up again, the smallest first: the inverse of `laplacian_pyramid`.
 
     Args:
         residuals: h_0, …, h_K, each (N, C, H, W), each with twice the sides of the one before.
@@ -76,5 +76,5 @@ def rebuild(residuals: Iterable[Tensor]) -> Tensor:
     """
     image, *rest = residuals
     for residual in rest:
-        image = up(image) + residual
+        image = upsample(image) + residual
     return image

@@ -8,7 +8,7 @@ Nearest ×2 up-sampling, then a 3×3 convolution, is one transposed 4×4 convolu
 
 so both use the same four taps (w₋, w₋ + w₀, w₀ + w₊, w₊): the 3×3 kernel summed over every 2×2 window. The sums are
 formed from the 3×3 parameter at each forward, and 4/9 of the multiplications remain. Parameters, initialisation,
-spectral norm and checkpoints stay those of the plain convolution. With `folded` set to False a layer resamples and
+spectral norm and checkpoints stay those of the plain convolution. With `fused` set to False a layer resamples and
 convolves one after the other.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ConvDown", "UpConv", "up_convolved"]
+__all__ = ["ConvDown", "UpConv", "upsample_conv"]
 
 
 class UpConv(nn.Conv2d):
@@ -28,7 +28,7 @@ class UpConv(nn.Conv2d):
         bias: Whether to add a bias.
 
     Attributes:
-        folded: Whether to do both in one.
+        fused: Whether to do both in one.
 
     Example:
         >>> import torch
@@ -40,16 +40,16 @@ class UpConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
-        self.folded = True
+        self.fused = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
-        if not self.folded:
+        if not self.fused:
             return F.conv2d(F.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1)
-        return up_convolved(x, self.weight, self.bias, self.training)
+        return upsample_conv(x, self.weight, self.bias, self.training)
 
 
-def up_convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None, training: bool = False) -> Tensor:
+def upsample_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, training: bool = False) -> Tensor:
     """Up-sample by 2 (nearest) and convolve with a 3×3 kernel and padding 1, by one transposed convolution.
 
     Args:
@@ -81,7 +81,7 @@ class ConvDown(nn.Conv2d):
         bias: Whether to add a bias.
 
     Attributes:
-        folded: Whether to do both in one.
+        fused: Whether to do both in one.
 
     Example:
         >>> import torch
@@ -92,11 +92,11 @@ class ConvDown(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
-        self.folded = True
+        self.fused = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) with even H and W to (N, outputs, H / 2, W / 2)."""
-        if not self.folded:
+        if not self.fused:
             return F.avg_pool2d(F.conv2d(x, self.weight, self.bias, padding=1), 2)
         means = F.avg_pool2d(self.weight, 2, stride=1, padding=1)
         return F.conv2d(x, means, self.bias, stride=2, padding=1)

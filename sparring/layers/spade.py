@@ -18,17 +18,17 @@ from torch.nn.functional import interpolate, leaky_relu
 from sparring.layers.norm import Norm
 from sparring.layers.spectral import spectral
 
-__all__ = ["SPADE", "SPADEBlock", "bare_batch_norm", "resized"]
+__all__ = ["SPADE", "SPADEBlock", "batch_norm_without_affine", "resize_labels"]
 
 SLOPE = 0.2  # of the leaky ReLU below zero
 
 
-def bare_batch_norm(channels: int) -> nn.Module:
+def batch_norm_without_affine(channels: int) -> nn.Module:
     """Batch norm without gains and offsets."""
     return nn.BatchNorm2d(channels, affine=False)
 
 
-def resized(m: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_labels(m: Tensor, size: tuple[int, int]) -> Tensor:
     """Bring label maps (N, K, H, W) to another size by nearest neighbours: a class never becomes a mixture of two.
 
     Example:
@@ -52,7 +52,7 @@ class SPADE(nn.Module):
         torch.Size([2, 8, 4, 4])
     """
 
-    def __init__(self, channels: int, labels: int, hidden: int = 128, norm: Norm = bare_batch_norm) -> None:
+    def __init__(self, channels: int, labels: int, hidden: int = 128, norm: Norm = batch_norm_without_affine) -> None:
         super().__init__()
         self.norm = norm(channels)
         self.shared = nn.Sequential(nn.Conv2d(labels, hidden, 3, padding=1), nn.ReLU())
@@ -61,7 +61,7 @@ class SPADE(nn.Module):
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         """Map (N, C, H, W), given a label map (N, labels, H', W')."""
-        seen = self.shared(resized(m, (x.shape[2], x.shape[3])))
+        seen = self.shared(resize_labels(m, (x.shape[2], x.shape[3])))
         return torch.addcmul(self.bias(seen), self.norm(x), 1 + self.gain(seen))
 
 
@@ -76,7 +76,9 @@ class SPADEBlock(nn.Module):
         norm: As for `SPADE`.
     """
 
-    def __init__(self, inputs: int, outputs: int, labels: int, hidden: int = 128, norm: Norm = bare_batch_norm) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, labels: int, hidden: int = 128, norm: Norm = batch_norm_without_affine
+    ) -> None:
         super().__init__()
         middle = min(inputs, outputs)
         self.first, self.second = SPADE(inputs, labels, hidden, norm), SPADE(middle, labels, hidden, norm)

@@ -22,12 +22,12 @@ from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from sparring.objectives.penalties import full_precision
 
-__all__ = ["stateless", "stateless_norm"]
+__all__ = ["stateless_spectral", "stateless_spectral_norm"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def stateless_norm(matrix: Tensor) -> Tensor:
+def stateless_spectral_norm(matrix: Tensor) -> Tensor:
     """Estimate the largest singular value by five power iterations from u = 1; a vector's is its length.
 
     Args:
@@ -66,10 +66,10 @@ class _Normalised(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         with full_precision(weight):  # ten products of a matrix, differentiated: too many for half precision
-            return weight / stateless_norm(weight.transpose(0, self.outputs)).clamp(min=1e-12)
+            return weight / stateless_spectral_norm(weight.transpose(0, self.outputs)).clamp(min=1e-12)
 
 
-def stateless(
+def stateless_spectral(
     module: Module, layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd, nn.Embedding, _BatchNorm)
 ) -> Module:
     """Normalise the weight of every layer in a module, at each forward anew (Su, 2018, code).

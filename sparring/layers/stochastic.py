@@ -9,10 +9,10 @@ too, and differs between real and fake samples.
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Stochastic"]
+__all__ = ["GaussianHead"]
 
 
-class Stochastic(nn.Module):
+class GaussianHead(nn.Module):
     """A linear layer to the means and log variances of independent Gaussians, and a draw from them.
 
     Args:

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-__all__ = ["gathered", "steadied"]
+__all__ = ["collect_moments", "with_moments"]
 
 Moments = dict[nn.Module, tuple[Tensor, Tensor]]
 """Mean and variance of what each norm is given, (N, C, 1, 1)."""
 
-Part = tuple[Callable[[], object], Tensor]
+Tile = tuple[Callable[[], object], Tensor]
 """What runs a part through the network; and how much of the whole each place of it stands for, (h, w)."""
 
 
-def gathered(network: nn.Module, parts: Sequence[Part]) -> Moments:
+def collect_moments(network: nn.Module, parts: Sequence[Tile]) -> Moments:
     """Returns the moments of all norms without gains, over a whole that is never run at once.
 
     Args:
@@ -41,8 +41,8 @@ def gathered(network: nn.Module, parts: Sequence[Part]) -> Moments:
     norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d) and not module.affine]
     moments: Moments = {}
     for _ in norms:
-        tally = _Tally(moments)
-        with steadied(moments), ExitStack() as stack:
+        tally = _MomentAccumulator(moments)
+        with with_moments(moments), ExitStack() as stack:
             for norm in norms:
                 stack.callback(norm.register_forward_pre_hook(tally).remove)
             tally.run(parts)
@@ -53,7 +53,7 @@ def gathered(network: nn.Module, parts: Sequence[Part]) -> Moments:
 
 
 @contextmanager
-def steadied(moments: Moments) -> Iterator[None]:
+def with_moments(moments: Moments) -> Iterator[None]:
     """Normalises by what was gathered.
 
     Args:
@@ -70,22 +70,22 @@ def steadied(moments: Moments) -> Iterator[None]:
         yield
 
 
-class _Known(Exception):
+class _NormReached(Exception):
     """The next norm has been asked, and no more is needed of this part."""
 
 
-class _Tally:
+class _MomentAccumulator:
     """Adds up what the first norm is given whose moments are not known yet."""
 
     def __init__(self, moments: Moments) -> None:
         self.known, self.norm, self.share = moments, None, torch.ones(1, 1)
         self.weight, self.total, self.squares = 0.0, torch.zeros(()), torch.zeros(())
 
-    def run(self, parts: Sequence[Part]) -> None:
+    def run(self, parts: Sequence[Tile]) -> None:
         for run, self.share in parts:
             try:
                 run()
-            except _Known:
+            except _NormReached:
                 continue
             return  # to the end: all norms are known
 
@@ -97,7 +97,7 @@ class _Tally:
         self.weight += weights.sum().item()
         self.total = self.total.to(x) + (weights * x).sum((2, 3), keepdim=True)
         self.squares = self.squares.to(x) + (weights * x.square()).sum((2, 3), keepdim=True)
-        raise _Known
+        raise _NormReached
 
     @property
     def moments(self) -> tuple[Tensor, Tensor]:

@@ -4,9 +4,9 @@
 
     nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1)
 
-While `folding` is open, the sequences that hold such a pair compute it in one. The layers, their parameters and the
-state dict are not touched, and afterwards each sequence is what it was. A pair is computed layer by layer where one of
-its layers has a hook or is of a subclass, since then its own output may be wanted.
+Inside the context `fused_upsampling`, every sequence that holds such a pair computes it in one operation. Layers,
+parameters and state dict are not touched, and the sequences are restored at the end. A pair is computed layer by layer
+where one of its layers has a hook or is of a subclass, since its own output may then be wanted.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from sparring.layers.resample import up_convolved
+from sparring.layers.resample import upsample_conv
 
-__all__ = ["foldable", "folding"]
+__all__ = ["can_fuse_upsampling", "fused_upsampling"]
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 @contextmanager
-def folding(networks: Iterable[nn.Module]) -> Iterator[None]:
+def fused_upsampling(networks: Iterable[nn.Module]) -> Iterator[None]:
     """Computes up-sampling and convolution in one inside the block, in every sequence of some networks that has both.
 
     Args:
@@ -45,7 +45,7 @@ def folding(networks: Iterable[nn.Module]) -> Iterator[None]:
     """
     sequences = [sequence for network in networks for sequence in _sequences(network)]
     for sequence in sequences:
-        sequence.__class__ = _Folded
+        sequence.__class__ = _Fused
     try:
         yield
     finally:
@@ -53,7 +53,7 @@ def folding(networks: Iterable[nn.Module]) -> Iterator[None]:
             sequence.__class__ = nn.Sequential
 
 
-def foldable(network: nn.Module) -> bool:
+def can_fuse_upsampling(network: nn.Module) -> bool:
     """Tells whether a network has a sequence with such a pair.
 
     Args:
@@ -62,7 +62,7 @@ def foldable(network: nn.Module) -> bool:
     return bool(_sequences(network))
 
 
-class _Folded(nn.Sequential):
+class _Fused(nn.Sequential):
     """A sequence, nested ones included, that computes its pairs in one."""
 
     def forward(self, input: Any) -> Any:
@@ -72,7 +72,7 @@ class _Folded(nn.Sequential):
             layer = layers.popleft()
             if layers and isinstance(input, Tensor) and input.dim() == 4 and _pair(layer, layers[0]):
                 convolution: Any = layers.popleft()
-                input = up_convolved(input, convolution.weight, convolution.bias, convolution.training)
+                input = upsample_conv(input, convolution.weight, convolution.bias, convolution.training)
             else:
                 input = layer(input)
         return input
@@ -86,7 +86,7 @@ def _sequences(network: nn.Module) -> list[nn.Sequential]:
 def _layers(sequence: nn.Sequential) -> Iterator[nn.Module]:
     """Yields the layers of a sequence in their order, those of sequences inside it in their place."""
     for layer in sequence:
-        if isinstance(layer, nn.Sequential) and type(layer) in (nn.Sequential, _Folded) and _bare(layer):
+        if isinstance(layer, nn.Sequential) and type(layer) in (nn.Sequential, _Fused) and _has_no_hooks(layer):
             yield from _layers(layer)
         else:
             yield layer
@@ -94,23 +94,25 @@ def _layers(sequence: nn.Sequential) -> Iterator[nn.Module]:
 
 def _pair(up: nn.Module, convolution: nn.Module) -> bool:
     """Tells whether two layers are a nearest up-sampling by 2 and a 3×3 convolution with a border of 1 zero."""
-    return _doubles(up) and _keeps_size(convolution) and _bare(up) and _bare(convolution)
+    return (
+        _is_nearest_doubling(up) and _is_same_conv3x3(convolution) and _has_no_hooks(up) and _has_no_hooks(convolution)
+    )
 
 
-def _doubles(layer: nn.Module) -> bool:
+def _is_nearest_doubling(layer: nn.Module) -> bool:
     if type(layer) not in (nn.Upsample, nn.UpsamplingNearest2d):
         return False
     return layer.size is None and layer.scale_factor in (2, (2, 2)) and str(layer.mode).startswith("nearest")
 
 
-def _keeps_size(layer: nn.Module) -> bool:
+def _is_same_conv3x3(layer: nn.Module) -> bool:
     if type(layer) is not nn.Conv2d:
         return False
     shape = (layer.kernel_size, layer.stride, layer.dilation, layer.groups, layer.padding_mode)
     return shape == ((3, 3), (1, 1), (1, 1), 1, "zeros") and layer.padding in ((1, 1), "same")
 
 
-def _bare(layer: nn.Module) -> bool:
+def _has_no_hooks(layer: nn.Module) -> bool:
     """Tells whether a call of a layer does nothing but its class's forward."""
     hooked = _has_any_global_hook() or any(getattr(layer, hooks) for hooks in HOOKS)
     return not hooked and "forward" not in layer.__dict__

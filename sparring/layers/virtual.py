@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["Referenced", "VirtualBatchNorm", "virtual"]
+__all__ = ["VirtualBatchNorm", "WithReferenceBatch", "to_virtual_batch_norm"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -27,7 +27,7 @@ class VirtualBatchNorm(nn.Module):
         eps: ε.
 
     Attributes:
-        references: How many samples at the head of a batch are references; `Referenced` sets it.
+        references: How many samples at the head of a batch are references; `WithReferenceBatch` sets it.
     """
 
     references = 0
@@ -61,7 +61,7 @@ class VirtualBatchNorm(nn.Module):
         return f"{len(self.weight)}, eps={self.eps}"
 
 
-class Referenced(nn.Module):
+class WithReferenceBatch(nn.Module):
     """Runs a network on [references; x] and returns what it makes of x.
 
     Args:
@@ -73,7 +73,7 @@ class Referenced(nn.Module):
 
     def __init__(self, network: nn.Module, reference: Tensor) -> None:
         super().__init__()
-        self.network = virtual(network)
+        self.network = to_virtual_batch_norm(network)
         self.register_buffer("reference", reference.clone())
         for module in network.modules():
             if isinstance(module, VirtualBatchNorm):
@@ -98,7 +98,7 @@ class Referenced(nn.Module):
         return seen[len(self.reference) :]
 
 
-def virtual(network: Module) -> Module:
+def to_virtual_batch_norm(network: Module) -> Module:
     """Converts every batch norm of a network, which keeps its γ, β and ε.
 
     Args:
@@ -110,12 +110,12 @@ def virtual(network: Module) -> Module:
     for parent in list(network.modules()):
         for name, norm in list(parent.named_children()):
             if isinstance(norm, _BatchNorm):
-                setattr(parent, name, _converted(norm))
+                setattr(parent, name, _convert(norm))
     return network
 
 
 @torch.no_grad()
-def _converted(norm: _BatchNorm) -> VirtualBatchNorm:
+def _convert(norm: _BatchNorm) -> VirtualBatchNorm:
     made = VirtualBatchNorm(norm.num_features, norm.eps)
     if norm.affine:
         made.weight.copy_(norm.weight)

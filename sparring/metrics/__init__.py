@@ -1,23 +1,29 @@
 """How good is what a generator makes: coverage, distances of distributions, and the features and stamps behind them."""
 
 from sparring.metrics.class_histogram import ModeHistogram, channel_labels, mode_histogram, stacked_histogram
-from sparring.metrics.cluster_accuracy import Matching, best_naming, matched
-from sparring.metrics.extractors.classifier import Extractor, Extracts, ModuleExtractor, extractor_for, train_extractor
+from sparring.metrics.cluster_accuracy import ClusterAccuracy, best_assignment, cluster_accuracy
+from sparring.metrics.extractors.classifier import (
+    ClassifierExtractor,
+    FeatureExtractor,
+    ModuleExtractor,
+    extractor_for,
+    train_extractor,
+)
 from sparring.metrics.extractors.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_moments
 from sparring.metrics.gan_train_test import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
 from sparring.metrics.inception_score import ClassifierScore, classifier_score
-from sparring.metrics.intervals import Bootstrap, Extrapolation, bootstrap, extrapolated, wilson
-from sparring.metrics.intra_class_diversity import ClassVariety, class_variety
+from sparring.metrics.intervals import Bootstrap, Extrapolation, bootstrap, extrapolate, wilson_interval
+from sparring.metrics.intra_class_diversity import IntraClassDiversity, intra_class_diversity
 from sparring.metrics.kid import KernelDistance, kernel_distance, kernel_distance_over_subsets
-from sparring.metrics.label_map_accuracy import Layout
+from sparring.metrics.label_map_accuracy import LabelMapAccuracy
 from sparring.metrics.memorization import Memorisation, memorisation, nearest
 from sparring.metrics.mode_coverage import ModeCoverage, mode_coverage
 from sparring.metrics.ms_ssim import PairSimilarity, ms_ssim, pair_similarity, ssim
 from sparring.metrics.parzen import ParzenLikelihood, parzen_likelihood
 from sparring.metrics.perceptual_path_length import PathLength, path_length
 from sparring.metrics.precision_recall import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
-from sparring.metrics.protocol import Better, Score, require_same_protocol, same_protocol, stamp
+from sparring.metrics.protocol import Direction, Score, make_protocol, require_same_protocol, same_protocol
 from sparring.metrics.single_image_frechet import (
     SingleImageDistances,
     inception_maps,
@@ -29,19 +35,19 @@ from sparring.metrics.sliced_wasserstein import PyramidDistance, pyramid_distanc
 
 __all__ = [
     "Accuracy",
-    "Better",
     "Bootstrap",
-    "ClassVariety",
+    "ClassifierExtractor",
     "ClassifierScore",
+    "ClusterAccuracy",
     "DensityCoverage",
-    "Extractor",
-    "Extracts",
+    "Direction",
     "Extrapolation",
+    "FeatureExtractor",
     "InceptionExtractor",
+    "IntraClassDiversity",
     "KernelDistance",
+    "LabelMapAccuracy",
     "LabelledAccuracies",
-    "Layout",
-    "Matching",
     "Memorisation",
     "ModeCoverage",
     "ModeHistogram",
@@ -54,24 +60,25 @@ __all__ = [
     "PyramidDistance",
     "Score",
     "SingleImageDistances",
-    "best_naming",
+    "best_assignment",
     "bootstrap",
     "channel_labels",
-    "class_variety",
     "classifier_score",
+    "cluster_accuracy",
     "density_coverage",
     "extractor_for",
-    "extrapolated",
+    "extrapolate",
     "frechet_distance",
     "frechet_from_moments",
     "gan_test",
     "gan_train",
     "inception",
     "inception_maps",
+    "intra_class_diversity",
     "kernel_distance",
     "kernel_distance_over_subsets",
     "labelled_accuracies",
-    "matched",
+    "make_protocol",
     "memorisation",
     "mode_coverage",
     "mode_histogram",
@@ -90,7 +97,6 @@ __all__ = [
     "sliced_wasserstein",
     "ssim",
     "stacked_histogram",
-    "stamp",
     "train_extractor",
-    "wilson",
+    "wilson_interval",
 ]

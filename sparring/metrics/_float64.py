@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-__all__ = ["exact"]
+__all__ = ["to_float64"]
 
 
-def exact(values: Tensor) -> Tensor:
+def to_float64(values: Tensor) -> Tensor:
     """Return values in float64 without a graph, on their device, or on the CPU where the device has no float64.
 
     Args:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Matching", "best_naming", "matched"]
+__all__ = ["ClusterAccuracy", "best_assignment", "cluster_accuracy"]
 
 
 @dataclass(frozen=True)
-class Matching:
+class ClusterAccuracy:
     """How codes and classes go together.
 
     Attributes:
@@ -39,7 +39,7 @@ class Matching:
     count: int
 
 
-def matched(codes: Tensor, labels: Tensor, *, values: int, classes: int) -> Matching:
+def cluster_accuracy(codes: Tensor, labels: Tensor, *, values: int, classes: int) -> ClusterAccuracy:
     """Match codes with classes.
 
     Args:
@@ -60,13 +60,13 @@ def matched(codes: Tensor, labels: Tensor, *, values: int, classes: int) -> Matc
     """
     _require(codes, labels, values, classes)
     joint = torch.bincount(codes.cpu() * classes + labels.cpu(), minlength=values * classes).view(values, classes)
-    naming = best_naming(joint)
+    naming = best_assignment(joint)
     right = sum(int(joint[code, name]) for code, name in enumerate(naming) if name >= 0)
     shared, both = _information(joint.double() / len(codes))
-    return Matching(right / len(codes), naming, shared, 2 * shared / both if both else 0.0, len(codes))
+    return ClusterAccuracy(right / len(codes), naming, shared, 2 * shared / both if both else 0.0, len(codes))
 
 
-def best_naming(gains: Tensor) -> tuple[int, ...]:
+def best_assignment(gains: Tensor) -> tuple[int, ...]:
     """Return the column of each row, no column twice, for which the gains add up to most.
 
     Args:
@@ -86,12 +86,12 @@ def best_naming(gains: Tensor) -> tuple[int, ...]:
     table = costs.tolist()
     holders, rents, prices = [-1] * size, [0.0] * size, [0.0] * size
     for row in range(size):
-        _let_in(row, table, holders, rents, prices)
+        _augment(row, table, holders, rents, prices)
     names = {row: column for column, row in enumerate(holders) if column < columns}
     return tuple(names.get(row, -1) for row in range(rows))
 
 
-def _let_in(row: int, costs: list[list[float]], holders: list[int], rents: list[float], prices: list[float]) -> None:
+def _augment(row: int, costs: list[list[float]], holders: list[int], rents: list[float], prices: list[float]) -> None:
     """Give one more row a column, others moving along the cheapest path; cost − rent − price is never below 0."""
     size = len(costs)
     slack, came = [math.inf] * size, [-1] * size  # least reduced cost to reach each column, and from which column

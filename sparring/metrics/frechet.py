@@ -19,7 +19,7 @@ which falls with their size: compare scores at equal sample counts only.
 import torch
 from torch import Tensor
 
-from sparring.metrics._float64 import exact
+from sparring.metrics._float64 import to_float64
 
 __all__ = ["Moments", "frechet_distance", "frechet_from_moments"]
 
@@ -65,7 +65,7 @@ class Moments:
                 f"not {tuple(mean.shape)}, {tuple(covariance.shape)} and {count}"
             )
         moments = cls()
-        moments._join(count, exact(mean), exact(covariance) * (count - 1))
+        moments._join(count, to_float64(mean), to_float64(covariance) * (count - 1))
         return moments
 
     def update(self, features: Tensor) -> None:
@@ -73,7 +73,7 @@ class Moments:
         if features.ndim != 2:
             raise ValueError(f"features have shape {tuple(features.shape)}; (N, d) is needed")
         if len(features):
-            x = exact(features)
+            x = to_float64(features)
             mean = x.mean(dim=0)
             self._join(len(x), mean, (x - mean).T @ (x - mean))
 
@@ -136,8 +136,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     for features in (a, b):
         if features.ndim != 2 or len(features) < 2:
             raise ValueError(f"features have shape {tuple(features.shape)}; (N, d) with N of at least 2 is needed")
-    x = exact(a)
-    y = exact(b).to(x.device)
+    x = to_float64(a)
+    y = to_float64(b).to(x.device)
     return _distance(x.mean(dim=0), _factor_of_features(x), y.mean(dim=0), _factor_of_features(y))
 
 

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
-from sparring.metrics.extractors.base import SIDE, Extractor
+from sparring.metrics.extractors.base import SIDE, ClassifierExtractor
 from sparring.metrics.extractors.classifier import STEPS, train_extractor
-from sparring.metrics.intervals import wilson
+from sparring.metrics.intervals import wilson_interval
 
 __all__ = ["Accuracy", "LabelledAccuracies", "gan_test", "gan_train", "labelled_accuracies"]
 
@@ -82,7 +82,7 @@ class Accuracy:
         Raises:
             ValueError: if the confidence does not lie between 0 and 1.
         """
-        return wilson(self.value, self.count, confidence)
+        return wilson_interval(self.value, self.count, confidence)
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def labelled_accuracies(
 
 def _trained(
     images: Tensor, labels: Tensor, *, classes: int, seed: int, steps: int, side: int, device: str
-) -> Extractor:
+) -> ClassifierExtractor:
     """The default classifier of labelled images, which become the bytes that they would be in a file."""
     _require(images, labels, classes)
     if len(images) < FEWEST:

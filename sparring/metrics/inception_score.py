@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparring.metrics._float64 import exact
+from sparring.metrics._float64 import to_float64
 
 __all__ = ["ClassifierScore", "classifier_score"]
 
@@ -57,7 +57,7 @@ def classifier_score(probabilities: Tensor, *, splits: int = 10, seed: int = 0) 
     """
     if probabilities.ndim != 2 or not 1 <= splits <= len(probabilities):
         raise ValueError(f"probabilities {tuple(probabilities.shape)} cannot be split in {splits}: (N, K) is needed")
-    p = exact(probabilities)
+    p = to_float64(probabilities)
     total = p.sum(dim=1, keepdim=True)
     if p.min() < 0 or (total - 1).abs().max() > 0.01:  # half precision is off by 0.4 %
         raise ValueError("rows of probabilities are not negative and sum to 1; take logits.softmax(dim=1) first")

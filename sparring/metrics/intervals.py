@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Bootstrap", "Extrapolation", "bootstrap", "extrapolated", "wilson"]
+__all__ = ["Bootstrap", "Extrapolation", "bootstrap", "extrapolate", "wilson_interval"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def bootstrap(statistic: Callable[..., float], *samples: Tensor, resamples: int 
     return Bootstrap(float(statistic(*samples)), tuple(replicates))
 
 
-def extrapolated(
+def extrapolate(
     statistic: Callable[[Tensor], float],
     samples: Tensor,
     *,
@@ -152,7 +152,7 @@ def extrapolated(
     return Extrapolation(value, slope, statistics.fmean(r * r for r in apart) ** 0.5, tuple(counts), tuple(values))
 
 
-def wilson(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the score interval of a share of independent samples (Wilson, 1927), which is sound at 0 and 1, too.
 
     Args:

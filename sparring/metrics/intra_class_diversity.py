@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["ClassVariety", "class_variety"]
+__all__ = ["IntraClassDiversity", "intra_class_diversity"]
 
 
 @dataclass(frozen=True)
-class ClassVariety:
+class IntraClassDiversity:
     """How widely the samples of each class lie.
 
     Attributes:
@@ -39,9 +39,9 @@ class ClassVariety:
         return sum(known) / len(known) if known else math.nan
 
 
-def class_variety(
+def intra_class_diversity(
     fake: Tensor, fake_labels: Tensor, real: Tensor, real_labels: Tensor, *, classes: int
-) -> ClassVariety:
+) -> IntraClassDiversity:
     """Compare the spread of generated and of real samples within their classes.
 
     Args:
@@ -62,7 +62,7 @@ def class_variety(
     if fake.shape[1:] != real.shape[1:]:
         raise ValueError(f"samples {tuple(fake.shape)} and {tuple(real.shape)} are not alike: resize one kind")
     pairs = ((fake, fake_labels), (real, real_labels))
-    return ClassVariety(*(_spreads(x, labels, classes) for x, labels in pairs))
+    return IntraClassDiversity(*(_spreads(x, labels, classes) for x, labels in pairs))
 
 
 def _spreads(x: Tensor, labels: Tensor, classes: int) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparring.metrics._float64 import exact
+from sparring.metrics._float64 import to_float64
 
 __all__ = ["KernelDistance", "kernel_distance", "kernel_distance_over_subsets"]
 
@@ -96,8 +96,8 @@ def _prepared(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
             f"features (N, d) and (M, d) with N and M of at least 2 are needed, not {tuple(real.shape)} and "
             f"{tuple(fake.shape)}"
         )
-    x = exact(real)
-    return x, exact(fake).to(x.device)
+    x = to_float64(real)
+    return x, to_float64(fake).to(x.device)
 
 
 def _subset(features: Tensor, size: int, generator: torch.Generator) -> Tensor:

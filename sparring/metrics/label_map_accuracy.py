@@ -13,13 +13,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Layout"]
+__all__ = ["LabelMapAccuracy"]
 
-LEAST = 100  # pixels of a class, below which its colours are not known
-ROUGH = 1e-3  # added to variances, of colours in [−1, 1]: a class of one colour has some breadth, too
+MIN_PIXELS = 100  # pixels of a class, below which its colours are not known
+VARIANCE_FLOOR = 1e-3  # added to variances, of colours in [−1, 1]: a class of one colour has some breadth, too
 
 
-class Layout:
+class LabelMapAccuracy:
     """The colours of every class, learnt from photographs with label maps, and what they say of pictures.
 
     Args:
@@ -41,7 +41,7 @@ class Layout:
         self.sums = torch.zeros(classes, channels, dtype=torch.double)
         self.products = torch.zeros(classes, channels, channels, dtype=torch.double)
 
-    def learn(self, x: Tensor, labels: Tensor) -> None:
+    def fit(self, x: Tensor, labels: Tensor) -> None:
         """Adds photographs.
 
         Args:
@@ -56,7 +56,7 @@ class Layout:
     @property
     def known(self) -> list[int]:
         """The classes whose colours are known."""
-        return (self.counts >= LEAST).nonzero().flatten().tolist()
+        return (self.counts >= MIN_PIXELS).nonzero().flatten().tolist()
 
     def hits(self, x: Tensor, labels: Tensor) -> Tensor:
         """Returns of every known class how many of its places respect the map, and how many there are, (2, known).
@@ -85,7 +85,7 @@ class Layout:
         for number in self.known:
             mean = self.sums[number] / self.counts[number]
             covariance = self.products[number] / self.counts[number] - mean[:, None] * mean
-            rough = ROUGH * torch.eye(len(mean), dtype=torch.double)
+            rough = VARIANCE_FLOOR * torch.eye(len(mean), dtype=torch.double)
             normals.append(torch.distributions.MultivariateNormal(mean, covariance + rough))
         return normals
 

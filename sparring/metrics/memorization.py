@@ -27,7 +27,7 @@ __all__ = ["Memorisation", "Nearest", "memorisation", "nearest"]
 
 BLOCK = 2**20  # distances held at once: 8 MiB of float64
 RARE = 0.01  # of the held-out images are at least as close to a training image as a "copy"
-FEWEST = 20  # generated images that a cell needs to be judged, as in the authors' code
+MIN_CELL = 20  # generated images that a cell needs to be judged, as in the authors' code
 ROUNDS = 20  # of k-means, at most
 
 
@@ -140,12 +140,12 @@ def _statistic(
     train: Tensor, held_out: Tensor, fake: Tensor, of_held: Nearest, of_fake: Nearest, cells: int, seed: int
 ) -> float:
     """C_T: the standardised U of each cell, averaged by the cells' shares of the held-out images (equation 2)."""
-    centres = _means(train, cells, seed)
+    centres = _kmeans(train, cells, seed)
     cell_of_held, cell_of_fake = nearest(held_out, centres).indices, nearest(fake, centres).indices
     weights, scores = [], []
     for cell in range(cells):
         held, made = of_held.distances[cell_of_held == cell], of_fake.distances[cell_of_fake == cell]
-        if len(held) and (len(made) >= FEWEST or cells == 1):
+        if len(held) and (len(made) >= MIN_CELL or cells == 1):
             weights.append(len(held))
             scores.append(len(held) * _standardised(made, held))
     return sum(scores) / sum(weights) if weights else math.nan
@@ -167,7 +167,7 @@ def _share_below(values: Tensor, others: Tensor) -> Tensor:
     return (below + upto).double() / (2 * len(order))
 
 
-def _means(train: Tensor, cells: int, seed: int) -> Tensor:
+def _kmeans(train: Tensor, cells: int, seed: int) -> Tensor:
     """Centres of k-means on the training data, from rows drawn at random (Lloyd, 1982)."""
     x = train.detach().double()
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:cells]

@@ -23,7 +23,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from sparring.metrics._float64 import exact
+from sparring.metrics._float64 import to_float64
 
 __all__ = ["GRID", "ParzenLikelihood", "parzen_likelihood", "parzen_log_densities"]
 
@@ -133,8 +133,8 @@ def _log_densities(points: Tensor, samples: Tensor, bandwidths: Sequence[float])
             f"points (n, ...) and samples (N, ...) of one shape are needed, not {tuple(points.shape)} and "
             f"{tuple(samples.shape)}"
         )
-    s = exact(samples).flatten(1)
-    x = exact(points).flatten(1).to(s.device)
+    s = to_float64(samples).flatten(1)
+    x = to_float64(points).flatten(1).to(s.device)
     centre = s.mean(dim=0)  # costs the distances nothing and their rounding much
     x, s = x - centre, s - centre
     blocks = []

@@ -16,15 +16,15 @@ import torch
 from sparring import __version__
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
-from sparring.metrics.extractors.base import Extracts
+from sparring.metrics.extractors.base import FeatureExtractor
 
-__all__ = ["Better", "Score", "require_same_protocol", "same_protocol", "stamp"]
+__all__ = ["Direction", "Score", "make_protocol", "require_same_protocol", "same_protocol"]
 
 RECORDED_ONLY = frozenset({"dataset", "extractor", "seed", "torch", "python"})
 """Not compared: names, for which the hashes speak; the seed, over which scores are averaged; versions of the engine."""
 
 
-class Better(StrEnum):
+class Direction(StrEnum):
     """The direction in which a score improves."""
 
     LOWER = "lower"
@@ -38,15 +38,15 @@ class Score:
     Attributes:
         name: what is measured, such as "fid".
         value: the number.
-        stamp: the protocol, from `stamp`.
+        protocol: the protocol, from `make_protocol`.
         better: whether lower or higher is better.
         interval: lower and upper end of its uncertainty, or None where it was not measured.
     """
 
     name: str
     value: float
-    stamp: Mapping[str, Any]
-    better: Better
+    protocol: Mapping[str, Any]
+    better: Direction
     interval: tuple[float, float] | None = None
 
     def beats(self, other: "Score") -> bool:
@@ -60,11 +60,11 @@ class Score:
         """
         if self.name != other.name:
             raise SparringError(f"{self.name} and {other.name} are different scores: compare scores of one name.")
-        require_same_protocol(self.stamp, other.stamp)
-        return self.value < other.value if self.better is Better.LOWER else self.value > other.value
+        require_same_protocol(self.protocol, other.protocol)
+        return self.value < other.value if self.better is Direction.LOWER else self.value > other.value
 
 
-def stamp(
+def make_protocol(
     metric: str,
     *,
     dataset: Dataset,
@@ -72,7 +72,7 @@ def stamp(
     real: int,
     fake: int,
     seed: int,
-    extractor: Extracts | None = None,
+    extractor: FeatureExtractor | None = None,
     conditions: str | None = None,
     **settings: Any,
 ) -> dict[str, Any]:

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparring.metrics._float64 import exact
+from sparring.metrics._float64 import to_float64
 from sparring.metrics.extractors.inception import InceptionV3
 from sparring.metrics.frechet import frechet_distance
 
@@ -136,7 +136,7 @@ def random_filters(channels: int = 3, *, side: int = 7, width: int = 64, seed: i
                 f"filters {tuple(filters.shape[1:])} do not fit an image {tuple(image.shape)}: "
                 "take random_filters of its channels and of a smaller side"
             )
-        x = exact(image)
+        x = to_float64(image)
         return F.conv2d(x, filters.to(x.device)).relu()
 
     return maps
@@ -183,4 +183,4 @@ def _positions(image: Tensor, maps: Maps) -> Tensor:
             f"maps (1, d, h, w) of 2 positions or more are needed, not {tuple(found.shape)}: "
             "take features before they are pooled, or a larger image"
         )
-    return exact(found)[0].flatten(1).T
+    return to_float64(found)[0].flatten(1).T

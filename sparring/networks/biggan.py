@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import GameError
-from sparring.layers.conditional import ConditionedBatchNorm
+from sparring.layers.conditional import ConditionalBatchNorm
 from sparring.layers.init import Init, normal, orthogonal
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 from sparring.networks.common.stages import ProjectionCritic, Stages, wide_trunk
 
 __all__ = ["BigGANCritic", "BigGANGenerator"]
@@ -49,7 +49,7 @@ _CRITIC: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 def _plan(shape: Shape, width: int | None) -> tuple[int, int, int | None, Init]:
     """The image's side, the width, the side that attends, the initialisation."""
-    side = 4 * 2 ** doublings(shape, "BigGAN")
+    side = 4 * 2 ** num_doublings(shape, "BigGAN")
     if side <= 32:
         return side, width or 64, None, normal(0.02)
     return side, width or 96, min(64, side // 2), orthogonal()
@@ -88,7 +88,7 @@ class BigGANGenerator(nn.Module):
         self.shape, self.latent = tuple(shape), self.chunk * len(channels)
         self.embed = nn.Linear(classes, EMBEDDED, bias=False) if classes else None
         self.start = nn.Sequential(nn.Linear(self.chunk, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4)))
-        norm = partial(ConditionedBatchNorm, width=self.chunk + (EMBEDDED if classes else 0))
+        norm = partial(ConditionalBatchNorm, width=self.chunk + (EMBEDDED if classes else 0))
         self.stages = Stages(channels, norm, attend)
         last = nn.Conv2d(channels[-1], shape[0], 3, padding=1)
         self.end = nn.Sequential(nn.BatchNorm2d(channels[-1]), nn.ReLU(), last, nn.Tanh())

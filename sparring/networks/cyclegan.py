@@ -14,7 +14,7 @@ from sparring.layers.norm import Norm
 __all__ = ["PatchCritic", "ResNetTranslator"]
 
 
-def reflected(inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = True) -> nn.Sequential:
+def reflect_conv(inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = True) -> nn.Sequential:
     """A convolution that sees a mirror at the border.
 
     Args:
@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
-        first, second = reflected(channels, channels, 3), reflected(channels, channels, 3)
+        first, second = reflect_conv(channels, channels, 3), reflect_conv(channels, channels, 3)
         self.body = nn.Sequential(first, norm(channels), nn.ReLU(), second, norm(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,13 +65,13 @@ class ResNetTranslator(nn.Module):
     ) -> None:
         super().__init__()
         wide = 4 * width
-        layers: list[nn.Module] = [reflected(channels, width, 7), norm(width), nn.ReLU()]
+        layers: list[nn.Module] = [reflect_conv(channels, width, 7), norm(width), nn.ReLU()]
         for narrow in (width, 2 * width):
             layers += [nn.Conv2d(narrow, 2 * narrow, 3, 2, 1), norm(2 * narrow), nn.ReLU()]
         layers += [ResidualBlock(wide, norm) for _ in range(blocks)]
         for broad in (wide, 2 * width):
             layers += [nn.ConvTranspose2d(broad, broad // 2, 3, 2, 1, 1), norm(broad // 2), nn.ReLU()]
-        self.body = nn.Sequential(*layers, reflected(width, outputs, 7), nn.Tanh())
+        self.body = nn.Sequential(*layers, reflect_conv(width, outputs, 7), nn.Tanh())
         self.apply(dcgan)
 
     def forward(self, x: Tensor) -> Tensor:

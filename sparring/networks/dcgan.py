@@ -11,7 +11,7 @@ from torch import nn
 from sparring.layers.init import dcgan
 from sparring.layers.norm import Norm
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["DCGANCritic", "DCGANGenerator"]
 
@@ -33,7 +33,7 @@ class DCGANGenerator(Generator):
     """
 
     def __init__(self, shape: Shape, latent: int = 100, width: int = 64) -> None:
-        stages = doublings(shape, "DCGAN")
+        stages = num_doublings(shape, "DCGAN")
         channels = [width * 2**i for i in reversed(range(stages))]
         layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
         layers += [nn.ConvTranspose2d(latent, channels[0], 4, 1, 0, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU()]
@@ -61,7 +61,7 @@ class DCGANCritic(Critic):
     def __init__(
         self, shape: Shape, width: int = 64, norm: Norm = nn.BatchNorm2d, *, bias: bool = False, outcomes: int = 1
     ) -> None:
-        channels = [width * 2**i for i in range(doublings(shape, "DCGAN"))]
+        channels = [width * 2**i for i in range(num_doublings(shape, "DCGAN"))]
         layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1, bias=bias), nn.LeakyReLU(0.2)]
         for narrow, wide in pairwise(channels):
             layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=bias), norm(wide), nn.LeakyReLU(0.2)]

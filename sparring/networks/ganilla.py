@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from sparring.layers.init import dcgan
 from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
-from sparring.networks.cyclegan import reflected
+from sparring.networks.cyclegan import reflect_conv
 
 __all__ = ["GANILLATranslator"]
 
@@ -28,12 +28,15 @@ class ConcatenatingBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
         super().__init__()
-        first, second = reflected(inputs, outputs, 3, stride, bias=False), reflected(outputs, outputs, 3, bias=False)
+        first, second = (
+            reflect_conv(inputs, outputs, 3, stride, bias=False),
+            reflect_conv(outputs, outputs, 3, bias=False),
+        )
         self.body = nn.Sequential(first, norm(outputs), nn.ReLU(), second, norm(outputs))
         shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Identity() if same else nn.Sequential(shortcut, norm(outputs))
-        self.join = nn.Sequential(reflected(2 * outputs, outputs, 3, bias=False), norm(outputs), nn.ReLU())
+        self.join = nn.Sequential(reflect_conv(2 * outputs, outputs, 3, bias=False), norm(outputs), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
@@ -58,7 +61,7 @@ class GANILLATranslator(nn.Module):
     ) -> None:
         super().__init__()
         halved = nn.Sequential(nn.ReflectionPad2d(1), nn.MaxPool2d(3, 2))
-        self.stem = nn.Sequential(reflected(channels, width, 7), norm(width), nn.ReLU(), halved)
+        self.stem = nn.Sequential(reflect_conv(channels, width, 7), norm(width), nn.ReLU(), halved)
         widths = [width, width, 2 * width, 2 * width, 4 * width]
         self.scales = nn.ModuleList(
             nn.Sequential(
@@ -68,7 +71,7 @@ class GANILLATranslator(nn.Module):
             for k in range(4)
         )
         self.laterals = nn.ModuleList(nn.Conv2d(wide, 2 * width, 1) for wide in widths[1:])
-        self.paint = nn.Sequential(reflected(2 * width, width, 3), reflected(width, outputs, 7), nn.Tanh())
+        self.paint = nn.Sequential(reflect_conv(2 * width, width, 3), reflect_conv(width, outputs, 7), nn.Tanh())
         self.apply(dcgan)
 
     def forward(self, x: Tensor) -> Tensor:

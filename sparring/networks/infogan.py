@@ -12,7 +12,7 @@ from torch import nn
 from sparring.layers.init import dcgan
 from sparring.layers.norm import Norm
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["InfoGANCritic", "InfoGANGenerator"]
 
@@ -37,7 +37,7 @@ class InfoGANGenerator(Generator):
     """
 
     def __init__(self, shape: Shape, latent: int = 74, width: int = 64) -> None:
-        doublings(shape, "InfoGAN")
+        num_doublings(shape, "InfoGAN")
         side, units, maps = shape[1] // 4, 16 * width, 2 * width
         layers: list[nn.Module] = []
         for inputs, outputs in ((latent, units), (units, maps * side**2)):
@@ -63,7 +63,7 @@ class InfoGANCritic(Critic):
     """
 
     def __init__(self, shape: Shape, width: int = 64, norm: Norm = nn.BatchNorm2d, *, outcomes: int = 1) -> None:
-        doublings(shape, "InfoGAN")
+        num_doublings(shape, "InfoGAN")
         layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(SLOPE)]
         layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), norm(2 * width), nn.LeakyReLU(SLOPE)]
         layers += [nn.Conv2d(2 * width, 16 * width, shape[1] // 4), norm(16 * width), nn.LeakyReLU(SLOPE)]

@@ -16,9 +16,9 @@ from torch.nn.functional import leaky_relu, linear
 
 from sparring.layers.instance import ILN, AdaILN
 from sparring.layers.spectral import spectral
-from sparring.networks.cyclegan import reflected
+from sparring.networks.cyclegan import reflect_conv
 
-__all__ = ["NICECritic", "NICEEncoder", "NICESeer", "NICETranslator", "depths"]
+__all__ = ["NICECritic", "NICEEncoder", "NICEEncodingCritic", "NICETranslator", "code_depths"]
 
 
 def _halving(inputs: int, outputs: int, stride: int = 2, *, bias: bool = True) -> nn.Sequential:
@@ -87,7 +87,7 @@ def _scores(narrow: int, wide: int) -> list[nn.Module]:
     return [_halving(narrow, wide, 1), nn.LeakyReLU(0.2), _halving(wide, 1, 1, bias=False)]
 
 
-class NICESeer(nn.Module):
+class NICEEncodingCritic(nn.Module):
     """D = C ∘ E: a critic that encodes.
 
     Args:
@@ -113,7 +113,7 @@ class NICESeer(nn.Module):
         return *self.C(z), logit
 
 
-class TellingBlock(nn.Module):
+class AdaILNBlock(nn.Module):
     """A residual block whose norms are told gain and offset.
 
     Args:
@@ -122,7 +122,7 @@ class TellingBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first, self.second = (reflected(channels, channels, 3, bias=False) for _ in range(2))
+        self.first, self.second = (reflect_conv(channels, channels, 3, bias=False) for _ in range(2))
         self.norms = nn.ModuleList([AdaILN(channels), AdaILN(channels)])
 
     def forward(self, x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
@@ -149,14 +149,14 @@ class NICETranslator(nn.Module):
         if whole:
             self.smallest = self.largest = 4 * whole
         wide = 4 * width
-        self.widen = nn.Sequential(reflected(2 * width, wide, 3), ILN(wide), nn.ReLU())
+        self.widen = nn.Sequential(reflect_conv(2 * width, wide, 3), ILN(wide), nn.ReLU())
         reads = nn.Flatten() if whole else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         first = nn.Linear(wide * (whole or 1) ** 2, wide, bias=False)
         self.told = nn.Sequential(reads, first, nn.ReLU(), nn.Linear(wide, wide, bias=False), nn.ReLU())
         self.gain, self.offset = (nn.Linear(wide, wide, bias=False) for _ in range(2))
-        self.blocks = nn.ModuleList(TellingBlock(wide) for _ in range(blocks))
+        self.blocks = nn.ModuleList(AdaILNBlock(wide) for _ in range(blocks))
         doublings = [layer for broad in (wide, wide // 2) for layer in _doubling(broad)]
-        self.paint = nn.Sequential(*doublings, reflected(width, outputs, 7, bias=False), nn.Tanh())
+        self.paint = nn.Sequential(*doublings, reflect_conv(width, outputs, 7, bias=False), nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
         """Map codes (N, 2 width, H / 4, W / 4) to images (N, outputs, H, W) in [−1, 1]."""
@@ -171,11 +171,11 @@ class NICETranslator(nn.Module):
 def _doubling(broad: int) -> list[nn.Module]:
     """Half the channels and twice the side, by pixel shuffling."""
     half = broad // 2
-    first = [reflected(broad, half, 3, bias=False), ILN(half), nn.ReLU()]
+    first = [reflect_conv(broad, half, 3, bias=False), ILN(half), nn.ReLU()]
     return [*first, nn.Conv2d(half, 4 * half, 1), nn.PixelShuffle(2), ILN(half), nn.ReLU()]
 
 
-def depths(side: int) -> tuple[int, int]:
+def code_depths(side: int) -> tuple[int, int]:
     """How many halvings, shared and deep, a critic of codes has unless told: the paper's from 128 pixels.
 
     Args:

@@ -18,7 +18,7 @@ from sparring.errors import GameError
 from sparring.layers.blur import BlurDown, BlurUp
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["R3GANCritic", "R3GANGenerator", "residual_block"]
 
@@ -116,7 +116,7 @@ class _Basis(nn.Module):
 
 def _stages(shape: Shape, width: int, cardinality: int | None) -> list[tuple[int, int]]:
     """Channels and groups of each stage, from 4 × 4 upwards."""
-    finest = doublings(shape, "R3GAN")
+    finest = num_doublings(shape, "R3GAN")
     groups = max(1, width // 8) if cardinality is None else cardinality
     stages = [(width >> max(0, k - 3), max(1, groups >> max(0, k - 3))) for k in range(finest + 1)]
     if not all(channels and 2 * channels % parts == 0 for channels, parts in stages):

@@ -12,7 +12,7 @@ from torch import nn
 from sparring.layers.init import Init, dcgan
 from sparring.layers.norm import Norm
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["RadfordCritic", "RadfordGenerator"]
 
@@ -31,7 +31,7 @@ class RadfordGenerator(Generator):
     """
 
     def __init__(self, shape: Shape, latent: int = 100, width: int = 128, *, init: Init = dcgan) -> None:
-        channels = [width * 2**i for i in reversed(range(doublings(shape, "DCGAN")))]
+        channels = [width * 2**i for i in reversed(range(num_doublings(shape, "DCGAN")))]
         top = channels[0] * 16
         layers = [
             nn.Linear(latent, top, bias=False),
@@ -71,7 +71,7 @@ class RadfordCritic(Critic):
         outcomes: int = 1,
         init: Init = dcgan,
     ) -> None:
-        channels = [width * 2**i for i in range(doublings(shape, "DCGAN"))]
+        channels = [width * 2**i for i in range(num_doublings(shape, "DCGAN"))]
         layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 5, 2, 2, bias=bias), nn.LeakyReLU(0.2)]
         for narrow, wide in pairwise(channels):
             layers += [nn.Conv2d(narrow, wide, 5, 2, 2, bias=bias), norm(wide), nn.LeakyReLU(0.2)]

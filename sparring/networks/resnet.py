@@ -17,7 +17,7 @@ from sparring.layers.norm import Norm
 from sparring.layers.pool import GlobalSum
 from sparring.layers.residual import DownBlock, FirstBlock, SameBlock, UpBlock, residual_glorot
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["ResNetCritic", "ResNetGenerator"]
 
@@ -46,7 +46,7 @@ def _batch_norm(channels: int) -> nn.Module:
 
 
 def _side(shape: Shape) -> int:
-    return 4 * 2 ** doublings(shape, "ResNet")
+    return 4 * 2 ** num_doublings(shape, "ResNet")
 
 
 class ResNetGenerator(Generator):

@@ -12,12 +12,12 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from sparring.layers.conditional import ClassBatchNorm
+from sparring.layers.conditional import ClassConditionalBatchNorm
 from sparring.layers.init import glorot_uniform
 from sparring.layers.norm import Norm
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 from sparring.networks.common.stages import ProjectionCritic, Stages, wide_trunk
 
 __all__ = ["SAGANCritic", "SAGANGenerator"]
@@ -47,8 +47,8 @@ class SAGANGenerator(nn.Module):
 
     def __init__(self, shape: Shape, classes: int | None = None, latent: int = 128, width: int = 64) -> None:
         super().__init__()
-        channels = [width * min(16, 2**i) for i in reversed(range(doublings(shape, "SAGAN") + 1))]
-        norm: Norm = partial(ClassBatchNorm, classes=classes) if classes else nn.BatchNorm2d
+        channels = [width * min(16, 2**i) for i in reversed(range(num_doublings(shape, "SAGAN") + 1))]
+        norm: Norm = partial(ClassConditionalBatchNorm, classes=classes) if classes else nn.BatchNorm2d
         self.shape, self.latent = tuple(shape), latent
         self.start = nn.Sequential(nn.Linear(latent, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4)))
         self.stages = Stages(channels, norm, _attended(shape[1]))
@@ -79,6 +79,6 @@ class SAGANCritic(ProjectionCritic):
     """
 
     def __init__(self, shape: Shape, classes: int | None = None, width: int = 64) -> None:
-        down = [width * min(16, 2**i) for i in range(doublings(shape, "SAGAN"))]
+        down = [width * min(16, 2**i) for i in range(num_doublings(shape, "SAGAN"))]
         super().__init__(shape, wide_trunk(shape, down, down[-1:], _attended(shape[1])), down[-1], classes)
         spectral(self.apply(glorot_uniform()))

@@ -11,7 +11,7 @@ from torch import nn
 from sparring.layers.init import dcgan
 from sparring.layers.norm import Norm
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["SNCNNCritic", "SNCNNGenerator"]
 
@@ -29,7 +29,7 @@ class SNCNNGenerator(Generator):
     """
 
     def __init__(self, shape: Shape, latent: int = 128, width: int = 64) -> None:
-        channels = [width * 2**i for i in reversed(range(doublings(shape, "SN-CNN") + 1))]
+        channels = [width * 2**i for i in reversed(range(num_doublings(shape, "SN-CNN") + 1))]
         layers: list[nn.Module] = [nn.Linear(latent, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4))]
         for wide, narrow in pairwise(channels):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1), nn.BatchNorm2d(narrow), nn.ReLU()]
@@ -52,7 +52,7 @@ class SNCNNCritic(Critic):
     """
 
     def __init__(self, shape: Shape, width: int = 64, norm: Norm = nn.Identity, *, outcomes: int = 1) -> None:
-        channels = [width * 2**i for i in range(doublings(shape, "SN-CNN") + 1)]
+        channels = [width * 2**i for i in range(num_doublings(shape, "SN-CNN") + 1)]
         layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, 1, 1), nn.LeakyReLU(0.1)]
         for narrow, wide in pairwise(channels):
             layers += [nn.Conv2d(narrow, narrow, 4, 2, 1), norm(narrow), nn.LeakyReLU(0.1)]

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
-from sparring.layers.init import glorot_normal, reinitialised
+from sparring.layers.init import glorot_normal, reinitialise
 from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
-from sparring.layers.spade import SLOPE, SPADEBlock, bare_batch_norm, resized
+from sparring.layers.spade import SLOPE, SPADEBlock, batch_norm_without_affine, resize_labels
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["MultiScaleCritic", "SPADEGenerator", "StyleEncoder"]
 
@@ -61,11 +61,11 @@ class SPADEGenerator(nn.Module):
         latent: int | None = 256,
         width: int = 64,
         hidden: int = 128,
-        norm: Norm = bare_batch_norm,
+        norm: Norm = batch_norm_without_affine,
         gain: float = GAIN,
     ) -> None:
         super().__init__()
-        doubled = doublings(shape, "GauGAN", LARGEST)
+        doubled = num_doublings(shape, "GauGAN", LARGEST)
         self.shape, self.labels, self.latent = tuple(shape), labels, latent
         self.stages = min(doubled, STAGES + (shape[1] == LARGEST))
         self.start = shape[1] >> self.stages
@@ -81,7 +81,7 @@ class SPADEGenerator(nn.Module):
         ends = [(first, first)] * 3 + list(pairwise(channels))
         self.blocks = nn.ModuleList(SPADEBlock(*end, labels, hidden, norm) for end in ends)
         self.end = nn.Conv2d(channels[-1], shape[0], 3, padding=1)
-        reinitialised(self, glorot_normal(gain))
+        reinitialise(self, glorot_normal(gain))
 
     @property
     def multiple(self) -> int:
@@ -109,7 +109,7 @@ class SPADEGenerator(nn.Module):
         top, left, whole_height, whole_width = (side >> self.stages for side in within or (0, 0, height, width))
         first = (height >> self.stages, width >> self.stages)
         if self.latent is None:
-            x = self.begin(resized(m, first))
+            x = self.begin(resize_labels(m, first))
         else:
             whole = _stretched(self.begin(*z), (whole_height, whole_width))
             x = whole[:, :, top : top + first[0], left : left + first[1]]
@@ -142,7 +142,7 @@ class MultiScaleCritic(nn.Module):
     def __init__(self, inputs: int, scales: int = 2, layers: int = 4, width: int = 64, gain: float = GAIN) -> None:
         super().__init__()
         self.scales = nn.ModuleList(_patches(inputs, layers, width) for _ in range(scales))
-        reinitialised(self, glorot_normal(gain))
+        reinitialise(self, glorot_normal(gain))
 
     def forward(self, x: Tensor, m: Tensor) -> list[list[Tensor]]:
         """Look at images (N, C, H, W) of label maps (N, labels, H, W).
@@ -182,11 +182,11 @@ class StyleEncoder(nn.Module):
     def __init__(self, shape: Shape, latent: int = 256, width: int = 64, norm: bool = True, gain: float = GAIN) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        halvings = doublings(shape, "GauGAN", LARGEST)
+        halvings = num_doublings(shape, "GauGAN", LARGEST)
         channels = [shape[0], *(width * min(1 << power, 8) for power in range(halvings))]
         body = [layer for ends in pairwise(channels) for layer in _reading(*ends, norm)]
         self.body = nn.Sequential(*body, nn.Flatten(), nn.Linear(16 * channels[-1], 2 * latent))
-        reinitialised(self, glorot_normal(gain))
+        reinitialise(self, glorot_normal(gain))
 
     def forward(self, x: Tensor) -> Tensor:
         """Read each image's style."""

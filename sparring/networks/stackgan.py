@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from sparring.errors import DataError
 from sparring.layers.init import dcgan, he_uniform
-from sparring.layers.pyramid import up
+from sparring.layers.pyramid import upsample
 from sparring.layers.resample import UpConv
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
-__all__ = ["FirstGenerator", "PairCritic", "SecondGenerator"]
+__all__ = ["StackGANCritic", "StageIGenerator", "StageIIGenerator"]
 
 KEPT = 0.9  # of the coarse image, so that black and white have a slope, too
 
@@ -39,7 +39,7 @@ class _Augmenting(nn.Module):
         return mean, log_variance
 
 
-class FirstGenerator(_Augmenting):
+class StageIGenerator(_Augmenting):
     """Stage I: from z and c to 4 × 4, then up-sampling, convolution, batch norm and ReLU for every doubling, tanh.
 
     Args:
@@ -57,7 +57,7 @@ class FirstGenerator(_Augmenting):
 
     def __init__(self, shape: Shape, features: int, latent: int = 100, condition: int = 128, width: int = 96) -> None:
         super().__init__(shape, features, condition)
-        self.latent, stages = latent, doublings(shape, "StackGAN")
+        self.latent, stages = latent, num_doublings(shape, "StackGAN")
         channels = [width * 2**i for i in reversed(range(stages + 1))]
         first = [nn.Linear(latent + condition, 16 * channels[0], bias=False), nn.Unflatten(1, (channels[0], 4, 4))]
         grow = _growing(channels, shape[0])
@@ -69,7 +69,7 @@ class FirstGenerator(_Augmenting):
         return self.body(torch.cat([z, c], 1))
 
 
-class SecondGenerator(_Augmenting):
+class StageIIGenerator(_Augmenting):
     """Stage II: reads a coarse image down to a quarter of its side, meets c, draws what is missing by residual blocks.
 
         x = tanh(missing + artanh(.9 · coarse, doubled))
@@ -112,10 +112,10 @@ class SecondGenerator(_Augmenting):
         """Refine images (N, C, H / 2, W / 2), told c (N, condition), to (N, C, H, W)."""
         seen = self.down(coarse)
         missing = self.body(torch.cat([seen, c[:, :, None, None].expand(-1, -1, *seen.shape[2:])], 1))
-        return torch.tanh(missing + torch.atanh(KEPT * up(coarse)))
+        return torch.tanh(missing + torch.atanh(KEPT * upsample(coarse)))
 
 
-class PairCritic(nn.Module):
+class StackGANCritic(nn.Module):
     """D(x, φ): does the caption match the image? And, with two heads, is the image real, whatever is said of it?
 
     Args:
@@ -132,7 +132,7 @@ class PairCritic(nn.Module):
 
     def __init__(self, shape: Shape, features: int, condition: int = 128, width: int = 96, heads: int = 1) -> None:
         super().__init__()
-        channels = [width * 2**i for i in range(doublings(shape, "StackGAN"))]
+        channels = [width * 2**i for i in range(num_doublings(shape, "StackGAN"))]
         self.shape, wide = tuple(shape), channels[-1]
         layers = [layer for ends in pairwise([shape[0], *channels]) for layer in _halving(*ends)]
         self.trunk = nn.Sequential(*layers)
@@ -168,7 +168,7 @@ def half(shape: Shape) -> Shape:
     Raises:
         DataError: If half of it is too small.
     """
-    doublings(shape, "StackGAN")
+    num_doublings(shape, "StackGAN")
     if shape[1] < 16:
         raise DataError(f"StackGAN's second stage needs images of 16 × 16 at least, not {shape}: pass --size 32.")
     return (shape[0], shape[1] // 2, shape[2] // 2)

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparring.layers.blur import Blur, BlurDown, BlurUp
-from sparring.layers.deviation import MinibatchDeviation
+from sparring.layers.deviation import MinibatchStdDev
 from sparring.layers.equalized import EqualizedConv, EqualizedLinear
 from sparring.layers.modulated import ModulatedConv
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 from sparring.objectives.batch_statistics import all_reduce_mean
 
 __all__ = ["Mapping", "StyleGAN2Critic", "StyleGAN2Generator", "Synthesis"]
@@ -163,7 +163,7 @@ class StyleGAN2Critic(Critic):
         for narrow, wide in pairwise(channels):
             layers += [_Halving(narrow, wide)] if residual else [_path(narrow, wide)]
         last = channels[-1]
-        layers += [MinibatchDeviation(group), EqualizedConv(last + 1, last, 3), _Leaky(), nn.Flatten()]
+        layers += [MinibatchStdDev(group), EqualizedConv(last + 1, last, 3), _Leaky(), nn.Flatten()]
         layers += [EqualizedLinear(last * 16, last), _Leaky()]
         super().__init__(shape, nn.Sequential(*layers), EqualizedLinear(last, outcomes), outcomes)
 
@@ -230,6 +230,6 @@ class _Leaky(nn.Module):
 
 def _channels(shape: Shape, width: int | None) -> list[int]:
     """Channels from full resolution down to 4 × 4."""
-    halvings = doublings(shape, "StyleGAN2")
+    halvings = num_doublings(shape, "StyleGAN2")
     finest = PLAN // shape[1] if width is None else width
     return [min(finest << k, MOST) for k in range(halvings + 1)]

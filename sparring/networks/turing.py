@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from sparring.layers.init import glorot_uniform
 from sparring.layers.pool import GlobalMean
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
-__all__ = ["TuringEncoder", "TuringGenerator", "TuringJudge", "TuringPointEncoder"]
+__all__ = ["TuringCritic", "TuringEncoder", "TuringGenerator", "TuringPointEncoder"]
 
 # CIFAR-10: (channels in multiples of d, kernel, stride) of unpadded layers.
 _ENCODER_32 = ((1, 5, 1), (2, 4, 2), (4, 4, 1), (8, 4, 2))  # sides 28, 13, 10, 4
@@ -28,11 +28,11 @@ _GENERATOR_32 = ((8, 4, 1), (4, 4, 2), (2, 4, 1), (1, 4, 2), (1, 5, 1))  # sides
 
 def _side(shape: Shape, width: int | None) -> tuple[int, int]:
     """The side of the image and d."""
-    side = 4 * 2 ** doublings(shape, "T-GAN")
+    side = 4 * 2 ** num_doublings(shape, "T-GAN")
     return side, width or max(32, side)
 
 
-def _bent(convolution: nn.Conv2d | nn.ConvTranspose2d, bend: nn.Module) -> list[nn.Module]:
+def _conv_norm_act(convolution: nn.Conv2d | nn.ConvTranspose2d, bend: nn.Module) -> list[nn.Module]:
     """A convolution, the code's batch norm, an activation."""
     return [convolution, nn.BatchNorm2d(convolution.out_channels, eps=1e-3, momentum=0.01), bend]
 
@@ -56,26 +56,28 @@ class TuringGenerator(Generator):
     def __init__(self, shape: Shape, latent: int | None = None, width: int | None = None) -> None:
         side, width = _side(shape, width)
         latent = latent or (64 if side == 32 else 100)
-        layers = _grown_32(shape[0], latent, width) if side == 32 else _grown(shape, latent, 8 * width)
+        layers = (
+            _generator_layers_32(shape[0], latent, width) if side == 32 else _generator_layers(shape, latent, 8 * width)
+        )
         super().__init__(shape, latent, nn.Sequential(*layers, nn.Tanh()))
         self.apply(glorot_uniform())
 
 
-def _grown_32(colours: int, latent: int, width: int) -> list[nn.Module]:
+def _generator_layers_32(colours: int, latent: int, width: int) -> list[nn.Module]:
     layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
     channels = [latent, *(width * multiple for multiple, _, _ in _GENERATOR_32)]
     for (inputs, outputs), (_, kernel, stride) in zip(pairwise(channels), _GENERATOR_32, strict=True):
-        layers += _bent(nn.ConvTranspose2d(inputs, outputs, kernel, stride, bias=False), nn.LeakyReLU(0.1))
-    layers += _bent(nn.Conv2d(width, width, 1, bias=False), nn.LeakyReLU(0.1))
+        layers += _conv_norm_act(nn.ConvTranspose2d(inputs, outputs, kernel, stride, bias=False), nn.LeakyReLU(0.1))
+    layers += _conv_norm_act(nn.Conv2d(width, width, 1, bias=False), nn.LeakyReLU(0.1))
     return [*layers, nn.Conv2d(width, colours, 1)]
 
 
-def _grown(shape: Shape, latent: int, top: int) -> list[nn.Module]:
-    channels = [max(1, top >> i) for i in range(doublings(shape, "T-GAN"))]
+def _generator_layers(shape: Shape, latent: int, top: int) -> list[nn.Module]:
+    channels = [max(1, top >> i) for i in range(num_doublings(shape, "T-GAN"))]
     layers: list[nn.Module] = [nn.Linear(latent, 16 * top, bias=False), nn.BatchNorm1d(16 * top, 1e-3, 0.01), nn.ReLU()]
     layers += [nn.Unflatten(1, (top, 4, 4))]
     for wide, narrow in pairwise(channels):
-        layers += _bent(nn.ConvTranspose2d(wide, narrow, 5, 2, 2, 1, bias=False), nn.ReLU())
+        layers += _conv_norm_act(nn.ConvTranspose2d(wide, narrow, 5, 2, 2, 1, bias=False), nn.ReLU())
     return [*layers, nn.ConvTranspose2d(channels[-1], shape[0], 5, 2, 2, 1)]
 
 
@@ -100,7 +102,7 @@ class TuringEncoder(nn.Module):
         super().__init__()
         side, width = _side(shape, width)
         self.features = 2 * width if side == 32 else 8 * width
-        layers = _shrunk_32(shape[0], width) if side == 32 else _shrunk(shape, 8 * width)
+        layers = _encoder_layers_32(shape[0], width) if side == 32 else _encoder_layers(shape, 8 * width)
         self.body = nn.Sequential(*layers, GlobalMean())
         self.apply(glorot_uniform())
 
@@ -109,20 +111,20 @@ class TuringEncoder(nn.Module):
         return self.body(x)
 
 
-def _shrunk_32(colours: int, width: int) -> list[nn.Module]:
+def _encoder_layers_32(colours: int, width: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels = [colours, *(width * multiple for multiple, _, _ in _ENCODER_32)]
     for (inputs, outputs), (_, kernel, stride) in zip(pairwise(channels), _ENCODER_32, strict=True):
-        layers += _bent(nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.LeakyReLU(0.3))
+        layers += _conv_norm_act(nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.LeakyReLU(0.3))
     return [*layers, nn.Conv2d(8 * width, 2 * width, 1, bias=False)]
 
 
-def _shrunk(shape: Shape, top: int) -> list[nn.Module]:
-    depth = max(4, doublings(shape, "T-GAN") - 1)
+def _encoder_layers(shape: Shape, top: int) -> list[nn.Module]:
+    depth = max(4, num_doublings(shape, "T-GAN") - 1)
     channels = [max(1, top >> i) for i in reversed(range(depth))]
     layers: list[nn.Module] = [nn.Conv2d(shape[0], channels[0], 5, 2, 2), nn.LeakyReLU(0.3)]
     for narrow, wide in pairwise(channels):
-        layers += _bent(nn.Conv2d(narrow, wide, 5, 2, 2, bias=False), nn.LeakyReLU(0.3))
+        layers += _conv_norm_act(nn.Conv2d(narrow, wide, 5, 2, 2, bias=False), nn.LeakyReLU(0.3))
     return layers
 
 
@@ -149,7 +151,7 @@ class TuringPointEncoder(nn.Module):
         return self.body(x)
 
 
-class TuringJudge(Critic):
+class TuringCritic(Critic):
     """D: one hidden layer of leaky ReLU, then a linear one without bias.
 
     Args:
@@ -159,7 +161,7 @@ class TuringJudge(Critic):
 
     Example:
         >>> import torch
-        >>> TuringJudge(64)(torch.randn(5, 64)).shape
+        >>> TuringCritic(64)(torch.randn(5, 64)).shape
         torch.Size([5])
     """
 

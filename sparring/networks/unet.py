@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sparring.layers.init import dcgan
 from sparring.layers.norm import Norm
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["UNet"]
 
@@ -50,7 +50,7 @@ class UNet(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        self.depth = doublings(shape, "The U-Net", LARGEST) + 2
+        self.depth = num_doublings(shape, "The U-Net", LARGEST) + 2
         self.shape, self.inputs = tuple(shape), inputs or shape[0]
         channels = [width * min(1 << level, WIDEST) for level in range(self.depth)]
         bias = norm is not nn.BatchNorm2d

@@ -10,9 +10,9 @@ torch computes the second as a convolution with a kernel as large as the image, 
 all of it into another layout. Here it is what it is, a gradient of a weight.
 
 Rectifiers and average pools are linear wherever they have a derivative: their slopes depend on g alone. torch hands the
-zero that is left for x down through all layers below, which then compute gradients of nothing. Here it ends at once;
-what it would have ended as, a gradient of 0 for every bias on its way, is added by `anchored`: an optimiser moves on by
-its momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
+remaining zero for x down through all layers below, which then compute gradients of zero. Here it is dropped at once.
+The gradients of 0 that biases below would have received are added by `attach_zero_grads`: an optimiser applies its
+momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
 
 `fast_double_backward` puts this in the place of torch's functions inside the block; `plain_double_backward` restores
 them, which is what ``--fast off`` does.
@@ -32,7 +32,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["anchored", "fast_double_backward", "plain_double_backward"]
+__all__ = ["attach_zero_grads", "fast_double_backward", "plain_double_backward"]
 
 _plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 
@@ -42,7 +42,7 @@ def fast_double_backward(precision: torch.dtype | None = None) -> AbstractContex
 
     Where a precision is given, convolutions are differentiated twice in it, unless third derivatives follow.
     """
-    return nullcontext() if _plain.get() else _Swift(precision)
+    return nullcontext() if _plain.get() else _FastMode(precision)
 
 
 @contextmanager
@@ -55,18 +55,18 @@ def plain_double_backward(plain: bool = True) -> Iterator[None]:
         _plain.reset(token)
 
 
-def anchored(slope: Tensor, scores: Tensor) -> Tensor:
+def attach_zero_grads(slope: Tensor, scores: Tensor) -> Tensor:
     """Returns a slope that gives a gradient of 0 to whatever torch would give one through rectifiers and pools.
 
     Args:
         slope: ∂C/∂x, in a graph.
         scores: C, of which it was taken inside `fast_double_backward`.
     """
-    leaves = _below(scores.grad_fn)
-    return _Anchored.apply(slope, *leaves) if leaves else slope
+    leaves = _leaves_behind_cuts(scores.grad_fn)
+    return _AttachZeroGrads.apply(slope, *leaves) if leaves else slope
 
 
-def _below(node: Any) -> list[Tensor]:
+def _leaves_behind_cuts(node: Any) -> list[Tensor]:
     """Returns the leaves of a graph that are reached through a function whose slope ends at once."""
     found: dict[Any, Tensor] = {}
     seen, todo = set(), [(node, False)]
@@ -77,12 +77,12 @@ def _below(node: Any) -> list[Tensor]:
         seen.add((node, cut))
         if cut and hasattr(node, "variable"):
             found[node] = node.variable
-        cut = cut or isinstance(node, (_Rectified._backward_cls, _Pooled._backward_cls))
+        cut = cut or isinstance(node, (_LeakyReLU._backward_cls, _AvgPool._backward_cls))
         todo += [(below, cut) for below, _ in node.next_functions]
     return list(found.values())
 
 
-class _Anchored(Function):
+class _AttachZeroGrads(Function):
     """A slope as it is, on which more depends than is seen."""
 
     @staticmethod
@@ -95,7 +95,7 @@ class _Anchored(Function):
         return g, *map(torch.zeros_like, ctx.saved_tensors)
 
 
-class _Form(NamedTuple):
+class _ConvArgs(NamedTuple):
     """What a convolution is told besides its input, weight and bias."""
 
     stride: list[int]
@@ -121,14 +121,14 @@ class _Form(NamedTuple):
         return torch.ops.aten.convolution_backward(g, x, weight, None, *how, wanted)
 
 
-class _Convolution(Function):
+class _Conv(Function):
     """y = x ∗ W + b, which knows the way back to W and b alone: x comes in a tuple, where autograd does not see it.
 
     torch would ask a function of both for both gradients, wanted or not, and a penalty wants only that of x at first.
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, unseen: tuple[Tensor], form: _Form) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, unseen: tuple[Tensor], form: _ConvArgs) -> Tensor:
         ctx.form = form
         (x,) = unseen
         ctx.save_for_backward(x, weight)
@@ -142,11 +142,11 @@ class _Convolution(Function):
         return by_weight, g.sum((0, 2, 3)) if needed[1] else None, None, None
 
 
-class _WayBack(Function):
+class _ConvInputGrad(Function):
     """y as it is, with the way back to x, too."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, x: Tensor, weight: Tensor, form: _Form) -> Tensor:
+    def forward(ctx: Any, y: Tensor, x: Tensor, weight: Tensor, form: _ConvArgs) -> Tensor:
         ctx.form = form
         ctx.save_for_backward(x, weight)
         ctx.mark_dirty(y)
@@ -155,14 +155,14 @@ class _WayBack(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
         x, weight = ctx.saved_tensors
-        return g, _Slope.apply(g, weight, (x,), ctx.form), None, None
+        return g, _ConvBackward.apply(g, weight, (x,), ctx.form), None, None
 
 
-class _Slope(Function):
+class _ConvBackward(Function):
     """s = g ⋆ W, the gradient of a convolution's input."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor, weight: Tensor, like: tuple[Tensor], form: _Form) -> Tensor:
+    def forward(ctx: Any, g: Tensor, weight: Tensor, like: tuple[Tensor], form: _ConvArgs) -> Tensor:
         ctx.form = form
         ctx.save_for_backward(g, weight)
         return form.by_input(g, *like, weight)
@@ -178,7 +178,7 @@ class _Slope(Function):
         return by_g, by_weight, None, None
 
 
-class _Rectified(Function):
+class _LeakyReLU(Function):
     """y = x where that is positive, slope · x elsewhere."""
 
     @staticmethod
@@ -192,10 +192,10 @@ class _Rectified(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-        return _Passed.apply(g, ctx.saved_tensors, ctx.slope), None, None
+        return _LeakyReLUBackward.apply(g, ctx.saved_tensors, ctx.slope), None, None
 
 
-class _Passed(Function):
+class _LeakyReLUBackward(Function):
     """g where y is positive, slope · g elsewhere; its own derivative."""
 
     @staticmethod
@@ -207,10 +207,10 @@ class _Passed(Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
-        return _Passed.apply(upstream, ctx.saved_tensors, ctx.slope), None, None
+        return _LeakyReLUBackward.apply(upstream, ctx.saved_tensors, ctx.slope), None, None
 
 
-class _Pooled(Function):
+class _AvgPool(Function):
     """The means of windows."""
 
     @staticmethod
@@ -221,10 +221,10 @@ class _Pooled(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-        return _Spread.apply(g, ctx.saved_tensors, ctx.how), None
+        return _AvgPoolBackward.apply(g, ctx.saved_tensors, ctx.how), None
 
 
-class _Spread(Function):
+class _AvgPoolBackward(Function):
     """Each mean's gradient, spread over its window."""
 
     @staticmethod
@@ -237,18 +237,18 @@ class _Spread(Function):
         return F.avg_pool2d(upstream, *ctx.how), None, None
 
 
-class _Swift(TorchFunctionMode):
+class _FastMode(TorchFunctionMode):
     """Puts these functions in the place of torch's."""
 
     def __init__(self, precision: torch.dtype | None) -> None:
         super().__init__()
-        self.instead = {**INSTEAD, torch.conv2d: partial(_convolved, precision)}
+        self.instead = {**REPLACEMENTS, torch.conv2d: partial(_conv2d, precision)}
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.instead.get(function, function)(*args, **(kwargs or {}))
 
 
-def _convolved(
+def _conv2d(
     precision: torch.dtype | None,
     input: Tensor,
     weight: Tensor,
@@ -261,21 +261,21 @@ def _convolved(
     """Convolves as `torch.conv2d` does; what is rare is left to it, here and below."""
     if isinstance(padding, str) or input.dim() != 4 or not input.requires_grad:
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    form = _Form(_pair(stride), _pair(padding), _pair(dilation), groups, precision)
-    return _WayBack.apply(_Convolution.apply(weight, bias, (input,), form), input, weight, form)
+    form = _ConvArgs(_pair(stride), _pair(padding), _pair(dilation), groups, precision)
+    return _ConvInputGrad.apply(_Conv.apply(weight, bias, (input,), form), input, weight, form)
 
 
-def _rectified(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     if negative_slope < 0 or (inplace and input._is_view()):
         return F.leaky_relu(input, negative_slope, inplace)
-    return _Rectified.apply(input, negative_slope, inplace)
+    return _LeakyReLU.apply(input, negative_slope, inplace)
 
 
 def _relu(input: Tensor, inplace: bool = False) -> Tensor:
-    return F.relu(input, inplace) if inplace and input._is_view() else _Rectified.apply(input, 0.0, inplace)
+    return F.relu(input, inplace) if inplace and input._is_view() else _LeakyReLU.apply(input, 0.0, inplace)
 
 
-def _pooled(
+def _avg_pool2d(
     input: Tensor,
     kernel_size: Any,
     stride: Any = None,
@@ -285,7 +285,7 @@ def _pooled(
     divisor_override: int | None = None,
 ) -> Tensor:
     windows = map(_pair, (kernel_size, stride or kernel_size, padding))
-    return _Pooled.apply(input, (*windows, ceil_mode, count_include_pad, divisor_override))
+    return _AvgPool.apply(input, (*windows, ceil_mode, count_include_pad, divisor_override))
 
 
 def _pair(value: Any) -> list[int]:
@@ -293,8 +293,8 @@ def _pair(value: Any) -> list[int]:
     return both * (2 // len(both))
 
 
-INSTEAD: dict[Any, Any] = {
-    F.avg_pool2d: _pooled,
-    F.leaky_relu: _rectified,
+REPLACEMENTS: dict[Any, Any] = {
+    F.avg_pool2d: _avg_pool2d,
+    F.leaky_relu: _leaky_relu,
     **dict.fromkeys((F.relu, torch.relu, Tensor.relu), _relu),
 }

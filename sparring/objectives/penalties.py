@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.objectives.batch_statistics import batch_std
-from sparring.objectives.double_backward import anchored, fast_double_backward
+from sparring.objectives.double_backward import attach_zero_grads, fast_double_backward
 
 Critic = Callable[[Tensor], Tensor]
 """Maps samples (N, ...) to outputs (N,) or (N, K)."""
@@ -61,7 +61,7 @@ def gradient_penalty(
     >>> round(10 * gradient_penalty(linear, torch.zeros(2, 2), torch.ones(2, 2)).item(), 4)
     160.0
     """
-    return _slope_penalty(critic, _between(real, fake, mix), target, through)
+    return _norm_penalty(critic, _between(real, fake, mix), target, through)
 
 
 def patch_penalty(critic: Critic, real: Tensor, fake: Tensor, *, mix: Tensor | None = None) -> Tensor:
@@ -85,7 +85,7 @@ def patch_penalty(critic: Critic, real: Tensor, fake: Tensor, *, mix: Tensor | N
     >>> round(gradient_penalty(double, images, images).item(), 2)  # (2 √35 − 1)²: what flattening makes of it
     117.34
     """
-    slopes = _slopes(critic, _between(real, fake, mix))[1]
+    slopes = _scores_and_gradients(critic, _between(real, fake, mix))[1]
     return ((slopes.square().sum(1) + ROOT_GUARD).sqrt() - 1.0).square().mean()
 
 
@@ -101,7 +101,7 @@ def dragan(critic: Critic, real: Tensor, *, spread: float = 0.5) -> Tensor:
     """
     share = _per_sample(torch.rand(len(real), device=real.device, dtype=real.dtype), real)
     noise = spread * batch_std(real) * torch.rand_like(real)
-    return _slope_penalty(critic, real + share * noise, 1.0)
+    return _norm_penalty(critic, real + share * noise, 1.0)
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def r1(critic: Critic, real: Tensor) -> Tensor:
     >>> r1(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(7, 2)).item()
     25.0
     """
-    return sloped(critic, real)[1].mean()
+    return scores_and_squared_norms(critic, real)[1].mean()
 
 
 def r2(critic: Critic, fake: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def r2(critic: Critic, fake: Tensor) -> Tensor:
         critic: The critic.
         fake: Fake samples (N, ...).
     """
-    return sloped(critic, fake)[1].mean()
+    return scores_and_squared_norms(critic, fake)[1].mean()
 
 
 @torch.no_grad()
@@ -160,7 +160,7 @@ def orthogonal_penalty(weights: Iterable[Tensor]) -> Tensor:
     >>> orthogonal_penalty([torch.tensor([[1.0, 0.0], [2.0, 3.0]])])  # 2 · ⟨(1, 0), (2, 3)⟩²
     tensor(8.)
     """
-    return torch.stack([_overlaps(weight.flatten(1)) for weight in weights]).sum()
+    return torch.stack([_off_diagonal_energy(weight.flatten(1)) for weight in weights]).sum()
 
 
 def full_precision(x: Tensor) -> torch.autocast:
@@ -168,14 +168,14 @@ def full_precision(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-def _rounding(x: Tensor) -> torch.dtype | None:
+def _autocast_dtype(x: Tensor) -> torch.dtype | None:
     """Return bfloat16 if autocast has it for what is computed of `x`."""
     device, half = x.device.type, torch.bfloat16
     mixed = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == half
     return half if mixed and x.dtype == torch.float32 else None
 
 
-def _overlaps(rows: Tensor) -> Tensor:
+def _off_diagonal_energy(rows: Tensor) -> Tensor:
     """Return the squared inner products of different rows, each pair counted twice, out of reach of autocast."""
     rows = rows if rows.dtype == torch.float64 else rows.float()
     with full_precision(rows):
@@ -183,7 +183,7 @@ def _overlaps(rows: Tensor) -> Tensor:
         return (products - torch.diag(products.diag())).square().sum()
 
 
-def sloped(critic: Critic, x: Tensor, *, through: bool = False) -> tuple[Tensor, Tensor]:
+def scores_and_squared_norms(critic: Critic, x: Tensor, *, through: bool = False) -> tuple[Tensor, Tensor]:
     """Return the scores C(x_i) and ‖∇C(x_i)‖², (N,) both, from one pass in the graph of the critic's parameters.
 
     Args:
@@ -191,22 +191,22 @@ def sloped(critic: Critic, x: Tensor, *, through: bool = False) -> tuple[Tensor,
         x: Samples (N, ...).
         through: Whether the samples receive a gradient.
     """
-    scores, gradient = _slopes(critic, x, through)
+    scores, gradient = _scores_and_gradients(critic, x, through)
     return scores, gradient.flatten(1).square().sum(1)
 
 
-def _slopes(critic: Critic, x: Tensor, through: bool = False) -> tuple[Tensor, Tensor]:
+def _scores_and_gradients(critic: Critic, x: Tensor, through: bool = False) -> tuple[Tensor, Tensor]:
     """Return the scores and the gradient of their sum, which holds every sample's gradient, in full precision."""
     x = x if through and x.requires_grad else x.detach().requires_grad_()
     x = x if x.dtype == torch.float64 else x.float()
-    with fast_double_backward(_rounding(x)), full_precision(x), torch.enable_grad():
+    with fast_double_backward(_autocast_dtype(x)), full_precision(x), torch.enable_grad():
         scores = critic(x)
         (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-        return scores, anchored(gradient, scores)
+        return scores, attach_zero_grads(gradient, scores)
 
 
-def _slope_penalty(critic: Critic, x: Tensor, target: float, through: bool = False) -> Tensor:
-    return ((sloped(critic, x, through=through)[1] + ROOT_GUARD).sqrt() - target).square().mean()
+def _norm_penalty(critic: Critic, x: Tensor, target: float, through: bool = False) -> Tensor:
+    return ((scores_and_squared_norms(critic, x, through=through)[1] + ROOT_GUARD).sqrt() - target).square().mean()
 
 
 def _between(real: Tensor, fake: Tensor, mix: Tensor | None) -> Tensor:

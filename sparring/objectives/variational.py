@@ -20,7 +20,7 @@ from torch import Tensor
 Likelihood = Callable[[Tensor, Tensor], Tensor]
 """−log p(x|x̃) of data x and what the decoder says, (N, *shape) each; one number a sample, (N,)."""
 
-CERTAIN = 1e-6  # how near a Bernoulli probability may come to 0 or 1, where a float's tanh is exactly ±1
+MIN_PROBABILITY = 1e-6  # how near a Bernoulli probability may come to 0 or 1, where a float's tanh is exactly ±1
 
 
 def gaussian(deviation: float) -> Likelihood:
@@ -48,7 +48,7 @@ def gaussian(deviation: float) -> Likelihood:
 
 def bernoulli(x: Tensor, again: Tensor) -> Tensor:
     """Returns the cross-entropy of grey values in [−1, 1], read as probabilities of white."""
-    target, white = (x + 1) / 2, ((again + 1) / 2).clamp(CERTAIN, 1 - CERTAIN)
+    target, white = (x + 1) / 2, ((again + 1) / 2).clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     return -(target * white.log() + (1 - target) * (1 - white).log()).flatten(1).sum(1)
 
 
@@ -62,7 +62,7 @@ def kl_to_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
     return -(1 + log_variance - mean.square() - log_variance.exp()).sum(1) / 2
 
 
-def active(codes: Tensor, threshold: float = 0.01) -> int:
+def active_units(codes: Tensor, threshold: float = 0.01) -> int:
     """Counts the coordinates of codes (N, latent) that tell anything: whose variance over the data exceeds a threshold.
 
     A collapsed posterior has none (Burda et al., 2016, section 5: 10⁻²).

@@ -15,10 +15,10 @@ from sparring.games.vaegan import VAEGAN
 from sparring.networks.common.base import Shape
 from sparring.networks.common.encoders import (
     DCGANEncoder,
-    DCGANPairCritic,
+    DCGANJointCritic,
     InjectedGenerator,
     MLPEncoder,
-    MLPPairCritic,
+    MLPJointCritic,
 )
 from sparring.networks.dcgan import DCGANGenerator
 from sparring.objectives import NonSaturating
@@ -121,7 +121,7 @@ def bigan(
     outputs, width = 2 * latent if stochastic else latent, {} if networks.width is None else {"width": networks.width}
     E: nn.Module = MLPEncoder(shape, outputs, **width) if dense else DCGANEncoder(shape, outputs, **width)
     G: nn.Module = InjectedGenerator(shape, latent, **width) if dense else DCGANGenerator(shape, latent, **width)
-    D: nn.Module = MLPPairCritic(shape, latent, **width) if dense else DCGANPairCritic(shape, latent, **width)
+    D: nn.Module = MLPJointCritic(shape, latent, **width) if dense else DCGANJointCritic(shape, latent, **width)
     game = ALI if stochastic else BiGAN
     return game(channels_last(E), channels_last(G), channels_last(D), critic=critic, generator=generator)
 

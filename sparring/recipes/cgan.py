@@ -13,8 +13,8 @@ from sparring.games.conditional import ConditionalGAN
 from sparring.layers.init import normal
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.conditional import JointCritic, SeparateCritic, ToldGenerator, told
-from sparring.networks.common.heads import answering, width
+from sparring.networks.common.conditional import ConcatCritic, ConcatGenerator, TwoHeadCritic, concat_shape
+from sparring.networks.common.heads import head_features, widen_outputs
 from sparring.networks.common.stages import ProjectionCritic
 from sparring.objectives import Hinge, NonSaturating
 from sparring.recipes.options import Adam, AdamOverrides, CriticConstraint, Networks, channels_last
@@ -65,7 +65,7 @@ def cgan(
     G, _ = replace(networks, latent=noise + classes).pair(shape, FREE)
     published = Adam(betas=(0.0, 0.9)) if design == "projection" else Adam()
     return _GAMES[design](
-        ToldGenerator(cast(Generator, G), classes),
+        ConcatGenerator(cast(Generator, G), classes),
         channels_last(_critic(design, shape, classes, networks)),
         Hinge() if design == "projection" else NonSaturating(),
         classes=classes,
@@ -77,12 +77,12 @@ def cgan(
 
 def _critic(design: Design, shape: Shape, classes: int, networks: Networks) -> nn.Module:
     if design in ("joint", "matching"):
-        return JointCritic(cast(Critic, networks.pair(told(shape, classes), FREE)[1]), classes)
+        return ConcatCritic(cast(Critic, networks.pair(concat_shape(shape, classes), FREE)[1]), classes)
     D = cast(Critic, networks.pair(shape, FREE)[1])
     if design == "separate":
-        return SeparateCritic(D, width(D), classes)
+        return TwoHeadCritic(D, head_features(D), classes)
     if design == "auxiliary":
-        return answering(D, 1 + classes)
-    projecting = ProjectionCritic(shape, nn.Sequential(D.trunk, nn.Flatten()), width(D), classes)
+        return widen_outputs(D, 1 + classes)
+    projecting = ProjectionCritic(shape, nn.Sequential(D.trunk, nn.Flatten()), head_features(D), classes)
     projecting.head.apply(normal(0.02))
     return spectral(projecting)

@@ -17,7 +17,7 @@ from sparring.games.nicegan import NICEGAN
 from sparring.networks.common.base import Shape
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator, patches
 from sparring.networks.ganilla import GANILLATranslator
-from sparring.networks.nicegan import NICECritic, NICEEncoder, NICESeer, NICETranslator, depths
+from sparring.networks.nicegan import NICECritic, NICEEncoder, NICEEncodingCritic, NICETranslator, code_depths
 from sparring.recipes.options import Adam
 from sparring.schedules import late
 
@@ -199,9 +199,9 @@ def nicegan(
     a, b = domains("NICE-GAN", shape, other, NICETranslator, 16)
     side = min(a[1:])
     most = widest or (2048 if side >= 128 else NARROW)
-    first, further = depths(side)
+    first, further = code_depths(side)
     how = (first if shared is None else shared, further if deep is None else deep, most)
-    D_A, D_B = (NICESeer(NICEEncoder(each[0], width), NICECritic(width, *how)) for each in (a, b))
+    D_A, D_B = (NICEEncodingCritic(NICEEncoder(each[0], width), NICECritic(width, *how)) for each in (a, b))
     whole = side // 4 if full else None
     G_AB, G_BA = (NICETranslator(each[0], width, blocks, whole) for each in (b, a))
     weights: Any = {"adversarial": adversarial, "cycle": cycle, "reconstruction": reconstruction}

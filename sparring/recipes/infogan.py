@@ -9,7 +9,7 @@ from sparring.games.common.latent_codes import Codes
 from sparring.games.infogan import InfoGAN, InfoGANQWithG, InfoGANSeparateQ
 from sparring.networks.common.base import Shape
 from sparring.networks.common.code_reader import CodeReader
-from sparring.networks.common.heads import answering, width
+from sparring.networks.common.heads import head_features, widen_outputs
 from sparring.objectives import NonSaturating
 from sparring.recipes.options import BATCH_NORM, Adam, Network, Networks
 
@@ -55,8 +55,8 @@ def infogan(
     G, D = replace(networks, latent=latent + codes.size).pair(shape, BATCH_NORM, images=known)
     return _GAMES[owner](
         G,
-        answering(D, 1),  # a head that reads flattened features, as Q does
-        CodeReader(width(D), codes.answers),
+        widen_outputs(D, 1),  # a head that reads flattened features, as Q does
+        CodeReader(head_features(D), codes.answers),
         NonSaturating(),
         codes,
         categorical=categorical_weight,

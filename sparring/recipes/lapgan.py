@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from sparring.games.lapgan import LAPGAN
-from sparring.layers.pyramid import bands, up
+from sparring.layers.pyramid import laplacian_pyramid, upsample
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 from sparring.networks.lapgan import BaseCritic, BaseGenerator, LevelCritic, LevelGenerator
 from sparring.objectives import NonSaturating
 from sparring.recipes.options import Adam, channels_last
@@ -92,7 +92,7 @@ def lapgan(
         GameError: If `repeats` is below 1.
         DataError: If there is no pyramid of this shape.
     """
-    sides = [SMALLEST * 2**k for k in range(doublings(shape, "LAPGAN"))]
+    sides = [SMALLEST * 2**k for k in range(num_doublings(shape, "LAPGAN"))]
     smallest, *larger = [(shape[0], side, side) for side in sides]
     G = [BaseGenerator(smallest, latent, units), *(LevelGenerator(one, width) for one in larger)]
     D = [BaseCritic(smallest, units // 2), *(LevelCritic(one, width) for one in larger)]
@@ -100,4 +100,4 @@ def lapgan(
         channels_last(network)
     learn = {"critic": descent or critic, "generator": descent or generator}
     turns = [repeats**k for k in reversed(range(len(G)))]
-    return LAPGAN(G, D, NonSaturating(), bands=bands, up=up, turns=turns, penalty=penalty, **learn)
+    return LAPGAN(G, D, NonSaturating(), bands=laplacian_pyramid, up=upsample, turns=turns, penalty=penalty, **learn)

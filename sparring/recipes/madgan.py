@@ -8,7 +8,7 @@ from sparring.errors import GameError
 from sparring.games.madgan import MADGAN
 from sparring.networks.common.base import Generator, Shape
 from sparring.networks.common.branching import BranchingGenerator
-from sparring.networks.common.heads import answering
+from sparring.networks.common.heads import widen_outputs
 from sparring.recipes.options import BATCH_NORM, Adam, Networks
 
 
@@ -38,4 +38,4 @@ def madgan(
         raise GameError(f"MAD-GAN needs at least 1 generator, not {generators}.")
     pairs = [networks.pair(shape, BATCH_NORM) for _ in range(generators)]
     G = BranchingGenerator([cast(Generator, G) for G, _ in pairs], shared)
-    return MADGAN(G, answering(pairs[0][1], generators + 1), critic=critic, generator=generator)
+    return MADGAN(G, widen_outputs(pairs[0][1], generators + 1), critic=critic, generator=generator)

@@ -14,9 +14,9 @@ from sparring.games.gaugan import GauGAN, summed
 from sparring.games.pix2pix import Pix2Pix
 from sparring.layers.instance import instance_norm
 from sparring.layers.norm import Norm
-from sparring.layers.spade import bare_batch_norm
+from sparring.layers.spade import batch_norm_without_affine
 from sparring.networks.common.base import Shape
-from sparring.networks.common.pair_input import Beside
+from sparring.networks.common.pair_input import PairCritic
 from sparring.networks.common.perceptual import ClassifierMaps, VGG19Maps
 from sparring.networks.common.sizes import require_images
 from sparring.networks.cyclegan import PatchCritic, patches
@@ -24,7 +24,7 @@ from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncod
 from sparring.networks.unet import UNet
 from sparring.recipes.options import Adam, channels_last
 
-BARE: dict[str, Norm] = {"batch": bare_batch_norm, "instance": instance_norm}
+BARE: dict[str, Norm] = {"batch": batch_norm_without_affine, "instance": instance_norm}
 NORMS: dict[str, Norm] = {"batch": nn.BatchNorm2d, "instance": instance_norm}
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"sum": summed, "mean": Tensor.mean}
 LARGE = 128  # pixels, from which on the critic has the paper's four layers; three below
@@ -201,7 +201,7 @@ def pix2pix(
     channels, depth = source[0] + target[0], layers or patches(shape[1])
     return Pix2Pix(
         channels_last(UNet(target, source[0], width, make, dropout)),
-        channels_last(Beside(PatchCritic(channels, width, depth, make, bias=norm != "batch"))),
+        channels_last(PairCritic(PatchCritic(channels, width, depth, make, bias=norm != "batch"))),
         to=to,
         likeness=likeness,
         critic=critic,

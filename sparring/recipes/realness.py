@@ -11,9 +11,9 @@ from sparring.errors import GameError
 from sparring.games.realness import RealnessGAN
 from sparring.layers.init import gamma_normal
 from sparring.layers.spectral import spectral
-from sparring.layers.stochastic import Stochastic
+from sparring.layers.stochastic import GaussianHead
 from sparring.networks.common.base import Critic, Shape
-from sparring.networks.common.sizes import doublings
+from sparring.networks.common.sizes import num_doublings
 from sparring.objectives.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
 from sparring.recipes.options import Adam, AdamOverrides, channels_last
 
@@ -91,7 +91,7 @@ def _images(shape: Shape, outcomes: int, latent: int, width: dict[str, Any]) -> 
     """The networks of DCGAN; D has spectral norm in every layer, no batch norm, and a head whose outputs are drawn."""
     G = networks.DCGANGenerator(shape, latent, **width)
     plain = networks.DCGANCritic(shape, norm=nn.Identity, **width)
-    features = 16 * width.get("width", 64) * 2 ** (doublings(shape, "DCGAN") - 1)
-    head = nn.Sequential(nn.Flatten(), Stochastic(features, outcomes))
+    features = 16 * width.get("width", 64) * 2 ** (num_doublings(shape, "DCGAN") - 1)
+    head = nn.Sequential(nn.Flatten(), GaussianHead(features, outcomes))
     D = spectral(Critic(shape, plain.trunk, head, outcomes))
     return channels_last(G), channels_last(D)

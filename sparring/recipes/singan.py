@@ -6,7 +6,7 @@ import math
 
 from sparring.errors import DataError
 from sparring.games.singan import SinGAN
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import resize_bicubic
 from sparring.layers.palette import Palette
 from sparring.networks.common.base import Shape
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
@@ -70,7 +70,7 @@ def singan(
         spread=spread,
         critic=critic,
         generator=generator,
-        resize=resized,
+        resize=resize_bicubic,
         border=MARGIN if noisy_border else 0,
         palette=Palette(shape[0], colours or COLOURS) if entrance else None,
         entrance=entrance or 1,

@@ -12,12 +12,12 @@ from sparring.data.annotations.captions import told
 from sparring.errors import DataError
 from sparring.games.common.text_game import Reading
 from sparring.games.stackgan import Second, StackGAN
-from sparring.layers.pyramid import down, up
+from sparring.layers.pyramid import downsample, upsample
 from sparring.networks.common.base import Shape
-from sparring.networks.common.caption_lookup import KnownCaptions
-from sparring.networks.common.text import HashedWords, RecurrentWords
+from sparring.networks.common.caption_lookup import CaptionLookup
+from sparring.networks.common.text import GRUTextEncoder, HashedTextEncoder
 from sparring.networks.dcgan import DCGANCritic
-from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator, half
+from sparring.networks.stackgan import StackGANCritic, StageIGenerator, StageIIGenerator, half
 from sparring.recipes.options import PENALISED, Adam, channels_last
 
 
@@ -70,8 +70,8 @@ def stackgan(
     E = DCGANCritic(shape, width // 2, PENALISED.norm, bias=True, outcomes=features) if text == "recurrent" else None
     return StackGAN(
         reader(text, features),
-        channels_last(FirstGenerator(size, features, latent, condition, width)),
-        channels_last(PairCritic(size, features, condition, width)),
+        channels_last(StageIGenerator(size, features, latent, condition, width)),
+        channels_last(StackGANCritic(size, features, condition, width)),
         captions=told(captions),
         divergence=divergence,
         rivals=rivals,
@@ -84,9 +84,9 @@ def stackgan(
 
 
 def _second(shape: Shape, features: int, condition: int, width: int, begins: int) -> Second:
-    G = channels_last(SecondGenerator(shape, features, condition, width))
-    D = channels_last(PairCritic(shape, features, condition, width, heads=2))
-    return Second(G, D, begins, down, up)
+    G = channels_last(StageIIGenerator(shape, features, condition, width))
+    D = channels_last(StackGANCritic(shape, features, condition, width, heads=2))
+    return Second(G, D, begins, downsample, upsample)
 
 
 def reader(text: str, features: int) -> nn.Module:
@@ -100,13 +100,13 @@ def reader(text: str, features: int) -> nn.Module:
         DataError: If there is nothing of that name.
     """
     if text == "hashed":
-        return HashedWords(features)
+        return HashedTextEncoder(features)
     if text == "recurrent":
-        return RecurrentWords(features)
+        return GRUTextEncoder(features)
     if Path(text).suffix.lower() in SUFFIXES:
-        return KnownCaptions(EmbeddedCaptions(text), features)
+        return CaptionLookup(EmbeddedCaptions(text), features)
     if len(Path(text).parts) > 1 or Path(text).is_dir():
-        return KnownCaptions(SentenceModel(text), features)
+        return CaptionLookup(SentenceModel(text), features)
     raise DataError(
         f"Nothing called {text!r} reads captions: take hashed, recurrent, or the path of embedded captions."
     )

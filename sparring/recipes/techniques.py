@@ -175,11 +175,11 @@ def _built(game: Game, shape: Shape, techniques: Techniques) -> Game:
             raise GameError(
                 f"The weights of {type(game).__name__} start as its layers scale them: leave the technique out."
             )
-        init.reinitialised(game, weights[techniques.initialisation])
+        init.reinitialise(game, weights[techniques.initialisation])
     if techniques.minibatch != "none":
-        from sparring.layers.deviation import MinibatchDeviation
+        from sparring.layers.deviation import MinibatchStdDev
         from sparring.layers.discrimination import MinibatchDiscrimination
-        from sparring.networks.common.heads import reading
+        from sparring.networks.common.heads import insert_before_head
         from sparring.wrappers import requirements
 
         slopes = (requirements.no_slopes,) if techniques.minibatch == "discrimination" else ()
@@ -188,12 +188,14 @@ def _built(game: Game, shape: Shape, techniques: Techniques) -> Game:
         )
         for name in game.critic_networks():
             critic, discrimination = game.get_submodule(name), techniques.minibatch == "discrimination"
-            reading(critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchDeviation())
+            insert_before_head(
+                critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchStdDev()
+            )
     if techniques.virtual_batch_norm:
-        from sparring.layers.virtual import Referenced
+        from sparring.layers.virtual import WithReferenceBatch
         from sparring.wrappers.virtual_batch_norm import VirtualBatch
 
-        game = VirtualBatch(game, shape, Referenced, techniques.virtual_batch_norm)
+        game = VirtualBatch(game, shape, WithReferenceBatch, techniques.virtual_batch_norm)
     return game
 
 
@@ -208,7 +210,7 @@ def _seeing(game: Game, techniques: Techniques) -> Game:
     if techniques.augment == "diff":
         game = Augmented(game, augment.DiffAugment)
     if techniques.augment == "adaptive":
-        game = Adaptive(game, augment.AdaptivePipe, images=techniques.augment_images)
+        game = Adaptive(game, augment.AdaptiveAugment, images=techniques.augment_images)
     return game
 
 

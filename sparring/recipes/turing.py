@@ -8,10 +8,10 @@ from torch import nn
 
 from sparring.games.turing import TuringGAN
 from sparring.layers.spectral import spectral
-from sparring.layers.stateless import stateless
+from sparring.layers.stateless import stateless_spectral
 from sparring.networks import AliToyGenerator
 from sparring.networks.common.base import Shape
-from sparring.networks.turing import TuringEncoder, TuringGenerator, TuringJudge, TuringPointEncoder
+from sparring.networks.turing import TuringCritic, TuringEncoder, TuringGenerator, TuringPointEncoder
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Objective, Wasserstein
 from sparring.objectives.f_divergences import DIVERGENCES, FGAN
 from sparring.recipes.options import Adam, channels_last
@@ -132,16 +132,16 @@ def _turing(
 
 def _points(shape: Shape, latent: int | None, width: int | None) -> tuple[nn.Module, nn.Module, nn.Module]:
     E = TuringPointEncoder(shape, width or 256)
-    return AliToyGenerator(shape, latent or 2, width or 400), TuringJudge(E.features, width or 256), E
+    return AliToyGenerator(shape, latent or 2, width or 400), TuringCritic(E.features, width or 256), E
 
 
 def _images(shape: Shape, latent: int | None, width: int | None) -> tuple[nn.Module, nn.Module, nn.Module]:
     G, E = TuringGenerator(shape, latent, width), TuringEncoder(shape, width)
-    D = TuringJudge(E.features, 256, 0.1) if shape[1] == 32 else TuringJudge(E.features)
+    D = TuringCritic(E.features, 256, 0.1) if shape[1] == 32 else TuringCritic(E.features)
     return channels_last(G), D, channels_last(E)
 
 
-_NORMALISED = {"stateless": stateless, "spectral": spectral, "none": lambda network: network}
+_NORMALISED = {"stateless": stateless_spectral, "spectral": spectral, "none": lambda network: network}
 _OBJECTIVES: dict[str, Objective] = {
     "logistic": NonSaturating(),
     "wasserstein": Wasserstein(),

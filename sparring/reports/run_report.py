@@ -95,7 +95,7 @@ def table(result: evaluator.Evaluation) -> tuple[list[str], list[list[str]]]:
 
 def protocol(score: Score) -> str:
     """Returns in one line how a score was measured."""
-    how = score.stamp
+    how = score.protocol
     raw = "points" if len(how["shape"]) == 1 else "pixels"
     judge = f"{how['extractor']} ({how['extractor_sha256'][:12]}), {how['resize']}" if how["extractor"] else raw
     constants = "".join(f", {name} {value:g}" for name, value in how["settings"].items())

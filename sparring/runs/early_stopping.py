@@ -23,7 +23,7 @@ from sparring.errors import RunError
 from sparring.evaluation.evaluator import evaluate, sample_count, shortfall_notes
 from sparring.evaluation.evaluator import require_metrics as require_metrics
 from sparring.evaluation.registry import Metric, get_metrics
-from sparring.metrics import Better
+from sparring.metrics import Direction
 from sparring.runs import checkpoint
 from sparring.runs.logs import JsonLinesWriter, read
 from sparring.training import distributed
@@ -138,7 +138,7 @@ class BestCheckpoint:
         run = self.run
         how: Any = {"metrics": self.metric, "samples": self.judging.samples, "references": False, "resamples": 0}
         score, *others = evaluate(run.inference_game, run.training, held_out=run.held_out, **how).scores
-        before, sign = best(self.rows), 1 if score.better is Better.HIGHER else -1
+        before, sign = best(self.rows), 1 if score.better is Direction.HIGHER else -1
         better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])
         facts = {"step": run.step, "images": run.images, "score": score.name, "value": score.value}
         beside = {other.name: other.value for other in others if math.isfinite(other.value)}

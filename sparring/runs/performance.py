@@ -25,7 +25,7 @@ from sparring.errors import RunError
 from sparring.game import Game
 from sparring.layers.instance import ILN, AdaILN
 from sparring.layers.resample import ConvDown, UpConv
-from sparring.layers.upsample_fusion import foldable
+from sparring.layers.upsample_fusion import can_fuse_upsampling
 
 __all__ = ["SETTINGS", "Fast", "keep_memory", "of"]
 
@@ -68,7 +68,7 @@ class Fast:
             form = torch.channels_last if name in self.channels_last else torch.contiguous_format
             network.to(memory_format=form)  # type: ignore[call-overload]  # torch declares no such form
         for layer in _folding(game):
-            layer.folded = self.folded
+            layer.fused = self.folded
         game.plain_double_backward = not self.slopes
         game.folds = tuple(name for name, _ in game.unwrapped.named_children() if name in self.folds)
 
@@ -126,7 +126,7 @@ def of(settings: dict[str, Any], game: Game) -> Fast | None:
         fused=True,
         folded=bool(_folding(game)),
         slopes=any(map(_kernel, game.parameters())),
-        folds=tuple(name for name, network in game.unwrapped.named_children() if foldable(network)),
+        folds=tuple(name for name, network in game.unwrapped.named_children() if can_fuse_upsampling(network)),
         ahead=game.device.type == "cuda",
         keeping=game.device.type == "cpu" and _glibc() is not None,
     )

@@ -32,7 +32,7 @@ from sparring.abilities import SupportsSampling
 from sparring.data import Dataset, Stream
 from sparring.errors import SparringError
 from sparring.game import Data, Game, Move, evaluation_mode
-from sparring.layers.upsample_fusion import folding
+from sparring.layers.upsample_fusion import fused_upsampling
 from sparring.objectives.double_backward import plain_double_backward
 from sparring.recipes import RECIPES
 from sparring.rng import turn_rng
@@ -231,7 +231,7 @@ class _Trial:
         choice.put_on(game)
         game.train()
         players, numbers = game.players(), Numbers()
-        with folding(map(game.unwrapped.get_submodule, game.folds)), _SameDraws():
+        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)), _SameDraws():
             for step in sorted({0, *(stage.start for stage in game.stages())}):
                 numbers += _round(game, players, reel, _Moment(draw, step, precision), conventions)
             if isinstance(game, SupportsSampling):

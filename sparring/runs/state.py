@@ -20,7 +20,7 @@ from sparring.data import Dataset, Stream
 from sparring.data.prefetch import Ahead
 from sparring.errors import RunError
 from sparring.game import Game
-from sparring.networks.common.perceptual import Acquainted
+from sparring.networks.common.perceptual import FitsToData
 from sparring.recipes.importing import trust as trusted
 from sparring.rng import hash_seed
 from sparring.runs import config, performance
@@ -71,8 +71,8 @@ def built(
     game = config.game(settings, device, times).to(device)
     if dataset is not None:
         for part in game.modules():
-            if isinstance(part, Acquainted):
-                part.acquaint(dataset)
+            if isinstance(part, FitsToData):
+                part.fit_to(dataset)
             if isinstance(part, SupportsClassFrequencies) and (counts := dataset.counts()) is not None:
                 part.follow(counts)
     if said and isinstance(game.unwrapped, SupportsCaptionLookup):

@@ -61,7 +61,7 @@ def triangular(p: Tensor, q: Tensor) -> Tensor:
     return ((p - q).square() / (p + q)).sum()
 
 
-def both_orders(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+def ordered_pairs(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     """Return p ⊗ q and q ⊗ p (N²,): a real before a fake, and a fake before a real; entry iN + j is the pair (i, j).
 
     Args:

@@ -57,7 +57,7 @@ def penalised_slope(distance: float, penalty: float) -> float:
     return 1 + distance / (2 * penalty)
 
 
-def dirac_pull(objective: Objective, state: State, penalty: float = 0.0) -> tuple[Tensor, Tensor]:
+def dirac_gradient_field(objective: Objective, state: State, penalty: float = 0.0) -> tuple[Tensor, Tensor]:
     """Return the directions (θ̇, ψ̇) in which the players descend their losses, D's with an R1 penalty of γ/2.
 
     Args:
@@ -85,7 +85,7 @@ def simultaneous(objective: Objective, rate: float, penalty: float = 0.0) -> Ste
     """
 
     def step(state: State) -> State:
-        return state + rate * torch.cat(dirac_pull(objective, state, penalty))
+        return state + rate * torch.cat(dirac_gradient_field(objective, state, penalty))
 
     return step
 
@@ -100,14 +100,14 @@ def alternating(objective: Objective, rate: float, penalty: float = 0.0) -> Step
     """
 
     def step(state: State) -> State:
-        ψ = state[1:] + rate * dirac_pull(objective, state, penalty)[1]
+        ψ = state[1:] + rate * dirac_gradient_field(objective, state, penalty)[1]
         moved = torch.cat([state[:1], ψ])
-        return torch.cat([state[:1] + rate * dirac_pull(objective, moved, penalty)[0], ψ])
+        return torch.cat([state[:1] + rate * dirac_gradient_field(objective, moved, penalty)[0], ψ])
 
     return step
 
 
-def path(step: Step, start: tuple[float, float], steps: int) -> Tensor:
+def trajectory(step: Step, start: tuple[float, float], steps: int) -> Tensor:
     """Return the states (steps + 1, 2) that a rule visits.
 
     Args:
@@ -121,7 +121,7 @@ def path(step: Step, start: tuple[float, float], steps: int) -> Tensor:
     return torch.stack(states)
 
 
-def factor(step: Step) -> float:
+def spectral_radius(step: Step) -> float:
     """Return by what a rule multiplies the distance to the equilibrium 0, in the long run and close by.
 
     It is the largest modulus of an eigenvalue of the rule's Jacobian: below 1 the players arrive, above 1 they part.

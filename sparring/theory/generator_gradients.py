@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sparring.objectives import Objective
-from sparring.theory.search import descend
+from sparring.theory.search import minimize_smooth
 
 
 def output_slopes(objective: Objective, outputs: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def divergence_gradient(divergence: Callable[[Tensor], Tensor], q: Tensor) -> Te
     return torch.autograd.grad(divergence(q * (1 + change - (q * change).sum())), change)[0]
 
 
-def gaussian_pull(objective: Objective, critic: Callable[[Tensor], Tensor], distance: float) -> float:
+def gaussian_model_gradient(objective: Objective, critic: Callable[[Tensor], Tensor], distance: float) -> float:
     """Return dL_G/dθ of the model N(θ, 1) at θ = `distance` under a critic of numbers, which is held fixed.
 
     The model moves as a whole: every sample x = θ + ε carries the slope dL_G/dC · C'(x).
@@ -89,5 +89,5 @@ def fit_gaussian(
         model = -((x - μ) / log_σ.exp()).square() / 2 - log_σ - math.log(2 * math.pi) / 2
         return gap * divergence(density, model).sum()
 
-    found = descend(cost, torch.tensor([start[0], math.log(start[1])], dtype=torch.float64))
+    found = minimize_smooth(cost, torch.tensor([start[0], math.log(start[1])], dtype=torch.float64))
     return found[0].item(), found[1].exp().item(), cost(found).item()

@@ -24,7 +24,7 @@ from sparring.objectives import (
 )
 from sparring.objectives.f_divergences import FGAN
 from sparring.theory.distances import check_pair, triangular
-from sparring.theory.search import least
+from sparring.theory.search import minimize_convex
 
 
 def optimal_critic(objective: Objective, p: Tensor, q: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def best_critic(objective: Objective, p: Tensor, q: Tensor, *, points: int = 20)
         return objective.critic(values[real], values[fake])
 
     start = torch.zeros(len(p), dtype=torch.float64, device=p.device)
-    values = least(lambda values: loss(values) + 1e-9 * values.square().sum(), start)
+    values = minimize_convex(lambda values: loss(values) + 1e-9 * values.square().sum(), start)
     return values, loss(values).item()
 
 
@@ -185,5 +185,5 @@ def _best_outcomes(groups: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, float]:
     def loss(logits: Tensor) -> Tensor:
         return -(wanted * logits.reshape(wanted.shape).log_softmax(1)).sum()
 
-    logits = least(lambda logits: loss(logits) + 1e-12 * logits.square().sum(), torch.zeros(wanted.numel()))
+    logits = minimize_convex(lambda logits: loss(logits) + 1e-12 * logits.square().sum(), torch.zeros(wanted.numel()))
     return logits.reshape(wanted.shape).softmax(1), loss(logits).item()

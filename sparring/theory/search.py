@@ -11,7 +11,7 @@ from torch import Tensor
 Function = Callable[[Tensor], Tensor]
 
 
-def descend(function: Function, start: Tensor) -> Tensor:
+def minimize_smooth(function: Function, start: Tensor) -> Tensor:
     """Return where L-BFGS (Liu and Nocedal, 1989) comes to rest, in float64: a local minimum of a smooth function.
 
     Args:
@@ -35,14 +35,14 @@ def descend(function: Function, start: Tensor) -> Tensor:
     return values.detach()
 
 
-def least(function: Function, start: Tensor) -> Tensor:
+def minimize_convex(function: Function, start: Tensor) -> Tensor:
     """Return where a convex function is least, kinks or not.
 
     Args:
         function: Maps values (N,) to a scalar.
         start: Where to start (N,), within 20 of the minimum.
     """
-    values = descend(function, start).requires_grad_()
+    values = minimize_smooth(function, start).requires_grad_()
 
     def slope() -> Tensor:
         return torch.autograd.grad(function(values), values)[0]

@@ -140,7 +140,7 @@ def _mean_of_gradients(slopes: Sequence[Tensor | None]) -> Tensor | None:
 
 BATCH_DEPENDENT = {
     "_BatchNorm": "batch norm takes the statistics of images",
-    "MinibatchDeviation": "minibatch deviation compares images",
+    "MinibatchStdDev": "minibatch deviation compares images",
     "MinibatchDiscrimination": "minibatch discrimination compares images",
     "StackGAN": "wrong captions are drawn",
 }

@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 
 from sparring.errors import Diverged, GameError
 from sparring.game import Data, Game, Move, Turn
-from sparring.layers.upsample_fusion import folding
+from sparring.layers.upsample_fusion import fused_upsampling
 from sparring.objectives.batch_statistics import MicroBatch, micro_batch
 from sparring.objectives.double_backward import plain_double_backward
 from sparring.rng import turn_rng
@@ -118,7 +118,7 @@ def train(
     monitor = FiniteMonitor(game, snapshot)
     for step in range(start, steps):
         set_lr_scale(players, game.lr_scale(step))
-        with folding(map(game.unwrapped.get_submodule, game.folds)):
+        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)):
             tally = _run_step(game, data, step, players, monitor, seed=seed, grad_accum=grad_accum, precision=precision)
         tally.gradient_sync.statistics(game)
         if ema is not None:

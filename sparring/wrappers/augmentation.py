@@ -62,7 +62,7 @@ class Adaptive(Wrapper):
 
     Args:
         game: The game to play.
-        transform: Makes the augmentation, for example `sparring.augment.AdaptivePipe`; it has a buffer ``p``.
+        transform: Makes the augmentation, for example `sparring.augment.AdaptiveAugment`; it has a buffer ``p``.
         target: The r to hold.
         every: Rounds between measurements.
         images: How many real images (in thousands) it takes p at least to go from 0 to 1.

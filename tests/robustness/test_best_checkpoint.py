@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparring.errors import Diverged
-from sparring.metrics import Better, Score
+from sparring.metrics import Direction, Score
 from sparring.runs import checkpoint, logs
 from sparring.runs.early_stopping import FILE, EarlyStopping, best
 from sparring.runs.recovery import NonFinitePolicy
@@ -45,7 +45,7 @@ def improving(monkeypatch, after=0):
 
     def judge(game, dataset, **how):
         calls.append(game)
-        return Evaluation([Score("scripted", float(-len(calls)), {}, Better.LOWER)], {})
+        return Evaluation([Score("scripted", float(-len(calls)), {}, Direction.LOWER)], {})
 
     monkeypatch.setattr("sparring.runs.early_stopping.evaluate", judge)
 

@@ -23,7 +23,7 @@ from sparring.data import Stream, load
 from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.experiments.experiment import Cell
 from sparring.inference.conditional import class_index
-from sparring.metrics import extrapolated
+from sparring.metrics import extrapolate
 from sparring.runs import config, memory
 from sparring.runs.checkpoint import load as checkpoint
 from sparring.runs.run import Run
@@ -155,8 +155,8 @@ def test_scores_that_cannot_be_computed(tmp_path, monkeypatch, capsys):
     run = runs.play(runs.start(tmp_path / "run"), 1).folder
     words = ["evaluate", run, "--device", "cpu", "--samples", "20", "--metrics", "limit"]
     assert "is too large" in refused(capsys, *words, "--seed", HUGE)
-    few = partial(extrapolated, points=30)  # of features in many dimensions 15 are too many already
-    monkeypatch.setattr("sparring.evaluation.registry.extrapolated", few)
+    few = partial(extrapolate, points=30)  # of features in many dimensions 15 are too many already
+    monkeypatch.setattr("sparring.evaluation.registry.extrapolate", few)
     assert "The metric limit cannot be computed: 30 sizes of at least 2 from 4 to 20" in refused(capsys, *words)
     assert not (run / "evaluation.json").exists()
 

@@ -20,7 +20,7 @@ from sparring.cli import main
 from sparring.errors import GameError
 from sparring.game import Move, adam
 from sparring.games.relativistic import RelativisticGAN
-from sparring.layers.deviation import MinibatchDeviation
+from sparring.layers.deviation import MinibatchStdDev
 from sparring.layers.discrimination import MinibatchDiscrimination
 from sparring.objectives import RelativisticAverage, batch_statistics, logistic, squared
 from sparring.objectives.batch_statistics import (
@@ -104,7 +104,7 @@ def alone(monkeypatch):
         return torch.cat([x, own.expand(-1, 1, *x.shape[2:])], 1)
 
     monkeypatch.setattr(_BatchNorm, "forward", normalised)
-    monkeypatch.setattr(MinibatchDeviation, "forward", deviating)
+    monkeypatch.setattr(MinibatchStdDev, "forward", deviating)
     monkeypatch.setattr(
         MinibatchDiscrimination,
         "forward",
@@ -385,7 +385,7 @@ def test_what_looks_at_several_images_at_once_is_said_when_a_run_of_parts_begins
 
 
 @pytest.mark.parametrize(
-    "kind", [MinibatchDeviation(), MinibatchDiscrimination(3), nn.BatchNorm1d(3), nn.SyncBatchNorm(3)]
+    "kind", [MinibatchStdDev(), MinibatchDiscrimination(3), nn.BatchNorm1d(3), nn.SyncBatchNorm(3)]
 )
 def test_every_layer_that_looks_at_several_images_at_once_is_named(kind):
     assert len(batch_dependent_layers(nn.Sequential(nn.Linear(3, 3), kind))) == 1

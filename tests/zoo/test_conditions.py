@@ -110,11 +110,11 @@ def test_the_stamp_says_whose_classes_were_asked_for():
     training, held_out = squares(), squares(seed=1)
     alone = evaluator.evaluate(oracle(training), training, extractor=pixels).scores[0]
     held = evaluator.evaluate(oracle(training), training, held_out=held_out, extractor=pixels).scores[0]
-    assert alone.stamp["conditions"] == "classes as in the data"
-    assert held.stamp["conditions"] == "classes as in the held-out split"
+    assert alone.protocol["conditions"] == "classes as in the data"
+    assert held.protocol["conditions"] == "classes as in the held-out split"
     assert protocol(held).count("classes as in the held-out split") == 1
-    before = {name: value for name, value in held.stamp.items() if name != "conditions"}
-    assert not same_protocol(held.stamp, before), "uniform classes are another protocol"
+    before = {name: value for name, value in held.protocol.items() if name != "conditions"}
+    assert not same_protocol(held.protocol, before), "uniform classes are another protocol"
 
 
 class Own(Game):
@@ -142,9 +142,9 @@ class Own(Game):
 
 def test_the_stamp_says_so_where_a_game_draws_classes_by_a_law_of_its_own():
     dataset = squares()
-    stamp = evaluator.evaluate(Own(), dataset, extractor=pixels).scores[0].stamp
+    stamp = evaluator.evaluate(Own(), dataset, extractor=pixels).scores[0].protocol
     assert stamp["conditions"] == "classes as the game draws them"
-    assert evaluator.evaluate(Own(), squares((500,)), extractor=pixels).scores[0].stamp["conditions"]
+    assert evaluator.evaluate(Own(), squares((500,)), extractor=pixels).scores[0].protocol["conditions"]
 
 
 def test_a_class_that_was_not_trained_on_is_not_asked_for_when_judged():
@@ -197,7 +197,7 @@ def test_a_class_without_images_is_never_drawn(counts):
 
 
 def test_the_ends_of_the_interval_belong_to_classes_with_images(monkeypatch):
-    monkeypatch.setattr(class_frequencies, "uniform", lambda n, device: torch.tensor([0.0, 0.5, 1 - 2**-24]))
+    monkeypatch.setattr(class_frequencies, "rand", lambda n, device: torch.tensor([0.0, 0.5, 1 - 2**-24]))
     assert class_frequencies.drawn(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
 
 
@@ -264,7 +264,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     assert 5 < int(asked.sum()) < 60
     evaluator.evaluate_run(run, extractor=pixels)
     found = json.loads((tmp_path / "run/evaluation.json").read_text())
-    assert {one["stamp"]["conditions"] for one in found["scores"]} == {"classes as in the held-out split"}
+    assert {one["protocol"]["conditions"] for one in found["scores"]} == {"classes as in the held-out split"}
 
 
 def test_a_checkpoint_of_a_game_that_drew_classes_evenly_goes_on_drawing_them_so():
@@ -295,7 +295,7 @@ def test_a_wrapped_game_and_an_ensemble_are_asked_for_the_same_classes():
     dataset = squares()
     for game in (InstanceNoise(oracle(dataset)), Ensemble(lambda: oracle(dataset), 2)):
         found = evaluator.evaluate(game, dataset, extractor=pixels)
-        assert found.scores[0].stamp["conditions"] == "classes as in the data"
+        assert found.scores[0].protocol["conditions"] == "classes as in the data"
         assert score(found.scores) < 2 * score(found.references["data"])
 
 
@@ -319,7 +319,7 @@ def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
     with fixed_seed(0):
         assert share(game.noise(2000)) == pytest.approx(0.1, abs=0.06)
         assert share(game.noise_for(2000, held_out.conditions("captions"))) == pytest.approx(0.9, abs=0.03)
-    stamp = evaluator.evaluate(game, training, held_out=held_out, extractor=pixels, samples=20).scores[0].stamp
+    stamp = evaluator.evaluate(game, training, held_out=held_out, extractor=pixels, samples=20).scores[0].protocol
     assert stamp["conditions"] == "captions as in the held-out split"
 
 

@@ -15,14 +15,14 @@ from torch.autograd import grad
 from torch.nn import functional as F
 
 from sparring.games.common.multiscale import unlikeness
-from sparring.layers.deviation import MinibatchDeviation
+from sparring.layers.deviation import MinibatchStdDev
 from sparring.layers.discrimination import MinibatchDiscrimination
 from sparring.layers.modulated import ModulatedConv
 from sparring.layers.norm import layer_norm
 from sparring.layers.resample import ConvDown, UpConv
 from sparring.layers.spectral import spectral
-from sparring.layers.stateless import stateless
-from sparring.layers.virtual import Referenced
+from sparring.layers.stateless import stateless_spectral
+from sparring.layers.virtual import WithReferenceBatch
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.objectives.double_backward import fast_double_backward
 from sparring.objectives.energy import margin_loss, pulling_away, reconstruction_error
@@ -202,11 +202,11 @@ def test_penalties_in_the_weights_of_the_critic(name):
 NETWORKS = {
     "folded up": (UpConv(2, 3), (2, 2, 4, 4)),
     "folded down": (ConvDown(2, 3), (2, 2, 4, 4)),
-    "deviation": (MinibatchDeviation(), (4, 3)),
+    "deviation": (MinibatchStdDev(), (4, 3)),
     "discrimination": (MinibatchDiscrimination(3, 4, 2), (4, 3)),
     "spectral": (spectral(nn.Conv2d(2, 3, 3)).eval(), (2, 2, 4, 4)),
-    "stateless": (stateless(nn.Conv2d(2, 3, 3)), (2, 2, 4, 4)),
-    "virtual": (Referenced(nn.Sequential(nn.BatchNorm1d(3)), draw(4, 3, seed=4)), (4, 3)),
+    "stateless": (stateless_spectral(nn.Conv2d(2, 3, 3)), (2, 2, 4, 4)),
+    "virtual": (WithReferenceBatch(nn.Sequential(nn.BatchNorm1d(3)), draw(4, 3, seed=4)), (4, 3)),
     "layer norm": (layer_norm(2), (2, 2, 4, 4)),
     "batch norm": (nn.BatchNorm2d(2), (2, 2, 4, 4)),
 }
@@ -251,7 +251,7 @@ def test_modulated_convolutions_in_image_style_and_weight(up):
 
 def test_minibatch_deviation_of_equal_samples_has_finite_derivatives():
     x = torch.ones(4, 3, dtype=torch.float64, requires_grad=True)
-    (slope,) = grad(MinibatchDeviation()(x)[:, 3].sum(), x, create_graph=True)
+    (slope,) = grad(MinibatchStdDev()(x)[:, 3].sum(), x, create_graph=True)
     (curvature,) = grad((slope * draw(4, 3)).sum(), x)
     assert slope.isfinite().all()
     assert curvature.isfinite().all()

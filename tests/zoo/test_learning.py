@@ -17,7 +17,7 @@ from sparring.game import Move
 from sparring.games.bigan import BiGAN
 from sparring.inference.encoding import reconstruct
 from sparring.inference.sampling import generate
-from sparring.metrics import class_variety, gan_test, train_extractor
+from sparring.metrics import gan_test, intra_class_diversity, train_extractor
 from sparring.recipes.autoencoders import bigan, vae, vae_gan
 from sparring.recipes.cgan import cgan
 from sparring.recipes.options import Adam, AdamOverrides, Networks, RMSprop
@@ -62,7 +62,7 @@ def obeyed(design, digits, *, shuffled):
         continue
     rows = game.noise(500)
     x, y = generate(game, rows, batch=100), game.class_of(rows)
-    return digits.judge(x, y).value, class_variety(x, y, digits.x, digits.y, classes=10).value
+    return digits.judge(x, y).value, intra_class_diversity(x, y, digits.x, digits.y, classes=10).value
 
 
 @pytest.mark.parametrize("design", ["matching", "separate", "projection", "auxiliary"])

@@ -228,11 +228,11 @@ def test_stylegan2s_fakes_have_mixed_styles_as_its_moves_have():
 
 
 def test_another_initialisation_leaves_frozen_layers_alone():
-    from sparring.layers.init import normal, reinitialised
+    from sparring.layers.init import normal, reinitialise
 
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False))
     before = network[1].weight.clone()
-    reinitialised(network, normal(0.0))
+    reinitialise(network, normal(0.0))
     assert (network[0].weight == 0).all()
     assert torch.equal(network[1].weight, before)
 

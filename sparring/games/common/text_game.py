@@ -33,8 +33,8 @@ class SentenceGame(Game):
     """A reader of words, a generator that is told what they say, a critic that is told it, too.
 
     Args:
-        text: T, word codes (N, L) -> (N, features), with an attribute ``features``; and with a method ``know`` where it
-            must see the letters of a sentence before.
+        text: T, word codes (N, L) -> (N, features), with an attribute ``features``, and a method ``register``
+            where it needs the text of captions.
         G: Generator with attributes ``latent`` and ``condition`` and a method ``augment`` that makes of captions
             (N, features) means and log variances (N, condition).
         D: Critic of images and captions (N, features).
@@ -115,8 +115,8 @@ class SentenceGame(Game):
 
     def register_captions(self, texts: Sequence[str]) -> None:
         """Makes sentences known to a reader that must see their letters; others read word codes alone."""
-        if hasattr(self.text, "know"):
-            self.text.know(texts)
+        if hasattr(self.text, "register"):
+            self.text.register(texts)
 
     def with_text(self, latents: Tensor, tokens: Tensor) -> Tensor:
         """Return rows of noise with their captions replaced.

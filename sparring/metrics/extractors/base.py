@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sparring.errors import DataError
 
-__all__ = ["Classifier", "Extractor", "Extracts", "ModuleExtractor", "resized", "weights_sha256"]
+__all__ = ["Classifier", "ClassifierExtractor", "FeatureExtractor", "ModuleExtractor", "resized", "weights_sha256"]
 
 FEATURES = 64
 SIDE = 32
@@ -22,7 +22,7 @@ AT_ONCE = 256  # images that pass a network together
 
 
 @runtime_checkable
-class Extracts(Protocol):
+class FeatureExtractor(Protocol):
     """Whatever turns images (N, C, H, W) in [−1, 1] into features (N, d) and can be named in a stamp."""
 
     @property
@@ -68,7 +68,7 @@ class Classifier(nn.Module):
         return self.head(F.leaky_relu(self.trunk(images), 0.2))
 
 
-class Extractor:
+class ClassifierExtractor:
     """A trained classifier as a judge of images; what it takes is resized to its own side first.
 
     Attributes:

@@ -34,13 +34,13 @@ from sparring.metrics.extractors.base import (
     FEATURES,
     SIDE,
     Classifier,
-    Extractor,
-    Extracts,
+    ClassifierExtractor,
+    FeatureExtractor,
     ModuleExtractor,
     resized,
 )
 
-__all__ = ["Extractor", "Extracts", "ModuleExtractor", "extractor_for", "train_extractor"]
+__all__ = ["ClassifierExtractor", "FeatureExtractor", "ModuleExtractor", "extractor_for", "train_extractor"]
 
 STEPS = 300
 BATCH = 128
@@ -59,7 +59,7 @@ def train_extractor(
     side: int = SIDE,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> Extractor:
+) -> ClassifierExtractor:
     """Train the default extractor on real images: to name their classes, or without labels their quarter turns.
 
     On one CPU the same data, seed, steps and number of threads give the same weights to the bit. The global random
@@ -88,7 +88,7 @@ def train_extractor(
     with torch.inference_mode(False), torch.enable_grad():
         network = fresh_classifier(dataset, side, seed).to(device)
         _fit(network, *_examples(dataset, order[held:][: TRAINED_ON // copies], side), steps, generator, progress)
-    extractor = Extractor(network, name=extractor_name(dataset, side), accuracy=math.nan, side=side)
+    extractor = ClassifierExtractor(network, name=extractor_name(dataset, side), accuracy=math.nan, side=side)
     images, targets = _examples(dataset, order[:held], side)
     right = torch.cat([extractor.predict(_scaled(x)).cpu() for x in images.split(AT_ONCE)]) == targets
     extractor.accuracy = right.double().mean().item()
@@ -104,7 +104,7 @@ def extractor_for(
     side: int = SIDE,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> Extractor:
+) -> ClassifierExtractor:
     """Return the default extractor of a data set, trained on first use and kept in a cache from then on.
 
     The cache holds a pair of files (safetensors and JSON) for each content of the data, architecture, seed, steps and
@@ -207,14 +207,14 @@ def _fit(
             progress(step + 1, steps)
 
 
-def _kept(stem: Path, dataset: Dataset, side: int, device: str) -> Extractor | None:
+def _kept(stem: Path, dataset: Dataset, side: int, device: str) -> ClassifierExtractor | None:
     """The extractor in the cache, or None where there is none or it is broken."""
     try:
         record = json.loads(stem.with_suffix(".json").read_text("utf-8"))
         network = fresh_classifier(dataset, side, seed=0)
         network.load_state_dict(safetensors.torch.load(stem.with_suffix(".safetensors").read_bytes()))
         name = extractor_name(dataset, side)
-        extractor = Extractor(network.to(device), name=name, accuracy=float(record["accuracy"]), side=side)
+        extractor = ClassifierExtractor(network.to(device), name=name, accuracy=float(record["accuracy"]), side=side)
         if extractor.sha256 != record["sha256"]:
             raise ValueError("its weights do not have the recorded hash")
         return extractor
@@ -225,7 +225,7 @@ def _kept(stem: Path, dataset: Dataset, side: int, device: str) -> Extractor | N
         return None
 
 
-def _keep(stem: Path, extractor: Extractor, made_from: dict[str, Any]) -> None:
+def _keep(stem: Path, extractor: ClassifierExtractor, made_from: dict[str, Any]) -> None:
     """Write weights, then record; a cache that cannot be written costs time, not the extractor."""
     state = {name: value.cpu().contiguous() for name, value in extractor.network.state_dict().items()}
     known = {"name": extractor.name, "sha256": extractor.sha256, "accuracy": extractor.accuracy}

@@ -19,18 +19,18 @@ from torch import Tensor, nn
 
 from sparring.data.annotations.captions import told
 from sparring.errors import DataError
-from sparring.networks.common.text import scrambled
+from sparring.networks.common.text import hash32
 
-__all__ = ["KnownCaptions", "keys"]
+__all__ = ["CaptionLookup", "caption_keys"]
 
 TABLE = ("keys", "vectors", "centre", "scale")
 
 
-def keys(codes: Tensor) -> Tensor:
+def caption_keys(token_ids: Tensor) -> Tensor:
     """Number captions, by all their words in their order; two of a million share a number by a chance of 1 in 10⁷.
 
     Args:
-        codes: int64 (N, L), zero behind the last word.
+        token_ids: int64 (N, L), zero behind the last word.
 
     Returns:
         int64 (N,), below 2⁶³.
@@ -40,12 +40,12 @@ def keys(codes: Tensor) -> Tensor:
         >>> bool(one == same), bool(one == other)
         (True, False)
     """
-    there, places = codes > 0, torch.arange(1, codes.shape[1] + 1, device=codes.device)
-    lanes = [(scrambled(scrambled(codes) + scrambled(places * odd)) * there).sum(1) for odd in (3, 5)]
+    mask, places = token_ids > 0, torch.arange(1, token_ids.shape[1] + 1, device=token_ids.device)
+    lanes = [(hash32(hash32(token_ids) + hash32(places * odd)) * mask).sum(1) for odd in (3, 5)]
     return (lanes[0] & (2**31 - 1)) << 32 | (lanes[1] & (2**32 - 1))
 
 
-class KnownCaptions(nn.Module):
+class CaptionLookup(nn.Module):
     """Knows captions that it was made to know before.
 
     Args:
@@ -53,7 +53,7 @@ class KnownCaptions(nn.Module):
         features: Coordinates of a caption.
 
     Example:
-        >>> read = KnownCaptions(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
+        >>> read = CaptionLookup(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
         >>> read.know(["a dog", "a red heart"])
         >>> read(told(["a dog", "A red heart!"]))
         tensor([[-1.4142,  0.0000],
@@ -73,7 +73,7 @@ class KnownCaptions(nn.Module):
         self.register_buffer("centre", torch.zeros(0))
         self.register_buffer("scale", torch.ones(()))
 
-    def know(self, texts: Sequence[str]) -> None:
+    def register(self, texts: Sequence[str]) -> None:
         """Make captions known; the first ones decide the mean and the scale of all.
 
         Args:
@@ -82,7 +82,7 @@ class KnownCaptions(nn.Module):
         Raises:
             DataError: If one of them cannot be embedded.
         """
-        numbers = keys(told(texts).to(self.keys.device)).tolist()
+        numbers = caption_keys(told(texts).to(self.keys.device)).tolist()
         new = {number: text for number, text in zip(numbers, texts, strict=True) if not self._found(number)}
         if not new:
             return
@@ -94,11 +94,11 @@ class KnownCaptions(nn.Module):
         order = every.argsort()
         self.keys, self.vectors = every[order], torch.cat([self.vectors, self._placed(vectors)])[order]
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, token_ids: Tensor) -> Tensor:
         """Look captions up.
 
         Args:
-            codes: int64 (N, L), zero behind the last word.
+            token_ids: int64 (N, L), zero behind the last word.
 
         Returns:
             (N, features), each coordinate about 1 in size.
@@ -106,7 +106,7 @@ class KnownCaptions(nn.Module):
         Raises:
             DataError: If one of them is not known.
         """
-        wanted = keys(codes)
+        wanted = caption_keys(token_ids)
         rows = torch.searchsorted(self.keys, wanted).clamp_max(max(len(self.keys) - 1, 0))
         if not len(self.keys) or not bool((self.keys[rows] == wanted).all()):
             raise DataError(
@@ -125,7 +125,7 @@ class KnownCaptions(nn.Module):
         width = given.shape[1]
         if width == self.features:
             return given
-        numbers = scrambled(torch.arange(1, width + 1)[:, None] ^ scrambled(torch.arange(1, self.features + 1)))
+        numbers = hash32(torch.arange(1, width + 1)[:, None] ^ hash32(torch.arange(1, self.features + 1)))
         return given @ (1 - 2 * (numbers >> 15 & 1)).to(given) / width**0.5
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:

@@ -6,14 +6,14 @@ A class is told as a row of weights over the classes, (N, classes), as in `sparr
 import torch
 from torch import Tensor, nn
 
-from sparring.layers.conditional import Projection
+from sparring.layers.conditional import ProjectionHead
 from sparring.layers.init import normal
 from sparring.networks.common.base import Critic, Generator, Shape
 
-__all__ = ["JointCritic", "SeparateCritic", "ToldGenerator", "told"]
+__all__ = ["ConcatCritic", "ConcatGenerator", "TwoHeadCritic", "concat_shape"]
 
 
-def told(shape: Shape, classes: int) -> Shape:
+def concat_shape(shape: Shape, classes: int) -> Shape:
     """The shape of a sample with its class beside it: as coordinates of a point, as constant channels of an image.
 
     >>> told((3, 8, 8), 10), told((2,), 10)
@@ -22,7 +22,7 @@ def told(shape: Shape, classes: int) -> Shape:
     return (shape[0] + classes, *shape[1:])
 
 
-class ToldGenerator(nn.Module):
+class ConcatGenerator(nn.Module):
     """G(z, y) = body([z, y]) (Mirza & Osindero, 2014).
 
     Args:
@@ -44,11 +44,11 @@ class ToldGenerator(nn.Module):
         return self.body(torch.cat([z, y], 1))
 
 
-class JointCritic(nn.Module):
+class ConcatCritic(nn.Module):
     """D(x, y) = body([x, y]): y as further coordinates of a point, as constant channels of an image.
 
     Args:
-        body: A critic of samples with their class beside them, of the shape that `told` returns.
+        body: A critic of samples with their class beside them, of the shape that `concat_shape` returns.
         classes: Number of classes.
     """
 
@@ -62,7 +62,7 @@ class JointCritic(nn.Module):
         return self.body(torch.cat([x, y], 1))
 
 
-class SeparateCritic(nn.Module):
+class TwoHeadCritic(nn.Module):
     """D(x, y) -> (N, 2): "real?", linear in the features h, and "matches y?", ψ(h) + ⟨V y, h⟩.
 
     A perceptron on [h, y] hardly learns to match: the few coordinates of y drown among those of h.
@@ -76,7 +76,7 @@ class SeparateCritic(nn.Module):
     def __init__(self, critic: Critic, features: int, classes: int) -> None:
         super().__init__()
         self.shape, self.trunk = critic.shape, nn.Sequential(critic.trunk, nn.Flatten())
-        self.real, self.match = nn.Linear(features, 1), Projection(features, classes)
+        self.real, self.match = nn.Linear(features, 1), ProjectionHead(features, classes)
         for head in (self.real, self.match):
             head.apply(normal(0.02))
 

@@ -18,12 +18,12 @@ from sparring.networks.dcgan import DCGANCritic
 
 __all__ = [
     "DCGANEncoder",
-    "DCGANPairCritic",
+    "DCGANJointCritic",
     "Encoder",
     "InjectedGenerator",
+    "JointCritic",
     "MLPEncoder",
-    "MLPPairCritic",
-    "PairCritic",
+    "MLPJointCritic",
 ]
 
 SLOPE = 0.2  # of the leaky ReLU below zero
@@ -97,7 +97,7 @@ class DCGANEncoder(Encoder):
         super().__init__(shape, outputs, nn.Sequential(trunk, nn.Linear(features, outputs).apply(dcgan)))
 
 
-class PairCritic(nn.Module):
+class JointCritic(nn.Module):
     """D: pairs of data (N, *shape) and codes (N, latent) to raw scores (N,), large = data with its code.
 
     Args:
@@ -132,7 +132,7 @@ class PairCritic(nn.Module):
         return self.head(torch.cat([self.trunk(x), self.reader(z)], 1)).squeeze(1)
 
 
-class MLPPairCritic(PairCritic):
+class MLPJointCritic(JointCritic):
     """Two hidden layers of leaky ReLU; the second reads the code, too (Donahue et al., 2017, MNIST).
 
     Args:
@@ -148,7 +148,7 @@ class MLPPairCritic(PairCritic):
         self.apply(he_uniform)
 
 
-class DCGANPairCritic(PairCritic):
+class DCGANJointCritic(JointCritic):
     """DCGAN's convolutions beside a layer that reads the code, and a layer that reads both (Dumoulin et al., 2017).
 
     Args:

@@ -17,10 +17,10 @@ from sparring.errors import GameError
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Critic
 
-__all__ = ["answering", "reading", "width"]
+__all__ = ["head_features", "insert_before_head", "widen_outputs"]
 
 
-def reading(critic: nn.Module, layer: Callable[[int], nn.Module]) -> nn.Module:
+def insert_before_head(critic: nn.Module, layer: Callable[[int], nn.Module]) -> nn.Module:
     """Puts a layer between a critic's features and its head, which reads what the layer adds besides.
 
     The layer keeps the features as its first outputs: minibatch discrimination, minibatch deviation. The critic gives
@@ -46,7 +46,7 @@ def reading(critic: nn.Module, layer: Callable[[int], nn.Module]) -> nn.Module:
     return critic
 
 
-def answering(critic: nn.Module, outcomes: int) -> nn.Module:
+def widen_outputs(critic: nn.Module, outcomes: int) -> nn.Module:
     """Lets a critic give so many answers instead of one.
 
     Args:
@@ -60,12 +60,12 @@ def answering(critic: nn.Module, outcomes: int) -> nn.Module:
         GameError: If it is no critic with a linear head.
     """
     core = _core(critic)
-    core.head = nn.Sequential(nn.Flatten(), _grown(core, width(core), outcomes))
+    core.head = nn.Sequential(nn.Flatten(), _grown(core, head_features(core), outcomes))
     core.outcomes = outcomes
     return critic
 
 
-def width(critic: nn.Module) -> int:
+def head_features(critic: nn.Module) -> int:
     """Returns how many features the head of a critic reads, flattened.
 
     Args:

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Beside"]
+__all__ = ["PairCritic"]
 
 
-class Beside(nn.Module):
+class PairCritic(nn.Module):
     """D(x, given): the critic of both in one image, given first.
 
     Args:

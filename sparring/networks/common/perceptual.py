@@ -5,7 +5,7 @@
     Zisserman, 2015), from a file of its weights
 
 Each turns images (N, C, H, W) in [−1, 1] into a list of feature maps, for
-`sparring.games.common.multiscale.Perception`. Weights come when a training begins, by `acquaint`, and are part of its
+`sparring.games.common.multiscale.Perception`. Weights come when a training begins, by `fit_to`, and are part of its
 checkpoints from then on.
 """
 
@@ -24,17 +24,17 @@ from sparring.errors import DataError
 from sparring.metrics.extractors.base import Classifier
 from sparring.metrics.extractors.classifier import extractor_for
 
-__all__ = ["Acquainted", "ClassifierMaps", "VGG19Maps"]
+__all__ = ["ClassifierMaps", "FitsToData", "VGG19Maps"]
 
 CHANNELS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # 0: the half size
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images of its training, from 0 to 1
 
 
 @runtime_checkable
-class Acquainted(Protocol):
+class FitsToData(Protocol):
     """A part of a game that must see the data before a training begins."""
 
-    def acquaint(self, dataset: Dataset) -> None:
+    def fit_to(self, dataset: Dataset) -> None:
         """Takes its weights from the data, or for them."""
 
 
@@ -58,7 +58,7 @@ class ClassifierMaps(nn.Module):
         super().__init__()
         self.body = nn.Sequential(*list(Classifier(channels, 1).trunk)[:-2])
 
-    def acquaint(self, dataset: Dataset) -> None:
+    def fit_to(self, dataset: Dataset) -> None:
         """Trains the classifier on the data, to tell classes or else quarter turns, or finds it in the cache.
 
         Raises:
@@ -101,7 +101,7 @@ class VGG19Maps(nn.Module):
         self.deviation: Tensor
         self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
 
-    def acquaint(self, dataset: Dataset) -> None:
+    def fit_to(self, dataset: Dataset) -> None:
         """Reads the file.
 
         Raises:

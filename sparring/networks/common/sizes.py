@@ -5,10 +5,10 @@ from math import ceil, log2
 from sparring.errors import DataError
 from sparring.networks.common.base import Shape
 
-__all__ = ["doublings", "require_images"]
+__all__ = ["num_doublings", "require_images"]
 
 
-def doublings(shape: Shape, network: str, largest: int = 256) -> int:
+def num_doublings(shape: Shape, network: str, largest: int = 256) -> int:
     """How often 4 × 4 must double to reach the image's side.
 
     Args:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sparring.layers.attention import SelfAttention
-from sparring.layers.conditional import ConditionedUpBlock, Projection
+from sparring.layers.conditional import ConditionalUpBlock, ProjectionHead
 from sparring.layers.norm import Norm
 from sparring.layers.pool import GlobalSum
 from sparring.layers.residual import DownBlock, FirstBlock, Residual, SameBlock
@@ -27,7 +27,7 @@ class Stages(nn.Module):
     def __init__(self, channels: Sequence[int], norm: Norm, attend: int | None) -> None:
         super().__init__()
         self.look = nn.ModuleList([_attention(wide, 4 * 2**i, attend) for i, wide in enumerate(channels[:-1])])
-        self.grow = nn.ModuleList([ConditionedUpBlock(wide, narrow, norm) for wide, narrow in pairwise(channels)])
+        self.grow = nn.ModuleList([ConditionalUpBlock(wide, narrow, norm) for wide, narrow in pairwise(channels)])
 
     def forward(self, x: Tensor, conditions: Sequence[tuple[Tensor, ...]]) -> Tensor:
         """Map (N, first, 4, 4) to the last feature map.
@@ -53,7 +53,7 @@ class ProjectionCritic(nn.Module):
 
     def __init__(self, shape: Shape, trunk: nn.Module, features: int, classes: int | None) -> None:
         super().__init__()
-        self.shape, self.trunk, self.head = tuple(shape), trunk, Projection(features, classes)
+        self.shape, self.trunk, self.head = tuple(shape), trunk, ProjectionHead(features, classes)
 
     def features(self, x: Tensor) -> Tensor:
         """What the trunk sees in x, (N, F), whatever its class."""

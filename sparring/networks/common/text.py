@@ -1,22 +1,22 @@
 """Text encoders: token ids (N, L) of `sparring.data.annotations.captions` to vectors (N, features).
 
-`HashedWords` learns nothing: each word, and each pair of neighbours at half weight, has a fixed direction of random
-signs, a function of its code alone (feature hashing, Weinberger et al., 2009); a caption is their sum over the root of
-its number of words. The same in every process and on every device, and never at a loss for a new word.
+`HashedTextEncoder` has no parameters: each word, and each pair of neighbours at half weight, has a fixed vector of
+random signs, a function of its token id (feature hashing, Weinberger et al., 2009); a caption is their sum over the
+root of its number of words. It gives the same result in every process and on every device, and encodes any new word.
 
-`RecurrentWords` learns: an embedding of each word, a gated recurrent network (Cho et al., 2014), its last state.
+`GRUTextEncoder` learns: an embedding of each word, a gated recurrent network (Cho et al., 2014), its last state.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-__all__ = ["HashedWords", "RecurrentWords", "scrambled"]
+__all__ = ["GRUTextEncoder", "HashedTextEncoder", "hash32"]
 
 MASK = 2**32 - 1
 
 
-def scrambled(numbers: Tensor) -> Tensor:
+def hash32(numbers: Tensor) -> Tensor:
     """Hash each number below 2³³ to one below 2³², every bit of which depends on all of the number's lower 32.
 
     Args:
@@ -33,7 +33,7 @@ def scrambled(numbers: Tensor) -> Tensor:
     return numbers ^ (numbers >> 16)
 
 
-class HashedWords(nn.Module):
+class HashedTextEncoder(nn.Module):
     """A bag of words and pairs of neighbours, each a fixed row of signs.
 
     Args:
@@ -41,7 +41,7 @@ class HashedWords(nn.Module):
 
     Example:
         >>> from sparring.data.annotations.captions import told
-        >>> HashedWords(64)(told(["a red heart", "two dogs"])).shape
+        >>> HashedTextEncoder(64)(told(["a red heart", "two dogs"])).shape
         torch.Size([2, 64])
     """
 
@@ -49,28 +49,28 @@ class HashedWords(nn.Module):
         super().__init__()
         self.features = features
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, token_ids: Tensor) -> Tensor:
         """Read captions.
 
         Args:
-            codes: int64 (N, L), zero behind the last word.
+            token_ids: int64 (N, L), zero behind the last word.
 
         Returns:
             (N, features), each coordinate about 1 in size; zero without words.
         """
-        there = codes > 0
-        pairs = scrambled(codes[:, :-1]) + (codes[:, 1:] & MASK)
-        bag = self.signs(codes, there) + self.signs(pairs, there[:, 1:]) / 2
-        return bag / there.sum(1, keepdim=True).clamp_min(1).sqrt()
+        mask = token_ids > 0
+        pairs = hash32(token_ids[:, :-1]) + (token_ids[:, 1:] & MASK)
+        bag = self.signs(token_ids, mask) + self.signs(pairs, mask[:, 1:]) / 2
+        return bag / mask.sum(1, keepdim=True).clamp_min(1).sqrt()
 
-    def signs(self, codes: Tensor, there: Tensor) -> Tensor:
+    def signs(self, token_ids: Tensor, mask: Tensor) -> Tensor:
         """The sum of the directions of codes (N, L), where they are there, (N, features)."""
-        coordinates = scrambled(torch.arange(1, self.features + 1, device=codes.device))
-        bits = scrambled(codes[..., None] ^ coordinates) >> 15 & 1
-        return ((1 - 2 * bits) * there[..., None]).sum(1).to(torch.get_default_dtype())
+        coordinates = hash32(torch.arange(1, self.features + 1, device=token_ids.device))
+        bits = hash32(token_ids[..., None] ^ coordinates) >> 15 & 1
+        return ((1 - 2 * bits) * mask[..., None]).sum(1).to(torch.get_default_dtype())
 
 
-class RecurrentWords(nn.Module):
+class GRUTextEncoder(nn.Module):
     """Embedded words, read one after the other by a gated recurrent unit; to be trained.
 
     Args:
@@ -80,7 +80,7 @@ class RecurrentWords(nn.Module):
 
     Example:
         >>> from sparring.data.annotations.captions import told
-        >>> RecurrentWords(64, 32)(told(["a red heart", "two dogs"])).shape
+        >>> GRUTextEncoder(64, 32)(told(["a red heart", "two dogs"])).shape
         torch.Size([2, 64])
     """
 
@@ -91,17 +91,17 @@ class RecurrentWords(nn.Module):
         self.read = nn.GRU(width, width, batch_first=True)
         self.out = nn.Linear(width, features)
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, token_ids: Tensor) -> Tensor:
         """Read captions.
 
         Args:
-            codes: int64 (N, L), zero behind the last word.
+            token_ids: int64 (N, L), zero behind the last word.
 
         Returns:
             (N, features) of length √features, so that a coordinate is about 1 in size.
         """
-        there = codes > 0
-        states, _ = self.read(self.words((1 + scrambled(codes) % self.slots) * there))
-        last = (there.sum(1) - 1).clamp_min(0)  # of the states, that behind the last word
+        mask = token_ids > 0
+        states, _ = self.read(self.words((1 + hash32(token_ids) % self.slots) * mask))
+        last = (mask.sum(1) - 1).clamp_min(0)  # of the states, that behind the last word
         state = states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)
         return normalize(self.out(state), dim=1) * self.features**0.5

@@ -13,14 +13,26 @@ from sparring.errors import DataError
 from sparring.theory.lessons.bounds import bounds
 from sparring.theory.lessons.comparisons import realness, relativistic
 from sparring.theory.lessons.critics import critics
-from sparring.theory.lessons.distributions import DATA, MODEL, Pair, parsed
-from sparring.theory.lessons.dynamics import aids, dirac
+from sparring.theory.lessons.distributions import DATA, MODEL, Pair, parse_pair
+from sparring.theory.lessons.dynamics import dirac, techniques
 from sparring.theory.lessons.gradients import gradients
 from sparring.theory.lessons.kl_directions import directions
 from sparring.theory.lessons.page import Lesson, Picture, Table, save_page, text
 from sparring.theory.lessons.supports import noise, supports
 
-__all__ = ["DATA", "LESSONS", "MODEL", "Lesson", "Pair", "Picture", "Table", "chosen", "parsed", "save_page", "text"]
+__all__ = [
+    "DATA",
+    "LESSONS",
+    "MODEL",
+    "Lesson",
+    "Pair",
+    "Picture",
+    "Table",
+    "get_lessons",
+    "parse_pair",
+    "save_page",
+    "text",
+]
 
 LESSONS: dict[str, Callable[[Pair], Lesson]] = {
     "critics": critics,
@@ -32,12 +44,12 @@ LESSONS: dict[str, Callable[[Pair], Lesson]] = {
     "realness": realness,
     "relativistic": relativistic,
     "dirac": dirac,
-    "aids": aids,
+    "techniques": techniques,
 }
 """The lessons by name, in the order of the page."""
 
 
-def chosen(names: Sequence[str], pair: Pair) -> list[Lesson]:
+def get_lessons(names: Sequence[str], pair: Pair) -> list[Lesson]:
     """Returns lessons by their names, all if none is named.
 
     Args:

@@ -29,7 +29,7 @@ def relativistic(pair: Pair) -> Lesson:
         pair: Data and model.
     """
     p, q = pair.p, pair.q
-    both, swapped = theory.both_orders(p, q)
+    both, swapped = theory.ordered_pairs(p, q)
     ratio = torch.log(p / q)
     apart = theory.jensen_shannon(both, swapped).item()
     paired, paired_loss = theory.best_critic(Relativistic(logistic), p, q, points=pair.points)
@@ -92,7 +92,7 @@ def turing_wasserstein(p: Tensor, q: Tensor) -> tuple[float, float]:
         p: Probabilities of the data (N,).
         q: Probabilities of the model (N,).
     """
-    both, swapped = theory.both_orders(p, q)
+    both, swapped = theory.ordered_pairs(p, q)
     steps = -torch.sign((p - q).cumsum(0)[:-1])  # the best f steps down where the model lags behind
     f = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
     T = (f[:, None] - f[None]).flatten()

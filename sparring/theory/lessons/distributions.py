@@ -42,7 +42,7 @@ class Pair:
         return ", ".join(f"{weight:.4g}" for weight in weights.tolist())
 
 
-def parsed(p: str = DATA, q: str = MODEL) -> Pair:
+def parse_pair(p: str = DATA, q: str = MODEL) -> Pair:
     """Returns a pair from its words.
 
     Args:

@@ -35,8 +35,8 @@ def dirac(pair: Pair) -> Lesson:
         row: list[str | float] = [f"{gamma:g}", _complex(theory.dirac_eigenvalues(gamma))]
         for rule in (theory.simultaneous, theory.alternating):
             step = rule(game, RATE, gamma)
-            way = theory.path(step, START, STEPS)
-            row += [theory.factor(step), way[-1].norm().item()]
+            way = theory.trajectory(step, START, STEPS)
+            row += [theory.spectral_radius(step), way[-1].norm().item()]
             paths.append(way)
         rows.append(tuple(row))
     return Lesson(
@@ -88,7 +88,7 @@ def _draw_dirac(paths: list[Tensor]) -> Figure:
     return figure
 
 
-def aids(pair: Pair) -> Lesson:
+def techniques(pair: Pair) -> Lesson:
     """Returns the lesson on what some aids do to the equilibrium.
 
     Args:
@@ -101,8 +101,8 @@ def aids(pair: Pair) -> Lesson:
         value = distance + distance**2 / (4 * penalty)
         slopes.append((f"{penalty:g}", theory.penalised_slope(distance, penalty), slope, value, gain))
     return Lesson(
-        name="aids",
-        title="What aids do to the equilibrium",
+        name="techniques",
+        title="What training techniques do to the equilibrium",
         blocks=(
             "**The gradient penalty overshoots.** Between one real and one fake point at distance d the best critic of "
             "WGAN-GP has the slope 1 + d/2λ, not 1, and its gain d + d²/4λ overstates W1 = d. For d = 2:",
@@ -142,7 +142,7 @@ def searched_slope(distance: float, penalty: float) -> tuple[float, float]:
         slopes = penalty * gradient_penalty(critic, real, fake, mix=mix)
         return Wasserstein().critic(critic(real), critic(fake)) + slopes
 
-    slope = theory.descend(loss, torch.ones(1))
+    slope = theory.minimize_smooth(loss, torch.ones(1))
     return slope.item(), -loss(slope).item()
 
 

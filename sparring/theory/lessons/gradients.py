@@ -86,9 +86,9 @@ def pull(name: str, distance: float) -> float:
         return theory.optimal_noisy_critic(x, distance, 1.0)
 
     if name == "W1":
-        return theory.gaussian_pull(Wasserstein(), lambda x: -x, distance)
+        return theory.gaussian_model_gradient(Wasserstein(), lambda x: -x, distance)
     critic = (lambda x: logit(x).sigmoid()) if name == "least squares" else logit
-    return theory.gaussian_pull(LOSSES[name], critic, distance)
+    return theory.gaussian_model_gradient(LOSSES[name], critic, distance)
 
 
 def followed(pair: Pair) -> tuple[tuple[str, str, str, str], ...]:

@@ -128,7 +128,7 @@ def _searched_logit(distance: float, scale: float) -> tuple[float, float]:
     def loss(line: Tensor) -> Tensor:
         return Minimax().critic(line[0] + line[1] * x, line[0] + line[1] * (distance + x))
 
-    c, s = theory.descend(loss, torch.zeros(2))
+    c, s = theory.minimize_smooth(loss, torch.zeros(2))
     return c.item(), s.item()
 
 

@@ -211,8 +211,8 @@ MUTANTS = [
     ),
     (
         "objectives/penalties.py",
-        "return ((sloped(critic, x, through=through)[1] + ROOT_GUARD).sqrt() - target).square().mean()",
-        "return (sloped(critic, x, through=through)[1].sqrt() - target).square().mean()",
+        "return ((scores_and_squared_norms(critic, x, through=through)[1] + ROOT_GUARD).sqrt() - target).square().mean()",
+        "return (scores_and_squared_norms(critic, x, through=through)[1].sqrt() - target).square().mean()",
         FLOOR_0,
     ),
     ("objectives/penalties.py", "share * real + (1 - share) * fake", "share * fake + (1 - share) * real", FLOOR_0),

@@ -81,8 +81,8 @@ MUTANTS = [
     # which checkpoint is best
     (
         "runs/early_stopping.py",
-        "1 if score.better is Better.HIGHER else -1",
-        "-1 if score.better is Better.HIGHER else 1",
+        "1 if score.better is Direction.HIGHER else -1",
+        "-1 if score.better is Direction.HIGHER else 1",
         SELECTION,
     ),
     ("runs/early_stopping.py", "score.value == score.value and (before", "(before", SELECTION),

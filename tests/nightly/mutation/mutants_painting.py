@@ -72,7 +72,7 @@ MUTANTS = [
     # paintings judged
     ("metrics/label_map_accuracy.py", "likely == places[number]", "likely != places[number]", JUDGED),
     ("metrics/label_map_accuracy.py", "- mean[:, None] * mean", "", JUDGED),
-    ("metrics/label_map_accuracy.py", "self.counts >= LEAST", "self.counts >= 0", JUDGED),
+    ("metrics/label_map_accuracy.py", "self.counts >= MIN_PIXELS", "self.counts >= 0", JUDGED),
     ("evaluation/label_maps.py", '(("own", x), ("swapped", other))', '(("own", other), ("swapped", x))', JUDGED),
     ("evaluation/label_maps.py", "(after - goal).norm(dim=1) < (before - goal)", "(after - goal).norm(dim=1) > (before - goal)", JUDGED),
     ("evaluation/label_maps.py", "self.hits + more.hits", "more.hits", JUDGED),
@@ -82,7 +82,7 @@ MUTANTS = [
     ("layers/tiled_norm.py", "(weights * x).sum", "x.sum", TILES),
     ("layers/tiled_norm.py", "if norm in self.known:\n            return", "if norm in self.known:\n            pass", TILES),
     ("layers/tiled_norm.py", "- mean.square()).clamp", ").clamp", TILES),
-    ("inference/label_maps.py", "with steadied(gathered(", "with steadied({} and gathered(", TILES),
+    ("inference/label_maps.py", "with with_moments(collect_moments(", "with with_moments({} and collect_moments(", TILES),
     ("inference/label_maps.py", "place = window[0].start, window[1].start, *size", "place = 0, 0, *size", TILES),
     # where objects meet
     ("data/annotations/borders.py", "    found[..., :-1] |= across\n", "", EDGES),
@@ -98,6 +98,6 @@ MUTANTS = [
     ("networks/common/perceptual.py", "if place % 3 == 2:", "if place % 3 == 1:", SEEN),
     ("networks/common/perceptual.py", "new = False", "new = True", SEEN),
     ("networks/common/perceptual.py", "(x.expand(-1, 3, -1, -1) + 1) / 2", "x.expand(-1, 3, -1, -1)", SEEN),
-    ("runs/state.py", "part.acquaint(dataset)", "pass", SEEN),
+    ("runs/state.py", "part.fit_to(dataset)", "pass", SEEN),
     ("runs/run.py", "self.training if state is None else None", "self.training", SEEN),
 ]  # fmt: skip

@@ -217,7 +217,7 @@ MUTANTS = [
     ("layers/upsample_fusion.py", "for layer in sequence:", "for layer in sequence.children():", FOLDING),
     (
         "training/trainer.py",
-        "        with folding(map(game.unwrapped.get_submodule, game.folds)):",
+        "        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)):",
         "        if True:",
         FOLDING,
     ),
@@ -251,7 +251,7 @@ MUTANTS = [
     ("check.py", "tape.rewound(), 0, rounds, **how)", "tape.rewound(), 0, rounds)", CHECKED),
     ("runs/state.py", "        chosen.fuse(players.values())\n", "        pass\n", FAST),
     ("runs/state.py", "    players = optimisers(run.record, game)\n", "    players = game.players()\n", FAST),
-    ("runs/performance.py", "            layer.folded = self.folded\n", "            pass\n", FAST),
+    ("runs/performance.py", "            layer.fused = self.folded\n", "            pass\n", FAST),
     ("runs/performance.py", "        game.plain_double_backward = not self.slopes\n", "", SLOPES),
     ("training/trainer.py", "mixed, plain_double_backward(game.plain_double_backward)", "mixed", SLOPES),
     (
@@ -286,8 +286,8 @@ MUTANTS = [
     ("objectives/penalties.py", " and torch.get_autocast_dtype(device) == half", "", SLOPES),
     (
         "objectives/penalties.py",
-        "with fast_double_backward(_rounding(x)), full_precision(x)",
-        "with full_precision(x), fast_double_backward(_rounding(x))",
+        "with fast_double_backward(_autocast_dtype(x)), full_precision(x)",
+        "with full_precision(x), fast_double_backward(_autocast_dtype(x))",
         SLOPES,
     ),
     (
@@ -297,7 +297,7 @@ MUTANTS = [
         SLOPES,
     ),
     ("objectives/double_backward.py", "return F.avg_pool2d(upstream", "return 2 * F.avg_pool2d(upstream", SLOPES),
-    ("objectives/double_backward.py", "_Anchored.apply(slope, *leaves) if leaves", "slope if leaves", SLOPES),
+    ("objectives/double_backward.py", "_AttachZeroGrads.apply(slope, *leaves) if leaves", "slope if leaves", SLOPES),
     ("objectives/double_backward.py", 'if cut and hasattr(node, "variable")', 'if hasattr(node, "variable")', SLOPES),
     ("objectives/double_backward.py", "        if inplace:\n            ctx.mark_dirty(x)\n", "", SLOPES),
     ("objectives/double_backward.py", "_relu),\n}", "_relu),\n}\ndel INSTEAD[F.relu]", SLOPES),

@@ -24,16 +24,16 @@ MUTANTS = [
     # readers: order, padding, the last word
     (
         "networks/common/text.py",
-        "scrambled(codes[:, :-1]) + (codes[:, 1:] & MASK)",
-        "codes[:, :-1] + codes[:, 1:]",
+        "hash32(token_ids[:, :-1]) + (token_ids[:, 1:] & MASK)",
+        "token_ids[:, :-1] + token_ids[:, 1:]",
         TEXT,
     ),
     ("networks/common/text.py", "clamp_min(1).sqrt()", "clamp_min(1)", TEXT),
-    ("networks/common/text.py", "self.signs(pairs, there[:, 1:]) / 2", "self.signs(pairs, there[:, :-1]) / 2", TEXT),
+    ("networks/common/text.py", "self.signs(pairs, mask[:, 1:]) / 2", "self.signs(pairs, mask[:, :-1]) / 2", TEXT),
     (
         "networks/common/text.py",
-        "last = (there.sum(1) - 1).clamp_min(0)",
-        "last = there.sum(1) * 0 + codes.shape[1] - 1",
+        "last = (mask.sum(1) - 1).clamp_min(0)",
+        "last = mask.sum(1) * 0 + codes.shape[1] - 1",
         TEXT,
     ),
     # StackGAN: signs, weights, who is frozen, what is wrong
@@ -68,7 +68,12 @@ MUTANTS = [
     ("games/stackgan.py", "misfit.sum() / there.sum().clamp_min(1)", "misfit.mean()", STACKGAN),
     ("games/stackgan.py", "        self.G2.begun.fill_(True)\n", "", STACKGAN),
     ("games/stackgan.py", "(self.second.down(x) if self.second else x), self.D", "x, self.D", STACKGAN),
-    ("networks/stackgan.py", "torch.tanh(missing + torch.atanh(KEPT * up(coarse)))", "torch.tanh(missing)", STACKGAN),
+    (
+        "networks/stackgan.py",
+        "torch.tanh(missing + torch.atanh(KEPT * upsample(coarse)))",
+        "torch.tanh(missing)",
+        STACKGAN,
+    ),
     ("games/common/caption_pairs.py", "torch.logical_and(seen, ", "torch.logical_or(seen, ", STACKGAN),
     ("games/common/caption_pairs.py", "(draws * apart).topk", "(draws * ~apart).topk", STACKGAN),
     ("games/common/caption_pairs.py", "far.argmin(1", "far.argmax(1", STACKGAN),
@@ -93,8 +98,8 @@ MUTANTS = [
     ("networks/common/caption_lookup.py", "/ width**0.5", "/ width", EMBEDDINGS),
     (
         "networks/common/caption_lookup.py",
-        "scrambled(codes) + scrambled(places * odd)",
-        "scrambled(codes) + odd",
+        "hash32(token_ids) + hash32(places * odd)",
+        "hash32(token_ids) + odd",
         EMBEDDINGS,
     ),
     ("networks/common/caption_lookup.py", "or not bool((self.keys[rows] == wanted).all())", "", EMBEDDINGS),

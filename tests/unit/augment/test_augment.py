@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sparring.augment import (
-    AdaptivePipe,
+    AdaptiveAugment,
     DiffAugment,
     blitting,
     colour,
@@ -18,7 +18,7 @@ from sparring.augment import (
     translation,
 )
 from sparring.augment import ada as pipes
-from sparring.augment.pixels import shifted, warped
+from sparring.augment.pixels import shift, warp
 from sparring.errors import DataError
 from sparring.objectives.penalties import r1
 
@@ -27,7 +27,7 @@ EVERY = [
     *(pytest.param(change, id=change.__name__) for change in (colour, translation, cutout, flip_and_shift)),
     *(pytest.param(partial(change, p=ALWAYS), id=change.__name__) for change in (blitting, geometry, colours)),
     pytest.param(DiffAugment(), id="DiffAugment"),
-    pytest.param(AdaptivePipe(0.7), id="AdaptivePipe"),
+    pytest.param(AdaptiveAugment(0.7), id="AdaptivePipe"),
 ]
 
 
@@ -48,12 +48,12 @@ def numbers(*values):
 def test_an_empty_policy_and_p_0_are_the_identity_bit_for_bit(shape):
     x = torch.randn(shape)
     assert torch.equal(DiffAugment(())(x), x)
-    assert torch.equal(AdaptivePipe(0.0)(x), x)
+    assert torch.equal(AdaptiveAugment(0.0)(x), x)
     for part in (blitting, geometry, colours):
         assert torch.equal(part(x, NEVER), x)
 
 
-@pytest.mark.parametrize("technique", [DiffAugment(), AdaptivePipe(1.0)])
+@pytest.mark.parametrize("technique", [DiffAugment(), AdaptiveAugment(1.0)])
 def test_in_evaluation_mode_nothing_happens(technique):
     x = torch.randn(4, 3, 8, 8)
     assert not torch.equal(technique(x), x)
@@ -74,14 +74,14 @@ def test_shape_and_independence(change, shape):
     assert torch.equal(change(x), first), "all draws come from torch's generator"
 
 
-@pytest.mark.parametrize("technique", [DiffAugment(), AdaptivePipe(0.5)])
+@pytest.mark.parametrize("technique", [DiffAugment(), AdaptiveAugment(0.5)])
 def test_points_are_refused_in_one_sentence(technique):
     with pytest.raises(DataError, match="leave this technique out for points"):
         technique(torch.zeros(3, 2))
 
 
 def test_half_precision_goes_in_and_p_is_kept_by_a_checkpoint():
-    technique = AdaptivePipe(0.25)
+    technique = AdaptiveAugment(0.25)
     assert technique(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
     assert DiffAugment()(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
     assert technique.state_dict()["p"].item() == 0.25
@@ -103,7 +103,7 @@ def test_derivatives_of_first_and_second_order(change, channels):
     assert torch.autograd.gradgradcheck(lambda x: fixed(x).square(), (x,), fast_mode=True)
 
 
-@pytest.mark.parametrize("technique", [DiffAugment((translation,)), AdaptivePipe(1.0, parts=(blitting,))])
+@pytest.mark.parametrize("technique", [DiffAugment((translation,)), AdaptiveAugment(1.0, parts=(blitting,))])
 def test_a_slope_penalty_goes_through(technique):
     """A shift makes a slope smaller or leaves it: a·(Tx) has the gradient Tᵀa, and T moves or drops pixels."""
     a = torch.nn.Parameter(torch.randn(1, 8, 8))
@@ -117,7 +117,9 @@ def test_a_slope_penalty_goes_through(technique):
 
 
 def test_translation_by_k_pixels_brings_zeros_in(monkeypatch):
-    monkeypatch.setattr("sparring.augment.diffaugment.whole", lambda x, low, high: torch.full((1, 1, 1, 1), high))
+    monkeypatch.setattr(
+        "sparring.augment.diffaugment.randint_per_image", lambda x, low, high: torch.full((1, 1, 1, 1), high)
+    )
     moved = translation(labelled(8, 8) + 1)  # by one pixel down and to the right
     assert torch.equal(moved[:, :, 1:, 1:], labelled(8, 8)[:, :, :-1, :-1] + 1)
     assert moved[:, :, 0].abs().sum() == moved[:, :, :, 0].abs().sum() == 0
@@ -171,7 +173,7 @@ def test_colour_has_the_papers_laws():
 
 
 def test_one_channel_has_no_saturation(monkeypatch):
-    monkeypatch.setattr("sparring.augment.diffaugment.uniform", lambda x, low, high: 0.0 if low < 0 else 2.0)
+    monkeypatch.setattr("sparring.augment.diffaugment.rand_per_image", lambda x, low, high: 0.0 if low < 0 else 2.0)
     x = torch.randn(1, 1, 4, 4)  # no brightness, saturation 2, contrast 2
     assert torch.allclose(colour(x) - x.mean(), 2 * (x - x.mean()), atol=1e-6)
     x = torch.randn(1, 3, 4, 4)
@@ -183,26 +185,26 @@ def test_one_channel_has_no_saturation(monkeypatch):
 
 
 def test_a_mirror_stands_on_the_outermost_pixels():
-    right = shifted(labelled(), numbers(0), numbers(1))
+    right = shift(labelled(), numbers(0), numbers(1))
     assert right[0, 0, 0].tolist() == [1, 0, 1, 2]
-    up = shifted(labelled(), numbers(-2), numbers(0))
+    up = shift(labelled(), numbers(-2), numbers(0))
     assert up[0, 0, :, 0].tolist() == [20, 30, 20, 10]
 
 
 def test_a_warp_at_whole_coordinates_is_exact_and_halfway_is_the_mean():
     x = torch.randn(2, 3, 4, 5)
     rows, columns = torch.arange(4.0).view(1, 1, 4, 1).expand(2, 1, 4, 5), torch.arange(5.0).expand(2, 1, 4, 5)
-    assert torch.equal(warped(x, rows, columns), x)
-    assert torch.equal(warped(x, rows, columns + 1)[..., :-1], x[..., 1:])
-    assert torch.allclose(warped(x, rows + 0.5, columns)[:, :, :-1], (x[:, :, 1:] + x[:, :, :-1]) / 2)
-    assert torch.equal(warped(x, rows - 1, columns)[:, :, 0], x[:, :, 1]), "the mirror"
+    assert torch.equal(warp(x, rows, columns), x)
+    assert torch.equal(warp(x, rows, columns + 1)[..., :-1], x[..., 1:])
+    assert torch.allclose(warp(x, rows + 0.5, columns)[:, :, :-1], (x[:, :, 1:] + x[:, :, :-1]) / 2)
+    assert torch.equal(warp(x, rows - 1, columns)[:, :, 0], x[:, :, 1]), "the mirror"
 
 
 def test_blitting_flips_turns_and_shifts_and_nothing_else():
     x = labelled(8, 8)
     seen = blitting(x.expand(3000, -1, -1, -1), ALWAYS)
     expected = {
-        tuple(shifted(flipped.rot90(k, (2, 3)), numbers(i), numbers(j)).flatten().tolist()): (k, flip)
+        tuple(shift(flipped.rot90(k, (2, 3)), numbers(i), numbers(j)).flatten().tolist()): (k, flip)
         for flip, flipped in enumerate((x, x.flip(3)))
         for k in range(4)
         for i in (-1, 0, 1)
@@ -233,10 +235,12 @@ def test_oblong_images_make_half_turns_only():
 def quietly(monkeypatch, **draws):
     """Replaces the pipe's draws: what is not given is drawn as if nothing happened."""
     monkeypatch.setattr(pipes, "_happens", lambda x, p: torch.tensor(True))
-    monkeypatch.setattr(pipes, "normal", lambda x, spread: torch.tensor(draws.get("normal", {}).get(spread, 0.0)))
+    monkeypatch.setattr(
+        pipes, "randn_per_image", lambda x, spread: torch.tensor(draws.get("normal", {}).get(spread, 0.0))
+    )
     angles = iter(draws.get("angles", ()))
-    monkeypatch.setattr(pipes, "uniform", lambda x, low, high: torch.tensor(next(angles, 0.0)))
-    monkeypatch.setattr(pipes, "whole", lambda x, low, high: torch.tensor(draws.get("whole", 0)))
+    monkeypatch.setattr(pipes, "rand_per_image", lambda x, low, high: torch.tensor(next(angles, 0.0)))
+    monkeypatch.setattr(pipes, "randint_per_image", lambda x, low, high: torch.tensor(draws.get("whole", 0)))
 
 
 def test_a_general_turn_by_a_right_angle_is_the_exact_one(monkeypatch):
@@ -250,7 +254,7 @@ def test_a_general_turn_by_a_right_angle_is_the_exact_one(monkeypatch):
 def test_a_general_shift_by_a_whole_pixel_is_the_exact_one(monkeypatch):
     quietly(monkeypatch, normal={0.125: 0.25})  # a quarter of 4 pixels, down and right
     x = labelled()
-    assert torch.allclose(geometry(x, ALWAYS), shifted(x, numbers(1), numbers(1)))
+    assert torch.allclose(geometry(x, ALWAYS), shift(x, numbers(1), numbers(1)))
 
 
 def test_scaling_enlarges_about_the_middle_and_stretching_keeps_the_area(monkeypatch):
@@ -258,7 +262,7 @@ def test_scaling_enlarges_about_the_middle_and_stretching_keeps_the_area(monkeyp
     x[..., 7:10, 7:10] = 1
     draws = iter([0.0, 0.0, 0.0, 1.0])  # shifts down and right, stretch, scale: 2¹
     quietly(monkeypatch)
-    monkeypatch.setattr(pipes, "normal", lambda x, spread: torch.tensor(next(draws)))
+    monkeypatch.setattr(pipes, "randn_per_image", lambda x, spread: torch.tensor(next(draws)))
     large = geometry(x, ALWAYS)
     assert large.sum() == pytest.approx(4 * 9)
     assert torch.equal(large, large.flip(2))

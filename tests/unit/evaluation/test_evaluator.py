@@ -14,7 +14,7 @@ from sparring.data import Dataset
 from sparring.errors import DataError, GameError
 from sparring.evaluation import evaluator
 from sparring.game import Game
-from sparring.metrics import Better, ModuleExtractor, frechet_distance, same_protocol
+from sparring.metrics import Direction, ModuleExtractor, frechet_distance, same_protocol
 
 
 class Fixed(Game):
@@ -66,8 +66,8 @@ def test_samples_of_the_mixture_score_as_its_data_do(ring):
         assert values(scores)["modes"] == 8
         assert values(scores)["high quality"] == pytest.approx(ceiling, abs=spread)
         assert values(scores)["reverse KL"] < 0.01
-    assert [score.better for score in found.scores] == [Better.HIGHER, Better.HIGHER, Better.LOWER]
-    assert {score.stamp["fake"] for score in found.scores} == {2500}
+    assert [score.better for score in found.scores] == [Direction.HIGHER, Direction.HIGHER, Direction.LOWER]
+    assert {score.protocol["fake"] for score in found.scores} == {2500}
 
 
 def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
@@ -125,8 +125,8 @@ def test_points_may_lie_anywhere(ring):
 def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
     found = evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), extractor=pixels, samples=100)
     for scores in found.references.values():
-        assert all(same_protocol(a.stamp, b.stamp) for a, b in zip(found.scores, scores, strict=True))
-    stamp = found.scores[2].stamp
+        assert all(same_protocol(a.protocol, b.protocol) for a, b in zip(found.scores, scores, strict=True))
+    stamp = found.scores[2].protocol
     assert (stamp["real"], stamp["fake"], stamp["extractor"], stamp["settings"]) == (
         100,
         100,
@@ -139,7 +139,7 @@ def test_the_tools_own_extractor_judges_images_unless_told(tmp_path, monkeypatch
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
     monkeypatch.setattr(evaluator, "extractor_for", lambda dataset, device: pixels)
     found = evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images())
-    assert found.scores[0].stamp["extractor"] == "pixels"
+    assert found.scores[0].protocol["extractor"] == "pixels"
 
 
 def test_a_seed_decides_everything_and_nothing_is_left_behind(ring):
@@ -159,7 +159,7 @@ def test_fewer_samples_than_were_asked_for_are_said_in_a_note_and_in_json(ring):
     found = evaluator.evaluate(game, few, samples=5000, references=False)
     said = "5,000 samples were asked for and 307 are judged, as many as real ones: "
     assert found.notes == (said + "there are 614 rows, and one half of them is compared with the other.",)
-    assert found.scores[0].stamp["fake"] == 307
+    assert found.scores[0].protocol["fake"] == 307
     assert json.loads(json.dumps(found.as_json()))["notes"] == [*found.notes]
     held_out = Dataset("held", ring.values[614:921])
     held = evaluator.evaluate(game, few, held_out=held_out, samples=5000, references=False)
@@ -173,7 +173,7 @@ def test_nothing_is_said_where_as_many_samples_are_judged_as_were_asked_for(ring
     few = Dataset("few", ring.values[:614], mixture=ring.mixture)
     found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), few, samples=samples, references=False)
     assert found.notes == ()
-    assert found.scores[0].stamp["fake"] == (samples or 307)
+    assert found.scores[0].protocol["fake"] == (samples or 307)
 
 
 def test_json_holds_all_of_it_even_infinity(ring):

@@ -21,7 +21,7 @@ from sparring.evaluation.paired import choose_rows
 from sparring.evaluation.registry import get_metrics
 from sparring.game import Game
 from sparring.games.pix2pix import Pix2Pix
-from sparring.metrics import Layout, extractor_for
+from sparring.metrics import LabelMapAccuracy, extractor_for
 from sparring.runs.run import Run
 from support.runs import play
 from unit.evaluation.test_translation import Darker, Means
@@ -99,7 +99,7 @@ def test_a_perfect_painter_is_at_the_photographs_and_takes_over_every_style():
     assert found["layout"].better == "higher"
     assert found["error in the own style"].better == "lower"
     assert found["error in the own style"].interval[1] < 1e-4
-    assert found["layout"].stamp["split"] == "held out"
+    assert found["layout"].protocol["split"] == "held out"
 
 
 def test_who_is_blind_or_ignores_styles_is_found_out():
@@ -124,8 +124,8 @@ def test_the_layout_is_that_of_all_maps_together():
     _, beside = judged(Painter())
     training, held = lit(0), lit(1)
     _, rows = choose_rows(SimpleNamespace(held_out=held, training=training), None, 0)
-    layout = Layout(3, 3)
-    layout.learn(scaled(training.rows(np.arange(COUNT))[0]), training.second.rows(np.arange(COUNT)))
+    layout = LabelMapAccuracy(3, 3)
+    layout.fit(scaled(training.rows(np.arange(COUNT))[0]), training.second.rows(np.arange(COUNT)))
     others = scaled(held.rows(np.roll(rows, 1))[0])
     expected = layout.share(layout.hits(others, held.second.rows(rows)))
     assert beside["another's"]["layout"] == pytest.approx(expected, abs=1e-6)
@@ -160,8 +160,8 @@ def test_layout_needs_to_know_a_class_and_passes_the_unknown_over():
     labels[:, 0, 0] = 2
     labels[:, 0, 1] = 9
     x[:, 0][labels == 1] = 0.5
-    layout = Layout(3, 1)
-    layout.learn(x, labels)
+    layout = LabelMapAccuracy(3, 1)
+    layout.fit(x, labels)
     assert layout.known == [0, 1]
     hits = layout.hits(x, labels)
     assert hits.tolist() == [[198, 200], [198, 200]]
@@ -174,8 +174,8 @@ def test_layout_knows_how_far_the_colours_of_a_class_lie_apart():
     """A colour may be likelier for a broad class than for a narrow one whose mean is nearer."""
     labels = torch.arange(2).repeat_interleave(200).view(1, 20, 20)
     broad = torch.linspace(-0.9, 0.9, 200)
-    layout = Layout(2, 1)
-    layout.learn(torch.cat([broad, torch.full((200,), 0.5)]).view(1, 1, 20, 20), labels)
+    layout = LabelMapAccuracy(2, 1)
+    layout.fit(torch.cat([broad, torch.full((200,), 0.5)]).view(1, 1, 20, 20), labels)
     assert layout.hits(torch.full((1, 1, 20, 20), 0.3), labels).tolist() == [[200, 0], [200, 200]]
     assert layout.hits(torch.full((1, 1, 20, 20), 0.48), labels).tolist() == [[0, 200], [200, 200]]
 

@@ -87,7 +87,7 @@ def test_every_metric_tells_real_digits_from_noise_in_the_direction_it_claims(na
             worse, better = (noise, score) if score.better == "higher" else (score, noise)
             alike = score.name in ("classes", "trained on real")  # noise meets every class by chance; no fake is used
             assert worse.value < better.value or (alike and worse.value == better.value), score.name
-    assert result.scores[0].stamp["split"] == "held out"
+    assert result.scores[0].protocol["split"] == "held out"
 
 
 def test_copies_of_the_training_data_are_found_and_shown(parts, judge):

@@ -493,13 +493,13 @@ def told(label, seed, scores, state="finished"):
 
 def test_the_table_by_hand(monkeypatch):
     from sparring.experiments import results as module
-    from sparring.metrics import Better, Score
+    from sparring.metrics import Direction, Score
 
     cells = [told("a", 0, [(1, 9.0), (2, 5.0)]), told("a", 1, [(1, 8.0), (2, 7.0)])]
     cells += [told("a", 2, [(1, 0.0)], "diverged")]
     cells += [told("b", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.2, 1.1))]
     cells += [told("c", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.1, 1.3))]
-    score = Score("FD", 1.0, {}, Better.LOWER)
+    score = Score("FD", 1.0, {}, Direction.LOWER)
     line = module._line("a", cells, [score])
     assert (line["seeds"], line["lost"], line["images"], line["seconds"]) == (2, [2], 16, 2)
     assert line["scores"]["FD"]["mean"] == 6

@@ -6,9 +6,9 @@ import scipy.stats
 
 from sparring.evaluation.significance import holm
 from sparring.experiments.verdict import criteria, verdict
-from sparring.metrics import Better, Score
+from sparring.metrics import Direction, Score
 
-UP, DOWN = Better.HIGHER, Better.LOWER
+UP, DOWN = Direction.HIGHER, Direction.LOWER
 WAYS = {"Fréchet distance": DOWN, "FID": DOWN, "kernel distance": DOWN, "precision": UP, "recall": UP}
 WAYS |= {"modes": UP, "high quality": UP, "reverse KL": DOWN, "path length": DOWN, "density": UP, "coverage": UP}
 REAL = {"Fréchet distance": 7.6, "FID": 7.6, "kernel distance": 1.0, "precision": 0.88, "recall": 0.88}

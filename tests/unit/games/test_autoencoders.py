@@ -17,9 +17,9 @@ from sparring.games.common.posterior import drawn, stated
 from sparring.games.latent_regressor import FittedEncoder, LatentRegressor, missed
 from sparring.games.vae import VAE
 from sparring.games.vaegan import VAEGAN, unlikeness
-from sparring.networks.common.encoders import InjectedGenerator, MLPPairCritic, PairCritic
+from sparring.networks.common.encoders import InjectedGenerator, JointCritic, MLPJointCritic
 from sparring.objectives import NonSaturating
-from sparring.objectives.variational import active, bernoulli, gaussian, kl_to_prior
+from sparring.objectives.variational import active_units, bernoulli, gaussian, kl_to_prior
 from sparring.recipes.autoencoders import bigan, latent_regressor, vae, vae_gan
 from sparring.recipes.options import Networks
 from sparring.recipes.techniques import Techniques, apply_techniques
@@ -114,7 +114,7 @@ def test_a_drawn_code_has_its_mean_and_its_deviation():
 
 def test_active_coordinates_are_those_that_differ_between_data():
     codes = torch.stack([torch.zeros(50), torch.linspace(-1, 1, 50), torch.linspace(-0.05, 0.05, 50)], 1)
-    assert active(codes) == 1
+    assert active_units(codes) == 1
 
 
 # --- VAE
@@ -330,7 +330,7 @@ def test_ali_draws_its_codes_and_encodes_to_their_means():
 
 
 def test_perceptrons_play_up_to_32_pixels_and_convolutions_above():
-    assert isinstance(bigan((1, 32, 32), networks=SMALL).D, MLPPairCritic)
+    assert isinstance(bigan((1, 32, 32), networks=SMALL).D, MLPJointCritic)
     assert any(isinstance(layer, nn.Conv2d) for layer in bigan((1, 64, 64), networks=SMALL).D.modules())
     assert any(isinstance(layer, nn.Conv2d) for layer in bigan(SHAPE, networks=Networks("dcgan", 3, 4)).E.modules())
 
@@ -343,7 +343,7 @@ def test_noise_enters_every_hidden_layer_of_the_generator():
 
 
 def test_a_critic_of_pairs_refuses_what_is_no_pair():
-    D: PairCritic = MLPPairCritic(SHAPE, 3, 4)
+    D: JointCritic = MLPJointCritic(SHAPE, 3, 4)
     with pytest.raises(ValueError, match="data"):
         D(torch.zeros(2, 1, 4, 4), torch.zeros(2, 3))
     with pytest.raises(ValueError, match="codes"):

@@ -12,7 +12,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.cgan import AuxiliaryGAN, MatchingGAN, SeparateGAN, wrong
 from sparring.games.conditional import ConditionalGAN
-from sparring.networks.common.conditional import JointCritic, SeparateCritic, ToldGenerator, told
+from sparring.networks.common.conditional import ConcatCritic, ConcatGenerator, TwoHeadCritic, concat_shape
 from sparring.networks.common.stages import ProjectionCritic
 from sparring.networks.mlp import MLPCritic, MLPGenerator
 from sparring.objectives import Hinge, LeastSquares, NonSaturating
@@ -208,20 +208,20 @@ def test_the_generators_own_step_improves_its_own_loss(design):
 
 def test_the_class_is_beside_the_noise_and_beside_the_image():
     body = MLPGenerator((2,), 7, 8)
-    G = ToldGenerator(body, 3)
+    G = ConcatGenerator(body, 3)
     z, y = torch.randn(4, 4), torch.eye(3)[LABELS]
     assert G.latent == 4
     assert G.shape == (2,)
     assert torch.equal(G(z, y), body(torch.cat([z, y], 1)))
-    body = MLPCritic(told(IMAGES, 3), 8)
-    D, x = JointCritic(body, 3), torch.randn(4, *IMAGES)
+    body = MLPCritic(concat_shape(IMAGES, 3), 8)
+    D, x = ConcatCritic(body, 3), torch.randn(4, *IMAGES)
     maps = torch.stack([torch.full((8, 8), float(k == label)) for label in LABELS for k in range(3)]).view(4, 3, 8, 8)
     assert D.shape == IMAGES
     assert torch.equal(D(x, y), body(torch.cat([x, maps], 1)))
 
 
 def test_matching_is_a_projection_of_the_class_on_the_features():
-    D = SeparateCritic(MLPCritic((2,), 8), 8, 3)
+    D = TwoHeadCritic(MLPCritic((2,), 8), 8, 3)
     x, y = torch.randn(4, 2), torch.eye(3)[LABELS]
     h, answers = D.trunk(x), D(x, y)
     assert answers.shape == (4, 2)

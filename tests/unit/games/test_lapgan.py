@@ -12,7 +12,7 @@ from sparring.errors import DataError, GameError
 from sparring.game import evaluation_mode
 from sparring.games.lapgan import LAPGAN
 from sparring.inference.sampling import interpolate_seeds, latents_from_seeds, sample_seeds
-from sparring.layers.pyramid import bands, down, rebuild, up
+from sparring.layers.pyramid import downsample, laplacian_pyramid, reconstruct, upsample
 from sparring.networks.lapgan import BaseCritic, LevelCritic, LevelGenerator
 from sparring.objectives import NonSaturating
 from sparring.recipes.lapgan import SGD, RisingSGD, lapgan
@@ -37,26 +37,26 @@ def small(side=16, channels=1, seed=0, **settings):
 
 def test_down_is_the_mean_of_blocks_and_up_is_bilinear():
     x = torch.tensor([[[[1.0, 2.0, 0.0, 0.0], [3.0, 4.0, 0.0, 8.0]]]])
-    assert down(x).flatten().tolist() == [2.5, 2.0]
+    assert downsample(x).flatten().tolist() == [2.5, 2.0]
     row = torch.tensor([0.0, 4.0, 8.0]).expand(1, 1, 3, 3)
-    assert up(row)[0, 0].tolist() == [[0.0, 1.0, 3.0, 5.0, 7.0, 8.0]] * 6
-    assert up(row.mT)[0, 0].tolist() == up(row)[0, 0].T.tolist()
+    assert upsample(row)[0, 0].tolist() == [[0.0, 1.0, 3.0, 5.0, 7.0, 8.0]] * 6
+    assert upsample(row.mT)[0, 0].tolist() == upsample(row)[0, 0].T.tolist()
 
 
 @pytest.mark.parametrize(("side", "levels"), [(8, 1), (16, 2), (32, 3), (64, 4), (32, 6)])
 def test_true_residuals_rebuild_the_image(side, levels):
     (x,) = next(batches(side, 3))
-    split = bands(x, levels)
+    split = laplacian_pyramid(x, levels)
     assert [h.shape[-1] for h, _ in split] == [side // 2**k for k in reversed(range(levels))]
-    assert (rebuild(h for h, _ in split) - x).abs().max() < 1e-6
+    assert (reconstruct(h for h, _ in split) - x).abs().max() < 1e-6
     image = split[0][0]
     for h, c in split[1:]:  # every band is the residual of the very image that the level below rebuilds
-        assert (up(image) - c).abs().max() < 1e-6
+        assert (upsample(image) - c).abs().max() < 1e-6
         image = c + h
 
 
 def test_a_constant_image_has_no_residual_and_a_coarse_image_of_itself():
-    split = bands(torch.full((2, 3, 32, 32), 0.3), 3)
+    split = laplacian_pyramid(torch.full((2, 3, 32, 32), 0.3), 3)
     for h, c in split[1:]:
         assert h.abs().max() < 1e-6
         assert (c - 0.3).abs().max() < 1e-6
@@ -66,7 +66,7 @@ def test_a_constant_image_has_no_residual_and_a_coarse_image_of_itself():
 
 def test_sides_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="cannot be halved 3 times"):
-        bands(torch.zeros(1, 1, 28, 28), 4)
+        laplacian_pyramid(torch.zeros(1, 1, 28, 28), 4)
 
 
 # The networks.
@@ -139,7 +139,9 @@ def stubs(value=0.0, slope=0.0, **settings):
 
     sides = (8, 16, 32)
     networks = [Shift(side, value) for side in sides], [Slope(side, slope) for side in sides]
-    return LAPGAN(*networks, NonSaturating(), bands=bands, up=up, critic=learn, generator=learn, **settings)
+    return LAPGAN(
+        *networks, NonSaturating(), bands=laplacian_pyramid, up=upsample, critic=learn, generator=learn, **settings
+    )
 
 
 def test_every_level_keeps_the_rules():
@@ -165,14 +167,14 @@ def test_a_critic_sees_true_images_beside_fakes_that_continue_other_images():
     (x,), (other,) = islice(batches(32), 2)
     for k, critic in enumerate(game.D):
         real, fake, judged = critic.seen
-        image, drawn = x, bands(other, 3)[k][1]
+        image, drawn = x, laplacian_pyramid(other, 3)[k][1]
         for _ in range(2 - k):
-            image = down(image)
+            image = downsample(image)
         assert (real - image).abs().max() < 1e-6
         assert (fake - (drawn + 0.25)).abs().max() < 1e-6
         assert (judged - (drawn + 0.25)).abs().max() < 1e-6
         if k:
-            assert (fake - 0.25 - bands(x, 3)[k][1]).abs().mean() > 0.1  # nothing of the real half
+            assert (fake - 0.25 - laplacian_pyramid(x, 3)[k][1]).abs().mean() > 0.1  # nothing of the real half
 
 
 def test_smaller_levels_may_play_more_often_each_time_on_new_images():
@@ -185,7 +187,7 @@ def test_smaller_levels_may_play_more_often_each_time_on_new_images():
         assert len(reals) == times
         for real, image in zip(reals, images, strict=False):
             for _ in range(2 - k):
-                image = down(image)
+                image = downsample(image)
             assert (real - image).abs().max() < 1e-6
     assert lapgan((1, 32, 32), width=4, units=8, repeats=4).turns == (16, 4, 1)
     assert lapgan((1, 32, 32), width=4, units=8).turns == (1, 1, 1)
@@ -295,7 +297,7 @@ def test_the_chain_is_the_papers_and_only_its_end_is_clamped():
     z = game.noise(4)
     image, parts = game.G[0](z[:, :5]), z.split([5, 256, 1024], 1)
     for k in (1, 2):
-        image = up(image) + game.G[k](parts[k], up(image))
+        image = upsample(image) + game.G[k](parts[k], upsample(image))
     assert torch.equal(image.clamp(-1, 1), game.sample(4, noise=z))
     assert not game.sample(4, noise=z).requires_grad
 
@@ -315,7 +317,7 @@ def test_refining_goes_on_where_a_level_ended():
 def test_refining_keeps_what_it_was_given():
     x = torch.sin(torch.linspace(0, 3, 8))[:, None] * torch.linspace(-0.8, 0.8, 8)
     image = x.expand(2, 1, 8, 8)
-    kept = down(down(stubs().refine(image)))
+    kept = downsample(downsample(stubs().refine(image)))
     assert (kept - image).abs().max() < 0.06  # of bilinear enlarging, at the borders
     assert (kept + image).abs().max() > 1
 

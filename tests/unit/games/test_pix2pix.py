@@ -17,7 +17,7 @@ from sparring.game import adam
 from sparring.games.pix2pix import Pix2Pix
 from sparring.inference.translated import translate_files
 from sparring.inference.translation import cycle_strip, translate
-from sparring.networks.common.pair_input import Beside
+from sparring.networks.common.pair_input import PairCritic
 from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import pix2pix
 from sparring.training.trainer import train, trainable_parameters, update
@@ -94,7 +94,7 @@ def test_the_critic_sees_what_was_translated_beside_it():
     assert all(torch.equal(given, torch.full((2, 3, 4, 4), 0.1)) for given in (a, a2, a3))
     assert len(game.G.shown) == 1, "both moves are on one translation"
     x, given = torch.randn(2, 3, 4, 4), torch.randn(2, 1, 4, 4)
-    torch.testing.assert_close(Beside(nn.Identity())(x, given), torch.cat([given, x], 1))
+    torch.testing.assert_close(PairCritic(nn.Identity())(x, given), torch.cat([given, x], 1))
 
 
 # --- whose gradient

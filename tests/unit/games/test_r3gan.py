@@ -15,7 +15,7 @@ from sparring.layers.fourier import FourierFeatures
 from sparring.layers.residual import Residual
 from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.r3gan import R3GANCritic, R3GANGenerator, residual_block
-from sparring.objectives.penalties import r1, sloped
+from sparring.objectives.penalties import r1, scores_and_squared_norms
 from sparring.recipes.r3gan_stylegan2 import r3gan
 from sparring.rng import turn_rng
 from sparring.schedules import cosine
@@ -40,7 +40,7 @@ def test_one_pass_gives_the_scores_and_r1():
     torch.manual_seed(0)
     D = nn.Sequential(nn.Linear(3, 8), nn.Softplus(), nn.Linear(8, 1), nn.Flatten(0)).double()
     x = torch.randn(6, 3, dtype=torch.float64)
-    scores, slopes = sloped(D, x)
+    scores, slopes = scores_and_squared_norms(D, x)
     penalty = slopes.mean()
     torch.testing.assert_close(scores, D(x))
     torch.testing.assert_close(penalty, r1(D, x))

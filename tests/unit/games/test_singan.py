@@ -14,7 +14,7 @@ from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.games.singan import SinGAN
 from sparring.inference.sampling import latents_from_seeds
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import resize_bicubic
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
 from sparring.objectives.penalties import gradient_penalty, patch_penalty
 from sparring.recipes.singan import pyramid, singan
@@ -136,15 +136,17 @@ def test_other_photographs_and_pyramids_are_refused(shape, how):
 def test_resizing_is_exact_smooth_and_kept_in_range():
     ramp = torch.linspace(-1, 1, 60).expand(1, 1, 40, 60)
     for size in ((13, 17), (40, 60), (77, 101)):
-        made = resized(ramp, size)
+        made = resize_bicubic(ramp, size)
         assert made.shape[2:] == size
         assert made.abs().max() <= 1
         expected = (torch.arange(size[1]) + 0.5) / size[1] * (60 / 59) * 2 - 1 - 1 / 59
         assert (made[0, 0, 5, 3:-3] - expected[3:-3]).abs().max() < 0.02
     board = ((torch.arange(40)[:, None] + torch.arange(60)) % 2 * 2.0 - 1)[None, None]
-    assert resized(board, (13, 20))[..., 2:-2, 2:-2].abs().max() < 0.2, "what is too fine for the size is averaged"
+    assert resize_bicubic(board, (13, 20))[..., 2:-2, 2:-2].abs().max() < 0.2, (
+        "what is too fine for the size is averaged"
+    )
     x = (ramp / 2).clone().requires_grad_()
-    (slope,) = torch.autograd.grad(resized(x, (20, 30)).sum(), x)
+    (slope,) = torch.autograd.grad(resize_bicubic(x, (20, 30)).sum(), x)
     assert slope.sum().item() == pytest.approx(600, rel=1e-4), "every pixel of the result weighs 1"
 
 
@@ -204,7 +206,7 @@ def test_only_the_current_scale_moves(scale):
 
 def test_terms_are_what_the_paper_says():
     game = trained(3, reconstruction=7.0, penalty=0.3)
-    real, below = resized(X, game.sizes[1]), game.reconstructed(0)
+    real, below = resize_bicubic(X, game.sizes[1]), game.reconstructed(0)
     moves = list(game.round(photographs(), 3))
     again = game.painted(1, game.fixed(1), below)
     assert [move.player for move in moves] == ["D1"] * 3 + ["G1"] * 3
@@ -227,7 +229,7 @@ def test_every_move_meets_fresh_noise():
     players = game.players()
     for move in game.round(photographs(), 3):
         update(move, players)
-    fakes = [x for x in seen if not torch.equal(x, resized(X, game.sizes[1]))]
+    fakes = [x for x in seen if not torch.equal(x, resize_bicubic(X, game.sizes[1]))]
     pairs = [(a - b).abs().mean() for i, a in enumerate(fakes) for b in fakes[:i]]
     assert min(pairs) > 1e-3
 
@@ -260,7 +262,7 @@ def stubs(values=(0.0, 0.0), slope=0.0, **settings):
 
     networks = [Constant(value) for value in values], [Tilt(slope) for _ in values]
     sizes = [(8, 8), (16, 16)][-len(values) :]
-    how = {"rounds": 1, "resize": resized, "critic": learn, "generator": learn, **settings}
+    how = {"rounds": 1, "resize": resize_bicubic, "critic": learn, "generator": learn, **settings}
     return SinGAN(*networks, (1, 16, 16), sizes, **how)
 
 

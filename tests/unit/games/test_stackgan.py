@@ -17,9 +17,9 @@ from sparring.game import adam
 from sparring.games.common.caption_pairs import different, mismatched, structured
 from sparring.games.stackgan import Second, StackGAN
 from sparring.inference.sampling import sample_seeds
-from sparring.layers.pyramid import down, up
-from sparring.networks.common.text import HashedWords
-from sparring.networks.stackgan import FirstGenerator, PairCritic, SecondGenerator
+from sparring.layers.pyramid import downsample, upsample
+from sparring.networks.common.text import HashedTextEncoder
+from sparring.networks.stackgan import StackGANCritic, StageIGenerator, StageIIGenerator
 from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
 from sparring.rng import fixed_seed
@@ -71,9 +71,9 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, data=Non
     G, G2 = Fixed(mean, log_variance, side=8 if two else 16), Fixed(mean, log_variance)
     D = Fixed(score=score)
     player = {"critic": lambda D: adam(D, lr=0.1), "generator": lambda G: adam(G, lr=0.1)}
-    second = Second(G2, D, 0, down, up) if two else None
+    second = Second(G2, D, 0, downsample, upsample) if two else None
     fixed = StackGAN(
-        HashedWords(16),
+        HashedTextEncoder(16),
         G,
         D if not two else Fixed(),
         captions=told(SAID),
@@ -99,7 +99,7 @@ def test_a_critic_that_knows_nothing_pays_two_log_two_in_either_stage():
 
 def test_the_terms_have_the_right_signs_and_weights():
     """Fakes are zero everywhere; the right captions of hearts and dogs are told apart by their own vectors."""
-    right = HashedWords(16)(told(SAID))
+    right = HashedTextEncoder(16)(told(SAID))
 
     def score(x, phi):
         real, fits = x.flatten(1).abs().amax(1) > 0, (phi == right[: len(phi)]).all(1)
@@ -115,7 +115,7 @@ def test_the_terms_have_the_right_signs_and_weights():
 @pytest.mark.parametrize("two", [False, True])
 def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
     """Each head is the image's sum times what its caption says first, so that its slope is that at every pixel."""
-    words = HashedWords(16)(told(SAID))
+    words = HashedTextEncoder(16)(told(SAID))
 
     def score(x, phi):
         return (x.sum((1, 2, 3)) * phi[:, 0])[:, None].expand(-1, 1 + two)
@@ -129,7 +129,7 @@ def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
 
 
 def test_a_wrong_pair_says_nothing_about_whether_its_image_is_real():
-    right = HashedWords(16)(told(SAID))
+    right = HashedTextEncoder(16)(told(SAID))
 
     def score(x, phi):
         real, fits = x.flatten(1).abs().amax(1) > 0, (phi == right[: len(phi)]).all(1)
@@ -174,7 +174,7 @@ def test_of_several_wrong_captions_the_nearest_is_taken(rivals, nearest):
 
 
 def test_the_game_shows_the_nearest_of_as_many_wrong_captions_as_it_is_told():
-    right = HashedWords(16)(told(SAID))
+    right = HashedTextEncoder(16)(told(SAID))
     nearest = right[torch.cdist(right, right).fill_diagonal_(torch.inf).argmin(1)]
 
     def score(x, phi):
@@ -284,7 +284,7 @@ def test_until_stage_two_begins_samples_are_stage_ones_in_twice_the_size():
     coarse = game.sample(4, noise=noise)
     z, e, _, phi = noise.split([5, 3, 3, 16], 1)
     mean, log_variance = game.G.augment(phi)
-    torch.testing.assert_close(coarse, up(game.G(z, mean + (log_variance / 2).exp() * e)))
+    torch.testing.assert_close(coarse, upsample(game.G(z, mean + (log_variance / 2).exp() * e)))
     list(game.round(captioned(), 5))
     assert game.G2.begun
     game.G2.body[-1].bias.data.fill_(1.0)  # it adds something
@@ -298,13 +298,13 @@ def test_a_sentence_changes_the_caption_and_nothing_else():
         noise = game.noise(3)
     asked = game.with_text(noise, told(["a red heart"]))
     assert torch.equal(asked[:, :-16], noise[:, :-16])
-    torch.testing.assert_close(asked[:, -16:], HashedWords(16)(told(["a red heart"])).expand(3, -1))
+    torch.testing.assert_close(asked[:, -16:], HashedTextEncoder(16)(told(["a red heart"])).expand(3, -1))
     other = game.with_text(noise, told(["two dogs"]))
     assert (game.sample(3, noise=asked) - game.sample(3, noise=other)).abs().max() > 1e-4
 
 
 def test_noise_asks_for_the_captions_it_was_given():
-    rows = HashedWords(16)(told(SAID))
+    rows = HashedTextEncoder(16)(told(SAID))
     with fixed_seed(0):
         phi = small().noise(64)[:, -16:]
     nearest = torch.cdist(phi, rows).min(1)
@@ -336,30 +336,30 @@ def test_what_cannot_be_is_refused_in_a_sentence():
     with pytest.raises(GameError, match="its data has none"):
         next(small().round(iter([(torch.zeros(4, *SHAPE), torch.zeros(4, dtype=torch.long))]), 0))
     with pytest.raises(ValueError, match="this critic takes"):
-        PairCritic((1, 16, 16), 16, 3, 4)(torch.zeros(1, 1, 8, 8), torch.zeros(1, 16))
+        StackGANCritic((1, 16, 16), 16, 3, 4)(torch.zeros(1, 1, 8, 8), torch.zeros(1, 16))
 
 
 @pytest.mark.parametrize("side", [16, 32, 64])
 def test_the_networks_make_and_read_every_size(side):
     shape, phi = (3, side, side), torch.randn(2, 16)
-    G, G2 = FirstGenerator(shape, 16, 5, 3, 2), SecondGenerator(shape, 16, 3, 2)
+    G, G2 = StageIGenerator(shape, 16, 5, 3, 2), StageIIGenerator(shape, 16, 3, 2)
     assert G(torch.randn(2, 5), torch.randn(2, 3)).shape == (2, *shape)
     assert G2(torch.zeros(2, 3, side // 2, side // 2), torch.randn(2, 3)).shape == (2, *shape)
     for heads in (1, 2):
-        assert PairCritic(shape, 16, 3, 2, heads)(torch.zeros(2, *shape), phi).shape == (2, heads)
+        assert StackGANCritic(shape, 16, 3, 2, heads)(torch.zeros(2, *shape), phi).shape == (2, heads)
 
 
 def test_stage_two_begins_with_the_coarse_image_and_adds_what_is_missing():
-    G2, coarse, c = SecondGenerator((3, 16, 16), 16, 3, 2), torch.rand(2, 3, 8, 8) * 2 - 1, torch.randn(2, 3)
+    G2, coarse, c = StageIIGenerator((3, 16, 16), 16, 3, 2), torch.rand(2, 3, 8, 8) * 2 - 1, torch.randn(2, 3)
     with torch.no_grad():
         G2.body[-1].weight.zero_(), G2.body[-1].bias.zero_()
-        torch.testing.assert_close(G2(coarse, c), 0.9 * up(coarse))
+        torch.testing.assert_close(G2(coarse, c), 0.9 * upsample(coarse))
         G2.body[-1].bias.fill_(1.0)
-        torch.testing.assert_close(G2(coarse, c), torch.tanh(1 + torch.atanh(0.9 * up(coarse))))
+        torch.testing.assert_close(G2(coarse, c), torch.tanh(1 + torch.atanh(0.9 * upsample(coarse))))
         assert G2(torch.ones(2, 3, 8, 8), c).isfinite().all()
 
 
-class Anew(SecondGenerator):
+class Anew(StageIIGenerator):
     """The paper's form, which draws the whole image anew."""
 
     def forward(self, coarse, c):
@@ -384,16 +384,16 @@ class Oracle(nn.Module):
         draws = torch.special.ndtr(z[:, 0]).clamp_max(0.999).tolist()
         chosen = zip(self.kinds, draws, strict=True)
         self.drawn = torch.stack([self.rows[kind][int(u * len(self.rows[kind]))] for kind, u in chosen])
-        return down(self.images[self.drawn])
+        return downsample(self.images[self.drawn])
 
 
-@pytest.mark.parametrize("form", [SecondGenerator, Anew])
+@pytest.mark.parametrize("form", [StageIIGenerator, Anew])
 def test_stage_two_keeps_what_stage_one_knows_while_it_learns_and_the_papers_form_forgets_it(monkeypatch, form):
     """Eighty rounds on real digits, behind a stage I that makes no mistakes."""
     data = load_data("digits", size=16, channels=1)
     images, labels = scaled(data.rows(np.arange(len(data)))[0]), torch.from_numpy(data.labels)
     texts = [f"the digit {k}" for k in range(10)]
-    monkeypatch.setattr("sparring.recipes.stackgan.SecondGenerator", form)
+    monkeypatch.setattr("sparring.recipes.stackgan.StageIIGenerator", form)
     torch.manual_seed(0)
     game = stackgan((1, 16, 16), texts, refine_from=0, width=8, condition=8, features=64, latent=8)
     said = game.text(told(texts))
@@ -409,7 +409,7 @@ def test_stage_two_keeps_what_stage_one_knows_while_it_learns_and_the_papers_for
         made = game.G2(game.G(z, None), game.G2.augment(phi)[0])
     nearest = torch.cdist(made.flatten(1), images.flatten(1)).argmin(1)
     kept = (labels[nearest] == labels[game.G.drawn]).double().mean().item()
-    assert kept > 0.95 if form is SecondGenerator else kept < 0.3
+    assert kept > 0.95 if form is StageIIGenerator else kept < 0.3
 
 
 def emoji(folder):

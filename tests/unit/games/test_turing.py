@@ -14,8 +14,8 @@ from sparring.check import check_game
 from sparring.errors import DataError
 from sparring.games.turing import TuringGAN
 from sparring.layers.spectral import spectral
-from sparring.layers.stateless import stateless, stateless_norm
-from sparring.networks.turing import TuringEncoder, TuringGenerator, TuringJudge
+from sparring.layers.stateless import stateless_spectral, stateless_spectral_norm
+from sparring.networks.turing import TuringCritic, TuringEncoder, TuringGenerator
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein, logistic
 from sparring.recipes import turing
 from sparring.rng import turn_rng
@@ -294,7 +294,7 @@ def test_a_weight_is_divided_by_the_fifth_estimate(layer):
     layer = layer.double()
     raw = layer.weight.detach().clone()
     rows = raw.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else raw
-    W = stateless(layer).weight
+    W = stateless_spectral(layer).weight
     torch.testing.assert_close(W.detach() * five_iterations(rows.flatten(1)), raw, rtol=1e-12, atol=0)
     assert W.flatten(1).shape == raw.flatten(1).shape
 
@@ -303,18 +303,18 @@ def test_five_iterations_fall_short_of_the_norm():
     torch.manual_seed(0)
     W = torch.randn(64, 64, dtype=torch.float64)
     exact = torch.linalg.matrix_norm(W, 2).item()
-    assert 0.8 * exact < stateless_norm(W).item() < 0.999 * exact
+    assert 0.8 * exact < stateless_spectral_norm(W).item() < 0.999 * exact
 
 
 def test_the_iterations_start_from_ones():
     """A matrix whose first singular vector is orthogonal to ones: the second value is found, not the first."""
     W = torch.tensor([[3.0, -3.0], [1.0, 1.0]], dtype=torch.float64) / math.sqrt(2)
     assert torch.linalg.matrix_norm(W, 2).item() == pytest.approx(3)
-    assert stateless_norm(W).item() == pytest.approx(1)
+    assert stateless_spectral_norm(W).item() == pytest.approx(1)
 
 
 def test_nothing_is_remembered():
-    layer = stateless(nn.Linear(9, 9))
+    layer = stateless_spectral(nn.Linear(9, 9))
     state = {name: value.clone() for name, value in layer.state_dict().items()}
     first = layer.weight
     assert set(state) == {"bias", "parametrizations.weight.original"}
@@ -326,26 +326,26 @@ def test_nothing_is_remembered():
 def test_the_gradient_runs_through_the_iterations():
     torch.manual_seed(0)
     W = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda W: W / stateless_norm(W), (W,))
-    (through,) = torch.autograd.grad(stateless_norm(W), W)
+    assert torch.autograd.gradcheck(lambda W: W / stateless_spectral_norm(W), (W,))
+    (through,) = torch.autograd.grad(stateless_spectral_norm(W), W)
     # the usual gradient, u and v held constant, is v uᵀ at convergence: here the two differ
     left, _, right = torch.linalg.svd(W.detach())
     assert (through - torch.outer(left[:, 0], right[0])).abs().max() > 1e-3
-    assert (through * W).sum().item() == pytest.approx(stateless_norm(W).item())  # homogeneous of degree 1
+    assert (through * W).sum().item() == pytest.approx(stateless_spectral_norm(W).item())  # homogeneous of degree 1
 
 
 def test_gains_are_divided_by_their_length():
-    assert stateless(nn.BatchNorm2d(64)).weight.tolist() == [0.125] * 64
+    assert stateless_spectral(nn.BatchNorm2d(64)).weight.tolist() == [0.125] * 64
     norm = nn.BatchNorm1d(2)
     norm.weight.data = torch.tensor([3.0, -4.0])
-    assert stateless(norm).weight.tolist() == pytest.approx([0.6, -0.8])
+    assert stateless_spectral(norm).weight.tolist() == pytest.approx([0.6, -0.8])
 
 
 def test_gains_can_be_spared_and_bare_norms_are():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.BatchNorm2d(4, affine=False))
-    stateless(network, (nn.Conv2d,))
+    stateless_spectral(network, (nn.Conv2d,))
     assert network[1].weight.tolist() == [1.0] * 4
-    stateless(network)
+    stateless_spectral(network)
     assert network[1].weight.tolist() == [0.5] * 4
     assert len(network[0].parametrizations.weight) == 1, "normalised once"
 
@@ -353,14 +353,14 @@ def test_gains_can_be_spared_and_bare_norms_are():
 def test_a_weight_of_zeros_stays_zero():
     layer = nn.Linear(3, 3)
     nn.init.zeros_(layer.weight)
-    layer = stateless(layer)
+    layer = stateless_spectral(layer)
     layer(torch.ones(1, 3)).sum().backward()
     assert layer.weight.abs().sum() == 0
     assert torch.isfinite(layer.parametrizations.weight.original.grad).all()
 
 
 def test_the_norm_is_taken_in_full_precision():
-    layer = stateless(nn.Linear(32, 32))
+    layer = stateless_spectral(nn.Linear(32, 32))
     exact = layer.weight
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(layer.weight, exact)
@@ -413,7 +413,7 @@ def test_every_size_can_be_made_and_read(side, colours):
     assert made.shape == (2, *shape)
     assert made.abs().max() <= 1
     assert E(made).shape == (2, E.features)
-    assert TuringJudge(E.features)(E(made)).shape == (2,)
+    assert TuringCritic(E.features)(E(made)).shape == (2,)
 
 
 def test_other_sizes_are_refused():
@@ -423,7 +423,7 @@ def test_other_sizes_are_refused():
 
 
 def test_layers_start_glorot_uniform():
-    D = TuringJudge(64, 256, 0.1)
+    D = TuringCritic(64, 256, 0.1)
     bound = math.sqrt(6 / (64 + 256))
     assert 0.98 * bound < D.trunk[0].weight.abs().max().item() <= bound
     assert D.head.bias is None
@@ -496,4 +496,4 @@ def test_stateless_and_remembered_norms_agree_where_the_start_does_not_matter():
     layers = nn.Linear(4, 5), nn.Linear(4, 5)
     for layer in layers:
         layer.weight.data.copy_(rank_one)
-    torch.testing.assert_close(stateless(layers[0]).weight, spectral(layers[1]).weight)
+    torch.testing.assert_close(stateless_spectral(layers[0]).weight, spectral(layers[1]).weight)

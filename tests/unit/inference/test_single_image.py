@@ -18,7 +18,7 @@ from sparring.game import evaluation_mode as resting
 from sparring.inference import canvas
 from sparring.inference import single_image as one_image
 from sparring.inference.sampling import sample_seeds
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import resize_bicubic
 from sparring.reports.next_steps import commands
 from sparring.reports.run_report import evaluation
 from sparring.runs.run import Run
@@ -192,7 +192,7 @@ def test_a_picture_is_made_larger_step_by_step():
     assert round(math.log(4) / math.log(4 / 3)) == 5
     for rounds in (0, 5):
         made = one_image.super_resolve(game, factor=4, projections=rounds)
-        assert (resized(made, (HEIGHT, WIDTH)) - X).abs().mean() < 0.05
+        assert (resize_bicubic(made, (HEIGHT, WIDTH)) - X).abs().mean() < 0.05
     assert torch.equal(one_image.super_resolve(game, factor=4), made), "no noise unless asked for"
     other = one_image.super_resolve(game, factor=1.2, noise=True)
     assert other.shape == (1, 3, 19, 29)
@@ -205,11 +205,11 @@ def test_back_projection_keeps_what_is_known_and_the_detail_that_was_added():
     free, bound = (one_image.super_resolve(game, factor=2, projections=rounds) for rounds in (0, 5))
 
     def lost(made):
-        return (resized(made, (HEIGHT, WIDTH)) - X).abs().mean()
+        return (resize_bicubic(made, (HEIGHT, WIDTH)) - X).abs().mean()
 
     assert lost(free) > 0.1, "what the scales draw freely is another picture"
     assert lost(bound) < 0.01
-    smooth = resized(X, (2 * HEIGHT, 2 * WIDTH))
+    smooth = resize_bicubic(X, (2 * HEIGHT, 2 * WIDTH))
     assert bound.diff(dim=3).square().mean() > 1.2 * smooth.diff(dim=3).square().mean(), "sharper than enlarging alone"
     assert bound.abs().max() <= 1
 
@@ -278,7 +278,7 @@ def test_a_drawing_enters_where_told():
     for scale in (1, 2):
         game.amplitudes.zero_()
         with resting(game):
-            coarse = resized(drawing, game.sizes[scale - 1])
+            coarse = resize_bicubic(drawing, game.sizes[scale - 1])
             expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in range(scale, 3)], coarse, scale)
         made = one_image.paint_to_image(game, drawing, scale=scale)
         assert torch.allclose(made, expected.clamp(-1, 1), atol=1e-5)

@@ -11,7 +11,7 @@ from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.inference import label_maps
 from sparring.inference.tiling import blend_tiles, resolve_overlap, tiles
-from sparring.layers.tiled_norm import gathered, steadied
+from sparring.layers.tiled_norm import collect_moments, with_moments
 from sparring.runs.state import load
 from unit.games.test_gaugan import REGIONS, small
 from unit.inference.test_label_maps import data, run  # noqa: F401 (fixtures)
@@ -67,10 +67,10 @@ def test_a_part_of_a_map_is_painted_as_in_the_whole(norm, style):
     game, labels = small(norm=norm, style=style).eval(), scene()[None]
     styles = label_maps.sample_styles(game, [1])
     with evaluation_mode(game):
-        moments = gathered(game, [(lambda: game.paint(labels, styles), torch.ones(16, 256))])
+        moments = collect_moments(game, [(lambda: game.paint(labels, styles), torch.ones(16, 256))])
         whole = game.paint(labels, styles)
     assert bool(moments) == (norm == "instance")
-    with evaluation_mode(game), steadied(moments):
+    with evaluation_mode(game), with_moments(moments):
         part = game.paint(labels[:, :, 64:192], styles, (0, 64, 16, 256))
     off = (part - whole[..., 64:192]).abs()
     assert off[..., FAR:-FAR].max() < 1e-5
@@ -87,13 +87,13 @@ def test_moments_are_those_of_each_image_of_the_whole_and_are_forgotten():
     share = torch.ones(5, 6)
     share[:, 4:] = 0.5  # who lies in two parts counts a half in each
     parts = [(lambda: net(x[..., :6]), share), (lambda: net(x[..., 4:]), share[:, 2:].flip(1))]
-    moments = gathered(net, parts)
+    moments = collect_moments(net, parts)
     assert set(moments) == {first, second}
-    with steadied(moments):
+    with with_moments(moments):
         torch.testing.assert_close(net[:3](x[..., :2]), expected[..., :2])
     torch.testing.assert_close(net[:3](x), expected)
     assert (net[:3](x[..., :2]) - expected[..., :2]).abs().max() > 0.1
-    assert not gathered(nn.InstanceNorm2d(2, affine=True), parts)
+    assert not collect_moments(nn.InstanceNorm2d(2, affine=True), parts)
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])

@@ -13,7 +13,12 @@ from sparring.game import adam
 from sparring.games.conditional import ConditionalGAN
 from sparring.inference.sampling import generate, interpolate_seeds, latents_from_seeds, sample_seeds
 from sparring.layers.attention import SelfAttention
-from sparring.layers.conditional import ClassBatchNorm, ConditionedBatchNorm, ConditionedUpBlock, Projection
+from sparring.layers.conditional import (
+    ClassConditionalBatchNorm,
+    ConditionalBatchNorm,
+    ConditionalUpBlock,
+    ProjectionHead,
+)
 from sparring.layers.residual import UpBlock
 from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
@@ -98,7 +103,7 @@ def test_without_pooling_attention_commutes_with_every_permutation_of_the_positi
 
 
 def test_class_batch_norm_gives_each_class_its_row_and_a_mixture_the_mixture():
-    layer, x = ClassBatchNorm(2, 3).double(), 5 + 3 * double(4, 2, 3, 3)
+    layer, x = ClassConditionalBatchNorm(2, 3).double(), 5 + 3 * double(4, 2, 3, 3)
     y = torch.eye(3, dtype=torch.float64)
     standard = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
     assert torch.allclose(layer(x, y[[0, 1, 2, 0]]), standard), "gains 1 and offsets 0 at first"
@@ -112,7 +117,7 @@ def test_class_batch_norm_gives_each_class_its_row_and_a_mixture_the_mixture():
 
 
 def test_conditioned_batch_norm_has_the_gain_one_plus_v_y():
-    layer, x = ConditionedBatchNorm(2, 3).double(), double(4, 2, 3, 3)
+    layer, x = ConditionalBatchNorm(2, 3).double(), double(4, 2, 3, 3)
     with torch.no_grad():
         layer.gain.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, -1.0]]))
         layer.bias.weight.copy_(torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
@@ -126,7 +131,7 @@ def test_conditioned_batch_norm_has_the_gain_one_plus_v_y():
 
 def test_without_a_condition_the_block_is_that_of_sngan():
     torch.manual_seed(0)
-    mine, theirs = ConditionedUpBlock(3, 5, nn.BatchNorm2d).double(), UpBlock(3, 5).double()
+    mine, theirs = ConditionalUpBlock(3, 5, nn.BatchNorm2d).double(), UpBlock(3, 5).double()
     parts = {"residual.0": mine.first, "residual.2": mine.up, "residual.3": mine.second, "residual.5": mine.same}
     for name, part in parts.items():
         theirs.get_submodule(name).load_state_dict(part.state_dict())
@@ -136,7 +141,7 @@ def test_without_a_condition_the_block_is_that_of_sngan():
 
 
 def test_projection_by_hand():
-    head = Projection(2, 3)
+    head = ProjectionHead(2, 3)
     with torch.no_grad():
         head.linear.weight.copy_(torch.tensor([[1.0, -1.0]]))
         head.linear.bias.fill_(0.5)
@@ -144,7 +149,7 @@ def test_projection_by_hand():
     h = torch.tensor([[10.0, 1.0], [10.0, 1.0], [2.0, 3.0]])
     y = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
     assert head(h, y).tolist() == [9.5 + 10 + 4, 9.5 + 30 + 6, -0.5 + 3 + 13.5]
-    assert Projection(2, None)(h).shape == (3,)
+    assert ProjectionHead(2, None)(h).shape == (3,)
 
 
 # --- SAGAN's networks
@@ -184,7 +189,7 @@ def test_every_layer_of_both_players_is_spectrally_normalised_and_nothing_else_i
         for name, layer in network.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 assert is_parametrized(layer, "weight"), name
-    assert not any(is_parametrized(layer) for layer in game.G.modules() if isinstance(layer, ClassBatchNorm))
+    assert not any(is_parametrized(layer) for layer in game.G.modules() if isinstance(layer, ClassConditionalBatchNorm))
     weight = [game.D.head.embed.weight for _ in range(100)][-1]
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=1e-3)
 
@@ -272,7 +277,7 @@ def test_changing_the_label_changes_what_is_drawn_and_how_it_is_judged():
     game = small().eval()
     with torch.no_grad():  # tables that differ, as they do once something was learnt
         for layer in game.modules():
-            if isinstance(layer, ClassBatchNorm):
+            if isinstance(layer, ClassConditionalBatchNorm):
                 layer.gain.normal_()
     rows = game.noise(4)
     one, other = (game.sample(4, noise=rows, label=label) for label in (0, 2))
@@ -345,7 +350,7 @@ def test_the_game_learns_which_class_is_where():
             super().__init__()
             self.trunk, self.head = (
                 nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU()),
-                Projection(32, 3),
+                ProjectionHead(32, 3),
             )
 
         def forward(self, x, y):

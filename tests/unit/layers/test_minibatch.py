@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from sparring.errors import GameError
-from sparring.layers.deviation import MinibatchDeviation
+from sparring.layers.deviation import MinibatchStdDev
 from sparring.layers.discrimination import MinibatchDiscrimination
-from sparring.layers.init import normal, orthogonal, reinitialised
+from sparring.layers.init import normal, orthogonal, reinitialise
 from sparring.layers.spectral import spectral
-from sparring.layers.virtual import Referenced, VirtualBatchNorm, virtual
+from sparring.layers.virtual import VirtualBatchNorm, WithReferenceBatch, to_virtual_batch_norm
 from sparring.networks import DCGANCritic, DCGANGenerator, MLPCritic, ResNetCritic, SNCNNCritic
-from sparring.networks.common.heads import answering, reading
+from sparring.networks.common.heads import insert_before_head, widen_outputs
 from sparring.objectives.penalties import r1
 
 double = pytest.fixture(autouse=True)(lambda: torch.manual_seed(0))
@@ -90,7 +90,7 @@ CRITICS = {
 }
 ADDED = {
     "discrimination": lambda n: MinibatchDiscrimination(n, measures=6),
-    "deviation": lambda n: MinibatchDeviation(),
+    "deviation": lambda n: MinibatchStdDev(),
 }
 
 
@@ -100,7 +100,7 @@ def test_a_widened_critic_gives_its_old_scores_and_the_new_features_share(name, 
     D = CRITICS[name]().double().eval()
     x = torch.randn(6, *D.shape, dtype=torch.float64)
     before, features = D(x), D.features(x)
-    assert reading(D, ADDED[layer]) is D
+    assert insert_before_head(D, ADDED[layer]) is D
     after, wider = D(x), D.features(x)
     more = {"discrimination": 6, "deviation": 1}[layer]
     assert wider.shape == (6, features.shape[1] + more)
@@ -114,7 +114,7 @@ def test_a_widened_critic_gives_its_old_scores_and_the_new_features_share(name, 
 
 
 def test_widening_twice_keeps_both():
-    D = reading(reading(CRITICS["dcgan"](), ADDED["discrimination"]), ADDED["deviation"])
+    D = insert_before_head(insert_before_head(CRITICS["dcgan"](), ADDED["discrimination"]), ADDED["deviation"])
     assert D(torch.randn(4, 1, 16, 16)).shape == (4,)
     assert D.features(torch.randn(4, 1, 16, 16)).shape == (4, 8 * 16 + 6 + 1)
 
@@ -124,7 +124,7 @@ def test_more_answers_keep_the_first(name):
     D = CRITICS[name]().double().eval()
     x = torch.randn(6, *D.shape, dtype=torch.float64)
     before = D(x)
-    assert answering(D, 4).outcomes == 4
+    assert widen_outputs(D, 4).outcomes == 4
     scores = D(x)
     assert scores.shape == (6, 4)
     torch.testing.assert_close(scores[:, 0], before, rtol=1e-9, atol=1e-12)
@@ -132,7 +132,7 @@ def test_more_answers_keep_the_first(name):
 
 
 def test_a_spectral_head_stays_spectral():
-    D = reading(spectral(CRITICS["cnn"]()), ADDED["discrimination"])
+    D = insert_before_head(spectral(CRITICS["cnn"]()), ADDED["discrimination"])
     weight = [D.head.weight for _ in range(50)][-1]
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1.0, abs=1e-3)
 
@@ -142,7 +142,7 @@ def test_critics_without_a_linear_head_are_refused(wrong):
     if hasattr(wrong, "head"):
         wrong.head = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
     with pytest.raises(GameError, match="leave this technique off"):
-        reading(wrong, ADDED["deviation"])
+        insert_before_head(wrong, ADDED["deviation"])
 
 
 def formula(x, reference, eps=1e-5):
@@ -183,7 +183,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_sample_does_not_depend_on_its_company_but_on_the_references(name):
     make, shape = NETWORKS[name]
-    network = Referenced(make(), torch.randn(7, *shape)).double()
+    network = WithReferenceBatch(make(), torch.randn(7, *shape)).double()
     x, others = torch.randn(2, 3, *shape, dtype=torch.float64)
     one, other = network(x), network(torch.cat([x[:1], others]))
     torch.testing.assert_close(one[0], other[0], rtol=1e-9, atol=1e-12)
@@ -196,13 +196,13 @@ def test_a_sample_does_not_depend_on_its_company_but_on_the_references(name):
 
 def test_what_comes_back_belongs_to_the_samples_and_not_to_the_references():
     network, x = nn.Linear(2, 3), torch.randn(4, 2)
-    referenced = Referenced(network, torch.randn(6, 2))
+    referenced = WithReferenceBatch(network, torch.randn(6, 2))
     torch.testing.assert_close(referenced(x), network(x))
 
 
 def test_penalties_on_single_scores_keep_their_meaning():
     """The slope of the sum of scores in x_i is the slope of the score of x_i."""
-    D = Referenced(MLPCritic((2,), width=8, norm=nn.BatchNorm1d), torch.randn(7, 2)).double()
+    D = WithReferenceBatch(MLPCritic((2,), width=8, norm=nn.BatchNorm1d), torch.randn(7, 2)).double()
     x = torch.randn(4, 2, dtype=torch.float64)
     alone = torch.stack([r1(D, x[i : i + 1]) for i in range(4)]).mean()
     assert r1(D, x).item() == pytest.approx(alone.item(), rel=1e-9)
@@ -211,7 +211,7 @@ def test_penalties_on_single_scores_keep_their_meaning():
 def test_conversion_keeps_gains_and_the_critics_own_attributes():
     D = DCGANCritic((1, 16, 16), width=4)
     gains = [m.weight.clone() for m in D.modules() if isinstance(m, nn.BatchNorm2d)]
-    wrapped = Referenced(D, torch.zeros(3, 1, 16, 16))
+    wrapped = WithReferenceBatch(D, torch.zeros(3, 1, 16, 16))
     kept = [m.weight for m in wrapped.modules() if isinstance(m, VirtualBatchNorm)]
     assert len(kept) == len(gains) == 1
     assert all(torch.equal(one, other) for one, other in zip(kept, gains, strict=True))
@@ -222,12 +222,12 @@ def test_conversion_keeps_gains_and_the_critics_own_attributes():
 
 def test_without_references_virtual_batch_norm_refuses():
     with pytest.raises(ValueError, match="Referenced"):
-        virtual(nn.Sequential(nn.BatchNorm1d(2)))(torch.zeros(3, 2))
+        to_virtual_batch_norm(nn.Sequential(nn.BatchNorm1d(2)))(torch.zeros(3, 2))
 
 
 def test_initialisations_reach_spectral_weights_and_leave_them_spectral():
     D = spectral(SNCNNCritic((1, 16, 16), width=4))
-    assert reinitialised(D, orthogonal(3.0)) is D
+    assert reinitialise(D, orthogonal(3.0)) is D
     layers = [m for m in D.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     for layer in layers:
         original = layer.parametrizations.weight.original.flatten(1)
@@ -240,10 +240,10 @@ def test_initialisations_reach_spectral_weights_and_leave_them_spectral():
 
 
 def test_spectral_weights_are_of_norm_one_at_the_first_look_after_an_initialisation():
-    layer = reinitialised(spectral(nn.Linear(64, 64)), normal(1.0)).eval()
+    layer = reinitialise(spectral(nn.Linear(64, 64)), normal(1.0)).eval()
     assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1.0, abs=0.1)
 
 
 def test_initialisations_reach_plain_weights_too():
-    D = reinitialised(MLPCritic((2,), width=64), normal(0.5))
+    D = reinitialise(MLPCritic((2,), width=64), normal(0.5))
     assert D.head.weight.std().item() == pytest.approx(0.5, rel=0.3)

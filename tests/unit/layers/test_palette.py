@@ -10,7 +10,7 @@ from sparring.cli import main
 from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.inference import single_image
-from sparring.layers.bicubic import resized
+from sparring.layers.bicubic import resize_bicubic
 from sparring.layers.palette import Palette
 from support.runs import PHOTO, after_a_stop, play, start
 from unit.games.test_singan import X, photographs, small, trained
@@ -28,7 +28,7 @@ def test_k_means_finds_blobs_and_gives_every_pixel_the_nearest():
     which = torch.tensor([0] * 60 + [1] * 30 + [2] * 10)[torch.randperm(100, generator=chance)]
     x = (centres[which] + 0.05 * torch.randn(100, 2, generator=chance)).T.reshape(1, 2, 10, 10)
     palette = Palette(2, 3)
-    palette.learn(x)
+    palette.fit(x)
     assert (palette.centres - centres).abs().max() < 0.05, "and the commonest come first"
     means = torch.stack([x.flatten(2)[0].T[which == k].mean(0) for k in range(3)])
     torch.testing.assert_close(palette.centres, means)
@@ -37,9 +37,9 @@ def test_k_means_finds_blobs_and_gives_every_pixel_the_nearest():
 
 def test_k_means_is_no_worse_than_any_pixels_and_the_same_always():
     first, again = Palette(3, 5), Palette(3, 5)
-    first.learn(X)
+    first.fit(X)
     torch.manual_seed(9)
-    again.learn(X)
+    again.fit(X)
     assert torch.equal(first.centres, again.centres)
     off = (first(X) - X).square().sum().item()
     pixels = X.flatten(2)[0].T
@@ -55,7 +55,7 @@ def test_an_image_of_fewer_colours_keeps_them():
     palette = Palette(3, 5)
     x = torch.zeros(1, 3, 4, 4)
     x[..., 2:] = 0.5
-    palette.learn(x)
+    palette.fit(x)
     assert torch.equal(palette(x), x)
 
 
@@ -70,11 +70,11 @@ def test_the_scale_learns_from_images_in_colours_of_the_photograph_and_the_other
         assert len(seen) == 3 + 3 + 3, "every sample and every reconstruction"
         assert all((len(colours_of(y)) <= 3) == few for y in seen)
     with evaluation_mode(game):
-        below = resized(game.reconstructed(0), game.sizes[1])
+        below = resize_bicubic(game.reconstructed(0), game.sizes[1])
     known = Palette(3, 3)
-    known.learn(resized(X, game.sizes[0]))
+    known.fit(resize_bicubic(X, game.sizes[0]))
     assert torch.equal(game.palette.centres, known.centres)
-    missing = resized(X, game.sizes[1]) - known(below)
+    missing = resize_bicubic(X, game.sizes[1]) - known(below)
     assert game.amplitudes[1].item() == pytest.approx(0.1 * missing.square().mean().sqrt().item(), rel=1e-5)
 
 
@@ -94,8 +94,8 @@ def test_a_drawing_enters_where_the_game_takes_it_in_its_colours():
     game.amplitudes.zero_()
     drawing = -X
     with evaluation_mode(game):
-        coarse = resized(drawing, game.sizes[1])
-        expected = game.G[2](torch.zeros(1, *game.dimensions(2)), game.palette(resized(coarse, game.sizes[2])))
+        coarse = resize_bicubic(drawing, game.sizes[1])
+        expected = game.G[2](torch.zeros(1, *game.dimensions(2)), game.palette(resize_bicubic(coarse, game.sizes[2])))
     torch.testing.assert_close(single_image.paint_to_image(game, drawing), expected.clamp(-1, 1))
 
 
@@ -103,8 +103,8 @@ def test_any_game_can_be_given_a_drawing_in_the_photographs_colours():
     game = trained(6).eval()
     game.amplitudes.zero_()
     palette = Palette(3, 4)
-    palette.learn(resized(X, game.sizes[0]))
-    drawing = palette(resized(resized(-X, game.sizes[0]), game.sizes[1]))
+    palette.fit(resize_bicubic(X, game.sizes[0]))
+    drawing = palette(resize_bicubic(resize_bicubic(-X, game.sizes[0]), game.sizes[1]))
     with evaluation_mode(game):
         expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in (1, 2)], drawing, 1)
     torch.testing.assert_close(single_image.paint_to_image(game, -X, colours=4), expected.clamp(-1, 1))

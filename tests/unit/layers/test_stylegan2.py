@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sparring.layers.blur import BILINEAR, Blur, BlurDown, BlurUp
-from sparring.layers.deviation import MinibatchDeviation
+from sparring.layers.deviation import MinibatchStdDev
 from sparring.layers.equalized import EqualizedConv, EqualizedLinear
 from sparring.layers.modulated import ModulatedConv
 
@@ -132,7 +132,7 @@ def test_a_convolution_of_stride_2_behind_a_blur_halves_the_side():
 
 def test_the_deviation_of_an_identical_batch_is_1e_4():
     x = torch.full((8, 3, 4, 4), 0.7, dtype=torch.float64)
-    y = MinibatchDeviation(4)(x)
+    y = MinibatchStdDev(4)(x)
     assert y.shape == (8, 4, 4, 4)
     assert torch.equal(y[:, :3], x)
     torch.testing.assert_close(y[:, 3], torch.full((8, 4, 4), 1e-4, dtype=torch.float64))
@@ -140,7 +140,7 @@ def test_the_deviation_of_an_identical_batch_is_1e_4():
 
 def test_groups_are_strided_and_deviations_are_averaged_over_features():
     x = drawn(6, 5, 2, 2)  # two groups of three: 0, 2, 4 and 1, 3, 5
-    y = MinibatchDeviation(3)(x)[:, 5]
+    y = MinibatchStdDev(3)(x)[:, 5]
     for start in (0, 1):
         expected = (x[start::2].var(0, correction=0) + 1e-8).sqrt().mean()
         torch.testing.assert_close(y[start::2], expected.expand(3, 2, 2))
@@ -149,7 +149,7 @@ def test_groups_are_strided_and_deviations_are_averaged_over_features():
 @pytest.mark.parametrize(("n", "group"), [(6, 4), (5, 4), (1, 4), (4, 9)])
 def test_the_deviation_serves_features_and_any_batch(n, group):
     x = drawn(n, 3)
-    y = MinibatchDeviation(group)(x)
+    y = MinibatchStdDev(group)(x)
     size = {(6, 4): 3, (5, 4): 1, (1, 4): 1, (4, 9): 4}[n, group]
     expected = (x.unflatten(0, (size, -1)).var(0, correction=0) + 1e-8).sqrt().mean(1).repeat(size)
     torch.testing.assert_close(y[:, 3], expected)
@@ -157,4 +157,4 @@ def test_the_deviation_serves_features_and_any_batch(n, group):
 
 def test_a_group_of_none_is_refused():
     with pytest.raises(ValueError, match="at least one"):
-        MinibatchDeviation(0)
+        MinibatchStdDev(0)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from sparring.game import Game, Move, adam
-from sparring.layers.upsample_fusion import foldable, folding
+from sparring.layers.upsample_fusion import can_fuse_upsampling, fused_upsampling
 from sparring.training.trainer import train
 
 
@@ -69,8 +69,8 @@ def test_a_folded_pair_gives_the_same_outputs_and_gradients(form, training):
     torch.manual_seed(0)
     network, x = PAIRS[form]().double().train(training), torch.randn(2, 4, 4, 4).double()
     plain, keys = results(network, x), list(network.state_dict())
-    assert foldable(network)
-    with folding([network]):
+    assert can_fuse_upsampling(network)
+    with fused_upsampling([network]):
         folded = results(network, x)
         assert transposed(network, x) == (2 if form == "twice" else 1)
     assert folded.keys() == plain.keys()
@@ -86,8 +86,8 @@ def test_what_is_no_such_pair_is_left_alone(form):
     torch.manual_seed(0)
     network, x = OTHERS[form]().eval(), torch.randn(2, 4, 4, 4)
     plain = network(x)
-    assert not foldable(network)
-    with folding([network]):
+    assert not can_fuse_upsampling(network)
+    with fused_upsampling([network]):
         assert torch.equal(network(x), plain)
         assert transposed(network, x) == 0
 
@@ -96,35 +96,35 @@ def test_what_is_no_such_pair_is_left_alone(form):
 @pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
 def test_a_hook_sees_what_it_always_sees_also_one_that_comes_later(layer, register):
     network, x, seen = PAIRS["plain"](), torch.randn(2, 4, 4, 4), []
-    with folding([network]):
+    with fused_upsampling([network]):
         hook = getattr(network[layer], register)(lambda _, given, *made: seen.append(given[0].shape[-1]))
         network(x)
         assert seen == [4 if layer == 0 else 8]
         hook.remove()
         assert transposed(network, x) == 1
     network[layer].register_forward_hook(lambda *_: None)
-    assert not foldable(network)
+    assert not can_fuse_upsampling(network)
 
 
 def test_a_hook_of_the_sequence_and_a_forward_of_ones_own_are_kept():
     network, x, seen = PAIRS["plain"](), torch.randn(2, 4, 4, 4), []
     network.register_forward_hook(lambda _, given, made: seen.append((given[0].shape[-1], made.shape[-1])))
-    with folding([network]):
+    with fused_upsampling([network]):
         network(x)
     assert seen == [(4, 8)]
     network[1].forward = lambda x: x
-    assert not foldable(network)
+    assert not can_fuse_upsampling(network)
 
 
 def test_what_is_no_batch_of_images_is_computed_layer_by_layer():
     network = nn.Sequential(nn.Upsample(scale_factor=2), conv())
-    with folding([network]), pytest.raises(RuntimeError, match="3"):  # as torch has it
+    with fused_upsampling([network]), pytest.raises(RuntimeError, match="3"):  # as torch has it
         network(torch.randn(2, 4, 4))
 
 
 def test_all_is_as_it_was_after_an_error():
     network = PAIRS["plain"]()
-    with pytest.raises(RuntimeError, match="channels"), folding([network]):
+    with pytest.raises(RuntimeError, match="channels"), fused_upsampling([network]):
         network(torch.randn(2, 3, 4, 4))
     assert type(network) is nn.Sequential
 
@@ -152,7 +152,7 @@ def test_a_training_folds_in_every_pass_of_its_steps_and_nowhere_else():
     for game in (folded, plain):
         for _ in train(game, repeat((x,)), 2):
             assert type(game.G) is nn.Sequential
-    assert (folded.types, plain.types) == ({"_Folded"}, {"Sequential"})
+    assert (folded.types, plain.types) == ({"_Fused"}, {"Sequential"})
     for one, other in zip(folded.parameters(), plain.parameters(), strict=True):
         assert not torch.equal(one, other)  # rounded elsewhere, so it was played elsewise
         assert torch.allclose(one, other, rtol=1e-9)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from sparring.metrics import best_naming, matched
+from sparring.metrics import best_assignment, cluster_accuracy
 
 
 def drawn(joint):
@@ -21,7 +21,7 @@ def drawn(joint):
 def test_no_naming_gains_more(seed):
     gains = torch.randn(5, 5, generator=torch.Generator().manual_seed(seed))
     best = max(sum(gains[i, j].item() for i, j in enumerate(order)) for order in itertools.permutations(range(5)))
-    found = best_naming(gains)
+    found = best_assignment(gains)
     assert sorted(found) == list(range(5))
     assert sum(gains[i, j].item() for i, j in enumerate(found)) == pytest.approx(best)
 
@@ -31,21 +31,21 @@ def test_no_naming_gains_more(seed):
 def test_it_gains_what_scipys_gains_in_any_shape(shape, seed):
     gains = torch.randint(0, 50, shape, generator=torch.Generator().manual_seed(seed))  # ties, too
     rows, columns = linear_sum_assignment(gains.numpy(), maximize=True)
-    found = best_naming(gains)
+    found = best_assignment(gains)
     named = [(row, column) for row, column in enumerate(found) if column >= 0]
     assert len({column for _, column in named}) == len(named) == min(shape)
     assert sum(gains[row, column].item() for row, column in named) == gains.numpy()[rows, columns].sum()
 
 
 def test_the_best_naming_is_not_the_greedy_one():
-    found = matched(*drawn([[5, 4], [4, 0]]), values=2, classes=2)
+    found = cluster_accuracy(*drawn([[5, 4], [4, 0]]), values=2, classes=2)
     assert found.naming == (1, 0)
     assert found.accuracy == 8 / 13
 
 
 def test_codes_under_other_names_are_perfect_and_share_everything():
     labels = torch.arange(10).repeat(7)
-    found = matched((labels + 3) % 10, labels, values=10, classes=10)
+    found = cluster_accuracy((labels + 3) % 10, labels, values=10, classes=10)
     assert found.accuracy == 1
     assert found.naming == tuple((code - 3) % 10 for code in range(10))
     assert found.information == pytest.approx(math.log(10))
@@ -54,15 +54,15 @@ def test_codes_under_other_names_are_perfect_and_share_everything():
 
 def test_a_generator_of_one_image_is_not_taken_in_by_purity():
     codes = torch.arange(10).repeat(5)
-    found = matched(codes, torch.full_like(codes, 4), values=10, classes=10)
+    found = cluster_accuracy(codes, torch.full_like(codes, 4), values=10, classes=10)
     assert found.accuracy == 0.1
     assert (found.information, found.normalised) == (0, 0)
-    alone = matched(torch.zeros(3).long(), torch.zeros(3).long(), values=1, classes=1)
+    alone = cluster_accuracy(torch.zeros(3).long(), torch.zeros(3).long(), values=1, classes=1)
     assert (alone.accuracy, alone.normalised) == (1, 0)
 
 
 def test_information_by_hand():
-    found = matched(*drawn([[3, 1], [0, 4]]), values=2, classes=2)
+    found = cluster_accuracy(*drawn([[3, 1], [0, 4]]), values=2, classes=2)
     shared = 3 / 8 * math.log(3 / 8 / (1 / 2 * 3 / 8)) + 1 / 8 * math.log(1 / 8 / (1 / 2 * 5 / 8))
     shared += 1 / 2 * math.log(1 / 2 / (1 / 2 * 5 / 8))
     entropies = math.log(2) - 3 / 8 * math.log(3 / 8) - 5 / 8 * math.log(5 / 8)
@@ -72,7 +72,7 @@ def test_information_by_hand():
 
 
 def test_more_codes_than_classes_leave_some_without_a_name():
-    found = matched(*drawn([[2, 0], [0, 3], [4, 0]]), values=3, classes=2)
+    found = cluster_accuracy(*drawn([[2, 0], [0, 3], [4, 0]]), values=3, classes=2)
     assert found.naming == (-1, 1, 0)
     assert found.accuracy == 7 / 9
 
@@ -89,4 +89,4 @@ def test_more_codes_than_classes_leave_some_without_a_name():
 )
 def test_slips_are_named(codes, labels, slip):
     with pytest.raises(ValueError, match=slip):
-        matched(codes, labels, values=2, classes=2)
+        cluster_accuracy(codes, labels, values=2, classes=2)

@@ -9,7 +9,7 @@ import torch
 
 from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_moments
 from sparring.metrics.inception_score import classifier_score
-from sparring.metrics.intervals import Bootstrap, bootstrap, extrapolated
+from sparring.metrics.intervals import Bootstrap, bootstrap, extrapolate
 from sparring.metrics.kid import kernel_distance
 
 
@@ -79,7 +79,7 @@ def test_resamples_are_the_seeds_alone():
 
 
 def test_a_bias_of_one_over_n_is_removed_exactly():
-    found = extrapolated(lambda x: 5 + 7 / len(x), torch.zeros(100, 2), points=10)
+    found = extrapolate(lambda x: 5 + 7 / len(x), torch.zeros(100, 2), points=10)
     assert found.value == pytest.approx(5, rel=1e-12)
     assert found.slope == pytest.approx(7, rel=1e-11)
     assert found.residual == pytest.approx(0, abs=1e-12)
@@ -89,12 +89,12 @@ def test_a_bias_of_one_over_n_is_removed_exactly():
 
 @pytest.mark.parametrize(("count", "smallest", "points"), [(10, 8, 3), (3, 2, 2)])
 def test_sizes_may_be_as_many_as_there_are(count, smallest, points):
-    found = extrapolated(lambda x: float(len(x)), torch.zeros(count, 1), smallest=smallest, points=points)
+    found = extrapolate(lambda x: float(len(x)), torch.zeros(count, 1), smallest=smallest, points=points)
     assert found.counts == tuple(range(smallest, count + 1))
 
 
 def test_a_crooked_line_has_a_residual():
-    found = extrapolated(lambda x: float(len(x) == 20), torch.zeros(20, 1), points=3, smallest=10)
+    found = extrapolate(lambda x: float(len(x) == 20), torch.zeros(20, 1), points=3, smallest=10)
     assert found.counts == (10, 15, 20)
     u = torch.tensor([1 / 10, 1 / 15, 1 / 20], dtype=torch.float64)
     v = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
@@ -105,7 +105,7 @@ def test_a_crooked_line_has_a_residual():
 
 def test_the_protocol_is_the_papers():
     """Fifteen sizes from a tenth of all to all, each a subset without a duplicate."""
-    found = extrapolated(lambda x: x.unique().numel() / len(x), torch.arange(50_000))
+    found = extrapolate(lambda x: x.unique().numel() / len(x), torch.arange(50_000))
     assert (len(found.counts), found.counts[0], found.counts[-1]) == (15, 5000, 50_000)
     assert set(found.values) == {1.0}
     assert max(b - a for a, b in zip(found.counts, found.counts[1:], strict=False)) == pytest.approx(45_000 / 14, abs=1)
@@ -118,7 +118,7 @@ def test_the_frechet_distance_of_a_perfect_sampler_goes_to_zero():
     """
     real = Moments.given(10**9, torch.zeros(8), torch.eye(8))
     found = [
-        extrapolated(lambda fake: frechet_from_moments(real, Moments.of(fake)), normal(4000, 8, seed=k))
+        extrapolate(lambda fake: frechet_from_moments(real, Moments.of(fake)), normal(4000, 8, seed=k))
         for k in range(12)
     ]
     error = statistics.stdev(e.value for e in found) / math.sqrt(12)
@@ -129,7 +129,7 @@ def test_the_frechet_distance_of_a_perfect_sampler_goes_to_zero():
 
 def test_the_classifier_score_is_raised_to_its_limit():
     classes = torch.randint(10, (20_000,), generator=torch.Generator().manual_seed(0))
-    found = extrapolated(lambda p: classifier_score(p, splits=1).mean, torch.eye(10)[classes], smallest=50, points=400)
+    found = extrapolate(lambda p: classifier_score(p, splits=1).mean, torch.eye(10)[classes], smallest=50, points=400)
     assert found.slope < 0
     assert found.value == pytest.approx(10, abs=0.02)
     assert found.values[0] < 9.8
@@ -137,9 +137,9 @@ def test_the_classifier_score_is_raised_to_its_limit():
 
 def test_extrapolation_takes_any_statistic_of_one_set():
     real, fake = normal(500, 4), normal(500, 4, seed=1)
-    found = extrapolated(partial(frechet_distance, real), fake)
+    found = extrapolate(partial(frechet_distance, real), fake)
     assert found.value < found.values[-1] == pytest.approx(frechet_distance(real, fake), rel=1e-9)
-    assert extrapolated(partial(frechet_distance, real), fake, seed=1).value != found.value
+    assert extrapolate(partial(frechet_distance, real), fake, seed=1).value != found.value
 
 
 def test_senseless_input_is_refused():
@@ -152,4 +152,4 @@ def test_senseless_input_is_refused():
             bootstrap(mean, x, resamples=2).percentile(confidence)
     for settings in ({"points": 1}, {"smallest": 1}, {"smallest": 9, "points": 3}, {"smallest": 11, "points": 2}):
         with pytest.raises(ValueError, match="use more samples"):
-            extrapolated(mean, x, **settings)
+            extrapolate(mean, x, **settings)

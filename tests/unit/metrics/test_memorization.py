@@ -109,7 +109,7 @@ def test_cells_see_copies_that_hide_behind_bad_images():
 
 def test_cells_are_centred_at_the_means_of_the_training_data():
     left, right = cloud(50, shift=-20.0), cloud(90, seed=1, shift=20.0)
-    centres = memorization._means(torch.cat([left, right]), 2, seed=0)
+    centres = memorization._kmeans(torch.cat([left, right]), 2, seed=0)
     expected = torch.stack([left.double().mean(0), right.double().mean(0)])
     torch.testing.assert_close(centres[centres[:, 0].argsort()], expected, rtol=1e-12, atol=0)
 

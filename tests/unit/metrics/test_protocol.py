@@ -7,14 +7,14 @@ import torch
 
 from sparring.data.sources.toy import ring
 from sparring.errors import SparringError
-from sparring.metrics import Better, ModuleExtractor, Score, require_same_protocol, same_protocol, stamp
+from sparring.metrics import Direction, ModuleExtractor, Score, make_protocol, require_same_protocol, same_protocol
 
 JUDGE = ModuleExtractor(torch.nn.Flatten(), "pixels")
 
 
 def stamped(**changes):
     known = {"dataset": ring(), "split": "all", "real": 1000, "fake": 1000, "seed": 0, "extractor": JUDGE}
-    return stamp("fid", **known | changes)
+    return make_protocol("fid", **known | changes)
 
 
 def test_a_stamp_is_plain_and_complete():
@@ -70,17 +70,17 @@ def test_the_message_names_each_difference_and_its_values():
 
 
 def test_scores_compare_in_their_own_direction():
-    low, high = Score("fid", 1.0, stamped(), Better.LOWER), Score("fid", 2.0, stamped(), Better.LOWER)
+    low, high = Score("fid", 1.0, stamped(), Direction.LOWER), Score("fid", 2.0, stamped(), Direction.LOWER)
     assert low.beats(high)
     assert not high.beats(low)
     assert not low.beats(low)
     bad, good = (
-        Score("recall", 0.1, stamped(), Better.HIGHER),
-        Score("recall", 0.9, stamped(), Better.HIGHER, (0.8, 1.0)),
+        Score("recall", 0.1, stamped(), Direction.HIGHER),
+        Score("recall", 0.9, stamped(), Direction.HIGHER, (0.8, 1.0)),
     )
     assert good.beats(bad)
     assert not bad.beats(good)
     with pytest.raises(SparringError, match="different scores"):
         low.beats(good)
     with pytest.raises(SparringError, match="fake"):
-        low.beats(Score("fid", 3.0, stamped(fake=1), Better.LOWER))
+        low.beats(Score("fid", 3.0, stamped(fake=1), Direction.LOWER))

@@ -7,7 +7,7 @@ from torch import nn
 from sparring.layers.instance import ILN, AdaILN, instance_norm
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator, patches
 from sparring.networks.ganilla import GANILLATranslator
-from sparring.networks.nicegan import NICECritic, NICEEncoder, NICESeer, NICETranslator, depths
+from sparring.networks.nicegan import NICECritic, NICEEncoder, NICEEncodingCritic, NICETranslator, code_depths
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def test_translators_keep_any_size_that_is_a_multiple(translator, multiple):
 
 @pytest.mark.parametrize("side", [16, 32, 64, 128])
 def test_nice_networks_fit_every_size_from_16_pixels(side):
-    D = NICESeer(NICEEncoder(3, 4), NICECritic(4, *depths(side), widest=16))
+    D = NICEEncodingCritic(NICEEncoder(3, 4), NICECritic(4, *code_depths(side), widest=16))
     x = torch.randn(2, 3, side, side)
     small, large, attention = D(x)
     assert min(*small.shape[2:], *large.shape[2:]) >= 1
@@ -142,11 +142,13 @@ def test_attention_begins_without_a_say_and_can_learn_one():
     features = torch.cat([h, h], 1) * E.cam.weight[0][None, :, None, None]
     expected = 2 * E.attend(features) + h
     torch.testing.assert_close(E.attended(x)[0], expected)
-    torch.testing.assert_close(NICESeer(E, NICECritic(4, 0, 0)).attention_map(x), expected.sum(1, keepdim=True))
+    torch.testing.assert_close(
+        NICEEncodingCritic(E, NICECritic(4, 0, 0)).attention_map(x), expected.sum(1, keepdim=True)
+    )
 
 
 def test_all_convolutions_of_a_nice_critic_are_spectrally_normalised_but_the_attention():
-    D = NICESeer(NICEEncoder(3, 4), NICECritic(4, 1, 1))
+    D = NICEEncodingCritic(NICEEncoder(3, 4), NICECritic(4, 1, 1))
     free = [
         name
         for name, layer in D.named_modules()

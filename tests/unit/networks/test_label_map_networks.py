@@ -6,7 +6,7 @@ from torch import nn
 
 from sparring.errors import DataError
 from sparring.layers.instance import instance_norm
-from sparring.layers.spade import SPADE, SPADEBlock, bare_batch_norm, resized
+from sparring.layers.spade import SPADE, SPADEBlock, batch_norm_without_affine, resize_labels
 from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncoder
 from sparring.networks.unet import UNet
 
@@ -66,7 +66,7 @@ def test_spade_scales_and_shifts_the_normalised_map_as_the_labels_say():
     nn.init.constant_(layer.bias.bias, -2.0)
     x = 5 + 3 * torch.randn(8, 2, 6, 6)
     made = layer(x, torch.randn(8, 3, 6, 6))
-    torch.testing.assert_close(made, 1.5 * bare_batch_norm(2)(x) - 2)
+    torch.testing.assert_close(made, 1.5 * batch_norm_without_affine(2)(x) - 2)
     assert made.mean().item() == pytest.approx(-2, abs=1e-5)
     assert made.std().item() == pytest.approx(1.5, abs=0.01)
 
@@ -83,7 +83,7 @@ def test_a_label_matters_to_its_neighbourhood_only():
 def test_labels_are_never_mixed_by_resizing():
     m = nn.functional.one_hot(torch.randint(3, (2, 16, 16)), 3).permute(0, 3, 1, 2).float()
     for size in ((4, 4), (32, 16), (5, 7)):
-        small = resized(m, size)
+        small = resize_labels(m, size)
         assert small.shape[2:] == size
         assert set(small.unique().tolist()) <= {0.0, 1.0}
         assert (small.sum(1) == 1).all()

@@ -56,7 +56,7 @@ def test_a_run_sees_by_the_classifier_of_its_data_and_keeps_it(data, tmp_path):
 def test_a_stop_changes_nothing_and_the_classifier_is_not_asked_again(data, tmp_path, monkeypatch):
     straight = play(start(tmp_path / "straight", data), 3)
     play(start(tmp_path / "stopped", data), 1)
-    monkeypatch.setattr(ClassifierMaps, "acquaint", lambda *_: pytest.fail("asked again"))
+    monkeypatch.setattr(ClassifierMaps, "fit_to", lambda *_: pytest.fail("asked again"))
     assert difference(gathered(straight), gathered(play(start(tmp_path / "stopped", data), 3))) == ""
 
 
@@ -70,7 +70,7 @@ def test_vgg_sees_what_the_layers_of_the_paper_see(data, tmp_path):
     torch.save({**known, "classifier.0.weight": torch.zeros(2)}, tmp_path / "vgg.pth")
     network = VGG19Maps(tmp_path / "vgg.pth").eval()
     run = start(tmp_path / "run", data, perception=str(tmp_path / "vgg.pth"))
-    network.acquaint(run.training)
+    network.fit_to(run.training)
     assert difference(dict(network.state_dict()), dict(run.game.V.state_dict())) == ""
     x = torch.rand(2, 3, 32, 48) * 2 - 1
     maps = network(x)

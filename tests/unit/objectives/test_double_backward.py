@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparring import train
 from sparring.objectives.double_backward import fast_double_backward, plain_double_backward
-from sparring.objectives.penalties import gradient_penalty, sloped
+from sparring.objectives.penalties import gradient_penalty, scores_and_squared_norms
 from sparring.recipes.options import Networks
 from sparring.recipes.wgan import wgan_gp
 from sparring.runs.performance import Fast
@@ -87,7 +87,7 @@ def test_values_and_gradients_are_those_of_torch(how):
     D, x = critic(**how), reals()
 
     def penalised():
-        scores, slopes = sloped(D, x)
+        scores, slopes = scores_and_squared_norms(D, x)
         loss = (slopes.sqrt() - 1).square().mean() + scores.square().mean()
         return loss, torch.autograd.grad(loss, list(D.parameters()))
 
@@ -103,7 +103,7 @@ def test_gradients_end_where_a_slope_is_constant_as_those_of_torch_do():
     D, x = Bent().double(), reals()
 
     def penalised():
-        slopes = sloped(D, x)[1]
+        slopes = scores_and_squared_norms(D, x)[1]
         return torch.autograd.grad(slopes.mean(), list(D.parameters()), allow_unused=True)
 
     mine, theirs = both(penalised)
@@ -123,7 +123,9 @@ def test_a_bias_that_no_slope_can_know_has_no_gradient_either_way():
     D = nn.Sequential(*layers).double()
 
     def known():
-        gradients = torch.autograd.grad(sloped(D, reals())[1].mean(), list(D.parameters()), allow_unused=True)
+        gradients = torch.autograd.grad(
+            scores_and_squared_norms(D, reals())[1].mean(), list(D.parameters()), allow_unused=True
+        )
         return [gradient is not None for gradient in gradients]
 
     assert both(known) == ([True, True, True, False], [True, True, True, False])
@@ -179,7 +181,7 @@ def test_no_gradient_is_taken_that_nobody_wants_and_no_kernel_is_as_large_as_the
 
     def operations():
         with Seen() as first:
-            loss = sloped(D, x)[1].mean()
+            loss = scores_and_squared_norms(D, x)[1].mean()
         with Seen() as second:
             loss.backward()
         return first, second
@@ -195,7 +197,7 @@ def test_nothing_is_computed_below_a_rectifier_but_what_depends_on_the_slope():
     D, x = Bent().double(), reals()
 
     def backwards():
-        loss = sloped(D, x)[1].mean()
+        loss = scores_and_squared_norms(D, x)[1].mean()
         with Seen() as seen:
             loss.backward()
         return seen.by_weight

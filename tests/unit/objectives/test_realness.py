@@ -14,7 +14,7 @@ from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.realness import RealnessGAN
-from sparring.layers.stochastic import Stochastic
+from sparring.layers.stochastic import GaussianHead
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.objectives import NonSaturating
 from sparring.objectives.realness import (
@@ -335,7 +335,7 @@ def test_the_equilibrium_is_known_and_leaves_no_trace():
 
 
 def test_the_head_draws_anew_at_every_forward_in_evaluation_too():
-    head = Stochastic(3, 7)
+    head = GaussianHead(3, 7)
     x = torch.randn(4, 3)
     for mode in (head.train(), head.eval()):
         assert not torch.equal(mode(x), mode(x))
@@ -346,7 +346,7 @@ def test_the_head_draws_anew_at_every_forward_in_evaluation_too():
 
 
 def test_the_head_draws_with_the_mean_and_the_deviation_that_it_has_learnt():
-    head = Stochastic(1, 2)
+    head = GaussianHead(1, 2)
     with torch.no_grad():
         head.linear.weight.zero_()
         head.linear.bias.copy_(torch.tensor([1.0, -2.0, math.log(0.25), math.log(9.0)]))
@@ -358,7 +358,7 @@ def test_the_head_draws_with_the_mean_and_the_deviation_that_it_has_learnt():
 
 
 def test_the_heads_gradient_is_that_of_the_draw():
-    head = Stochastic(1, 1).double()
+    head = GaussianHead(1, 1).double()
     torch.manual_seed(0)
     out = head(torch.ones(1, 1, dtype=torch.float64))
     mean, log_variance = head.linear(torch.ones(1, 1, dtype=torch.float64))[0].tolist()
@@ -516,7 +516,7 @@ def test_points_are_played_with_the_authors_settings():
     assert 0.01 < gains.std() < 0.03, "batch norm's gains are N(1, .02²)"
     weight = game.D.head.weight
     assert 0.9 < weight.abs().max() * math.sqrt(200) <= 1.0, "torch's own uniform weights"
-    assert not any(isinstance(module, Stochastic) for module in game.D.modules()), "the toy's answers are not drawn"
+    assert not any(isinstance(module, GaussianHead) for module in game.D.modules()), "the toy's answers are not drawn"
     assert torch.equal(game.D(torch.ones(1, 2)), game.D(torch.ones(1, 2)))
 
 

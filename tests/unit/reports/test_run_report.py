@@ -8,7 +8,7 @@ import pytest
 
 from sparring.errors import RunError
 from sparring.evaluation.evaluator import evaluate_run
-from sparring.metrics import Better, Score
+from sparring.metrics import Direction, Score
 from sparring.reports import run_report
 from sparring.reports.run_report import equilibrium, save_losses
 from sparring.runs.run import Run
@@ -67,8 +67,8 @@ def test_the_evaluation_says_when_it_was_made(run):
 
 
 def test_a_protocol_names_judge_data_counts_and_seed(run):
-    stamp = dict(run_report.evaluation(run.folder).scores[0].stamp)
-    line = run_report.protocol(Score("modes", 1.0, stamp, Better.HIGHER))
+    stamp = dict(run_report.evaluation(run.folder).scores[0].protocol)
+    line = run_report.protocol(Score("modes", 1.0, stamp, Direction.HIGHER))
     assert line.startswith("modes, within 3; 100 real, 100 generated; ring (")
     assert line.endswith("points; seed 0")
 
@@ -83,10 +83,10 @@ def test_a_broken_evaluation_is_refused_with_the_remedy(tmp_path):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda r: r["scores"][0]["stamp"].pop("dataset"),
+        lambda r: r["scores"][0]["protocol"].pop("dataset"),
         lambda r: r["references"]["data"].pop(),
         lambda r: r["scores"][0].update(value=10**400),
-        lambda r: r["scores"][0]["stamp"]["settings"].update(scale=10**400),
+        lambda r: r["scores"][0]["protocol"]["settings"].update(scale=10**400),
     ],
 )
 def test_an_evaluation_that_cannot_be_shown_is_broken_too(run, tmp_path, spoil):

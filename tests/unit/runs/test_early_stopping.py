@@ -31,13 +31,13 @@ def rows(folder):
 def script(monkeypatch, values, better="lower"):
     """Judgements as if their scores were these, in order; what was judged is kept."""
     from sparring.evaluation.evaluator import Evaluation
-    from sparring.metrics import Better, Score
+    from sparring.metrics import Direction, Score
 
     seen, left = [], list(values)
 
     def judge(game, dataset, **how):
         seen.append((game, dataset, how))
-        return Evaluation([Score("scripted", left.pop(0), {}, Better(better))], {})
+        return Evaluation([Score("scripted", left.pop(0), {}, Direction(better))], {})
 
     monkeypatch.setattr("sparring.runs.early_stopping.evaluate", judge)
     return seen

@@ -89,7 +89,7 @@ def test_off_is_the_plain_path_and_auto_is_not(tmp_path):
     assert (layouts(fast.game), layouts(plain.game)) == ({True}, {False})
     assert (layouts(fast.average.game.G), layouts(plain.average.game.G)) == ({True}, {False})
     assert (steps(fast.players, "fused"), steps(plain.players, "fused")) == ({True}, {False})
-    folded = [{layer.folded for layer in run.game.modules() if hasattr(layer, "folded")} for run in (fast, plain)]
+    folded = [{layer.fused for layer in run.game.modules() if hasattr(layer, "fused")} for run in (fast, plain)]
     assert folded == [{True}, {False}]
     assert plain.fast == Fast("off")
     assert not difference(dict(fast.game.state_dict()), dict(plain.game.state_dict()))  # the same beginning

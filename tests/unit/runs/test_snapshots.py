@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sparring.inference.sampling import latents_from_seeds, sample_seeds
-from sparring.networks.common.text import HashedWords
+from sparring.networks.common.text import HashedTextEncoder
 from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
@@ -79,7 +79,7 @@ def test_a_reader_that_learns_changes_what_a_seed_asks_for(tmp_path, drawn, data
     assert not torch.allclose(before[:, -16:], after[:, -16:], atol=1e-3)
 
 
-class Normed(HashedWords):
+class Normed(HashedTextEncoder):
     """A reader whose vectors depend on the batch while it is in training mode, and which counts batches then."""
 
     def __init__(self, features=16):
@@ -91,7 +91,7 @@ class Normed(HashedWords):
 
 
 def test_noise_is_drawn_in_evaluation_mode_and_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr("sparring.recipes.stackgan.HashedWords", Normed)
+    monkeypatch.setattr("sparring.recipes.stackgan.HashedTextEncoder", Normed)
     game = stackgan((3, 8, 8), TEXTS, **{**SMALL, "critic": Adam(), "generator": Adam()})
     before = {name: value.clone() for name, value in game.state_dict().items()}
     rows = latents_from_seeds(game, [0, 1, 2])

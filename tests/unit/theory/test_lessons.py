@@ -11,7 +11,7 @@ import torch
 from sparring.cli import main
 from sparring.cli import theory as command
 from sparring.errors import DataError
-from sparring.theory.lessons import DATA, LESSONS, MODEL, Table, chosen, parsed, text
+from sparring.theory.lessons import DATA, LESSONS, MODEL, Table, get_lessons, parse_pair, text
 from sparring.theory.lessons.comparisons import turing_wasserstein
 from sparring.theory.lessons.gradients import followed
 from support.closed_forms import P, Q
@@ -39,7 +39,7 @@ DIVERGENCES = {
 
 @pytest.fixture(scope="module")
 def lessons():
-    return {lesson.name: lesson for lesson in chosen((), parsed())}
+    return {lesson.name: lesson for lesson in get_lessons((), parse_pair())}
 
 
 def rows(table):
@@ -144,7 +144,7 @@ def test_what_a_gaussian_model_feels(lessons):
 def test_every_claim_on_what_is_followed_but_the_last_holds(lessons):
     verdicts = [row[-1] for row in lessons["gradients"].tables[2].rows]
     assert verdicts == ["yes"] * 9 + ["no"]
-    assert [row[-1] for row in followed(parsed(".2,.2,.6", ".3,.3,.4"))] == verdicts
+    assert [row[-1] for row in followed(parse_pair(".2,.2,.6", ".3,.3,.4"))] == verdicts
     assert "½χ²(p + q‖2q) = 0.215152" in " ".join(lessons["gradients"].blocks[-1:])
 
 
@@ -211,7 +211,7 @@ def test_the_dirac_game(lessons):
 
 
 def test_aids(lessons):
-    slopes, teams, averaging = lessons["aids"].tables
+    slopes, teams, averaging = lessons["techniques"].tables
     assert list(slopes.rows[0][1:]) == near(1.1, 1.1, 2.1, 2.1)
     assert list(slopes.rows[2][1:]) == near(11, 11, 12, 12)
     assert list(rows(teams)["3, each equal to p"]) == near(-2.249341, -2.249341)
@@ -222,7 +222,7 @@ def test_aids(lessons):
 
 
 def test_the_page_is_what_the_command_writes(lessons):
-    written = text(list(lessons.values()), parsed(), command.typed((), DATA, MODEL, Path("docs/explanation")))
+    written = text(list(lessons.values()), parse_pair(), command.typed((), DATA, MODEL, Path("docs/explanation")))
     assert written == PAGE.read_text(), "run: sparring theory --out docs/explanation"
     for name in LESSONS:
         assert (PAGE.parent / "theory" / f"{name}.png").stat().st_size < 150_000
@@ -258,8 +258,8 @@ def test_the_command_shows_and_writes(capsys, tmp_path):
 
 
 def test_equal_points_and_many_points_are_no_trouble():
-    pair = parsed(".1,.1,.1,.1,.1,.1,.2,.2", ".2,.2,.1,.1,.1,.1,.1,.1")
-    (lesson,) = chosen(["critics"], pair)
+    pair = parse_pair(".1,.1,.1,.1,.1,.1,.2,.2", ".2,.2,.1,.1,.1,.1,.1,.1")
+    (lesson,) = get_lessons(["critics"], pair)
     found = rows(lesson.tables[1])
     assert found["hinge, searched"] == near(-1, -1, 0, 0, 0, 0, 1, 1, digits=1e-5)
     for _, formula, search in rows(lesson.tables[2]).values():
@@ -307,4 +307,4 @@ def test_cells():
     assert table.cells() == [["x", "0.000"], ["y", "∞"]]
     assert table.markdown().splitlines()[1] == "| --- | ---: |"
     with pytest.raises(DataError, match="no lesson"):
-        chosen(["nothing"], parsed())
+        get_lessons(["nothing"], parse_pair())

@@ -25,30 +25,30 @@ from sparring.theory import (
     best_classifier,
     best_critic,
     best_realness,
-    both_orders,
-    descend,
     dirac_eigenvalues,
-    dirac_pull,
+    dirac_gradient_field,
     divergence_gradient,
-    factor,
     fit_gaussian,
     gaussian_jensen_shannon,
-    gaussian_pull,
+    gaussian_model_gradient,
     generator_gradient,
     historical_averaging,
     jensen_shannon,
     kl,
-    least,
+    minimize_convex,
+    minimize_smooth,
     optimal_classifier,
     optimal_critic,
     optimal_noisy_critic,
     optimal_realness,
+    ordered_pairs,
     output_slopes,
-    path,
     penalised_slope,
     repeated_points,
     simultaneous,
+    spectral_radius,
     total_variation,
+    trajectory,
     triangular,
     wasserstein1,
     wasserstein1_samples,
@@ -189,17 +189,17 @@ def test_triangular_discrimination():
 
 
 def test_both_orders_are_each_others_mirror():
-    both, swapped = (table.reshape(5, 5) for table in both_orders(P, Q))
+    both, swapped = (table.reshape(5, 5) for table in ordered_pairs(P, Q))
     assert both[1, 4].item() == pytest.approx(0.20 * 0.40)
     assert torch.equal(both.T, swapped)
-    assert math.log(2) - jensen_shannon(*both_orders(P, Q)).item() == pytest.approx(0.490074, abs=1e-6)
+    assert math.log(2) - jensen_shannon(*ordered_pairs(P, Q)).item() == pytest.approx(0.490074, abs=1e-6)
 
 
 def test_descent_and_search_find_minima():
-    assert torch.allclose(descend(lambda x: (x - 3).square().sum(), torch.zeros(2)), torch.tensor(3.0).double())
+    assert torch.allclose(minimize_smooth(lambda x: (x - 3).square().sum(), torch.zeros(2)), torch.tensor(3.0).double())
     corner = torch.tensor([1.5, -2.0, 0.25], dtype=torch.float64)
     weights = torch.tensor([1 / 3, 1e-2, 5.0])
-    kinked = least(lambda x: (weights * (x - corner).abs()).sum(), torch.zeros(3))
+    kinked = minimize_convex(lambda x: (weights * (x - corner).abs()).sum(), torch.zeros(3))
     assert torch.allclose(kinked, corner, atol=1e-6)
 
 
@@ -293,11 +293,11 @@ def test_pull_on_a_gaussian(distance):
 
     step = 1e-4
     twice = 2 * (gaussian_jensen_shannon(distance + step, 1) - gaussian_jensen_shannon(distance - step, 1))
-    assert gaussian_pull(Minimax(), logit, distance) == pytest.approx(twice / (2 * step), abs=1e-6)
+    assert gaussian_model_gradient(Minimax(), logit, distance) == pytest.approx(twice / (2 * step), abs=1e-6)
     # KL(q‖p) = θ²/2: its slope θ is what minus the logit gives, and what both cross-entropies add up to.
-    assert gaussian_pull(Wasserstein(), logit, distance) == pytest.approx(distance, abs=1e-9)
-    non_saturating = gaussian_pull(NonSaturating(), logit, distance)
-    assert non_saturating == pytest.approx(distance - gaussian_pull(Minimax(), logit, distance), abs=1e-9)
+    assert gaussian_model_gradient(Wasserstein(), logit, distance) == pytest.approx(distance, abs=1e-9)
+    non_saturating = gaussian_model_gradient(NonSaturating(), logit, distance)
+    assert non_saturating == pytest.approx(distance - gaussian_model_gradient(Minimax(), logit, distance), abs=1e-9)
 
 
 def test_gaussian_fitted_forward_takes_mean_and_deviation():
@@ -353,12 +353,12 @@ def played(game, steps):
 def test_steps_are_those_of_the_games_that_train_images():
     learn = dict.fromkeys(("critic", "generator"), lambda network: torch.optim.SGD(network.parameters(), lr=0.2))
     assert played(GAN(Model(), Slope(), Minimax(), **learn), 25) == pytest.approx(
-        path(alternating(Minimax(), 0.2), (1.0, 1.0), 25)[-1].tolist(), abs=1e-9
+        trajectory(alternating(Minimax(), 0.2), (1.0, 1.0), 25)[-1].tolist(), abs=1e-9
     )
     for gamma in (0.0, 1.0):
         game = Dirac(Model(), Slope(), **learn)
         game.gamma = gamma
-        expected = path(simultaneous(Minimax(), 0.2, gamma), (1.0, 1.0), 25)[-1].tolist()
+        expected = trajectory(simultaneous(Minimax(), 0.2, gamma), (1.0, 1.0), 25)[-1].tolist()
         assert played(game, 25) == pytest.approx(expected, abs=1e-9)
 
 
@@ -366,17 +366,17 @@ def test_steps_are_those_of_the_games_that_train_images():
 def test_factors_of_a_step_come_from_the_eigenvalues(gamma):
     rate = 0.2
     largest = max(abs(1 + rate * value) for value in dirac_eigenvalues(gamma))
-    assert factor(simultaneous(Minimax(), rate, gamma)) == pytest.approx(largest, abs=1e-6)
+    assert spectral_radius(simultaneous(Minimax(), rate, gamma)) == pytest.approx(largest, abs=1e-6)
     # D first: ψ' = (1 − hγ)ψ − (h/2)θ, then θ' = θ + (h/2)ψ'.
     one = torch.tensor([[1, 0], [-rate / 2, 1 - rate * gamma]], dtype=torch.float64)
     two = torch.tensor([[1, rate / 2], [0, 1]], dtype=torch.float64)
     largest = torch.linalg.eigvals(two @ one).abs().max().item()
-    assert factor(alternating(Minimax(), rate, gamma)) == pytest.approx(largest, abs=1e-6)
+    assert spectral_radius(alternating(Minimax(), rate, gamma)) == pytest.approx(largest, abs=1e-6)
 
 
 def test_jacobian_of_the_dirac_game():
     def field(state):
-        return torch.cat(dirac_pull(Minimax(), state, 3.0))
+        return torch.cat(dirac_gradient_field(Minimax(), state, 3.0))
 
     jacobian = torch.autograd.functional.jacobian(field, torch.zeros(2, dtype=torch.float64))
     assert torch.allclose(jacobian, torch.tensor([[0, 0.5], [-0.5, -3]], dtype=torch.float64), atol=1e-9)
@@ -390,7 +390,7 @@ def test_linear_turing_game_is_twice_the_relativistic_one():
 
 
 def test_the_critic_is_pulled_to_tell_and_the_model_to_follow():
-    down_θ, down_ψ = dirac_pull(Minimax(), torch.tensor([1.0, 0.5], dtype=torch.float64))
+    down_θ, down_ψ = dirac_gradient_field(Minimax(), torch.tensor([1.0, 0.5], dtype=torch.float64))
     assert down_ψ.item() == pytest.approx(-1 / (1 + math.exp(-0.5)), abs=1e-12)
     assert down_θ.item() == pytest.approx(0.5 / (1 + math.exp(-0.5)), abs=1e-12)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sparring.augment import AdaptivePipe, DiffAugment, flip_and_shift
+from sparring.augment import AdaptiveAugment, DiffAugment, flip_and_shift
 from sparring.augment.diffaugment import translation
 from sparring.check import check_game
 from sparring.errors import GameError
@@ -143,9 +143,9 @@ def test_augmentations_play_with_images(norm):
     torch.manual_seed(0)
     for wrap in (
         lambda game: Augmented(game, DiffAugment),
-        lambda game: Adaptive(game, partial(AdaptivePipe, 0.5), every=1),
+        lambda game: Adaptive(game, partial(AdaptiveAugment, 0.5), every=1),
         lambda game: CR(BCR(game, flip_and_shift), flip_and_shift),
-        lambda game: R1(Augmented(Adaptive(game, partial(AdaptivePipe, 0.5)), DiffAugment), 1.0),
+        lambda game: R1(Augmented(Adaptive(game, partial(AdaptiveAugment, 0.5)), DiffAugment), 1.0),
     )[: 4 if norm is nn.Identity else 3]:  # R1 needs a critic without batch norm
         game = wrap(GAN(Image(), eye(norm), Hinge(), **learn))
         check_game(game, pictures())
@@ -161,7 +161,7 @@ def test_resume_is_bit_for_bit_with_all_techniques_at_once():
     def make():
         torch.manual_seed(0)
         game = GAN(Image(), eye(), NonSaturating(), **learn)
-        game = LeCam(Adaptive(game, AdaptivePipe, target=-2.0, every=2, images=100), start=2)
+        game = LeCam(Adaptive(game, AdaptiveAugment, target=-2.0, every=2, images=100), start=2)
         return ZCR(R1(game, 0.1, every=3))
 
     straight, stopped = make(), make()
@@ -365,7 +365,7 @@ def test_the_target_is_a_mean_of_signs():
     """Of five reals four score above zero, then three: r is .6, which is on target, and .2."""
     for positive, direction in ((5, 1), (4, 0), (3, -1)):
         x = torch.tensor([[2.0, 0.0]] * positive + [[-90.0, 0.0]] * (5 - positive))
-        game = Adaptive(gan((1.0, 0.0)), partial(AdaptivePipe, 0.5, parts=()), every=1, images=50)
+        game = Adaptive(gan((1.0, 0.0)), partial(AdaptiveAugment, 0.5, parts=()), every=1, images=50)
         moves(game, iter([(x,)]))
         assert game.p.item() == pytest.approx(0.5 + direction * 0.1)
 
@@ -413,7 +413,7 @@ def test_the_measure_does_not_disturb_training():
             pass
         return game.unwrapped.G.body.weight
 
-    still = partial(AdaptivePipe, 0.0)
+    still = partial(AdaptiveAugment, 0.0)
     measured = trained(lambda game: Adaptive(game, still, target=2.0, every=2))  # r is never above
     assert torch.equal(measured, trained(lambda game: Augmented(game, still)))
 

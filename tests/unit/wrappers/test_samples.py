@@ -13,7 +13,7 @@ from sparring.games.gan import GAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGANGP
 from sparring.inference.sampling import interpolate_seeds, sample_seeds
-from sparring.layers.virtual import Referenced
+from sparring.layers.virtual import WithReferenceBatch
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.objectives import LeastSquares, NonSaturating, Relativistic, logistic
 from sparring.objectives.penalties import gradient_penalty
@@ -215,7 +215,7 @@ def virtual(**settings):
     torch.manual_seed(0)
     G = MLPGenerator((2,), latent=3, width=8, norm=nn.BatchNorm1d)
     D = MLPCritic((2,), width=8, norm=nn.BatchNorm1d)
-    return VirtualBatch(GAN(G, D, NonSaturating(), **learn), (2,), Referenced, **settings)
+    return VirtualBatch(GAN(G, D, NonSaturating(), **learn), (2,), WithReferenceBatch, **settings)
 
 
 def test_the_references_are_the_first_samples_of_the_data_and_stay():
@@ -255,8 +255,8 @@ def test_the_parts_of_the_first_step_share_the_references():
 
 def test_a_network_without_batch_norm_is_left_alone():
     G = MLPGenerator((2,), latent=3, width=8, norm=nn.BatchNorm1d)
-    game = VirtualBatch(GAN(G, MLPCritic((2,), width=8), NonSaturating(), **learn), (2,), Referenced, 16)
-    assert isinstance(game.unwrapped.G, Referenced)
+    game = VirtualBatch(GAN(G, MLPCritic((2,), width=8), NonSaturating(), **learn), (2,), WithReferenceBatch, 16)
+    assert isinstance(game.unwrapped.G, WithReferenceBatch)
     assert isinstance(game.unwrapped.D, MLPCritic)
     (report,) = train(game, batches(), 1)
     assert report.images == 16, "no references were drawn"

@@ -14,7 +14,7 @@ from sparring.errors import GameError
 from sparring.game import Game, LatentGame, Move, evaluation_mode
 from sparring.games.gan import GAN
 from sparring.inference.sampling import sample_seeds
-from sparring.layers.virtual import Referenced
+from sparring.layers.virtual import WithReferenceBatch
 from sparring.objectives import NonSaturating
 from sparring.rng import turn_rng
 from sparring.training.ema import EMA
@@ -56,7 +56,7 @@ TECHNIQUES = {
     "feature matching too": lambda game: FeatureMatching(game, keep=True),
     "historical averaging": lambda game: HistoricalAveraging(game, 0.1),
     "packing": Packing,
-    "virtual batch": lambda game: VirtualBatch(game, (2,), Referenced, 5),
+    "virtual batch": lambda game: VirtualBatch(game, (2,), WithReferenceBatch, 5),
 }
 
 
@@ -246,7 +246,7 @@ class Odd(LatentGame):
 
 @pytest.mark.parametrize(
     "technique",
-    [FeatureMatching, Packing, Unrolled, lambda game: VirtualBatch(game, (2,), Referenced)],
+    [FeatureMatching, Packing, Unrolled, lambda game: VirtualBatch(game, (2,), WithReferenceBatch)],
 )
 def test_techniques_refuse_games_they_do_not_fit(technique):
     with pytest.raises(GameError, match="Odd also takes a class"):
@@ -261,8 +261,8 @@ def test_techniques_refuse_games_they_do_not_fit(technique):
         lambda game: HistoricalAveraging(game, 0.0),
         lambda game: Packing(game, 0),
         lambda game: Unrolled(game, -1),
-        lambda game: VirtualBatch(game, (2,), Referenced, 0),
-        lambda game: VirtualBatch(game, (2,), Referenced),  # which has no batch norm
+        lambda game: VirtualBatch(game, (2,), WithReferenceBatch, 0),
+        lambda game: VirtualBatch(game, (2,), WithReferenceBatch),  # which has no batch norm
         lambda game: Ensemble(lambda: game, 0),
         FeatureMatching,
     ],

@@ -17,7 +17,7 @@ from sparring.data.annotations.caption_embeddings import EmbeddedCaptions, Sente
 from sparring.data.annotations.captions import told
 from sparring.errors import DataError
 from sparring.inference import sentences
-from sparring.networks.common.caption_lookup import KnownCaptions, keys
+from sparring.networks.common.caption_lookup import CaptionLookup, caption_keys
 from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
@@ -84,8 +84,8 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, make, m
 
 
 def known(features=24):
-    read = KnownCaptions(lambda texts: torch.from_numpy(VECTORS[[TEXTS.index(text) for text in texts]]), features)
-    read.know([*TEXTS[1:], TEXTS[0], TEXTS[1]])
+    read = CaptionLookup(lambda texts: torch.from_numpy(VECTORS[[TEXTS.index(text) for text in texts]]), features)
+    read.register([*TEXTS[1:], TEXTS[0], TEXTS[1]])
     return read
 
 
@@ -98,19 +98,19 @@ def test_captions_are_looked_up_centred_and_scaled():
 
 
 def test_what_is_learned_later_does_not_move_what_was_known():
-    read = KnownCaptions(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
-    read.know(["a dog", "a red heart"])
+    read = CaptionLookup(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
+    read.register(["a dog", "a red heart"])
     before = read(told(["a dog", "a red heart"]))
-    read.know(["a red", "three dogs and a cat"])
+    read.register(["a red", "three dogs and a cat"])
     torch.testing.assert_close(read(told(["a dog", "a red heart"])), before)
     assert read(told(["a red"]))[0, 0] == before[0, 0], "the same mean and scale"
 
 
 def test_another_number_of_coordinates_keeps_lengths_and_angles_nearly():
     vectors = torch.randn(2, 384, generator=torch.Generator().manual_seed(0))
-    read = KnownCaptions(lambda texts: vectors, 4096)
+    read = CaptionLookup(lambda texts: vectors, 4096)
     read.centre, read.scale = torch.zeros(384), torch.ones(())
-    read.know(["one", "two"])
+    read.register(["one", "two"])
     placed = read(told(["one", "two"]))
     cosine = torch.nn.functional.cosine_similarity
     torch.testing.assert_close(placed.square().mean(1), vectors.square().mean(1), rtol=0.1, atol=0)
@@ -118,10 +118,10 @@ def test_another_number_of_coordinates_keeps_lengths_and_angles_nearly():
 
 
 def test_captions_are_told_apart_by_every_word_and_their_order():
-    numbers = keys(told(["a b c", "a c b", "b a c", "a b", "a b c d", "a b c a", "", "a"]))
+    numbers = caption_keys(told(["a b c", "a c b", "b a c", "a b", "a b c d", "a b c a", "", "a"]))
     assert len(numbers.unique()) == 8
     assert numbers.min() >= 0
-    many = keys(told([f"row {k} of {k % 7}" for k in range(50_000)]))
+    many = caption_keys(told([f"row {k} of {k % 7}" for k in range(50_000)]))
     assert len(many.unique()) == 50_000
     assert (many >> 62).float().mean() == pytest.approx(0.5, abs=0.02), "every bit is used"
 
@@ -130,13 +130,13 @@ def test_an_unknown_caption_and_an_empty_table_are_refused():
     with pytest.raises(DataError, match="4 captions are embedded, and one that is asked for is not"):
         known()(told(["a red square", "no"]))
     with pytest.raises(DataError, match="0 captions"):
-        KnownCaptions(lambda texts: None)(told(["a"]))
+        CaptionLookup(lambda texts: None)(told(["a"]))
 
 
 def test_a_table_travels_with_the_state():
-    empty = KnownCaptions(lambda texts: pytest.fail("asked again"), 16)
+    empty = CaptionLookup(lambda texts: pytest.fail("asked again"), 16)
     empty.load_state_dict(known(16).state_dict())
-    empty.know(TEXTS)
+    empty.register(TEXTS)
     assert torch.equal(empty(told(TEXTS)), known(16)(told(TEXTS)))
 
 

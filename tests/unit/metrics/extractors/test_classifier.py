@@ -11,7 +11,7 @@ from torch import nn
 from sparring import data
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
-from sparring.metrics import Extracts, ModuleExtractor, extractor_for, frechet_distance, precision_recall
+from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, frechet_distance, precision_recall
 from sparring.metrics.extractors.base import resized, weights_sha256
 from sparring.metrics.extractors.classifier import train_extractor
 
@@ -207,7 +207,7 @@ def test_any_module_judges_in_evaluation_mode_and_is_left_as_it_was():
     module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1))
     module[2].eval()
     judge = ModuleExtractor(module, "mine")
-    assert isinstance(judge, Extracts)
+    assert isinstance(judge, FeatureExtractor)
     before = judge.sha256
     images = torch.randn(300, 1, 8, 8)
     features = judge.features(images)

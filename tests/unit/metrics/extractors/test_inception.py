@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sparring.errors import DataError
-from sparring.metrics import Extracts, frechet_distance
+from sparring.metrics import FeatureExtractor, frechet_distance
 from sparring.metrics.extractors import inception_extractor as extractors
 from sparring.metrics.extractors import inception_weights as weights
 from sparring.metrics.extractors.base import weights_sha256
@@ -279,7 +279,7 @@ def test_it_is_an_extractor_known_by_its_weights():
     """And only the reference weights may be called by their date."""
     network = Mean()
     judge = InceptionExtractor(network)
-    assert isinstance(judge, Extracts)
+    assert isinstance(judge, FeatureExtractor)
     assert judge.sha256 == weights_sha256(network)
     assert judge.resize == "299x299 bilinear as in TensorFlow 1, from 8 bits"
     assert (judge.reference, judge.name) == (False, "Inception-v3 with other weights")
