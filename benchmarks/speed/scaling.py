@@ -39,7 +39,7 @@ from sparring.training import distributed
 from sparring.training.trainer import StepReport, train
 
 ROOT = Path(__file__).parents[2]
-OUT, PAGE = RESULTS / "scaling.json", ROOT / "docs" / "how-to" / "distributed.md"
+OUT, PAGE = RESULTS / "scaling.json", ROOT / "docs" / "explanation" / "measured" / "distributed.md"
 SIZES = tuple(4**k for k in range(1, 14))  # bytes of the messages that the link is fitted to
 BUSY = 1.0  # processes that others let run, beyond which times say nothing
 RUNS_OWN = 2  # small messages of a step that a run adds: the means of the terms, and whether anyone was told to stop
@@ -92,7 +92,7 @@ def played(case: Case, batch: int) -> Iterator[StepReport]:
     """Trains without end, as a run would with --fast auto; every process builds the same game."""
     torch.manual_seed(0)
     game: Game = case.game((3, 32, 32))
-    how = performance.of({"fast": {"setting": "auto"}}, game)
+    how = performance.of({"performance": {"setting": "auto"}}, game)
     assert how
     how.put_on(game)
     players = game.players()

@@ -1,6 +1,6 @@
-"""Every recipe with every technique: what is played or refused and why, and the tables of docs/how-to/techniques.md.
+"""Every recipe with every technique: what is trained or refused, and docs/reference/compatibility.md.
 
-python tests/support/matrix.py        writes the tables into docs/how-to/techniques.md again
+python tests/support/matrix.py        writes the tables into docs/reference/compatibility.md again
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sparring.rng import turn_rng
 from sparring.runs.recipe_args import declared, settings
 from support.runs import tiny
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "techniques.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "compatibility.md"
 TECHNIQUES: dict[str, dict[str, Any]] = {  # by the head of its column
     "IN": {"instance_noise": 0.5},
     "Diff": {"augment": "diff"},
@@ -48,7 +48,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {  # by the head of its column
     "Sch": {"schedule": "cosine", "schedule_steps": 3},
 }
 REASONS = {  # the letter in the table: what the sentence says, and what the legend does
-    "n": (r"names no(ne| network) in critics|acts on one critic, but \w+ names none", "the game has no critic"),
+    "n": (r"names no(ne| network) in critic_networks|acts on one critic, but \w+ names none", "the game has no critic"),
     "s": (r"acts on one critic, but", "several critics, of which each sees other samples"),
     "t": (r"also takes", "the critic takes more than the sample"),
     "o": (r" gives |several answers", "the critic answers with something else than a score"),
@@ -179,7 +179,7 @@ def pairs() -> dict[tuple[str, str], str]:
 
 
 def tables() -> str:
-    """The part of docs/how-to/techniques.md that is generated."""
+    """The part of docs/reference/compatibility.md that is generated."""
     rows = {name: cells(name) for name in RECIPES}
     shown = "".join(mark for row in rows.values() for mark in row.values())
     used = [key for key in REASONS if key in shown]
