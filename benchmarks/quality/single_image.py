@@ -203,7 +203,7 @@ def film(game: Any, folder: Path) -> dict[str, Any]:
     """A film of 40 frames: does it begin at the photograph, move, and move smoothly?"""
     one = single_image.require_trained(game)
     frames = torch.cat(list(single_image.animate(game, 40, start=1)))
-    video.save_animation(video.frames(frames), folder / "moving.gif", rate=10)
+    video.save_animation(video.frames(frames), folder / "moving.gif", fps=10)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     return {
         "first frame to the photograph: RMSE": rmse(frames[:1], one.image),

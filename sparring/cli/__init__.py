@@ -65,8 +65,8 @@ def _sentence(error: Exception) -> str | None:
     reason = str(error).strip().partition("\n")[0][:200]
     if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
         return (
-            f"There is not enough memory ({reason or type(error).__name__}): give a smaller --batch or more --parts, "
-            "smaller images, or fewer samples; what was saved before is intact."
+            f"There is not enough memory ({reason or type(error).__name__}): give a smaller --batch-size, more "
+            "--grad-accum, smaller images, or fewer samples; what was saved before is intact."
         )
     if isinstance(error, OSError):
         what = reason if error.filename is None else f"{str(error.filename)[:200]} cannot be used ({error.strerror})"

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from inspect import signature
 from itertools import product, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_type_hints
 
 import tyro
 
 from sparring.cli.console import clock, say, say_data, show_table
-from sparring.cli.options import OWN_WORDS, Trust, parsed, with_recipe
+from sparring.cli.options import OWN_WORDS, Trust, flag_names, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
@@ -35,6 +35,7 @@ __all__ = ["Comparison", "compare", "contestants", "known_flags", "sorted_flags"
 Group = list[str]  # a flag and its values
 Variation = tuple[str, list[str]]  # a flag and what stands behind it in turn
 NO_TECHNIQUES = Techniques()
+TECHNIQUES = {field.name for field in fields(Techniques)}
 AXES = ("steps", "kimg", "minutes")
 
 
@@ -48,23 +49,23 @@ class Comparison:
         kimg: Or thousands of images seen.
         minutes: Or minutes of training.
         seeds: Of each contestant, such as 0-4; three unless told.
-        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or techniques.packing=1,2; given
+        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or packing=1,2; given
             several times, all combinations.
-        judge_every: How much of the budget lies between two judgements; a tenth unless told.
+        eval_every: How much of the budget lies between two judgements; a tenth unless told.
         metrics: Names with commas between, as for `sparring evaluate`; those that suit the data unless told.
         samples: How many are judged.
         techniques: Training techniques around every game.
         out: The comparison's folder; one that holds cells of it already is gone on with.
         jobs: Cells trained at a time, each in a process with one thread.
         only: Train these cells only, by their names, and write no page: to share the work between machines.
-        batch: Rows of a batch; 64 images or 256 points unless told.
-        parts: Play each batch in so many parts, for less memory.
+        batch_size: Rows of a batch; 64 images or 256 points unless told.
+        grad_accum: Play each batch in so many parts, for less memory.
         size: Height and width of images.
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are; $SPARRING_DATA unless told.
         mirror: Flip every second image, on average, left to right.
         hold_out: Share of the rows that no contestant is trained on, and against which all are judged, such as 0.1.
-        average: Decay of the averaged weights, which are judged; 0 for none.
+        ema_decay: Decay of the averaged weights, which are judged; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
         device: cpu, cuda, cuda:N, mps or auto.
         dry_run: Say which cells there are and what they will cost, and do nothing.
@@ -77,21 +78,21 @@ class Comparison:
     minutes: float | None = None
     seeds: str = "0-2"
     vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    judge_every: float | None = None
+    eval_every: float | None = None
     metrics: str = ""
     samples: int | None = None
-    techniques: Techniques = NO_TECHNIQUES
+    techniques: Annotated[Techniques, tyro.conf.arg(name="")] = NO_TECHNIQUES
     out: Path | None = None
     jobs: int = 1
     only: tuple[str, ...] = ()
-    batch: int | None = None
-    parts: int = 1
+    batch_size: int | None = None
+    grad_accum: int = 1
     size: int | None = None
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
     hold_out: float = 0.0
-    average: float = 0.999
+    ema_decay: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
     dry_run: bool = False
@@ -99,9 +100,18 @@ class Comparison:
 
     def shared(self) -> dict[str, Any]:
         """Returns what `sparring.Run.create` is given, the same for all."""
-        beside = ("data", "size", "channels", "data_root", "precision", "device", "mirror", "hold_out")
-        same = {name: getattr(self, name) for name in beside}
-        return {**same, "batch_size": self.batch, "grad_accum": self.parts, "ema_decay": self.average}
+        names = (
+            "data",
+            "batch_size",
+            "grad_accum",
+            "size",
+            "channels",
+            "data_root",
+            "ema_decay",
+            "precision",
+            "device",
+        )
+        return {name: getattr(self, name) for name in (*names, "mirror", "hold_out")}
 
 
 def compare(words: list[str]) -> None:
@@ -153,7 +163,7 @@ def _budget(given: Comparison) -> Budget:
     axes = [axis for axis in AXES if getattr(given, axis) is not None]
     if len(axes) != 1:
         raise RunError(f"Give one budget, the same for all: --steps, --kimg or --minutes, not {len(axes) or 'none'}.")
-    return Budget(axes[0], getattr(given, axes[0]), given.judge_every)  # type: ignore[arg-type]
+    return Budget(axes[0], getattr(given, axes[0]), given.eval_every)  # type: ignore[arg-type]
 
 
 def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset: Dataset) -> list[Cell]:
@@ -250,9 +260,9 @@ def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Grou
         form: The dataclass of what is asked of everybody, with techniques.
         words: What was typed after the recipes' names.
     """
-    own = {field.name for field in fields(form)}
+    own = flag_names(form)
     groups = list(grouped(words))
-    common = [group for group in groups if _flag(group) in own or _flag(group).startswith("techniques.")]
+    common = [group for group in groups if _flag(group) in own]
     return [word for group in common for word in group], [group for group in groups if group not in common]
 
 
@@ -292,12 +302,12 @@ def contestants(
     from sparring.runs.config import play
 
     variations = [_variation(text) for text in varied]
-    known = {name: known_flags(recipe(name)) for name in names}
+    known = {name: known_flags(recipe(name), flag_names(form)) for name in names}
     forms = {name: with_recipe(form, recipe(name), name) for name in names}
     _require_known(groups, variations, known, lambda words: parsed(forms[names[0]], [*common, *words], "compare"))
     for name in names:
         mine = [word for group in groups for word in _addressed(group, name, known)]
-        open_ = [(flag, values) for flag, values in variations if flag in known[name] or flag.startswith("techniques.")]
+        open_ = [(flag, values) for flag, values in variations if flag in known[name] or flag in TECHNIQUES]
         for chosen in product(*(values for _, values in open_)):
             settings = {flag: value for (flag, _), value in zip(open_, chosen, strict=True)}
             words = [word for flag, value in settings.items() for word in (f"--{flag}", *value.split())]
@@ -307,18 +317,20 @@ def contestants(
             yield Contestant(**play(name, arguments, filled.given.techniques), label=label)
 
 
-def known_flags(recipe: Callable[..., Any]) -> set[str]:
-    """Returns the names of a recipe's own flags, fields of dataclasses behind a dot.
+def known_flags(recipe: Callable[..., Any], taken: Collection[str] = ()) -> set[str]:
+    """Return the names of a recipe's own flags, fields of dataclasses behind a dot.
 
     Args:
         recipe: The function.
+        taken: Names of other flags; an argument of such a name has ``recipe.`` before it.
     """
     hints, found = get_type_hints(recipe), set()
     for name in signature(recipe).parameters:
         if name not in FACTS:
             inner = fields(hints[name]) if is_dataclass(hints.get(name)) else None
-            before = "" if name in OWN_WORDS else f"{name}."
-            found |= {f"{before}{field.name}" for field in inner} if inner else {name}
+            own = f"recipe.{name}" if name in taken else name
+            before = "" if name in OWN_WORDS else f"{own}."
+            found |= {f"{before}{field.name}" for field in inner} if inner else {own}
     return found
 
 
@@ -349,7 +361,7 @@ def _require_known(
     for flag, values in variations:
         if not any(flag in flags for flags in known.values()):
             read([f"--{flag}", *values[0].split()])
-            if not flag.startswith("techniques."):
+            if flag not in TECHNIQUES:
                 raise SparringError(f"--vary {flag}=... varies what must be the same for all: vary a recipe's setting.")
 
 

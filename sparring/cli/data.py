@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
@@ -16,7 +16,7 @@ def prepare(
     size: int | None = None,
     channels: int | None = None,
     data_root: Path | None = None,
-    bad_images: Literal["error", "skip"] = "error",
+    skip_unreadable: bool = False,
 ) -> None:
     """Decodes images once, into a file that any training opens at once.
 
@@ -26,12 +26,12 @@ def prepare(
         size: Height and width.
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are.
-        bad_images: What to do with image files that cannot be read: error, or skip them.
+        skip_unreadable: Skip image files that cannot be read. Default: they are an error.
     """
     from sparring.data import load
     from sparring.data import prepare as write
 
-    path = write(source, target, size=size, channels=channels, root=data_root, skip_bad=bad_images == "skip")
+    path = write(source, target, size=size, channels=channels, root=data_root, skip_bad=skip_unreadable)
     dataset = load(path)
     say_data(dataset)
     for sentence in dataset.passed_over:

@@ -55,7 +55,7 @@ def _play(out: Path, steps: int, seed: int) -> None:
     say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")
     say()
     run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, ema_decay=0.998, begin=False)
-    fit(run, Goal(steps=steps, picture_every=-(-steps // 10)))
+    fit(run, Goal(steps=steps, sample_every=-(-steps // 10)))
     say()
     say("Filming walks through the space of noise ...")
     film = save_walks(run, out / "walk.gif")

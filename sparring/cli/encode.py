@@ -27,7 +27,7 @@ def reconstruct(
     run: RunFolder,
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
     out: Path = Path("reconstructed.png"),
-    most: int = 32,
+    max_images: int = 32,
     model: Model = NEWEST,
 ) -> None:
     """Draws images, each beside what its code makes of it.
@@ -36,14 +36,14 @@ def reconstruct(
         run: The run's folder.
         images: Files, folders or zips of images.
         out: The picture file.
-        most: How many images are drawn.
+        max_images: How many images are drawn.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import encoding
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, images)
-    game, x = model.load(run), encoding.images(run, images, most)
+    game, x = model.load(run), encoding.images(run, images, max_images)
     _beside(out, x, encoding.reconstruct(game, x))
     say(f"{len(x)} images, each beside its reconstruction, are in {out}.")
 
@@ -52,7 +52,7 @@ def encode(
     run: RunFolder,
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
     out: Path = Path("codes.npz"),
-    most: int | None = None,
+    max_images: int | None = None,
     model: Model = NEWEST,
 ) -> None:
     """Writes the codes of images to a file: of an InfoGAN what it reads in them, else rows that samples start from.
@@ -61,7 +61,7 @@ def encode(
         run: The run's folder.
         images: Files, folders or zips of images, or names of data sets.
         out: The file: .npz with names, columns and codes, or .csv with a row an image.
-        most: How many images are encoded; all unless told.
+        max_images: How many images are encoded; all unless told.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import latent_table
@@ -69,19 +69,19 @@ def encode(
 
     latent_table.require_suffix(out)
     require_outputs(run, [out], images)
-    book = latent_table.encode_files(model.load(run), run, images, most)
+    book = latent_table.encode_files(model.load(run), run, images, max_images)
     saved = latent_table.saved(book, out)
     say(f"The codes of {len(book.names)} images, {len(book.columns)} numbers each, are in {saved}.")
 
 
-def attribute(
+def edit(
     run: RunFolder,
     with_: Annotated[Path, arg(name="with")],
     without: Path,
     images: tuple[Path, ...],
     strength: float = 1.0,
-    out: Path = Path("attribute.png"),
-    most: int = 16,
+    out: Path = Path("edited.png"),
+    max_images: int = 16,
     model: Model = NEWEST,
 ) -> None:
     """Gives images what others have, such as glasses: draws each, its reconstruction, and that with the attribute.
@@ -93,14 +93,14 @@ def attribute(
         images: Files, folders or zips of the images to change.
         strength: How much of it; -1 takes it away.
         out: The picture file.
-        most: How many images are drawn.
+        max_images: How many images are drawn.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import encoding
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [with_, without, *images])
-    game, x = model.load(run), encoding.images(run, images, most)
+    game, x = model.load(run), encoding.images(run, images, max_images)
     direction = encoding.attribute_direction(game, encoding.images(run, [with_]), encoding.images(run, [without]))
     _beside(out, x, encoding.reconstruct(game, x), encoding.edit(game, x, direction, strength))
     say(f"{len(x)} images, each beside its reconstruction without and with the attribute, are in {out}.")

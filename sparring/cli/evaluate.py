@@ -23,8 +23,8 @@ def evaluate(
 
     Args:
         run: The run's folder.
-        metrics: Names with commas between, of modes, frechet, limit, kernel, precision, density, score, classes,
-            labels, stacks, sliced, pyramid, similarity, memory, parzen, path; those that suit the data unless told.
+        metrics: Names with commas between, such as frechet,precision; docs/how-to/evaluate.md lists all. Default: those
+            that suit the data.
         samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
         extractor: What sees images: classifier (the tool's own, trained on the data), inception (downloads its weights
             once), or module:function of yours.

@@ -1,4 +1,4 @@
-"""The commands that look at what noise does: directions, truncation, and the noise of a given image."""
+"""The commands that explore the latent space: directions, and the latents of real images."""
 
 from __future__ import annotations
 
@@ -57,43 +57,12 @@ def directions(
     say(f"{count} {kind} directions, from -{reach:g} to {reach:g}, are in {out}.")
 
 
-def truncations(
-    run: RunFolder,
-    strengths: str = "0,0.25,0.5,0.75,1,1.25",
-    seeds: str = "0-7",
-    out: Path = Path("truncations.png"),
-    model: Model = NEWEST,
-) -> None:
-    """Draws seeds under several truncations, a seed a row: from the most typical to the most daring.
-
-    Args:
-        run: The run's folder.
-        strengths: Numbers with commas between.
-        seeds: Rows, such as 0-7.
-        out: The picture file.
-        model: Which checkpoint is used, and on which device.
-    """
-    from sparring.inference import directions as exploring
-    from sparring.inference import sampling
-    from sparring.runs.outputs import require_picture
-    from sparring.visualization import images as pictures
-
-    require_picture(run, out)
-    try:
-        values = [float(part) for part in strengths.split(",")]
-    except ValueError:
-        raise DataError(f"The strengths {strengths!r} cannot be read: write numbers such as 0,0.5,1.") from None
-    game = model.load(run)
-    drawn = exploring.truncation_sweep(game, sampling.parse_seeds(seeds), values).flatten(0, 1)
-    say(f"Truncations {strengths} are in {pictures.save_grid(drawn, out, columns=len(values))}.")
-
-
 def invert(
     run: RunFolder,
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
     steps: int = 300,
     out: Path = Path("inverted.png"),
-    most: int = 16,
+    max_images: int = 16,
     model: Model = NEWEST,
 ) -> None:
     """Finds the noise of real images, by descent from the best of many draws or from an encoder's code, and draws it.
@@ -103,7 +72,7 @@ def invert(
         images: Files, folders or zips of images.
         steps: Of the descent.
         out: The picture file, each image beside what its noise makes; the noise is in a .npy file of the same name.
-        most: How many images.
+        max_images: How many images.
         model: Which checkpoint is used, and on which device.
     """
     import numpy as np
@@ -118,7 +87,7 @@ def invert(
     numbers = out.with_suffix(".npy")
     require_picture(run, out, images)
     require_outputs(run, [numbers], images)
-    game, x = model.load(run), encoding.images(run, images, most)
+    game, x = model.load(run), encoding.images(run, images, max_images)
     found = exploring.invert(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)

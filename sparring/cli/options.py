@@ -6,12 +6,12 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, is_dataclass, make_dataclass
 from inspect import Parameter, signature
 from itertools import dropwhile, takewhile
 from operator import not_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import tyro
 from docstring_parser import parse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sparring.game import Game
     from sparring.runs.run import Run
 
-__all__ = ["NEWEST", "Model", "ModelOptions", "RunFolder", "Trust", "called", "parsed", "with_recipe"]
+__all__ = ["NEWEST", "Model", "ModelOptions", "RunFolder", "Trust", "called", "flag_names", "parsed", "with_recipe"]
 
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
@@ -154,21 +154,43 @@ def sentence(box: str, name: str) -> str:
     return f"{what}{f'; did you mean {near[1]}?' if near else '.'} See `sparring {name} --help`."
 
 
+def flag_names(form: type) -> set[str]:
+    """Return the names of the flags of a dataclass, with underscores; a field named "" adds those of its dataclass.
+
+    Args:
+        form: The dataclass.
+    """
+    names = set[str]()
+    for key, hint in get_type_hints(form, include_extras=True).items():
+        kind, name = hint, key
+        if get_origin(hint) is Annotated:
+            kind = get_args(hint)[0]
+            given = [extra.name for extra in get_args(hint)[1:] if getattr(extra, "name", None) is not None]
+            name = given[0].replace("-", "_") if given else key
+        if is_dataclass(kind):
+            names |= {f"{name}.{inner}" if name else inner for inner in flag_names(cast(type, kind))}
+        else:
+            names.add(name)
+    return names
+
+
 def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
     """Returns a form with two fields: ``given``, what is asked of every training, and ``arguments``, the recipe's own.
 
     Args:
         form: The dataclass of what is asked of every training.
-        recipe: Its keyword arguments become flags; those in dataclasses get the argument's name before a dot.
+        recipe: Its keyword arguments become flags. Fields of dataclasses get the argument's name before a dot, and an
+            argument whose name the form has already gets ``recipe.`` before it.
         name: What the recipe is called.
     """
     hints, words = get_type_hints(recipe), parse(recipe.__doc__ or "")
     help_ = {item.arg_name: item.description or "" for item in words.params}
-    fields = []
+    fields, taken = [], flag_names(form)
     for key, item in signature(recipe).parameters.items():
         if key in FACTS:
             continue
-        own = tyro.conf.arg(name="" if key in OWN_WORDS else None, help=help_.get(key))
+        name_ = "" if key in OWN_WORDS else f"recipe.{key}" if key in taken else None
+        own = tyro.conf.arg(name=name_, help=help_.get(key))
         default = field() if item.default is Parameter.empty else field(default=item.default)
         fields.append((key, Annotated[hints.get(key, str), own], default))
     arguments = make_dataclass("Arguments", fields, frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ def paint(
     instances: Path | None = None,
     out: Path = Path("painted.png"),
     frames: int = 0,
-    rate: float = 20.0,
+    fps: float = 20.0,
     nearest: bool = False,
     palette: Path | None = None,
     tile: int = 512,
@@ -42,7 +42,7 @@ def paint(
         out: A picture file for one map, which shows the map and all its pictures if there are several styles; a film
             for --frames; or a folder, which gets every picture by itself, under the name of its map.
         frames: Pictures of a film that goes from style to style; none unless told.
-        rate: Pictures a second.
+        fps: Pictures a second.
         nearest: Read colours of no class as the nearest class's, for maps that were saved as JPEG.
         palette: Write the classes with their colours into this file, .txt or .gpl (for GIMP, Krita, Inkscape).
         tile: Sides of the largest map that goes through the networks at once; larger ones are painted in tiles.
@@ -71,7 +71,7 @@ def paint(
     require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)
     _save_palette(regions, palette)
     for (name, one), path in targets.items():
-        _picture(path, game, maps[name], {one: styles[one]} if one else styles, regions, tile, frames, rate)
+        _picture(path, game, maps[name], {one: styles[one]} if one else styles, regions, tile, frames, fps)
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
 
 
@@ -148,7 +148,7 @@ def _picture(
     regions: Regions,
     tile: int,
     frames: int,
-    rate: float,
+    fps: float,
 ) -> None:
     """Saves what a map looks like in some styles; with frames, a film of the way from style to style."""
     import torch
@@ -158,7 +158,7 @@ def _picture(
 
     if frames:
         way = label_maps.interpolate_styles(game, m, torch.stack(list(styles.values())), frames, tile=tile)
-        video.save_animation(video.frames(way), path, rate=rate)
+        video.save_animation(video.frames(way), path, fps=fps)
     else:
         _sheet(path, game, m, styles, regions, tile)
 

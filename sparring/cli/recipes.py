@@ -36,9 +36,9 @@ def check(
     recipe: Annotated[Positional[str], arg(metavar="RECIPE")],
     data: str | None = None,
     size: int | None = None,
-    batch: int = 8,
+    batch_size: int = 8,
     rounds: int = 2,
-    parts: int = 1,
+    grad_accum: int = 1,
     precision: Literal["fp32", "bf16"] = "fp32",
     fast: Literal["auto", "off"] = "auto",
     device: str = "cpu",
@@ -50,9 +50,9 @@ def check(
         data: What to play on. Default: the points of ring, or the images of digits, 32 pixels a side, where the recipe
             cannot be played on points.
         size: Height and width of images.
-        batch: Rows of a batch.
+        batch_size: Rows of a batch.
         rounds: How many rounds are played, at least 2.
-        parts: Play each batch in so many parts.
+        grad_accum: Play each batch in so many parts.
         precision: fp32, or bf16 for automatic mixed precision.
         fast: auto, which is tried on the game first, or off for the plain path.
         device: cpu, cuda, cuda:N, mps or auto.
@@ -63,7 +63,7 @@ def check(
     from sparring.training import distributed
 
     trust(recipe)
-    how: Any = {"batch": batch, "rounds": rounds, "parts": parts, "kind": PRECISIONS[precision], "fast": fast}
+    how: Any = {"batch": batch_size, "rounds": rounds, "parts": grad_accum, "kind": PRECISIONS[precision], "fast": fast}
     how |= {"where": distributed.resolve_device(device)}
     try:
         lines = _conforms(recipe, data or "ring", size, **how)

@@ -13,6 +13,8 @@ from sparring.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparring.game import Game
+
 
 def sample(
     run: RunFolder,
@@ -20,7 +22,7 @@ def sample(
     label: str | None = None,
     text: str | None = None,
     grid: Literal["classes"] | None = None,
-    truncation: float = 1.0,
+    truncation: tuple[float, ...] = (1.0,),
     size: str | None = None,
     start_scale: int = 0,
     out: Path = Path("samples.png"),
@@ -31,18 +33,19 @@ def sample(
 
     Args:
         run: The run's folder.
-        seeds: Numbers and ranges, such as 0-63,70; 0-63, or 0-7 for a grid of classes, unless told.
+        seeds: Numbers and ranges, such as 0-63,70. Default: 0-63; 0-7 for a grid of classes or of truncations.
         label: Draws all of them as this class, by its name or number.
         text: Draws all of them as this sentence says, such as "a red heart".
         grid: classes draws every seed as every class: a row has one z, a column one class.
-        truncation: Below 1 more typical samples, above 1 more daring ones.
+        truncation: Below 1 more typical samples, above 1 more varied ones. With several values, a row holds one seed
+            under each of them.
         size: Width and height in pixels, such as 240x100, for a game that learned from one photograph.
         start_scale: Keeps the photograph's own layout below this scale, for the same; 0 keeps nothing.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
         columns: Images in a row of the grid.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import canvas, conditional, sampling, sentences, single_image
+    from sparring.inference import canvas, conditional, directions, sampling, single_image
     from sparring.runs.outputs import require_picture
     from sparring.visualization import images as pictures
 
@@ -50,28 +53,51 @@ def sample(
         raise DataError("A grid of classes draws every class: leave --label out, or --grid.")
     if text is not None and (label is not None or grid is not None):
         raise DataError("A sentence says all that is to be seen: leave --text out, or --label and --grid.")
-    numbers = sampling.parse_seeds(seeds or ("0-7" if grid else "0-63"))
+    numbers = sampling.parse_seeds(seeds or ("0-7" if grid or len(truncation) > 1 else "0-63"))
+    cut = _one_truncation(truncation, label, text, grid, size or start_scale or None)
     if single := bool(out.suffix) and not out.is_dir():
         require_picture(run, out)
     game, names = model.load(run), [f"{number:06d}" for number in numbers]
-    if grid:
-        drawn = conditional.traverse(game, "class", numbers, truncation=truncation)
-        columns = columns or drawn.shape[1]
-        names, drawn = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])], drawn.flatten(0, 1)
-    elif label is not None:
-        chosen = conditional.class_index(label, conditional.class_names(run))
-        drawn = conditional.sample_class(game, numbers, chosen, truncation=truncation)
-    elif text is not None:
-        drawn = sentences.sample_text(game, numbers, text, truncation=truncation)
-        tell_strangers(run, text)
+    if cut is None:
+        drawn = directions.truncation_sweep(game, numbers, truncation)
+        names = [f"{name}-{value:g}" for name in names for value in truncation]
+    elif grid:
+        drawn = conditional.traverse(game, "class", numbers, truncation=cut)
+        names = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])]
     elif size is not None or start_scale:
         drawn = single_image.sample_seeds(game, numbers, size=canvas.parse_size(size), start=start_scale)
     else:
-        drawn = sampling.sample_seeds(game, numbers, truncation=truncation)
-    if single:
-        say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
-    else:
-        _singly(run, out, names, drawn)
+        drawn = _asked_for(run, game, numbers, label, text, cut)
+    if cut is None or grid:
+        columns, drawn = columns or drawn.shape[1], drawn.flatten(0, 1)
+    if not single:
+        return _singly(run, out, names, drawn)
+    return say(f"{len(names)} samples are in {pictures.save_grid(drawn, out, columns=columns)}.")
+
+
+def _asked_for(
+    run: Path, game: Game, seeds: Sequence[int], label: str | None, text: str | None, truncation: float
+) -> Tensor:
+    """Return samples of seeds, of a class or a caption if one is given."""
+    from sparring.inference import conditional, sampling, sentences
+
+    if label is not None:
+        chosen = conditional.class_index(label, conditional.class_names(run))
+        return conditional.sample_class(game, seeds, chosen, truncation=truncation)
+    if text is not None:
+        drawn = sentences.sample_text(game, seeds, text, truncation=truncation)
+        tell_strangers(run, text)
+        return drawn
+    return sampling.sample_seeds(game, seeds, truncation=truncation)
+
+
+def _one_truncation(truncation: Sequence[float], *other: object) -> float | None:
+    """Return the only truncation, or None for a grid of several, which no other choice of samples goes with."""
+    if len(truncation) == 1:
+        return truncation[0]
+    if not truncation or any(choice is not None for choice in other):
+        raise DataError("Give one --truncation with --label, --text, --grid, --size or --start-scale.")
+    return None
 
 
 def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
@@ -106,7 +132,7 @@ def interpolate(
     texts: tuple[str, ...] = (),
     frames: int = 60,
     out: Path = Path("walk.gif"),
-    rate: float = 20.0,
+    fps: float = 20.0,
     truncation: float = 1.0,
     images: tuple[Path, ...] = (),
     model: Model = NEWEST,
@@ -120,7 +146,7 @@ def interpolate(
         texts: Sentences to walk between, such as "a red heart" "a blue heart", with all else of one seed.
         frames: Pictures in the film.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
-        rate: Pictures a second.
+        fps: Pictures a second.
         truncation: Below 1 more typical samples, above 1 more daring ones.
         images: Two image files to walk between, in place of seeds, if the game encodes.
         model: Which checkpoint is used, and on which device.
@@ -133,7 +159,7 @@ def interpolate(
         raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
     require_film(run, out, images)
     if images:
-        _between_images(run, images, frames, out, rate, model)
+        _between_images(run, images, frames, out, fps, model)
         return
     game = model.load(run)
     numbers = sampling.parse_seeds(seeds or ("0" if labels or texts else "0,1,2"))
@@ -150,12 +176,10 @@ def interpolate(
     else:
         visited = [conditional.class_index(label, conditional.class_names(run)) for label in (labels or "").split(",")]
         way = conditional.interpolate_classes(game, numbers[0], visited, frames, truncation=truncation)
-    say(f"The walk is in {video.save_animation(video.frames(way), out, rate=rate)}.")
+    say(f"The walk is in {video.save_animation(video.frames(way), out, fps=fps)}.")
 
 
-def _between_images(
-    run: Path, images: Sequence[Path], frames: int, out: Path, rate: float, model: ModelOptions
-) -> None:
+def _between_images(run: Path, images: Sequence[Path], frames: int, out: Path, fps: float, model: ModelOptions) -> None:
     """Films a walk between two real images: ``sparring interpolate RUN --images a.png b.png``.
 
     Args:
@@ -163,7 +187,7 @@ def _between_images(
         images: Two files.
         frames: Pictures in the film.
         out: The film.
-        rate: Pictures a second.
+        fps: Pictures a second.
         model: Which checkpoint is used, and on which device.
 
     Raises:
@@ -176,7 +200,7 @@ def _between_images(
     if len(ends) != 2:
         raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
     way = encoding.interpolate_images(game, ends[0], ends[1], frames)
-    say(f"The walk is in {video.save_animation(video.frames(way), out, rate=rate)}.")
+    say(f"The walk is in {video.save_animation(video.frames(way), out, fps=fps)}.")
 
 
 def traverse(

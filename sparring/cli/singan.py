@@ -169,7 +169,7 @@ def animate(
     start_scale: int = 1,
     pull: float = 0.1,
     inertia: float = 0.9,
-    rate: float = 10.0,
+    fps: float = 10.0,
     out: Path = Path("moving.gif"),
     seed: int = 0,
     model: Model = NEWEST,
@@ -182,7 +182,7 @@ def animate(
         start_scale: What is coarser stays still; the later, the smaller the motion.
         pull: How strongly everything is drawn back to the photograph, from 0 to 1.
         inertia: How far a motion goes on, from 0 to 1; .8 to .95 is smooth.
-        rate: Frames a second.
+        fps: Frames a second.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
         seed: Decides the motion.
         model: Which checkpoint is used, and on which device.
@@ -197,10 +197,10 @@ def animate(
     game = _loaded(run, model)
     way = single_image.animate(game, frames, start=start_scale, pull=pull, inertia=inertia, seed=seed)
     made = video.frames(torch.cat([frame.cpu() for frame in way]))
-    say(f"The film is in {video.save_animation(made, out, rate=rate)}.")
+    say(f"The film is in {video.save_animation(made, out, fps=fps)}.")
 
 
-def judge(
+def evaluate(
     run: RunFolder,
     samples: int = 16,
     inception: bool = False,

@@ -40,12 +40,12 @@ class Goal:
         steps: Step to end at, counted from the start of the run; 10,000, or all stages, unless told.
         kimg: Thousands of images to have seen at the end, in place of steps.
         save_every: Steps between two checkpoints; about a tenth of the training unless told.
-        picture_every: Steps between two pictures; likewise.
-        keep: How many checkpoints stay.
+        sample_every: Steps between two pictures; likewise.
+        keep_checkpoints: How many checkpoints stay.
         tensorboard: Write TensorBoard's events, too.
-        judge_every: Thousands of images between two judgements of the averaged generator against data that is held
+        eval_every: Thousands of images between two judgements of the averaged generator against data that is held
             out; the best checkpoint is kept. None unless told.
-        judge: Metric whose first score decides; frechet for images and sliced for points unless told.
+        eval_metric: Metric whose first score decides; frechet for images and sliced for points unless told.
         patience: So many judgements without a better score end the training.
         on_nan: What to do when a loss, gradient or weight is not finite: stop; rollback:N, go back to the last
             scheduled checkpoint with other draws, at most N times; or skip, do not make the move, and count it.
@@ -54,11 +54,11 @@ class Goal:
     steps: int | None = None
     kimg: float | None = None
     save_every: int | None = None
-    picture_every: int | None = None
-    keep: int = 2
+    sample_every: int | None = None
+    keep_checkpoints: int = 2
     tensorboard: bool = False
-    judge_every: float | None = None
-    judge: str = ""
+    eval_every: float | None = None
+    eval_metric: str = ""
     patience: int | None = None
     on_nan: str = "stop"
 
@@ -66,9 +66,9 @@ class Goal:
         """Returns when and how the training is judged, if it is."""
         from sparring.runs.early_stopping import EarlyStopping
 
-        if self.judge_every is None:
+        if self.eval_every is None:
             return None
-        return EarlyStopping(self.judge_every, self.judge, self.patience)
+        return EarlyStopping(self.eval_every, self.eval_metric, self.patience)
 
 
 USUAL = Goal()
@@ -99,8 +99,8 @@ def require(goal: Goal) -> None:
     named(goal.on_nan)
     if goal.steps is not None and goal.kimg is not None:
         raise RunError("Both --steps and --kimg say how far to go: give one of them.")
-    if goal.judge_every is None and (goal.judge or goal.patience is not None):
-        raise RunError("--judge and --patience need to know when to judge: give --judge-every, in thousands of images.")
+    if goal.eval_every is None and (goal.eval_metric or goal.patience is not None):
+        raise RunError("--eval-metric and --patience need an interval: give --eval-every, in thousands of images.")
     for name in ("steps", "kimg"):
         value = getattr(goal, name)
         if value is not None and not 0 < value < FOREVER:
@@ -155,53 +155,50 @@ class Training:
         techniques: Training techniques around the recipe's game.
         out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
         seed: Decides everything random.
-        batch: Rows of a batch over all processes; 64 images, 8 of two domains or 256 points unless told.
-        parts: Play each batch in so many parts, for less memory.
+        batch_size: Rows of a batch over all processes; 64 images, 8 of two domains or 256 points unless told.
+        grad_accum: Play each batch in so many parts, for less memory.
         size: Height and width of images.
         channels: 1, 3 or 4.
         data_root: Where the standard data sets are; $SPARRING_DATA unless told.
         mirror: Flip every second image, on average, left to right.
-        margin: Load images larger by so many pixels than the size, and cut a window out of each at random.
-        bad_images: What to do with image files that cannot be read: error, or skip them and name them.
+        crop_margin: Load images larger by so many pixels than the size, and cut a window out of each at random.
+        skip_unreadable: Skip image files that cannot be read, and name them. Default: they are an error.
         hold_out: Share of the rows that is never trained on, for judges, such as 0.1.
-        average: Decay of the averaged weights, which are sampled and scored; 0 for none.
+        ema_decay: Decay of the averaged weights, which are sampled and scored; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
         fast: Whatever makes a step faster here and changes it by rounding only: auto, or off for the plain path.
         device: cpu, cuda, cuda:N, mps or auto.
         dry_run: Say what would be done, and do nothing.
-        plan: Play a few steps, say what the training would cost, and do nothing else.
+        estimate: Play a few steps, say what the training would cost, and do nothing else.
         trust: A recipe module:function outside the library that a run may name; may be given several times.
     """
 
     data: str
     goal: Annotated[Goal, arg(name="")] = USUAL
-    techniques: Techniques = NO_TECHNIQUES
+    techniques: Annotated[Techniques, arg(name="")] = NO_TECHNIQUES
     out: Path | None = None
     seed: int = 0
-    batch: int | None = None
-    parts: int = 1
+    batch_size: int | None = None
+    grad_accum: int = 1
     size: int | None = None
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
-    margin: Annotated[int, arg(name="crop-margin")] = 0  # recipes have margins of their own
-    bad_images: Literal["error", "skip"] = "error"
+    crop_margin: Annotated[int, arg(name="random-crop")] = 0
+    skip_unreadable: bool = False
     hold_out: float = 0.0
-    average: float = 0.999
+    ema_decay: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     fast: Literal["auto", "off"] = "auto"
     device: str = "auto"
     dry_run: bool = False
-    plan: bool = False
+    estimate: bool = False
     trust: Trust = ()
 
     def settings(self) -> dict[str, Any]:
         """Returns what `Run.create` asks for, but for the recipe."""
-        beside = ("goal", "out", "dry_run", "plan", "bad_images", "trust")
-        asked = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
-        names = {"batch": "batch_size", "parts": "grad_accum", "average": "ema_decay", "margin": "crop_margin"}
-        settings = {names.get(name, name): value for name, value in asked.items()}
-        return {**settings, "skip_unreadable": self.bad_images == "skip"}
+        beside = ("goal", "out", "dry_run", "estimate", "trust")
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
 
 
 def train(words: list[str]) -> None:
@@ -226,11 +223,11 @@ def train(words: list[str]) -> None:
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
     require(given.goal)
     trust(given.trust)
-    if given.dry_run or given.plan:
+    if given.dry_run or given.estimate:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
             describe(run := Run.create(known, name, arguments=arguments, begin=False, **given.settings()), folder)
-            if given.plan:
+            if given.estimate:
                 tell(run, finish(given.goal, run), images=bool(given.goal.kimg))
         say("This was a dry run: nothing was written.")
         return
@@ -389,7 +386,7 @@ def _pace(run: Run, goal: Goal) -> tuple[Any, ...]:
     from sparring.runs import recovery
 
     steps = FOREVER if goal.kimg else finish(goal, run)
-    pace = goal.save_every, goal.picture_every, goal.keep, goal.tensorboard
+    pace = goal.save_every, goal.sample_every, goal.keep_checkpoints, goal.tensorboard
     return (steps, *pace, goal.judging(), recovery.named(goal.on_nan))
 
 
@@ -465,7 +462,7 @@ def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
             f"Time: {most}about {clock(rounds * seconds)} for {rounds:,} steps of {rows:,} images{more}, "
             "without pictures and judgements."
         )
-    say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep says how many stay.")
+    say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep-checkpoints says how many stay.")
     for line in advice(found):
         say(line)
 
@@ -481,7 +478,7 @@ def advice(found: CostEstimate) -> list[str]:
         lines.append("No part of this batch fits into memory: take smaller images or a smaller --width.")
     elif parts > 1:
         lines.append(
-            f"The batch does not fit into memory ({_size(found.free)} are free): play it with --parts {parts}."
+            f"The batch does not fit into memory ({_size(found.free)} are free): play it with --grad-accum {parts}."
         )
     base = found.base
     for better in sorted(found.faster(), key=lambda probe: -probe.speed):
@@ -491,8 +488,8 @@ def advice(found: CostEstimate) -> list[str]:
             lines.append(f"--precision {better.option.precision} would be {times:.1f} times as fast.")
         elif base.option == found.asked:
             lines.append(
-                f"--batch {better.batch} would be {times:.1f} times as fast by the image, but is another training: "
-                "an update then sees other gradients, so rates may have to follow."
+                f"--batch-size {better.batch} would be {times:.1f} times as fast by the image, but is another "
+                "training: an update then sees other gradients, so rates may have to follow."
             )
     if not lines:
         several = base is not None and len(base.times) > 2 and len(found.probes) > 1

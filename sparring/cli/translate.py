@@ -19,7 +19,7 @@ def translate(
     out: Path = Path("translated"),
     strips: bool = False,
     cycle: bool = False,
-    heat: bool = False,
+    heatmaps: bool = False,
     tile: int = 512,
     overlap: int | None = None,
     model: Model = NEWEST,
@@ -33,7 +33,7 @@ def translate(
         out: Folder of the translations.
         strips: Draw each image beside its translation, too, into OUT/strips.
         cycle: Draw besides what comes back from there, into OUT/strips.
-        heat: Draw where the critic of the images' own domain looks (nicegan), into OUT/heat.
+        heatmaps: Draw where the critic of the images' own domain looks (nicegan), into OUT/heatmaps.
         tile: Sides of the largest image that goes through the networks at once; larger ones go in tiles.
         overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
         model: Which checkpoint is used, and on which device.
@@ -43,7 +43,7 @@ def translate(
 
     if not images:
         raise DataError("No image is given: name files, folders or zips of images to translate.")
-    how: Any = {"heat": heat, "tile": tile, "overlap": overlap, **asdict(model)}
+    how: Any = {"heat": heatmaps, "tile": tile, "overlap": overlap, **asdict(model)}
     if to == "both":
         _both(run, images, out, how)
         return
@@ -51,8 +51,8 @@ def translate(
     say(f"{count} images, translated to {to}, are in {out}.")
     if strips or cycle:
         say(f"Each beside what became of it is in {out / 'strips'}.")
-    if heat:
-        say(f"Where the critic looks is in {out / 'heat'}.")
+    if heatmaps:
+        say(f"Where the critic looks is in {out / 'heatmaps'}.")
 
 
 def _both(run: Path, images: tuple[Path, ...], out: Path, how: dict[str, Any]) -> None:

@@ -205,22 +205,28 @@ METRICS: dict[str, Metric] = {
         {"modes": _UP, "high quality": _UP, "reverse KL": _DOWN}, modes, frozenset({"mixture"}), {"within": 3.0}
     ),
     "frechet": Metric({"Fréchet distance": _DOWN}, frechet, official=("FID",)),
-    "limit": Metric({"Fréchet distance, n → ∞": _DOWN}, limit, settings={"points": 15}, official=("FID, n → ∞",)),
+    "frechet-infinity": Metric(
+        {"Fréchet distance, n → ∞": _DOWN}, limit, settings={"points": 15}, official=("FID, n → ∞",)
+    ),
     "kernel": Metric({"kernel distance": _DOWN}, kernel, settings={"degree": 3}, official=("KID",)),
     "precision": Metric({"precision": _UP, "recall": _UP}, precision, settings={"neighbours": 3}),
     "density": Metric({"density": _UP, "coverage": _UP}, density, settings={"neighbours": 5}),
-    "score": Metric({"classifier score": _UP}, confidence, _CLASSES, official=("Inception Score",)),
-    "classes": Metric(
+    "classifier-score": Metric({"classifier score": _UP}, confidence, _CLASSES, official=("Inception Score",)),
+    "class-histogram": Metric(
         {"classes": _UP, "class reverse KL": _DOWN, "class forward KL": _DOWN}, classes, _CLASSES, {"fewest": 1}
     ),
-    "stacks": Metric({"stacks": _UP, "stack reverse KL": _DOWN}, stacks, frozenset({"stacks", "pixels"})),
-    "labels": Metric({"GAN-train": _UP, "GAN-test": _UP, "trained on real": _UP}, labels, _LABELS),
+    "stacked-modes": Metric({"stacks": _UP, "stack reverse KL": _DOWN}, stacks, frozenset({"stacks", "pixels"})),
+    "gan-train": Metric({"GAN-train": _UP, "GAN-test": _UP, "trained on real": _UP}, labels, _LABELS),
     "sliced": Metric({"sliced Wasserstein": _DOWN}, sliced, frozenset({"pixels"}), {"projections": 512}),
     "pyramid": Metric({"pyramid Wasserstein": _DOWN}, pyramid, _PIXELS, {"patches": 128, "projections": 512}),
-    "similarity": Metric({"MS-SSIM of pairs": _DOWN}, similarity, _PIXELS),
-    "memory": Metric({"closer to training": _DOWN, "copied": _DOWN}, memory, frozenset({"pixels", "held-out data"})),
+    "ms-ssim": Metric({"MS-SSIM of pairs": _DOWN}, similarity, _PIXELS),
+    "memorization": Metric(
+        {"closer to training": _DOWN, "copied": _DOWN}, memory, frozenset({"pixels", "held-out data"})
+    ),
     "parzen": Metric({"Parzen log-likelihood": _UP}, parzen, _PIXELS),
-    "path": Metric({"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": PATHS}),
+    "path-length": Metric(
+        {"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": PATHS}
+    ),
 }
 """The metrics by name: the one place where a name becomes a metric."""
 
@@ -228,12 +234,11 @@ METRICS: dict[str, Metric] = {
 ALIASES = {
     "fid": ("frechet",),
     "kid": ("kernel",),
-    "is": ("score",),
+    "is": ("classifier-score",),
     "prdc": ("precision", "density"),
     "kde": ("parzen",),
     "swd": ("sliced",),
-    "ms-ssim": ("similarity",),
-    "ppl": ("path",),
+    "ppl": ("path-length",),
 }
 """What the field calls them; a score is called FID, KID or Inception Score only where its features are Inception's."""
 

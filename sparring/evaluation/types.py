@@ -104,4 +104,4 @@ def require_many_images(dataset: Dataset) -> None:
         DataError: The message says who judges it.
     """
     if len(dataset) == 1:
-        raise DataError(f"{dataset.name} is one image: judge what was learned from it with `sparring singan judge`.")
+        raise DataError(f"{dataset.name} is one image: judge what was learned from it with `sparring singan evaluate`.")

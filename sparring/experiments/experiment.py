@@ -45,7 +45,7 @@ class Budget:
         if not 0 < self.amount < math.inf:
             raise RunError(f"--{self.axis} is {self.amount:g}: give a number above 0.")
         if self.every is not None and not 0 < self.every <= self.amount:
-            raise RunError(f"--judge-every is {self.every:g}: give a part of the {self.amount:g} {self.axis}, above 0.")
+            raise RunError(f"--eval-every is {self.every:g}: give a part of the {self.amount:g} {self.axis}, above 0.")
 
     @property
     def between(self) -> float:

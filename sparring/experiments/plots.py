@@ -80,7 +80,7 @@ def film(folder: Path) -> Path | None:
     if not frames:
         return None
     still = [frames[-1]] * round(2 * RATE)  # time to look at the end
-    return video.save_animation([*frames, *still], folder / "film.gif", rate=RATE)
+    return video.save_animation([*frames, *still], folder / "film.gif", fps=RATE)
 
 
 def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:

@@ -25,7 +25,7 @@ from sparring.metrics import Direction, Score
 __all__ = ["Criterion", "criteria", "differences", "verdict"]
 
 Values = dict[str, Any]
-WHOLE = ("frechet", "limit", "kernel", "sliced", "pyramid", "parzen", "score")
+WHOLE = ("frechet", "frechet-infinity", "kernel", "sliced", "pyramid", "parzen", "classifier-score")
 """The metrics whose score judges quality and variety together."""
 PAIRS = (("precision", "recall"), ("density", "coverage"), ("high quality", "modes"), ("GAN-test", "GAN-train"))
 """Scores of quality, and of variety, that say something together."""

@@ -53,7 +53,7 @@ def translate_files(
         out: Folder of the translations.
         strips: Draw each image beside its translation, too, into the folder strips below `out`.
         cycle: Draw besides what comes back when the translation is translated back, likewise.
-        heat: Draw where the critic of the images' own domain looks, into the folder heat below `out`.
+        heat: Draw where the critic of the images' own domain looks, into the folder heatmaps below `out`.
         tile: As for `translate`.
         overlap: As for `translate`.
         where: ``checkpoint`` (newest, best, or the step of one that is kept; default: newest) and ``device`` (cpu,
@@ -119,7 +119,7 @@ def plan_jobs(stack: ExitStack, sources: Sequence[str | Path], out: Path) -> lis
     results = unique_names([_kept(name) for name in names], names)
     pictures = unique_names([str(PurePosixPath(name).with_suffix(".png")) for name in results], results)
     return [
-        Job(files, name, out / result, out / "strips" / shown, out / "heat" / shown)
+        Job(files, name, out / result, out / "strips" / shown, out / "heatmaps" / shown)
         for (files, name), result, shown in zip(found, results, pictures, strict=True)
     ]
 
@@ -161,7 +161,7 @@ def translate_jobs(
     how: Any = {"tile": tile, "overlap": overlap}
     if heat and not isinstance(game, SupportsAttention):
         raise GameError(
-            f"{type(game.unwrapped).__name__} has no attention to show: leave --heat out, or train nicegan."
+            f"{type(game.unwrapped).__name__} has no attention to show: leave --heatmaps out, or train nicegan."
         )
     for job in jobs:
         with quiet():

@@ -61,7 +61,7 @@ class MicroBatch:
         if not self.declared:
             raise GameError(
                 "This game takes a mean over the whole batch, but its over_batch(step) is false: let it be true in the "
-                "steps that do, or play the batch as a whole, with --parts 1."
+                "steps that do, or play the batch as a whole, with --grad-accum 1."
             )
         found = x
         if self.means is not None:

@@ -1,6 +1,6 @@
 """Training techniques by name: what can be switched on around any recipe, from Python and from the command line.
 
-    sparring train nsgan --data grid --techniques.packing 2 --techniques.r1 0.1
+    sparring train nsgan --data grid --packing 2 --r1 0.1
     Run.create(folder, "nsgan", data="grid", techniques=Techniques(packing=2, r1=0.1))
 
 Each technique is a wrapper, a layer or a penalty (`sparring.wrappers`, `sparring.layers`, `sparring.augment`);

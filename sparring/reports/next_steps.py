@@ -33,7 +33,7 @@ def commands(run: Run) -> list[str]:
             f"sample {where} --seeds 0 --size 400x150 --start-scale 1 --out wide.png",
             f"singan super-resolve {where} --factor 2 --out larger.png",
             f"singan animate {where} --out moving.gif",
-            f"singan judge {where}",
+            f"singan evaluate {where}",
         ]
     else:
         uses = [

@@ -152,7 +152,7 @@ def _load_best(home: Folder) -> tuple[State, list[str]]:
     """Reads the best checkpoint."""
     there = {int(name): name for name in _names(home, BEST)}
     if not there:
-        raise RunError(f"{home.path} has no best checkpoint: train with --judge-every to keep one.")
+        raise RunError(f"{home.path} has no best checkpoint: train with --eval-every to keep one.")
     rows = read(home.path / JUDGED, folder=home)
     step = next((row["step"] for row in reversed(rows) if row.get("best")), None)
     if step is None or step in there:

@@ -57,7 +57,7 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         if not self.every > 0:
-            raise RunError(f"--judge-every is {self.every:g}: give thousands of images, above 0.")
+            raise RunError(f"--eval-every is {self.every:g}: give thousands of images, above 0.")
         if self.patience is not None and self.patience < 1:
             raise RunError(f"--patience is {self.patience}: give 1 judgement or more.")
 

@@ -138,7 +138,7 @@ def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
     if there is not None and need > there:
         raise RunError(
             f"The rows of a batch take {need / 2**30:,.0f} GiB, and {device} has {there / 2**30:,.0f} GiB of memory: "
-            "give a smaller --batch, or more --parts."
+            "give a smaller --batch-size, or more --grad-accum."
         )
 
 

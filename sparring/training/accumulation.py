@@ -127,7 +127,7 @@ def _mean_gradients(move: Move, part: MicroBatch) -> list[Tensor | None]:
     found = torch.autograd.grad(loss, leaves, retain_graph=True, allow_unused=True)
     inner = [x.sum() for x in part.said if x.requires_grad]
     if any(slope is not None for slope in torch.autograd.grad(inner, leaves, retain_graph=True, allow_unused=True)):
-        raise GameError("A mean over the batch depends on another one: play this game with --parts 1.")
+        raise GameError("A mean over the batch depends on another one: play this game with --grad-accum 1.")
     known = dict(zip(map(id, leaves), found, strict=True))
     return [known.get(id(given)) for given in part.given]
 
@@ -171,7 +171,7 @@ def require_divisible(game: Game, parts: int) -> None:
         GameError: The message says why.
     """
     if parts > 1 and (reason := game.undivided()):
-        raise GameError(f"{reason}: play it with --parts 1.")
+        raise GameError(f"{reason}: play it with --grad-accum 1.")
 
 
 class BufferSnapshot:

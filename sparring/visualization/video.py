@@ -34,14 +34,14 @@ def require_video_format(path: Path) -> str:
 
 
 def save_animation(
-    frames: Iterable[Image.Image], path: str | Path, *, rate: float = 20.0, folder: Folder | None = None
+    frames: Iterable[Image.Image], path: str | Path, *, fps: float = 20.0, folder: Folder | None = None
 ) -> Path:
     """Saves a film that plays in a loop: GIF, WebP or animated PNG, and MP4 where ffmpeg is installed.
 
     Args:
         frames: Pictures of one size.
         path: The file; its ending chooses the format.
-        rate: Frames a second.
+        fps: Frames a second.
         folder: The folder that the file is in, if that is open; not for MP4. Default: found by the path.
 
     Returns:
@@ -55,15 +55,15 @@ def save_animation(
     if not pictures:
         raise RunError(f"{path} would have no frame: ask for at least one.")
     kind = require_video_format(path)
-    if not SLOWEST <= rate <= FASTEST:
-        raise DataError(f"A film cannot show {rate:g} frames a second: give a number from {SLOWEST} to {FASTEST}.")
+    if not SLOWEST <= fps <= FASTEST:
+        raise DataError(f"A film cannot show {fps:g} frames a second: give a number from {SLOWEST} to {FASTEST}.")
     if kind == "MP4":
-        return _save_mp4(pictures, path, rate)
+        return _save_mp4(pictures, path, fps)
     first, *rest = pictures
     # Lossless WebP: a film of small pixels looks dirty otherwise.
     settings = {"lossless": True} if kind == "WEBP" else {}
     with open_atomic(path, folder) as file:
-        first.save(file, kind, save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, **settings)
+        first.save(file, kind, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **settings)
     return path
 
 
@@ -79,10 +79,10 @@ def frames(way: Tensor, *, real: Tensor | None = None) -> list[Image.Image]:
     return [scatter(way[: end + 1], real=way if real is None else real) for end in range(len(way))]
 
 
-def _save_mp4(frames: Sequence[Image.Image], path: Path, rate: float) -> Path:
+def _save_mp4(frames: Sequence[Image.Image], path: Path, fps: float) -> Path:
     """Pipes raw frames to ffmpeg; H.264 wants even sides, so an odd one is padded."""
     width, height = frames[0].size
-    form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(rate), "-i", "-"]
+    form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
     pad = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
     raw = b"".join(frame.convert("RGB").tobytes() for frame in frames)
     with open_atomic(path) as file:

@@ -42,12 +42,12 @@ def workplace(tmp_path_factory):
             *fuzzed.TINY,
             "--steps",
             "2",
-            "--picture-every",
+            "--sample-every",
             "100",
             "--out",
             "run",
         ]
-        assert main([*words, "--judge-every", "0.008"]) == 0
+        assert main([*words, "--eval-every", "0.008"]) == 0
         assert main(["evaluate", "run", "--metrics", "modes", "--samples", "20"]) == 0
         shutil.copytree("run", "kept")
         yield folder

@@ -244,12 +244,12 @@ def test_nothing_readable_is_an_error(tmp_path):
 
 def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files, capsys):
     folder = written(tmp_path / "set", dict(list(files.items())[:44]))
-    tiny = ["--size", "16", "--batch", "4", "--width", "4", "--latent", "4", "--device", "cpu"]
+    tiny = ["--size", "16", "--batch-size", "4", "--width", "4", "--latent", "4", "--device", "cpu"]
     words = ["train", "dcgan", "--data", str(folder), *tiny, "--out", str(tmp_path / "run")]
     assert main([*words, "--steps", "1"]) == 2
     assert not (tmp_path / "run").exists()
     capsys.readouterr()
-    assert main([*words, "--steps", "1", "--bad-images", "skip"]) == 0
+    assert main([*words, "--steps", "1", "--skip-unreadable"]) == 0
     told = capsys.readouterr().err
     assert told.count("note: Passed over: ") == 4
     lines = (tmp_path / "run/skipped-files.txt").read_text().splitlines()
@@ -258,7 +258,7 @@ def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files,
     assert Run.open(tmp_path / "run", device="cpu").dataset.passed_over == tuple(lines)
     capsys.readouterr()
     target = tmp_path / "prepared.npy"
-    assert main(["data", "prepare", str(folder), str(target), "--size", "16", "--bad-images", "skip"]) == 0
+    assert main(["data", "prepare", str(folder), str(target), "--size", "16", "--skip-unreadable"]) == 0
     assert capsys.readouterr().out.count("Passed over: ") == len(lines)
     assert len(np.load(target)) == 44 - len(lines)
 

@@ -39,7 +39,7 @@ TRAIN = ["train", "dcgan", "--data", "digits", "--size", "8", "--width", "4", "-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("absurd") / "run"
-    assert main([*TRAIN, "--batch", "4", "--out", str(folder)]) == 0
+    assert main([*TRAIN, "--batch-size", "4", "--out", str(folder)]) == 0
     return folder
 
 
@@ -55,10 +55,10 @@ def refused(capsys, *words):
 @pytest.mark.parametrize(
     ("flags", "match"),
     [
-        (["--batch", 10**12], "GiB of memory: give a smaller --batch"),
-        (["--batch", HUGE], "its batch_size is out of range"),
-        (["--batch", HUGE, "--parts", HUGE], "out of range"),
-        (["--batch", 2**40, "--parts", 2**40], "more than can be counted"),
+        (["--batch-size", 10**12], "GiB of memory: give a smaller --batch-size"),
+        (["--batch-size", HUGE], "its batch_size is out of range"),
+        (["--batch-size", HUGE, "--grad-accum", HUGE], "out of range"),
+        (["--batch-size", 2**40, "--grad-accum", 2**40], "more than can be counted"),
         (["--seed", HUGE], "its seed is out of range"),
         (["--hold-out", "nan"], "--hold-out is nan"),
         (["--hold-out", "0.0001"], "leaves 0 of them held out and 1797 to train on: try --hold-out 0.01"),
@@ -74,9 +74,9 @@ def test_settings_that_no_run_can_have(tmp_path, capsys, flags, match):
     [
         (["--width", 10**9], "The networks take 30 GiB of memory or more, and cpu has 4 GiB: make them smaller"),
         (["--width", 10**13], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
-        (["--techniques.packing", 10**9], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
-        (["--techniques.ensemble", 10**12], "ensemble cannot be 1,000,000,000,000: give 1,000 or less"),
-        (["--techniques.unrolling", 10**12], "unrolling cannot be 1,000,000,000,000: give 1,000 or less"),
+        (["--packing", 10**9], "The networks .* memory .*, and cpu has 4 GiB: make them smaller"),
+        (["--ensemble", 10**12], "ensemble cannot be 1,000,000,000,000: give 1,000 or less"),
+        (["--unrolling", 10**12], "unrolling cannot be 1,000,000,000,000: give 1,000 or less"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "compare"])
@@ -138,10 +138,10 @@ def test_where_the_memory_is_not_known_networks_are_built(monkeypatch):
         (["interpolate", "RUN", "--frames", HUGE], "from 1 to 1,000,000"),
         (["interpolate", "RUN", "--frames", "0"], "from 1 to 1,000,000"),
         (["interpolate", "RUN", "--seeds", "5"], "two seeds or more, not 1: try --seeds 0,1,2"),
-        (["interpolate", "RUN", "--frames", "2", "--rate", "0"], "0 frames a second"),
-        (["interpolate", "RUN", "--frames", "2", "--rate", "1e-300"], "frames a second"),
-        (["interpolate", "RUN", "--frames", "2", "--rate", "nan"], "frames a second"),
-        (["check", "nsgan", "--batch", HUGE], "more than can be counted"),
+        (["interpolate", "RUN", "--frames", "2", "--fps", "0"], "0 frames a second"),
+        (["interpolate", "RUN", "--frames", "2", "--fps", "1e-300"], "frames a second"),
+        (["interpolate", "RUN", "--frames", "2", "--fps", "nan"], "frames a second"),
+        (["check", "nsgan", "--batch-size", HUGE], "more than can be counted"),
     ],
 )
 def test_numbers_that_nothing_can_be_made_of(trained, tmp_path, monkeypatch, capsys, words, match):
@@ -153,7 +153,7 @@ def test_numbers_that_nothing_can_be_made_of(trained, tmp_path, monkeypatch, cap
 
 def test_scores_that_cannot_be_computed(tmp_path, monkeypatch, capsys):
     run = runs.play(runs.start(tmp_path / "run"), 1).folder
-    words = ["evaluate", run, "--device", "cpu", "--samples", "20", "--metrics", "limit"]
+    words = ["evaluate", run, "--device", "cpu", "--samples", "20", "--metrics", "frechet-infinity"]
     assert "is too large" in refused(capsys, *words, "--seed", HUGE)
     few = partial(extrapolate, points=30)  # of features in many dimensions 15 are too many already
     monkeypatch.setattr("sparring.evaluation.registry.extrapolate", few)
@@ -264,7 +264,7 @@ def test_a_training_within_a_limit_of_memory(tmp_path):
         "ring",
         "--width",
         "512",
-        "--batch",
+        "--batch-size",
         "100000",
         "--steps",
         "1",
@@ -304,7 +304,7 @@ def test_the_home_folder_is_where_it_is(home):
     (home / "set").mkdir()
     for k in range(6):
         Image.fromarray(draw.integers(0, 256, (8, 8, 3), np.uint8)).save(home / "set" / f"{k}.png")
-    words = ["train", "dcgan", "--data", "~/set", "--size", "8", "--width", "4", "--batch", "4", "--steps", "1"]
+    words = ["train", "dcgan", "--data", "~/set", "--size", "8", "--width", "4", "--batch-size", "4", "--steps", "1"]
     assert main([*words, "--device", "cpu", "--out=~/run"]) == 0
     for words in (
         ["resume", "~/run", "--steps", "2"],
@@ -348,7 +348,7 @@ def test_names_that_are_no_text(tmp_path, monkeypatch, capsys):
             path = folder / os.fsdecode(name) / os.fsdecode(b"\xfd%d.png" % k)
             Image.fromarray(draw.integers(0, 256, (8, 8, 3), np.uint8)).save(path, "PNG")
     out, run = str(tmp_path / os.fsdecode(b"out\xfc")), str(tmp_path / os.fsdecode(b"run\xfb"))
-    words = ["train", "cgan", "--data", str(folder), "--size", "8", "--width", "4", "--batch", "4", "--steps", "1"]
+    words = ["train", "cgan", "--data", str(folder), "--size", "8", "--width", "4", "--batch-size", "4", "--steps", "1"]
     assert main([*words, "--device", "cpu", "--out", run]) == 0
     for words in (
         ["resume", run, "--steps", "2"],
@@ -375,9 +375,9 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, capsys):
     (tmp_path / "set/bad.png").write_bytes(b"none")
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "file" / "cache"))
     words = ["train", "dcgan", "--data", tmp_path / "set", "--size", "8", "--out", tmp_path / "run"]
-    assert "SPARRING_CACHE" in refused(capsys, *words, "--bad-images", "skip")
+    assert "SPARRING_CACHE" in refused(capsys, *words, "--skip-unreadable")
     (tmp_path / "set/bad.png").unlink()
-    told = main([*map(str, words), "--width", "4", "--batch", "4", "--steps", "1", "--device", "cpu"])
+    told = main([*map(str, words), "--width", "4", "--batch-size", "4", "--steps", "1", "--device", "cpu"])
     assert told in (0, 2)
     assert capsys.readouterr().err.count("\n") == (1 if told else 0)
 
@@ -392,7 +392,7 @@ def test_data_that_moved_is_found_again_and_remembered(tmp_path, capsys, monkeyp
         (tmp_path / name).mkdir()
         for k in range(6):
             Image.fromarray(draw.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / name / f"{k}.png")
-    words = ["train", "dcgan", "--data", tmp_path / "set", "--size", "8", "--width", "4", "--batch", "4"]
+    words = ["train", "dcgan", "--data", tmp_path / "set", "--size", "8", "--width", "4", "--batch-size", "4"]
     run = tmp_path / "run"
     assert main([*map(str, words), "--steps", "1", "--device", "cpu", "--out", str(run)]) == 0
     shutil.copytree(run, tmp_path / "straight")

@@ -103,7 +103,20 @@ def test_what_is_written_replaces_a_link_in_its_place(tmp_path, made, monkeypatc
     outside.write_text("all of it")
     (made / name).unlink()
     (made / name).symlink_to(outside)
-    words = ["train", "nsgan", "--data", "ring", "--batch", "8", "--width", "8", "--latent", "8", "--device", "cpu"]
+    words = [
+        "train",
+        "nsgan",
+        "--data",
+        "ring",
+        "--batch-size",
+        "8",
+        "--width",
+        "8",
+        "--latent",
+        "8",
+        "--device",
+        "cpu",
+    ]
     main([*words, "--out", str(made), "--steps", "5"])
     main(["evaluate", str(made), "--metrics", "modes", "--samples", "20", "--device", "cpu"])
     main(["report", str(made), "--device", "cpu"])
@@ -146,7 +159,7 @@ KINDS = {"a pipe": os.mkfifo, "a folder": os.mkdir}
 def test_only_regular_files_are_read(made, capsys, name, make):
     (made / name).unlink()
     make(made / name)
-    for words in (["sample"], ["report"], ["resume", "--judge-every", "1", "--steps", "6"]):
+    for words in (["sample"], ["report"], ["resume", "--eval-every", "1", "--steps", "6"]):
         code = main([words[0], str(made), *words[1:], "--device", "cpu"])
         assert code in (0, 2)
     said = capsys.readouterr().err
@@ -311,8 +324,8 @@ def test_a_journal_with_an_endless_line_is_read_in_bounded_pieces(tmp_path, monk
 @pytest.mark.parametrize("name", ["cells/nsgan-0", "cells", "cells/nsgan-0.json", "cells/nsgan-0/samples"])
 def test_a_comparison_follows_no_link(tmp_path, name, capsys):
     out = tmp_path / "out"
-    words = ["compare", "nsgan", "rsgan", "--data", "ring", "--batch", "8", "--width", "8", "--device", "cpu"]
-    words += ["--seeds", "0", "--samples", "20", "--metrics", "modes", "--judge-every", "1", "--out", str(out)]
+    words = ["compare", "nsgan", "rsgan", "--data", "ring", "--batch-size", "8", "--width", "8", "--device", "cpu"]
+    words += ["--seeds", "0", "--samples", "20", "--metrics", "modes", "--eval-every", "1", "--out", str(out)]
     assert main([*words, "--steps", "1"]) == 0
     (out / "cells/nsgan-0/samples").mkdir(exist_ok=True)
     linked(out / name, tmp_path / "mine")

@@ -24,7 +24,7 @@ from support import forked, runs
 from unit.experiments.test_compare import cell
 
 WITHIN = 5  # seconds
-RING = ["--data", "ring", "--batch", "8", "--width", "4", "--device", "cpu", "--seeds", "0"]
+RING = ["--data", "ring", "--batch-size", "8", "--width", "4", "--device", "cpu", "--seeds", "0"]
 
 
 def allowed(seconds):
@@ -147,7 +147,7 @@ def test_workers_leave_with_the_agent_that_started_them(tmp_path):
 def test_torchruns_workers_leave_with_it(tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = ["-m", "sparring", "train", "nsgan", "--data", "ring", "--steps", "1000000", "--out", tmp_path / "run"]
-    words += ["--batch", "8", "--width", "4", "--device", "cpu"]
+    words += ["--batch-size", "8", "--width", "4", "--device", "cpu"]
     with subprocess.Popen([*launcher, "--log-dir", tmp_path / "agent", *words], stderr=subprocess.DEVNULL) as process:
         until((tmp_path / "run/log.jsonl").exists)
         process.kill()

@@ -316,7 +316,20 @@ def test_a_function_that_the_user_names_is_found_in_the_working_directory(tmp_pa
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mygame.py").write_text("from sparring.recipes.gan import nsgan\n")
-    words = ["--data", "ring", "--batch", "8", "--network", "mlp", "--width", "4", "--out", "run", "--device", "cpu"]
+    words = [
+        "--data",
+        "ring",
+        "--batch-size",
+        "8",
+        "--network",
+        "mlp",
+        "--width",
+        "4",
+        "--out",
+        "run",
+        "--device",
+        "cpu",
+    ]
     words = ["train", "mygame:nsgan", *words, "--steps"]
     for steps in ("1", "2"):  # typing it again goes on
         assert main([*words, steps]) == 0

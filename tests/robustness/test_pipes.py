@@ -18,7 +18,20 @@ from support import runs
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 STEPS = 12
-RING = ["--data", "ring", "--batch", "8", "--width", "8", "--latent", "8", "--device", "cpu", "--picture-every", "100"]
+RING = [
+    "--data",
+    "ring",
+    "--batch-size",
+    "8",
+    "--width",
+    "8",
+    "--latent",
+    "8",
+    "--device",
+    "cpu",
+    "--sample-every",
+    "100",
+]
 
 
 def unread():

@@ -126,7 +126,7 @@ def pictures(tmp_path):
     return tmp_path / "data"
 
 
-TINY = ["--size", "8", "--batch", "4", "--width", "4", "--device", "cpu", "--steps", "1"]
+TINY = ["--size", "8", "--batch-size", "4", "--width", "4", "--device", "cpu", "--steps", "1"]
 
 
 def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
@@ -135,7 +135,7 @@ def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
     told = capsys.readouterr()
     assert told.err.count("\n") == 1
     assert not obeyed(told.err)
-    assert main([*words, "--bad-images", "skip"]) == 0
+    assert main([*words, "--skip-unreadable"]) == 0
     run = tmp_path / f"run{HOSTILE}"
     passed = (run / "skipped-files.txt").read_text()
     assert passed.count("\n") == 2
@@ -144,7 +144,7 @@ def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
         ["sample", str(run), "--label", "nobody"],
         ["sample", str(run), "--label", HOSTILE, "--seeds", "0", "--out", str(tmp_path / "o.png")],
         ["traverse", str(run), "--out", str(tmp_path / "traversed"), "--seeds", "0"],
-        ["evaluate", str(run), "--metrics", "classes", "--samples", "4"],
+        ["evaluate", str(run), "--metrics", "class-histogram", "--samples", "4"],
         ["report", str(run)],
         ["sample", str(run), "--checkpoint", HOSTILE],
         ["sample", HOSTILE],
@@ -163,7 +163,7 @@ def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
 
 
 def test_names_in_prepared_data_are_printable(tmp_path, pictures, capsys):
-    assert main(["data", "prepare", str(pictures), str(tmp_path / "p.npy"), "--size", "8", "--bad-images", "skip"]) == 0
+    assert main(["data", "prepare", str(pictures), str(tmp_path / "p.npy"), "--size", "8", "--skip-unreadable"]) == 0
     assert not obeyed(capsys.readouterr().out)
     assert all(not obeyed(sentence) and "\n" not in sentence for sentence in load(tmp_path / "p.npy").passed_over)
 

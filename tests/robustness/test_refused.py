@@ -19,7 +19,7 @@ from support import runs
 from support.runs import IMAGES, difference, play, start
 
 quick = pytest.fixture(autouse=True)(runs.quick)
-POINTS = ["--data", "ring", "--batch", "8", "--width", "8", "--latent", "8", "--device", "cpu"]
+POINTS = ["--data", "ring", "--batch-size", "8", "--width", "8", "--latent", "8", "--device", "cpu"]
 TRAIN = ["train", "nsgan", *POINTS, "--steps", "2", "--save-every", "1"]
 
 
@@ -34,12 +34,12 @@ def tree(folder):
 BAD = {
     "no steps": ["--steps", "0"],
     "no checkpoints": ["--save-every", "0"],
-    "no pictures": ["--picture-every", "0"],
-    "nothing kept": ["--keep", "0"],
-    "no metric": ["--judge-every", "1", "--judge", "slicd"],
-    "a metric for images": ["--judge-every", "1", "--judge", "pyramid"],
-    "judged by nothing": ["--judge-every", "0"],
-    "no patience": ["--judge-every", "1", "--patience", "0"],
+    "no pictures": ["--sample-every", "0"],
+    "nothing kept": ["--keep-checkpoints", "0"],
+    "no metric": ["--eval-every", "1", "--eval-metric", "slicd"],
+    "a metric for images": ["--eval-every", "1", "--eval-metric", "pyramid"],
+    "judged by nothing": ["--eval-every", "0"],
+    "no patience": ["--eval-every", "1", "--patience", "0"],
     "patience without judging": ["--patience", "1"],
     "two ends": ["--kimg", "1", "--steps", "4"],
     "no remedy": ["--on-nan", "pray"],
@@ -49,12 +49,12 @@ BAD = {
 }
 OTHER = {
     "another seed": ["--seed", "1"],
-    "another batch": ["--batch", "16"],
+    "another batch": ["--batch-size", "16"],
     "another width": ["--width", "9"],
-    "another average": ["--average", "0.5"],
+    "another average": ["--ema-decay", "0.5"],
     "another precision": ["--precision", "bf16"],
     "other data": ["--data", "grid"],
-    "a technique": ["--techniques.packing", "2"],
+    "a technique": ["--packing", "2"],
 }
 
 
@@ -82,7 +82,7 @@ def test_a_refused_command_makes_no_folder(tmp_path, flags, no_tensorboard):
 
 
 def test_images_without_rows_to_judge_by_are_refused_before_a_folder_is_made(tmp_path):
-    words = ["train", "nsgan", "--data", "digits", "--size", "8", "--steps", "2", "--judge-every", "1"]
+    words = ["train", "nsgan", "--data", "digits", "--size", "8", "--steps", "2", "--eval-every", "1"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
     assert tree(tmp_path) == {}
     few = ["--hold-out", "0.004", "--out", str(tmp_path / "few")]
@@ -110,7 +110,10 @@ def test_what_is_trained_by_another_process_is_left_alone(tmp_path, capsys):
     before = tree(tmp_path)
     capsys.readouterr()
     with run_lock(tmp_path / "run"):
-        for command in ([*words, "--steps", "9", "--keep", "5"], ["resume", str(tmp_path / "run"), "--steps", "9"]):
+        for command in (
+            [*words, "--steps", "9", "--keep-checkpoints", "5"],
+            ["resume", str(tmp_path / "run"), "--steps", "9"],
+        ):
             assert main(command) == 2
             assert "is being trained by another process" in capsys.readouterr().err
         assert tree(tmp_path) == before
@@ -127,7 +130,7 @@ def test_a_dry_run_of_a_run_that_is_there_changes_nothing(tmp_path, monkeypatch)
     import numpy as np
 
     np.save(tmp_path / "here.npy", np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32))
-    words = ["train", "nsgan", "--batch", "8", "--width", "8", "--steps", "1", "--out", str(tmp_path / "run")]
+    words = ["train", "nsgan", "--batch-size", "8", "--width", "8", "--steps", "1", "--out", str(tmp_path / "run")]
     assert main([*words, "--data", str(tmp_path / "here.npy")]) == 0
     os.rename(tmp_path / "here.npy", tmp_path / "there.npy")
     before = tree(tmp_path)

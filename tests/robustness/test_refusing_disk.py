@@ -166,8 +166,21 @@ def test_parts_that_are_removed_are_made_again(tmp_path, monkeypatch):
 
 
 def test_the_command_line_says_it_once(disk, capsys):
-    words = ["train", "nsgan", "--data", "ring", "--batch", "8", "--network", "mlp", "--width", "8", "--device", "cpu"]
-    words += ["--out", str(disk / "run"), "--save-every", "2", "--picture-every", "100"]
+    words = [
+        "train",
+        "nsgan",
+        "--data",
+        "ring",
+        "--batch-size",
+        "8",
+        "--network",
+        "mlp",
+        "--width",
+        "8",
+        "--device",
+        "cpu",
+    ]
+    words += ["--out", str(disk / "run"), "--save-every", "2", "--sample-every", "100"]
     assert main([*words, "--steps", "2"]) == 0
     fill(disk)
     capsys.readouterr()

@@ -147,8 +147,8 @@ IN = ["in/1.png", "in/2.png"]
         ["reconstruct", "RUN", "in", "--out", "in/1.png"],
         ["reconstruct", "RUN", "in/1.png", "--out", "in/1.png"],
         ["encode", "RUN", "codes.npz", "--out", "codes.npz"],
-        ["attribute", "RUN", "--with", "in", "--without", "other", "--images", "in/1.png", "--out", "other/1.png"],
-        ["attribute", "RUN", "--with", "in", "--without", "other", "--images", "me.png", "--out", "in/1.png"],
+        ["edit", "RUN", "--with", "in", "--without", "other", "--images", "in/1.png", "--out", "other/1.png"],
+        ["edit", "RUN", "--with", "in", "--without", "other", "--images", "me.png", "--out", "in/1.png"],
         ["invert", "RUN", "me.png", "--out", "me.png"],
         ["invert", "RUN", "me.npy", "--out", "me.png"],
         ["invert", "RUN", "in", "--out", "in.png"],  # beside in.npy, which leads to an input
@@ -187,7 +187,7 @@ def test_no_command_replaces_what_it_reads(run, tmp_path, capsys, monkeypatch, w
         ["sample", "--seeds", "0", "--out", "RUN/samples"],
         ["interpolate", "--out", "RUN/reals.png"],
         ["directions", "--out", "RUN/samples", "--count", "1"],
-        ["truncations", "--out", "RUN/reals.png"],
+        ["sample", "--truncation", "0", "1", "--out", "RUN/reals.png"],
     ],
     ids=lambda words: " ".join(words),
 )
@@ -222,7 +222,7 @@ def test_a_comparison_does_not_replace_its_data(tmp_path, capsys):
 def test_an_ending_that_names_no_format_is_refused_before_anything_is_computed(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sparring.runs.state.load", lambda *_, **__: pytest.fail("the run was loaded"))
     picture(tmp_path / "me.png")
-    for words in (["sample"], ["interpolate"], ["truncations"], ["invert", tmp_path / "me.png"]):
+    for words in (["sample"], ["interpolate"], ["sample", "--truncation", "0", "1"], ["invert", tmp_path / "me.png"]):
         assert "names a format" in refused(tmp_path, capsys, words[0], run, *words[1:], "--out", tmp_path / "x.tga")
 
 

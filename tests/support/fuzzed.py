@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparring.cli import main
 
-TINY = ["--batch", "8", "--device", "cpu", "--width", "4"]
+TINY = ["--batch-size", "8", "--device", "cpu", "--width", "4"]
 HOSTILE = (
     "",
     " ",
@@ -74,9 +74,9 @@ HOSTILE = (
     "--data",
     "--out",
     "--seed",
-    "--techniques.r1",
+    "--r1",
     "--critic.lr",
-    "--judge",
+    "--eval-metric",
     "--on-nan",
     "rollback:0",
 )
@@ -84,15 +84,15 @@ HOSTILE = (
 
 def bases(run: str, out: str) -> list[list[str]]:
     """Command lines that are right, or nearly so, and soon over."""
-    train = ["--data", "ring", *TINY, "--steps", "1", "--picture-every", "100"]
+    train = ["--data", "ring", *TINY, "--steps", "1", "--sample-every", "100"]
     images = ["--data", "digits", "--size", "8", *TINY]
     return [
         ["train", "nsgan", *train, "--out", out],
-        ["train", "wgan-gp", *train, "--out", out, "--critic-steps", "1", "--techniques.r1", "0.1", "--dry-run"],
-        ["train", "dcgan", *images, "--latent", "4", "--dry-run", "--on-nan", "rollback:2", "--bad-images", "skip"],
-        ["train", "infogan", *images, "--judge-every", "1", "--hold-out", "0.1", "--judge", "sliced", "--dry-run"],
+        ["train", "wgan-gp", *train, "--out", out, "--critic-steps", "1", "--r1", "0.1", "--dry-run"],
+        ["train", "dcgan", *images, "--latent", "4", "--dry-run", "--on-nan", "rollback:2", "--skip-unreadable"],
+        ["train", "infogan", *images, "--eval-every", "1", "--hold-out", "0.1", "--eval-metric", "sliced", "--dry-run"],
         ["train", "cyclegan", "--data", "unpaired:a,b", "--size", "16", "--mirror", "--margin", "2", "--dry-run"],
-        ["train", "realness", "--data", "mixture9", *TINY, "--kimg", "0.01", "--keep", "1", "--dry-run"],
+        ["train", "realness", "--data", "mixture9", *TINY, "--kimg", "0.01", "--keep-checkpoints", "1", "--dry-run"],
         ["resume", run, "--steps", "2", "--device", "cpu"],
         ["sample", run, "--seeds", "0-3,7", "--truncation", "0.7", "--out", out, "--columns", "2", "--device", "cpu"],
         ["sample", run, "--label", "1", "--grid", "classes", "--checkpoint", "best", "--device", "cpu"],
@@ -103,7 +103,7 @@ def bases(run: str, out: str) -> list[list[str]]:
             "0,1",
             "--frames",
             "3",
-            "--rate",
+            "--fps",
             "5",
             "--out",
             out + ".gif",
@@ -112,10 +112,10 @@ def bases(run: str, out: str) -> list[list[str]]:
         ],
         ["traverse", run, "--device", "cpu"],
         ["directions", run, "--device", "cpu"],
-        ["truncations", run, "--device", "cpu"],
+        ["sample", run, "--truncation", "0", "1", "--device", "cpu"],
         ["reconstruct", run, "--device", "cpu"],
         ["evaluate", run, "--metrics", "modes", "--samples", "20", "--device", "cpu"],
-        ["check", "nsgan", "--data", "ring", "--batch", "4", "--rounds", "2"],
+        ["check", "nsgan", "--data", "ring", "--batch-size", "4", "--rounds", "2"],
         ["list", "--match", "*gan*"],
         ["data", "prepare", "ring", out],
         ["theory", "dirac", "--p", ".5,.5", "--q", ".1,.9"],

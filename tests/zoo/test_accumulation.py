@@ -393,9 +393,10 @@ def test_every_layer_that_looks_at_several_images_at_once_is_named(kind):
 
 
 def test_what_cannot_be_played_in_parts_is_refused_before_anything_is_written(tmp_path, capsys):
-    words = ["train", "nsgan", "--data", "ring", "--steps", "2", "--parts", "2", "--techniques.unrolling", "2"]
+    words = ["train", "nsgan", "--data", "ring", "--steps", "2", "--grad-accum", "2", "--unrolling", "2"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
-    assert "Unrolling takes steps of D ahead, on a batch as a whole: play it with --parts 1." in capsys.readouterr().err
+    reason = "Unrolling takes steps of D ahead, on a batch as a whole: play it with --grad-accum 1."
+    assert reason in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -22,7 +22,7 @@ POINTLESS = "this game draws its samples from other images"
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path):
-    tiny = ["--batch", "8", "--size", "8", "--width", "4", "--latent", "4", "--device", "cpu"]
+    tiny = ["--batch-size", "8", "--size", "8", "--width", "4", "--latent", "4", "--device", "cpu"]
     files = ("log.jsonl", "checkpoints/000003/state.pt", "samples/000003.png", "reals.png")
     seen = []
     for folder, salt in (("one", "1"), ("other", "2")):

@@ -14,8 +14,8 @@ import sparring
 from sparring.cli import main
 from sparring.metrics import train_extractor
 
-TINY = ["--data", "digits", "--size", "8", "--batch", "8", "--width", "4", "--latent", "4", "--device", "cpu"]
-RING = ["--data", "ring", "--batch", "16", "--width", "8", "--device", "cpu", "--picture-every", "100"]
+TINY = ["--data", "digits", "--size", "8", "--batch-size", "8", "--width", "4", "--latent", "4", "--device", "cpu"]
+RING = ["--data", "ring", "--batch-size", "16", "--width", "8", "--device", "cpu", "--sample-every", "100"]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_list_shows_and_filters(capsys):
         (["train", "dcgan", "--data", "digts"], "did you mean digits"),
         (["train", "dcgan", "--data", "digits", "--channels", "7"], "choose 1 (grey)"),
         (["train", "dcgan", "--data", "digits", "--size", "20"], "--size 32"),
-        (["train", "dcgan", "--data", "digits", "--batch", "7", "--parts", "2"], "multiple of 2"),
+        (["train", "dcgan", "--data", "digits", "--batch-size", "7", "--grad-accum", "2"], "multiple of 2"),
         (["train", "dcgan", "--data", "digits", "--steps", "0"], "above 0"),
         (["train", "dcgan", "--data", "digits", "--steps", "1", "--kimg", "1"], "give one of them"),
         (["train", "dcgan", "--data", "digits", "--device", "gpu"], "cuda"),
@@ -163,7 +163,10 @@ def test_what_was_understood_of_the_data_is_said_at_every_start_and_not_logged(c
     (tmp_path / "set/my/dataset.json").write_text(
         '{"labels": [["00000/a.png", 1], ["00000/b.png", 0], ["00001/c.png", 1]]}'
     )
-    out, tiny = tmp_path / "run", ["--width", "4", "--latent", "4", "--device", "cpu", "--size", "8", "--batch", "2"]
+    out, tiny = (
+        tmp_path / "run",
+        ["--width", "4", "--latent", "4", "--device", "cpu", "--size", "8", "--batch-size", "2"],
+    )
     data = ["--data", str(tmp_path / "set"), "--out", str(out), "--hold-out", "0.4"]
     read = "read as: 2 classes: 0 (1), 1 (2); labels by my/dataset.json"
     for words in (["train", "nsgan", *data, *tiny, "--steps", "1"], ["resume", str(out), "--steps", "2"]):
@@ -207,7 +210,7 @@ def test_resume_goes_on_to_the_end_it_knows_or_is_given(capsys, tmp_path):
     for _ in made.fit(1):
         continue
     assert "sparring resume" in refused(capsys, "resume", str(folder))
-    for words, steps in ((["--steps", "3", "--picture-every", "9"], 3), ([], 3), (["--kimg", "0.08"], 5)):
+    for words, steps in ((["--steps", "3", "--sample-every", "9"], 3), ([], 3), (["--kimg", "0.08"], 5)):
         assert main(["resume", str(folder), *words, "--device", "cpu"]) == 0
         assert Run.open(folder, device="cpu").step == steps
 

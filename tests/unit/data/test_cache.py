@@ -188,7 +188,7 @@ def test_the_sentence_names_the_file_the_image_and_the_remedy(tmp_path):
 def test_a_training_on_a_damaged_file_ends_in_a_sentence(tmp_path, capsys):
     path = prepare(images(tmp_path / "set", range(6), size=8), tmp_path / "x.npy")
     flip(path, place_of(path, 3))
-    words = ["train", "nsgan", "--data", str(path), "--batch", "6", "--steps", "2", "--out", str(tmp_path / "run")]
+    words = ["train", "nsgan", "--data", str(path), "--batch-size", "6", "--steps", "2", "--out", str(tmp_path / "run")]
     assert main([*words, "--device", "cpu"]) == 2
     said = capsys.readouterr().err
     assert f"sparring: {path} is damaged: image 3 " in said

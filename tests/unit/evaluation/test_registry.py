@@ -20,7 +20,7 @@ from sparring.metrics import ModuleExtractor, frechet_distance, train_extractor
 from sparring.metrics.gan_train_test import labelled_accuracies
 from support.runs import IMAGES, start
 
-NAMES = [name for name in METRICS if name not in ("modes", "stacks")]  # they need data of their own
+NAMES = [name for name in METRICS if name not in ("modes", "stacked-modes")]  # they need data of their own
 
 
 class Shows(Game):
@@ -77,13 +77,13 @@ def values(scores):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_metric_tells_real_digits_from_noise_in_the_direction_it_claims(name, parts, judge):
-    game = shows(parts[0], labels=name == "labels")
+    game = shows(parts[0], labels=name == "gan-train")
     result = found(game, parts, judge, name)
     for score, noise in zip(result.scores, result.references["noise"], strict=True):
         assert math.isfinite(score.value), score.name
         if score.interval:
             assert score.interval[0] <= score.interval[1]
-        if name not in ("similarity", "memory", "path"):  # where noise is not at the bad end: it resembles nothing
+        if name not in ("ms-ssim", "memorization", "path-length"):  # where noise is not at the bad end
             worse, better = (noise, score) if score.better == "higher" else (score, noise)
             alike = score.name in ("classes", "trained on real")  # noise meets every class by chance; no fake is used
             assert worse.value < better.value or (alike and worse.value == better.value), score.name
@@ -92,10 +92,10 @@ def test_every_metric_tells_real_digits_from_noise_in_the_direction_it_claims(na
 
 def test_copies_of_the_training_data_are_found_and_shown(parts, judge):
     copies, fresh = shows(parts[0]), shows(parts[1])
-    caught = found(copies, parts, judge, "memory")
+    caught = found(copies, parts, judge, "memorization")
     assert values(caught.scores)["closer to training"] > 0.95
     assert values(caught.scores)["copied"] > 0.95
-    free = values(found(fresh, parts, judge, "memory").scores)
+    free = values(found(fresh, parts, judge, "memorization").scores)
     assert free["closer to training"] == pytest.approx(0.5, abs=0.1)
     assert free["copied"] < 0.05
     pairs = caught.exhibits["nearest"].unflatten(0, (-1, 2))
@@ -104,27 +104,27 @@ def test_copies_of_the_training_data_are_found_and_shown(parts, judge):
 
 
 def test_the_limit_lies_below_the_distance_whose_bias_it_removes(parts, judge):
-    distance, infinite, unbiased = found(shows(parts[1]), parts, judge, "frechet", "limit", "kernel").scores
+    distance, infinite, unbiased = found(shows(parts[1]), parts, judge, "frechet", "frechet-infinity", "kernel").scores
     assert infinite.value < distance.value
     assert 0 <= distance.interval[0] < distance.value < distance.interval[1]
     assert unbiased.interval[0] < 0 < unbiased.interval[1]
 
 
 def test_an_interval_covers_what_other_samples_score(parts, judge):
-    one = found(shows(parts[1]), parts, judge, "frechet", "precision", "score")
-    other = values(found(shows(parts[1]), parts, judge, "frechet", "precision", "score", seed=1).scores)
+    one = found(shows(parts[1]), parts, judge, "frechet", "precision", "classifier-score")
+    other = values(found(shows(parts[1]), parts, judge, "frechet", "precision", "classifier-score", seed=1).scores)
     for score in one.scores:
         assert score.interval is not None
         width = score.interval[1] - score.interval[0]
         assert score.interval[0] - width < other[score.name] < score.interval[1] + width, score.name
-    again = found(shows(parts[1]), parts, judge, "frechet", "score", resamples=0).scores
+    again = found(shows(parts[1]), parts, judge, "frechet", "classifier-score", resamples=0).scores
     assert [score.interval is None for score in again] == [True, False]
 
 
 def test_only_the_reference_inception_gives_scores_their_official_names(parts, judge):
     official = copy.copy(judge)
     official.reference = True
-    names = ("frechet", "limit", "kernel", "score", "precision")
+    names = ("frechet", "frechet-infinity", "kernel", "classifier-score", "precision")
     told = [score.name for score in found(shows(parts[0]), parts, official, *names, references=False).scores]
     assert told == ["FID", "FID, n → ∞", "KID", "Inception Score", "precision", "recall"]
 
@@ -136,19 +136,19 @@ def test_the_random_state_is_left_as_it_was_by_games_with_classes_too(parts, jud
 
 
 def test_a_generator_of_one_image_has_no_path_and_references_have_none_to_measure(parts, judge):
-    still = found(Shows(torch.zeros(1, 1, 8, 8)), parts, judge, "path")
+    still = found(Shows(torch.zeros(1, 1, 8, 8)), parts, judge, "path-length")
     assert still.scores[0].value == 0
     assert all(math.isnan(row[0].value) for row in still.references.values())
-    assert found(shows(parts[0]), parts, judge, "path").scores[0].value > 0
+    assert found(shows(parts[0]), parts, judge, "path-length").scores[0].value > 0
     assert math.isnan(read(still.as_json()).references["noise"][0].value)
 
 
 def test_dropped_classes_are_counted(parts, judge):
     rows, labels = parts[0].rows(np.arange(len(parts[0])))
-    few = values(found(Shows(scaled(rows[labels < 5])), parts, judge, "classes").scores)
+    few = values(found(Shows(scaled(rows[labels < 5])), parts, judge, "class-histogram").scores)
     assert few["classes"] <= 6
     assert few["class reverse KL"] == pytest.approx(math.log(2), abs=0.15)
-    every = values(found(shows(parts[0]), parts, judge, "classes").scores)
+    every = values(found(shows(parts[0]), parts, judge, "class-histogram").scores)
     assert every["classes"] == 10
     assert every["class reverse KL"] < 0.05
 
@@ -157,7 +157,7 @@ def test_classes_are_compared_with_those_of_the_real_data_however_uneven(parts, 
     pixels, labels = np.asarray(parts[0].values), parts[0].labels
     kept = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:25]])
     uneven = Dataset("uneven", pixels[kept], labels[kept], parts[0].classes)
-    alike = values(evaluate(shows(uneven), uneven, extractor=judge, metrics=get_metrics(["classes"])).scores)
+    alike = values(evaluate(shows(uneven), uneven, extractor=judge, metrics=get_metrics(["class-histogram"])).scores)
     assert alike["class reverse KL"] < 0.05
     assert alike["class forward KL"] < 0.05
 
@@ -170,7 +170,7 @@ def test_classifiers_learn_from_as_many_training_images_and_are_judged_on_the_re
         return labelled_accuracies(*sets, **settings)
 
     monkeypatch.setattr("sparring.evaluation.registry.labelled_accuracies", noted)
-    found(shows(parts[0], labels=True), parts, judge, "labels", references=False, samples=200)
+    found(shows(parts[0], labels=True), parts, judge, "gan-train", references=False, samples=200)
     trained, held = (scaled(part.rows(np.arange(len(part)))[0]).flatten(1) for part in parts)
     for (x, _), rows in zip(seen, (trained, trained, held), strict=True):
         assert torch.cdist(x.flatten(1), rows).amin(1).max() < 0.1
@@ -185,8 +185,8 @@ def test_fakes_are_drawn_some_at_a_time(parts):
 @pytest.mark.slow
 def test_wrong_labels_cost_both_accuracies(parts, judge):
     rows, labels = parts[0].rows(np.arange(len(parts[0])))
-    right = values(found(Shows(scaled(rows), labels), parts, judge, "labels", references=False).scores)
-    wrong = values(found(Shows(scaled(rows), (labels + 1) % 10), parts, judge, "labels", references=False).scores)
+    right = values(found(Shows(scaled(rows), labels), parts, judge, "gan-train", references=False).scores)
+    wrong = values(found(Shows(scaled(rows), (labels + 1) % 10), parts, judge, "gan-train", references=False).scores)
     assert min(right["GAN-train"], right["GAN-test"], right["trained on real"]) > 0.85
     assert max(wrong["GAN-train"], wrong["GAN-test"]) < 0.15
     assert wrong["trained on real"] == right["trained on real"]
@@ -194,14 +194,14 @@ def test_wrong_labels_cost_both_accuracies(parts, judge):
 
 def test_what_a_metric_needs_is_named_when_it_is_missing(parts, judge):
     game = shows(parts[0])
-    with pytest.raises(DataError, match="'memory' needs data that were not trained on: train with --hold-out"):
-        found(game, parts, judge, "memory", held_out=None)
-    with pytest.raises(DataError, match="'labels' needs a game that draws samples of a class"):
-        found(game, parts, judge, "labels")
-    with pytest.raises(DataError, match="'path' needs a game without classes"):
-        found(shows(parts[0], labels=True), parts, judge, "path")
-    with pytest.raises(DataError, match="'score' needs a classifier"):
-        found(game, parts, ModuleExtractor(nn.Flatten(), "pixels"), "score")
+    with pytest.raises(DataError, match="'memorization' needs data that were not trained on: train with --hold-out"):
+        found(game, parts, judge, "memorization", held_out=None)
+    with pytest.raises(DataError, match="'gan-train' needs a game that draws samples of a class"):
+        found(game, parts, judge, "gan-train")
+    with pytest.raises(DataError, match="'path-length' needs a game without classes"):
+        found(shows(parts[0], labels=True), parts, judge, "path-length")
+    with pytest.raises(DataError, match="'classifier-score' needs a classifier"):
+        found(game, parts, ModuleExtractor(nn.Flatten(), "pixels"), "classifier-score")
     ring = data.load("ring")
     with pytest.raises(DataError, match="'pyramid' needs images"):
         evaluate(Shows(ring.mixture.centres), ring, metrics=get_metrics(["pyramid"]))
@@ -262,7 +262,7 @@ def test_a_part_of_a_part_holds_its_rows(parts):
 
 def test_a_runs_evaluation_leaves_its_exhibits_beside_it(tmp_path, judge):
     run = start(tmp_path / "run", kind=IMAGES, hold_out=0.4)
-    evaluate_run(run, metrics=get_metrics(["memory"]), extractor=judge, samples=40)
+    evaluate_run(run, metrics=get_metrics(["memorization"]), extractor=judge, samples=40)
     assert (run.folder / "nearest.png").exists()
     assert (run.folder / "evaluation.json").exists()
 

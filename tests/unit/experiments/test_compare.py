@@ -32,7 +32,7 @@ from sparring.runs import checkpoint
 from sparring.runs.signals import Stopped
 from support.runs import difference
 
-RING = ["--data", "ring", "--batch", "8", "--width", "4", "--samples", "50", "--device", "cpu"]
+RING = ["--data", "ring", "--batch-size", "8", "--width", "4", "--samples", "50", "--device", "cpu"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -69,11 +69,11 @@ def arena(tmp_path_factory):
             [
                 "compare",
                 *words,
-                "--judge-every",
+                "--eval-every",
                 "2",
                 "--at",
                 "1",
-                "--average",
+                "--ema-decay",
                 "0",
                 "--generator.lr",
                 "0.05",
@@ -194,11 +194,11 @@ def test_every_combination_of_varied_settings_competes():
 
 def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
     words = ["--critic.lr", "1e-3", "--data", "ring", "--wgan-gp.width", "16"]
-    made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "techniques.packing=1,2"))
+    made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "packing=1,2"))
     assert [who.label for who in made] == [
-        "nsgan techniques.packing=1", "nsgan techniques.packing=2",
-        "wgan-gp penalty=1 techniques.packing=1", "wgan-gp penalty=1 techniques.packing=2",
-        "wgan-gp penalty=2 techniques.packing=1", "wgan-gp penalty=2 techniques.packing=2",
+        "nsgan packing=1", "nsgan packing=2",
+        "wgan-gp penalty=1 packing=1", "wgan-gp penalty=1 packing=2",
+        "wgan-gp penalty=2 packing=1", "wgan-gp penalty=2 packing=2",
     ]  # fmt: skip
     assert {who.arguments["critic"]["lr"] for who in made} == {1e-3}
     assert [who.arguments["networks"]["width"] for who in made] == [None, None, 16, 16, 16, 16]
@@ -215,7 +215,7 @@ def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
         (["nsgan", "--data", "ring"], "Give one budget"),
         (["nsgan", "--data", "ring", "--steps", "2", "--kimg", "1"], "Give one budget"),
         (["nsgan", "--data", "ring", "--steps", "0"], "above 0"),
-        (["nsgan", "--data", "ring", "--steps", "5", "--judge-every", "6"], "--judge-every"),
+        (["nsgan", "--data", "ring", "--steps", "5", "--eval-every", "6"], "--eval-every"),
         (["nsgan", "nsgan", "--data", "ring", "--steps", "2"], "there twice"),
         (["nsgan", "wgan", "--data", "ring", "--steps", "2", "--widht", "3"], "did you mean --width"),
         (["nsgan", "--data", "ring", "--steps", "2", "--wgan.width", "3"], "--wgan.width"),
@@ -223,7 +223,7 @@ def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "width"], "cannot be read"),
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "widht=1,2"], "did you mean --width"),
         (["nsgan", "--data", "ring", "--steps", "2", "--vary", "batch=1,2"], "must be the same for all"),
-        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "techniques.pcking=1,2"], "--techniques.packing"),
+        (["nsgan", "--data", "ring", "--steps", "2", "--vary", "pcking=1,2"], "--packing"),
         (["nsgan", "--data", "ring", "--steps", "2", "--metrics", "fidelity"], "There is no metric"),
         (["nsgan", "--data", "ring", "--steps", "2", "--seeds", "x"], "cannot be read"),
         (["nsgan", "--data", "ring", "--steps", "2", "--jobs", "1000"], "cores"),
@@ -242,7 +242,7 @@ def test_help_needs_no_torch():
     code = "import sys; from sparring.cli import main; sys.exit(main(['compare', '--help']) or 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "--judge-every" in done.stdout
+    assert "--eval-every" in done.stdout
 
 
 # -- the same budget for all
@@ -257,7 +257,7 @@ def test_steps_are_the_same_for_all_and_every_judgement_is_at_its_mark(arena):
 
 
 def test_images_are_the_same_for_all_up_to_a_round(tmp_path, no_pictures):
-    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--kimg", "0.3", "--judge-every", "0.1"]
+    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--kimg", "0.3", "--eval-every", "0.1"]
     assert main([*words, "--out", str(tmp_path)]) == 0
     for name in ("nsgan-0", "wgan-gp-0"):
         found = rows(tmp_path, name)
@@ -270,7 +270,7 @@ def test_images_are_the_same_for_all_up_to_a_round(tmp_path, no_pictures):
 def test_minutes_are_the_same_for_all_and_judging_is_not_counted(tmp_path, no_pictures, monkeypatch):
     judge = evaluator.evaluate
     monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", lambda *a, **k: (time.sleep(0.3), judge(*a, **k))[1])
-    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--minutes", "0.01", "--judge-every", "0.005"]
+    words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--minutes", "0.01", "--eval-every", "0.005"]
     assert main([*words, "--out", str(tmp_path)]) == 0
     for name in ("nsgan-0", "wgan-gp-0"):
         found = rows(tmp_path, name)
@@ -287,7 +287,7 @@ def test_minutes_do_not_count_the_time_that_it_takes_to_open_a_run(tmp_path, no_
         yield from fit(self, *given, **named)
 
     monkeypatch.setattr(sparring.Run, "fit", slow)
-    words = ["compare", "nsgan", *RING, "--seeds", "0", "--minutes", "0.01", "--judge-every", "0.0041"]
+    words = ["compare", "nsgan", *RING, "--seeds", "0", "--minutes", "0.01", "--eval-every", "0.0041"]
     assert main([*words, "--out", str(tmp_path)]) == 0
     assert [
         row["seconds"] >= mark for row, mark in zip(rows(tmp_path, "nsgan-0"), (0.246, 0.492, 0.6), strict=True)
@@ -335,7 +335,7 @@ def test_a_closed_cell_is_never_trained_again(arena, monkeypatch, no_pictures):
 
 
 def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pictures, monkeypatch):
-    words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "6", "--judge-every", "2", "--out"]
+    words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "6", "--eval-every", "2", "--out"]
     assert main([*words, str(tmp_path / "straight")]) == 0
     told = []
 
@@ -370,7 +370,7 @@ def same(folder, one, other, name):
 @pytest.mark.slow
 def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
-    words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "40", "--judge-every", "10", "--out"]
+    words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "40", "--eval-every", "10", "--out"]
     assert main([*words, str(tmp_path / "straight")]) == 0
     child = os.fork()  # as good as a process of its own, and torch is imported already
     if not child:
@@ -387,15 +387,15 @@ def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeyp
 
 
 def test_a_larger_budget_goes_on_and_another_setting_is_refused(tmp_path, no_pictures, capsys):
-    words = ["nsgan", *RING, "--seeds", "0", "--judge-every", "2", "--out", str(tmp_path)]
+    words = ["nsgan", *RING, "--seeds", "0", "--eval-every", "2", "--out", str(tmp_path)]
     assert main(["compare", *words, "--steps", "4"]) == 0
     first = rows(tmp_path, "nsgan-0")
     assert main(["compare", *words, "--steps", "6"]) == 0
     assert rows(tmp_path, "nsgan-0")[:2] == first
     assert [row["step"] for row in rows(tmp_path, "nsgan-0")] == [2, 4, 6]
     assert "give at least as many" in refused(capsys, *words, "--steps", "4")
-    assert "batch = 8, not 9" in refused(capsys, *words, "--steps", "6", "--batch", "9")
-    assert "budget.every = 2.0, not 3.0" in refused(capsys, *words, "--steps", "6", "--judge-every", "3")
+    assert "batch = 8, not 9" in refused(capsys, *words, "--steps", "6", "--batch-size", "9")
+    assert "budget.every = 2.0, not 3.0" in refused(capsys, *words, "--steps", "6", "--eval-every", "3")
     assert "samples = 50, not 60" in refused(capsys, *words, "--steps", "6", "--samples", "60")
 
 
@@ -407,7 +407,7 @@ def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
         return judge(game, *given, **named)
 
     monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", seen)
-    words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "4", "--judge-every", "2", "--average", "0.9"]
+    words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "4", "--eval-every", "2", "--ema-decay", "0.9"]
     assert main([*words, "--out", str(tmp_path)]) == 0
     saved = state(tmp_path, "nsgan-0")
     assert len(judged) == 2
@@ -602,7 +602,7 @@ def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
         "support.runs:failing",
         "--data",
         "ring",
-        "--batch",
+        "--batch-size",
         "8",
         "--device",
         "cpu",
@@ -611,7 +611,7 @@ def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
         "--seeds",
         "0",
     ]
-    assert "became nan" in refused(capsys, *words, "--judge-every", "9", "--out", str(tmp_path))
+    assert "became nan" in refused(capsys, *words, "--eval-every", "9", "--out", str(tmp_path))
 
 
 def test_json_knows_no_infinity():
@@ -621,7 +621,7 @@ def test_json_knows_no_infinity():
 def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_path):
     from sparring.experiments import unlike
 
-    words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch", "8", "--seeds", "0"]
+    words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch-size", "8", "--seeds", "0"]
     words += ["--width", "8", "--samples", "50", "--out", str(tmp_path / "duel")]
     assert main(words) == 0
     told = capsys.readouterr().out

@@ -195,11 +195,11 @@ def test_the_commands_leave_what_they_name(capsys, tmp_path, monkeypatch):
     assert sorted(path.name for path in out.iterdir()) == [
         f"{k}-{n}.png" for k in ("closed", "principal") for n in (1, 2)
     ]
-    assert main(["truncations", folder, "--strengths", "0,1", "--seeds", "0", "--out", str(out / "t.png")]) == 0
+    assert main(["sample", folder, "--truncation", "0", "1", "--seeds", "0", "--out", str(out / "t.png")]) == 0
     image = tmp_path / "one.png"
     Image.fromarray(data.load("digits", size=8).values[0, ..., 0]).save(image)
     assert main(["invert", folder, str(image), "--steps", "2", "--out", str(out / "i.png")]) == 0
     assert np.load(out / "i.npy").shape == tuple(load(run.folder).noise(1).shape)
     assert "mean squared error" in capsys.readouterr().out
-    assert main(["truncations", folder, "--strengths", "a,b"]) == 2
+    assert main(["sample", folder, "--truncation", "0", "1", "--text", "x"]) == 2
     assert main(["directions", folder, "--columns", "1"]) == 2

@@ -192,7 +192,7 @@ def test_the_commands_leave_pictures(runs_, tmp_path, capsys):
     ends = ["--images", f"{with_}/0.png", f"{without}/1.png", "--frames", "3"]
     assert main(["interpolate", run, *ends, "--out", str(tmp_path / "w.gif")]) == 0
     sets = ["--with", with_, "--without", without, "--images", with_, "--strength", "2"]
-    assert main(["attribute", run, *sets, "--out", str(tmp_path / "a.png")]) == 0
+    assert main(["edit", run, *sets, "--out", str(tmp_path / "a.png")]) == 0
     with Image.open(tmp_path / "w.gif") as film:
         assert film.size == (256, 256)
     for name, columns in (("r.png", 8), ("a.png", 9)):
@@ -218,7 +218,7 @@ def test_an_encoder_is_trained_by_a_command_on_the_data_of_the_run(runs_, tmp_pa
         (["interpolate", "vae", "--images", "with/0.png"], "--images a.png b.png"),
         (["reconstruct", "nsgan", "with"], "points"),
         (["reconstruct", "vae", "nowhere"], "nowhere"),
-        (["attribute", "vae", "--images", "with"], "--with"),
+        (["edit", "vae", "--images", "with"], "--with"),
         (["train-encoder"], "Name the run first"),
         (["train-encoder", "nowhere", "--out", "x"], "no run folder"),
     ],

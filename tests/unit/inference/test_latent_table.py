@@ -67,7 +67,7 @@ def test_rows_are_named_by_their_files_and_by_number_where_there_are_none(folder
 def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
     out = tmp_path / "codes.npz"
     sources = [str(folder), "digits"]
-    assert main(["encode", str(made / "vae"), *sources, "--most", "5", "--out", str(out), "--device", "cpu"]) == 0
+    assert main(["encode", str(made / "vae"), *sources, "--max-images", "5", "--out", str(out), "--device", "cpu"]) == 0
     assert "codes of 5 images, 8 numbers each" in capsys.readouterr().out
     with np.load(out) as book:
         assert book["names"].tolist()[1:4] == [str(folder / "b.png"), str(folder / "more/c.png"), "digits/0"]
@@ -76,7 +76,7 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
         expected = encoding.encode(game, encoding.images(made / "vae", sources, 5))
         np.testing.assert_allclose(book["codes"], expected.numpy(), rtol=1e-5, atol=1e-6)
         codes = book["codes"]
-    assert main(["encode", str(made / "vae"), *sources, "--most", "5", "--out", str(tmp_path / "codes.csv")]) == 0
+    assert main(["encode", str(made / "vae"), *sources, "--max-images", "5", "--out", str(tmp_path / "codes.csv")]) == 0
     with open(tmp_path / "codes.csv", newline="") as file:
         head, *rows = csv.reader(file)
     assert head == ["name", *(f"z{k}" for k in range(8))]
@@ -141,4 +141,4 @@ def test_every_game_that_encodes_can_do_all_that_one_can(made, folder, tmp_path,
     assert main(["reconstruct", str(run), given, *words, str(tmp_path / "r.png")]) == 0
     assert main(["interpolate", str(run), "--frames", "2", "--images", *pair, *words, str(tmp_path / "w.gif")]) == 0
     sets = ["--with", str(folder / "more"), "--without", pair[0], "--images", pair[1]]
-    assert main(["attribute", str(run), *sets, *words, str(tmp_path / "a.png")]) == 0
+    assert main(["edit", str(run), *sets, *words, str(tmp_path / "a.png")]) == 0

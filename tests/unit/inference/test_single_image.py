@@ -352,7 +352,7 @@ def test_a_photograph_is_trained_on_to_the_end_of_its_scales(trained_run, capsys
 
 def test_the_recipe_is_checked_on_a_photograph_through_all_its_scales(tmp_path, capsys):
     path = saved(tmp_path / "photo.png", photo((40, 31)))
-    assert main(["check", "singan", "--data", str(path), "--batch", "1"]) == 0
+    assert main(["check", "singan", "--data", str(path), "--batch-size", "1"]) == 0
     assert "singan keeps the rules" in capsys.readouterr().out
     assert main(["check", "singan"]) == 2
     assert "ring is no image file" in capsys.readouterr().err
@@ -363,7 +363,7 @@ def test_a_run_says_its_stages_and_what_to_type_next(trained_run, capsys):
     assert main([*words, "--device", "cpu", "--dry-run"]) == 0
     told = capsys.readouterr().out
     assert "stages: 3, from scale 1 of 3, 16 × 11 pixels to scale 3 of 3, 24 × 16 pixels; 3 steps in all" in told
-    assert any("singan judge" in line for line in commands(Run.open(trained_run, device="cpu")))
+    assert any("singan evaluate" in line for line in commands(Run.open(trained_run, device="cpu")))
 
 
 def test_stages_are_shown_as_stages(tmp_path, capsys, monkeypatch):
@@ -473,7 +473,7 @@ def test_an_empty_mask_is_refused(trained_run, tmp_path, capsys, command, colour
 
 
 def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, capsys):
-    assert main(["singan", "judge", str(trained_run), "--samples", "4", "--device", "cpu"]) == 0
+    assert main(["singan", "evaluate", str(trained_run), "--samples", "4", "--device", "cpu"]) == 0
     told = capsys.readouterr().out
     found = evaluation(trained_run)
     assert [score.name for score in found.scores][:2] == ["distance, from scale 0", "variety, from scale 0"]
@@ -485,8 +485,8 @@ def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, caps
     assert varieties == sorted(varieties, reverse=True)
     assert found.scores[0].interval[0] < distances[0] < found.scores[0].interval[1]
     assert main(["evaluate", str(trained_run), "--device", "cpu"]) == 2
-    assert "judge what was learned from it with `sparring singan judge`" in capsys.readouterr().err
-    assert main(["singan", "judge", str(trained_run), "--samples", "1", "--device", "cpu"]) == 2
+    assert "judge what was learned from it with `sparring singan evaluate`" in capsys.readouterr().err
+    assert main(["singan", "evaluate", str(trained_run), "--samples", "1", "--device", "cpu"]) == 2
     assert main(["report", str(trained_run), "--device", "cpu"]) == 0
 
 

@@ -213,7 +213,7 @@ def test_strips_show_before_after_and_back(trained, photos, tmp_path):
     assert sizes(tmp_path / "out/strips")["b.png"] == (2 * 33 + 2, 21)
     how = {"cycle": True, "heat": True, "device": "cpu"}
     list(translate_files(trained / "nicegan", [photos / "b.jpg"], "B", tmp_path / "nice", **how))
-    assert sizes(tmp_path / "nice") == {"b.jpg": (33, 21), "strips/b.png": (3 * 33 + 4, 21), "heat/b.png": (68, 21)}
+    assert sizes(tmp_path / "nice") == {"b.jpg": (33, 21), "strips/b.png": (3 * 33 + 4, 21), "heatmaps/b.png": (68, 21)}
 
 
 def test_grey_becomes_colour_and_colour_grey(tmp_path):
@@ -242,7 +242,7 @@ def test_mistakes_with_files_are_one_sentence(trained, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "holds no images" in told(run, [tmp_path / "empty"], "B", out)
     assert "no domain 'C'" in told(run, [photos], "C", out)
-    assert "has no attention to show: leave --heat out" in told(run, [photos], "B", out, heat=True)
+    assert "has no attention to show: leave --heatmaps out" in told(run, [photos], "B", out, heat=True)
     play(start(tmp_path / "points", "nsgan"), 1)
     assert "has not learned from two domains of images" in told(tmp_path / "points", [photos], "B", out)
     (photos / "broken.png").write_bytes(b"no")

@@ -189,7 +189,7 @@ def test_stacked_digits_go_by_name_and_are_their_own_perfect_sampler(tmp_path, m
     data = load("stacked-digits", size=8)
     assert (data.name, data.shape, len(data), len(data.classes)) == ("stacked-digits", (3, 8, 8), 128_000, 1000)
     some = data.rows(np.arange(0, 128_000, 4))[0].float() / 127.5 - 1
-    settings = {"metrics": get_metrics(["stacks"]), "samples": 2000, "extractor": Pixels(), "references": False}
+    settings = {"metrics": get_metrics(["stacked-modes"]), "samples": 2000, "extractor": Pixels(), "references": False}
     modes, balance = evaluate(Shows(some), data, **settings).scores
     met = 1000 * (1 - (1 - 1 / 1000) ** 2000)  # classes that 2,000 even draws meet on average: 865
     assert modes.value == pytest.approx(met, abs=40)

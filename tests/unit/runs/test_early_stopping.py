@@ -179,7 +179,7 @@ def test_a_checkpoint_is_found_by_its_name_or_refused_with_those_that_are(tmp_pa
     assert load(run.folder, checkpoint="4") is not None
     with pytest.raises(RunError, match="one of the steps 2, 4, 6"):
         load(run.folder, checkpoint="5")
-    with pytest.raises(RunError, match="train with --judge-every"):
+    with pytest.raises(RunError, match="train with --eval-every"):
         load(run.folder, checkpoint="best")
     two, six = (load(run.folder, checkpoint=name).state_dict() for name in ("2", "newest"))
     assert difference(two, six)
@@ -201,8 +201,21 @@ def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monke
         "sparring.evaluation.evaluator.extractor_for", lambda data, device: train_extractor(data, steps=1, side=8)
     )
     out = tmp_path / "run"
-    words = ["train", "nsgan", "--data", "digits", "--size", "8", "--batch", "8", "--steps", "4", "--out", str(out)]
-    words += ["--width", "8", "--latent", "8", "--hold-out", "0.2", "--judge-every", "0.016"]
+    words = [
+        "train",
+        "nsgan",
+        "--data",
+        "digits",
+        "--size",
+        "8",
+        "--batch-size",
+        "8",
+        "--steps",
+        "4",
+        "--out",
+        str(out),
+    ]
+    words += ["--width", "8", "--latent", "8", "--hold-out", "0.2", "--eval-every", "0.016"]
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "359 of them held out" in told
@@ -212,14 +225,14 @@ def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monke
     assert main(["sample", str(out), "--checkpoint", "best", "--seeds", "0-3", "--out", str(picture)]) == 0
     assert picture.exists()
     assert main(["train", "nsgan", "--data", "ring", "--patience", "3", "--out", str(tmp_path / "other")]) == 2
-    assert "give --judge-every" in capsys.readouterr().err
+    assert "give --eval-every" in capsys.readouterr().err
 
 
 def test_the_command_line_says_when_patience_ends_and_resume_remembers_it(capsys, tmp_path, monkeypatch):
     script(monkeypatch, [1.0, 2.0, 0.5, 3.0])
     out = str(tmp_path / "run")
-    words = ["train", "nsgan", "--data", "ring", "--batch", "8", "--steps", "20", "--out", out, "--width", "8"]
-    assert main([*words, "--judge-every", "0.016", "--patience", "1"]) == 0
+    words = ["train", "nsgan", "--data", "ring", "--batch-size", "8", "--steps", "20", "--out", out, "--width", "8"]
+    assert main([*words, "--eval-every", "0.016", "--patience", "1"]) == 0
     assert "Patience is at its end: 1 judgements" in capsys.readouterr().out
     assert main(["resume", out, "--device", "cpu"]) == 0
     assert "Patience is at its end" in capsys.readouterr().out

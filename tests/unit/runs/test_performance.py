@@ -96,7 +96,7 @@ def test_off_is_the_plain_path_and_auto_is_not(tmp_path):
 
 
 def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
-    words = ["train", "dcgan", "--data", "digits", "--size", "16", "--width", "8", "--batch", "4"]
+    words = ["train", "dcgan", "--data", "digits", "--size", "16", "--width", "8", "--batch-size", "4"]
     folder = tmp_path / "run"
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(folder)])
     assert "fast: auto (channels-last G, D; fused optimisers" in capsys.readouterr().out

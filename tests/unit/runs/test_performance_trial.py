@@ -106,9 +106,11 @@ def test_channels_last_is_left_out_for_the_network_that_fails_or_changes(recipe,
 
 
 def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, capsys):
-    words = ["--data", "digits", "--size", "16", "--batch", "4", "--device", "cpu"]
+    words = ["--data", "digits", "--size", "16", "--batch-size", "4", "--device", "cpu"]
     assert (
-        main(["check", "unit.runs.test_performance_trial:with_view", *words, "--precision", "bf16", "--parts", "2"])
+        main(
+            ["check", "unit.runs.test_performance_trial:with_view", *words, "--precision", "bf16", "--grad-accum", "2"]
+        )
         == 0
     )
     said = capsys.readouterr().out

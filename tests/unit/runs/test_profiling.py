@@ -16,7 +16,7 @@ from sparring.runs.state import gathered
 from support.runs import IMAGES, difference, play, start
 
 MIB = 2**20
-WORDS = ["train", "dcgan", "--data", "digits", "--size", "8", "--batch", "4", "--width", "4", "--device", "cpu"]
+WORDS = ["train", "dcgan", "--data", "digits", "--size", "8", "--batch-size", "4", "--width", "4", "--device", "cpu"]
 
 
 def option(batch, precision="fp32", **how):
@@ -86,7 +86,7 @@ def test_what_does_not_fit_is_played_in_parts_or_refused():
     assert small.parts() == 2  # 64 rows would take 400, and no more than that is used of 500
     assert replace(small, free=499).parts() == 4
     assert replace(small, free=1).parts() is None
-    assert "--parts 2" in advice(small)[0]
+    assert "--grad-accum 2" in advice(small)[0]
     assert "--width" in advice(replace(small, free=1))[0]
     assert replace(small, free=None).parts() == 1
     assert CostEstimate(small.probes, option(1), free=None).parts() == 1
@@ -111,7 +111,7 @@ def test_another_option_is_named_only_where_it_is_clearly_faster():
     slow, fast, same = probe(32), probe(64, speed=150.0), probe(64, speed=105.0)
     assert CostEstimate((slow, fast), option(32), free=None).faster() == [fast]
     assert CostEstimate((slow, same), option(32), free=None).faster() == []
-    assert "--batch 64 would be 1.5 times as fast" in advice(CostEstimate((slow, fast), option(32), free=None))[0]
+    assert "--batch-size 64 would be 1.5 times as fast" in advice(CostEstimate((slow, fast), option(32), free=None))[0]
     narrow = probe(32, speed=300.0, width=8)
     assert CostEstimate((slow, narrow), option(32), free=None).faster() == [], "that is another model"
 
@@ -226,7 +226,7 @@ def test_ctrl_c_leaves_what_was_measured_and_a_clear_ending(tmp_path, capsys, mo
             super().__init__(run, option)
 
     monkeypatch.setattr(module, "_Trial", Interrupted)
-    assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--plan"]) == 130
+    assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--estimate"]) == 130
     said = capsys.readouterr().out
     assert "batch 4, fp32: " in said
     assert "Stopped.\n" in said
@@ -236,7 +236,7 @@ def test_ctrl_c_leaves_what_was_measured_and_a_clear_ending(tmp_path, capsys, mo
 
 def test_ctrl_c_before_the_first_row_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sparring.runs.profiling.options", lambda run: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--plan"]) == 130
+    assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--estimate"]) == 130
     assert "Stopped before anything was measured." in capsys.readouterr().out
 
 
@@ -251,11 +251,11 @@ def test_a_game_of_stages_is_planned_at_its_first_and_its_last(tmp_path, brief):
 
 
 def test_the_command_plans_and_writes_nothing(tmp_path, capsys, brief):
-    assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--plan"]) == 0
+    assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--estimate"]) == 0
     said = capsys.readouterr().out
     assert "for 30 steps of 4 images" in said
     assert "batch 4, bf16" in said
     assert "batch 4, fp32, width 8" in said
     assert not (tmp_path / "run").exists()
-    assert main([*WORDS, "--kimg", "0.1", "--out", str(tmp_path / "run"), "--plan"]) == 0
+    assert main([*WORDS, "--kimg", "0.1", "--out", str(tmp_path / "run"), "--estimate"]) == 0
     assert "for 25 steps of 4 images" in capsys.readouterr().out

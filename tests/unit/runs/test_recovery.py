@@ -360,7 +360,7 @@ def test_remedies_have_names():
 
 
 def test_the_command_line_tells_what_was_done(tmp_path, capsys):
-    ring = ["--data", "ring", "--batch", "8", "--device", "cpu", "--save-every", "4", "--steps", "9"]
+    ring = ["--data", "ring", "--batch-size", "8", "--device", "cpu", "--save-every", "4", "--steps", "9"]
     words = ["train", "unit.runs.test_recovery:sick", *ring, "--bad", "term", "--out"]
     assert main([*words, str(tmp_path / "no"), "--on-nan", "ignore"]) == 2
     assert "no remedy 'ignore'" in capsys.readouterr().err

@@ -277,7 +277,7 @@ def nameless(shape: tuple[int, ...]) -> GAN:
 @pytest.mark.parametrize("fast", ["auto", "off"])
 def test_check_and_train_say_the_same(tmp_path, capsys, fast):
     sentence = "D ends in a sigmoid, and NonSaturating expects scores without bounds: remove the sigmoid"
-    data = ["--data", "digits", "--size", "8", "--batch", "4", "--fast", fast]
+    data = ["--data", "digits", "--size", "8", "--batch-size", "4", "--fast", fast]
     assert main(["check", "unit.training.test_output_checks:squashed", *data]) == 0
     assert f"note: {sentence}" in capsys.readouterr().out
     words = ["--steps", "1", "--device", "cpu", "--out", str(tmp_path / "run")]
@@ -287,7 +287,18 @@ def test_check_and_train_say_the_same(tmp_path, capsys, fast):
 
 def test_check_says_a_note_once_though_its_figures_depend_on_the_draws(capsys):
     assert (
-        main(["check", "unit.training.test_output_checks:unsigned", "--data", "digits", "--size", "8", "--batch", "4"])
+        main(
+            [
+                "check",
+                "unit.training.test_output_checks:unsigned",
+                "--data",
+                "digits",
+                "--size",
+                "8",
+                "--batch-size",
+                "4",
+            ]
+        )
         == 0
     )
     assert capsys.readouterr().out.count("end the forward of G with a tanh") == 1

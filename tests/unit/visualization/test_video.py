@@ -24,7 +24,7 @@ def loaded(path):
 def test_a_film_plays_every_frame_in_a_loop(tmp_path, ending):
     values = (-1.0, 0.0, 1.0)
     frames = video.frames(torch.stack([level(v) for v in values]))
-    path = video.save_animation(frames, tmp_path / f"walk.{ending}", rate=10)
+    path = video.save_animation(frames, tmp_path / f"walk.{ending}", fps=10)
     shown, facts = loaded(path)
     assert facts["loop"] == 0
     assert [frame[9, 9] for frame in shown] == [0, 128, 255]
