@@ -16,13 +16,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.critique import CLASS, Critique
 from sparring.errors import GameError
 from sparring.rng import randn
 
@@ -87,6 +88,67 @@ class Move:
 Turn = Move | tuple[Move, ...]
 """What a round yields: one move, or several made simultaneously (all gradients before any step)."""
 
+CLASS_CONDITION = "a class"
+"""The condition of critics that take the class of each sample."""
+
+
+class CriticOutput(StrEnum):
+    """Kinds of output of a critic."""
+
+    SCORE = "one score a sample"
+    PATCHES = "a map of scores of patches"
+    SCALES = "maps of features and scores at several scales"
+    SCORES = "scores of several questions"
+    CLASSES = "logits of classes"
+    OUTCOMES = "logits of a distribution over outcomes"
+    CODES = "codes, which another network judges"
+
+
+@dataclass(frozen=True)
+class CriticSpec:
+    """Facts about the critics of a game, from which follows which training techniques fit it.
+
+    A technique states what it needs (`sparring.wrappers.requirements`), and is refused where the facts contradict it.
+    The defaults describe the plain case: one score a sample, of the sample alone. An empty string or tuple means none.
+
+    Attributes:
+        output: Kind of output of the critics.
+        condition: Input of the critic in addition to the sample, such as `CLASS_CONDITION`.
+        spatial_condition: Whether positions in that input correspond to positions in the sample, as in a label map.
+        adversarial_terms: Terms by which G fools the critic. Default: the only term of its move.
+        regulariser_terms: Terms that are minimised in moves of their own, apart from the adversarial ones.
+        gradient_penalties: Terms of D's loss that penalise the gradient of each sample's score.
+        penalty_target: Gradient norm at which these are zero, 0 or 1; None where there are none.
+        per_sample: Whether D must score each sample by itself, so that no layer may compare samples.
+        noise_condition: Content of a row of noise in addition to z ~ N(0, I), such as "codes".
+        generator_use: How the game uses G other than as one function of noise, as the rest of a sentence.
+        features_shared_with: Other users of the critic's features.
+        mixed_batches: Content of the critic's batches where they are neither all real nor all made by one G.
+        compared_samples: Parts of two samples that the game compares after the critic's input transform.
+        trained_later: Networks whose training begins after the first step.
+        custom_critic_step: Why a step of D is not gradient descent on the game's `critic_terms`, as a sentence's end.
+        lookahead: The technique by which G looks ahead at steps of D.
+        zero_centred: Whether a score of 0 lies midway between real and fake; None where that is not known.
+    """
+
+    output: CriticOutput = CriticOutput.SCORE
+    condition: str = ""
+    spatial_condition: bool = False
+    adversarial_terms: tuple[str, ...] = ()
+    regulariser_terms: tuple[str, ...] = ()
+    gradient_penalties: tuple[str, ...] = ()
+    penalty_target: float | None = None
+    per_sample: bool = False
+    noise_condition: str = ""
+    generator_use: str = ""
+    features_shared_with: str = ""
+    mixed_batches: str = ""
+    compared_samples: str = ""
+    trained_later: str = ""
+    custom_critic_step: str = ""
+    lookahead: str = ""
+    zero_centred: bool | None = None
+
 
 class Game(nn.Module, ABC):
     """Networks and the rules by which they play.
@@ -147,9 +209,9 @@ class Game(nn.Module, ABC):
         """Returns the names of the networks that see samples and judge them, on which training techniques may act."""
         return ()
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns what the critics say and how the game uses it, from which follows which training techniques fit."""
-        return Critique()
+        return CriticSpec()
 
     @property
     def unwrapped(self) -> Game:
@@ -203,12 +265,12 @@ class LatentGame(Game):
         """D alone sees samples."""
         return ("D",)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns the plain case: a score a sample; where there are classes, both players take one."""
-        given = "" if getattr(self, "classes", None) is None else CLASS
+        given = "" if getattr(self, "classes", None) is None else CLASS_CONDITION
         parts = f"gives G {given} apart" if given else ""
         known = getattr(getattr(self, "objective", None), "centred", None)
-        return Critique(given=given, noise=given, parts=parts, centred=known)
+        return CriticSpec(condition=given, noise_condition=given, generator_use=parts, zero_centred=known)
 
     def noise(self, n: int) -> Tensor:
         """Draws z ~ N(0, I), shape (n, latent)."""

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from sparring.critique import Critique
-from sparring.game import Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move
 from sparring.games.common.posterior import drawn, stated
 
 
@@ -46,10 +45,10 @@ class BiGAN(LatentGame):
         """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
         return ("E", "G")
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D takes codes, and sees real and made samples in one batch."""
         mixed, fooling = "real and made samples", ("encoder", "generator")
-        return Critique(given="a code", mixed=mixed, fooling=fooling, centred=True)
+        return CriticSpec(condition="a code", mixed_batches=mixed, adversarial_terms=fooling, zero_centred=True)
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays D, and E with G, at once."""

@@ -25,9 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot, softplus
 
-from sparring.critique import Critique, Output
 from sparring.errors import GameError
-from sparring.game import Data, Move
+from sparring.game import CriticOutput, CriticSpec, Data, Move
 from sparring.games.conditional import ConditionalGAN
 from sparring.rng import rand
 
@@ -97,10 +96,13 @@ class SeparateGAN(LabelledGAN):
 
     fewest = 2
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D answers two questions."""
         return replace(
-            super().critique(), output=Output.SCORES, fooling=("adversarial", "matching"), reads="the second answer"
+            super().critic_spec(),
+            output=CriticOutput.SCORES,
+            adversarial_terms=("adversarial", "matching"),
+            features_shared_with="the second answer",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
@@ -123,9 +125,11 @@ class SeparateGAN(LabelledGAN):
 class AuxiliaryGAN(LabelledGAN):
     """D(x) -> (N, 1 + classes): a score, and logits of the class, which D and G both want right; any objective."""
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D gives a score and logits of classes, of the sample alone."""
-        return replace(super().critique(), output=Output.CLASSES, given="", ahead="D names classes, too")
+        return replace(
+            super().critic_spec(), output=CriticOutput.CLASSES, condition="", custom_critic_step="D names classes, too"
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""

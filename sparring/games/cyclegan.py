@@ -17,8 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, Move
+from sparring.game import CriticOutput, CriticSpec, Data, Move
 from sparring.games.common.two_domain import Pool, TwoDomains, apart, squared
 
 
@@ -56,9 +55,9 @@ class CycleGAN(TwoDomains):
         """Translation uses the generators alone."""
         return ("G_AB", "G_BA")
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that both critics score patches."""
-        return Critique(output=Output.PATCHES, fooling=("fool_A", "fool_B"))
+        return CriticSpec(output=CriticOutput.PATCHES, adversarial_terms=("fool_A", "fool_B"))
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays G, then D on the same fakes or on older ones."""

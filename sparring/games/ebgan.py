@@ -16,8 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sparring.critique import Critique
-from sparring.game import Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move
 from sparring.objectives.batch_statistics import all_gather_rows
 from sparring.objectives.energy import margin_loss, pulling_away
 
@@ -46,9 +45,14 @@ class EBGAN(LatentGame):
         """The pulling-away term compares all samples of a batch."""
         return self.pulling_away > 0
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that scores are minus energies, and that G also pays for its codes."""
-        return replace(super().critique(), fooling=("energy",), reads="the pulling-away term", centred=False)
+        return replace(
+            super().critic_spec(),
+            adversarial_terms=("energy",),
+            features_shared_with="the pulling-away term",
+            zero_centred=False,
+        )
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
         """Returns what D minimises, given real samples and fakes (N, *shape)."""

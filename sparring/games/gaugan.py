@@ -18,8 +18,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, Move
+from sparring.game import CriticOutput, CriticSpec, Data, Move
 from sparring.games.common.label_map_game import PaintingGame
 from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
 from sparring.games.common.posterior import drawn, stated
@@ -74,15 +73,15 @@ class GauGAN(PaintingGame):
             self.V.eval()
         return self
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D gives maps at several scales, which are compared, of pictures beside their label maps."""
-        return Critique(
-            output=Output.SCALES,
-            given="a label map",
-            placed=True,
-            fooling=("adversarial",),
-            mixed="real and made pictures",
-            compares="the features of a picture and of a made one",
+        return CriticSpec(
+            output=CriticOutput.SCALES,
+            condition="a label map",
+            spatial_condition=True,
+            adversarial_terms=("adversarial",),
+            mixed_batches="real and made pictures",
+            compared_samples="the features of a picture and of a made one",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

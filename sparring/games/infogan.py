@@ -20,8 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.critique import Critique
-from sparring.game import Data, LatentGame, Move, evaluation_mode, latent
+from sparring.game import CriticSpec, Data, LatentGame, Move, evaluation_mode, latent
 from sparring.games.common.latent_codes import Codes
 from sparring.objectives import Objective
 from sparring.rng import randn
@@ -60,10 +59,12 @@ class InfoGAN(LatentGame):
         """Returns the optimisers of D, which owns Q, and of G."""
         return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.Q])), "G": self._optimisers["G"](self.G)}
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that noise holds codes, which Q reads from D's features, and that G also pays for them."""
         ahead = "Q reads codes from D's features, which they would change"
-        return replace(super().critique(), fooling=("adversarial",), noise="codes", ahead=ahead)
+        return replace(
+            super().critic_spec(), adversarial_terms=("adversarial",), noise_condition="codes", custom_critic_step=ahead
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D with Q, then G; each on codes of its own."""

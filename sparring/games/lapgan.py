@@ -23,9 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.critique import Critique
 from sparring.errors import DataError, GameError
-from sparring.game import Data, Game, Move, Optimiser
+from sparring.game import CriticSpec, Data, Game, Move, Optimiser
 from sparring.objectives import Objective
 from sparring.objectives.penalties import r1
 from sparring.rng import rand
@@ -85,11 +84,14 @@ class LAPGAN(Game):
         """The critic of every level sees images."""
         return tuple(f"D.{level}" for level in range(len(self.D)))
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that each level has players of its own, and may pay for its slope."""
         penalties, slope = (("r1",), 0) if self.penalty else ((), None)
-        return Critique(
-            penalties=penalties, slope=slope, noise="a part for each level", parts="has a generator a level"
+        return CriticSpec(
+            gradient_penalties=penalties,
+            penalty_target=slope,
+            noise_condition="a part for each level",
+            generator_use="has a generator a level",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

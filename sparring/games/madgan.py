@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, Game, Move, Optimiser, latent
+from sparring.game import CriticOutput, CriticSpec, Data, Game, Move, Optimiser, latent
 from sparring.games.common.mixture import choice, chosen, with_choice
 from sparring.rng import randn
 
@@ -62,13 +61,13 @@ class MADGAN(Game):
         """D alone sees samples."""
         return ("D",)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D names the maker of a sample, and sees the samples of all generators in one batch."""
-        return Critique(
-            output=Output.CLASSES,
-            noise="a choice of a generator",
-            parts="has several generators in one network",
-            mixed="the samples of all generators",
+        return CriticSpec(
+            output=CriticOutput.CLASSES,
+            noise_condition="a choice of a generator",
+            generator_use="has several generators in one network",
+            mixed_batches="the samples of all generators",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

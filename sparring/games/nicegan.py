@@ -21,8 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, Move
+from sparring.game import CriticOutput, CriticSpec, Data, Move
 from sparring.games.common.two_domain import TwoDomains, apart, squared
 
 
@@ -60,9 +59,11 @@ class NICEGAN(TwoDomains):
         """Translation uses the generators and the encoders, which are part of the critics."""
         return ("G_AB", "G_BA", "D_A", "D_B")
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that both critics score patches, and that G reads their encoders."""
-        return Critique(output=Output.PATCHES, fooling=("fool_A", "fool_B"), reads="translation")
+        return CriticSpec(
+            output=CriticOutput.PATCHES, adversarial_terms=("fool_A", "fool_B"), features_shared_with="translation"
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, which encodes anew, then G from the new codes."""

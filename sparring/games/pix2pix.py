@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 from torch.optim import Optimizer
 
-from sparring.critique import Critique, Output
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Optimiser
+from sparring.game import CriticOutput, CriticSpec, Data, Game, Move, Optimiser
 from sparring.objectives import NonSaturating, Objective
 
 CROSS_ENTROPY = NonSaturating()
@@ -72,10 +71,13 @@ class Pix2Pix(Game):
         """D alone sees translations."""
         return ("D",)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D scores patches of pairs of pictures."""
-        return Critique(
-            output=Output.PATCHES, given="the picture that it was made of", fooling=("adversarial",), placed=True
+        return CriticSpec(
+            output=CriticOutput.PATCHES,
+            condition="the picture that it was made of",
+            adversarial_terms=("adversarial",),
+            spatial_condition=True,
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

@@ -18,8 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.critique import Critique
-from sparring.game import Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move
 from sparring.objectives import Relativistic
 from sparring.objectives.penalties import scores_and_squared_norms
 
@@ -42,10 +41,15 @@ class R3GAN(LatentGame):
         super().__init__(G, D, **settings)
         self.penalty = penalty
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D pays R1 and R2 on each sample, and that only differences of scores count."""
         return replace(
-            super().critique(), fooling=("relativistic",), penalties=("r1", "r2"), slope=0, single=True, centred=False
+            super().critic_spec(),
+            adversarial_terms=("relativistic",),
+            gradient_penalties=("r1", "r2"),
+            penalty_target=0,
+            per_sample=True,
+            zero_centred=False,
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, LatentGame, Move
+from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move
 from sparring.games.common.turns import require_turns
 from sparring.objectives.realness import Realness
 from sparring.rng import replicated
@@ -50,10 +49,15 @@ class RealnessGAN(LatentGame):
         require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D answers with a distribution over outcomes."""
         ahead = "each round draws anchors of its own"
-        return replace(super().critique(), output=Output.OUTCOMES, fooling=("realness",), ahead=ahead)
+        return replace(
+            super().critic_spec(),
+            output=CriticOutput.OUTCOMES,
+            adversarial_terms=("realness",),
+            custom_critic_step=ahead,
+        )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G, both against the anchors of this round."""

@@ -27,8 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, Move, Optimiser, Stage
+from sparring.game import CriticOutput, CriticSpec, Data, Move, Optimiser, Stage
 from sparring.games.common.pyramid_game import OneImageGame, Size
 from sparring.games.common.turns import require_turns
 from sparring.objectives.penalties import patch_penalty
@@ -101,16 +100,16 @@ class SinGAN(OneImageGame):
         """Returns which scale is trained at a step; the last one goes on for ever."""
         return min(step // self._rounds, len(self.sizes) - 1)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that the critic of each scale scores patches, and pays for their slope."""
-        return Critique(
-            output=Output.PATCHES,
-            fooling=("adversarial",),
-            penalties=("penalty",),
-            slope=1,
-            later="each scale but the first",
-            noise="a part for each scale",
-            parts="has a generator a scale",
+        return CriticSpec(
+            output=CriticOutput.PATCHES,
+            adversarial_terms=("adversarial",),
+            gradient_penalties=("penalty",),
+            penalty_target=1,
+            trained_later="each scale but the first",
+            noise_condition="a part for each scale",
+            generator_use="has a generator a scale",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

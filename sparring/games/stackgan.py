@@ -28,8 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, Move, evaluation_mode
+from sparring.game import CriticOutput, CriticSpec, Data, Move, evaluation_mode
 from sparring.games.common.caption_pairs import different, mismatched, structured
 from sparring.games.common.posterior import drawn
 from sparring.games.common.text_game import Reading, SentenceGame
@@ -99,17 +98,17 @@ class StackGAN(SentenceGame):
         """D, and D2 where there are two stages."""
         return ("D", "D2") if self.second else ("D",)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that D answers of a sample and a sentence, in stage II two questions."""
-        output = Output.SCORES if self.second else Output.SCORE
-        return Critique(
+        output = CriticOutput.SCORES if self.second else CriticOutput.SCORE
+        return CriticSpec(
             output=output,
-            given="a sentence",
-            fooling=("adversarial",),
-            penalties=("r1",) if self.penalty else (),
-            slope=0 if self.penalty else None,
-            later="stage II" if self.second else "",
-            noise="conditions and a sentence",
+            condition="a sentence",
+            adversarial_terms=("adversarial",),
+            gradient_penalties=("r1",) if self.penalty else (),
+            penalty_target=0 if self.penalty else None,
+            trained_later="stage II" if self.second else "",
+            noise_condition="conditions and a sentence",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

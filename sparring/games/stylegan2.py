@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.critique import Critique
-from sparring.game import Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move
 from sparring.objectives import NonSaturating
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.objectives.penalties import ROOT_GUARD, full_precision, r1
@@ -65,16 +64,16 @@ class StyleGAN2(LatentGame):
         """The path lengths are compared with a running mean of the whole batch."""
         return bool(self.path) and step % self.path_every == 0
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that the slopes of D and G are paid for in moves of their own, and that G is used in two parts."""
-        return Critique(
-            fooling=("adversarial",),
-            upkeep=("r1", "path"),
-            penalties=("r1",) if self.penalty else (),
-            slope=0 if self.penalty else None,
-            parts="calls its mapping and its synthesis apart",
-            ahead="slopes are paid for in moves of their own",
-            centred=True,
+        return CriticSpec(
+            adversarial_terms=("adversarial",),
+            regulariser_terms=("r1", "path"),
+            gradient_penalties=("r1",) if self.penalty else (),
+            penalty_target=0 if self.penalty else None,
+            generator_use="calls its mapping and its synthesis apart",
+            custom_critic_step="slopes are paid for in moves of their own",
+            zero_centred=True,
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

@@ -23,8 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.critique import Critique, Output
-from sparring.game import Data, LatentGame, Move
+from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move
 from sparring.games.common.turns import require_turns
 from sparring.objectives import Objective
 
@@ -65,9 +64,9 @@ class TuringGAN(LatentGame):
         """E sees the samples, D their codes alone."""
         return ("E",)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that E gives codes, which D judges by pairs."""
-        return replace(super().critique(), output=Output.CODES)
+        return replace(super().critic_spec(), output=CriticOutput.CODES)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, then G a few times."""

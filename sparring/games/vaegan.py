@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from sparring.critique import Critique
-from sparring.game import Data, Move, Optimiser
+from sparring.game import CriticSpec, Data, Move, Optimiser
 from sparring.games.common.posterior import PosteriorGame, drawn, stated
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.objectives.variational import kl_to_prior
@@ -84,10 +83,15 @@ class VAEGAN(PosteriorGame):
         """Gates look at the whole batch."""
         return self.equilibrium is not None
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that reconstructions are judged by D's features of them."""
         features = "the features of a sample and of its reconstruction"
-        return Critique(fooling=("fool",), compares=features, reads="the likeness", centred=True)
+        return CriticSpec(
+            adversarial_terms=("fool",),
+            compared_samples=features,
+            features_shared_with="the likeness",
+            zero_centred=True,
+        )
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays all three at once, or those whose gates are open."""

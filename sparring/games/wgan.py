@@ -16,8 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sparring.critique import Critique
-from sparring.game import Data, Move
+from sparring.game import CriticSpec, Data, Move
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.games.common.turns import require_turns
 from sparring.objectives import Wasserstein
@@ -57,9 +56,9 @@ class WGAN(AdversarialGame):
         self.burst = critic_steps if burst is None else burst
         require_turns(critic_steps=critic_steps, generator_steps=generator_steps, burst=self.burst)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns the plain case, but for the clipping of D's weights."""
-        return replace(super().critique(), ahead="its weights are clipped after each step")
+        return replace(super().critic_spec(), custom_critic_step="its weights are clipped after each step")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D, clipping after each move, then G."""
@@ -103,9 +102,9 @@ class WGANGP(AdversarialGame):
         require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
         self.penalty, self.critic_steps, self.generator_steps = penalty, critic_steps, generator_steps
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns the plain case, and the penalty."""
-        return replace(super().critique(), penalties=("penalty",), slope=1)
+        return replace(super().critic_spec(), gradient_penalties=("penalty",), penalty_target=1)
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
         """Returns the estimate of the distance, and the penalty."""

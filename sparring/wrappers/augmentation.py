@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from sparring.critique import Output
-from sparring.game import Data, Game, Turn
+from sparring.game import CriticOutput, Data, Game, Turn
 from sparring.objectives.batch_statistics import batch_mean, num_shards
 from sparring.wrappers.base import Remembering, Wrapper, see_through
 from sparring.wrappers.requirements import (
@@ -83,7 +82,7 @@ class Adaptive(Wrapper):
     ) -> None:
         super().__init__(game)
         self.target, self.every, self.images = target, every, images
-        needs = one_critic, answers(Output.SCORE), samples_or_labels, seen_once, centred
+        needs = one_critic, answers(CriticOutput.SCORE), samples_or_labels, seen_once, centred
         require("Adaptive augmentation", game, *needs)
         (self._path,) = self.critic_networks()
         made = transform().to(self.device)

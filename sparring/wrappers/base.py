@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.abilities import ABILITIES, methods
-from sparring.critique import Critique
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Stage, Turn
+from sparring.game import CriticSpec, Data, Game, Move, Stage, Turn
 
 
 class Wrapper(Game):
@@ -87,15 +86,15 @@ class Wrapper(Game):
         """Returns those of the game, by their paths from here."""
         return tuple(f"game.{name}" for name in self.game.critic_networks())
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that of the game."""
-        return self.game.critique()
+        return self.game.critic_spec()
 
 
 class ExtraTerms(Wrapper):
     """A wrapper that adds terms to moves: penalties, regularisers.
 
-    Moves in which a game pays nothing but its own upkeep (`sparring.critique`) are left as they are.
+    Moves of regularisers alone (`sparring.game.CriticSpec.regulariser_terms`) are not changed.
     """
 
     @abstractmethod
@@ -110,29 +109,29 @@ class ExtraTerms(Wrapper):
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, with more terms in its moves."""
-        drawn, critique = Remembering(data), self.game.critique()
+        drawn, spec = Remembering(data), self.game.critic_spec()
         for turn in self.game.round(drawn, step):
-            yield each(turn, lambda move: self._extended(move, drawn, step) if meets(move, critique) else move)
+            yield each(turn, lambda move: self._extended(move, drawn, step) if meets(move, spec) else move)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that of the game, whose D may now minimise more than the game states."""
-        return replace(self.game.critique(), ahead=f"{type(self).__name__} adds a term")
+        return replace(self.game.critic_spec(), custom_critic_step=f"{type(self).__name__} adds a term")
 
     def _extended(self, move: Move, drawn: Remembering, step: int) -> Move:
         return _extended(move, self.terms(move.player, drawn.x, step))
 
 
-def meets(move: Move, critique: Critique) -> bool:
+def meets(move: Move, spec: CriticSpec) -> bool:
     """Tells whether the players meet in a move, or it only pays for the game's upkeep."""
-    return not set(move.terms) <= set(critique.upkeep)
+    return not set(move.terms) <= set(spec.regulariser_terms)
 
 
-def kept(move: Move, critique: Critique) -> dict[str, Tensor] | None:
+def kept(move: Move, spec: CriticSpec) -> dict[str, Tensor] | None:
     """Returns the terms of a move of G that stay where a technique gives it another goal.
 
     Args:
         move: G's.
-        critique: The game's.
+        spec: The game's.
 
     Returns:
         All but those that fool the critic; None where the move has none of these, and is left alone.
@@ -140,9 +139,9 @@ def kept(move: Move, critique: Critique) -> dict[str, Tensor] | None:
     Raises:
         GameError: If the game does not say which terms these are, and the move has several.
     """
-    fooling = critique.fooling or tuple(move.terms)
-    if not critique.fooling and len(move.terms) > 1:
-        raise GameError(f"G minimises {', '.join(move.terms)}: declare in critique() which of them fool the critic.")
+    fooling = spec.adversarial_terms or tuple(move.terms)
+    if not spec.adversarial_terms and len(move.terms) > 1:
+        raise GameError(f"G minimises {', '.join(move.terms)}: declare in critic_spec() which of them fool the critic.")
     rest = {name: value for name, value in move.terms.items() if name not in fooling}
     return rest if len(rest) < len(move.terms) else None
 

@@ -27,8 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, relu
 
-from sparring.critique import Output
-from sparring.game import Game
+from sparring.game import CriticOutput, Game
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.rng import randn
 from sparring.wrappers.critic_term import CriticTerm, owner
@@ -142,7 +141,7 @@ class LeCam(CriticTerm):
     needs: ClassVar[tuple[Need, ...]] = (
         one_critic,
         samples_alone,
-        answers(Output.SCORE, Output.PATCHES),
+        answers(CriticOutput.SCORE, CriticOutput.PATCHES),
         has("fakes"),
         nobody_ahead,
     )

@@ -1,15 +1,14 @@
-"""Techniques that ask the critic themselves: which critic, whose it is, and a term more in its owner's loss."""
+"""Techniques that evaluate the critic themselves: which critic it is, who owns it, and a term in its owner's loss."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
-from sparring.critique import Output
 from sparring.errors import GameError
-from sparring.game import Game
+from sparring.game import CriticOutput, Game, LatentGame
 from sparring.wrappers.base import ExtraTerms, Wrapper
 from sparring.wrappers.requirements import Need, answers, nobody_ahead, one_critic, require, samples_alone
 
@@ -33,7 +32,7 @@ class CriticTerm(ExtraTerms):
         GameError: If the game lacks something, or k is not positive.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (one_critic, samples_alone, answers(Output.SCORE), nobody_ahead)
+    needs: ClassVar[tuple[Need, ...]] = (one_critic, samples_alone, answers(CriticOutput.SCORE), nobody_ahead)
 
     def __init__(self, game: Game, weight: float, every: int = 1) -> None:
         super().__init__(game)
@@ -62,6 +61,11 @@ class CriticTerm(ExtraTerms):
         Args:
             x: Real samples (N, *shape).
         """
+
+
+def latent_game(game: Game) -> LatentGame:
+    """Return the unwrapped game, which `sparring.wrappers.requirements.one_pair` has accepted."""
+    return cast(LatentGame, game.unwrapped)
 
 
 def owner(game: Wrapper, network: nn.Module) -> str:

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.abilities import SupportsClassLabels, SupportsConditions, SupportsSampling
-from sparring.critique import Critique
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Stage, Turn
+from sparring.game import CriticSpec, Data, Game, Move, Stage, Turn
 from sparring.games.common.mixture import choice, chosen, with_choice
 from sparring.wrappers.base import each
 
@@ -84,9 +83,9 @@ class Ensemble(Game):
         """Returns those of all members."""
         return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.critic_networks())
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that of the members, which are alike."""
-        return self._games()[0][1].critique()
+        return self._games()[0][1].critic_spec()
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [choice of a member, its noise]."""

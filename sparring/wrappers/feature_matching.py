@@ -17,9 +17,8 @@ from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.objectives.batch_statistics import global_mean
 from sparring.wrappers.base import Through, Wrapper, each, kept
-from sparring.wrappers.pair import pair
-from sparring.wrappers.requirements import nobody_ahead, require, samples_alone
-from sparring.wrappers.requirements import pair as one_pair
+from sparring.wrappers.critic_term import latent_game
+from sparring.wrappers.requirements import nobody_ahead, one_pair, require, samples_alone
 
 
 def squared(gap: Tensor) -> Tensor:
@@ -53,7 +52,7 @@ class FeatureMatching(Wrapper):
     ) -> None:
         super().__init__(game)
         require("Feature matching", game, one_pair, samples_alone, nobody_ahead)
-        critic: nn.Module = pair(game).D
+        critic: nn.Module = latent_game(game).D
         while isinstance(critic, Through):
             critic = critic.critic
         if not hasattr(critic, "features"):
@@ -76,10 +75,10 @@ class FeatureMatching(Wrapper):
             move: G's own.
             data: Gives the real samples.
         """
-        terms = kept(move, self.game.critique())
+        terms = kept(move, self.game.critic_spec())
         if terms is None:
             return move
-        game = pair(self)
+        game = latent_game(self)
         x, *_ = next(data)
         with torch.no_grad():
             real = over_batch(game.D.features(x))  # type: ignore[operator]

@@ -22,8 +22,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparring.critique import Critique, Output
-from sparring.game import Game
+from sparring.game import CriticOutput, CriticSpec, Game
 from sparring.objectives.penalties import dragan, r1, r2
 from sparring.wrappers.critic_term import CriticTerm
 from sparring.wrappers.requirements import (
@@ -38,7 +37,7 @@ from sparring.wrappers.requirements import (
     unpaid,
 )
 
-SLOPED = (one_critic, samples_alone, answers(Output.SCORE, Output.PATCHES), scored_apart, nobody_ahead)
+SLOPED = (one_critic, samples_alone, answers(CriticOutput.SCORE, CriticOutput.PATCHES), scored_apart, nobody_ahead)
 
 
 class SlopeTerm(CriticTerm):
@@ -50,10 +49,14 @@ class SlopeTerm(CriticTerm):
 
     target: ClassVar[float] = 0
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that of the game, which now pays for slopes."""
-        known = super().critique()
-        return replace(known, penalties=(*known.penalties, type(self).__name__.lower()), slope=self.target)
+        known = super().critic_spec()
+        return replace(
+            known,
+            gradient_penalties=(*known.gradient_penalties, type(self).__name__.lower()),
+            penalty_target=self.target,
+        )
 
 
 class R1(SlopeTerm):
@@ -111,7 +114,7 @@ class DRAGAN(SlopeTerm):
         unpaid("dragan"),
         one_critic,
         samples_alone,
-        answers(Output.SCORE),
+        answers(CriticOutput.SCORE),
         scored_apart,
         nobody_ahead,
         slopes_towards(1),

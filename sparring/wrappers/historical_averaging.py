@@ -15,9 +15,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sparring.critique import Critique
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Turn
+from sparring.game import CriticSpec, Data, Game, Move, Turn
 from sparring.training.trainer import trainable_parameters
 from sparring.wrappers.base import Wrapper, each, meets
 from sparring.wrappers.requirements import nobody_ahead, require, trained_together
@@ -26,8 +25,8 @@ from sparring.wrappers.requirements import nobody_ahead, require, trained_togeth
 class HistoricalAveraging(Wrapper):
     """Adds the distance from the running mean of the weights to every move; one θ a round is counted.
 
-    It fits any game whose networks are all trained from the first step on. Moves in which a game pays nothing but its
-    own upkeep (`sparring.critique`) are left as they are. Techniques that add weights to a network go inside this one.
+    It fits any game whose networks are all trained from the first step on. Moves of regularisers alone
+    (`sparring.game.CriticSpec.regulariser_terms`) are not changed. Techniques that add weights to a network go inside.
 
     Args:
         game: The game to play.
@@ -56,13 +55,13 @@ class HistoricalAveraging(Wrapper):
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, every move held back."""
         self.remember(step)
-        critique = self.game.critique()
+        spec = self.game.critic_spec()
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: self._held_back(move) if meets(move, critique) else move)
+            yield each(turn, lambda move: self._held_back(move) if meets(move, spec) else move)
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that of the game, whose D now minimises more than the game states."""
-        return replace(self.game.critique(), ahead="historical averaging adds a term")
+        return replace(self.game.critic_spec(), custom_critic_step="historical averaging adds a term")
 
     def _held_back(self, move: Move) -> Move:
         return Move(move.player, **move.terms, history=self.held(move.player))

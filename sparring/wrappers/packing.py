@@ -19,9 +19,8 @@ from sparring.errors import GameError
 from sparring.game import Data, Game, Turn, latent
 from sparring.rng import randn
 from sparring.wrappers.base import Wrapper
-from sparring.wrappers.pair import pair
-from sparring.wrappers.requirements import noise_alone, one_function, require, samples_alone
-from sparring.wrappers.requirements import pair as one_pair
+from sparring.wrappers.critic_term import latent_game
+from sparring.wrappers.requirements import noise_alone, one_function, one_pair, require, samples_alone
 
 
 def pack(x: Tensor, m: int) -> Tensor:
@@ -95,7 +94,7 @@ class Packing(Wrapper):
             )
         require("Packing", game, *_NEEDS)
         self.m = m
-        core = pair(game)
+        core = latent_game(game)
         core.G = PackedGenerator(core.G, m)
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
@@ -146,5 +145,5 @@ def packed(make: Callable[[tuple[int, ...]], Game], shape: tuple[int, ...], m: i
     single = make(shape)
     require("Packing", single, *_NEEDS)
     game = make((m * channels, *sides))
-    pair(game).G = pair(single).G
+    latent_game(game).G = latent_game(single).G
     return Packing(game, m)

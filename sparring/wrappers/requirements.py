@@ -1,6 +1,6 @@
 """What training techniques need of a game: one function a need, and one sentence where a game lacks it.
 
-A need is tested on what the game declares of its critics (`sparring.critique`) and on its networks. Techniques call
+A need is tested on the `sparring.game.CriticSpec` that the game declares, and on its networks. Techniques call
 `require` when they are built, so that a game with a technique that does not fit is never built.
 """
 
@@ -12,9 +12,8 @@ from inspect import Parameter, signature
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sparring.critique import CLASS, Output
 from sparring.errors import GameError
-from sparring.game import Game, LatentGame
+from sparring.game import CLASS_CONDITION, CriticOutput, Game, LatentGame
 
 Need = Callable[[str, Game], str]
 """From the name of a technique and a game to the sentence that refuses it; empty where the game has what is needed."""
@@ -59,22 +58,28 @@ def one_critic(name: str, game: Game) -> str:
 
 def samples_alone(name: str, game: Game) -> str:
     """A critic that takes the sample and nothing else."""
-    given = game.critique().given or next(filter(None, map(_wanted, _networks(game))), "")
+    given = game.critic_spec().condition or next(filter(None, map(_wanted, _networks(game))), "")
     return f"{name} shows the critic samples alone, but that of {_core(game)} also takes {given}." if given else ""
 
 
 def samples_or_labels(name: str, game: Game) -> str:
     """A critic that takes the sample, and at most its class, for which the game has a method ``one_hot``."""
-    return "" if hasattr(game, "one_hot") and game.critique().given in ("", CLASS) else samples_alone(name, game)
+    return (
+        ""
+        if hasattr(game, "one_hot") and game.critic_spec().condition in ("", CLASS_CONDITION)
+        else samples_alone(name, game)
+    )
 
 
-def answers(*outputs: Output) -> Need:
+def answers(*outputs: CriticOutput) -> Need:
     """Returns the need for a critic that answers in one of some forms."""
 
     def need(name: str, game: Game) -> str:
-        output = game.critique().output
-        if output is Output.SCORE and any(getattr(network, "outcomes", 1) != 1 for network in _networks(game)):
-            return f"{name} must know what the several answers of {_core(game)}'s critic are: declare it in critique()."
+        output = game.critic_spec().output
+        if output is CriticOutput.SCORE and any(getattr(network, "outcomes", 1) != 1 for network in _networks(game)):
+            return (
+                f"{name} must know what the several answers of {_core(game)}'s critic are: declare it in critic_spec()."
+            )
         wanted = " or ".join(outputs)
         return "" if output in outputs else f"{name} needs {wanted}, but the critic of {_core(game)} gives {output}."
 
@@ -98,7 +103,11 @@ def unpaid(term: str) -> Need:
     """Returns the need for a game that does not pay for a slope by this name already."""
 
     def need(name: str, game: Game) -> str:
-        return f"{_core(game)} pays {term!r} already: leave {name} out." if term in game.critique().penalties else ""
+        return (
+            f"{_core(game)} pays {term!r} already: leave {name} out."
+            if term in game.critic_spec().gradient_penalties
+            else ""
+        )
 
     return need
 
@@ -107,10 +116,10 @@ def slopes_towards(target: float) -> Need:
     """Returns the need for a game that pays for no slope, or for one that differs from the same target."""
 
     def need(name: str, game: Game) -> str:
-        slope = game.critique().slope
+        slope = game.critic_spec().penalty_target
         if slope is None or slope == target:
             return ""
-        paid = ", ".join(game.critique().penalties)
+        paid = ", ".join(game.critic_spec().gradient_penalties)
         return f"{name} draws slopes towards {target:g}, but {paid} in {_core(game)} draws them towards {slope:g}."
 
     return need
@@ -118,29 +127,29 @@ def slopes_towards(target: float) -> Need:
 
 def trained_together(name: str, game: Game) -> str:
     """A game whose networks are all trained from the first step on, so that each has a past of its own."""
-    later = game.critique().later
+    later = game.critic_spec().trained_later
     return f"{name} counts from the first step, but in {_core(game)} {later} begins later." if later else ""
 
 
 def nobody_ahead(name: str, game: Game) -> str:
     """A game in which G does not look ahead at steps of D that would leave this technique's term out."""
-    looks = game.critique().looks
+    looks = game.critic_spec().lookahead
     return f"{looks} looks ahead at steps of D without the term of {name}: choose one of them." if looks else ""
 
 
 def steps_by_its_terms(name: str, game: Game) -> str:
     """A critic whose steps are those of descent on what the game states as its `critic_terms`."""
-    if reason := game.critique().ahead:
+    if reason := game.critic_spec().custom_critic_step:
         return f"{name} takes steps of D by its terms alone, but in {_core(game)} {reason}."
     if not (hasattr(game.unwrapped, "critic_terms") and hasattr(game.unwrapped, "generator_terms")):
         return f"{name} takes steps of D by its terms, which {_core(game)} does not state: give it critic_terms."
     return ""
 
 
-def pair(name: str, game: Game) -> str:
+def one_pair(name: str, game: Game) -> str:
     """One G that starts from noise, and one D that scores its samples."""
-    core, critique = game.unwrapped, game.critique()
-    plain = isinstance(core, LatentGame) and core.critic_networks() == ("D",) and critique.output is not Output.CODES
+    core, spec = game.unwrapped, game.critic_spec()
+    plain = isinstance(core, LatentGame) and core.critic_networks() == ("D",) and spec.output is not CriticOutput.CODES
     return (
         "" if plain else f"{name} needs a game of one G that starts from noise and one D, which {_core(game)} is not."
     )
@@ -148,13 +157,13 @@ def pair(name: str, game: Game) -> str:
 
 def noise_alone(name: str, game: Game) -> str:
     """Noise that is z ~ N(0, I) and nothing else."""
-    holds = game.critique().noise
+    holds = game.critic_spec().noise_condition
     return f"{name} needs noise of z alone, but that of {_core(game)} also holds {holds}." if holds else ""
 
 
 def one_function(name: str, game: Game) -> str:
     """A generator that the game uses as one function of noise."""
-    parts = game.critique().parts
+    parts = game.critic_spec().generator_use
     return f"{name} puts another network in the place of G, but {_core(game)} {parts}." if parts else ""
 
 
@@ -170,7 +179,7 @@ def has(*abilities: str) -> Need:
 
 def seen_once(name: str, game: Game) -> str:
     """A game that compares no two samples by what the critic sees of each; a technique changes that by its own draw."""
-    compares = game.critique().compares
+    compares = game.critic_spec().compared_samples
     return (
         f"{name} changes each sample by a draw of its own, but {_core(game)} compares {compares}." if compares else ""
     )
@@ -178,25 +187,26 @@ def seen_once(name: str, game: Game) -> str:
 
 def no_places(name: str, game: Game) -> str:
     """A critic that takes nothing whose places belong to those of the sample."""
-    critique = game.critique()
-    if not critique.placed:
+    spec = game.critic_spec()
+    if not spec.spatial_condition:
         return ""
-    return f"{name} moves what a picture shows, but the critic of {_core(game)} sees it beside {critique.given}."
+    return f"{name} moves what a picture shows, but the critic of {_core(game)} sees it beside {spec.condition}."
 
 
 def one_kind_a_batch(name: str, game: Game) -> str:
     """A critic whose batches are all real or all made by one G, and whose features nobody else compares."""
-    critique = game.critique()
-    if critique.mixed:
-        return f"{name} compares samples of one kind, but {_core(game)} shows its critic {critique.mixed} in one batch."
-    if critique.reads:
-        return f"{name} adds to the critic's features, which {critique.reads} of {_core(game)} also reads."
-    return f"The critic of {_core(game)} must score each sample by itself: leave {name} out." if critique.single else ""
+    spec = game.critic_spec()
+    if spec.mixed_batches:
+        mixed = spec.mixed_batches
+        return f"{name} compares samples of one kind, but {_core(game)} shows its critic {mixed} in one batch."
+    if spec.features_shared_with:
+        return f"{name} adds to the critic's features, which {spec.features_shared_with} of {_core(game)} also reads."
+    return f"The critic of {_core(game)} must score each sample by itself: leave {name} out." if spec.per_sample else ""
 
 
 def no_slopes(name: str, game: Game) -> str:
     """A critic without a penalty on the slope of each sample's score."""
-    paid = ", ".join(game.critique().penalties)
+    paid = ", ".join(game.critic_spec().gradient_penalties)
     return (
         f"{name} couples the samples of a batch, but {_core(game)} pays {paid} for the slope of each." if paid else ""
     )
@@ -204,7 +214,7 @@ def no_slopes(name: str, game: Game) -> str:
 
 def centred(name: str, game: Game) -> str:
     """Scores with a zero midway between real and fake."""
-    if game.critique().centred is False:
+    if game.critic_spec().zero_centred is False:
         return f"{name} reads the sign of D's scores, but 0 is not midway between real and fake in {_core(game)}."
     return ""
 

@@ -16,14 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sparring.critique import Critique
 from sparring.errors import GameError
-from sparring.game import Data, Game, Move, Turn
+from sparring.game import CriticSpec, Data, Game, Move, Turn
 from sparring.objectives.penalties import full_precision
 from sparring.wrappers.base import Remembering, Wrapper, each, kept
-from sparring.wrappers.pair import pair
-from sparring.wrappers.requirements import nobody_ahead, require, samples_alone, steps_by_its_terms
-from sparring.wrappers.requirements import pair as one_pair
+from sparring.wrappers.critic_term import latent_game
+from sparring.wrappers.requirements import nobody_ahead, one_pair, require, samples_alone, steps_by_its_terms
 
 Weights = list[Tensor]
 Rule = Callable[[Weights, list[Weights]], Weights]
@@ -95,9 +93,9 @@ class Unrolled(Wrapper):
         for turn in self.game.round(drawn, step):
             yield each(turn, lambda move: self.ahead(move, drawn.x, step))
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns that of the game, in which G now looks ahead."""
-        return replace(self.game.critique(), looks="Unrolling" if self.steps else "")
+        return replace(self.game.critic_spec(), lookahead="Unrolling" if self.steps else "")
 
     def ahead(self, move: Move, x: Tensor, step: int) -> Move:
         """Returns a move of G against the unrolled D; moves of others, and those in which G fools nobody, as they are.
@@ -107,10 +105,10 @@ class Unrolled(Wrapper):
             x: Real samples (N, *shape), the last that D has seen.
             step: The step.
         """
-        terms = kept(move, self.game.critique()) if self.steps and move.player == "G" else None
+        terms = kept(move, self.game.critic_spec()) if self.steps and move.player == "G" else None
         if terms is None:
             return move
-        fake = pair(self).made(len(x))
+        fake = latent_game(self).made(len(x))
         with full_precision(x):
             wide = fake.to(torch.promote_types(fake.dtype, torch.float32))
             return Move("G", **terms, unrolled=self.loss(x, wide, step))
@@ -123,7 +121,7 @@ class Unrolled(Wrapper):
             fake: Fakes with G's graph, (N, *shape).
             step: The step.
         """
-        stated = _Stated(pair(self))
+        stated = _Stated(latent_game(self))
         named = {f"game.D.{name}": p for name, p in stated.game.D.named_parameters() if p.requires_grad}
         buffers = {f"game.D.{name}": buffer.clone() for name, buffer in stated.game.D.named_buffers()}
         weights: Weights = [*named.values()]

@@ -16,9 +16,8 @@ from sparring.errors import GameError
 from sparring.game import Data, Game, Turn
 from sparring.training.gradient_sync import rank_and_world
 from sparring.wrappers.base import Wrapper
-from sparring.wrappers.pair import pair
-from sparring.wrappers.requirements import one_function, require, samples_alone
-from sparring.wrappers.requirements import pair as one_pair
+from sparring.wrappers.critic_term import latent_game
+from sparring.wrappers.requirements import one_function, one_pair, require, samples_alone
 
 
 class VirtualBatch(Wrapper):
@@ -49,7 +48,7 @@ class VirtualBatch(Wrapper):
         if size < 1:
             raise GameError(f"Virtual batch norm needs at least 1 reference, not {size}.")
         require("Virtual batch norm", game, one_pair, samples_alone, one_function)
-        core = pair(game)
+        core = latent_game(game)
         if not (_normalises(core.G) or _normalises(core.D)):
             raise GameError(f"Virtual batch norm replaces batch norm, of which {type(core).__name__} has none here.")
         self.refers = _normalises(core.D)
@@ -72,7 +71,7 @@ class VirtualBatch(Wrapper):
         Args:
             data: Gives as many batches as it takes.
         """
-        reference: Tensor = pair(self).D.reference  # type: ignore[assignment]
+        reference: Tensor = latent_game(self).D.reference  # type: ignore[assignment]
         rows: list[Tensor] = []
         while len(rows) < len(reference):
             x, *_ = next(data)

@@ -270,7 +270,7 @@ def rank(name: str, folder: Path) -> None:
 
     found = golden_of(GOLDENS[name], folder / "run")
     (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(found))
-    parallel.leave()
+    parallel.destroy_process_group()
 
 
 # Scores, names, the machine

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sparring.critique import Critique, Output
 from sparring.errors import GameError
-from sparring.game import Game, Move, adam
+from sparring.game import CriticOutput, CriticSpec, Game, Move, adam
 from sparring.games.ebgan import EBGAN
 from sparring.games.gan import GAN
 from sparring.games.latent_regressor import LatentRegressor
@@ -71,7 +70,7 @@ def terms(game, batches) -> Terms:
 def kept(bare: Game, plain: Terms, rich: Terms, head: str) -> None:
     """Asserts that a technique keeps all terms but, where it gives G another goal, the one that fools the critic."""
     goal, prefix = REPLACES.get(head), "0/" if head == "Ens" else ""
-    replaced = {key for key in plain if goal and key[0] == "G" and key[1] in bare.critique().fooling}
+    replaced = {key for key in plain if goal and key[0] == "G" and key[1] in bare.critic_spec().adversarial_terms}
     assert len(replaced) == bool(goal)
     assert {(prefix + player, name) for player, name in plain.keys() - replaced} <= rich.keys()
     added = {name for _, name in rich} - {name for _, name in plain}
@@ -147,16 +146,16 @@ def odd(D=None, **said):
     """A game that declares something of its critic."""
 
     class Odd(GAN):
-        def critique(self):
-            return Critique(**said)
+        def critic_spec(self):
+            return CriticSpec(**said)
 
     return Odd(Point(), D or LinearCritic((0.3, 0.4)), NonSaturating(), **learn)
 
 
-@pytest.mark.parametrize("output", [output for output in Output if output is not Output.SCORE])
+@pytest.mark.parametrize("output", [output for output in CriticOutput if output is not CriticOutput.SCORE])
 def test_penalties_need_a_score(output):
     for technique in (lambda game: R1(game, 1.0), lambda game: R2(game, 1.0), DRAGAN, LeCam):
-        if output is Output.PATCHES and technique is not DRAGAN:
+        if output is CriticOutput.PATCHES and technique is not DRAGAN:
             technique(odd(output=output))
         else:
             with pytest.raises(GameError, match=f"the critic of Odd gives {output}"):
@@ -166,7 +165,7 @@ def test_penalties_need_a_score(output):
 def test_several_answers_that_nobody_declares_are_refused():
     game = GAN(Point(), LinearCritic(), NonSaturating(), **learn)
     game.D.outcomes = 3
-    with pytest.raises(GameError, match=r"several answers of GAN's critic are: declare it in critique\(\)"):
+    with pytest.raises(GameError, match=r"several answers of GAN's critic are: declare it in critic_spec\(\)"):
         R1(game, 1.0)
 
 
@@ -182,14 +181,14 @@ class Patches(nn.Module):
 
 
 def test_r1_of_patches_is_that_of_the_sum_of_an_images_scores():
-    first, *_ = R1(odd(Patches(), output=Output.PATCHES), 2.0).round(batches(), 0)
+    first, *_ = R1(odd(Patches(), output=CriticOutput.PATCHES), 2.0).round(batches(), 0)
     assert first.terms["r1"].item() == pytest.approx((1 + 2 + 3 + 4) ** 2 * 0.25, rel=1e-6)
 
 
 def test_a_game_of_several_terms_must_say_which_fools_the_critic():
     class Two(GAN):
-        def critique(self):
-            return Critique()
+        def critic_spec(self):
+            return CriticSpec()
 
         def round(self, data, step):
             for move in super().round(data, step):
@@ -200,7 +199,7 @@ def test_a_game_of_several_terms_must_say_which_fools_the_critic():
             return x
 
     game = FeatureMatching(Two(Point(), Seeing((0.1, 0.2)), NonSaturating(), **learn))
-    with pytest.raises(GameError, match=r"G minimises adversarial, other: declare in critique\(\)"):
+    with pytest.raises(GameError, match=r"G minimises adversarial, other: declare in critic_spec\(\)"):
         list(game.round(batches(), 0))
 
 
@@ -269,7 +268,7 @@ def test_what_a_game_states_is_what_its_players_minimise(name):
         {term: value.item() for term, value in critics.items()}, rel=1e-5
     )
     for term, value in game.generator_terms(x, game.G(z)).items():
-        assert term in game.critique().fooling
+        assert term in game.critic_spec().adversarial_terms
         assert value.item() == pytest.approx(generators[term].item(), rel=1e-5)
 
 

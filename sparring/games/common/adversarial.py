@@ -14,8 +14,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparring.critique import Critique
-from sparring.game import LatentGame
+from sparring.game import CriticSpec, LatentGame
 from sparring.objectives import Objective
 
 
@@ -30,9 +29,9 @@ class AdversarialGame(LatentGame):
     objective: Objective
     adversarial: ClassVar[str] = "adversarial"
 
-    def critique(self) -> Critique:
+    def critic_spec(self) -> CriticSpec:
         """Returns the plain case, with the name of G's term."""
-        return replace(super().critique(), fooling=(self.adversarial,))
+        return replace(super().critic_spec(), adversarial_terms=(self.adversarial,))
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
         """Returns what D minimises at a step, given real samples and fakes (N, *shape)."""

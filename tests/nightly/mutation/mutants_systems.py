@@ -162,7 +162,7 @@ MUTANTS = [
     ),
     (
         "wrappers/base.py",
-        "return not set(move.terms) <= set(critique.upkeep)",
+        "return not set(move.terms) <= set(spec.regulariser_terms)",
         "return True",
         MATRIX + "moves_of_upkeep_are_left_alone",
     ),
