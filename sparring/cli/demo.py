@@ -48,8 +48,8 @@ def demo(out: Path = Path("runs/demo"), steps: int = STEPS, seed: int = 0) -> No
 def _play(out: Path, steps: int, seed: int) -> None:
     from sparring.cli.evaluate import show_evaluation
     from sparring.cli.train import Goal, farewell, fit
-    from sparring.evaluation.evaluator import evaluate_run
     from sparring.reports.run_report import save_report
+    from sparring.runs.evaluation import evaluate_run
     from sparring.runs.run import Run
 
     say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")

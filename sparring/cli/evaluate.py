@@ -8,7 +8,7 @@ from sparring.cli.console import clock, say, show_table
 from sparring.cli.options import NEWEST, Model, RunFolder
 
 if TYPE_CHECKING:
-    from sparring.evaluation.evaluator import Evaluation
+    from sparring.evaluation.types import Evaluation
 
 
 def evaluate(
@@ -32,19 +32,18 @@ def evaluate(
         model: Which checkpoint is used, and on which device.
     """
     from sparring.cli.console import bar
-    from sparring.evaluation import evaluator as judge
     from sparring.evaluation.extractors import get_extractor
+    from sparring.evaluation.registry import get_metrics
+    from sparring.runs.evaluation import evaluate_run
 
-    chosen = judge.get_metrics([name.strip() for name in metrics.split(",")]) if metrics else None
+    chosen = get_metrics([name.strip() for name in metrics.split(",")]) if metrics else None
     opened = model.open(run)
     images = len(opened.dataset.shape) == 3
     seer = get_extractor(extractor, opened.training, str(opened.game.device)) if images else None
     with bar("looking at samples") as progress:
-        result = judge.evaluate_run(
-            opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=progress
-        )
+        result = evaluate_run(opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=progress)
     show_evaluation(result)
-    for name in result.exhibits:
+    for name in result.images:
         say(f"Samples, each beside its nearest training image: {run / name}.png")
     say(f"The scores are in {run / 'evaluation.json'}.")
 
@@ -63,7 +62,7 @@ def show_evaluation(result: Evaluation) -> None:
     for note in result.notes:
         say(f"  note: {note}")
     if cost := result.seconds:
-        say(f"  {clock(cost['looking'])} of sampling and looking, {clock(cost['measuring'])} of measuring")
+        say(f"  {clock(cost['sampling'])} of sampling, {clock(cost['metrics'])} of metrics")
 
 
 def report(run: RunFolder, device: str = "auto") -> None:

@@ -217,14 +217,13 @@ def evaluate(
         model: Which checkpoint is used, and on which device.
     """
     from sparring.cli.evaluate import show_evaluation
-    from sparring.evaluation import evaluator
-    from sparring.evaluation import single_image as likeness
+    from sparring.evaluation.single_image import evaluate_single_image, inception_feature_maps
+    from sparring.runs.evaluation import save_evaluation
 
     opened = model.open(run)
-    seer = likeness.inception_feature_maps(str(opened.game.device)) if inception else None
-    show_evaluation(
-        evaluator.save_evaluation(opened, likeness.evaluate_single_image(opened, seer, samples=samples, seed=seed))
-    )
+    features = inception_feature_maps(str(opened.game.device)) if inception else None
+    found = evaluate_single_image(opened.inference_game, opened.dataset, features, samples=samples, seed=seed)
+    show_evaluation(save_evaluation(opened, found))
     say(f"The scores are in {run / 'evaluation.json'}.")
 
 

@@ -1,10 +1,9 @@
-"""How near pictures come to those that they should be, where data are pairs: the partner of each is known.
+"""Errors of images whose ground truth is known, where the data are pairs.
 
-    error    mean |picture − partner|, of images in [−1, 1], hence from 0 to 2
+    error    mean |image − truth|, of images in [−1, 1], hence from 0 to 2
 
-Beside it stand what knows less: noise, *another's* partner (a real picture that belongs to another row), and the images
-*left alone*. A constant picture may score well where grounds are large; distances of distributions beside it do not
-let it.
+Its references are noise, *another's* (the truth of another row) and *left alone* (the unchanged input). Where large
+parts of images are background, a constant image scores well; distances of distributions expose it.
 """
 
 from __future__ import annotations
@@ -12,19 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sparring.data import Dataset
-from sparring.evaluation.evaluator import NUM_IMAGES, Evaluation
+from sparring.evaluation.sample_sets import NUM_IMAGES, moment_matched_noise, row_moments
+from sparring.evaluation.types import Evaluation, normal_interval
 from sparring.metrics import Direction, Score, make_protocol
 from sparring.rng import hash_seed
-
-if TYPE_CHECKING:
-    from sparring.runs.run import Run
 
 __all__ = [
     "ImageReader",
@@ -33,125 +30,139 @@ __all__ = [
     "mean_score",
     "merge_evaluations",
     "mismatched",
-    "moment_matched_noise",
+    "noise_reader",
     "pair_protocol",
+    "pair_shortfall_notes",
     "per_image_error",
 ]
 
 BATCH = 16
-NORMAL = 1.96  # standard errors on either side of a 95 % interval
 
 ImageReader = Callable[[np.ndarray], Tensor]
-"""Positions (n,) -> images (n, C, H, W) in [−1, 1]."""
+"""Function from positions (n,) to images (n, C, H, W) in [−1, 1]."""
 
 
-def choose_rows(run: Run, samples: int | None, seed: int) -> tuple[Dataset, np.ndarray]:
-    """Returns the rows that pictures are compared with: held-out ones where there are any, and which of them.
-
-    Args:
-        run: A run on pairs.
-        samples: How many, 2,000 unless told, never more than there are.
-        seed: Decides which.
-    """
-    dataset = run.held_out or run.training
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(hash_seed(seed, 4)))
-    return dataset, order[: min(samples or NUM_IMAGES, len(dataset))].numpy()
-
-
-def pair_shortfall_notes(run: Run, samples: int | None) -> tuple[str, ...]:
-    """Says that fewer pictures are compared than were asked for, if it is so.
+def choose_rows(
+    dataset: Dataset, held_out: Dataset | None, samples: int | None, seed: int
+) -> tuple[Dataset, np.ndarray]:
+    """Return the data whose rows are compared, held-out rows if there are any, and positions in it.
 
     Args:
-        run: A run on pairs.
-        samples: How many were asked for, if any number was.
+        dataset: The training data, of pairs.
+        held_out: Pairs that were not trained on.
+        samples: Number of rows, at most all. Default: 2,000.
+        seed: Seed of the choice.
     """
-    most, held = len(run.held_out or run.training), " held-out" if run.held_out else ""
+    rows = held_out or dataset
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(hash_seed(seed, 4)))
+    return rows, order[: min(samples or NUM_IMAGES, len(rows))].numpy()
+
+
+def pair_shortfall_notes(dataset: Dataset, held_out: Dataset | None, samples: int | None) -> tuple[str, ...]:
+    """Return a note if fewer pairs are compared than were requested.
+
+    Args:
+        dataset: The training data, of pairs.
+        held_out: Pairs that were not trained on.
+        samples: Number requested, if any.
+    """
+    most, which = len(held_out or dataset), " held-out" if held_out else ""
     if not samples or samples <= most:
         return ()
-    return (f"{samples:,} pictures were asked for and {most:,} are compared: there are {most:,}{held} pairs.",)
+    return (f"{samples:,} images were requested and {most:,} are compared: there are {most:,}{which} pairs.",)
 
 
 def batches(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields positions a few at a time, so that pictures pass by and do not stay."""
+    """Yield positions a few at a time, so that few images are in memory.
+
+    Args:
+        rows: Positions, int64 (n,).
+    """
     yield from np.split(rows, range(BATCH, len(rows), BATCH))
 
 
-def moment_matched_noise(truth: ImageReader, rows: np.ndarray, seed: int) -> ImageReader:
-    """Returns noise with the means and deviations of some rows, of every coordinate by itself.
+def noise_reader(truth: ImageReader, rows: np.ndarray, seed: int) -> ImageReader:
+    """Return noise with the mean and deviation of each coordinate of some images.
 
     Args:
         truth: The images.
-        rows: Which of them.
-        seed: Decides the noise.
+        rows: Their positions.
+        seed: Seed of the noise.
     """
-    parts = [truth(some).double() for some in batches(rows)]
-    total, squares = sum(x.sum(0) for x in parts), sum(x.square().sum(0) for x in parts)
-    mean = torch.as_tensor(total / len(rows))
-    deviation = (torch.as_tensor(squares / len(rows)) - mean.square()).clamp(min=0).sqrt()
+    mean, deviation = row_moments((truth(some) for some in batches(rows)), correction=0)
     generator = torch.Generator().manual_seed(hash_seed(seed, 5))
 
-    def drawn(some: np.ndarray) -> Tensor:
-        free = torch.randn(len(some), *mean.shape, generator=generator)
-        return (mean + deviation * free).float().clamp(-1, 1)
+    def read(some: np.ndarray) -> Tensor:
+        return moment_matched_noise((len(some), *mean.shape), mean, deviation, generator).clamp(-1, 1)
 
-    return drawn
+    return read
 
 
 def mismatched(truth: ImageReader, rows: np.ndarray) -> ImageReader:
-    """Returns the images of others in the places of some rows: real ones, that belong elsewhere.
+    """Return the images of other rows: real, but of another pair.
 
     Args:
         truth: The images.
-        rows: Which of them; each gets that of the one before it.
+        rows: Positions; each gets the image of the one before it.
     """
     other = dict(zip(rows.tolist(), np.roll(rows, 1).tolist(), strict=True))
     return lambda some: truth(np.array([other[row] for row in some.tolist()]))
 
 
 def per_image_error(kinds: Mapping[str, ImageReader], truth: ImageReader, rows: np.ndarray) -> dict[str, Tensor]:
-    """Returns the error of every row, (n,), of each kind of pictures.
+    """Return the error of each row, (n,), for each kind of images.
 
     Args:
-        kinds: Pictures by what they are.
-        truth: What they should be.
+        kinds: Images to compare, by their kind.
+        truth: The ground truth.
         rows: Positions, int64 (n,).
     """
-    return {name: torch.cat([_off(made(some), truth(some)) for some in batches(rows)]) for name, made in kinds.items()}
+    return {
+        name: torch.cat([_error(read(some), truth(some)) for some in batches(rows)]) for name, read in kinds.items()
+    }
 
 
-def _off(made: Tensor, truth: Tensor) -> Tensor:
-    return (made.cpu().clamp(-1, 1) - truth).abs().mean((1, 2, 3))
+def _error(images: Tensor, truth: Tensor) -> Tensor:
+    return (images.cpu().clamp(-1, 1) - truth).abs().mean((1, 2, 3))
 
 
-def pair_protocol(metric: str, run: Run, count: int, seed: int) -> dict[str, Any]:
-    """Returns the stamp of a score of pairs."""
-    split = "held out" if run.held_out else "training"
-    return make_protocol(metric, dataset=run.training, split=split, real=count, fake=count, seed=seed)
-
-
-def mean_score(name: str, found: Mapping[str, Tensor], how: Mapping[str, Any], better: Direction) -> Evaluation:
-    """Returns the mean of a number of every row, with its interval; and those beside it.
+def pair_protocol(metric: str, dataset: Dataset, held_out: Dataset | None, *, count: int, seed: int) -> dict[str, Any]:
+    """Return the protocol of a score of pairs.
 
     Args:
-        name: Of the score.
-        found: Numbers (n,) by kind; that of the pictures that are judged has no name. One of all has no interval.
-        how: The stamp.
-        better: Which way it improves.
+        metric: Name of the metric.
+        dataset: The training data.
+        held_out: Pairs that were not trained on.
+        count: Number of pairs compared.
+        seed: Seed of their choice.
     """
-    make = partial(Score, name, protocol=how, better=better)
-    rows = found[""].double()
+    split = "held out" if held_out else "training"
+    return make_protocol(metric, dataset=dataset, split=split, real=count, fake=count, seed=seed)
+
+
+def mean_score(name: str, kinds: Mapping[str, Tensor], protocol: Mapping[str, Any], better: Direction) -> Evaluation:
+    """Return the mean of a number per row with its interval, and those of the references.
+
+    Args:
+        name: Name of the score.
+        kinds: Numbers (n,) by kind: "" for the images to score, the others are references. One number has no interval.
+        protocol: Protocol of the score.
+        better: Direction in which it improves.
+    """
+    score = partial(Score, name, protocol=protocol, better=better)
+    rows = kinds[""].double()
     mean = rows.mean().item()
     error = (rows.std() / math.sqrt(len(rows))).item() if len(rows) > 1 else None
-    sure = None if error is None else (mean - NORMAL * error, mean + NORMAL * error)
-    beside = {kind: [make(value=each.double().mean().item())] for kind, each in found.items() if kind}
-    return Evaluation([make(value=mean, interval=sure)], beside)
+    interval = None if error is None else normal_interval(mean, error)
+    references = {kind: [score(value=each.double().mean().item())] for kind, each in kinds.items() if kind}
+    return Evaluation([score(value=mean, interval=interval)], references)
 
 
 def merge_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
-    """Returns several evaluations as one; a reference that one of them lacks is a gap there, NaN.
+    """Return several evaluations as one; the scores of a reference that one of them lacks are NaN there.
 
     Args:
-        parts: In order.
+        parts: The evaluations, in order.
     """
     names = dict.fromkeys(name for part in parts for name in part.references)
 
@@ -159,11 +170,11 @@ def merge_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
         gaps = [Score(score.name, math.nan, score.protocol, score.better) for score in part.scores]
         return part.references.get(name, gaps)
 
-    costs = dict.fromkeys(name for part in parts for name in part.seconds)
+    seconds = dict.fromkeys(name for part in parts for name in part.seconds)
     return Evaluation(
         [score for part in parts for score in part.scores],
         {name: [score for part in parts for score in column(part, name)] for name in names},
-        {name: sum(part.seconds.get(name, 0.0) for part in parts) for name in costs},
-        {name: images for part in parts for name, images in part.exhibits.items()},
+        {name: sum(part.seconds.get(name, 0.0) for part in parts) for name in seconds},
+        {name: images for part in parts for name, images in part.images.items()},
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )

@@ -1,4 +1,4 @@
-"""The metrics by name: what each looks at, which scores it gives, which way each improves, and how sure it is.
+"""The metrics by name, with their requirements, the names and directions of their scores, and their intervals.
 
 A metric is a function of an `EvalContext`, which holds real and generated samples as features, labels and bytes, and
 what else the metric declares that it needs. A new metric is a function and a row of `METRICS`.
@@ -17,7 +17,7 @@ from torch import Tensor
 from sparring.data.dataset import Dataset
 from sparring.data.sources.stacked import unstacked
 from sparring.errors import DataError
-from sparring.evaluation.types import Estimate, EvalContext, Metric, Requirement, SampleSet
+from sparring.evaluation.types import Estimate, EvalContext, Metric, Requirement, SampleSet, normal_interval
 from sparring.game import evaluation_mode
 from sparring.inference.sampling import generate
 from sparring.metrics import (
@@ -49,14 +49,13 @@ from sparring.rng import fixed_seed, hash_seed
 
 __all__ = ["METRICS", "default_metrics", "get_metrics"]
 
-MAX_BOOTSTRAP_FEATURES = 256  # features beyond which a bootstrap of a distance takes minutes, and is left out
-PATHS = 500  # of a path length
-NORMAL = 1.96  # standard errors on either side of a 95 % interval
-NUM_NEIGHBOURS = 24  # nearest neighbours in a picture
+MAX_BOOTSTRAP_FEATURES = 256  # a bootstrap of a distance with more takes minutes, and is omitted
+PATHS = 500  # of a perceptual path length
+NUM_NEIGHBOURS = 24  # pairs in the image of nearest neighbours
 
 
 def modes(case: EvalContext) -> Sequence[Estimate]:
-    """Points of a known mixture: modes reached, share of high quality, balance."""
+    """Mode coverage of points of a known mixture: modes reached, share of high-quality points, reverse KL."""
     mixture = case.dataset.mixture
     assert mixture is not None
     found = mode_coverage(case.fake.features, mixture.centres, mixture.deviation)
@@ -65,13 +64,13 @@ def modes(case: EvalContext) -> Sequence[Estimate]:
 
 
 def frechet(case: EvalContext) -> Sequence[Estimate]:
-    """Distance of the Gaussians fitted to both sets of features; biased upwards at every count."""
+    """Fréchet distance of Gaussians fitted to both sets of features; biased upwards at every sample size."""
     value, interval = _distance(case, frechet_distance)
     return ((value, interval and (max(0.0, interval[0]), interval[1])),)
 
 
 def limit(case: EvalContext) -> Sequence[Estimate]:
-    """The Fréchet distance of infinitely many generated samples, by a line over 1 / n."""
+    """Fréchet distance extrapolated to infinitely many generated samples, by a line over 1 / n."""
     real, fake = case.real.features, case.fake.features
     smallest = min(len(fake) // 2, max(len(fake) // 10, 2 * fake.shape[1]))
     found = extrapolate(lambda some: frechet_distance(real, some), fake, smallest=smallest, seed=case.seed)
@@ -79,48 +78,48 @@ def limit(case: EvalContext) -> Sequence[Estimate]:
 
 
 def kernel(case: EvalContext) -> Sequence[Estimate]:
-    """Squared maximum mean discrepancy under a cubic kernel; unbiased."""
+    """Squared maximum mean discrepancy with a cubic kernel; unbiased."""
     return (_distance(case, kernel_distance),)
 
 
 def precision(case: EvalContext) -> Sequence[Estimate]:
-    """Shares of fakes among the reals, and of reals among the fakes."""
+    """Shares of fakes within the manifold of reals, and of reals within that of fakes."""
     found = precision_recall(case.real.features, case.fake.features)
     return _share(found.precision, case.fake), _share(found.recall, case.real)
 
 
 def density(case: EvalContext) -> Sequence[Estimate]:
-    """How densely reals surround the fakes, and the share of reals met."""
+    """Density of reals around the fakes, and the share of reals with a fake nearby."""
     found = density_coverage(case.real.features, case.fake.features)
     return (found.density, None), _share(found.coverage, case.real)
 
 
 def sliced(case: EvalContext) -> Sequence[Estimate]:
-    """Mean distance of the sets along random directions, of pixels or of coordinates."""
+    """Sliced Wasserstein distance of pixels, or of the coordinates of points."""
     sets = (seen.features if seen.pixels is None else seen.scaled.flatten(1) for seen in (case.real, case.fake))
     return ((sliced_wasserstein(*sets, seed=case.seed), None),)
 
 
 def pyramid(case: EvalContext) -> Sequence[Estimate]:
-    """Sliced distance of patches, averaged over the levels of a Laplacian pyramid."""
+    """Sliced Wasserstein distance of patches, averaged over the levels of a Laplacian pyramid."""
     return ((pyramid_distance(case.real.scaled, case.fake.scaled, seed=case.seed).mean, None),)
 
 
 def similarity(case: EvalContext) -> Sequence[Estimate]:
-    """How alike pairs of generated images are, within classes where there are any."""
+    """Mean MS-SSIM of pairs of generated images, within classes if there are any."""
     found = pair_similarity(case.fake.scaled, labels=case.fake.labels, seed=case.seed)
     return (_around(found.mean, found.standard_error),)
 
 
 def confidence(case: EvalContext) -> Sequence[Estimate]:
-    """Classes of single images that are sure, and of all together that are even: the Inception Score's formula."""
+    """The formula of the Inception Score, with the classifier of the extractor."""
     splits = min(10, len(case.fake.features) // 50) or 1
     found = classifier_score(case.logits(case.fake.features).softmax(1), splits=splits, seed=case.seed)
     return (_around(found.mean, found.deviation / splits**0.5) if splits > 1 else (found.mean, None),)
 
 
 def classes(case: EvalContext) -> Sequence[Estimate]:
-    """The histogram of the classes that a classifier sees, against that of the real samples."""
+    """Histogram of predicted classes, compared with that of the real samples."""
     seen = [case.logits(which.features).argmax(1) for which in (case.real, case.fake)]
     counts = torch.bincount(seen[0], minlength=len(case.dataset.classes))
     found = mode_histogram(seen[1], len(counts), reference=counts)
@@ -128,7 +127,7 @@ def classes(case: EvalContext) -> Sequence[Estimate]:
 
 
 def stacks(case: EvalContext) -> Sequence[Estimate]:
-    """Stacked digits: the stacks that are reached, and their balance, by a classifier of single digits."""
+    """Number and balance of the modes of stacked digits, by a classifier of single digits."""
     digits = unstacked(case.dataset)
     judge = extractor_for(digits)
     found = stacked_histogram(channel_labels(judge.predict, case.fake.scaled).cpu(), len(digits.classes))
@@ -136,19 +135,19 @@ def stacks(case: EvalContext) -> Sequence[Estimate]:
 
 
 def memory(case: EvalContext) -> Sequence[Estimate]:
-    """Whether samples lie nearer to the training data than unseen real ones do; leaves a picture of the nearest."""
+    """Whether samples are closer to the training data than unseen real ones; adds images of the closest pairs."""
     assert case.training is not None
     found = memorisation(case.training.features, case.real.features, case.fake.features, seed=case.seed)
     closest = found.nearest.distances.argsort()[:NUM_NEIGHBOURS]
     if case.fake.pixels is not None:
         rows, *_ = case.dataset.rows(found.nearest.indices[closest].cpu().numpy())
         pairs = torch.stack([case.fake.scaled[closest.cpu()], rows.float() / 127.5 - 1], 1)
-        case.exhibits["nearest"] = pairs.flatten(0, 1)
+        case.images["nearest"] = pairs.flatten(0, 1)
     return _around(found.closer, found.standard_error), _share(found.copied, case.fake)
 
 
 def parzen(case: EvalContext) -> Sequence[Estimate]:
-    """Log-likelihood of real images under a Parzen window on the samples; half of them choose its width."""
+    """Log-likelihood of real images under a Parzen window on the samples; half of them select its width."""
     fake, real = ((seen.scaled + 1) / 2 for seen in (case.fake, case.real))
     half = len(real) // 2
     found = parzen_likelihood(fake, real[:half], real[half:])
@@ -156,7 +155,7 @@ def parzen(case: EvalContext) -> Sequence[Estimate]:
 
 
 def path(case: EvalContext) -> Sequence[Estimate]:
-    """How far samples move when their noise moves a little; a reference set has no noise, hence no score."""
+    """Perceptual path length; references have no latents, so theirs is NaN."""
     if case.sampler is None:
         return ((nan, None),)
     assert case.extractor is not None
@@ -168,7 +167,7 @@ def path(case: EvalContext) -> Sequence[Estimate]:
 
 
 def labels(case: EvalContext) -> Sequence[Estimate]:
-    """GAN-train, GAN-test, and what a classifier of as many real images reaches in place of GAN-train."""
+    """GAN-train, GAN-test, and GAN-train with as many real images in place of the generated ones."""
     assert case.fake.labels is not None
     assert case.real.labels is not None
     order = torch.randperm(len(case.dataset), generator=torch.Generator().manual_seed(hash_seed(case.seed, 5))).numpy()
@@ -192,7 +191,7 @@ def _share(value: float, of: SampleSet) -> Estimate:
 
 
 def _around(value: float, error: float) -> Estimate:
-    return value, (value - NORMAL * error, value + NORMAL * error)
+    return value, normal_interval(value, error)
 
 
 _UP, _DOWN = Direction.HIGHER, Direction.LOWER
@@ -228,7 +227,7 @@ METRICS: dict[str, Metric] = {
         {"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": PATHS}
     ),
 }
-"""The metrics by name: the one place where a name becomes a metric."""
+"""All metrics, by name."""
 
 
 ALIASES = {
@@ -240,16 +239,19 @@ ALIASES = {
     "swd": ("sliced",),
     "ppl": ("path-length",),
 }
-"""What the field calls them; a score is called FID, KID or Inception Score only where its features are Inception's."""
+"""Other names of metrics. A score is called FID, KID or Inception Score only if its features are those of Inception."""
 
 
 def get_metrics(names: Sequence[str]) -> dict[str, Metric]:
-    """Returns metrics by their names, or by those that the field has for them.
+    """Return metrics by their names in `METRICS` or `ALIASES`.
+
+    Args:
+        names: Names of metrics.
 
     Raises:
-        DataError: If there is none of a name; the message suggests the nearest.
+        DataError: If a name is unknown; the message suggests the closest one.
 
-    >>> list(metrics_named(["fid", "prdc"]))
+    >>> list(get_metrics(["fid", "prdc"]))
     ['frechet', 'precision', 'density']
     """
     known = {name: (name,) for name in METRICS} | ALIASES
@@ -261,5 +263,9 @@ def get_metrics(names: Sequence[str]) -> dict[str, Metric]:
 
 
 def default_metrics(dataset: Dataset) -> dict[str, Metric]:
-    """Returns the metrics that suit a data set: modes where they are known, else distances, precision and recall."""
+    """Return the metrics to use by default: mode coverage if the modes are known, otherwise distances and precision.
+
+    Args:
+        dataset: The training data.
+    """
     return get_metrics(["modes"] if dataset.mixture else ["frechet", "kernel", "precision"])

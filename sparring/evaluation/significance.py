@@ -74,7 +74,7 @@ def spread(values: Sequence[float]) -> Spread:
 def summary_over_training(values: Sequence[float]) -> dict[str, float]:
     """Returns what the tables of RealnessGAN (Xiangli et al., 2020) tell of one training's scores over time.
 
-    >>> over_training([3.0, 1.0, 2.0])
+    >>> summary_over_training([3.0, 1.0, 2.0])
     {'min': 1.0, 'max': 3.0, 'mean': 2.0, 'SD': 1.0}
     """
     whole = spread(values)
@@ -113,7 +113,8 @@ def one_sample_t_test(values: Sequence[float], constant: float) -> Welch | None:
     Returns:
         The outcome; None of fewer than two values or an infinite one. Values without spread differ from any other mean.
 
-    >>> against([1.0, 1.0], 2.0).p, against([1.0, 1.0], 1.0).p, against([1.0], 2.0)
+    >>> t_test = one_sample_t_test
+    >>> t_test([1.0, 1.0], 2.0).p, t_test([1.0, 1.0], 1.0).p, t_test([1.0], 2.0)
     (0.0, 1.0, None)
     """
     found = spread(values)

@@ -1,10 +1,10 @@
-"""How like its photograph a game of one image draws, and how unlike are its samples to one another.
+"""Similarity of the samples of a single-image game to its photograph, and their variety.
 
-    distance   the single-image distance d² of samples and photograph (`sparring.metrics.single_image_frechet`), their
-    mean variety    mean deviation of a pixel among samples / deviation of the photograph's pixels among each other
+    distance   the single-image distance d² of samples and photograph (`sparring.metrics.single_image_frechet`), mean
+    variety    mean standard deviation of a pixel over samples / standard deviation of the photograph's pixels
 
-Both are needed: copies have distance 0, and variety 0. Beside them stand two references, as far as knowing next to
-nothing gets: noise with the mean and deviation of each channel, and the photograph's own pixels shuffled.
+Both are needed: copies have distance 0 and variety 0. The references are noise with the mean and deviation of each
+channel, and the photograph with its pixels shuffled.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparring.data import Dataset
 from sparring.errors import DataError
-from sparring.evaluation.evaluator import Evaluation
+from sparring.evaluation.sample_sets import moment_matched_noise
+from sparring.evaluation.types import Evaluation, normal_interval
+from sparring.game import Game
 from sparring.inference import single_image
 from sparring.metrics import (
     Direction,
@@ -31,22 +34,21 @@ from sparring.metrics import (
     single_image_distances,
 )
 from sparring.metrics.single_image_frechet import Maps
-from sparring.runs.run import Run
 
 __all__ = ["FeatureMaps", "evaluate_single_image", "inception_feature_maps", "random_filter_maps"]
 
-SCALES = 3  # that samples begin at, from the coarsest
-NORMAL = 1.96  # standard errors on either side of a 95 % interval
+SCALES = 3  # coarsest scales to start samples from
+SAMPLES = 16
 
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """What sees single images.
+    """A function from an image to feature maps, with its identity.
 
     Attributes:
         maps: From an image (1, C, H, W) to features at each position.
-        name: For people.
-        sha256: Of what it computes.
+        name: Name for the protocol.
+        sha256: Hash of what it computes.
     """
 
     maps: Maps
@@ -55,71 +57,72 @@ class FeatureMaps:
 
 
 def random_filter_maps(channels: int) -> FeatureMaps:
-    """Returns the judge that needs no weights: rectified random filters.
+    """Return rectified random filters, which need no trained weights.
 
     Args:
-        channels: Of the images.
+        channels: Channels of the images.
     """
     name = f"64 random filters of 7 x 7 pixels, {channels} channels, seed 0"
     return FeatureMaps(random_filters(channels), name, hashlib.sha256(name.encode()).hexdigest())
 
 
 def inception_feature_maps(device: str = "cpu") -> FeatureMaps:
-    """Returns the judge of SinGAN's SIFID, with the weights of the FID: those of the paper are others.
+    """Return the feature maps of SinGAN's SIFID, with the Inception weights of the FID in place of the paper's.
 
     Args:
-        device: Where it is to live.
+        device: Device of the network.
 
     Raises:
-        DataError: The weights are absent and cannot be downloaded.
+        DataError: If the weights are absent and cannot be downloaded.
     """
     found = inception(device=device)
     return FeatureMaps(inception_maps(found.network), f"{found.name}, before its 2nd pool", found.sha256)
 
 
 def evaluate_single_image(
-    run: Run, judge: FeatureMaps | None = None, *, samples: int = 16, seed: int = 0
+    game: Game, dataset: Dataset, features: FeatureMaps | None = None, *, samples: int = SAMPLES, seed: int = 0
 ) -> Evaluation:
-    """Judges the samples of a run, begun at each of the first scales, and two references beside them.
+    """Score samples that start from each of the coarsest scales, and two references.
 
     Args:
-        run: Of a game that learned from one photograph.
-        judge: `random_filter_maps` unless told.
-        samples: How many from each scale, at least 2.
-        seed: The seed of the first sample; those of the others follow.
+        game: A game trained on one photograph.
+        dataset: The photograph.
+        features: Feature maps. Default: random filters.
+        samples: Number of samples for each scale, at least 2.
+        seed: Seed of the first sample; the others follow it.
 
     Raises:
-        DataError: If there are too few samples.
-        GameError: If the game learned from no single photograph, or has not finished.
+        DataError: If there are fewer than 2 samples.
+        GameError: If the game is not trained on one photograph, or its training is not complete.
     """
-    one, start = single_image.require_trained(run.inference_game), time.perf_counter()
+    one, start = single_image.require_trained(game), time.perf_counter()
     if samples < 2:
-        raise DataError(f"{samples} samples have no spread: ask for 2 or more.")
-    judge = judge or random_filter_maps(one.photograph.shape[1])
-    protocol: Any = {"dataset": run.dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
-    seen = {"extractor": judge.name, "extractor_sha256": judge.sha256, "resize": "none"}
-    scores, drawing = [], 0.0
+        raise DataError(f"The variety of {samples} samples is not defined: request 2 or more.")
+    features = features or random_filter_maps(one.photograph.shape[1])
+    protocol: Any = {"dataset": dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
+    extractor = {"extractor": features.name, "extractor_sha256": features.sha256, "resize": "none"}
+    scores, sampling = [], 0.0
     for scale in range(min(SCALES, len(one.sizes))):
         begun = time.perf_counter()
-        drawn = single_image.sample_seeds(run.inference_game, range(seed, seed + samples), start=scale)
-        drawing += time.perf_counter() - begun
-        found = single_image_distances(one.photograph, drawn.split(1), judge.maps)
-        sure = max(0.0, found.mean - NORMAL * found.standard_error), found.mean + NORMAL * found.standard_error
+        drawn = single_image.sample_seeds(game, range(seed, seed + samples), start=scale)
+        sampling += time.perf_counter() - begun
+        found = single_image_distances(one.photograph, drawn.split(1), features.maps)
+        low, high = normal_interval(found.mean, found.standard_error)
         distance, variety = (
-            make_protocol(name, **protocol, scale=scale) | seen for name in ("single-image", "variety")
+            make_protocol(name, **protocol, scale=scale) | extractor for name in ("single-image", "variety")
         )
         scores += [
-            Score(f"distance, from scale {scale}", found.mean, distance, Direction.LOWER, sure),
+            Score(f"distance, from scale {scale}", found.mean, distance, Direction.LOWER, (max(0.0, low), high)),
             Score(f"variety, from scale {scale}", _variety(drawn, one.photograph), variety, Direction.HIGHER),
         ]
-    ignorant = {name: made.split(1) for name, made in _reference_images(one.photograph)}
-    beside = {name: single_image_distances(one.photograph, made, judge.maps).mean for name, made in ignorant.items()}
+    images = {name: made.split(1) for name, made in _reference_images(one.photograph)}
+    others = {name: single_image_distances(one.photograph, made, features.maps).mean for name, made in images.items()}
     references = {
         name: [Score(s.name, nan if "variety" in s.name else value, s.protocol, s.better) for s in scores]
-        for name, value in beside.items()
+        for name, value in others.items()
     }
-    spent = time.perf_counter() - start
-    return Evaluation(scores, references, {"looking": drawing, "measuring": spent - drawing})
+    total = time.perf_counter() - start
+    return Evaluation(scores, references, {"sampling": sampling, "metrics": total - sampling})
 
 
 def _variety(drawn: Tensor, photograph: Tensor) -> float:
@@ -127,10 +130,10 @@ def _variety(drawn: Tensor, photograph: Tensor) -> float:
 
 
 def _reference_images(x: Tensor) -> list[tuple[str, Tensor]]:
-    """Images that know only the photograph's colours, by name, two of each."""
+    """Return two images of each reference, by name; they share only the photograph's colours."""
     generator = torch.Generator().manual_seed(0)
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)
-    noise = mean + deviation * torch.randn((2, *x.shape[1:]), generator=generator).to(x)
+    noise = moment_matched_noise((2, *x.shape[1:]), mean, deviation, generator)
     orders = [torch.randperm(x[0, 0].numel(), generator=generator) for _ in range(2)]
     shuffled = [x.flatten(2)[..., order].view_as(x) for order in orders]
     return [("noise", noise.clamp(-1, 1)), ("pixels shuffled", torch.cat(shuffled))]

@@ -1,9 +1,10 @@
-"""What a judge may look at: samples, real and generated, as features, labels and bytes; and what a metric is."""
+"""Inputs available to metrics (real and generated samples as features, labels and pixels), and the `Metric` type."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor
@@ -11,23 +12,27 @@ from torch import Tensor
 from sparring.abilities import SupportsSampling
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
-from sparring.metrics import Direction, FeatureExtractor
+from sparring.metrics import Direction, FeatureExtractor, Score
 
-__all__ = ["Estimate", "EvalContext", "Metric", "Requirement", "SampleSet"]
+__all__ = ["Estimate", "EvalContext", "Evaluation", "Metric", "Requirement", "SampleSet", "normal_interval"]
 
 Requirement = Literal["mixture", "images", "pixels", "classes", "labels", "stacks", "held-out data", "sampler"]
+"""What a metric needs of the data, the game or the extractor."""
+
 Estimate = tuple[float, tuple[float, float] | None]
-"""A score, and the 95 % interval around it where one is known."""
+"""A score, and its 95 % interval where one is known."""
+
+NORMAL = 1.96  # standard errors on either side of a 95 % interval
 
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """A set of samples, as the judge sees it.
+    """A set of samples, real or generated.
 
     Attributes:
-        features: Of each sample, (N, d); points as they are.
-        pixels: As an 8-bit file holds them, (N, C, H, W) bytes, if a metric needs them.
-        labels: The classes that they belong to, or were drawn for, (N,), where there are any.
+        features: Features of the samples, (N, d); points are their own features.
+        pixels: The samples as 8-bit images, (N, C, H, W), if a metric needs them.
+        labels: Classes of the samples, (N,), if there are any: true ones of real samples, requested ones of generated.
     """
 
     features: Tensor
@@ -43,18 +48,18 @@ class SampleSet:
 
 @dataclass(frozen=True, eq=False)
 class EvalContext:
-    """What is judged, and everything that may be looked at for it.
+    """Everything that a metric may use.
 
     Attributes:
-        real: Real samples; held-out ones where there are any.
-        fake: Those that are judged: the generator's, or a reference in their place.
-        dataset: What the generator was trained on.
-        training: All of it as features, if a metric needs it.
-        extractor: What gave the features; None for points.
-        sampler: The game, where it is a game that is judged.
-        seed: Decides everything random.
-        resamples: Of a bootstrap; 0 for no intervals.
-        exhibits: Pictures that a metric leaves, by name: images (N, C, H, W) in [−1, 1].
+        real: Real samples; held-out ones if there are any.
+        fake: The samples to score: generated ones, or a reference in their place.
+        dataset: The training data.
+        training: All of the training data as features, if a metric needs it.
+        extractor: The feature extractor; None for points.
+        sampler: The game that generated the samples; None for a reference.
+        seed: Seed of all random choices.
+        resamples: Number of bootstrap resamples; 0 for no intervals.
+        images: Images that metrics add to the evaluation, by name: (N, C, H, W) in [−1, 1].
     """
 
     real: SampleSet
@@ -65,23 +70,23 @@ class EvalContext:
     sampler: SupportsSampling | None
     seed: int
     resamples: int
-    exhibits: dict[str, Tensor] = field(default_factory=dict)
+    images: dict[str, Tensor] = field(default_factory=dict)
 
     def logits(self, features: Tensor) -> Tensor:
-        """Returns the class logits (N, K) behind features (N, d)."""
-        return self.extractor.logits_of(features).cpu()  # type: ignore[union-attr]  # whoever needs classes has them
+        """Return the class logits (N, K) of features (N, d)."""
+        return self.extractor.logits_of(features).cpu()  # type: ignore[union-attr]  # required by "classes"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A way to judge samples.
+    """A metric of samples.
 
     Attributes:
-        scores: The names of its scores, and which way each improves.
-        measure: From a case to the scores in that order.
-        needs: What it cannot do without.
-        settings: Its constants, for the stamp.
-        official: The names its scores bear when the features are those of the reference Inception.
+        scores: Names of its scores, and the direction in which each improves.
+        measure: Function from a context to the scores, in that order.
+        needs: Requirements on the data, the game and the extractor.
+        settings: Constants of the metric, recorded with its scores.
+        official: Names of the scores if the features are those of the reference Inception network.
     """
 
     scores: dict[str, Direction]
@@ -90,18 +95,89 @@ class Metric:
     settings: dict[str, Any] = field(default_factory=dict)
     official: tuple[str, ...] = ()
 
-    def named(self, extractor: FeatureExtractor | None) -> dict[str, Direction]:
-        """Returns the names of its scores under this extractor, and which way each improves."""
+    def score_names(self, extractor: FeatureExtractor | None) -> dict[str, Direction]:
+        """Return the names of the scores under an extractor, and the direction in which each improves."""
         if self.official and getattr(extractor, "reference", False):
             return dict(zip(self.official, self.scores.values(), strict=True))
         return self.scores
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a trained game.
+
+    Attributes:
+        scores: Scores of the generated samples.
+        references: The same scores of other real samples ("data") and of noise ("noise").
+        seconds: Time spent on samples and their features ("sampling"), and on metrics ("metrics").
+        images: Images that metrics added, by name.
+        notes: Remarks on the scores, for example that fewer samples were scored than requested.
+    """
+
+    scores: list[Score]
+    references: dict[str, list[Score]]
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    images: dict[str, Tensor] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return scores, references and notes as plain JSON values."""
+        rows = {"scores": self.scores, **self.references}
+        plain = {name: [_plain(score) for score in scores] for name, scores in rows.items()}
+        return {"scores": plain.pop("scores"), "references": plain, "notes": [*self.notes]}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation that plain JSON values describe.
+
+        Args:
+            values: As returned by `to_json`; other entries are ignored.
+
+        Raises:
+            LookupError: If an entry is missing.
+            TypeError: If an entry has another type.
+            ValueError: If an entry has another value or length.
+        """
+        references = {name: _parse(scores) for name, scores in values["references"].items()}
+        return cls(_parse(values["scores"]), references, notes=tuple(map(str, values.get("notes", ()))))
+
+
+def normal_interval(value: float, error: float) -> tuple[float, float]:
+    """Return the 95 % interval of a normal estimate.
+
+    Args:
+        value: The estimate.
+        error: Its standard error.
+
+    >>> normal_interval(2.0, 0.5)
+    (1.02, 2.98)
+    """
+    return value - NORMAL * error, value + NORMAL * error
+
+
 def require_many_images(dataset: Dataset) -> None:
-    """Refuses data of one image, whose distribution is a matter of its patches.
+    """Raise an error for a data set of one image, which metrics of distributions do not suit.
+
+    Args:
+        dataset: The training data.
 
     Raises:
-        DataError: The message says who judges it.
+        DataError: If it has one row.
     """
     if len(dataset) == 1:
-        raise DataError(f"{dataset.name} is one image: judge what was learned from it with `sparring singan evaluate`.")
+        raise DataError(f"{dataset.name} is one image: evaluate the run with `sparring singan evaluate`.")
+
+
+def _parse(scores: list[dict[str, Any]]) -> list[Score]:
+    both = lambda low, high: (float(low), float(high))  # noqa: E731 (refuses any other number of ends)
+    ends = [both(*s["interval"]) if s["interval"] else None for s in scores]
+    rows = zip(scores, ends, strict=True)
+    return [
+        Score(str(s["name"]), float(s["value"]), dict(s["protocol"]), Direction(s["better"]), end) for s, end in rows
+    ]
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    """Return a score as JSON values; infinity, which JSON lacks, as text that `float` reads."""
+    plain = asdict(score)
+    return plain | {"value": score.value if math.isfinite(score.value) else str(score.value)}

@@ -12,8 +12,8 @@ import torch
 
 from sparring import __version__
 from sparring.errors import RunError
-from sparring.evaluation import evaluator
 from sparring.evaluation.significance import spread, summary_over_training
+from sparring.evaluation.types import Evaluation
 from sparring.experiments.experiment import Cell
 from sparring.experiments.verdict import Criterion, criteria, differences, verdict
 from sparring.experiments.workers import cores
@@ -40,7 +40,7 @@ def outcome(cells: Sequence[Cell], command: str) -> Values:
         SparringError: If two cells were judged by different protocols.
     """
     told = [_told(cell) for cell in cells]
-    judged = [evaluator.read(row) for cell in cells for row in cell.rows()[-1:]]
+    judged = [Evaluation.from_json(row) for cell in cells for row in cell.rows()[-1:]]
     if not any(one["state"] == "finished" for one in told):
         sentence = next((one["sentence"] for one in told if one["sentence"]), "none was trained yet.")
         raise RunError(f"No cell is finished, there is nothing to compare: {sentence}")
@@ -90,7 +90,7 @@ def _told(cell: Cell) -> Values:
     """Everything about a cell, its scores over training as plain numbers by name."""
     before = cell.read() or {"state": "not begun", "sentence": ""}
     kept = ("step", "images", "seconds", "judging")
-    rows = [{**{k: row[k] for k in kept}, "scores": _values(evaluator.read(row).scores)} for row in cell.rows()]
+    rows = [{**{k: row[k] for k in kept}, "scores": _values(Evaluation.from_json(row).scores)} for row in cell.rows()]
     facts = {name: before[name] for name in ("state", "sentence")}
     trained = {name: before.get(name) for name in ("step", "images", "seconds", "updates", "parameters", "made")}
     who = {"label": cell.contestant.label, "seed": cell.seed, "folder": cell.folder.name}
@@ -102,7 +102,7 @@ def _values(scores: Sequence[Score]) -> dict[str, float]:
     return {score.name: score.value for score in scores}
 
 
-def _references(judged: Sequence[evaluator.Evaluation]) -> dict[str, list[Score]]:
+def _references(judged: Sequence[Evaluation]) -> dict[str, list[Score]]:
     """The scores of real data and of noise, from the first cell that was judged at its end."""
     return next((one.references for one in judged if one.references), {})
 

@@ -108,7 +108,7 @@ def _judged(run: Run, cell: Cell, *, references: bool) -> Row:
     rules, start = cell.rules, time.perf_counter()
     metrics = evaluator.get_metrics(rules.metrics) if rules.metrics else None
     how: Any = {"metrics": metrics, "samples": rules.samples, "references": references, "resamples": 0}
-    scores = evaluator.evaluate(run.inference_game, run.training, held_out=run.held_out, **how).as_json()
+    scores = evaluator.evaluate(run.inference_game, run.training, held_out=run.held_out, **how).to_json()
     judging = round(time.perf_counter() - start, 3)
     return {"step": run.step, "images": run.images, "seconds": _spent(run), "judging": judging, **scores}
 

@@ -43,9 +43,9 @@ def class_index(text: str, names: Sequence[str]) -> int:
     Raises:
         DataError: If there is no such class.
 
-    >>> class_named("dog", ["cat", "dog"]), class_named("0", ["cat", "dog"])
+    >>> class_index("dog", ["cat", "dog"]), class_index("0", ["cat", "dog"])
     (1, 0)
-    >>> class_named("5", ["2", "5", "7"])
+    >>> class_index("5", ["2", "5", "7"])
     1
     """
     numbers = not all(name.isdecimal() for name in names)  # where names are numbers, a number is a name

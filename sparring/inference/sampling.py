@@ -141,7 +141,7 @@ def interpolate(
 ) -> Tensor:
     """Returns `frames` rows at constant pace from row to row of `ends` (N, ...), N at least 2: along arcs unless told.
 
-    >>> path(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 3, loop=False)
+    >>> interpolate(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 3, loop=False)
     tensor([[1.0000, 0.0000],
             [0.7071, 0.7071],
             [0.0000, 1.0000]])

@@ -14,13 +14,14 @@ import numpy as np
 
 from sparring._io.folder import Folder, open_atomic
 from sparring.errors import UNREADABLE, RunError
-from sparring.evaluation import evaluator
+from sparring.evaluation.types import Evaluation
 from sparring.game import Game
 from sparring.metrics import Score
 from sparring.reports.html import Image, data_uri, embed, render
 from sparring.reports.next_steps import commands
 from sparring.runs import logs
 from sparring.runs.config import REALS, SAMPLES
+from sparring.runs.evaluation import read_evaluation
 from sparring.runs.run import Run
 from sparring.visualization import images
 from sparring.visualization.plots import plot_losses
@@ -78,7 +79,7 @@ def equilibrium(game: Game) -> dict[str, float]:
     return dict(getattr(getattr(game, "objective", None), "equilibrium", {}))
 
 
-def table(result: evaluator.Evaluation) -> tuple[list[str], list[list[str]]]:
+def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Returns an evaluation as headings and rows of text: each score, beside it its references.
 
     Args:
@@ -177,7 +178,7 @@ def scores(folder: Path | Folder) -> dict[str, Any] | None:
     return {"heads": heads, "rows": rows, "lines": [*dict.fromkeys(map(protocol, found.scores)), *found.notes]}
 
 
-def evaluation(folder: Path | Folder) -> evaluator.Evaluation | None:
+def evaluation(folder: Path | Folder) -> Evaluation | None:
     """Returns what ``evaluation.json`` in a run's folder holds, or None where there is none.
 
     Args:
@@ -187,12 +188,11 @@ def evaluation(folder: Path | Folder) -> evaluator.Evaluation | None:
         RunError: If it cannot be read.
     """
     home = Folder.open(folder)
-    path = home.path / "evaluation.json"
     try:
-        found = evaluator.read(json.loads(home.read(path.name)))
-        table(found), list(map(protocol, found.scores))  # what cannot be shown is damaged, too
+        found = read_evaluation(home)
+        if found is not None:
+            table(found), list(map(protocol, found.scores))  # an evaluation that cannot be shown is damaged as well
         return found
-    except FileNotFoundError:
-        return None
     except UNREADABLE as error:
+        path = home.path / "evaluation.json"
         raise RunError(f"{path} cannot be read ({error}): remove it, or evaluate the run again.") from error

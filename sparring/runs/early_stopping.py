@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
-from sparring.evaluation.evaluator import evaluate, sample_count, shortfall_notes
-from sparring.evaluation.evaluator import require_metrics as require_metrics
-from sparring.evaluation.registry import Metric, get_metrics
+from sparring.evaluation.evaluator import evaluate, require_metrics
+from sparring.evaluation.registry import get_metrics
+from sparring.evaluation.sample_sets import sample_count, shortfall_notes
+from sparring.evaluation.types import Metric
 from sparring.metrics import Direction
 from sparring.runs import checkpoint
 from sparring.runs.logs import JsonLinesWriter, read

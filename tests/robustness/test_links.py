@@ -14,10 +14,10 @@ from sparring._io import folder
 from sparring._io.folder import Folder
 from sparring.cli import main
 from sparring.errors import RunError, SparringError
-from sparring.evaluation.evaluator import evaluate_run
 from sparring.reports.run_report import save_report
 from sparring.runs import checkpoint, logs
 from sparring.runs.early_stopping import EarlyStopping
+from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
 from sparring.visualization import images

@@ -13,6 +13,7 @@ from sparring.data.annotations.captions import Captions, told
 from sparring.data.stream import scaled
 from sparring.errors import GameError
 from sparring.evaluation import evaluator
+from sparring.evaluation.sample_sets import condition_sampler, generated_batches
 from sparring.game import Game
 from sparring.games.cgan import MatchingGAN, SeparateGAN, wrong
 from sparring.games.common import class_frequencies
@@ -27,6 +28,7 @@ from sparring.recipes.sagan_biggan import biggan, sagan
 from sparring.recipes.stackgan import stackgan
 from sparring.reports.run_report import protocol
 from sparring.rng import fixed_seed, rand
+from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
 from sparring.runs.state import load
 from sparring.training.trainer import train
@@ -81,8 +83,8 @@ def score(scores, name="Fréchet distance"):
 def asked_for(training, held_out, count):
     """The classes that an oracle is asked for when it is judged."""
     game = oracle(training)
-    _, drawing = evaluator._condition_sampler(game, training, held_out)
-    return torch.cat([labels for _, labels in evaluator._generated_batches(game, training, count, 0, drawing)])
+    _, drawing = condition_sampler(game, training, held_out)
+    return torch.cat([labels for _, labels in generated_batches(game, training, count, 0, drawing)])
 
 
 # --- judged
@@ -262,7 +264,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
         assert game.frequencies.counts.tolist() == expected
     asked = load(tmp_path / "run").class_of(latents_from_seeds(load(tmp_path / "run"), range(300)))
     assert 5 < int(asked.sum()) < 60
-    evaluator.evaluate_run(run, extractor=pixels)
+    evaluate_run(run, extractor=pixels)
     found = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert {one["protocol"]["conditions"] for one in found["scores"]} == {"classes as in the held-out split"}
 

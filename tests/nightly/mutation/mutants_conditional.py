@@ -28,7 +28,7 @@ MUTANTS = [
     ),
     ("games/common/text_game.py", "given[which.to(given.device)]", "self.captions[which % len(self.captions)]", SHARES),
     ("games/cgan.py", "else counts > 0", "else counts >= 0", SHARES),
-    ("evaluation/evaluator.py", "(held_out or dataset).conditions(kind)", "dataset.conditions(kind)", SHARES),
+    ("evaluation/sample_sets.py", "(held_out or dataset).conditions(kind)", "dataset.conditions(kind)", SHARES),
     ("data/dataset.py", "self.labels if self.chosen is None else self.labels[self.chosen]", "self.labels", SHARES),
     (
         "data/annotations/captions.py",

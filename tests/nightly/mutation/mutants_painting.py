@@ -76,7 +76,7 @@ MUTANTS = [
     ("evaluation/label_maps.py", '(("own", x), ("swapped", other))', '(("own", other), ("swapped", x))', JUDGED),
     ("evaluation/label_maps.py", "(after - goal).norm(dim=1) < (before - goal)", "(after - goal).norm(dim=1) > (before - goal)", JUDGED),
     ("evaluation/label_maps.py", "self.hits + more.hits", "more.hits", JUDGED),
-    ("evaluation/label_maps.py", "LabelMapSampler(run.inference_game, run.held_out or run.training)", "LabelMapSampler(run.inference_game, run.training)", JUDGED),
+    ("evaluation/label_maps.py", "LabelMapSampler(game, held_out or dataset)", "LabelMapSampler(game, dataset)", JUDGED),
     # tiles of one scene
     ("networks/spade.py", "x = whole[:, :, top : top + first[0], left : left + first[1]]", "x = _stretched(whole, first)", TILES),
     ("layers/tiled_norm.py", "(weights * x).sum", "x.sum", TILES),

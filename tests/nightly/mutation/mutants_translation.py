@@ -148,7 +148,7 @@ MUTANTS = [
         '(("B", b), ("A", a))',
         "tests/unit/reports/test_cycle_report.py",
     ),
-    ("evaluation/translation.py", "translate(run.inference_game, source(some), to)", "source(some)", PAINTINGS),
+    ("evaluation/translation.py", "translate(game, source(some), to)", "source(some)", PAINTINGS),
     ("evaluation/paired.py", "np.roll(rows, 1)", "rows", PAINTINGS),
     ("inference/translated.py", '"shape" if to == "B" else "other"', '"other" if to == "B" else "shape"', USE),
     ("inference/translated.py", "files.path.resolve() == out.resolve()", "False", USE),

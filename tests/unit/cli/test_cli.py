@@ -282,12 +282,12 @@ def test_interpolate_evaluate_and_report_leave_the_training_as_it_was(capsys, ru
     told = capsys.readouterr().out
     assert "Fréchet distance" in told
     assert "classifier-64 trained on digits" in told
-    assert "of measuring" in told
+    assert "of metrics" in told
     assert "note:" not in told
     assert (run / "evaluation.json").exists()
     assert main(["evaluate", str(run), "--samples", "5000", "--metrics", "precision"]) == 0
     told = capsys.readouterr().out
-    assert "5,000 samples were asked for and 898 are judged" in told
+    assert "5,000 samples were requested and 898 are scored" in told
     assert "898 real, 898 generated" in told
     assert "generated" in told.splitlines()[0], "the column of the generated samples' scores"
     assert "recall" in told

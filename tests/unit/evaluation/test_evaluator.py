@@ -13,6 +13,8 @@ from sparring import data
 from sparring.data import Dataset
 from sparring.errors import DataError, GameError
 from sparring.evaluation import evaluator
+from sparring.evaluation.sample_sets import RealSplits
+from sparring.evaluation.types import Evaluation
 from sparring.game import Game
 from sparring.metrics import Direction, ModuleExtractor, frechet_distance, same_protocol
 
@@ -77,7 +79,7 @@ def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
 
 def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
     wide = Dataset("wide", (ring.values * [3, 1] + [10, 0]).astype(np.float32), mixture=ring.mixture)
-    noise = torch.cat([rows for rows, _ in evaluator.RealSplits(wide, None, len(wide), seed=0).noise()])
+    noise = torch.cat([rows for rows, _ in RealSplits(wide, None, len(wide), seed=0).noise()])
     torch.testing.assert_close(noise.mean(0), torch.tensor([10.0, 0.0]), atol=0.02, rtol=0)
     torch.testing.assert_close(noise.std(0), torch.tensor([3 / math.sqrt(2), math.sqrt(0.5)]), atol=0.02, rtol=0)
     assert values(evaluator.evaluate(Fixed(ring.mixture.centres), ring).references["noise"])["high quality"] < 0.05
@@ -85,7 +87,7 @@ def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
 
 def test_the_two_halves_of_real_samples_share_no_row():
     rows = Dataset("rows", np.arange(200, dtype=np.float32).reshape(100, 2))
-    halves = evaluator.RealSplits(rows, None, 50, seed=3)
+    halves = RealSplits(rows, None, 50, seed=3)
     both = torch.cat([part for half in (halves.real(), halves.other()) for part, _ in half])
     assert sorted(both[:, 0].tolist()) == list(range(0, 200, 2))
 
@@ -94,7 +96,7 @@ def test_images_are_judged_in_features_against_the_same_half():
     dataset = images()
     game = Fixed(data.stream.scaled(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
     found = evaluator.evaluate(game, dataset, extractor=pixels, seed=5)
-    halves = evaluator.RealSplits(dataset, None, 200, seed=5)
+    halves = RealSplits(dataset, None, 200, seed=5)
     real, other = (torch.cat([rows for rows, _ in half]) for half in (halves.real(), halves.other()))
     assert found.scores[0].value == pytest.approx(frechet_distance(real.flatten(1), torch.full((200, 64), 0.5)))
     reference = values(found.references["data"])
@@ -146,7 +148,7 @@ def test_a_seed_decides_everything_and_nothing_is_left_behind(ring):
     game = Fixed(torch.from_numpy(ring.values)).train()
     before, state = copy.deepcopy(game.state_dict()), torch.random.get_rng_state()
     first, again, other = (evaluator.evaluate(game, ring, samples=300, seed=seed) for seed in (1, 1, 2))
-    assert first.as_json() == again.as_json()
+    assert first.to_json() == again.to_json()
     assert values(first.scores) != values(other.scores)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert game.training
@@ -157,10 +159,10 @@ def test_fewer_samples_than_were_asked_for_are_said_in_a_note_and_in_json(ring):
     few = Dataset("few", ring.values[:614], mixture=ring.mixture)
     game = Fixed(torch.from_numpy(ring.values))
     found = evaluator.evaluate(game, few, samples=5000, references=False)
-    said = "5,000 samples were asked for and 307 are judged, as many as real ones: "
+    said = "5,000 samples were requested and 307 are scored, as many as real ones: "
     assert found.notes == (said + "there are 614 rows, and one half of them is compared with the other.",)
     assert found.scores[0].protocol["fake"] == 307
-    assert json.loads(json.dumps(found.as_json()))["notes"] == [*found.notes]
+    assert json.loads(json.dumps(found.to_json()))["notes"] == [*found.notes]
     held_out = Dataset("held", ring.values[614:921])
     held = evaluator.evaluate(game, few, held_out=held_out, samples=5000, references=False)
     assert held.notes == (said + "307 rows are held out.",)
@@ -179,8 +181,8 @@ def test_nothing_is_said_where_as_many_samples_are_judged_as_were_asked_for(ring
 def test_json_holds_all_of_it_even_infinity(ring):
     found = evaluator.evaluate(Fixed(torch.full((1, 2), 50.0)), ring)
     assert values(found.scores)["reverse KL"] == math.inf
-    text = json.dumps(found.as_json(), allow_nan=False)
-    assert evaluator.read(json.loads(text)) == found
+    text = json.dumps(found.to_json(), allow_nan=False)
+    assert Evaluation.from_json(json.loads(text)) == found
 
 
 def test_metrics_are_found_by_name_or_refused_with_the_nearest(ring):
@@ -196,15 +198,15 @@ def test_what_does_not_fit_is_refused_with_the_remedy(ring):
         evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), metrics=evaluator.get_metrics(["modes"]))
     with pytest.raises(GameError, match="match --size"):
         evaluator.evaluate(Fixed(torch.zeros(1, 1, 4, 4)), images(), extractor=pixels)
-    with pytest.raises(DataError, match="10 are needed"):
+    with pytest.raises(DataError, match="an evaluation needs 20"):
         evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(n=12), extractor=pixels)
 
 
 def test_too_few_rows_are_told_from_too_few_samples():
     game = Fixed(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(DataError, match=r"^6 rows of squares are held out, and 10 are needed"):
+    with pytest.raises(DataError, match=r"^6 rows of squares are held out, and an evaluation needs 10:"):
         evaluator.evaluate(game, images(n=54), held_out=images(n=6), samples=5000, extractor=pixels)
-    with pytest.raises(DataError, match=r"^squares has 12 rows, of which half are judged with, and 10"):
+    with pytest.raises(DataError, match=r"^squares has 12 rows, and an evaluation needs 20"):
         evaluator.evaluate(game, images(n=12), samples=5000, extractor=pixels)
-    with pytest.raises(DataError, match=r"^3 samples are asked for, and 10 are needed"):
+    with pytest.raises(DataError, match=r"^3 samples were requested, and an evaluation needs 10"):
         evaluator.evaluate(game, images(n=54), samples=3, extractor=pixels)

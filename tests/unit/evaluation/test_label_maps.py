@@ -15,13 +15,14 @@ from sparring.data.domains import Second
 from sparring.data.sources.domains import together
 from sparring.data.stream import scaled
 from sparring.errors import GameError
-from sparring.evaluation.evaluator import evaluate_run
-from sparring.evaluation.label_maps import LabelMapSampler, evaluate_label_maps, evaluate_pictures
+from sparring.evaluation.label_maps import LabelMapSampler, evaluate_label_maps
 from sparring.evaluation.paired import choose_rows
 from sparring.evaluation.registry import get_metrics
+from sparring.evaluation.translation import evaluate_translation
 from sparring.game import Game
 from sparring.games.pix2pix import Pix2Pix
 from sparring.metrics import LabelMapAccuracy, extractor_for
+from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
 from support.runs import play
 from unit.evaluation.test_translation import Darker, Means
@@ -68,9 +69,8 @@ class Painter(Game):
 
 
 def judged(painter, **how):
-    run = SimpleNamespace(inference_game=painter, training=lit(0), held_out=lit(1), dataset=lit(0))
     settings = {"metrics": get_metrics(["frechet"]), "extractor": Means(), **how}
-    found = evaluate_label_maps(run, **settings)
+    found = evaluate_label_maps(painter, lit(0), held_out=lit(1), **settings)
     names = [score.name for score in found.scores]
     beside = {
         kind: dict(zip(names, [s.value for s in column], strict=True)) for kind, column in found.references.items()
@@ -123,7 +123,7 @@ def test_the_error_is_that_of_the_photograph_in_its_own_style():
 def test_the_layout_is_that_of_all_maps_together():
     _, beside = judged(Painter())
     training, held = lit(0), lit(1)
-    _, rows = choose_rows(SimpleNamespace(held_out=held, training=training), None, 0)
+    _, rows = choose_rows(training, held, None, 0)
     layout = LabelMapAccuracy(3, 3)
     layout.fit(scaled(training.rows(np.arange(COUNT))[0]), training.second.rows(np.arange(COUNT)))
     others = scaled(held.rows(np.roll(rows, 1))[0])
@@ -215,18 +215,18 @@ def test_the_command_judges_a_run_that_paints(data, tmp_path, capsys, monkeypatc
 
 
 def partners(to, by):
-    """A run of a translator that subtracts a number, on pairs whose B is A less a half."""
+    """A translator that subtracts a number, and pairs whose B is A less a half."""
     a = Dataset("a", np.random.default_rng(0).integers(100, 256, (24, 8, 8, 3), np.uint8))
     b = Dataset("b", (a.values - 64).astype(np.uint8))
     rows = together(a, Second(b, True))
     game = Pix2Pix(Darker(by), nn.Linear(1, 1), critic=None, generator=None, to=to)
-    return SimpleNamespace(inference_game=game, training=rows, held_out=None, dataset=rows)
+    return game, rows
 
 
 def test_translations_of_pairs_are_compared_with_their_partners():
     settings = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "samples": 12}
     for to, by in (("B", 64 / 127.5), ("A", -64 / 127.5)):
-        found = evaluate_pictures(partners(to, by), **settings)
+        found = evaluate_translation(*partners(to, by), **settings)
         assert [score.name for score in found.scores] == [
             f"to {to}: Fréchet distance",
             f"to {to}: error to the partner",
@@ -236,7 +236,7 @@ def test_translations_of_pairs_are_compared_with_their_partners():
         assert values["left alone"] == pytest.approx(64 / 127.5, abs=1e-5)
         assert values["another's"] > 0.2
         assert values["noise"] > 0.2
-    wrong = evaluate_pictures(partners("B", 0.0), **settings | {"references": False})
+    wrong = evaluate_translation(*partners("B", 0.0), **settings | {"references": False})
     assert wrong.scores[1].value == pytest.approx(64 / 127.5, abs=1e-5)
     assert not wrong.references
 

@@ -12,12 +12,15 @@ from sparring import data
 from sparring.data import Dataset
 from sparring.data.stream import scaled
 from sparring.errors import DataError, GameError
-from sparring.evaluation.evaluator import CHUNK, _generated_batches, evaluate, evaluate_run, read
+from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.extractors import get_extractor
 from sparring.evaluation.registry import METRICS, get_metrics
+from sparring.evaluation.sample_sets import CHUNK, generated_batches
+from sparring.evaluation.types import Evaluation
 from sparring.game import Game
 from sparring.metrics import ModuleExtractor, frechet_distance, train_extractor
 from sparring.metrics.gan_train_test import labelled_accuracies
+from sparring.runs.evaluation import evaluate_run
 from support.runs import IMAGES, start
 
 NAMES = [name for name in METRICS if name not in ("modes", "stacked-modes")]  # they need data of their own
@@ -98,7 +101,7 @@ def test_copies_of_the_training_data_are_found_and_shown(parts, judge):
     free = values(found(fresh, parts, judge, "memorization").scores)
     assert free["closer to training"] == pytest.approx(0.5, abs=0.1)
     assert free["copied"] < 0.05
-    pairs = caught.exhibits["nearest"].unflatten(0, (-1, 2))
+    pairs = caught.images["nearest"].unflatten(0, (-1, 2))
     assert torch.equal(pairs[:, 0], pairs[:, 1])
     assert caught.references["data"][0].value > 0.95  # the training data itself, by the same measure
 
@@ -140,7 +143,7 @@ def test_a_generator_of_one_image_has_no_path_and_references_have_none_to_measur
     assert still.scores[0].value == 0
     assert all(math.isnan(row[0].value) for row in still.references.values())
     assert found(shows(parts[0]), parts, judge, "path-length").scores[0].value > 0
-    assert math.isnan(read(still.as_json()).references["noise"][0].value)
+    assert math.isnan(Evaluation.from_json(still.to_json()).references["noise"][0].value)
 
 
 def test_dropped_classes_are_counted(parts, judge):
@@ -178,7 +181,7 @@ def test_classifiers_learn_from_as_many_training_images_and_are_judged_on_the_re
 
 
 def test_fakes_are_drawn_some_at_a_time(parts):
-    pieces = [len(x) for x, _ in _generated_batches(shows(parts[0]), parts[0], CHUNK + 3, seed=0)]
+    pieces = [len(x) for x, _ in generated_batches(shows(parts[0]), parts[0], CHUNK + 3, seed=0)]
     assert pieces == [CHUNK, 3]
 
 

@@ -1,7 +1,5 @@
 """Translations judged as samples: which rows, in which direction, beside what."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -9,13 +7,14 @@ from torch import nn
 
 from sparring.abilities import SupportsSampling
 from sparring.data import Dataset
-from sparring.evaluation.evaluator import evaluate, evaluate_run
+from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.paired import pair_shortfall_notes
 from sparring.evaluation.registry import get_metrics
 from sparring.evaluation.translation import TranslationSampler
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
 from sparring.rng import fixed_seed
+from sparring.runs.evaluation import evaluate_run
 from support.runs import UNPAIRED, play, start
 
 
@@ -106,13 +105,13 @@ def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_
     how = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "references": False}
     said = evaluate_run(run, samples=5000, **how).notes
     assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"
-    assert all(note.startswith("5,000 samples were asked for and ") for note in said)
+    assert all(note.startswith("5,000 samples were requested and ") for note in said)
     assert evaluate_run(run, samples=10, **how).notes == ()
 
 
 @pytest.mark.parametrize(("held", "said"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
 def test_fewer_pairs_than_were_asked_for_are_said(held, said):
-    run = SimpleNamespace(training=range(7), held_out=held)
-    most = len(held or range(7))
-    assert pair_shortfall_notes(run, 9) == (f"9 pictures were asked for and {most} are compared: {said}",)
-    assert pair_shortfall_notes(run, most) == pair_shortfall_notes(run, None) == ()
+    rows = range(7)
+    most = len(held or rows)
+    assert pair_shortfall_notes(rows, held, 9) == (f"9 images were requested and {most} are compared: {said}",)
+    assert pair_shortfall_notes(rows, held, most) == pair_shortfall_notes(rows, held, None) == ()

@@ -266,8 +266,10 @@ def test_only_what_is_marked_changes(game):
 def test_what_was_pasted_enters_two_thirds_of_the_way_up(monkeypatch, scales, expected):
     entered = []
     one = SimpleNamespace(sizes=[(HEIGHT, WIDTH)] * scales, photograph=X)
-    monkeypatch.setattr(one_image, "learned", lambda _: one)
-    monkeypatch.setattr(one_image, "painted", lambda _, drawing, *, scale, seed: entered.append(scale) or drawing)
+    monkeypatch.setattr(one_image, "require_trained", lambda _: one)
+    monkeypatch.setattr(
+        one_image, "paint_to_image", lambda _, drawing, *, scale, seed: entered.append(scale) or drawing
+    )
     one_image.harmonize(one, X, torch.ones(1, 1, HEIGHT, WIDTH))
     assert entered == [expected]
 
@@ -485,7 +487,7 @@ def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, caps
     assert varieties == sorted(varieties, reverse=True)
     assert found.scores[0].interval[0] < distances[0] < found.scores[0].interval[1]
     assert main(["evaluate", str(trained_run), "--device", "cpu"]) == 2
-    assert "judge what was learned from it with `sparring singan evaluate`" in capsys.readouterr().err
+    assert "evaluate the run with `sparring singan evaluate`" in capsys.readouterr().err
     assert main(["singan", "evaluate", str(trained_run), "--samples", "1", "--device", "cpu"]) == 2
     assert main(["report", str(trained_run), "--device", "cpu"]) == 0
 
@@ -495,7 +497,7 @@ def test_copies_have_no_distance_and_no_variety(trained_run, monkeypatch):
     copies = torch.cat([run.game.image] * 3)
     monkeypatch.setattr("sparring.inference.single_image.sample_seeds", lambda *_, **__: time.sleep(0.02) or copies)
     begun = time.perf_counter()
-    found = single_image.evaluate_single_image(run, samples=3)
+    found = single_image.evaluate_single_image(run.inference_game, run.dataset, samples=3)
     assert sum(found.seconds.values()) <= time.perf_counter() - begun
     assert [score.value for score in found.scores] == pytest.approx([0.0] * 6, abs=1e-9)
     assert min(column[0].value for column in found.references.values()) > 0.5

@@ -127,7 +127,7 @@ def test_a_map_of_one_tile_is_painted_as_ever_and_nothing_stays_behind():
 
 def test_the_command_paints_in_tiles(run, data, tmp_path, monkeypatch):  # noqa: F811
     calls = []
-    monkeypatch.setattr(label_maps, "blended", lambda *given: calls.append(given[0]) or blend_tiles(*given))
+    monkeypatch.setattr(label_maps, "blend_tiles", lambda *given: calls.append(given[0]) or blend_tiles(*given))
     drawn, out = tmp_path / "drawn.png", tmp_path / "one.png"
     Image.fromarray((np.arange(90 * 21).reshape(21, 90) % 3).astype(np.uint8)).save(drawn)
     assert main(["paint", str(run), "--labels", str(drawn), "--out", str(out), "--tile", "32", "--device", "cpu"]) == 0

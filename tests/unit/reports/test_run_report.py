@@ -7,10 +7,10 @@ import re
 import pytest
 
 from sparring.errors import RunError
-from sparring.evaluation.evaluator import evaluate_run
 from sparring.metrics import Direction, Score
 from sparring.reports import run_report
 from sparring.reports.run_report import equilibrium, save_losses
+from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
 
 

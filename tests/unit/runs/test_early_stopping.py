@@ -67,11 +67,11 @@ def test_fewer_samples_than_were_asked_for_are_said_once_when_the_training_begin
     run = start(tmp_path / "run")
     half = len(run.training) // 2
     play(run, 2, early_stopping=EarlyStopping(0.016, samples=half + 1))
-    said = [note for note in run.notes if "samples were asked for" in note]
+    said = [note for note in run.notes if "samples were requested" in note]
     assert len(said) == 1
-    assert f"{half + 1:,} samples were asked for and {half:,} are judged" in said[0]
+    assert f"{half + 1:,} samples were requested and {half:,} are scored" in said[0]
     exact = play(start(tmp_path / "exact"), 2, early_stopping=EarlyStopping(0.016, samples=100))
-    assert not [note for note in exact.notes if "samples were asked for" in note]
+    assert not [note for note in exact.notes if "samples were requested" in note]
 
 
 def test_precision_is_never_noted_without_recall(tmp_path):
