@@ -25,7 +25,7 @@ from torch import Tensor
 import sparring
 from sparring.game import evaluation_mode
 from sparring.inference import canvas, single_image
-from sparring.layers.bicubic import back_project, resize_bicubic
+from sparring.layers.resampling import back_project, resize_bicubic
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
 from sparring.rng import fixed_seed
 from sparring.runs.run import Run

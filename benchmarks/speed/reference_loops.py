@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from sparring.game import LatentGame
 from sparring.games.gan import SharedFakesGAN
-from sparring.layers.resample import UpConv
+from sparring.layers.resampling import UpConv
 from sparring.networks.common.base import Shape
 from sparring.objectives import NonSaturating, Objective
 from sparring.recipes.options import Adam, channels_last

@@ -61,7 +61,7 @@ def randn_per_image(x: Tensor, spread: float) -> Tensor:
 def reflect_index(at: Tensor, size: int) -> Tensor:
     """Folds coordinates beyond 0 … size − 1 back in, as a mirror on the outermost pixels does.
 
-    >>> reflected(torch.tensor([-2, -1, 0, 3, 4, 5]), 4)
+    >>> reflect_index(torch.tensor([-2, -1, 0, 3, 4, 5]), 4)
     tensor([2, 1, 0, 3, 2, 1])
     """
     last = size - 1

@@ -5,7 +5,7 @@
     repeat k_G times:  G minimises its goal, by default  E KL(D(x) ‖ D(G(z))) − E KL(A0 ‖ D(G(z)))      D held fixed
 
 Formulas, goals and anchors are in `sparring.objectives.realness`. D's answers to images are themselves drawn
-(`sparring.layers.stochastic`): each pass draws its own.
+(`sparring.layers.simple`): each pass draws its own.
 """
 
 from __future__ import annotations

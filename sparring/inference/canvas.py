@@ -14,7 +14,7 @@ from sparring.data import load
 from sparring.data.stream import scaled
 from sparring.errors import DataError
 from sparring.games.common.pyramid_game import Size
-from sparring.layers.bicubic import resize_bicubic
+from sparring.layers.resampling import resize_bicubic
 
 __all__ = ["feather_mask", "load_image_like", "load_mask", "parse_size"]
 

@@ -24,8 +24,8 @@ from sparring.abilities import Size, SupportsSingleImage, require_single_image
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.canvas import feather_mask
-from sparring.layers.bicubic import back_project
 from sparring.layers.palette import Palette
+from sparring.layers.resampling import back_project
 from sparring.rng import fixed_seed, hash_seed
 
 __all__ = ["animate", "harmonize", "paint_to_image", "require_trained", "sample_seeds", "super_resolve"]

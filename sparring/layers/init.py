@@ -126,7 +126,7 @@ def reinitialise(network: nn.Module, init: Init) -> nn.Module:
 
     Example:
         >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4))
-        >>> reinitialised(layer, normal(0.0)).parametrizations.weight.original.abs().max().item()
+        >>> reinitialise(layer, normal(0.0)).parametrizations.weight.original.abs().max().item()
         0.0
     """
     for module in list(network.modules()):

@@ -22,7 +22,7 @@ class Palette(nn.Module):
 
     Example:
         >>> palette, image = Palette(1, 2), torch.tensor([[[[0.0, 0.2, 0.8, 1.0]]]])
-        >>> palette.learn(image)
+        >>> palette.fit(image)
         >>> palette(torch.tensor([[[[0.4, 0.6, -3.0]]]])).flatten()
         tensor([0.1000, 0.9000, 0.1000])
     """

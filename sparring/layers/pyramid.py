@@ -49,7 +49,7 @@ def laplacian_pyramid(x: Tensor, levels: int) -> Pyramid:
         ValueError: If the sides cannot be halved so often.
 
     Example:
-        >>> [tuple(residual.shape) for residual, _ in bands(torch.zeros(1, 3, 32, 32), 3)]
+        >>> [tuple(residual.shape) for residual, _ in laplacian_pyramid(torch.zeros(1, 3, 32, 32), 3)]
         [(1, 3, 8, 8), (1, 3, 16, 16), (1, 3, 32, 32)]
     """
     if any(side % 2 ** (levels - 1) for side in x.shape[2:]):
@@ -71,7 +71,7 @@ def reconstruct(residuals: Iterable[Tensor]) -> Tensor:
 
     Example:
         >>> x = torch.rand(2, 1, 16, 16)
-        >>> torch.allclose(rebuild(residual for residual, _ in bands(x, 2)), x, atol=1e-6)
+        >>> torch.allclose(reconstruct(residual for residual, _ in laplacian_pyramid(x, 2)), x, atol=1e-6)
         True
     """
     image, *rest = residuals

@@ -9,12 +9,13 @@ positions alike and so commutes with both; here it runs at the smaller scale, wi
 from math import sqrt
 
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 from sparring.layers.init import glorot_uniform
-from sparring.layers.norm import Norm
-from sparring.layers.resample import ConvDown, UpConv
+from sparring.layers.normalization import Norm
+from sparring.layers.resampling import ConvDown, UpConv
 
-__all__ = ["DownBlock", "FirstBlock", "Residual", "SameBlock", "UpBlock", "residual_glorot"]
+__all__ = ["ConditionalUpBlock", "DownBlock", "FirstBlock", "Residual", "SameBlock", "UpBlock", "residual_glorot"]
 
 
 class Residual(nn.Module):
@@ -97,6 +98,27 @@ class FirstBlock(Residual):
     def __init__(self, inputs: int, outputs: int) -> None:
         residual = nn.Sequential(_conv3(inputs, outputs), nn.ReLU(), ConvDown(outputs, outputs))
         super().__init__(residual, nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1)))
+
+
+class ConditionalUpBlock(nn.Module):
+    """The residual block of SNGAN's generator, which doubles the side, with a condition in both of its norms.
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        norm: Makes the normalisation of so many channels, which takes the condition too.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm) -> None:
+        super().__init__()
+        self.first, self.second = norm(inputs), norm(outputs)
+        self.up, self.same = UpConv(inputs, outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2))
+
+    def forward(self, x: Tensor, *y: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W), given a condition or none."""
+        seen = self.up(relu(self.first(x, *y)))
+        return self.same(relu(self.second(seen, *y))) + self.shortcut(x)
 
 
 def residual_glorot(network: nn.Module) -> None:

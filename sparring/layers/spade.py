@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm
 from sparring.layers.spectral import spectral
 
 __all__ = ["SPADE", "SPADEBlock", "batch_norm_without_affine", "resize_labels"]
@@ -32,7 +32,7 @@ def resize_labels(m: Tensor, size: tuple[int, int]) -> Tensor:
     """Bring label maps (N, K, H, W) to another size by nearest neighbours: a class never becomes a mixture of two.
 
     Example:
-        >>> resized(torch.eye(4)[None, None], (2, 2)).flatten().tolist()
+        >>> resize_labels(torch.eye(4)[None, None], (2, 2)).flatten().tolist()
         [1.0, 0.0, 0.0, 1.0]
     """
     return m if m.shape[2:] == size else interpolate(m, size=size, mode="nearest")

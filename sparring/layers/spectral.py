@@ -1,20 +1,38 @@
-"""Spectral normalisation (Miyato et al., 2018): a weight divided by its largest singular value.
+"""Spectral normalisation: a weight divided by its largest singular value, with or without a state.
+
+With a state (Miyato et al., 2018):
 
     W̄ = W / σ(W),   σ(W) = uᵀ W v,   one power iteration v ← Wᵀu / ‖Wᵀu‖, u ← Wv / ‖Wv‖ at each training forward
 
 W is a layer's weight as a matrix with one row per output. Gradients flow through σ by W alone, u and v being constants:
 W̄ is then homogeneous of degree 0 in W, and ∂L/∂W ⟂ W exactly. u and v are buffers, so copies, averages and checkpoints
-carry them; `eval()` freezes them. The matrix is what is normalised: a convolution as an operator keeps another norm.
+include them; `eval()` freezes them. The matrix is what is normalised: a convolution as an operator keeps another norm.
+
+Without a state, as in the code of the T-GANs (Su, 2018):
+
+    W̄ = W / σ,   σ = vᵀ W u,   u = 1 at every forward, then five times   v ← W u / ‖W u‖,   u ← Wᵀ v / ‖Wᵀ v‖
+
+Nothing is kept between forwards: a weight alone decides its norm, in training and in evaluation. The gradient runs
+through the iterations too. Five of them from a fixed start approach the largest singular value from below; a start
+orthogonal to the first singular vector finds the second. With a state the estimate improves at every forward.
+
+A vector, such as the gain γ of a batch norm, is a matrix of one column, and its σ is its length: the entries of γ / ‖γ‖
+are about 1/√C. That restrains a critic far more than normalised weights do, whose scale a batch norm undoes.
 """
 
 from typing import TypeVar
 
-from torch import nn
-from torch.nn.modules.conv import _ConvNd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
-__all__ = ["spectral"]
+from sparring.objectives.penalties import full_precision
+
+__all__ = ["spectral", "stateless_spectral", "stateless_spectral_norm"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -42,4 +60,70 @@ def spectral(module: Module, layers: tuple[type[nn.Module], ...] = (nn.Linear, _
     for layer in module.modules():
         if isinstance(layer, layers) and not is_parametrized(layer, "weight"):
             spectral_norm(layer)
+    return module
+
+
+def stateless_spectral_norm(matrix: Tensor) -> Tensor:
+    """Estimate the largest singular value by five power iterations from u = 1; a vector's is its length.
+
+    Args:
+        matrix: (outputs, inputs), or (C,).
+
+    Example:
+        >>> round(stateless_spectral_norm(torch.diag(torch.tensor([3.0, 1.0]))).item(), 4)
+        3.0
+        >>> round(stateless_spectral_norm(torch.ones(64)).item(), 4)
+        8.0
+    """
+    if matrix.dim() == 1:
+        return torch.linalg.vector_norm(matrix)
+    W = matrix.flatten(1)
+    u = W.new_ones(W.shape[1])
+    for _ in range(4):
+        u = _direction(W @ u @ W)  # v on the way has the right direction: its length goes with u's
+    v = _direction(W @ u)
+    return torch.linalg.vector_norm(v @ W)  # the fifth u = Wᵀv / ‖Wᵀv‖, so vᵀ W u = ‖Wᵀv‖
+
+
+def _direction(vector: Tensor) -> Tensor:
+    return F.normalize(vector, dim=0, eps=1e-30)
+
+
+class _Normalised(nn.Module):
+    """W ↦ W / σ(W); a weight of zeros stays zero.
+
+    Args:
+        outputs: The dimension of the weight that counts outputs.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with full_precision(weight):  # ten products of a matrix, differentiated: too many for half precision
+            return weight / stateless_spectral_norm(weight.transpose(0, self.outputs)).clamp(min=1e-12)
+
+
+def stateless_spectral(
+    module: Module, layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd, nn.Embedding, _BatchNorm)
+) -> Module:
+    """Normalise the weight of every layer in a module, at each forward anew (Su, 2018, code).
+
+    A layer that has a parametrised weight, or none, is left alone. Initialise before, not after.
+
+    Args:
+        module: A layer or a network; changed in place.
+        layers: Which kinds of layers to normalise; without `_BatchNorm`, gains stay free.
+
+    Returns:
+        The module itself.
+
+    Example:
+        >>> stateless_spectral(nn.BatchNorm2d(64)).weight[:2].tolist()
+        [0.125, 0.125]
+    """
+    for layer in module.modules():
+        if isinstance(layer, layers) and isinstance(layer.weight, Tensor) and not is_parametrized(layer, "weight"):
+            register_parametrization(layer, "weight", _Normalised(int(isinstance(layer, _ConvTransposeNd))))
     return module

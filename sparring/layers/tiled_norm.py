@@ -34,7 +34,7 @@ def collect_moments(network: nn.Module, parts: Sequence[Tile]) -> Moments:
     Example:
         >>> norm, whole = nn.InstanceNorm2d(1), torch.tensor([[[[1.0, 3.0, 5.0, 7.0]]]])
         >>> parts = [(lambda x=x: norm(x), torch.ones(1, 2)) for x in whole.split(2, 3)]
-        >>> with steadied(gathered(norm, parts)):
+        >>> with with_moments(collect_moments(norm, parts)):
         ...     bool(torch.isclose(norm(whole[..., :2]), nn.InstanceNorm2d(1)(whole)[..., :2]).all())
         True
     """

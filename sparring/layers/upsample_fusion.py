@@ -1,6 +1,6 @@
 """Folds a nearest up-sampling and the 3×3 convolution after it, where they stand in an `nn.Sequential`.
 
-`UpConv` does both in one (see `sparring.layers.resample`); networks of users have two layers in its place,
+`UpConv` does both in one (see `sparring.layers.resampling`); networks of users have two layers in its place,
 
     nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1)
 
@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from sparring.layers.resample import upsample_conv
+from sparring.layers.resampling import upsample_conv
 
 __all__ = ["can_fuse_upsampling", "fused_upsampling"]
 
@@ -38,7 +38,7 @@ def fused_upsampling(networks: Iterable[nn.Module]) -> Iterator[None]:
         >>> import torch
         >>> _ = torch.manual_seed(0)
         >>> up, x = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), torch.randn(2, 3, 4, 4)
-        >>> with folding([up]):
+        >>> with fused_upsampling([up]):
         ...     y = up(x)
         >>> torch.allclose(y, up(x), atol=1e-6)
         True

@@ -52,10 +52,10 @@ def cluster_accuracy(codes: Tensor, labels: Tensor, *, values: int, classes: int
         ValueError: If codes and labels are no integers of the same number within their ranges, or there is none.
 
     Example:
-        >>> found = matched(torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 0, 1]), values=2, classes=2)
+        >>> found = cluster_accuracy(torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 0, 1]), values=2, classes=2)
         >>> found.accuracy, found.naming
         (0.75, (1, 0))
-        >>> matched(torch.tensor([0, 1, 2, 3]), torch.zeros(4).long(), values=4, classes=4).accuracy  # purity says 1
+        >>> cluster_accuracy(torch.tensor([0, 1, 2, 3]), torch.zeros(4).long(), values=4, classes=4).accuracy
         0.25
     """
     _require(codes, labels, values, classes)
@@ -76,7 +76,7 @@ def best_assignment(gains: Tensor) -> tuple[int, ...]:
         One column a row; −1 for rows that no column is left for.
 
     Example:
-        >>> best_naming(torch.tensor([[9.0, 8.0], [8.0, 1.0]]))
+        >>> best_assignment(torch.tensor([[9.0, 8.0], [8.0, 1.0]]))
         (1, 0)
     """
     rows, columns = gains.shape

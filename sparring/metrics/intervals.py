@@ -164,7 +164,7 @@ def wilson_interval(share: float, count: int, confidence: float = 0.95) -> tuple
         ValueError: if a number is out of range.
 
     Example:
-        >>> [round(end, 3) for end in wilson(0.0, 100)], [round(end, 3) for end in wilson(0.5, 100)]
+        >>> [round(end, 3) for end in wilson_interval(0.0, 100)], [round(end, 3) for end in wilson_interval(0.5, 100)]
         ([0.0, 0.037], [0.404, 0.596])
     """
     if not (0 <= share <= 1 and count >= 1):

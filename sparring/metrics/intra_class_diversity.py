@@ -56,7 +56,7 @@ def intra_class_diversity(
 
     Example:
         >>> real, labels = torch.tensor([[-2.0], [2.0], [10.0], [14.0]]), torch.tensor([0, 0, 1, 1])
-        >>> class_variety(real / 2, labels, real, labels, classes=2).value
+        >>> intra_class_diversity(real / 2, labels, real, labels, classes=2).value
         0.5
     """
     if fake.shape[1:] != real.shape[1:]:

@@ -29,8 +29,8 @@ class LabelMapAccuracy:
     Example:
         >>> labels = torch.arange(2).repeat_interleave(200).view(1, 20, 20)
         >>> x = torch.where(labels > 0, 0.5, -0.5)[:, None]
-        >>> layout = Layout(classes=2, channels=1)
-        >>> layout.learn(x, labels)
+        >>> layout = LabelMapAccuracy(classes=2, channels=1)
+        >>> layout.fit(x, labels)
         >>> layout.share(layout.hits(x, labels)), layout.share(layout.hits(-x, labels))
         (1.0, 0.0)
     """

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparring.layers.blur import Blur
+from sparring.layers.resampling import Blur
 
 __all__ = ["PyramidDistance", "pyramid_distance", "sliced_wasserstein"]
 

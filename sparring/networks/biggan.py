@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import GameError
-from sparring.layers.conditional import ConditionalBatchNorm
 from sparring.layers.init import Init, normal, orthogonal
+from sparring.layers.normalization import ConditionalBatchNorm
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
 from sparring.networks.common.sizes import num_doublings

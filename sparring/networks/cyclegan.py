@@ -8,8 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sparring.layers.init import dcgan
-from sparring.layers.instance import instance_norm
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm, instance_norm
 
 __all__ = ["PatchCritic", "ResNetTranslator"]
 

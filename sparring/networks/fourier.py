@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from sparring.layers.affine import Affine
 from sparring.layers.fourier import FourierFeatures
+from sparring.layers.simple import Affine
 from sparring.networks.common.base import Critic, Generator, Shape
 
 __all__ = ["FourierCritic", "FourierGenerator"]

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from sparring.layers.init import dcgan
-from sparring.layers.instance import instance_norm
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm, instance_norm
 from sparring.networks.cyclegan import reflect_conv
 
 __all__ = ["GANILLATranslator"]

@@ -10,7 +10,7 @@ layer, that is, from whole images; a DCGAN critic leaves a 4 × 4 map of local f
 from torch import nn
 
 from sparring.layers.init import dcgan
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import num_doublings
 

@@ -11,10 +11,9 @@ from math import prod
 
 from torch import nn
 
-from sparring.layers.affine import Affine
 from sparring.layers.init import Init, he_uniform, normal, orthogonal, uniform
-from sparring.layers.maxout import Maxout
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm
+from sparring.layers.simple import Affine, Maxout
 from sparring.networks.common.base import Critic, Generator, Shape
 
 __all__ = [

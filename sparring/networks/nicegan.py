@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, linear
 
-from sparring.layers.instance import ILN, AdaILN
+from sparring.layers.normalization import ILN, AdaILN
 from sparring.layers.spectral import spectral
 from sparring.networks.cyclegan import reflect_conv
 
@@ -182,7 +182,7 @@ def code_depths(side: int) -> tuple[int, int]:
         side: Of the images in pixels, at least 16.
 
     Example:
-        >>> depths(256), depths(64), depths(32), depths(16)
+        >>> code_depths(256), code_depths(64), code_depths(32), code_depths(16)
         ((1, 2), (1, 1), (0, 1), (0, 0))
     """
     return (1 if side >= 64 else 0), (2 if side >= 128 else 1 if side >= 32 else 0)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import GameError
-from sparring.layers.blur import BlurDown, BlurUp
+from sparring.layers.resampling import BlurDown, BlurUp
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import num_doublings

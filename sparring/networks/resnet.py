@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from sparring.layers.norm import Norm
-from sparring.layers.pool import GlobalSum
+from sparring.layers.normalization import Norm
+from sparring.layers.resampling import GlobalSum
 from sparring.layers.residual import DownBlock, FirstBlock, SameBlock, UpBlock, residual_glorot
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import num_doublings

@@ -12,9 +12,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from sparring.layers.conditional import ClassConditionalBatchNorm
 from sparring.layers.init import glorot_uniform
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import ClassConditionalBatchNorm, Norm
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
 from sparring.networks.common.sizes import num_doublings

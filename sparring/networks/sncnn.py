@@ -9,7 +9,7 @@ from itertools import pairwise
 from torch import nn
 
 from sparring.layers.init import dcgan
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import num_doublings
 

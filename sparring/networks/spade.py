@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
 from sparring.layers.init import glorot_normal, reinitialise
-from sparring.layers.instance import instance_norm
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm, instance_norm
 from sparring.layers.spade import SLOPE, SPADEBlock, batch_norm_without_affine, resize_labels
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape

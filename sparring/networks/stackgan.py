@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sparring.errors import DataError
 from sparring.layers.init import dcgan, he_uniform
 from sparring.layers.pyramid import upsample
-from sparring.layers.resample import UpConv
+from sparring.layers.resampling import UpConv
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Shape
 from sparring.networks.common.sizes import num_doublings
@@ -50,7 +50,7 @@ class StageIGenerator(_Augmenting):
         width: Channels of the largest feature map; the smallest has as many for each halving of the side.
 
     Example:
-        >>> G = FirstGenerator((3, 16, 16), 64, latent=8, condition=4, width=8)
+        >>> G = StageIGenerator((3, 16, 16), 64, latent=8, condition=4, width=8)
         >>> G(torch.randn(5, 8), torch.randn(5, 4)).shape, G.augment(torch.randn(5, 64))[0].shape
         (torch.Size([5, 3, 16, 16]), torch.Size([5, 4]))
     """
@@ -87,7 +87,7 @@ class StageIIGenerator(_Augmenting):
         begun: Whether its training has begun: until then nobody should look at what it draws.
 
     Example:
-        >>> G = SecondGenerator((3, 32, 32), 64, condition=4, width=8)
+        >>> G = StageIIGenerator((3, 32, 32), 64, condition=4, width=8)
         >>> G(torch.randn(5, 3, 16, 16), torch.randn(5, 4)).shape
         torch.Size([5, 3, 32, 32])
     """
@@ -126,7 +126,7 @@ class StackGANCritic(nn.Module):
         heads: 1, or 2 for both questions.
 
     Example:
-        >>> PairCritic((3, 16, 16), 64, 4, 8, heads=2)(torch.randn(5, 3, 16, 16), torch.randn(5, 64)).shape
+        >>> StackGANCritic((3, 16, 16), 64, 4, 8, heads=2)(torch.randn(5, 3, 16, 16), torch.randn(5, 64)).shape
         torch.Size([5, 2])
     """
 

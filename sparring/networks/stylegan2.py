@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparring.layers.blur import Blur, BlurDown, BlurUp
-from sparring.layers.deviation import MinibatchStdDev
-from sparring.layers.equalized import EqualizedConv, EqualizedLinear
-from sparring.layers.modulated import ModulatedConv
+from sparring.layers.minibatch import MinibatchStdDev
+from sparring.layers.resampling import Blur, BlurDown, BlurUp
+from sparring.layers.stylegan2 import EqualizedConv, EqualizedLinear, ModulatedConv
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import num_doublings
 from sparring.objectives.batch_statistics import all_reduce_mean

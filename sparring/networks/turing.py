@@ -15,7 +15,7 @@ from math import prod
 from torch import Tensor, nn
 
 from sparring.layers.init import glorot_uniform
-from sparring.layers.pool import GlobalMean
+from sparring.layers.resampling import GlobalMean
 from sparring.networks.common.base import Critic, Generator, Shape
 from sparring.networks.common.sizes import num_doublings
 

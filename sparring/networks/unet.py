@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.layers.init import dcgan
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm
 from sparring.networks.common.base import Shape
 from sparring.networks.common.sizes import num_doublings
 

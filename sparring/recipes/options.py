@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from sparring import networks
 from sparring.errors import DataError
 from sparring.game import adam, rmsprop
-from sparring.layers.norm import Norm
-from sparring.layers.pool import GlobalMean, GlobalSum
+from sparring.layers.normalization import Norm
+from sparring.layers.resampling import GlobalMean, GlobalSum
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
 

@@ -12,8 +12,7 @@ from sparring.errors import DataError
 from sparring.games.common.multiscale import Perception
 from sparring.games.gaugan import GauGAN, summed
 from sparring.games.pix2pix import Pix2Pix
-from sparring.layers.instance import instance_norm
-from sparring.layers.norm import Norm
+from sparring.layers.normalization import Norm, instance_norm
 from sparring.layers.spade import batch_norm_without_affine
 from sparring.networks.common.base import Shape
 from sparring.networks.common.pair_input import PairCritic

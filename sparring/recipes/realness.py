@@ -10,8 +10,8 @@ from sparring import networks
 from sparring.errors import GameError
 from sparring.games.realness import RealnessGAN
 from sparring.layers.init import gamma_normal
+from sparring.layers.simple import GaussianHead
 from sparring.layers.spectral import spectral
-from sparring.layers.stochastic import GaussianHead
 from sparring.networks.common.base import Critic, Shape
 from sparring.networks.common.sizes import num_doublings
 from sparring.objectives.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal

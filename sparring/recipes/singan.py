@@ -6,8 +6,8 @@ import math
 
 from sparring.errors import DataError
 from sparring.games.singan import SinGAN
-from sparring.layers.bicubic import resize_bicubic
 from sparring.layers.palette import Palette
+from sparring.layers.resampling import resize_bicubic
 from sparring.networks.common.base import Shape
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
 from sparring.recipes.options import Adam, channels_last

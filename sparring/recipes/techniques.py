@@ -177,8 +177,7 @@ def _built(game: Game, shape: Shape, techniques: Techniques) -> Game:
             )
         init.reinitialise(game, weights[techniques.initialisation])
     if techniques.minibatch != "none":
-        from sparring.layers.deviation import MinibatchStdDev
-        from sparring.layers.discrimination import MinibatchDiscrimination
+        from sparring.layers.minibatch import MinibatchDiscrimination, MinibatchStdDev
         from sparring.networks.common.heads import insert_before_head
         from sparring.wrappers import requirements
 
@@ -192,7 +191,7 @@ def _built(game: Game, shape: Shape, techniques: Techniques) -> Game:
                 critic, MinibatchDiscrimination if discrimination else lambda features: MinibatchStdDev()
             )
     if techniques.virtual_batch_norm:
-        from sparring.layers.virtual import WithReferenceBatch
+        from sparring.layers.normalization import WithReferenceBatch
         from sparring.wrappers.virtual_batch_norm import VirtualBatch
 
         game = VirtualBatch(game, shape, WithReferenceBatch, techniques.virtual_batch_norm)

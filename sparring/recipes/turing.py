@@ -7,8 +7,7 @@ from typing import Literal
 from torch import nn
 
 from sparring.games.turing import TuringGAN
-from sparring.layers.spectral import spectral
-from sparring.layers.stateless import stateless_spectral
+from sparring.layers.spectral import spectral, stateless_spectral
 from sparring.networks import AliToyGenerator
 from sparring.networks.common.base import Shape
 from sparring.networks.turing import TuringCritic, TuringEncoder, TuringGenerator, TuringPointEncoder

@@ -23,8 +23,8 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from sparring.errors import RunError
 from sparring.game import Game
-from sparring.layers.instance import ILN, AdaILN
-from sparring.layers.resample import ConvDown, UpConv
+from sparring.layers.normalization import ILN, AdaILN
+from sparring.layers.resampling import ConvDown, UpConv
 from sparring.layers.upsample_fusion import can_fuse_upsampling
 
 __all__ = ["SETTINGS", "Fast", "keep_memory", "of"]
@@ -42,7 +42,7 @@ class Fast:
         setting: What was asked for, a name of `SETTINGS`.
         channels_last: Networks of the game whose tensors are laid out channels-last; those of others are contiguous.
         fused: Optimisers step by one kernel.
-        folded: A change of scale and its convolution are one strided convolution, see `sparring.layers.resample`.
+        folded: A change of scale and its convolution are one strided convolution, see `sparring.layers.resampling`.
         slopes: Penalties differentiate layers as `sparring.objectives.double_backward` does.
         ahead: The next batch is loaded while the last one is used, see `sparring.data.prefetch`.
         keeping: Freed memory stays with the process, see `keep_memory`.

@@ -18,7 +18,7 @@ def minimize_smooth(function: Function, start: Tensor) -> Tensor:
         function: Maps values (N,) to a scalar.
         start: Where to start (N,).
 
-    >>> descend(lambda x: (x - 3).square().sum(), torch.zeros(1))
+    >>> minimize_smooth(lambda x: (x - 3).square().sum(), torch.zeros(1))
     tensor([3.], dtype=torch.float64)
     """
     values = start.detach().double().clone().requires_grad_()

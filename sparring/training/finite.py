@@ -186,7 +186,7 @@ def finite_probes(tensors: list[Tensor]) -> Tensor:
     Args:
         tensors: Of real numbers, at least one.
 
-    >>> totals([torch.ones(3), torch.tensor([1.0, torch.nan])])
+    >>> finite_probes([torch.ones(3), torch.tensor([1.0, torch.nan])])
     tensor([3., nan])
     """
     if tensors[0].device.type == "cpu":  # where a sum is the fastest

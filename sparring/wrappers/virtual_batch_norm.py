@@ -28,7 +28,7 @@ class VirtualBatch(Wrapper):
     Args:
         game: A game of G and D.
         shape: Shape of one sample that D sees.
-        referenced: Runs a network beside references kept in a buffer ``reference``, see `sparring.layers.virtual`.
+        referenced: Wraps a network with references in a buffer ``reference``, see `WithReferenceBatch`.
         size: How many references each network has.
 
     Raises:

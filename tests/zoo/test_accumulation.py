@@ -20,8 +20,7 @@ from sparring.cli import main
 from sparring.errors import GameError
 from sparring.game import Move, adam
 from sparring.games.relativistic import RelativisticGAN
-from sparring.layers.deviation import MinibatchStdDev
-from sparring.layers.discrimination import MinibatchDiscrimination
+from sparring.layers.minibatch import MinibatchDiscrimination, MinibatchStdDev
 from sparring.objectives import RelativisticAverage, batch_statistics, logistic, squared
 from sparring.objectives.batch_statistics import (
     MicroBatch,

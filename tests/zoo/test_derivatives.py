@@ -15,14 +15,11 @@ from torch.autograd import grad
 from torch.nn import functional as F
 
 from sparring.games.common.multiscale import unlikeness
-from sparring.layers.deviation import MinibatchStdDev
-from sparring.layers.discrimination import MinibatchDiscrimination
-from sparring.layers.modulated import ModulatedConv
-from sparring.layers.norm import layer_norm
-from sparring.layers.resample import ConvDown, UpConv
-from sparring.layers.spectral import spectral
-from sparring.layers.stateless import stateless_spectral
-from sparring.layers.virtual import WithReferenceBatch
+from sparring.layers.minibatch import MinibatchDiscrimination, MinibatchStdDev
+from sparring.layers.normalization import WithReferenceBatch, layer_norm
+from sparring.layers.resampling import ConvDown, UpConv
+from sparring.layers.spectral import spectral, stateless_spectral
+from sparring.layers.stylegan2 import ModulatedConv
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.objectives.double_backward import fast_double_backward
 from sparring.objectives.energy import margin_loss, pulling_away, reconstruction_error

@@ -20,7 +20,7 @@ from sparring.errors import DataError, GameError
 from sparring.games.common.pyramid_game import OneImageGame
 from sparring.games.common.two_domain import TwoDomains
 from sparring.games.gan import GAN
-from sparring.layers.pool import GlobalMean, GlobalSum
+from sparring.layers.resampling import GlobalMean, GlobalSum
 from sparring.objectives.f_divergences import DIVERGENCES
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks

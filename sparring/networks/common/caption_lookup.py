@@ -36,7 +36,7 @@ def caption_keys(token_ids: Tensor) -> Tensor:
         int64 (N,), below 2⁶³.
 
     Example:
-        >>> one, other, same = keys(torch.tensor([[7, 8, 0], [8, 7, 0], [7, 8, 0]]))
+        >>> one, other, same = caption_keys(torch.tensor([[7, 8, 0], [8, 7, 0], [7, 8, 0]]))
         >>> bool(one == same), bool(one == other)
         (True, False)
     """
@@ -54,7 +54,7 @@ class CaptionLookup(nn.Module):
 
     Example:
         >>> read = CaptionLookup(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
-        >>> read.know(["a dog", "a red heart"])
+        >>> read.register(["a dog", "a red heart"])
         >>> read(told(["a dog", "A red heart!"]))
         tensor([[-1.4142,  0.0000],
                 [ 1.4142,  0.0000]])

@@ -1,13 +1,13 @@
 """Any generator and any critic, told the class: beside the noise, beside the image, or at the critic's head.
 
-A class is told as a row of weights over the classes, (N, classes), as in `sparring.layers.conditional`.
+A class is told as a row of weights over the classes, (N, classes), as in `sparring.layers.normalization`.
 """
 
 import torch
 from torch import Tensor, nn
 
-from sparring.layers.conditional import ProjectionHead
 from sparring.layers.init import normal
+from sparring.layers.simple import ProjectionHead
 from sparring.networks.common.base import Critic, Generator, Shape
 
 __all__ = ["ConcatCritic", "ConcatGenerator", "TwoHeadCritic", "concat_shape"]
@@ -16,7 +16,7 @@ __all__ = ["ConcatCritic", "ConcatGenerator", "TwoHeadCritic", "concat_shape"]
 def concat_shape(shape: Shape, classes: int) -> Shape:
     """The shape of a sample with its class beside it: as coordinates of a point, as constant channels of an image.
 
-    >>> told((3, 8, 8), 10), told((2,), 10)
+    >>> concat_shape((3, 8, 8), 10), concat_shape((2,), 10)
     ((13, 8, 8), (12,))
     """
     return (shape[0] + classes, *shape[1:])
@@ -31,7 +31,7 @@ class ConcatGenerator(nn.Module):
 
     Example:
         >>> from sparring.networks.mlp import MLPGenerator
-        >>> ToldGenerator(MLPGenerator((2,), 5, 8), 3)(torch.randn(4, 2), torch.eye(3)[[0, 1, 2, 0]]).shape
+        >>> ConcatGenerator(MLPGenerator((2,), 5, 8), 3)(torch.randn(4, 2), torch.eye(3)[[0, 1, 2, 0]]).shape
         torch.Size([4, 2])
     """
 

@@ -13,7 +13,7 @@ class PairCritic(nn.Module):
         critic: Reads images of as many channels as both have together.
 
     Example:
-        >>> Beside(nn.Conv2d(4, 1, 1))(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)).shape
+        >>> PairCritic(nn.Conv2d(4, 1, 1))(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 1, 8, 8])
     """
 

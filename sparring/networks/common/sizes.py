@@ -20,7 +20,7 @@ def num_doublings(shape: Shape, network: str, largest: int = 256) -> int:
         DataError: If the images are not square, or their side is no power of two from 8 to `largest`.
 
     Example:
-        >>> doublings((3, 64, 64), "DCGAN")
+        >>> num_doublings((3, 64, 64), "DCGAN")
         4
     """
     require_images(shape, network)

@@ -6,10 +6,10 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sparring.layers.attention import SelfAttention
-from sparring.layers.conditional import ConditionalUpBlock, ProjectionHead
-from sparring.layers.norm import Norm
-from sparring.layers.pool import GlobalSum
-from sparring.layers.residual import DownBlock, FirstBlock, Residual, SameBlock
+from sparring.layers.normalization import Norm
+from sparring.layers.resampling import GlobalSum
+from sparring.layers.residual import ConditionalUpBlock, DownBlock, FirstBlock, Residual, SameBlock
+from sparring.layers.simple import ProjectionHead
 from sparring.networks.common.base import Shape
 
 __all__ = ["ProjectionCritic", "Stages", "wide_trunk"]

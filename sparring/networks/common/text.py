@@ -23,7 +23,7 @@ def hash32(numbers: Tensor) -> Tensor:
         numbers: int64, of any shape.
 
     Example:
-        >>> scrambled(torch.tensor([0, 1, 2]))
+        >>> hash32(torch.tensor([0, 1, 2]))
         tensor([         0,  824515495, 1722258072])
     """
     for _ in range(2):  # products stay below 2⁵⁹

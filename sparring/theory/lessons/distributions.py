@@ -52,7 +52,7 @@ def parse_pair(p: str = DATA, q: str = MODEL) -> Pair:
     Raises:
         DataError: If these are no two distributions that the lessons can use.
 
-    >>> parsed(".5,.5", "1/4,3/4").points
+    >>> parse_pair(".5,.5", "1/4,3/4").points
     4
     """
     weights = {"--p": _weights("--p", p), "--q": _weights("--q", q)}

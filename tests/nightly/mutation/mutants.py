@@ -110,26 +110,26 @@ MUTANTS = [
     ("schedules.py", "1 - step / end", "step / end", RECIPES),
     # layers and networks
     (
-        "layers/resample.py",
+        "layers/resampling.py",
         "return y.add_((bias - bias.detach())",
         "return y.add_((bias - bias)",
         LAYERS,
     ),
-    ("layers/resample.py", "kernel = sums.flip(2, 3)", "kernel = sums", LAYERS),
+    ("layers/resampling.py", "kernel = sums.flip(2, 3)", "kernel = sums", LAYERS),
     (
-        "layers/resample.py",
+        "layers/resampling.py",
         "        transposed = transposed.contiguous(memory_format=torch.channels_last)\n",
         "        pass\n",
         LAYERS,
     ),
     (
-        "layers/resample.py",
+        "layers/resampling.py",
         "means = F.avg_pool2d(self.weight, 2, stride=1, padding=1)",
         "means = F.avg_pool2d(self.weight, 2, stride=1, padding=1, count_include_pad=False)",
         LAYERS,
     ),
     ("layers/spectral.py", "spectral_norm(layer)", "spectral_norm(layer, dim=0)", SPECTRAL),
-    ("layers/maxout.py", ".unflatten(1, (-1, self.pieces)).max(2)", ".unflatten(1, (self.pieces, -1)).max(1)", LAYERS),
+    ("layers/simple.py", ".unflatten(1, (-1, self.pieces)).max(2)", ".unflatten(1, (self.pieces, -1)).max(1)", LAYERS),
     ("networks/common/base.py", "scores.squeeze(1) if self.outcomes == 1 else scores", "scores.squeeze()", NETWORKS),
     # objectives, divergences, penalties, theory
     ("objectives/adversarial.py", "return -softplus(fake).mean()", "return softplus(-fake).mean()", FLOOR_0),

@@ -30,7 +30,7 @@ MUTANTS = [
     ("networks/singan.py", "return y + self._drawn", "return self._drawn", SINGAN),
     ("networks/singan.py", "top : top + rows + lost", "top : top + rows + lost + 1", SINGAN),
     ("recipes/singan.py", "k // DOUBLED[0]", "k // 2", SINGAN),
-    ("layers/bicubic.py", "antialias=True", "antialias=False", SINGAN),
+    ("layers/resampling.py", "antialias=True", "antialias=False", SINGAN),
     # drawings in few colours
     ("layers/palette.py", "far.argmin(0)", "far.argmax(0)", PALETTE),
     ("layers/palette.py", "drawn = torch.cat([drawn, pixels[", "drawn = torch.cat([drawn, 0 * pixels[", PALETTE),
@@ -44,7 +44,7 @@ MUTANTS = [
     # uses
     ("data/sources/photograph.py", 'mark="whole"', "mark=None", USES),
     (
-        "layers/bicubic.py",
+        "layers/resampling.py",
         "x - resize_bicubic(larger, (x.shape[2], x.shape[3]))",
         "resize_bicubic(larger, (x.shape[2], x.shape[3])) - x",
         USES,

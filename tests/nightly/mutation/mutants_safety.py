@@ -334,7 +334,7 @@ MUTANTS = [
         PLAN,
     ),
     ("runs/performance.py", "_laid_out if by_image else _kernel", "_kernel", FAST),
-    ("layers/resample.py", "self.bias, padding=1), 2)", "self.bias, padding=1), 2).relu()", FAST),
+    ("layers/resampling.py", "self.bias, padding=1), 2)", "self.bias, padding=1), 2).relu()", FAST),
     (
         "data/prefetch.py",
         "self.stream, self.position = stream, stream.position",

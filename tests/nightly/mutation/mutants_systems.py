@@ -48,7 +48,7 @@ MUTANTS = [
         REALNESS,
     ),
     ("objectives/realness.py", "real.detach().softmax(", "real.softmax(", REALNESS),
-    ("layers/stochastic.py", "(log_variance / 2).exp()", "log_variance.exp()", REALNESS),
+    ("layers/simple.py", "(log_variance / 2).exp()", "log_variance.exp()", REALNESS),
     # EBGAN and the Turing GANs
     (
         "objectives/energy.py",
@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     ("games/turing.py", "self.D(b - a)", "-self.D(a - b)", TURING),
     (
-        "layers/stateless.py",
+        "layers/spectral.py",
         "return torch.linalg.vector_norm(v @ W)",
         "return torch.linalg.vector_norm(v.detach() @ W)",
         TURING,
@@ -74,9 +74,14 @@ MUTANTS = [
     # SAGAN and BigGAN
     ("layers/attention.py", "(queries.mT @ keys).softmax(2)", "(queries.mT @ keys).softmax(1)", ATTENTION),
     ("layers/attention.py", "return x + self.gain * self.out(seen)", "return self.gain * self.out(seen)", ATTENTION),
-    ("layers/conditional.py", "1 + self.gain(y), self.bias(y)", "self.gain(y), self.bias(y)", f"{ATTENTION} {BIGGAN}"),
     (
-        "layers/conditional.py",
+        "layers/normalization.py",
+        "1 + self.gain(y), self.bias(y)",
+        "self.gain(y), self.bias(y)",
+        f"{ATTENTION} {BIGGAN}",
+    ),
+    (
+        "layers/simple.py",
         "score + (self.embed(*y) * h).sum(1)",
         "score - (self.embed(*y) * h).sum(1)",
         f"{ATTENTION} {BIGGAN}",
@@ -88,7 +93,7 @@ MUTANTS = [
     ("games/r3gan.py", '"r2": half * r2.mean()', '"r2": half * r1.mean()', R3GAN),
     ("games/stylegan2.py", "r1=self.penalty_every * self.penalty / 2", "r1=self.penalty / 2", STYLE),
     ("games/stylegan2.py", "torch.lerp(self.path_length, batch_mean(lengths), 0.01)", "batch_mean(lengths)", STYLE),
-    ("layers/modulated.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
+    ("layers/stylegan2.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
     # the pyramid and the many generators
     ("games/lapgan.py", "return self.D[level](residual + coarse)", "return self.D[level](residual)", LAPGAN),
     ("games/lapgan.py", "if turn < turns)", "if turn <= turns)", LAPGAN),
@@ -173,8 +178,8 @@ MUTANTS = [
         "return -self.weight * torch.stack(gaps).sum()",
         MOVES,
     ),
-    ("layers/discrimination.py", "torch.exp(-distances).sum(1) - 1", "torch.exp(-distances).sum(1)", MINIBATCH),
-    ("layers/virtual.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", MINIBATCH),
+    ("layers/minibatch.py", "torch.exp(-distances).sum(1) - 1", "torch.exp(-distances).sum(1)", MINIBATCH),
+    ("layers/normalization.py", "x]))[len(self.reference) :]", "x]))[: len(x)]", MINIBATCH),
     ("wrappers/base.py", "return self.critic(self.transform(x), *given)", "return self.critic(x, *given)", TECHNIQUES),
     ("wrappers/base.py", "return Move(move.player, **move.terms, **more)", "return move", TECHNIQUES),
     (
@@ -213,8 +218,8 @@ MUTANTS = [
     ("layers/fourier.py", "highest: float = 32.0", "highest: float = 16.0", f"{R3GAN} -k waves"),
     ("layers/fourier.py", "lowest: float = 1.0", "lowest: float = 2.0", f"{R3GAN} -k waves"),
     ("layers/fourier.py", "waves: int = 64", "waves: int = 32", f"{R3GAN} -k waves"),
-    ("layers/discrimination.py", "measures: int = 100", "measures: int = 50", f"{MINIBATCH} -k papers_sizes"),
-    ("layers/discrimination.py", "coordinates: int = 5", "coordinates: int = 3", f"{MINIBATCH} -k papers_sizes"),
+    ("layers/minibatch.py", "measures: int = 100", "measures: int = 50", f"{MINIBATCH} -k papers_sizes"),
+    ("layers/minibatch.py", "coordinates: int = 5", "coordinates: int = 3", f"{MINIBATCH} -k papers_sizes"),
     (
         "games/nicegan.py",
         "        with torch.no_grad():\n            return self.code(x, domain)",

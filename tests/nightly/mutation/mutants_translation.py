@@ -108,8 +108,13 @@ MUTANTS = [
         MOVES,
     ),
     # networks, settings, schedules
-    ("layers/instance.py", "first * by_instance + second * by_layer", "second * by_instance + first * by_layer", NETS),
-    ("layers/instance.py", "self.mix = AdaILN(channels, (1.0, 3.2))", "self.mix = AdaILN(channels)", NETS),
+    (
+        "layers/normalization.py",
+        "first * by_instance + second * by_layer",
+        "second * by_instance + first * by_layer",
+        NETS,
+    ),
+    ("layers/normalization.py", "self.mix = AdaILN(channels, (1.0, 3.2))", "self.mix = AdaILN(channels)", NETS),
     ("networks/nicegan.py", "self.strength * attention + h", "attention + h", NETS),
     ("networks/nicegan.py", "nn.Parameter(torch.zeros(1))", "nn.Parameter(torch.ones(1))", NETS),
     (

@@ -10,7 +10,7 @@ from sparring.errors import DataError, GameError
 from sparring.games.biggan import BigGAN
 from sparring.games.common.truncation import truncated
 from sparring.layers.attention import SelfAttention
-from sparring.layers.pool import GlobalSum
+from sparring.layers.resampling import GlobalSum
 from sparring.networks.biggan import BigGANCritic, BigGANGenerator
 from sparring.objectives.penalties import orthogonal_penalty
 from sparring.recipes.options import AdamOverrides

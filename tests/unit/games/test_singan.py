@@ -14,7 +14,7 @@ from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.games.singan import SinGAN
 from sparring.inference.sampling import latents_from_seeds
-from sparring.layers.bicubic import resize_bicubic
+from sparring.layers.resampling import resize_bicubic
 from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
 from sparring.objectives.penalties import gradient_penalty, patch_penalty
 from sparring.recipes.singan import pyramid, singan

@@ -13,8 +13,7 @@ from torch.nn.functional import softplus
 from sparring.check import check_game
 from sparring.errors import DataError
 from sparring.games.turing import TuringGAN
-from sparring.layers.spectral import spectral
-from sparring.layers.stateless import stateless_spectral, stateless_spectral_norm
+from sparring.layers.spectral import spectral, stateless_spectral, stateless_spectral_norm
 from sparring.networks.turing import TuringCritic, TuringEncoder, TuringGenerator
 from sparring.objectives import Hinge, LeastSquares, NonSaturating, Relativistic, Wasserstein, logistic
 from sparring.recipes import turing

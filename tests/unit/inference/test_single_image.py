@@ -18,7 +18,7 @@ from sparring.game import evaluation_mode as resting
 from sparring.inference import canvas
 from sparring.inference import single_image as one_image
 from sparring.inference.sampling import sample_seeds
-from sparring.layers.bicubic import resize_bicubic
+from sparring.layers.resampling import resize_bicubic
 from sparring.reports.next_steps import commands
 from sparring.reports.run_report import evaluation
 from sparring.runs.run import Run

@@ -13,13 +13,9 @@ from sparring.game import adam
 from sparring.games.conditional import ConditionalGAN
 from sparring.inference.sampling import generate, interpolate_seeds, latents_from_seeds, sample_seeds
 from sparring.layers.attention import SelfAttention
-from sparring.layers.conditional import (
-    ClassConditionalBatchNorm,
-    ConditionalBatchNorm,
-    ConditionalUpBlock,
-    ProjectionHead,
-)
-from sparring.layers.residual import UpBlock
+from sparring.layers.normalization import ClassConditionalBatchNorm, ConditionalBatchNorm
+from sparring.layers.residual import ConditionalUpBlock, UpBlock
+from sparring.layers.simple import ProjectionHead
 from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
 from sparring.recipes.sagan_biggan import sagan

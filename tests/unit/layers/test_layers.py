@@ -10,12 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from sparring.layers import init
-from sparring.layers.affine import Affine
-from sparring.layers.maxout import Maxout
-from sparring.layers.norm import layer_norm
-from sparring.layers.pool import GlobalMean, GlobalSum
-from sparring.layers.resample import ConvDown, UpConv
+from sparring.layers.normalization import layer_norm
+from sparring.layers.resampling import ConvDown, GlobalMean, GlobalSum, UpConv
 from sparring.layers.residual import DownBlock, FirstBlock, SameBlock, UpBlock, residual_glorot
+from sparring.layers.simple import Affine, Maxout
 from sparring.layers.spectral import spectral
 
 

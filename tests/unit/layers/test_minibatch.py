@@ -7,11 +7,10 @@ import torch
 from torch import nn
 
 from sparring.errors import GameError
-from sparring.layers.deviation import MinibatchStdDev
-from sparring.layers.discrimination import MinibatchDiscrimination
 from sparring.layers.init import normal, orthogonal, reinitialise
+from sparring.layers.minibatch import MinibatchDiscrimination, MinibatchStdDev
+from sparring.layers.normalization import VirtualBatchNorm, WithReferenceBatch, to_virtual_batch_norm
 from sparring.layers.spectral import spectral
-from sparring.layers.virtual import VirtualBatchNorm, WithReferenceBatch, to_virtual_batch_norm
 from sparring.networks import DCGANCritic, DCGANGenerator, MLPCritic, ResNetCritic, SNCNNCritic
 from sparring.networks.common.heads import insert_before_head, widen_outputs
 from sparring.objectives.penalties import r1

@@ -10,8 +10,8 @@ from sparring.cli import main
 from sparring.errors import DataError
 from sparring.game import evaluation_mode
 from sparring.inference import single_image
-from sparring.layers.bicubic import resize_bicubic
 from sparring.layers.palette import Palette
+from sparring.layers.resampling import resize_bicubic
 from support.runs import PHOTO, after_a_stop, play, start
 from unit.games.test_singan import X, photographs, small, trained
 

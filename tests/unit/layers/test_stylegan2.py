@@ -5,10 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sparring.layers.blur import BILINEAR, Blur, BlurDown, BlurUp
-from sparring.layers.deviation import MinibatchStdDev
-from sparring.layers.equalized import EqualizedConv, EqualizedLinear
-from sparring.layers.modulated import ModulatedConv
+from sparring.layers.minibatch import MinibatchStdDev
+from sparring.layers.resampling import BILINEAR, Blur, BlurDown, BlurUp
+from sparring.layers.stylegan2 import EqualizedConv, EqualizedLinear, ModulatedConv
 
 ODD = (1.0, 2.0, 1.0)
 

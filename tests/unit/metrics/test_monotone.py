@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from sparring.data import load
-from sparring.layers.blur import Blur
+from sparring.layers.resampling import Blur
 from sparring.metrics import density_coverage, frechet_distance, precision_recall, train_extractor
 from sparring.metrics.class_histogram import mode_histogram
 from sparring.metrics.memorization import memorisation

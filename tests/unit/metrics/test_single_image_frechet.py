@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from sparring.layers.blur import Blur
+from sparring.layers.resampling import Blur
 from sparring.metrics.extractors.inception import InceptionV3
 from sparring.metrics.single_image_frechet import (
     inception_maps,

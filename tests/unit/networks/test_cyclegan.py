@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sparring.layers.instance import ILN, AdaILN, instance_norm
+from sparring.layers.normalization import ILN, AdaILN, instance_norm
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator, patches
 from sparring.networks.ganilla import GANILLATranslator
 from sparring.networks.nicegan import NICECritic, NICEEncoder, NICEEncodingCritic, NICETranslator, code_depths

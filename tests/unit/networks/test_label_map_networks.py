@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sparring.errors import DataError
-from sparring.layers.instance import instance_norm
+from sparring.layers.normalization import instance_norm
 from sparring.layers.spade import SPADE, SPADEBlock, batch_norm_without_affine, resize_labels
 from sparring.networks.spade import MultiScaleCritic, SPADEGenerator, StyleEncoder
 from sparring.networks.unet import UNet

@@ -8,8 +8,8 @@ from torch import nn
 
 from sparring.errors import DataError
 from sparring.layers.init import wgan_gp
-from sparring.layers.norm import layer_norm
-from sparring.layers.pool import GlobalMean
+from sparring.layers.normalization import layer_norm
+from sparring.layers.resampling import GlobalMean
 from sparring.layers.spectral import spectral
 from sparring.networks import (
     AliToyCritic,

@@ -14,7 +14,7 @@ from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.realness import RealnessGAN
-from sparring.layers.stochastic import GaussianHead
+from sparring.layers.simple import GaussianHead
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.objectives import NonSaturating
 from sparring.objectives.realness import (

@@ -8,7 +8,7 @@ TWO_PROCESSES = """
     import os, sys, torch, torch.distributed as dist
     from torch import nn
     from sparring.games.gan import GAN
-    from sparring.layers.virtual import Referenced
+    from sparring.layers.normalization import Referenced
     from sparring.networks import MLPCritic, MLPGenerator
     from sparring.objectives import NonSaturating
     from sparring.training.trainer import train

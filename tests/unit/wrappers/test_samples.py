@@ -13,7 +13,7 @@ from sparring.games.gan import GAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.games.wgan import WGANGP
 from sparring.inference.sampling import interpolate_seeds, sample_seeds
-from sparring.layers.virtual import WithReferenceBatch
+from sparring.layers.normalization import WithReferenceBatch
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.objectives import LeastSquares, NonSaturating, Relativistic, logistic
 from sparring.objectives.penalties import gradient_penalty

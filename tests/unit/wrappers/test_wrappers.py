@@ -14,7 +14,7 @@ from sparring.errors import GameError
 from sparring.game import Game, LatentGame, Move, evaluation_mode
 from sparring.games.gan import GAN
 from sparring.inference.sampling import sample_seeds
-from sparring.layers.virtual import WithReferenceBatch
+from sparring.layers.normalization import WithReferenceBatch
 from sparring.objectives import NonSaturating
 from sparring.rng import turn_rng
 from sparring.training.ema import EMA
