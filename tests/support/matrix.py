@@ -19,7 +19,7 @@ from sparring.errors import SparringError
 from sparring.game import Data, Game, Move
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks
-from sparring.recipes.techniques import PICTURES, Techniques, apply_techniques
+from sparring.recipes.techniques import IMAGE_TECHNIQUES, Techniques, apply_techniques
 from sparring.rng import turn_rng
 from sparring.runs.recipe_args import declared, settings
 from support.runs import tiny
@@ -156,7 +156,7 @@ def cells(name: str) -> dict[str, str]:
     """The row of a recipe: for each technique ✓ or a reason's letter, for points and images where these differ."""
     row = {}
     for head, techniques in TECHNIQUES.items():
-        tried = shapes(name)[-1:] if techniques.keys() & PICTURES else shapes(name)
+        tried = shapes(name)[-1:] if techniques.keys() & IMAGE_TECHNIQUES else shapes(name)
         row[head] = "/".join(dict.fromkeys(letter(refusal(partial(build, name, shape, techniques))) for shape in tried))
     return row
 

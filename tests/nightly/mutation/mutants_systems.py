@@ -184,8 +184,8 @@ MUTANTS = [
     ("wrappers/base.py", "return Move(move.player, **move.terms, **more)", "return move", TECHNIQUES),
     (
         "recipes/techniques.py",
-        "(techniques.r2, lambda game, weight: slopes.R2",
-        "(techniques.r2, lambda game, weight: slopes.R1",
+        '"losses",         _simple(f"{_SLOPES}:R2"',
+        '"losses",         _simple(f"{_SLOPES}:R1"',
         TECHNIQUES,
     ),
     # Lines that an independent mutation once changed without a test that failed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from sparring.errors import SparringError
 from sparring.games.wgan import WGANGP
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
-from sparring.recipes.techniques import Techniques, apply_techniques
+from sparring.recipes.techniques import EXCLUSIVE, LIMITS, TABLE, Stage, Techniques, apply_techniques
 from sparring.runs.state import gathered
 from support import runs
 from support.runs import IMAGES, POINTS, difference, play, start
@@ -160,3 +162,19 @@ def test_the_schedule_multiplies_the_pace():
 def test_what_cannot_be_is_refused_in_a_sentence(techniques, match):
     with pytest.raises(SparringError, match=match):
         check_game(game(techniques, "wgan-gp"), batches((2,)))
+
+
+def test_the_table_is_in_the_order_of_the_stages_and_names_settings():
+    names, stages = [row.name for row in TABLE], get_args(Stage)
+    assert [stages.index(row.stage) for row in TABLE] == sorted(stages.index(row.stage) for row in TABLE)
+    settings = {field.name for field in fields(Techniques)}
+    assert {*names, *LIMITS, *(name for pair in EXCLUSIVE for name in pair)} <= settings
+    others = {
+        "instance_noise_steps",
+        "augment_images",
+        "penalty_every",
+        "lecam_start",
+        "unrolling_lr",
+        "schedule_steps",
+    }
+    assert settings - set(names) == others, "a setting is a technique, or belongs to one"
