@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import tyro
+from tyro.conf import Positional
 
 from sparring import Run, load
-from sparring.runs.early_stopping import Judging
+from sparring.runs.early_stopping import EarlyStopping
 from sparring.visualization.images import save_grid
 
 
 def main(
-    photos: Path, out: Path = Path("runs/photographs"), size: int = 32, width: int = 64, steps: int = 20_000
+    photos: Positional[Path], out: Path = Path("runs/photographs"), size: int = 32, width: int = 64, steps: int = 20_000
 ) -> None:
     """Train on photographs.
 
@@ -31,7 +32,7 @@ def main(
         arguments={"networks": {"width": width}},
         techniques={"augment": "diff"},
     )
-    for report in run.fit(steps=steps, judging=Judging(every=steps * 64 / 4000)):
+    for report in run.fit(steps=steps, early_stopping=EarlyStopping(every=steps * 64 / 4000)):
         if report.step % max(1, steps // 10) == 0:
             print(report.step, report.scalars())
     game = load(out, checkpoint="best")

@@ -15,7 +15,7 @@ from sparring.visualization.images import save_grid
 def write_domains(folder: Path, count: int) -> None:
     """Write digits to ``trainA`` and other digits, inverted, to ``trainB``."""
     images, *_ = load_data("digits", size=16).rows(range(2 * count))
-    for row, pixels in enumerate(((images + 1) * 127.5).byte()):
+    for row, pixels in enumerate(images):
         domain = "A" if row < count else "B"
         (folder / f"train{domain}").mkdir(parents=True, exist_ok=True)
         values = pixels[0] if domain == "A" else 255 - pixels[0]
@@ -33,12 +33,12 @@ def main(out: Path = Path("runs/translation"), steps: int = 1000, count: int = 5
     """
     data = out.parent / f"{out.name}-data"
     write_domains(data, count)
-    arguments = {"networks": {"width": width, "blocks": 2}}
+    arguments = {"width": width, "blocks": 2}
     run = Run.create(out, "cyclegan", data=data, size=16, batch_size=8, arguments=arguments)
     for report in run.fit(steps=steps):
         if report.step % max(1, steps // 10) == 0:
             print(report.step, report.scalars())
-    held_out, *_ = load_data("digits", size=16).rows(range(1700, 1708))
+    held_out = load_data("digits", size=16).rows(range(1700, 1708))[0] / 127.5 - 1
     there = translate(load(out), held_out, "B")
     print(
         "Digits and their translations are in",

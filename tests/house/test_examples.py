@@ -13,7 +13,7 @@ from PIL import Image
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TINY = {
     "photographs": "photos --width 4 --size 16 --steps 4 --out run",
-    "own_game": "--steps 4",
+    "own_game": "--steps 4 --out ring.png",
     "own_networks": "--steps 2 --out run",
     "conditional": "--steps 2 --columns 2 --out run",
     "translation": "--steps 1 --count 20 --width 4 --out run",
@@ -38,7 +38,7 @@ def test_an_example_runs(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(EXAMPLES))
     (tmp_path / "photos").mkdir()
-    for row, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (80, 20, 20, 3), np.uint8)):
+    for row, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (200, 20, 20, 3), np.uint8)):
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{row}.png")
     monkeypatch.setattr(sys, "argv", [name, *TINY[name].split()])
     try:
