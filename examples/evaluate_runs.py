@@ -8,7 +8,8 @@ from pathlib import Path
 import tyro
 
 from sparring import Run
-from sparring.evaluation.evaluator import evaluate_run, get_metrics, save_evaluation
+from sparring.evaluation.registry import get_metrics
+from sparring.runs.evaluation import evaluate_run, save_evaluation
 
 
 def main(
