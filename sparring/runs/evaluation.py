@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sparring._io.folder import Folder, open_atomic
-from sparring.abilities import SupportsSampling, SupportsTranslation
-from sparring.evaluation.evaluator import evaluate
-from sparring.evaluation.label_maps import evaluate_label_maps
-from sparring.evaluation.translation import evaluate_translation
 from sparring.evaluation.types import Evaluation
 from sparring.runs.run import Run
+from sparring.tasks import task_of
 from sparring.visualization.images import save_grid
 
 __all__ = ["evaluate_run", "read_evaluation", "save_evaluation"]
@@ -21,16 +18,14 @@ FILE = "evaluation.json"
 
 
 def evaluate_run(run: Run, **settings: Any) -> Evaluation:
-    """Score the game of a run on the run's data, and write ``evaluation.json`` and images into its folder.
+    """Score the game of a run as its task does, and write ``evaluation.json`` and images into the run's folder.
 
     Args:
         run: The run.
         settings: Settings of `sparring.evaluation.evaluator.evaluate`.
     """
-    score: Any = evaluate
-    if run.dataset.second and not isinstance(run.inference_game, SupportsSampling):
-        score = evaluate_translation if isinstance(run.inference_game, SupportsTranslation) else evaluate_label_maps
-    return save_evaluation(run, score(run.inference_game, run.training, held_out=run.held_out, **settings))
+    game = run.inference_game
+    return save_evaluation(run, task_of(game).evaluate(game, run.training, held_out=run.held_out, **settings))
 
 
 def save_evaluation(run: Run, result: Evaluation) -> Evaluation:

@@ -124,9 +124,9 @@ MUTANTS = [
     ("inference/sentences.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
     # pictures: of these seeds, by the reader as it is now
     (
-        "runs/snapshots.py",
-        "sample_seeds(game, range(self.count))",
-        "sample_seeds(game, range(1, self.count + 1))",
+        "tasks/generation.py",
+        "sample_seeds(game, range(count))",
+        "sample_seeds(game, range(1, count + 1))",
         SNAPSHOTS,
     ),
     (

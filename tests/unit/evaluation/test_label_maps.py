@@ -251,7 +251,7 @@ class Idle(Game):
         yield from ()
 
 
-def test_who_makes_no_pictures_of_others_is_told():
+def test_a_game_that_does_not_sample_is_refused():
     run = SimpleNamespace(inference_game=Idle(), training=lit(0), held_out=None, dataset=lit(0))
-    with pytest.raises(GameError, match="Idle cannot paint label maps"):
+    with pytest.raises(GameError, match="Idle cannot sample"):
         evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())

@@ -39,7 +39,7 @@ RING = ["--data", "ring", "--batch-size", "8", "--width", "4", "--samples", "50"
 def loaded_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sparring.runs.run.load_data", cache(data.load))
-        patch.setattr("sparring.runs.snapshots.POINTS", 16)
+        patch.setattr("sparring.tasks.generation.POINTS", 16)
         yield
 
 

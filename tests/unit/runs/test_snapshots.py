@@ -26,7 +26,7 @@ def drawn(monkeypatch):
     monkeypatch.setattr(
         "sparring.runs.snapshots.save_grid", lambda images, path, **_: found.__setitem__(path, images.clone())
     )
-    monkeypatch.setattr("sparring.runs.snapshots.IMAGES", 8)
+    monkeypatch.setattr("sparring.tasks.generation.IMAGES", 8)
     return found
 
 
