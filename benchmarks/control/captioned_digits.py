@@ -32,10 +32,10 @@ from benchmarks.quality.suites import Cell
 from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
-from sparring.data.annotations.captions import Captions, told
-from sparring.data.cache import store
-from sparring.data.sources.base import Arrays
-from sparring.data.stream import scaled
+from sparring.data.annotations.captions import Captions, tokenize
+from sparring.data.cache import prepare_file
+from sparring.data.sources.image_sources import ImageArrays
+from sparring.data.stream import scale_images
 from sparring.inference.sampling import generate
 from sparring.metrics.extractors.classifier import extractor_for
 from sparring.metrics.frechet import frechet_distance
@@ -121,8 +121,8 @@ def written(dataset: Dataset, path: Path, *, shuffled: bool = False) -> Path:
     dealt = np.random.default_rng(1).permutation(texts) if shuffled else texts
     captions = Captions(tuple((str(text),) for text in dealt))
     arrays = (np.asarray(dataset.values), dataset.labels)
-    source = Arrays(dataset.name, dataset.fingerprint, lambda: arrays, dataset.classes, captions=captions)
-    return store(source, path, None, None)
+    source = ImageArrays(dataset.name, dataset.fingerprint, lambda: arrays, dataset.classes, captions=captions)
+    return prepare_file(source, path, None, None)
 
 
 def prepared(name: str) -> Path:
@@ -158,7 +158,7 @@ def judged(game: Any, size: int) -> dict[str, Any]:
     seen = extractor.predict(x)
     right = {"colour": seen // 10 == kinds // 10, "digit": seen % 10 == kinds % 10, "both": seen == kinds}
     rows = np.sort(np.random.default_rng(2).permutation(len(real))[:2000])
-    truth = extractor.features(scaled(real.rows(rows)[0]))
+    truth = extractor.features(scale_images(real.rows(rows)[0]))
     found = {name: round(one.double().mean().item(), 4) for name, one in right.items()}
     found["spread"] = round(x.unflatten(0, (len(KINDS), EACH)).std(1).mean().item(), 4)
     found["distance"] = round(frechet_distance(extractor.features(x), truth), 2)
@@ -175,7 +175,7 @@ def asked(game: Any) -> Tensor:
     with fixed_seed(5):
         noise = game.noise(EACH)
     return torch.cat(
-        [generate(game, game.with_text(noise, told([sentence(k)])), batch=EACH) for k in range(len(KINDS))]
+        [generate(game, game.with_text(noise, tokenize([sentence(k)])), batch=EACH) for k in range(len(KINDS))]
     )
 
 

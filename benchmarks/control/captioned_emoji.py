@@ -30,8 +30,8 @@ from benchmarks.quality.suites import Cell
 from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
-from sparring.data.annotations.captions import told
-from sparring.data.stream import scaled
+from sparring.data.annotations.captions import tokenize
+from sparring.data.stream import scale_images
 from sparring.game import Game
 from sparring.inference.sampling import generate
 from sparring.rng import fixed_seed
@@ -79,7 +79,7 @@ def play(cell: Cell) -> None:
 
 def judged(game: Game) -> dict[str, float]:
     """Returns how often the emoji of a name is found by its sample: of names that were trained on, and of others."""
-    trained, held = load(prepared("named"), size=SIDE).divided(HELD_OUT)
+    trained, held = load(prepared("named"), size=SIDE).split(HELD_OUT)
     assert held is not None
     return {"found": found(game, trained), "found, never trained on": found(game, held)}
 
@@ -88,11 +88,11 @@ def found(game: Any, emoji: Dataset) -> float:
     """Returns how often a sample is nearer to the emoji of its name than to all others laid beside it."""
     draw = np.random.default_rng(3)
     rows = np.sort(draw.permutation(len(emoji))[:NAMES])
-    real = scaled(emoji.rows(np.arange(len(emoji)))[0])
-    names = [emoji.captions.texts[row][0] for row in (rows if emoji.chosen is None else emoji.chosen[rows])]
+    real = scale_images(emoji.rows(np.arange(len(emoji)))[0])
+    names = [emoji.captions.texts[row][0] for row in (rows if emoji.indices is None else emoji.indices[rows])]
     with fixed_seed(5):
         noise = game.noise(len(rows))
-    x = generate(game, game.with_text(noise, told(names)))
+    x = generate(game, game.with_text(noise, tokenize(names)))
     right = 0
     for sample, row in zip(x, rows, strict=True):
         others = draw.choice(np.delete(np.arange(len(real)), row), BESIDE - 1, replace=False)

@@ -53,7 +53,7 @@ _benches: dict[tuple[str, int], Bench] = {}
 
 def bench(data: str, size: int) -> Bench:
     if (data, size) not in _benches:
-        training, held = load_data(data, size=size).divided(HELD_OUT)
+        training, held = load_data(data, size=size).split(HELD_OUT)
         assert held is not None
         _benches[data, size] = Bench(training, held)
     return _benches[data, size]

@@ -31,7 +31,7 @@ import sparring
 from benchmarks.control.translation import NO_CYCLE, Cell, carried, there_and_back
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.game import Game
 from sparring.metrics.extractors.classifier import ClassifierExtractor, extractor_for
 from sparring.runs.run import Run
@@ -74,7 +74,7 @@ def streets() -> Path:
 def tests() -> tuple[Tensor, Tensor]:
     """Photographs that nobody has seen, by day and at dusk."""
     a, b = (load(streets() / f"test{which}", size=SIDE) for which in "AB")
-    return scaled(a.rows(np.arange(len(a)))[0]), scaled(b.rows(np.arange(len(b)))[0])
+    return scale_images(a.rows(np.arange(len(a)))[0]), scale_images(b.rows(np.arange(len(b)))[0])
 
 
 @cache

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from sparring.abilities import require_sampling
 from sparring.data import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.game import Game, evaluation_mode
 from sparring.games.common.posterior import stated
 from sparring.inference.encoding import encode, knn_accuracy, reconstruct, relative_error
@@ -84,7 +84,7 @@ class Bench:
 
 def rows(dataset: Dataset, count: int) -> Rows:
     images, labels = dataset.rows(np.arange(count))
-    return scaled(images), labels
+    return scale_images(images), labels
 
 
 def drawn(game: Game, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ from torch import Tensor
 import sparring
 from benchmarks.trainings import recorded, train
 from sparring.data import load
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.runs.run import Run
 from sparring.runs.state import untrained
 from sparring.visualization.images import save_grid
@@ -127,12 +127,12 @@ def pairs(suite: str) -> tuple[Tensor, Tensor, Tensor]:
     """Test images of A, their true partners in B, and weights (N, 1, H, W) of the foreground."""
     place, size = SUITES[suite]
     dataset = load(f"pairs:{place()}/test", size=size)
-    assert dataset.second is not None
+    assert dataset.paired_domain is not None
     rows = np.arange(len(dataset))
-    a, b = scaled(dataset.rows(rows)[0]), scaled(dataset.second.rows(rows))
+    a, b = scale_images(dataset.rows(rows)[0]), scale_images(dataset.paired_domain.rows(rows))
     if suite == "digits":
-        ground = scaled(torch.tensor(GROUND, dtype=torch.uint8)[None, :, None, None])
-        stroke = scaled(torch.tensor(STROKE, dtype=torch.uint8)[None, :, None, None])
+        ground = scale_images(torch.tensor(GROUND, dtype=torch.uint8)[None, :, None, None])
+        stroke = scale_images(torch.tensor(STROKE, dtype=torch.uint8)[None, :, None, None])
         return a, b, ((a - ground) / (stroke - ground)).mean(1, keepdim=True).clamp(0, 1)
     return a, b, ((a < 0.95).any(1, keepdim=True) | (b < 0.95).any(1, keepdim=True)).float()
 
@@ -171,9 +171,12 @@ def untaught(suite: str) -> dict[str, dict[str, float]]:
     a, b, _ = pairs(suite)
     place, size = SUITES[suite]
     dataset = load(f"unpaired:{place()}", size=size)
-    assert dataset.second is not None
-    every = np.arange(min(len(dataset), len(dataset.second.dataset), 2000))
-    medians = [scaled(rows.median(0).values[None]) for rows in (dataset.rows(every)[0], dataset.second.rows(every))]
+    assert dataset.paired_domain is not None
+    every = np.arange(min(len(dataset), len(dataset.paired_domain.dataset), 2000))
+    medians = [
+        scale_images(rows.median(0).values[None])
+        for rows in (dataset.rows(every)[0], dataset.paired_domain.rows(every))
+    ]
     constant = errors(medians[1].expand_as(b), medians[0].expand_as(a), suite)
     return {"identity": errors(a, b, suite), "median image": constant}
 

@@ -83,7 +83,7 @@ def make(path: Path, count: int) -> None:
     """Writes so many random images as a raw array."""
     block = np.random.default_rng(0).integers(0, 256, (BLOCK, SIDE, SIDE, 3), np.uint8)
     with path.open("wb") as file:
-        file.write(cache.npy_head((count, SIDE, SIDE, 3)))
+        file.write(cache.npy_header((count, SIDE, SIDE, 3)))
         for start in range(0, count, BLOCK):
             file.write(np.roll(block, start // BLOCK, axis=0)[: count - start].tobytes())
 
@@ -133,7 +133,7 @@ def checking(path: Path, batches: int) -> dict[str, Any]:
     plain = Dataset(data.name, data.values, fingerprint=data.fingerprint)
     ways = (("", plain), ("without checksums", plain), ("for the first time", data), ("again", data))
     for name, rows in ways:  # the first maps the pages of the file
-        stream = Stream(rows.part(np.arange(BATCH * batches)), BATCH, seed=2)
+        stream = Stream(rows.subset(np.arange(BATCH * batches)), BATCH, seed=2)
         begin = time.process_time()
         for _ in islice(stream, batches):
             continue
@@ -144,9 +144,9 @@ def checking(path: Path, batches: int) -> dict[str, Any]:
 def cold_reading(path: Path, batches: int) -> dict[str, Any]:
     """Reads a set that is not in memory as one larger than it: by chance, and announced."""
     measured: dict[str, Any] = {}
-    memory = readahead.memory
+    memory = readahead.total_memory
     for name, size in (("left to the system", memory), ("announced", lambda: 0)):
-        readahead.memory = size
+        readahead.total_memory = size
         forget(path)
         stream = Stream(load(path), BATCH, seed=1)
         disk, begin = read_bytes(), time.perf_counter()
@@ -159,7 +159,7 @@ def cold_reading(path: Path, batches: int) -> dict[str, Any]:
             "batches_a_second": round(batches / seconds, 1),
             "read_from_disk_kib_an_image": round((read_bytes() - disk) * 1024 / (batches * BATCH), 1),
         }
-    readahead.memory = memory
+    readahead.total_memory = memory
     return measured
 
 
@@ -173,7 +173,7 @@ def seeking(data: Dataset) -> dict[str, Any]:
         times[f"{position:.0e}"] = round(1e3 * (time.process_time() - begin), 2)
     begin = time.process_time()
     for start in range(0, len(data), BLOCK):
-        sparring.data.ordering.permuted(np.arange(start, start + BLOCK), len(data), 0)
+        sparring.data.ordering.permute(np.arange(start, start + BLOCK), len(data), 0)
     return {"ms_by_position": times, "cpu_seconds_for_the_order_of_an_epoch": round(time.process_time() - begin, 3)}
 
 
@@ -238,7 +238,7 @@ def measure(folder: Path, count: int, files: int) -> dict[str, Any]:
 
 def windows(data: Dataset) -> Dataset:
     """The same images, seen through windows of 28 × 28."""
-    return Dataset(data.name, data.values, margin=4, fingerprint=data.fingerprint)
+    return Dataset(data.name, data.values, crop_margin=4, fingerprint=data.fingerprint)
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def compared(mine: Curve, theirs: Curve) -> dict[str, dict[str, float | None]]:
 
 def judge_of(dataset: Dataset, samples: int) -> tuple[Dataset, Judge]:
     """Returns what is trained on, and who judges."""
-    training, held_out = dataset.divided(HELD_OUT)
+    training, held_out = dataset.split(HELD_OUT)
     extractor = extractor_for(training)
     how: Any = {"metrics": get_metrics(["frechet"]), "samples": samples, "references": False, "resamples": 0}
 

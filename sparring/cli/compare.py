@@ -145,11 +145,11 @@ def compare(words: list[str]) -> None:
         _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
         return
     say_data(dataset, round(given.hold_out * len(dataset)))
-    notes = [*_require_playable(made, dataset), *shortfall_notes(*dataset.divided(given.hold_out), given.samples)]
+    notes = [*_require_playable(made, dataset), *shortfall_notes(*dataset.split(given.hold_out), given.samples)]
     for line in [*notes, *(note for cell in made for note in cell.notes())]:
         say(f"note: {line}")
     if len(dataset.shape) == 3:  # once, and in the cost of no cell
-        extractor_for(dataset.divided(given.hold_out)[0], device=str(distributed.resolve_device(given.device)))
+        extractor_for(dataset.split(given.hold_out)[0], device=str(distributed.resolve_device(given.device)))
     if given.dry_run:
         _show_cost(made, given.jobs)
         return

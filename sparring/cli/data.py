@@ -34,6 +34,6 @@ def prepare(
     path = write(source, target, size=size, channels=channels, root=data_root, skip_bad=skip_unreadable)
     dataset = load(path)
     say_data(dataset)
-    for sentence in dataset.passed_over:
+    for sentence in dataset.skipped:
         say(f"Passed over: {sentence}")
     say(f"The images are in {path}; train on it with --data {path}.")

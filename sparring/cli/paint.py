@@ -12,7 +12,7 @@ from sparring.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sparring.data.domains import Regions
+    from sparring.data.annotations.label_maps import LabelMapClasses
     from sparring.game import Game
 
 
@@ -75,7 +75,7 @@ def paint(
     say(f"{len(maps)} label map(s), in {len(styles)} style(s), are painted in {out}.")
 
 
-def _save_palette(regions: Regions, path: Path | None) -> None:
+def _save_palette(regions: LabelMapClasses, path: Path | None) -> None:
     """Writes the classes with their colours, if that is asked for."""
     from sparring.data.annotations import palettes
 
@@ -93,19 +93,19 @@ def _files(place: Path, out: Path) -> dict[str, Path]:
     from sparring._io.targets import unique_names
     from sparring.data.annotations import palettes
 
-    files = palettes.map_files(place)
+    files = palettes.label_map_files(place)
     if _single(out) and len(files) > 1:
         raise DataError(f"{place} holds {len(files)} label maps, and {out} is one file: name a folder in --out.")
-    own = [palettes.below(place, file) for file in files]
+    own = [palettes.relative_to(place, file) for file in files]
     names = unique_names([name.with_suffix(".png").as_posix() for name in own], [name.as_posix() for name in own])
     return {name.removesuffix(".png"): file for name, file in zip(names, files, strict=True)}
 
 
-def _maps(files: dict[str, Path], regions: Regions, nearest: bool) -> dict[str, Tensor]:
+def _maps(files: dict[str, Path], regions: LabelMapClasses, nearest: bool) -> dict[str, Tensor]:
     """Reads label maps."""
     from sparring.data.annotations import palettes
 
-    return {name: palettes.read_map(file, regions, nearest=nearest) for name, file in files.items()}
+    return {name: palettes.read_label_map(file, regions, nearest=nearest) for name, file in files.items()}
 
 
 def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[tuple[str, str], Path]:
@@ -135,9 +135,9 @@ def _with_objects(
     from sparring.inference import label_maps
 
     label_maps.require_edges(game)
-    own = {name: palettes.below(labels, file).with_suffix("").as_posix() for name, file in files.items()}
-    found = palettes.beside(place, list(dict.fromkeys(own.values())))
-    return {name: label_maps.add_edges(m, palettes.read_objects(found[own[name]])) for name, m in maps.items()}
+    own = {name: palettes.relative_to(labels, file).with_suffix("").as_posix() for name, file in files.items()}
+    found = palettes.matching_files(place, list(dict.fromkeys(own.values())))
+    return {name: label_maps.add_edges(m, palettes.read_instances(found[own[name]])) for name, m in maps.items()}
 
 
 def _picture(
@@ -145,7 +145,7 @@ def _picture(
     game: Game,
     m: Tensor,
     styles: dict[str, Tensor],
-    regions: Regions,
+    regions: LabelMapClasses,
     tile: int,
     frames: int,
     fps: float,
@@ -163,7 +163,7 @@ def _picture(
         _sheet(path, game, m, styles, regions, tile)
 
 
-def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: Regions, tile: int) -> None:
+def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: LabelMapClasses, tile: int) -> None:
     """Saves the picture of one style as it is; those of several behind the map, side by side."""
     import torch
 
@@ -175,7 +175,7 @@ def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions
     if len(styles) > 1:
         shown = made.expand(-1, 3, -1, -1) if made.shape[1] == 1 else made[:, :3]
         images.save_grid(
-            torch.cat([palettes.coloured(m[None] if m.dim() == 2 else m[:1], regions), shown]),
+            torch.cat([palettes.colourize(m[None] if m.dim() == 2 else m[:1], regions), shown]),
             path,
             columns=len(styles) + 1,
         )

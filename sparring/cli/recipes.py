@@ -119,7 +119,7 @@ def _conforms(
 
     dataset = load(suited(recipe, data), size=size)
     settings = {"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0}
-    game = built(settings, where, dataset.captions.distinct if dataset.captions else (), dataset, TRAINED)
+    game = built(settings, where, dataset.captions.unique if dataset.captions else (), dataset, TRAINED)
     chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
     chosen.put_on(game)
     seen = check_game(

@@ -26,14 +26,14 @@ import numpy as np
 from sparring._io.atomic import atomic_write
 from sparring._io.paths import expand_user
 from sparring.data.annotations.captions import Captions
-from sparring.data.checksums import Checked
+from sparring.data.checksums import ChecksummedImages
 from sparring.data.dataset import Dataset
-from sparring.data.identity import description
-from sparring.data.sources.base import Source, stamped
+from sparring.data.fingerprint import begin_fingerprint
+from sparring.data.sources.image_sources import Source, content_key
 from sparring.errors import UNREADABLE, DataError
 
 VERSION = 2  # of the layout and of how pictures become pixels; a new one makes caches start afresh
-BESIDE = 1  # the last version that kept its parts in files beside the array
+LEGACY_VERSION = 1  # the last version that kept its parts in files beside the array
 MAGIC = b"SPARRING"  # behind the array, and in the footer
 FOOTER = struct.Struct("<8sQII")  # MAGIC, where the first MAGIC stands, bytes of the description, CRC-32
 
@@ -51,7 +51,7 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     return expand_user(cache or os.environ.get("SPARRING_CACHE") or "~/.cache/sparring")
 
 
-def cached(
+def prepare_in_cache(
     source: Source, size: int | None, channels: int | None, cache: Path, progress: Progress | None = None
 ) -> Path:
     """Prepare a source in the cache, unless that was done before.
@@ -69,17 +69,17 @@ def cached(
     Raises:
         DataError: An image is damaged, or the cache cannot be written.
     """
-    key = stamped(VERSION, source.stamp, size, channels)[:16]
+    key = content_key(VERSION, source.stamp, size, channels)[:16]
     target = cache / f"{Path(source.title).stem}-{key}.npy"
     try:
-        if stored(target):
+        if read_prepared(target):
             return target
     except DataError:
         log.warning("%s is damaged, and is prepared again from its source.", target)
-    return store(source, target, size, channels, progress)
+    return prepare_file(source, target, size, channels, progress)
 
 
-def store(
+def prepare_file(
     source: Source, target: Path, size: int | None, channels: int | None, progress: Progress | None = None
 ) -> Path:
     """Prepare a source into a file; only a chunk of images is in memory at a time.
@@ -102,9 +102,9 @@ def store(
         with atomic_write(target) as file:
             shape, content, checksums = write_rows(file, source, source.images(size, channels), progress)
             facts = {"source": source.title, "stamp": source.stamp, "content": content, "classes": source.classes}
-            facts |= {"passed_over": list(source.strays.values())} if source.strays else {}
+            facts |= {"passed_over": list(source.skipped.values())} if source.skipped else {}
             write_rest(file, shape, checksums, source.labels, source.captions, facts)
-        for old in beside(target):
+        for old in legacy_files(target):
             old.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
@@ -132,8 +132,8 @@ def write_rows(
     for done, image in enumerate(images):
         if not shape:
             shape = (len(source), *image.shape)
-            file.write(npy_head(shape))
-            sha = description(shape, "uint8", source.labels, source.classes, source.captions)
+            file.write(npy_header(shape))
+            sha = begin_fingerprint(shape, "uint8", source.labels, source.classes, source.captions)
         content = image.tobytes()
         file.write(content)
         sha.update(content)
@@ -165,7 +165,7 @@ def write_rest(
         "labels": b"" if labels is None else labels.astype("<i8").tobytes(),
         "captions": b"" if captions is None else captions.content,
     }
-    facts = {"sparring": VERSION, "shape": shape, **facts, "head": zlib.crc32(npy_head(shape))}
+    facts = {"sparring": VERSION, "shape": shape, **facts, "head": zlib.crc32(npy_header(shape))}
     facts |= {name: [len(part), zlib.crc32(part)] for name, part in parts.items()}
     text, start = json.dumps(facts).encode(), file.tell()
     file.write(MAGIC + checksums.astype("<u4").tobytes() + b"".join(parts.values()) + text)
@@ -177,7 +177,7 @@ def _sealed(text: bytes, start: int) -> int:
     return zlib.crc32(FOOTER.pack(MAGIC, start, len(text), 0), zlib.crc32(text))
 
 
-def npy_head(shape: tuple[int, ...]) -> bytes:
+def npy_header(shape: tuple[int, ...]) -> bytes:
     """What a ``.npy`` file of bytes begins with.
 
     Args:
@@ -189,7 +189,7 @@ def npy_head(shape: tuple[int, ...]) -> bytes:
 
 
 @dataclass(frozen=True)
-class Stored:
+class PreparedFile:
     """What a prepared file holds.
 
     Attributes:
@@ -207,7 +207,7 @@ class Stored:
     checksums: np.ndarray | None
 
 
-def stored(target: Path) -> Stored | None:
+def read_prepared(target: Path) -> PreparedFile | None:
     """What a prepared file holds; None where there is none, or an array that was not prepared. No image is read.
 
     Args:
@@ -261,13 +261,13 @@ def _behind(file: IO[bytes]) -> int | None:
     return file.tell() + int(np.prod(shape, dtype=object)) * kind.itemsize
 
 
-def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -> Stored:
+def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -> PreparedFile:
     """Reads a file whose description is as it was written."""
     facts = json.loads(text)
     if facts["sparring"] != VERSION:
         raise ValueError(f"it has version {facts['sparring']}, and this is version {VERSION}")
     shape, (labels, captions) = tuple(facts["shape"]), (facts[name] for name in ("labels", "captions"))
-    head, count = npy_head(shape), shape[0]
+    head, count = npy_header(shape), shape[0]
     known = start + len(MAGIC) + 4 * count
     if known + labels[0] + captions[0] + len(text) + FOOTER.size != size:
         raise ValueError("a part of it is missing or was added")
@@ -279,7 +279,7 @@ def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -
         if zlib.crc32(part) != checksum:
             raise ValueError(f"its {name} do not have their checksum")
     words, numbers = parts["captions"][0], parts["labels"][0]
-    return Stored(
+    return PreparedFile(
         facts,
         np.lib.format.open_memmap(target, mode="r"),
         np.frombuffer(numbers, "<i8").astype(np.int64) if numbers else None,
@@ -288,7 +288,7 @@ def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -
     )
 
 
-def beside(target: Path) -> list[Path]:
+def legacy_files(target: Path) -> list[Path]:
     """The files that a preparation of version 1 has put beside an array, its description first.
 
     Args:
@@ -304,10 +304,10 @@ def _described_beside(target: Path) -> dict[str, Any] | None:
         facts = json.loads(target.with_suffix(".json").read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) and facts.get("sparring") == BESIDE else None
+    return facts if isinstance(facts, dict) and facts.get("sparring") == LEGACY_VERSION else None
 
 
-def _stored_beside(target: Path) -> Stored | None:
+def _stored_beside(target: Path) -> PreparedFile | None:
     """Reads a file of version 1."""
     facts = _described_beside(target)
     if facts is None:
@@ -317,10 +317,10 @@ def _stored_beside(target: Path) -> Stored | None:
         raise ValueError("it does not fit its description")
     labels = np.load(target.with_suffix(".labels.npy")) if facts["classes"] else None
     words = json.loads(target.with_suffix(".captions.json").read_bytes()) if facts.get("captions") else None
-    return Stored(facts, values, labels, None if words is None else Captions(tuple(map(tuple, words))), None)
+    return PreparedFile(facts, values, labels, None if words is None else Captions(tuple(map(tuple, words))), None)
 
 
-def opened(name: str, target: Path, again: Callable[[], object] | None = None) -> Dataset:
+def open_prepared(name: str, target: Path, again: Callable[[], object] | None = None) -> Dataset:
     """Open prepared images, memory-mapped; each is compared with its checksum when it is first read.
 
     Args:
@@ -331,22 +331,22 @@ def opened(name: str, target: Path, again: Callable[[], object] | None = None) -
     Raises:
         DataError: The file is not there, or anything but its images is damaged.
     """
-    found = stored(target)
+    found = read_prepared(target)
     if found is None:
         raise DataError(f"{target} is not there, or was not prepared: prepare the images again.")
     facts = found.facts
-    more: Any = {"captions": found.captions, "passed_over": tuple(facts.get("passed_over", ()))}
+    more: Any = {"captions": found.captions, "skipped": tuple(facts.get("passed_over", ()))}
     if found.checksums is not None:
         mend = None if again is None else lambda: _remade(target, facts["content"], again)
-        more["checked"] = Checked(target, found.values, found.checksums, mend)
+        more["checksummed"] = ChecksummedImages(target, found.values, found.checksums, mend)
     return Dataset(name, found.values, found.labels, tuple(facts["classes"]), None, facts["content"], **more)
 
 
-def _remade(target: Path, content: str, again: Callable[[], object]) -> Checked | None:
+def _remade(target: Path, content: str, again: Callable[[], object]) -> ChecksummedImages | None:
     """Prepares a file of a cache again; None if its source no longer has the same content."""
     target.unlink(missing_ok=True)
     again()
-    found = stored(target)
+    found = read_prepared(target)
     if found is None or found.checksums is None or found.facts["content"] != content:
         return None
-    return Checked(target, found.values, found.checksums)
+    return ChecksummedImages(target, found.values, found.checksums)

@@ -17,14 +17,14 @@ import numpy as np
 
 from sparring.errors import DataError
 
-__all__ = ["Checked"]
+__all__ = ["ChecksummedImages"]
 
 AT_ONCE = 2**24  # bytes that are checked together, where all images are
 
 log = logging.getLogger(__name__)
 
 
-class Checked:
+class ChecksummedImages:
     """The images of a prepared file.
 
     Args:
@@ -40,7 +40,7 @@ class Checked:
         path: Path,
         values: np.ndarray,
         checksums: np.ndarray,
-        again: Callable[[], Checked | None] | None = None,
+        again: Callable[[], ChecksummedImages | None] | None = None,
     ) -> None:
         self.path, self.again = path, again
         self._now = values, checksums, np.zeros(len(values), bool)  # the last: which images have been checked
@@ -71,7 +71,7 @@ class Checked:
                 self._mend(damaged)
         return self.take(rows)
 
-    def everything(self) -> np.ndarray:
+    def all_rows(self) -> np.ndarray:
         """Returns all images, checked, ``uint8`` (N, H, W, C), mapped.
 
         Raises:

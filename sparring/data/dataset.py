@@ -4,6 +4,8 @@ Images are kept as ``uint8`` in the layout (N, H, W, C), so that a gathered batc
 channels-last; points are kept as ``float32`` of shape (N, 2).
 """
 
+from __future__ import annotations
+
 import hashlib
 import math
 from collections.abc import Sequence
@@ -15,11 +17,11 @@ import torch
 from torch import Tensor
 
 from sparring.data.annotations.captions import Captions
-from sparring.data.checksums import Checked
-from sparring.data.domains import Second
-from sparring.data.identity import fingerprint
-from sparring.data.ordering import permuted
-from sparring.data.readahead import fetch
+from sparring.data.annotations.label_maps import LabelMapClasses
+from sparring.data.checksums import ChecksummedImages
+from sparring.data.fingerprint import fingerprint
+from sparring.data.ordering import permute
+from sparring.data.readahead import prefetch_rows
 from sparring.data.summary import details
 from sparring.errors import DataError, printable
 
@@ -48,15 +50,15 @@ class Dataset:
         classes: Names of the classes; empty exactly when there are no labels.
         mixture: The truth behind the points, where it is known.
         fingerprint: SHA-256 of the content in hexadecimal; computed here when it is not given.
-        chosen: Positions of the rows that belong to it, int64; all unless given.
+        indices: Positions of the rows that belong to it, int64; all unless given.
         captions: What is said of each row, or None.
-        second: The second of two domains, or None.
-        margin: Pixels by which images are stored larger, in either direction, than a row is: a row is a window of
+        paired_domain: The second of two domains, or None.
+        crop_margin: Pixels by which images are stored larger, in either direction, than a row is: a row is a window of
             them, in the middle unless told.
-        passed_over: What was left out because it cannot be read or does not count, a sentence each with the path and
+        skipped: What was left out because it cannot be read or does not count, a sentence each with the path and
             the reason.
         understood: How its files were understood, in a few words each: what gave the labels, which folders are read.
-        checked: The values of a prepared file with their checksums, through which `rows` reads them; or None.
+        checksummed: The values of a prepared file with their checksums, through which `rows` reads them; or None.
 
     Raises:
         DataError: There is no row, or values, labels, classes, captions and domains do not fit together.
@@ -73,26 +75,32 @@ class Dataset:
     classes: tuple[str, ...] = ()
     mixture: Mixture | None = field(default=None, repr=False)
     fingerprint: str = ""
-    chosen: np.ndarray | None = field(default=None, repr=False)
+    indices: np.ndarray | None = field(default=None, repr=False)
     captions: Captions | None = field(default=None, repr=False)
-    second: Second | None = field(default=None, repr=False)
-    margin: int = 0
-    passed_over: tuple[str, ...] = field(default=(), repr=False)
+    paired_domain: PairedDomain | None = field(default=None, repr=False)
+    crop_margin: int = 0
+    skipped: tuple[str, ...] = field(default=(), repr=False)
     understood: tuple[str, ...] = field(default=(), repr=False)
-    checked: Checked | None = field(default=None, repr=False)
+    checksummed: ChecksummedImages | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "passed_over", tuple(map(printable, self.passed_over)))
+        object.__setattr__(self, "skipped", tuple(map(printable, self.skipped)))
         require_rows(self.name, self.values)
         require_labels(self.name, len(self.values), self.labels, self.classes)
         if self.captions is not None and len(self.captions) != len(self.values):
             said, rows = len(self.captions), len(self.values)
             raise DataError(f"{self.name} has captions for {said} rows, not for {rows}: give every row at least one.")
-        if self.second is not None and self.second.paired and len(self.second.dataset) != len(self):
-            there, here = len(self.second.dataset), len(self)
+        if (
+            self.paired_domain is not None
+            and self.paired_domain.paired
+            and len(self.paired_domain.dataset) != len(self)
+        ):
+            there, here = len(self.paired_domain.dataset), len(self)
             raise DataError(f"{self.name} has {here} rows but {there} partners: give each row exactly one.")
-        if not 0 <= self.margin < (min(self.values.shape[1:3]) if self.values.ndim == 4 else 1):
-            raise DataError(f"{self.name} has no room for a margin of {self.margin}: give fewer pixels, and images.")
+        if not 0 <= self.crop_margin < (min(self.values.shape[1:3]) if self.values.ndim == 4 else 1):
+            raise DataError(
+                f"{self.name} has no room for a margin of {self.crop_margin}: give fewer pixels, and images."
+            )
         if not self.fingerprint:
             content = fingerprint(self.values, self.labels, self.classes, self.captions)
             object.__setattr__(self, "fingerprint", content)
@@ -103,10 +111,10 @@ class Dataset:
         if self.values.ndim == 2:
             return tuple(self.values.shape[1:])
         height, width, channels = self.values.shape[1:]
-        return channels, height - self.margin, width - self.margin
+        return channels, height - self.crop_margin, width - self.crop_margin
 
     def __len__(self) -> int:
-        return len(self.values) if self.chosen is None else len(self.chosen)
+        return len(self.values) if self.indices is None else len(self.indices)
 
     def rows(self, indices: np.ndarray, corners: np.ndarray | None = None) -> tuple[Tensor, ...]:
         """Gather rows as they are stored.
@@ -119,40 +127,40 @@ class Dataset:
         Returns:
             Images ``uint8`` (n, C, H, W) or points ``float32`` (n, 2); then labels ``int64`` (n,) where there are any.
         """
-        indices = indices if self.chosen is None else self.chosen[indices]
+        indices = indices if self.indices is None else self.indices[indices]
         values = torch.from_numpy(self._windows(self._taken(indices), corners))
         first = values if values.ndim == 2 else values.permute(0, 3, 1, 2)
         return (first,) if self.labels is None else (first, torch.from_numpy(self.labels[indices]))
 
     def _taken(self, indices: np.ndarray) -> np.ndarray:
-        return np.asarray(self.values)[indices] if self.checked is None else self.checked.take(indices)
+        return np.asarray(self.values)[indices] if self.checksummed is None else self.checksummed.take(indices)
 
-    def everything(self) -> np.ndarray:
+    def all_rows(self) -> np.ndarray:
         """All values that are stored, checked where that is possible, whatever is chosen of them.
 
         Raises:
             DataError: If one is damaged.
         """
-        return self.values if self.checked is None else self.checked.everything()
+        return self.values if self.checksummed is None else self.checksummed.all_rows()
 
     def _windows(self, values: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
-        if not self.margin:
+        if not self.crop_margin:
             return values
         _, height, width = self.shape
-        corners = np.full((len(values), 2), self.margin // 2) if corners is None else corners
+        corners = np.full((len(values), 2), self.crop_margin // 2) if corners is None else corners
         pairs = zip(values, corners.tolist(), strict=True)
         return np.stack([image[top : top + height, left : left + width] for image, (top, left) in pairs])
 
-    def announce(self, indices: np.ndarray) -> None:
+    def prefetch(self, indices: np.ndarray) -> None:
         """Let the system fetch rows that will be read soon, where they lie on a disk and exceed the memory.
 
         Args:
             indices: Positions in the set, int64 (n,).
         """
-        rows = indices if self.chosen is None else self.chosen[indices]
-        fetch(self.values if self.checked is None else self.checked.values, rows)
+        rows = indices if self.indices is None else self.indices[indices]
+        prefetch_rows(self.values if self.checksummed is None else self.checksummed.values, rows)
 
-    def said(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
+    def caption_tokens(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
         """One caption of each row, where there are any.
 
         Args:
@@ -162,14 +170,14 @@ class Dataset:
         Returns:
             The codes of their words, int64 (n, L), see `sparring.data.annotations.captions`; or nothing.
         """
-        indices = indices if self.chosen is None else self.chosen[indices]
-        return () if self.captions is None else (self.captions.drawn(indices, chances),)
+        indices = indices if self.indices is None else self.indices[indices]
+        return () if self.captions is None else (self.captions.sample_tokens(indices, chances),)
 
     def counts(self) -> Tensor | None:
         """How many rows each class has, int64 (classes,); None where there are no labels."""
         if self.labels is None:
             return None
-        labels = self.labels if self.chosen is None else self.labels[self.chosen]
+        labels = self.labels if self.indices is None else self.labels[self.indices]
         return torch.from_numpy(np.bincount(labels, minlength=len(self.classes)))
 
     def conditions(self, kind: str) -> Tensor | None:
@@ -185,9 +193,9 @@ class Dataset:
         if kind == "classes":
             return self.counts()
         rows = np.arange(len(self))
-        return next(iter(self.said(rows, rows.astype(np.uint64))), None)
+        return next(iter(self.caption_tokens(rows, rows.astype(np.uint64))), None)
 
-    def divided(self, share: float) -> "tuple[Dataset, Dataset | None]":
+    def split(self, share: float) -> tuple[Dataset, Dataset | None]:
         """Hold a part out, the same rows whatever a training's seed is; nothing is copied.
 
         Args:
@@ -212,23 +220,25 @@ class Dataset:
                 f"A share of {share:g} of the {len(self)} rows of {self.name} leaves {held} of them held out and "
                 f"{len(self) - held} to train on: try --hold-out {least:g}."
             )
-        order = permuted(np.arange(len(self)), len(self), seed=0)
-        rest, part = self.part(np.sort(order[held:])), self.part(np.sort(order[:held]))
-        if self.second is None or self.second.paired:
+        order = permute(np.arange(len(self)), len(self), seed=0)
+        rest, part = self.subset(np.sort(order[held:])), self.subset(np.sort(order[:held]))
+        if self.paired_domain is None or self.paired_domain.paired:
             return rest, part
-        of_rest, of_part = self.second.divided(share)
-        return replace(rest, second=of_rest), replace(part, second=of_part)
+        of_rest, of_part = self.paired_domain.split(share)
+        return replace(rest, paired_domain=of_rest), replace(part, paired_domain=of_part)
 
-    def part(self, rows: np.ndarray) -> "Dataset":
+    def subset(self, rows: np.ndarray) -> Dataset:
         """Some of the rows, and the partners of paired ones; nothing is copied.
 
         Args:
             rows: Positions, int64 (n,).
         """
-        chosen = rows if self.chosen is None else self.chosen[rows]
+        chosen = rows if self.indices is None else self.indices[rows]
         content = hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest()
-        second = self.second.following(rows) if self.second and self.second.paired else self.second
-        return replace(self, chosen=chosen, fingerprint=content, second=second)
+        second = (
+            self.paired_domain.subset(rows) if self.paired_domain and self.paired_domain.paired else self.paired_domain
+        )
+        return replace(self, indices=chosen, fingerprint=content, paired_domain=second)
 
     def describe(self) -> tuple[str, str]:
         """What was understood, for people, in two lines: its rows, and what belongs to them.
@@ -249,12 +259,76 @@ class Dataset:
         """
         facts: dict[str, Any] = {"shape": self.shape, "classes": len(self.classes)}
         if self.captions is not None:
-            facts["captions"] = self.captions.some(chosen=self.chosen)
-        if self.second is not None:
-            maps = self.second.regions
-            facts |= {"other": self.second.shape, "paired": self.second.paired, "regions": len(maps) if maps else 0}
-            facts |= {"instances": True} if self.second.edges is not None else {}
+            facts["captions"] = self.captions.examples(indices=self.indices)
+        if self.paired_domain is not None:
+            maps = self.paired_domain.regions
+            facts |= {
+                "other": self.paired_domain.shape,
+                "paired": self.paired_domain.paired,
+                "regions": len(maps) if maps else 0,
+            }
+            facts |= {"instances": True} if self.paired_domain.edges is not None else {}
         return facts
+
+
+@dataclass(frozen=True, eq=False)
+class PairedDomain:
+    """The second domain of a set.
+
+    Args:
+        dataset: Its rows, images; or, where there are regions, class numbers as ``uint8`` (M, H, W, 1).
+        paired: Whether row i belongs to row i of the first domain.
+        regions: What the numbers of label maps mean; None for images.
+        edges: Beside label maps, where objects meet: ``uint8`` (M, H, W, 1), 1 there and 0 elsewhere; or None.
+    """
+
+    dataset: Dataset
+    paired: bool
+    regions: LabelMapClasses | None = None
+    edges: Dataset | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row as a network sees it: (C, H, W) for images, (K, H, W) for maps of K classes."""
+        channels, *size = self.dataset.shape
+        return len(self.regions) if self.regions else channels, *size
+
+    def rows(self, indices: np.ndarray, corners: np.ndarray | None = None) -> Tensor:
+        """Gather rows.
+
+        Args:
+            indices: Positions, int64 (n,).
+            corners: As for `Dataset.rows`.
+
+        Returns:
+            Images ``uint8`` (n, C, H, W); or class numbers ``int64`` (n, H, W), of which the number of classes means
+            unknown; or, where there are edges, class numbers and edges ``int64`` (n, 2, H, W).
+        """
+        images = self.dataset.rows(indices, corners)[0]
+        if self.regions is None:
+            return images
+        numbers = images[:, 0].to(torch.int64).clamp_(max=len(self.regions))
+        if self.edges is None:
+            return numbers
+        return torch.stack([numbers, self.edges.rows(indices, corners)[0][:, 0].to(torch.int64)], 1)
+
+    def subset(self, rows: np.ndarray) -> PairedDomain:
+        """The part of it that belongs to some rows of the first domain.
+
+        Args:
+            rows: Positions, int64 (n,).
+        """
+        return replace(self, dataset=self.dataset.subset(rows), edges=self.edges and self.edges.subset(rows))
+
+    def split(self, share: float) -> tuple[PairedDomain, PairedDomain]:
+        """Hold a part of an unpaired domain out, as `Dataset.split` does.
+
+        Args:
+            share: Of its rows, above 0 and below 1.
+        """
+        kept, held = self.dataset.split(share)
+        assert held is not None
+        return replace(self, dataset=kept), replace(self, dataset=held)
 
 
 def require_rows(name: str, values: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sparring.data.domains import Regions
+from sparring.data.annotations.label_maps import LabelMapClasses
 
 if TYPE_CHECKING:
     from sparring.data.dataset import Dataset
@@ -47,7 +47,7 @@ class DataFacts:
     vocabulary: tuple[str, ...] | None = None
     other: tuple[int, ...] | None = None
     paired: bool = False
-    regions: Regions | None = None
+    regions: LabelMapClasses | None = None
     instances: bool = False
 
     @classmethod
@@ -57,12 +57,12 @@ class DataFacts:
         Args:
             dataset: The rows to train on.
         """
-        captions, second = dataset.captions, dataset.second
+        captions, second = dataset.captions, dataset.paired_domain
         return cls(
             shape=tuple(dataset.shape),
             class_names=dataset.classes,
-            captions=None if captions is None else tuple(captions.some(chosen=dataset.chosen)),
-            vocabulary=None if captions is None else tuple(captions.words),
+            captions=None if captions is None else tuple(captions.examples(indices=dataset.indices)),
+            vocabulary=None if captions is None else tuple(captions.vocabulary),
             other=None if second is None else tuple(second.shape),
             paired=second is not None and second.paired,
             regions=None if second is None else second.regions,
@@ -141,7 +141,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _regions(value: Any) -> Regions:
+def _regions(value: Any) -> LabelMapClasses:
     if not isinstance(value, dict) or value.keys() != {"names", "colours"}:
         raise ValueError("its data.facts.regions have no names and colours")
     names, colours = _texts("regions.names", value["names"]), value["colours"]
@@ -150,4 +150,4 @@ def _regions(value: Any) -> Regions:
     for colour in colours:
         if len(colour) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in colour):
             raise ValueError("its data.facts.regions.colours are no red, green and blue from 0 to 255")
-    return Regions(names, tuple((red, green, blue) for red, green, blue in colours))
+    return LabelMapClasses(names, tuple((red, green, blue) for red, green, blue in colours))

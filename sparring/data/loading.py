@@ -13,18 +13,17 @@ import numpy as np
 
 from sparring._io.paths import expand_user
 from sparring._io.targets import require_no_overwrite
-from sparring.data.cache import Progress, beside, cache_folder, cached, opened, store
+from sparring.data.cache import Progress, cache_folder, legacy_files, open_prepared, prepare_file, prepare_in_cache
 from sparring.data.dataset import Dataset
 from sparring.data.sources import arrays
-from sparring.data.sources.base import Arrays, Pictures, Source
 from sparring.data.sources.digits import digits
-from sparring.data.sources.domains import coupled
+from sparring.data.sources.domains import load_domains
 from sparring.data.sources.files import Files, open_files
+from sparring.data.sources.image_sources import ImageArrays, ImageFiles, SingleImage, Source
 from sparring.data.sources.images import require_form
-from sparring.data.sources.layouts import KINDS, WHOLE, in_domains, kind_of
-from sparring.data.sources.photograph import Photograph
-from sparring.data.sources.readable import sifting
-from sparring.data.sources.stacked import stacked
+from sparring.data.sources.layouts import KINDS, WHOLE, has_two_domains, split_kind
+from sparring.data.sources.readable import skip_unreadable
+from sparring.data.sources.stacked import stack_images
 from sparring.data.sources.standard import FASHION, MNIST, cifar10
 from sparring.data.sources.toy import grid, grid100, mixture9, ring, spiral, swiss_roll
 from sparring.errors import DataError
@@ -74,7 +73,7 @@ def load(
         root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
         cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
         progress: Called while images are prepared, with the images done and the images there are.
-        skip_bad: Pass over image files that cannot be read, see ``Dataset.passed_over``; else the first is an error.
+        skip_bad: Pass over image files that cannot be read, see ``Dataset.skipped``; else the first is an error.
 
     Raises:
         DataError: The data cannot be found or used; the message says what to do.
@@ -84,31 +83,31 @@ def load(
         >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
         (100000, (2,), 8, 0.01)
     """
-    cache, (kind, rest) = cache_folder(cache), kind_of(str(name))
+    cache, (kind, rest) = cache_folder(cache), split_kind(str(name))
     require_form(str(name), size, channels, margin)
     places: Any = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
     if kind in KINDS:
-        return coupled(str(name), kind, rest, size=size, channels=channels, margin=margin, **places)
+        return load_domains(str(name), kind, rest, size=size, channels=channels, margin=margin, **places)
     if str(name) in STACKED:
         if channels not in (None, 3):
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
         grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **places)
-        return stacked(grey, name=str(name))
-    opening = sifting(cache, progress) if skip_bad else open_files
+        return stack_images(grey, name=str(name))
+    opening = skip_unreadable(cache, progress) if skip_bad else open_files
     found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache), opening)
     if isinstance(found, Dataset):
-        return with_margin(found, size, margin)
+        return with_crop_margin(found, size, margin)
     again = partial(load, name, size=size, channels=channels, margin=margin, root=root, cache=cache, skip_bad=skip_bad)
     with closing(found):
-        if type(found) is Pictures and in_domains(found.files):
-            return coupled(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **places)
-        path = cached(found, None if size is None else size + margin, channels, cache, progress)
-        how = found.understood if isinstance(found, Pictures) else ()
-        ready = replace(opened(str(name), path, again), passed_over=tuple(found.strays.values()), understood=how)
-        return with_margin(ready, size, margin)
+        if type(found) is ImageFiles and has_two_domains(found.files):
+            return load_domains(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **places)
+        path = prepare_in_cache(found, None if size is None else size + margin, channels, cache, progress)
+        how = found.understood if isinstance(found, ImageFiles) else ()
+        ready = replace(open_prepared(str(name), path, again), skipped=tuple(found.skipped.values()), understood=how)
+        return with_crop_margin(ready, size, margin)
 
 
-def with_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
+def with_crop_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
     """Lets rows be windows of the images that are there.
 
     Args:
@@ -123,7 +122,7 @@ def with_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
         return dataset
     if size is None or len(dataset.shape) != 3:
         raise DataError(f"{dataset.name} can have a margin only around a size: give images, and --size, too.")
-    return replace(dataset, margin=margin)
+    return replace(dataset, crop_margin=margin)
 
 
 def prepare(
@@ -153,19 +152,19 @@ def prepare(
     Raises:
         DataError: The data cannot be found or used, or the target cannot be written.
     """
-    if kind_of(str(name))[0] in KINDS:
+    if split_kind(str(name))[0] in KINDS:
         raise DataError(f"{name} is two domains, which are prepared when they are loaded: train on them by this name.")
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
-    require_no_overwrite([target], [] if str(name) in NAMES else [name, *beside(Path(name))], flag="TARGET")
-    opening = sifting(cache_folder(), progress) if skip_bad else open_files
+    require_no_overwrite([target], [] if str(name) in NAMES else [name, *legacy_files(Path(name))], flag="TARGET")
+    opening = skip_unreadable(cache_folder(), progress) if skip_bad else open_files
     found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
-    with closing(in_memory(found) if isinstance(found, Dataset) else found) as source:
-        return store(source, target, size, channels, progress)
+    with closing(as_source(found) if isinstance(found, Dataset) else found) as source:
+        return prepare_file(source, target, size, channels, progress)
 
 
-def in_memory(dataset: Dataset) -> Source:
+def as_source(dataset: Dataset) -> Source:
     """A set that needs no decoding, as a source of images.
 
     Args:
@@ -178,9 +177,9 @@ def in_memory(dataset: Dataset) -> Source:
         raise DataError(f"{dataset.name} holds points, which need no preparing: load it as it is.")
 
     def read() -> tuple[np.ndarray, np.ndarray | None]:
-        return dataset.everything(), dataset.labels
+        return dataset.all_rows(), dataset.labels
 
-    return Arrays(dataset.name, dataset.fingerprint, read, dataset.classes, captions=dataset.captions)
+    return ImageArrays(dataset.name, dataset.fingerprint, read, dataset.classes, captions=dataset.captions)
 
 
 def data_root(root: str | Path | None, cache: Path) -> Path:
@@ -214,12 +213,12 @@ def find(
     """
     require_form(name, size, channels)
     if name in POINTS:
-        return as_they_are(POINTS[name](), size, channels)
+        return as_requested(POINTS[name](), size, channels)
     if name in EMBEDDED:
         return EMBEDDED[name](size, channels)
     if name in STANDARD:
         return STANDARD[name](root)
-    kind, rest = kind_of(name)
+    kind, rest = split_kind(name)
     path = expand_user(rest).absolute()
     try:
         path.exists()  # which knows what is absent, and raises for what cannot be looked at
@@ -227,14 +226,14 @@ def find(
         words = f"{rest[:60]} cannot be looked at ({error.strerror}): give a path that can, or the name of a data set."
         raise DataError(words) from error
     if kind != WHOLE and path.is_file() and path.suffix in arrays.SUFFIXES:
-        return as_they_are(arrays.open_array(name, path), size, channels)
+        return as_requested(arrays.open_array(name, path), size, channels)
     files = opening(path)
     if files is None:
-        raise DataError(f"{rest} is no image file: give the path of one.") if kind == WHOLE else absent(name)
-    return Photograph(files) if kind == WHOLE else Pictures(files)
+        raise DataError(f"{rest} is no image file: give the path of one.") if kind == WHOLE else not_found(name)
+    return SingleImage(files) if kind == WHOLE else ImageFiles(files)
 
 
-def as_they_are(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:
+def as_requested(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:
     """Keep a set whose rows have the form asked for; make it a source of images where they have not.
 
     Args:
@@ -251,10 +250,10 @@ def as_they_are(dataset: Dataset, size: int | None, channels: int | None) -> Dat
         raise DataError(f"{dataset.name} holds points, which have neither size nor channels: leave both out.")
     now_channels, *now_size = dataset.shape
     fits = size is None or now_size == [size, size]
-    return dataset if fits and channels in (None, now_channels) else in_memory(dataset)
+    return dataset if fits and channels in (None, now_channels) else as_source(dataset)
 
 
-def absent(name: str) -> DataError:
+def not_found(name: str) -> DataError:
     """The error for a name that is neither in the catalogue nor a path.
 
     Args:
@@ -264,11 +263,15 @@ def absent(name: str) -> DataError:
     if path.is_file():
         return DataError(f"{name} is no image, zip, .npy or .npz file: give one of these, or a folder of images.")
     if path.name != name or path.suffix:
-        return DataError(f"{name} does not exist: give the path of a folder, zip or array file, or one of {listed()}.")
+        return DataError(
+            f"{name} does not exist: give the path of a folder, zip or array file, or one of {catalogue()}."
+        )
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
-    return DataError(f"{name} is neither a known data set nor a path: did you mean {near}, or another of {listed()}?")
+    return DataError(
+        f"{name} is neither a known data set nor a path: did you mean {near}, or another of {catalogue()}?"
+    )
 
 
-def listed() -> str:
+def catalogue() -> str:
     """The names of the catalogue in one line."""
     return ", ".join(NAMES)

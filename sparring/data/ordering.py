@@ -19,7 +19,7 @@ ORDER, FLIP, CAPTION, WINDOW = 1, 2, 3, 4  # purposes, so that order, mirroring,
 SECOND = 16  # added to a purpose for a second domain
 
 
-def mixed(x: np.ndarray) -> np.ndarray:
+def splitmix64(x: np.ndarray) -> np.ndarray:
     """Hash each 64-bit number: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
 
     Args:
@@ -33,7 +33,7 @@ def mixed(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
-def hashed(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
+def keyed_hash(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
     """Independent 64-bit numbers, a function of (seed, purpose, counter) alone.
 
     Args:
@@ -44,29 +44,29 @@ def hashed(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
     Returns:
         uint64 (n,).
     """
-    key = mixed(np.array([seed % 2**64], np.uint64) + np.uint64(purpose) * np.array([GOLDEN]))
-    return mixed(mixed(counters * GOLDEN + key) ^ key)
+    key = splitmix64(np.array([seed % 2**64], np.uint64) + np.uint64(purpose) * np.array([GOLDEN]))
+    return splitmix64(splitmix64(counters * GOLDEN + key) ^ key)
 
 
-def permuted(positions: np.ndarray, count: int, seed: int, purpose: int = ORDER) -> np.ndarray:
+def permute(positions: np.ndarray, count: int, seed: int, purpose: int = ORDER) -> np.ndarray:
     """Indices at the given positions of an endless sequence of permutations, one for each epoch.
 
     Args:
         positions: Non-negative int64 (n,); position p lies in epoch p // count.
         count: Size of the set.
         seed: Any integer.
-        purpose: As for `hashed`: orders of other purposes are independent.
+        purpose: As for `keyed_hash`: orders of other purposes are independent.
 
     Returns:
         int64 (n,) in [0, count); each epoch holds every index once.
 
     Example:
-        >>> sorted(permuted(np.arange(10, 15), 5, seed=0).tolist())
+        >>> sorted(permute(np.arange(10, 15), 5, seed=0).tolist())
         [0, 1, 2, 3, 4]
     """
     p = positions.astype(np.uint64)
     n = np.uint64(count)
-    keys = hashed(seed, purpose, p // n)
+    keys = keyed_hash(seed, purpose, p // n)
     y = feistel(p % n, keys, count)
     while (outside := y >= n).any():
         y[outside] = feistel(y[outside], keys[outside], count)
@@ -90,9 +90,9 @@ def feistel(x: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
     for half_round in range(HALF_ROUNDS):
         key = keys + np.uint64(half_round + 1) * np.array([GOLDEN])
         if half_round % 2 == 0:
-            left = (left + mixed(right ^ key) % a) % a
+            left = (left + splitmix64(right ^ key) % a) % a
         else:
-            right = (right + mixed(left ^ key) % b) % b
+            right = (right + splitmix64(left ^ key) % b) % b
     return left * b + right
 
 
@@ -102,32 +102,32 @@ def coins(positions: np.ndarray, seed: int, purpose: int = FLIP) -> np.ndarray:
     Args:
         positions: Non-negative int64 (n,).
         seed: Any integer.
-        purpose: As for `hashed`.
+        purpose: As for `keyed_hash`.
 
     Returns:
         bool (n,).
     """
-    return hashed(seed, purpose, positions.astype(np.uint64)) >> np.uint64(63) == 1
+    return keyed_hash(seed, purpose, positions.astype(np.uint64)) >> np.uint64(63) == 1
 
 
-def corners(positions: np.ndarray, margin: int, seed: int, purpose: int = WINDOW) -> np.ndarray:
+def crop_corners(positions: np.ndarray, margin: int, seed: int, purpose: int = WINDOW) -> np.ndarray:
     """Where windows begin, one for each position, uniform in the margin and independent of the order.
 
     Args:
         positions: Non-negative int64 (n,).
         margin: Largest coordinate, below 65536.
         seed: Any integer.
-        purpose: As for `hashed`.
+        purpose: As for `keyed_hash`.
 
     Returns:
         int64 (n, 2), from the top and from the left.
     """
-    drawn = hashed(seed, purpose, positions.astype(np.uint64))
+    drawn = keyed_hash(seed, purpose, positions.astype(np.uint64))
     halves = np.stack([drawn >> np.uint64(32), drawn & np.uint64(2**32 - 1)], axis=1)
     return (halves * np.uint64(margin + 1) >> np.uint64(32)).astype(np.int64)
 
 
-def chances(positions: np.ndarray, seed: int) -> np.ndarray:
+def caption_choices(positions: np.ndarray, seed: int) -> np.ndarray:
     """Numbers that decide which caption is read, one for each position, independent of the order.
 
     Args:
@@ -137,4 +137,4 @@ def chances(positions: np.ndarray, seed: int) -> np.ndarray:
     Returns:
         uint64 (n,).
     """
-    return hashed(seed, CAPTION, positions.astype(np.uint64))
+    return keyed_hash(seed, CAPTION, positions.astype(np.uint64))

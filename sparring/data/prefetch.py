@@ -18,7 +18,7 @@ from sparring.data.stream import Stream
 Made = tuple[tuple[Tensor, ...], torch.cuda.Event | None]
 
 
-class Ahead:
+class PrefetchStream:
     """A stream that is one batch ahead of its reader.
 
     Args:
@@ -34,7 +34,7 @@ class Ahead:
         >>> import numpy as np
         >>> from sparring.data import Dataset
         >>> rows = Dataset("two", np.array([[0, 0], [1, 1]], np.float32))
-        >>> batches, plain = Ahead(Stream(rows, batch=2)), Stream(rows, batch=2)
+        >>> batches, plain = PrefetchStream(Stream(rows, batch=2)), Stream(rows, batch=2)
         >>> all(torch.equal(next(batches)[0], next(plain)[0]) for _ in range(3)), batches.position
         (True, 3)
     """

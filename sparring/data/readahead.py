@@ -14,18 +14,18 @@ import numpy as np
 ADVICE = getattr(mmap, "MADV_WILLNEED", 0)  # not on Windows
 
 
-def fetch(values: np.ndarray, rows: np.ndarray) -> None:
+def prefetch_rows(values: np.ndarray, rows: np.ndarray) -> None:
     """Announce rows of a memory map that is larger than half of the memory; of anything else, do nothing.
 
     Args:
         values: Rows, shape (N, ...).
         rows: Positions, int64 (n,).
     """
-    if values.nbytes > memory() // 2:
-        announce(values, rows)
+    if values.nbytes > total_memory() // 2:
+        advise(values, rows)
 
 
-def announce(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
+def advise(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
     """Tell the system that runs of rows will be read, where they are of a memory map.
 
     Args:
@@ -43,7 +43,7 @@ def announce(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
         held.madvise(ADVICE, page, size)
 
 
-def memory() -> int:
+def total_memory() -> int:
     """Bytes of memory that the machine has; without a bound where the system does not say."""
     if not hasattr(os, "sysconf"):
         return sys.maxsize

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
-from sparring.data.ordering import FLIP, ORDER, SECOND, WINDOW, chances, coins, corners, permuted
+from sparring.data.ordering import FLIP, ORDER, SECOND, WINDOW, caption_choices, coins, crop_corners, permute
 from sparring.errors import DataError
 
-MOST = 2**31 - 1  # rows of a batch
+MAX_BATCH_SIZE = 2**31 - 1  # rows of a batch
 AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is then negligible
 
 
@@ -73,30 +73,30 @@ class Stream:
         return self
 
     def __next__(self) -> tuple[Tensor, ...]:
-        positions, indices = self.ahead()
+        positions, indices = self._next_rows()
         self.position += 1
-        first, *labels = self.dataset.rows(indices, self.windows(positions, self.dataset.margin))
-        said = self.dataset.said(indices, chances(positions, self.seed))
-        images = (self.shown(first, positions), *self.beside(positions, indices))
-        return *images, *(self.moved(told) for told in (*labels, *said))
+        first, *labels = self.dataset.rows(indices, self._crop_corners(positions, self.dataset.crop_margin))
+        said = self.dataset.caption_tokens(indices, caption_choices(positions, self.seed))
+        images = (self._to_device(first, positions), *self._paired_rows(positions, indices))
+        return *images, *(self._copied(told) for told in (*labels, *said))
 
-    def beside(self, positions: np.ndarray, indices: np.ndarray) -> tuple[Tensor, ...]:
+    def _paired_rows(self, positions: np.ndarray, indices: np.ndarray) -> tuple[Tensor, ...]:
         """Rows of the second domain, if there is one: partners, or others in an order of their own.
 
         Args:
             positions: In the endless sequence, int64 (n,).
             indices: What is read of the first domain there, int64 (n,).
         """
-        second = self.dataset.second
+        second = self.dataset.paired_domain
         if second is None:
             return ()
         shift = 0 if second.paired else SECOND
         if not second.paired:
-            indices = permuted(positions, len(second.dataset), self.seed, ORDER + SECOND)
-        rows = second.rows(indices, self.windows(positions, second.dataset.margin, shift))
-        return (self.shown(rows, positions, shift),)
+            indices = permute(positions, len(second.dataset), self.seed, ORDER + SECOND)
+        rows = second.rows(indices, self._crop_corners(positions, second.dataset.crop_margin, shift))
+        return (self._to_device(rows, positions, shift),)
 
-    def windows(self, positions: np.ndarray, margin: int, shift: int = 0) -> np.ndarray | None:
+    def _crop_corners(self, positions: np.ndarray, margin: int, shift: int = 0) -> np.ndarray | None:
         """Where the windows of rows begin, if they have a margin.
 
         Args:
@@ -104,9 +104,9 @@ class Stream:
             margin: Of the rows.
             shift: Added to the purpose of the chances.
         """
-        return corners(positions, margin, self.seed, WINDOW + shift) if margin else None
+        return crop_corners(positions, margin, self.seed, WINDOW + shift) if margin else None
 
-    def shown(self, rows: Tensor, positions: np.ndarray, shift: int = 0) -> Tensor:
+    def _to_device(self, rows: Tensor, positions: np.ndarray, shift: int = 0) -> Tensor:
         """Bring rows to the device, mirror some of them, and scale images.
 
         Args:
@@ -114,20 +114,20 @@ class Stream:
             positions: In the endless sequence, int64 (n,).
             shift: Added to the purpose of the chances.
         """
-        rows = self.moved(rows)
+        rows = self._copied(rows)
         if self.mirror:
-            flips = self.moved(torch.from_numpy(coins(positions, self.seed, FLIP + shift)))
+            flips = self._copied(torch.from_numpy(coins(positions, self.seed, FLIP + shift)))
             rows = torch.where(flips.view(-1, *[1] * (rows.dim() - 1)), rows.flip(-1), rows)
-        return scaled(rows) if rows.dtype == torch.uint8 else rows
+        return scale_images(rows) if rows.dtype == torch.uint8 else rows
 
-    def ahead(self) -> tuple[np.ndarray, np.ndarray]:
+    def _next_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions and indices of the next call, int64 (rows,) each; worked out for several calls at once."""
         block, call = divmod(self.position, AHEAD)
         if block != self.block:
             self.block, self.block_positions = block, self.positions(block * AHEAD + np.arange(AHEAD))
-            flat = permuted(self.block_positions.ravel(), len(self.dataset), self.seed)
+            flat = permute(self.block_positions.ravel(), len(self.dataset), self.seed)
             self.block_indices = flat.reshape(AHEAD, -1)
-            self.dataset.announce(flat)
+            self.dataset.prefetch(flat)
         return self.block_positions[call], self.block_indices[call]
 
     def positions(self, calls: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ class Stream:
             raise ValueError(f"position {position} is negative")
         self.position = position
 
-    def moved(self, tensor: Tensor) -> Tensor:
+    def _copied(self, tensor: Tensor) -> Tensor:
         """Bring a tensor to the device; to a CUDA device through pinned memory, so that the host does not wait.
 
         Args:
@@ -165,7 +165,7 @@ class Stream:
         return tensor.to(self.device)
 
 
-def scaled(images: Tensor) -> Tensor:
+def scale_images(images: Tensor) -> Tensor:
     """Map bytes to [−1, 1]: x / 127.5 − 1.
 
     Args:
@@ -175,7 +175,7 @@ def scaled(images: Tensor) -> Tensor:
         ``float32`` (N, C, H, W), contiguous.
 
     Example:
-        >>> scaled(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).flatten()
+        >>> scale_images(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).flatten()
         tensor([-1.,  1.])
     """
     return images.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
@@ -193,7 +193,7 @@ def require_shares(batch: int, world: int, parts: int) -> None:
         DataError: The batch is not a positive multiple of world × parts, or too large.
     """
     shares = world * parts
-    if batch > MOST:
+    if batch > MAX_BATCH_SIZE:
         raise DataError(f"A batch of {batch} is more than can be counted: give a smaller one.")
     if batch < 1 or batch % shares:
         raise DataError(

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sparring.data.dataset import Dataset
-    from sparring.data.domains import Second
+    from sparring.data.dataset import Dataset, PairedDomain
 
 __all__ = ["details"]
 
@@ -20,9 +19,9 @@ def details(dataset: Dataset) -> list[str]:
     Args:
         dataset: Loaded.
     """
-    said = [*_labels(dataset), *_captions(dataset)] or (["no labels"] if dataset.second is None else [])
-    said += [] if dataset.second is None else [_second(dataset.second)]
-    left = len(dataset.passed_over)
+    said = [*_labels(dataset), *_captions(dataset)] or (["no labels"] if dataset.paired_domain is None else [])
+    said += [] if dataset.paired_domain is None else [_second(dataset.paired_domain)]
+    left = len(dataset.skipped)
     return [*said, *dataset.understood, *([f"{left:,} passed over"] if left else [])]
 
 
@@ -44,7 +43,7 @@ def _captions(dataset: Dataset) -> list[str]:
     return [f"{_number(int(dataset.captions.starts[-1]), 'caption', 'captions')} of {len(dataset.captions):,} images"]
 
 
-def _second(second: Second) -> str:
+def _second(second: PairedDomain) -> str:
     shape = tuple(second.dataset.shape)
     if second.regions is None:
         one, many = f"pairs, each with a picture of shape {shape}", f"unpaired, with {len(second.dataset):,} rows of "

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from sparring.abilities import require_label_maps
 from sparring.data import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError
 from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.paired import (
@@ -94,7 +94,7 @@ def evaluate_label_maps(
         GameError: If the game does not generate images from label maps.
     """
     require_label_maps(game)
-    if dataset.second is None or dataset.second.regions is None:
+    if dataset.paired_domain is None or dataset.paired_domain.regions is None:
         raise DataError(f"{dataset.name} has no label maps: give images with label maps.")
     given: Any = {"samples": samples, "seed": seed, "references": references}
     sampler = LabelMapSampler(game, held_out or dataset)
@@ -189,7 +189,7 @@ class _Statistics:
 
 def _fit_layout(dataset: Dataset) -> LabelMapAccuracy:
     """Return the colours of every class, estimated from photographs."""
-    second = dataset.second
+    second = dataset.paired_domain
     assert second is not None
     assert second.regions is not None
     layout = LabelMapAccuracy(len(second.regions), dataset.shape[0])
@@ -199,12 +199,12 @@ def _fit_layout(dataset: Dataset) -> LabelMapAccuracy:
 
 
 def _photographs(dataset: Dataset, rows: np.ndarray) -> Tensor:
-    return scaled(dataset.rows(rows)[0])
+    return scale_images(dataset.rows(rows)[0])
 
 
 def _maps(dataset: Dataset, rows: np.ndarray) -> Tensor:
-    assert dataset.second is not None
-    return dataset.second.rows(rows)
+    assert dataset.paired_domain is not None
+    return dataset.paired_domain.rows(rows)
 
 
 def _class_numbers(labels: Tensor) -> Tensor:

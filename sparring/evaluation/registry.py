@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.dataset import Dataset
-from sparring.data.sources.stacked import unstacked
+from sparring.data.sources.stacked import unstack_images
 from sparring.errors import DataError
 from sparring.evaluation.types import Estimate, EvalContext, Metric, Requirement, SampleSet, normal_interval
 from sparring.game import evaluation_mode
@@ -128,7 +128,7 @@ def classes(case: EvalContext) -> Sequence[Estimate]:
 
 def stacks(case: EvalContext) -> Sequence[Estimate]:
     """Number and balance of the modes of stacked digits, by a classifier of single digits."""
-    digits = unstacked(case.dataset)
+    digits = unstack_images(case.dataset)
     judge = extractor_for(digits)
     found = stacked_histogram(channel_labels(judge.predict, case.fake.scaled).cpu(), len(digits.classes))
     return (found.captured, None), (found.reverse_kl, None)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sparring.abilities import SupportsClassLabels, SupportsConditions, has_classes, require_sampling
 from sparring.data.dataset import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.evaluation.types import SampleSet, require_many_images
 from sparring.game import Game, evaluation_mode
@@ -239,7 +239,7 @@ def generated_batches(
 def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor | None]]:
     for start in range(0, len(positions), CHUNK):
         rows, *labels = dataset.rows(positions[start : start + CHUNK])
-        yield scaled(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None
+        yield scale_images(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None
 
 
 def _max_count(dataset: Dataset, held_out: Dataset | None) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sparring.data import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError
 from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.paired import (
@@ -83,7 +83,7 @@ class TranslationSampler(DatasetSampler):
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Return translated rows (n, C, H, W), from the given positions (n, 1) or from fresh ones."""
         places = self.noise(n) if noise is None else noise
-        x = scaled(self.source.rows(places[:, 0].long().cpu().numpy())[0]).to(self.device)
+        x = scale_images(self.source.rows(places[:, 0].long().cpu().numpy())[0]).to(self.device)
         return translate(self.game, x, self.to_domain) if self.to_domain else x
 
 
@@ -101,12 +101,12 @@ def evaluate_translation(
     Raises:
         DataError: If the data does not have two domains, or there are too few rows.
     """
-    if dataset.second is None:
+    if dataset.paired_domain is None:
         raise DataError(f"{dataset.name} does not have two domains of images: give a folder with trainA and trainB.")
     only = getattr(game, "domain", None)
     directions = ("B", "A") if only is None else (only,)
     found = [_evaluate_direction(game, dataset, held_out, to, **settings) for to in directions]
-    if dataset.second.paired:
+    if dataset.paired_domain.paired:
         given = {name: settings[name] for name in ("samples", "seed", "references") if name in settings}
         found += [_pair_errors(game, dataset, held_out, to, **given) for to in directions]
     return merge_evaluations(found)
@@ -148,7 +148,7 @@ def _pair_errors(
 
 
 def _images(dataset: Dataset, rows: np.ndarray) -> Tensor:
-    return scaled(dataset.rows(rows)[0])
+    return scale_images(dataset.rows(rows)[0])
 
 
 def _titled(scores: list[Score], to: str) -> list[Score]:
@@ -157,5 +157,5 @@ def _titled(scores: list[Score], to: str) -> list[Score]:
 
 def _domain(dataset: Dataset, name: str) -> Dataset:
     """Return one of two domains."""
-    assert dataset.second is not None
-    return replace(dataset, second=None) if name == "A" else dataset.second.dataset
+    assert dataset.paired_domain is not None
+    return replace(dataset, paired_domain=None) if name == "A" else dataset.paired_domain.dataset

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from sparring._io.folder import Folder, read
-from sparring.data.sources.images import quiet, upright
+from sparring.data.sources.images import decode_upright, quiet_pillow
 from sparring.runs.config import SAMPLES
 from sparring.visualization import video
 
@@ -74,8 +74,8 @@ def film(folder: Path) -> Path | None:
     Args:
         folder: The run's.
     """
-    with quiet():
-        shown = [upright(str(path), read(path)).convert("RGB") for path in snapshots(folder)]
+    with quiet_pillow():
+        shown = [decode_upright(str(path), read(path)).convert("RGB") for path in snapshots(folder)]
     frames = [picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in shown]
     if not frames:
         return None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparring.data import load
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError
 from sparring.games.common.pyramid_game import Size
 from sparring.layers.resampling import resize_bicubic
@@ -52,7 +52,7 @@ def load_image_like(path: str | Path, channels: int, size: Size | None = None) -
         DataError: If it cannot be read, or has another shape.
     """
     dataset = load(f"whole:{path}", size=max(size) if size else LARGEST, channels=channels)
-    image = scaled(dataset.rows(np.zeros(1, np.int64))[0])
+    image = scale_images(dataset.rows(np.zeros(1, np.int64))[0])
     if size is None:
         return image
     height, width = image.shape[2:]

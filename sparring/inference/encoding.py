@@ -23,7 +23,7 @@ from torch import Tensor
 from sparring.abilities import SupportsSampling, require_encoding, require_sampling
 from sparring.data import load as load_data
 from sparring.data.annotations.row_names import row_names
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
 from sparring.games.latent_regressor import FittedEncoder
@@ -229,7 +229,7 @@ def named_images(
         dataset = load_data(source, size=shape[1], channels=shape[0])
         if len(dataset.shape) != 3:
             raise DataError(f"{source} holds points, but {run} was trained on images: give images.")
-        rows.append(scaled(dataset.rows(np.arange(len(dataset))[:room])[0]))
+        rows.append(scale_images(dataset.rows(np.arange(len(dataset))[:room])[0]))
         names += row_names(source, len(rows[-1]))
     if not sum(map(len, rows)):
         raise DataError("No image is given: name files, folders or zips of images.")

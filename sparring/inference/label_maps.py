@@ -18,10 +18,9 @@ from torch import Tensor
 from sparring._io.targets import unique_names
 from sparring.abilities import require_label_maps
 from sparring.data import Dataset
-from sparring.data.annotations.borders import borders
-from sparring.data.annotations.palettes import coloured
-from sparring.data.domains import Regions
-from sparring.data.stream import scaled
+from sparring.data.annotations.label_maps import LabelMapClasses, instance_boundaries
+from sparring.data.annotations.palettes import colourize
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.encoding import images
@@ -47,7 +46,7 @@ BATCH = 16
 PAINTER = "gaugan"  # the recipe whose games paint
 
 
-def palette(run: str | Path) -> Regions:
+def palette(run: str | Path) -> LabelMapClasses:
     """Returns the classes that a run paints, with their colours.
 
     Args:
@@ -59,7 +58,7 @@ def palette(run: str | Path) -> Regions:
     known = config.read(Path(run))["data"].get("regions")
     if known is None:
         raise RunError(f"{run} learned from no label maps: train {PAINTER} on images with label maps.")
-    return Regions(tuple(known["names"]), tuple((red, green, blue) for red, green, blue in known["colours"]))
+    return LabelMapClasses(tuple(known["names"]), tuple((red, green, blue) for red, green, blue in known["colours"]))
 
 
 def encode_styles(game: Game, x: Tensor) -> Tensor:
@@ -156,7 +155,7 @@ def add_edges(labels: Tensor, objects: Tensor) -> Tensor:
             f"The label map is {width} × {height} pixels, the map of objects {other_width} × {other_height}: "
             "give both in one size."
         )
-    return torch.stack([labels, borders(objects).to(labels)])
+    return torch.stack([labels, instance_boundaries(objects).to(labels)])
 
 
 def require_edges(game: Game) -> None:
@@ -238,14 +237,14 @@ def comparison_grid(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor
     Raises:
         DataError: If the data has no label maps.
     """
-    if dataset.second is None or dataset.second.regions is None:
+    if dataset.paired_domain is None or dataset.paired_domain.regions is None:
         raise DataError(f"{dataset.name} has no label maps: give images with label maps.")
-    x, labels = scaled(dataset.rows(indices)[0]), dataset.second.rows(indices)
+    x, labels = scale_images(dataset.rows(indices)[0]), dataset.paired_domain.rows(indices)
     styles = encode_styles(game, x)
     drawn = [
         torch.cat([paint(game, m, row[None]) for m, row in zip(labels, rows, strict=True)]).cpu()
         for rows in (styles, styles.roll(-1, 0))
     ]
-    maps = coloured(labels if labels.dim() == 3 else labels[:, 0], dataset.second.regions)
+    maps = colourize(labels if labels.dim() == 3 else labels[:, 0], dataset.paired_domain.regions)
     maps = maps if x.shape[1] == 3 else maps.mean(1, keepdim=True).expand_as(x)
     return torch.stack([maps, x, *drawn], 1).flatten(0, 1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparring.abilities import SupportsCaptionLookup, require_sampling, require_text
-from sparring.data.annotations.captions import told, words
+from sparring.data.annotations.captions import split_words, tokenize
 from sparring.errors import DataError
 from sparring.game import Game
 from sparring.inference.sampling import generate, interpolate, latents_from_seeds, require_interpolation
@@ -32,7 +32,7 @@ def unknown_words(folder: str | Path, *texts: str) -> list[str]:
         RunError: If it is no run.
     """
     known = set(config.read(Path(folder))["data"].get("words", ()))
-    return [word for word in dict.fromkeys(word for text in texts for word in words(text)) if word not in known]
+    return [word for word in dict.fromkeys(word for text in texts for word in split_words(text)) if word not in known]
 
 
 def sample_text(game: Game, seeds: Sequence[int], text: str, *, truncation: float = 1.0) -> Tensor:
@@ -85,8 +85,8 @@ def interpolate_texts(
 
 def _asking(game: Game, rows: Tensor, text: str) -> Tensor:
     able = require_text(game)
-    if not words(text):
+    if not split_words(text):
         raise DataError(f"The sentence {text!r} has no words: write what is to be seen, such as 'a red heart'.")
     if isinstance(game.unwrapped, SupportsCaptionLookup):
         game.unwrapped.register_captions([text])
-    return able.with_text(rows, told([text]))
+    return able.with_text(rows, tokenize([text]))

@@ -15,9 +15,9 @@ from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
 from sparring._io.targets import unique_names
 from sparring.abilities import SupportsAttention
-from sparring.data.sources.files import SUFFIXES, Files, Folder, open_files
-from sparring.data.sources.images import decoded, quiet
-from sparring.data.stream import scaled
+from sparring.data.sources.files import SUFFIXES, Files, FolderFiles, open_files
+from sparring.data.sources.images import decode, quiet_pillow
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.inference.tiling import TILE
 from sparring.inference.translation import OTHER, attention_heatmap, side_by_side, translate
@@ -164,9 +164,9 @@ def translate_jobs(
             f"{type(game.unwrapped).__name__} has no attention to show: leave --heatmaps out, or train nicegan."
         )
     for job in jobs:
-        with quiet():
-            content = decoded(f"{job.files.title}: {job.name}", job.files.read(job.name), None, channels)
-        x = scaled(torch.from_numpy(content).permute(2, 0, 1)[None])
+        with quiet_pillow():
+            content = decode(f"{job.files.title}: {job.name}", job.files.read(job.name), None, channels)
+        x = scale_images(torch.from_numpy(content).permute(2, 0, 1)[None])
         row = [x, translate(game, x, to, **how)]
         if cycle:
             row.append(translate(game, row[1], OTHER[to], **how))
@@ -188,7 +188,7 @@ def _opened(stack: ExitStack, source: str | Path, out: Path) -> Files:
     if files is None:
         raise DataError(f"{source} is no image, folder or zip: give what is to be translated.")
     stack.enter_context(closing(files))
-    if isinstance(files, Folder) and files.path.resolve() == out.resolve():
+    if isinstance(files, FolderFiles) and files.path.resolve() == out.resolve():
         raise DataError(f"The translations would take the places of the images in {source}: give another --out.")
     return files
 

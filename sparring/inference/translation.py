@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate, pad
 
 from sparring.abilities import SupportsTranslation, require_attention, require_translation
 from sparring.data import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.tiling import TILE, blend_tiles, resolve_overlap, tiles
@@ -162,7 +162,7 @@ def cycle_strip(game: Game, dataset: Dataset, count: int = NUM_SHOWN) -> Tensor:
         columns += [x, there]
         if only is None:
             columns.append(translate(game, there, OTHER[to]))
-        elif dataset.second is not None and dataset.second.paired:
+        elif dataset.paired_domain is not None and dataset.paired_domain.paired:
             columns.append(evenly_spaced_images(dataset, to, count))
     return side_by_side(columns)
 
@@ -191,8 +191,8 @@ def evenly_spaced_images(dataset: Dataset, domain: str, count: int = NUM_SHOWN) 
     Raises:
         DataError: If there are no two domains of images.
     """
-    if dataset.second is None or dataset.second.regions is not None:
+    if dataset.paired_domain is None or dataset.paired_domain.regions is not None:
         raise DataError(f"{dataset.name} has no two domains of images: give a folder with trainA and trainB.")
-    rows = dataset if domain == "A" else dataset.second.dataset
+    rows = dataset if domain == "A" else dataset.paired_domain.dataset
     places = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)
-    return scaled(rows.rows(places)[0])
+    return scale_images(rows.rows(places)[0])

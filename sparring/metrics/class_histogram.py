@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparring.data.sources.stacked import stacked_classes
+from sparring.data.sources.stacked import stack_classes
 from sparring.theory.distances import jensen_shannon, kl
 
 __all__ = ["ModeHistogram", "channel_labels", "mode_histogram", "stacked_histogram"]
@@ -129,7 +129,7 @@ def stacked_histogram(labels: Tensor, classes: int = 10, *, reference: Tensor | 
         raise ValueError(f"classes of three channels (N, 3) are needed, not {tuple(labels.shape)}")
     if labels.min() < 0 or labels.max() >= classes:  # summed up, a wrong digit could pass for another stack
         raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but there are {classes} classes")
-    return mode_histogram(stacked_classes(labels, classes), classes**3, reference=reference)
+    return mode_histogram(stack_classes(labels, classes), classes**3, reference=reference)
 
 
 def _expected_kl(p: Tensor, count: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from sparring.data.annotations.caption_embeddings import SUFFIXES, EmbeddedCaptions, SentenceModel
-from sparring.data.annotations.captions import told
+from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError
 from sparring.games.common.text_game import Reading
 from sparring.games.stackgan import Second, StackGAN
@@ -72,7 +72,7 @@ def stackgan(
         reader(text, features),
         channels_last(StageIGenerator(size, features, latent, condition, width)),
         channels_last(StackGANCritic(size, features, condition, width)),
-        captions=told(captions),
+        captions=tokenize(captions),
         divergence=divergence,
         rivals=rivals,
         penalty=penalty,

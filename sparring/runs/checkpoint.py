@@ -27,7 +27,7 @@ import torch
 from sparring import __version__
 from sparring._io.atomic import io_errors, require_free_space
 from sparring._io.folder import Folder
-from sparring.data.readahead import memory
+from sparring.data.readahead import total_memory
 from sparring.errors import UNREADABLE, RunError
 from sparring.runs.config import FILE, identity
 from sparring.runs.logs import read
@@ -283,7 +283,7 @@ def _verified(inner: Folder, path: Path, run: str | None) -> bytes:
         manifest = _manifest(inner)
         foreign = manifest.get("run") != run
         expected = manifest["files"][STATE]
-        content = inner.read(STATE, min(int(expected["bytes"]), memory()))
+        content = inner.read(STATE, min(int(expected["bytes"]), total_memory()))
         if len(content) != expected["bytes"]:
             raise ValueError(f"{STATE} has {len(content)} bytes instead of {expected['bytes']}")
         if hashlib.sha256(content).hexdigest() != expected["sha256"]:

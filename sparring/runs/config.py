@@ -135,12 +135,12 @@ def data(
     found: Record = {"name": named(dataset), "size": size, "channels": channels, "root": place, "mirror": mirror}
     chosen = {"hold_out": hold_out, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
     found |= {setting: value for setting, value in chosen.items() if value}
-    found |= {} if dataset.captions is None else {"words": list(dataset.captions.words)}
-    if dataset.second and dataset.second.regions:
-        found["regions"] = plain("regions", dataset.second.regions)
+    found |= {} if dataset.captions is None else {"words": list(dataset.captions.vocabulary)}
+    if dataset.paired_domain and dataset.paired_domain.regions:
+        found["regions"] = plain("regions", dataset.paired_domain.regions)
     numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
     found |= {} if numbered else {"names": list(dataset.classes)}
-    return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.divided(hold_out)[0].facts())}
+    return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.split(hold_out)[0].facts())}
 
 
 def named(dataset: Dataset) -> str:

@@ -338,7 +338,7 @@ class _Trial:
         device, settings = run.game.device, _settings(run, option)
         trim_memory()
         held = _held(device)
-        said = run.training.captions.distinct if run.training.captions else ()
+        said = run.training.captions.unique if run.training.captions else ()
         self._game, self._average = untrained(settings, device, said, run.training)
         self._players, batches = optimisers(settings, self._game), stream(settings, run.training, device)
         self.option, self._parts = option, settings["grad_accum"]

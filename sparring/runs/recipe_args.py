@@ -15,7 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, kind_of
+from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, split_kind
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game
 from sparring.recipes import FACTS, LABEL_MAPS, ONE_IMAGE, PAIRED_IMAGES, RECIPES, UNPAIRED_IMAGES, stored
@@ -77,7 +77,7 @@ def suited(name: str, data: str | Path) -> str:
     >>> suited("gaugan", "pairs:streets"), suited("pix2pix", "pairs:streets"), suited("singan", "a.jpg")
     ('maps:streets', 'pictures:streets', 'whole:a.jpg')
     """
-    needs, (kind, rest) = RECIPES[name].needs if name in RECIPES else "", kind_of(str(data))
+    needs, (kind, rest) = RECIPES[name].needs if name in RECIPES else "", split_kind(str(data))
     if needs == ONE_IMAGE and kind != WHOLE:
         return f"{WHOLE}:{data}"
     reads = READ.get(needs)

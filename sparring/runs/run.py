@@ -87,9 +87,9 @@ class Run:
         self._begun, self._held, self._training = False, False, False
         there = os.path.lexists(folder / config.FILE)
         self.known = {path.name for path in listed(self.home)} if there else set()
-        self.training, self.held_out = dataset.divided(settings["data"].get("hold_out", 0.0))
+        self.training, self.held_out = dataset.split(settings["data"].get("hold_out", 0.0))
         state, self.notes = load_by_name(self.home, name) if there else (None, [])
-        said = dataset.captions.distinct if dataset.captions and state is None else ()
+        said = dataset.captions.unique if dataset.captions and state is None else ()
         self.game = built(settings, device, said, self.training if state is None else None, TRAINED)
         settings, notes = decided(settings, self.game, self.training, PRECISIONS[settings["precision"]])
         self.average = laid_out(settings, self.game)
@@ -320,9 +320,9 @@ class Run:
         self._begun = True
         remove_unfinished(self.home)
         checkpoints.sweep(self.home)
-        if self.dataset.passed_over and self.home.mode(BAD) is None:
+        if self.dataset.skipped and self.home.mode(BAD) is None:
             with io_errors(self.folder / BAD), self.home.atomic_write(BAD) as file:
-                file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.passed_over)
+                file.writelines(f"{sentence}\n".encode() for sentence in self.dataset.skipped)
         if self.home.mode(config.REALS) is None:
             self._snapshots.reals()
 
@@ -334,8 +334,8 @@ def passed_over(dataset: Dataset, most: int = 3) -> list[str]:
         dataset: Loaded.
         most: How many are named.
     """
-    notes = [f"Passed over: {sentence}" for sentence in dataset.passed_over[:most]]
-    rest = len(dataset.passed_over) - most
+    notes = [f"Passed over: {sentence}" for sentence in dataset.skipped[:most]]
+    rest = len(dataset.skipped) - most
     return [*notes, f"Passed over: {rest} more, all of them named in {BAD}."] if rest > 0 else notes
 
 

@@ -34,7 +34,7 @@ class Snapshots:
     def reals(self) -> None:
         """Save real rows, evenly spaced over the data, as ``reals.png``."""
         count = generation.IMAGES if len(self.dataset.shape) == 3 else generation.POINTS
-        second = self.dataset.second
+        second = self.dataset.paired_domain
         if second and not second.regions:
             halves = [evenly_spaced_images(self.dataset, domain, count // 2) for domain in "AB"]
             self.save(side_by_side(halves).flatten(0, 1), columns=8)

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from sparring._io.paths import expand_user
 from sparring.abilities import SupportsCaptionLookup, SupportsClassFrequencies
 from sparring.data import Dataset, Stream
-from sparring.data.prefetch import Ahead
+from sparring.data.prefetch import PrefetchStream
 from sparring.errors import RunError
 from sparring.game import Game
 from sparring.networks.common.perceptual import FitsToData
@@ -106,7 +106,7 @@ def optimisers(settings: config.Record, game: Game) -> dict[str, Optimizer]:
     return players
 
 
-def stream(settings: config.Record, dataset: Dataset, device: torch.device) -> Stream | Ahead:
+def stream(settings: config.Record, dataset: Dataset, device: torch.device) -> Stream | PrefetchStream:
     """Opens the batches of a run at position 0, for this rank.
 
     Args:
@@ -128,12 +128,12 @@ def stream(settings: config.Record, dataset: Dataset, device: torch.device) -> S
         mirror=settings["data"]["mirror"],
         device=device,
     )
-    return Ahead(batches) if settings.get("performance", {}).get("ahead") else batches
+    return PrefetchStream(batches) if settings.get("performance", {}).get("ahead") else batches
 
 
 def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
     """Refuses a batch that cannot be held, before anything is written for its training."""
-    shapes = [dataset.shape, *([dataset.second.dataset.shape] if dataset.second else [])]
+    shapes = [dataset.shape, *([dataset.paired_domain.dataset.shape] if dataset.paired_domain else [])]
     need, there = 4 * count * sum(map(math.prod, shapes)), memory(device)
     if there is not None and need > there:
         raise RunError(
@@ -150,7 +150,7 @@ def rows(dataset: Dataset) -> int:
     """
     if len(dataset.shape) != 3:
         return 256
-    return 8 if dataset.second is not None else 64 if len(dataset) > 1 else 1
+    return 8 if dataset.paired_domain is not None else 64 if len(dataset) > 1 else 1
 
 
 def form(settings: config.Record, root: str | Path | None = None) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def beginning(run: Run) -> State:
     Args:
         run: Any.
     """
-    said = run.dataset.captions.distinct if run.dataset.captions else ()
+    said = run.dataset.captions.unique if run.dataset.captions else ()
     game, average = untrained(run.record, run.game.device, said, run.training)
     players = optimisers(run.record, game)
     return {

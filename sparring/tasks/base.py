@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparring.data import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.evaluation.types import Evaluation
 from sparring.game import Game
 
@@ -96,4 +96,4 @@ def evenly_spaced_rows(dataset: Dataset, count: int) -> Tensor:
         count: Number of rows.
     """
     rows = dataset.rows(evenly_spaced_positions(dataset, count))[0]
-    return scaled(rows) if rows.dtype == torch.uint8 else rows
+    return scale_images(rows) if rows.dtype == torch.uint8 else rows

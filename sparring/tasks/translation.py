@@ -24,7 +24,7 @@ class Translation(Task):
 
     def snapshot(self, game: Game, dataset: Dataset) -> Snapshot | None:
         """Return images of both domains, their translations, and these translated back."""
-        if dataset.second is None:
+        if dataset.paired_domain is None:
             return None
         rows = cycle_strip(game, dataset)
         return Snapshot(rows.flatten(0, 1), columns=rows.shape[1])

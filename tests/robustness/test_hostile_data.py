@@ -16,12 +16,11 @@ from PIL import Image
 
 from sparring.cli import main
 from sparring.data import load
-from sparring.data.annotations.label_maps import bordered, indexed
-from sparring.data.annotations.palettes import read_map, read_objects
-from sparring.data.domains import Regions
-from sparring.data.sources.files import Archive, safe
-from sparring.data.sources.images import FORMATS, decoded, head, opened, upright
-from sparring.data.sources.layouts import half
+from sparring.data.annotations.label_maps import LabelMapClasses, decode_boundaries, decode_label_map
+from sparring.data.annotations.palettes import read_instances, read_label_map
+from sparring.data.sources.files import ZipFiles, is_safe_member
+from sparring.data.sources.images import FORMATS, decode, decode_upright, open_image, read_header
+from sparring.data.sources.layouts import decode_half
 from sparring.errors import DataError
 from sparring.experiments import plots
 from sparring.inference import canvas, encoding
@@ -56,7 +55,7 @@ def snapshot(folder: Path) -> dict[str, int]:
 def readable(content: bytes) -> bool:
     """Whether Pillow alone, with our limits, reads it to the end."""
     try:
-        picture = opened("x", content)
+        picture = open_image("x", content)
         picture.load()
         return picture.mode not in ("I", "F")
     except (
@@ -100,10 +99,10 @@ def test_five_hundred_hostile_images_in_a_folder(tmp_path, files):
     assert snapshot(tmp_path) == before, "nothing but the cache was touched"
     assert threading.active_count() == threads
     start = f"{folder}: "
-    said = {sentence.split(" ")[0] for sentence in loaded.passed_over if not sentence.startswith(start)}
-    bad = [sentence.removeprefix(start).split()[0] for sentence in loaded.passed_over if sentence.startswith(start)]
+    said = {sentence.split(" ")[0] for sentence in loaded.skipped if not sentence.startswith(start)}
+    bad = [sentence.removeprefix(start).split()[0] for sentence in loaded.skipped if sentence.startswith(start)]
     assert said == {str(folder / name) for name in strays}
-    assert not any("private" in sentence for sentence in loaded.passed_over)
+    assert not any("private" in sentence for sentence in loaded.skipped)
     assert len(loaded) + len(bad) == COUNT
     assert set(bad) == {name for name, content in files.items() if not readable(content)}
     assert 200 < len(bad) < 400
@@ -111,9 +110,9 @@ def test_five_hundred_hostile_images_in_a_folder(tmp_path, files):
         assert not any(kind in name for name in bad)
     for kind in ("noise", "zeros", "bomb", "foreign"):
         assert all(name in bad for name in files if kind in name), kind
-    assert all(sentence.endswith(".") and "\n" not in sentence for sentence in loaded.passed_over)
+    assert all(sentence.endswith(".") and "\n" not in sentence for sentence in loaded.skipped)
     good = [name for name in sorted(files) if name not in bad]
-    assert (loaded.values[7] == decoded("x", files[good[7]], SIZE, loaded.shape[0])).all()
+    assert (loaded.values[7] == decode("x", files[good[7]], SIZE, loaded.shape[0])).all()
 
 
 def test_without_being_told_to_the_first_bad_one_is_an_error(tmp_path, files):
@@ -137,10 +136,10 @@ def test_hostile_archives(tmp_path, files):
     assert snapshot(tmp_path) == before
     assert not list(Path(tmp_path).rglob("evil*"))
     assert not (runs.SCRATCH / "evil.png").exists()
-    leading = [sentence for sentence in loaded.passed_over if "leads out of it" in sentence]
+    leading = [sentence for sentence in loaded.skipped if "leads out of it" in sentence]
     assert len(leading) == len(hostile.OUTWARD)
-    assert len(loaded) + len(loaded.passed_over) == 66 + len(hostile.OUTWARD)
-    assert not any(safe(name) for name in hostile.OUTWARD)
+    assert len(loaded) + len(loaded.skipped) == 66 + len(hostile.OUTWARD)
+    assert not any(is_safe_member(name) for name in hostile.OUTWARD)
 
 
 def test_damaged_archives_are_read_or_refused_in_a_sentence(tmp_path, files):
@@ -161,7 +160,7 @@ def test_a_member_cannot_hold_more_than_it_says(tmp_path):
         content = content[:field] + (100).to_bytes(4, "little") + content[field + 4 :]
     (tmp_path / "bomb.zip").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.png cannot be read"):
-        Archive(tmp_path / "bomb.zip").read("a.png")
+        ZipFiles(tmp_path / "bomb.zip").read("a.png")
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
@@ -182,20 +181,20 @@ def test_only_the_formats_of_the_list_are_decoded():
         if kind not in ("PDF",):  # which Pillow writes and does not read
             Image.open(BytesIO(content)).close()
         with pytest.raises(DataError, match="not a readable image"):
-            opened("x", content)
+            open_image("x", content)
 
 
 def test_the_search_is_made_once_and_remembered(tmp_path, files, monkeypatch):
     folder = written(tmp_path / "set", dict(list(files.items())[:30]))
     first = load(folder, size=SIZE, skip_bad=True)
-    monkeypatch.setattr("sparring.data.sources.readable.decoded", None)
+    monkeypatch.setattr("sparring.data.sources.readable.decode", None)
     again = load(folder, size=8, skip_bad=True)
-    assert again.passed_over == first.passed_over
+    assert again.skipped == first.skipped
     (record,) = (tmp_path / "cache").glob("*.sifted.json")
     record.write_text("[" * 10**5)
     monkeypatch.undo()
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "cache"))
-    assert load(folder, size=8, skip_bad=True).passed_over == first.passed_over
+    assert load(folder, size=8, skip_bad=True).skipped == first.skipped
     assert json.loads(record.read_text())
 
 
@@ -229,11 +228,11 @@ def test_of_pairs_both_are_passed_over(tmp_path, files):
     with pytest.raises(DataError, match=r"[13]\.png"):
         load(f"pairs:{tmp_path / 'set'}", size=8)
     pairs = load(f"pairs:{tmp_path / 'set'}", size=8, skip_bad=True)
-    assert (len(pairs), len(pairs.second.dataset)) == (3, 3)
-    assert (pairs.values == pairs.second.dataset.values).all()
-    assert len(pairs.passed_over) == 2
+    assert (len(pairs), len(pairs.paired_domain.dataset)) == (3, 3)
+    assert (pairs.values == pairs.paired_domain.dataset.values).all()
+    assert len(pairs.skipped) == 2
     unpaired = load(f"unpaired:{tmp_path / 'set'}", size=8, skip_bad=True)
-    assert (len(unpaired), len(unpaired.second.dataset)) == (4, 4)
+    assert (len(unpaired), len(unpaired.paired_domain.dataset)) == (4, 4)
 
 
 def test_nothing_readable_is_an_error(tmp_path):
@@ -255,7 +254,7 @@ def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files,
     lines = (tmp_path / "run/skipped-files.txt").read_text().splitlines()
     assert f"{len(lines) - 3} more, all of them named in skipped-files.txt" in told
     assert main(["resume", str(tmp_path / "run"), "--steps", "2"]) == 0
-    assert Run.open(tmp_path / "run", device="cpu").dataset.passed_over == tuple(lines)
+    assert Run.open(tmp_path / "run", device="cpu").dataset.skipped == tuple(lines)
     capsys.readouterr()
     target = tmp_path / "prepared.npy"
     assert main(["data", "prepare", str(folder), str(target), "--size", "16", "--skip-unreadable"]) == 0
@@ -288,23 +287,25 @@ def test_hostile_tables_are_refused_in_a_sentence(tmp_path, name, content):
     assert len(said) < 1000
 
 
-REGIONS = Regions(("a", "b"), ((0, 0, 0), (255, 255, 255)))
+REGIONS = LabelMapClasses(("a", "b"), ((0, 0, 0), (255, 255, 255)))
 DECODERS = {
-    "head": head,
-    "upright": upright,
-    "image": lambda name, content: decoded(name, content, 8, 3),
-    "whole image": lambda name, content: decoded(name, content, None, 4),
-    "left half": lambda name, content: half(name, content, 8, 3, 0),
-    "right half": lambda name, content: half(name, content, 8, 1, 1),
-    "label map": lambda name, content: indexed(name, content, 8, regions=Regions(tuple(map(str, range(255))))),
-    "label map in colour": lambda name, content: indexed(name, content, 8, regions=REGIONS),
-    "map of objects": lambda name, content: bordered(name, content, 8),
+    "head": read_header,
+    "upright": decode_upright,
+    "image": lambda name, content: decode(name, content, 8, 3),
+    "whole image": lambda name, content: decode(name, content, None, 4),
+    "left half": lambda name, content: decode_half(name, content, 8, 3, 0),
+    "right half": lambda name, content: decode_half(name, content, 8, 1, 1),
+    "label map": lambda name, content: decode_label_map(
+        name, content, 8, regions=LabelMapClasses(tuple(map(str, range(255))))
+    ),
+    "label map in colour": lambda name, content: decode_label_map(name, content, 8, regions=REGIONS),
+    "map of objects": lambda name, content: decode_boundaries(name, content, 8),
 }
 OPENERS = {
     "photograph": lambda path: load(f"whole:{path}"),
     "mask": lambda path: canvas.load_image_like(path, 1),
-    "drawn map": lambda path: read_map(path, REGIONS, nearest=True),
-    "drawn objects": read_objects,
+    "drawn map": lambda path: read_label_map(path, REGIONS, nearest=True),
+    "drawn objects": read_instances,
 }
 
 
@@ -358,7 +359,7 @@ def test_inputs_of_a_run_name_a_hostile_image(tmp_path, files, monkeypatch):
 def test_a_map_that_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", tmp_path / "absent.png", tmp_path):
-        assert "is no file: give an image file" in refusal(read_map, path, REGIONS)
+        assert "is no file: give an image file" in refusal(read_label_map, path, REGIONS)
 
 
 def test_a_film_names_a_damaged_picture(tmp_path):

@@ -170,17 +170,17 @@ def test_whatever_is_written_as_a_record_can_be_read(tmp_path):
 
 @pytest.mark.parametrize(("rows", "flag"), [(2, "0.5"), (3, "0.34"), (7, "0.15"), (9, "0.12"), (101, "0.01")])
 def test_the_share_that_is_advised_can_be_held_out(rows, flag):
-    dataset = load("digits", size=8).part(np.arange(rows))
+    dataset = load("digits", size=8).subset(np.arange(rows))
     with pytest.raises(DataError, match=rf"try --hold-out {flag}\.$"):
-        dataset.divided(0.001)
-    rest, part = dataset.divided(float(flag))
+        dataset.split(0.001)
+    rest, part = dataset.split(float(flag))
     assert part is not None
     assert min(len(rest), len(part)) > 0
 
 
 def test_a_single_row_cannot_be_divided():
     with pytest.raises(DataError, match="leave --hold-out out"):
-        load("digits", size=8).part(np.arange(1)).divided(0.5)
+        load("digits", size=8).subset(np.arange(1)).split(0.5)
 
 
 @pytest.mark.parametrize("step", ["text", 3.5, None, True, -1, [1], 2**70])

@@ -18,7 +18,7 @@ from sparring import load as load_run
 from sparring.cli import main
 from sparring.data import load
 from sparring.data.annotations.caption_embeddings import embeddings
-from sparring.data.sources.files import Archive
+from sparring.data.sources.files import ZipFiles
 from sparring.errors import DataError, GameError, RunError, SparringError
 from sparring.metrics import train_extractor
 from sparring.metrics.extractors.inception_weights import read as read_inception
@@ -469,4 +469,4 @@ def test_archives_are_never_unpacked(tmp_path, bait):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../bait", b"x")
         archive.writestr(str(bait), b"x")
-    assert Archive(tmp_path / "evil.zip").entries == {}
+    assert ZipFiles(tmp_path / "evil.zip").entries == {}

@@ -15,8 +15,8 @@ from PIL import Image
 from sparring.cli import main
 from sparring.cli.console import say, show_table, ticker, warn
 from sparring.data import Dataset, load
+from sparring.data.annotations.label_maps import LabelMapClasses
 from sparring.data.annotations.palettes import save_palette
-from sparring.data.domains import Regions
 from sparring.errors import DataError, GameError, RunError, SparringError, printable
 from sparring.runs.run import Run
 from sparring.training.trainer import StepReport
@@ -49,8 +49,8 @@ def test_what_a_terminal_obeys_is_escaped_and_all_else_stays():
 
 def test_what_a_dataset_passed_over_is_printable_whoever_makes_it():
     images = np.zeros((2, 8, 8, 3), np.uint8)
-    made = Dataset("noise", images, passed_over=(f"{HOSTILE} is no image.", "b.png is empty."))
-    assert made.passed_over == (f"{ESCAPED} is no image.", "b.png is empty.")
+    made = Dataset("noise", images, skipped=(f"{HOSTILE} is no image.", "b.png is empty."))
+    assert made.skipped == (f"{ESCAPED} is no image.", "b.png is empty.")
 
 
 @pytest.mark.parametrize("kind", [SparringError, DataError, GameError, RunError])
@@ -165,11 +165,11 @@ def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
 def test_names_in_prepared_data_are_printable(tmp_path, pictures, capsys):
     assert main(["data", "prepare", str(pictures), str(tmp_path / "p.npy"), "--size", "8", "--skip-unreadable"]) == 0
     assert not obeyed(capsys.readouterr().out)
-    assert all(not obeyed(sentence) and "\n" not in sentence for sentence in load(tmp_path / "p.npy").passed_over)
+    assert all(not obeyed(sentence) and "\n" not in sentence for sentence in load(tmp_path / "p.npy").skipped)
 
 
 def test_a_palette_has_a_line_a_class(tmp_path):
-    regions = Regions((HOSTILE, "sky"), ((0, 0, 0), (1, 1, 1)))
+    regions = LabelMapClasses((HOSTILE, "sky"), ((0, 0, 0), (1, 1, 1)))
     for name in ("p.txt", "p.gpl"):
         text = save_palette(regions, tmp_path / name).read_text()
         assert ESCAPED in text

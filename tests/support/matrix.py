@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from sparring.data.annotations.captions import told
+from sparring.data.annotations.captions import tokenize
 from sparring.errors import SparringError
 from sparring.game import Data, Game, Move
 from sparring.recipes import RECIPES, recipe
@@ -91,7 +91,7 @@ def known(name: str) -> tuple[dict[str, Any], tuple[torch.Tensor, ...]]:
     if needs.startswith("labelled"):
         return {"classes": 3}, (torch.arange(4) % 3,)
     if needs.startswith("captioned"):
-        return {"captions": SAID}, (told(SAID),)
+        return {"captions": SAID}, (tokenize(SAID),)
     if needs.startswith("unpaired"):
         return {"other": DOMAINS}, (torch.rand(4, *DOMAINS, generator=generator) * 2 - 1,)
     if needs.startswith("paired"):

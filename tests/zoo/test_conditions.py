@@ -9,8 +9,8 @@ from torch import nn
 
 from sparring.cli import main
 from sparring.data import Dataset
-from sparring.data.annotations.captions import Captions, told
-from sparring.data.stream import scaled
+from sparring.data.annotations.captions import Captions, tokenize
+from sparring.data.stream import scale_images
 from sparring.errors import GameError
 from sparring.evaluation import evaluator
 from sparring.evaluation.sample_sets import condition_sampler, generated_batches
@@ -58,7 +58,7 @@ class Oracle(nn.Module):
     def __init__(self, dataset):
         super().__init__()
         rows, self.labels = dataset.rows(np.arange(len(dataset)))
-        self.rows = nn.Parameter(scaled(rows))
+        self.rows = nn.Parameter(scale_images(rows))
 
     def forward(self, z, y):
         of_class = [torch.nonzero(self.labels == k)[:, 0] for k in range(y.shape[1])]
@@ -239,7 +239,7 @@ def test_fakes_of_a_training_have_the_classes_of_the_training_split(make):
     asked, forward = [], game.G.forward
     game.G.forward = lambda z, y: asked.append(y.argmax(1)) or forward(z, y)
     x, labels = dataset.rows(np.arange(200))
-    for _ in train(game, iter(lambda: (scaled(x), labels), None), 1):
+    for _ in train(game, iter(lambda: (scale_images(x), labels), None), 1):
         pass
     share = torch.cat(asked).float().mean().item()
     assert len(torch.cat(asked)) >= 400
@@ -253,7 +253,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     np.savez(tmp_path / "uneven.npz", images=squares((270, 30)).values, labels=squares((270, 30)).labels)
     kind = {"data": str(tmp_path / "uneven.npz"), "arguments": {"networks": {"width": 4}}, "batch_size": 20}
     run = runs.play(Run.create(tmp_path / "run", "cgan", hold_out=0.2, device="cpu", **kind), 2)
-    expected = torch.bincount(torch.from_numpy(run.training.labels[run.training.chosen])).tolist()
+    expected = torch.bincount(torch.from_numpy(run.training.labels[run.training.indices])).tolist()
     assert sum(expected) == 240
     for game in (
         run.game,
@@ -313,7 +313,7 @@ def captioned(counts=(90, 10), seed=0):
 def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
     training, held_out = captioned((90, 10)), captioned((30, 270), seed=1)
     game = stackgan((1, 8, 8), captions=training.facts()["captions"], width=4)
-    bright = game.text(told(["a bright square"]))[0]
+    bright = game.text(tokenize(["a bright square"]))[0]
 
     def share(noise):
         return (noise[:, -len(bright) :] == bright).all(1).float().mean().item()
@@ -327,5 +327,5 @@ def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
 
 def test_the_captions_of_a_training_split_are_those_of_its_rows():
     texts = tuple((f"number {row}",) for row in range(100))
-    part = Dataset("told", squares((100,)).values, captions=Captions(texts)).part(np.array([3, 50, 97]))
+    part = Dataset("told", squares((100,)).values, captions=Captions(texts)).subset(np.array([3, 50, 97]))
     assert part.facts()["captions"] == ("number 3", "number 50", "number 97")

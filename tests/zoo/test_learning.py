@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sparring.data import load
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.game import Move
 from sparring.games.bigan import BiGAN
 from sparring.inference.encoding import reconstruct
@@ -32,7 +32,7 @@ class Digits:
     def __init__(self):
         data = load("digits", size=8)
         images, self.y = data.rows(np.arange(len(data)))
-        self.x = scaled(images)
+        self.x = scale_images(images)
         self.judge = partial(gan_test, train_extractor(data, side=8, steps=200).predict, classes=10)
 
     def batches(self, *, shuffled=False):

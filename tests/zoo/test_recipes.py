@@ -15,7 +15,7 @@ from sparring.abilities import (
     SupportsTranslation,
 )
 from sparring.check import check_game
-from sparring.data.annotations.captions import told
+from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError, GameError
 from sparring.games.common.pyramid_game import OneImageGame
 from sparring.games.common.two_domain import TwoDomains
@@ -48,7 +48,7 @@ def known(name):
     if RECIPES[name].needs.startswith("labelled"):
         return {"classes": 3}, (torch.arange(4) % 3,)
     if RECIPES[name].needs.startswith("captioned"):
-        return {"captions": SAID}, (told(SAID),)
+        return {"captions": SAID}, (tokenize(SAID),)
     if RECIPES[name].needs.startswith("unpaired"):
         return {"other": DOMAINS}, (torch.randn(4, *DOMAINS).clamp(-1, 1),)
     if RECIPES[name].needs.startswith("paired"):

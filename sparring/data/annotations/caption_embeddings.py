@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sparring._io.paths import expand_user
-from sparring.data.annotations.captions import codes
+from sparring.data.annotations.captions import token_ids
 from sparring.errors import DataError
 
 __all__ = ["SUFFIXES", "EmbeddedCaptions", "SentenceModel"]
@@ -51,14 +51,14 @@ class EmbeddedCaptions:
         """
         if not self.known:
             captions, vectors = embeddings(self.path)
-            self.known = {tuple(codes(text)): vector for text, vector in zip(captions, vectors, strict=True)}
+            self.known = {tuple(token_ids(text)): vector for text, vector in zip(captions, vectors, strict=True)}
         for text in texts:
-            if tuple(codes(text)) not in self.known:
+            if tuple(token_ids(text)) not in self.known:
                 raise DataError(
                     f"{self.path} embeds {len(self.known)} captions, and not {text!r}: ask for one of those, embed "
                     "this one, too, or train with --text hashed, which reads any sentence."
                 )
-        return torch.stack([self.known[tuple(codes(text))] for text in texts])
+        return torch.stack([self.known[tuple(token_ids(text))] for text in texts])
 
 
 class SentenceModel:

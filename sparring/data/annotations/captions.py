@@ -27,40 +27,40 @@ from torch import Tensor
 from sparring.data.sources.files import Files
 from sparring.errors import DataError
 
-__all__ = ["Captions", "captioned", "codes", "told", "words"]
+__all__ = ["Captions", "read_captions", "split_words", "token_ids", "tokenize"]
 
 LONGEST = 64  # words of a caption that are read
 TABLES = ("metadata.jsonl", "captions.jsonl", "metadata.csv", "captions.csv")
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Cut a text into words, without capitals and punctuation.
 
     Args:
         text: In any language that puts something between its words.
 
     Example:
-        >>> words("A red heart, isn't it?")
+        >>> split_words("A red heart, isn't it?")
         ['a', 'red', 'heart', "isn't", 'it']
     """
     return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def codes(text: str) -> list[int]:
+def token_ids(text: str) -> list[int]:
     """The codes of the words of a text, from 1 to 2³².
 
     Args:
         text: A caption.
 
     Example:
-        >>> codes("Red hearts") == codes("red, hearts!")
+        >>> token_ids("Red hearts") == token_ids("red, hearts!")
         True
     """
-    return [1 + zlib.crc32(word.encode()) for word in words(text)[:LONGEST]]
+    return [1 + zlib.crc32(word.encode()) for word in split_words(text)[:LONGEST]]
 
 
-def told(texts: Sequence[str], longest: int = 1) -> Tensor:
+def tokenize(texts: Sequence[str], longest: int = 1) -> Tensor:
     """Texts as rows of codes.
 
     Args:
@@ -71,10 +71,10 @@ def told(texts: Sequence[str], longest: int = 1) -> Tensor:
         int64 (N, L), zero behind the last word of each.
 
     Example:
-        >>> (told(["a heart", "a"]) > 0).tolist()
+        >>> (tokenize(["a heart", "a"]) > 0).tolist()
         [[True, True], [True, False]]
     """
-    found = [codes(text) for text in texts]
+    found = [token_ids(text) for text in texts]
     rows = torch.zeros(len(found), max([longest, *map(len, found)]), dtype=torch.int64)
     for row, one in zip(rows, found, strict=True):
         row[: len(one)] = torch.tensor(one, dtype=torch.int64)
@@ -93,7 +93,7 @@ class Captions:
 
     Example:
         >>> two = Captions((("a red heart",), ("a dog", "a brown dog")))
-        >>> len(two), two.drawn(np.array([1, 1]), np.array([0, 1], np.uint64)).shape, two.words
+        >>> len(two), two.sample_tokens(np.array([1, 1]), np.array([0, 1], np.uint64)).shape, two.vocabulary
         (2, torch.Size([2, 3]), ('a', 'brown', 'dog', 'heart', 'red'))
     """
 
@@ -113,17 +113,17 @@ class Captions:
         return np.concatenate([[0], np.cumsum([len(said) for said in self.texts])])
 
     @cached_property
-    def codes(self) -> Tensor:
+    def token_ids(self) -> Tensor:
         """Every caption as a row of codes, int64 (captions, L)."""
-        return told([text for said in self.texts for text in said])
+        return tokenize([text for said in self.texts for text in said])
 
     @cached_property
-    def words(self) -> tuple[str, ...]:
+    def vocabulary(self) -> tuple[str, ...]:
         """Every word that occurs, in order."""
-        return tuple(sorted({word for said in self.texts for text in said for word in words(text)}))
+        return tuple(sorted({word for said in self.texts for text in said for word in split_words(text)}))
 
     @cached_property
-    def distinct(self) -> tuple[str, ...]:
+    def unique(self) -> tuple[str, ...]:
         """Every caption once."""
         return tuple(dict.fromkeys(text for said in self.texts for text in said))
 
@@ -132,7 +132,7 @@ class Captions:
         """Everything said, for a fingerprint and a file."""
         return json.dumps(self.texts, ensure_ascii=False).encode()
 
-    def drawn(self, rows: np.ndarray, chances: np.ndarray) -> Tensor:
+    def sample_tokens(self, rows: np.ndarray, chances: np.ndarray) -> Tensor:
         """One caption of each row.
 
         Args:
@@ -143,21 +143,21 @@ class Captions:
             Codes, int64 (n, L); L is the same for every call.
         """
         first, last = self.starts[rows], self.starts[rows + 1]
-        return self.codes[torch.from_numpy(first + (chances % (last - first).astype(np.uint64)).astype(np.int64))]
+        return self.token_ids[torch.from_numpy(first + (chances % (last - first).astype(np.uint64)).astype(np.int64))]
 
-    def some(self, most: int = 64, *, chosen: np.ndarray | None = None) -> tuple[str, ...]:
+    def examples(self, most: int = 64, *, indices: np.ndarray | None = None) -> tuple[str, ...]:
         """The first captions of rows that are evenly spaced, each as often as these rows have it.
 
         Args:
             most: How many rows are looked at.
-            chosen: Positions of the rows to choose from, int64 (n,). Default: all.
+            indices: Positions of the rows to choose from, int64 (n,). Default: all.
         """
-        among = np.arange(len(self)) if chosen is None else chosen
+        among = np.arange(len(self)) if indices is None else indices
         rows = among[np.linspace(0, len(among) - 1, min(most, len(among))).astype(np.int64)]
         return tuple(self.texts[row][0] for row in rows)
 
 
-def captioned(files: Files, names: Sequence[str]) -> Captions | None:
+def read_captions(files: Files, names: Sequence[str]) -> Captions | None:
     """The captions of image files, if they have any.
 
     Args:
@@ -169,7 +169,7 @@ def captioned(files: Files, names: Sequence[str]) -> Captions | None:
     """
     said: dict[str, list[str]] = {name: [] for name in names}
     absent = []
-    for place, name, text in _read(files, names, spoken(files, names)):
+    for place, name, text in _read(files, names, caption_files(files, names)):
         if name in said and text.strip():
             said[name].append(text.strip())
         elif name not in files.entries:
@@ -187,17 +187,17 @@ def captioned(files: Files, names: Sequence[str]) -> Captions | None:
     return Captions(tuple(map(tuple, said.values())))
 
 
-def spoken(files: Files, names: Iterable[str]) -> list[str]:
+def caption_files(files: Files, names: Iterable[str]) -> list[str]:
     """The files that may hold captions: tables, and texts beside the images.
 
     Args:
         files: A folder or an archive.
         names: The image files.
     """
-    return [*tables(files), *(text for text in map(beside, names) if text in files.entries)]
+    return [*caption_tables(files), *(text for text in map(text_beside, names) if text in files.entries)]
 
 
-def tables(files: Files) -> list[str]:
+def caption_tables(files: Files) -> list[str]:
     """The files that are tables of captions by their names.
 
     Args:
@@ -206,7 +206,7 @@ def tables(files: Files) -> list[str]:
     return [name for name in files.entries if name.rpartition("/")[2] in TABLES]
 
 
-def unused(files: Files, names: Sequence[str]) -> dict[str, str]:
+def unused_tables(files: Files, names: Sequence[str]) -> dict[str, str]:
     """The tables that give no image a caption, to a sentence with the path and the reason.
 
     Args:
@@ -217,20 +217,20 @@ def unused(files: Files, names: Sequence[str]) -> dict[str, str]:
     reason = "gives none of the images a caption and is not used: write a file_name and a text an entry."
     idle = [
         table
-        for table in tables(files)
+        for table in caption_tables(files)
         if not any(name in known and text.strip() for _, name, text in _read(files, names, [table]))
     ]
     return {table: f"{files.title}/{table} {reason}" for table in idle}
 
 
-def beside(name: str) -> str:
+def text_beside(name: str) -> str:
     """The name of the text beside an image.
 
     Args:
         name: Of the image.
 
     Example:
-        >>> beside("hearts/red.1.PNG")
+        >>> text_beside("hearts/red.1.PNG")
         'hearts/red.1.txt'
     """
     return name.rpartition(".")[0] + ".txt"
@@ -238,7 +238,7 @@ def beside(name: str) -> str:
 
 def _read(files: Files, names: Sequence[str], places: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Yields where something is said, of which file, and what."""
-    pictures = {beside(name): name for name in names}
+    pictures = {text_beside(name): name for name in names}
     for place in places:
         try:
             content = files.read(place).decode("utf-8-sig")

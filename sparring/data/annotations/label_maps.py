@@ -8,30 +8,38 @@ the two are classes, black and white.
 
 from __future__ import annotations
 
+import colorsys
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from sparring.data.annotations.borders import borders
-from sparring.data.domains import MOST, Colour, Regions, painted
-from sparring.data.sources.images import DEEP, decoding, upright
+from sparring.data.sources.images import DEEP, decode_errors, decode_upright
 from sparring.errors import DataError
 
 __all__ = [
     "LISTS",
-    "bordered",
-    "indexed",
-    "listed",
-    "looks_indexed",
-    "masked",
-    "numbered",
-    "objects",
-    "palette",
-    "strange",
+    "MAX_CLASSES",
+    "Colour",
+    "LabelMapClasses",
+    "class_numbers",
+    "decode_boundaries",
+    "decode_instances",
+    "decode_label_map",
+    "distinct_colours",
+    "embedded_palette",
+    "instance_boundaries",
+    "looks_like_label_map",
+    "mask_classes",
+    "parse_class_list",
+    "why_no_label_map",
 ]
 
+Colour = tuple[int, int, int]
+MAX_CLASSES = 255  # classes that one byte tells apart, with one number left for what is unknown
 LISTS = ("classes.txt", "palette.txt", "label_colors.txt")
 INDEXED = ("P", "L", "1", "I", *DEEP)
 FEW = 64  # a grey picture whose values stay below this, but for 255, may be a label map
@@ -41,7 +49,56 @@ BEFORE, BEHIND = re.compile(rf"^{NUMBERS}(?:[\s,;]+(.*))?$"), re.compile(rf"^(.*
 HEX = re.compile(r"#([0-9a-fA-F]{6})\b")
 
 
-def listed(title: str, text: str) -> Regions:
+@dataclass(frozen=True)
+class LabelMapClasses:
+    """What the numbers in label maps mean; the number behind the last class, and any above, is "unknown".
+
+    Args:
+        names: Of the classes, in order of their numbers.
+        colours: Of the classes, red, green and blue from 0 to 255; those of `distinct_colours` unless told.
+
+    Raises:
+        DataError: There are no classes, too many, or another number of colours.
+
+    Example:
+        >>> LabelMapClasses(("sky", "tree")).colours
+        ((217, 68, 54), (54, 88, 217))
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.names) <= MAX_CLASSES:
+            raise DataError(
+                f"Label maps cannot have {len(self.names)} classes: name from 1 to {MAX_CLASSES}, one a line."
+            )
+        if not self.colours:
+            object.__setattr__(self, "colours", distinct_colours(len(self.names)))
+        if len(self.colours) != len(self.names):
+            raise DataError(f"{len(self.names)} classes have {len(self.colours)} colours: give each one, or none any.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def distinct_colours(count: int) -> tuple[Colour, ...]:
+    """Colours that are told apart, neighbours above all.
+
+    Args:
+        count: How many.
+    """
+    golden = 0.618034 * 360  # degrees by which the hue advances: every new one falls into the widest gap
+    hues = [(5 + golden * k) % 360 / 360 for k in range(count)]
+    return tuple(_to_bytes(colorsys.hsv_to_rgb(hue, 0.75, 0.85)) for hue in hues)
+
+
+def _to_bytes(colour: tuple[float, float, float]) -> Colour:
+    red, green, blue = (round(255 * part) for part in colour)
+    return red, green, blue
+
+
+def parse_class_list(title: str, text: str) -> LabelMapClasses:
     r"""Read a list of classes.
 
     Args:
@@ -52,9 +109,9 @@ def listed(title: str, text: str) -> Regions:
         DataError: Some classes have colours and some none, or there are none or too many.
 
     Example:
-        >>> listed("classes.txt", "sky\nold wall\n").names
+        >>> parse_class_list("classes.txt", "sky\nold wall\n").names
         ('sky', 'old wall')
-        >>> listed("palette.txt", "128 64 128 road\n#ff0000 car").colours
+        >>> parse_class_list("palette.txt", "128 64 128 road\n#ff0000 car").colours
         ((128, 64, 128), (255, 0, 0))
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -64,7 +121,7 @@ def listed(title: str, text: str) -> Regions:
         raise DataError(f"{title} gives {len(colours)} of {len(found)} classes a colour: give each one, or none any.")
     if any(max(colour) > 255 for colour in colours) or len(set(colours)) != len(colours):
         raise DataError(f"{title} has a colour twice, or a number above 255: give each class a colour of its own.")
-    return Regions(tuple(name for name, _ in found), colours)
+    return LabelMapClasses(tuple(name for name, _ in found), colours)
 
 
 def _class(line: str, number: str) -> tuple[str, Colour | None]:
@@ -79,8 +136,8 @@ def _class(line: str, number: str) -> tuple[str, Colour | None]:
     return line, None
 
 
-def indexed(
-    name: str, content: bytes, size: int | None, channels: int = 1, regions: Regions | None = None
+def decode_label_map(
+    name: str, content: bytes, size: int | None, channels: int = 1, regions: LabelMapClasses | None = None
 ) -> np.ndarray:
     """Decode a label map: central square, nearest pixels.
 
@@ -97,8 +154,8 @@ def indexed(
     Raises:
         DataError: The file is damaged, or in colours that nobody names.
     """
-    picture = upright(name, content)
-    with decoding(name):
+    picture = decode_upright(name, content)
+    with decode_errors(name):
         numbers = _numbers(picture, regions)
     if numbers is None:
         raise DataError(f"{name} is no label map but a picture in colour: list its colours in palette.txt.")
@@ -113,7 +170,7 @@ def indexed(
     return np.array(near)[..., None]
 
 
-def bordered(name: str, content: bytes, size: int | None, channels: int = 1) -> np.ndarray:
+def decode_boundaries(name: str, content: bytes, size: int | None, channels: int = 1) -> np.ndarray:
     """Decode a map of objects to their borders: central square, nearest pixels, as label maps.
 
     Args:
@@ -128,15 +185,34 @@ def bordered(name: str, content: bytes, size: int | None, channels: int = 1) -> 
     Raises:
         DataError: The file is damaged.
     """
-    numbers = objects(name, content).astype(np.int32)
+    numbers = decode_instances(name, content).astype(np.int32)
     side = min(numbers.shape)
     top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
     square = Image.fromarray(numbers[top : top + side, left : left + side])
     near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
-    return borders(torch.from_numpy(np.array(near))).numpy().astype(np.uint8)[..., None]
+    return instance_boundaries(torch.from_numpy(np.array(near))).numpy().astype(np.uint8)[..., None]
 
 
-def objects(name: str, content: bytes) -> np.ndarray:
+def instance_boundaries(objects: Tensor) -> Tensor:
+    """Returns where neighbours differ, both of them, as bool.
+
+    Args:
+        objects: Numbers of objects, or of classes, whole numbers (..., H, W).
+
+    Example:
+        >>> instance_boundaries(torch.tensor([[1, 1, 2, 2]])).int()
+        tensor([[0, 1, 1, 0]], dtype=torch.int32)
+    """
+    found = torch.zeros_like(objects, dtype=torch.bool)
+    across, down = objects.diff(dim=-1) != 0, objects.diff(dim=-2) != 0
+    found[..., 1:] |= across
+    found[..., :-1] |= across
+    found[..., 1:, :] |= down
+    found[..., :-1, :] |= down
+    return found
+
+
+def decode_instances(name: str, content: bytes) -> np.ndarray:
     """Decode a map of objects, in numbers or in colours of which each is an object.
 
     Args:
@@ -149,18 +225,18 @@ def objects(name: str, content: bytes) -> np.ndarray:
     Raises:
         DataError: The file is damaged.
     """
-    picture = upright(name, content)
-    with decoding(name):
+    picture = decode_upright(name, content)
+    with decode_errors(name):
         if picture.mode in INDEXED:
             return np.asarray(picture).astype(np.int64)
         return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
 
 
-def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None:
+def _numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.ndarray | None:
     """Class numbers of every pixel, ``uint8`` (H, W); None for colours that nobody names."""
     if picture.mode in INDEXED:
-        values = numbered(picture, regions)
-        return np.where((values < 0) | (values > MOST), MOST, values).astype(np.uint8)
+        values = class_numbers(picture, regions)
+        return np.where((values < 0) | (values > MAX_CLASSES), MAX_CLASSES, values).astype(np.uint8)
     if regions is None:
         return None
     pixels = np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
@@ -168,10 +244,10 @@ def _numbers(picture: Image.Image, regions: Regions | None) -> np.ndarray | None
     order = np.argsort(keys)
     place = np.minimum(np.searchsorted(keys[order], pixels), len(keys) - 1)
     known = keys[order][place] == pixels
-    return np.where(known, order[place], MOST).astype(np.uint8)
+    return np.where(known, order[place], MAX_CLASSES).astype(np.uint8)
 
 
-def numbered(picture: Image.Image, regions: Regions | None) -> np.ndarray:
+def class_numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.ndarray:
     """Class numbers of a grey or indexed picture: its values, but for masks where the classes are black and white.
 
     Args:
@@ -190,20 +266,20 @@ def numbered(picture: Image.Image, regions: Regions | None) -> np.ndarray:
     return np.where(values > 0, regions.colours.index(WHITE), regions.colours.index(BLACK))
 
 
-def masked(numbers: np.ndarray, regions: Regions | None) -> Regions | None:
+def mask_classes(numbers: np.ndarray, regions: LabelMapClasses | None) -> LabelMapClasses | None:
     """The two classes of masks; None where the numbers are not those of masks.
 
     Args:
         numbers: All that occur in the maps.
         regions: What a list says of the classes, or None.
     """
-    plain = regions is None or (len(regions) == 2 and regions.colours == painted(2))
+    plain = regions is None or (len(regions) == 2 and regions.colours == distinct_colours(2))
     if not plain or 255 not in numbers or not set(numbers.tolist()) <= {0, 255}:
         return None
-    return Regions(("0", "255") if regions is None else regions.names, (BLACK, WHITE))
+    return LabelMapClasses(("0", "255") if regions is None else regions.names, (BLACK, WHITE))
 
 
-def strange(picture: Image.Image, regions: Regions | None) -> str:
+def why_no_label_map(picture: Image.Image, regions: LabelMapClasses | None) -> str:
     """The reason why a picture cannot be a label map, such as "it is a JPEG, …"; empty if it can be one.
 
     Args:
@@ -215,14 +291,14 @@ def strange(picture: Image.Image, regions: Regions | None) -> str:
     numbers = _numbers(picture, regions)
     if numbers is None:
         return "it is in colour, and no list beside it names its colours"
-    if picture.mode not in INDEXED and (numbers == MOST).mean() >= 0.5:
+    if picture.mode not in INDEXED and (numbers == MAX_CLASSES).mean() >= 0.5:
         return "it is mostly in colours that the list does not name"
     if (high := _highest(numbers)) >= max(FEW, len(regions or ())):
         return f"it has grey levels up to {high}, too many for class numbers"
     return ""
 
 
-def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool | None:
+def looks_like_label_map(picture: Image.Image, regions: LabelMapClasses | None) -> bool | None:
     """Whether a picture looks like a label map, where neither recipe nor user says what it is.
 
     Args:
@@ -232,22 +308,22 @@ def looks_indexed(picture: Image.Image, regions: Regions | None) -> bool | None:
     Returns:
         True or False; None for a mask, which may be either.
     """
-    if strange(picture, regions):
+    if why_no_label_map(picture, regions):
         return False
     numbers = _numbers(picture, regions)
     assert numbers is not None
-    if masked(np.unique(numbers), regions):
+    if mask_classes(np.unique(numbers), regions):
         return None
-    return bool((numbers != MOST).mean() > 0.5)
+    return bool((numbers != MAX_CLASSES).mean() > 0.5)
 
 
 def _highest(numbers: np.ndarray) -> int:
     """The highest class number, but for 255; −1 if there is none."""
-    known = numbers[numbers != MOST]
+    known = numbers[numbers != MAX_CLASSES]
     return int(known.max()) if known.size else -1
 
 
-def palette(picture: Image.Image, count: int) -> tuple[Colour, ...]:
+def embedded_palette(picture: Image.Image, count: int) -> tuple[Colour, ...]:
     """Colours of the first classes, where a picture has a palette that tells them apart.
 
     Args:

@@ -14,14 +14,14 @@ import numpy as np
 from sparring.data.sources.files import SUFFIXES, Files
 from sparring.errors import DataError
 
-MOST = 2**20  # classes
+MAX_CLASSES = 2**20  # classes
 TABLE = "dataset.json"
 SPLITS = {"train", "test", "val", "valid", "validation"}
 
-Labelled = tuple[tuple[str, ...], np.ndarray | None, tuple[str, ...]]
+Labels = tuple[tuple[str, ...], np.ndarray | None, tuple[str, ...]]
 
 
-class Reading(NamedTuple):
+class LabelledFiles(NamedTuple):
     """Image files to read, and how their folder was understood.
 
     Attributes:
@@ -41,7 +41,7 @@ class Reading(NamedTuple):
     ignored: tuple[tuple[str, str], ...] = ()
 
 
-def labelled(files: Files) -> Reading:
+def read_labels(files: Files) -> LabelledFiles:
     """Image files to read, with their labels.
 
     Args:
@@ -64,13 +64,13 @@ def labelled(files: Files) -> Reading:
     used = next((table for table in tables if table in files.entries), None)
     if used:
         place, inside = tables[used]
-        found = by_table(f"{files.title}/{used}", inside, len(place), files.read(used))
+        found = labels_by_table(f"{files.title}/{used}", inside, len(place), files.read(used))
         how = f"labels by {used}"
     else:
-        found, how = by_folder(*reached[-1]), "labels by folders"
+        found, how = labels_by_folder(*reached[-1]), "labels by folders"
     rest = len(names) - len(found[0])
     split = f"only images in train, not {rest:,} in other folders" if rest else ""
-    return Reading(*found, how if found[2] else "", split, _ignored(files, used))
+    return LabelledFiles(*found, how if found[2] else "", split, _ignored(files, used))
 
 
 def _ignored(files: Files, used: str | None) -> tuple[tuple[str, str], ...]:
@@ -99,7 +99,7 @@ def _top(name: str, place: str) -> str:
     return folder if slash else ""
 
 
-def by_folder(place: str, names: Sequence[str]) -> Labelled:
+def labels_by_folder(place: str, names: Sequence[str]) -> Labels:
     """Classes from the folders below a place.
 
     Args:
@@ -107,7 +107,7 @@ def by_folder(place: str, names: Sequence[str]) -> Labelled:
         names: Relative names with forward slashes.
 
     Example:
-        >>> by_folder("all/", ["all/dog/1.png", "all/cat/1.png"])
+        >>> labels_by_folder("all/", ["all/dog/1.png", "all/cat/1.png"])
         (('all/dog/1.png', 'all/cat/1.png'), array([1, 0]), ('cat', 'dog'))
     """
     tops = [_top(name, place) for name in names]
@@ -119,7 +119,7 @@ def by_folder(place: str, names: Sequence[str]) -> Labelled:
     return tuple(names), np.array([order[top] for top in tops], np.int64), tuple(classes)
 
 
-def by_table(title: str, names: Sequence[str], depth: int, content: bytes) -> Labelled:
+def labels_by_table(title: str, names: Sequence[str], depth: int, content: bytes) -> Labels:
     """Labels from ``{"labels": [["a.png", 0], …]}``; ``"labels": null`` means none.
 
     Args:
@@ -142,7 +142,7 @@ def by_table(title: str, names: Sequence[str], depth: int, content: bytes) -> La
         return tuple(names), None, ()
     listed = [name[depth:] for name in names]
     for name in listed:
-        if not isinstance(table.get(name), int) or not 0 <= table[name] < MOST:
-            raise DataError(f"{title} gives {name} no label: list it with a whole number from 0 to {MOST - 1}.")
+        if not isinstance(table.get(name), int) or not 0 <= table[name] < MAX_CLASSES:
+            raise DataError(f"{title} gives {name} no label: list it with a whole number from 0 to {MAX_CLASSES - 1}.")
     labels = np.array([table[name] for name in listed], np.int64)
     return tuple(names), labels, tuple(str(index) for index in range(labels.max() + 1))

@@ -15,18 +15,25 @@ from torch import Tensor
 
 from sparring._io.atomic import atomic_write, io_errors
 from sparring._io.paths import expand_user
-from sparring.data.annotations.label_maps import INDEXED, numbered, objects
-from sparring.data.domains import MOST, Regions
-from sparring.data.sources.files import SUFFIXES, contents, open_files
-from sparring.data.sources.images import decoding, quiet, upright
+from sparring.data.annotations.label_maps import INDEXED, MAX_CLASSES, LabelMapClasses, class_numbers, decode_instances
+from sparring.data.sources.files import SUFFIXES, open_files, read_file
+from sparring.data.sources.images import decode_errors, decode_upright, quiet_pillow
 from sparring.errors import DataError, printable
 
-__all__ = ["below", "beside", "coloured", "map_files", "read_map", "read_objects", "save_palette"]
+__all__ = [
+    "colourize",
+    "label_map_files",
+    "matching_files",
+    "read_instances",
+    "read_label_map",
+    "relative_to",
+    "save_palette",
+]
 
 DIGITS = (65536, 256, 1)  # a colour as one number
 
 
-def save_palette(regions: Regions, path: str | Path) -> Path:
+def save_palette(regions: LabelMapClasses, path: str | Path) -> Path:
     """Saves a palette: one class a line, or, for a name that ends in .gpl, as drawing programs read it.
 
     Args:
@@ -47,7 +54,7 @@ def save_palette(regions: Regions, path: str | Path) -> Path:
     return path
 
 
-def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Tensor:
+def read_label_map(path: str | Path, regions: LabelMapClasses, *, nearest: bool = False) -> Tensor:
     """Reads a label map.
 
     Args:
@@ -61,13 +68,13 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
     Raises:
         DataError: If it cannot be read, or shows what is no class; the message names the nearest class.
     """
-    with quiet(), decoding(str(path)):
-        picture = upright(str(path), contents(expand_user(path)))
+    with quiet_pillow(), decode_errors(str(path)):
+        picture = decode_upright(str(path), read_file(expand_user(path)))
         numbers = _numbers(picture, regions)
         colours = np.asarray(picture.convert("RGB")).astype(np.int64)
     if numbers is None:
         numbers = _looked_up(str(path), colours, regions, nearest)
-    elif (strange := (numbers >= len(regions)) & (numbers != MOST)).any():
+    elif (strange := (numbers >= len(regions)) & (numbers != MAX_CLASSES)).any():
         raise DataError(
             f"{path} has the class number {numbers[strange][0]}, but the palette has {len(regions)} classes, numbered "
             f"from 0: draw it in the colours of the palette, or in numbers up to {len(regions) - 1}."
@@ -75,7 +82,7 @@ def read_map(path: str | Path, regions: Regions, *, nearest: bool = False) -> Te
     return torch.from_numpy(np.minimum(numbers, len(regions)))
 
 
-def read_objects(path: str | Path) -> Tensor:
+def read_instances(path: str | Path) -> Tensor:
     """Reads a map of objects: a picture in which every object has a number, or a colour, of its own.
 
     Args:
@@ -87,11 +94,11 @@ def read_objects(path: str | Path) -> Tensor:
     Raises:
         DataError: If it cannot be read.
     """
-    with quiet():
-        return torch.from_numpy(objects(str(path), contents(expand_user(path))))
+    with quiet_pillow():
+        return torch.from_numpy(decode_instances(str(path), read_file(expand_user(path))))
 
 
-def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
+def _numbers(picture: Image.Image, regions: LabelMapClasses) -> np.ndarray | None:
     """Class numbers of a grey or indexed picture; None of one in colour, also where it is indexed in the palette's."""
     if picture.mode not in INDEXED:
         return None
@@ -99,10 +106,10 @@ def _numbers(picture: Image.Image, regions: Regions) -> np.ndarray | None:
         used = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
         if used <= set(regions.colours):
             return None
-    return numbered(picture, regions)
+    return class_numbers(picture, regions)
 
 
-def _looked_up(name: str, colours: np.ndarray, regions: Regions, nearest: bool) -> np.ndarray:
+def _looked_up(name: str, colours: np.ndarray, regions: LabelMapClasses, nearest: bool) -> np.ndarray:
     """Class numbers of colours (H, W, 3)."""
     keys, places, counts = np.unique(colours @ np.array(DIGITS), return_inverse=True, return_counts=True)
     seen = np.stack([keys // 65536, keys // 256 % 256, keys % 256], 1)
@@ -123,7 +130,7 @@ def _hex(colour: Sequence[int] | np.ndarray) -> str:
     return "#" + "".join(f"{int(part):02x}" for part in colour)
 
 
-def map_files(place: str | Path) -> list[Path]:
+def label_map_files(place: str | Path) -> list[Path]:
     """Returns the pictures in a folder, in order, or the one file that is named.
 
     Args:
@@ -140,17 +147,17 @@ def map_files(place: str | Path) -> list[Path]:
     return found
 
 
-def below(place: str | Path, file: Path) -> Path:
+def relative_to(place: str | Path, file: Path) -> Path:
     """Returns the path of a file below the folder in which it was found; of a file that was named itself, its name.
 
     Args:
         place: The folder or file that was given.
-        file: One of `map_files`.
+        file: One of `label_map_files`.
     """
     return file.relative_to(place) if Path(place).is_dir() else Path(file.name)
 
 
-def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
+def matching_files(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
     """Returns the pictures that belong to others, by the names that these share with them, without endings.
 
     Args:
@@ -160,10 +167,10 @@ def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
     Raises:
         DataError: If one has no partner.
     """
-    files = map_files(place)
+    files = label_map_files(place)
     if len(names) == 1 and len(files) == 1:
         return {names[0]: files[0]}
-    found = {below(place, file).with_suffix("").as_posix(): file for file in files}
+    found = {relative_to(place, file).with_suffix("").as_posix(): file for file in files}
     if alone := [name for name in names if name not in found]:
         raise DataError(
             f"{place} has nothing for the label map {alone[0]} ({len(alone)} such): give files of its name."
@@ -171,7 +178,7 @@ def beside(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def coloured(labels: Tensor, regions: Regions) -> Tensor:
+def colourize(labels: Tensor, regions: LabelMapClasses) -> Tensor:
     """Returns label maps (N, H, W) in the colours of the palette, (N, 3, H, W) in [−1, 1]; unknown is black.
 
     Args:

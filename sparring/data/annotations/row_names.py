@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sparring._io.paths import expand_user
-from sparring.data.annotations.labels import labelled
+from sparring.data.annotations.labels import read_labels
 from sparring.data.loading import NAMES
 from sparring.data.sources.files import SUFFIXES, open_files
 
@@ -29,4 +29,4 @@ def row_names(name: str | Path, count: int) -> list[str]:
     if files is None:
         return [f"{name}/{row}" for row in range(count)]
     with closing(files):
-        return [str(path / member) for member in labelled(files)[0][:count]]
+        return [str(path / member) for member in read_labels(files)[0][:count]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparring.data.cache import opened, stored
+from sparring.data.cache import open_prepared, read_prepared
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 
@@ -22,14 +22,14 @@ def open_array(name: str, path: Path) -> Dataset:
     Raises:
         DataError: The file is damaged or holds something else.
     """
-    if path.suffix == ".npy" and stored(path):
-        return opened(name, path)
+    if path.suffix == ".npy" and read_prepared(path):
+        return open_prepared(name, path)
     try:
-        content = arrays_of(path)
+        content = read_arrays(path)
     except Exception as error:  # damaged files fail in every way
         raise DataError(f"{path} is not a readable array file ({error}): save it again without pickling.") from error
     labels = content.pop("labels", None)
-    values = as_rows(path, only_array(path, content))
+    values = to_rows(path, only_array(path, content))
     if labels is None:
         return Dataset(name, values)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
@@ -38,7 +38,7 @@ def open_array(name: str, path: Path) -> Dataset:
     return Dataset(name, values, labels.astype(np.int64), classes)
 
 
-def arrays_of(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays of a file by name; that of a ``.npy`` file is called images.
 
     Args:
@@ -68,7 +68,7 @@ def only_array(path: Path, content: dict[str, np.ndarray]) -> np.ndarray:
     return next(iter(content.values()))
 
 
-def as_rows(path: Path, values: np.ndarray) -> np.ndarray:
+def to_rows(path: Path, values: np.ndarray) -> np.ndarray:
     """Bring an array to the layout of a data set, without a copy where it is large.
 
     Args:

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 
 from sparring.data.dataset import Dataset
-from sparring.data.sources.base import as_asked
+from sparring.data.sources.image_sources import convert_image
 
 
 def digits(size: int | None = None, channels: int | None = None) -> Dataset:
@@ -22,5 +22,5 @@ def digits(size: int | None = None, channels: int | None = None) -> Dataset:
     with (files("sparring.data") / "digits" / "digits.npz").open("rb") as file, np.load(file) as stored:
         levels, labels = stored["images"], stored["labels"].astype(np.int64)
     small = np.rint(levels * (255 / 16)).astype(np.uint8)[..., None]
-    images = np.stack([as_asked(image, size or 32, channels or 1) for image in small])
+    images = np.stack([convert_image(image, size or 32, channels or 1) for image in small])
     return Dataset("digits", images, labels, tuple("0123456789"))

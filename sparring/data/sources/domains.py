@@ -16,32 +16,42 @@ from PIL.Image import Image
 from sparring.data.annotations.captions import TABLES
 from sparring.data.annotations.label_maps import (
     LISTS,
-    bordered,
-    indexed,
-    listed,
-    looks_indexed,
-    masked,
-    palette,
-    strange,
+    LabelMapClasses,
+    decode_boundaries,
+    decode_label_map,
+    embedded_palette,
+    looks_like_label_map,
+    mask_classes,
+    parse_class_list,
+    why_no_label_map,
 )
 from sparring.data.annotations.labels import TABLE
-from sparring.data.cache import Progress, cached, opened
-from sparring.data.dataset import Dataset
-from sparring.data.domains import Regions, Second
-from sparring.data.sources.base import Pictures
-from sparring.data.sources.files import Archive, open_files
-from sparring.data.sources.images import decoding, quiet
-from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, Part, half, instances_of, objects_beside, parts
+from sparring.data.cache import Progress, open_prepared, prepare_in_cache
+from sparring.data.dataset import Dataset, PairedDomain
+from sparring.data.sources.files import ZipFiles, open_files
+from sparring.data.sources.image_sources import ImageFiles
+from sparring.data.sources.images import decode_errors, quiet_pillow
+from sparring.data.sources.layouts import (
+    MAPS,
+    PAIRED,
+    PAIRS,
+    PICTURES,
+    DomainFiles,
+    decode_half,
+    find_domains,
+    instance_maps_of,
+    matching_instance_maps,
+)
 from sparring.data.sources.proportions import require_alike, require_halves
-from sparring.data.sources.readable import sifting
+from sparring.data.sources.readable import skip_unreadable
 from sparring.errors import DataError
 
-__all__ = ["coupled", "together"]
+__all__ = ["load_domains", "pair_domains"]
 
 SAMPLED = 16  # pictures that decide whether a folder holds label maps
 
 
-def coupled(
+def load_domains(
     name: str,
     kind: str,
     rest: str,
@@ -70,40 +80,40 @@ def coupled(
         DataError: They cannot be found, read or brought together; the message says what to do.
     """
     form: Any = {"size": size, "channels": channels, "margin": margin, "cache": cache, "skip_bad": skip_bad}
-    again = partial(coupled, name, kind, rest, **form)
-    a, b = parts(kind, rest, sifting(cache, progress) if skip_bad else open_files)
-    strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.strays.values(), *_tables(part))))
+    again = partial(load_domains, name, kind, rest, **form)
+    a, b = find_domains(kind, rest, skip_unreadable(cache, progress) if skip_bad else open_files)
+    strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.skipped.values(), *_tables(part))))
     with closing(a), closing(b):
-        if a.half is not None:
-            require_halves(a, cache, progress)
-        elif kind in PAIRED:
-            require_alike(a, b, cache, progress)
+        _require_proportions(a, b, kind, cache, progress)
         found = _list_near(a) or _list_near(b) if kind in PAIRED else None
         a, b, b_maps = _sides(a, b, kind, found and found.regions)
         regions = found.regions if found and b_maps else None
         strays += (found.unused,) if found and not b_maps else ()
-        if not b_maps and (idle := instances_of(b)):
+        if not b_maps and (idle := instance_maps_of(b)):
             strays += (f"{idle.title} is not used: maps of objects belong beside label maps, write {MAPS}: for these.",)
         first, second = _source(a), _source(b, b_maps, regions)
-        with quiet():
+        with quiet_pillow():
             size = (size or first.default_size()) + margin
-        values = opened(name, cached(first, size, channels, cache, progress), again)
-        others = opened(name, cached(second, size, 1 if b_maps else channels, cache, progress), again)
-        edges = None
+
+        def prepared(source: ImageFiles, channels: int | None) -> Dataset:
+            path = prepare_in_cache(source, size, channels, cache, progress)
+            return replace(open_prepared(name, path, again), crop_margin=margin)
+
+        values, others, edges = prepared(first, channels), prepared(second, 1 if b_maps else channels), None
         if b_maps:
             numbers = _occurring(others)
-            if masks := masked(numbers, regions):
+            if masks := mask_classes(numbers, regions):
                 regions = masks
-                others = opened(name, cached(_source(b, True, regions), size, 1, cache, progress), again)
+                others = prepared(_source(b, True, regions), 1)
             regions = regions or _counted(b, numbers)
             if beside := _borders(b, cache, progress):
-                edges = replace(opened(name, cached(beside, size, 1, cache, progress), again), margin=margin)
-    couple = replace(others, margin=margin), kind in PAIRED, regions, edges
+                edges = prepared(beside, 1)
     how = (f"classes by {found.title}",) if found and b_maps else ()
-    return together(replace(values, margin=margin, passed_over=strays, understood=how), Second(*couple))
+    second_domain = PairedDomain(others, kind in PAIRED, regions, edges)
+    return pair_domains(replace(values, skipped=strays, understood=how), second_domain)
 
 
-def together(first: Dataset, second: Second) -> Dataset:
+def pair_domains(first: Dataset, second: PairedDomain) -> Dataset:
     """Put a second domain beside a set.
 
     Args:
@@ -113,38 +123,51 @@ def together(first: Dataset, second: Second) -> Dataset:
     Raises:
         DataError: They are paired but not equally many.
     """
-    facts: tuple[object, ...] = (first.fingerprint, second.dataset.fingerprint, second.paired, second.regions)
-    facts += () if second.edges is None else (second.edges.fingerprint,)
-    return replace(first, second=second, fingerprint=hashlib.sha256(repr(facts).encode()).hexdigest())
+    regions = second.regions and f"Regions(names={second.regions.names!r}, colours={second.regions.colours!r})"
+    facts = f"{first.fingerprint!r}, {second.dataset.fingerprint!r}, {second.paired!r}, {regions}"
+    facts += "" if second.edges is None else f", {second.edges.fingerprint!r}"
+    return replace(first, paired_domain=second, fingerprint=hashlib.sha256(f"({facts})".encode()).hexdigest())
 
 
-def _borders(part: Part, cache: Path, progress: Progress | None) -> Pictures | None:
+def _require_proportions(a: DomainFiles, b: DomainFiles, kind: str, cache: Path, progress: Progress | None) -> None:
+    """Refuse halves that are not square, and pairs of different proportions."""
+    if a.half is not None:
+        require_halves(a, cache, progress)
+    elif kind in PAIRED:
+        require_alike(a, b, cache, progress)
+
+
+def _borders(part: DomainFiles, cache: Path, progress: Progress | None) -> ImageFiles | None:
     """Where the objects beside label maps meet, as a source of images; None without maps of objects."""
-    beside = objects_beside(part)
+    beside = matching_instance_maps(part)
     if beside is None:
         return None
     require_alike(part, beside, cache, progress)
-    return Pictures(beside, (beside.names, None, ()), bordered, "upright borders")
+    return ImageFiles(beside, (beside.names, None, ()), decode_boundaries, "upright borders")
 
 
-def _tables(part: Part) -> list[str]:
+def _tables(part: DomainFiles) -> list[str]:
     """Tables of labels or captions, none of which two domains have, as sentences."""
     reason = "is not used: two domains have neither labels nor captions."
     found = [name for name in part.files.entries if name.rpartition("/")[2] in (TABLE, *TABLES)]
     return [f"{part.files.title}/{name} {reason}" for name in found]
 
 
-def _source(part: Part, maps: bool = False, regions: Regions | None = None) -> Pictures:
+def _source(part: DomainFiles, maps: bool = False, regions: LabelMapClasses | None = None) -> ImageFiles:
     """A domain as a source of images."""
     found = (part.names, None, ())
     if maps:
-        return Pictures(part, found, partial(indexed, regions=regions), f"upright maps {regions and regions.colours}")
+        return ImageFiles(
+            part, found, partial(decode_label_map, regions=regions), f"upright maps {regions and regions.colours}"
+        )
     if part.half is not None:
-        return Pictures(part, found, partial(half, which=part.half), f"half {part.half}")
-    return Pictures(part, found)
+        return ImageFiles(part, found, partial(decode_half, which=part.half), f"half {part.half}")
+    return ImageFiles(part, found)
 
 
-def _sides(a: Part, b: Part, kind: str, regions: Regions | None) -> tuple[Part, Part, bool]:
+def _sides(
+    a: DomainFiles, b: DomainFiles, kind: str, regions: LabelMapClasses | None
+) -> tuple[DomainFiles, DomainFiles, bool]:
     """The images, then what belongs to them; and whether that is label maps."""
     if kind not in (PAIRS, MAPS):
         return a, b, False
@@ -168,14 +191,14 @@ def _sides(a: Part, b: Part, kind: str, regions: Regions | None) -> tuple[Part, 
     return a, b, False
 
 
-def _are_maps(part: Part, regions: Regions | None) -> bool:
+def _are_maps(part: DomainFiles, regions: LabelMapClasses | None) -> bool:
     """Whether pictures, evenly spaced over a folder, are all label maps, and not all of them masks."""
-    with quiet():
-        looks = [_looked(part, name, regions, looks_indexed) for name in _sampled(part)]
+    with quiet_pillow():
+        looks = [_looked(part, name, regions, looks_like_label_map) for name in _sampled(part)]
     return True in looks and False not in looks
 
 
-def _likelier(a: Part, b: Part, regions: Regions | None) -> tuple[Part, Part]:
+def _likelier(a: DomainFiles, b: DomainFiles, regions: LabelMapClasses | None) -> tuple[DomainFiles, DomainFiles]:
     """The images, then the label maps: the folder of which more pictures can be such, B if both can.
 
     Raises:
@@ -183,8 +206,8 @@ def _likelier(a: Part, b: Part, regions: Regions | None) -> tuple[Part, Part]:
     """
     reasons = []
     for part in (a, b):
-        with quiet():
-            reasons.append([_looked(part, name, regions, strange) for name in _sampled(part)])
+        with quiet_pillow():
+            reasons.append([_looked(part, name, regions, why_no_label_map) for name in _sampled(part)])
     fit = [found.count("") / len(found) for found in reasons]
     if not any(fit):
         names = [
@@ -197,7 +220,7 @@ def _likelier(a: Part, b: Part, regions: Regions | None) -> tuple[Part, Part]:
     return (b, a) if fit[0] > fit[1] else (a, b)
 
 
-def _sampled(part: Part) -> list[str]:
+def _sampled(part: DomainFiles) -> list[str]:
     """Some pictures, evenly spaced over a folder."""
     places = np.linspace(0, len(part.names) - 1, min(SAMPLED, len(part.names))).astype(np.int64)
     return [part.names[place] for place in places]
@@ -206,33 +229,35 @@ def _sampled(part: Part) -> list[str]:
 Look = TypeVar("Look")
 
 
-def _looked(part: Part, name: str, regions: Regions | None, look: Callable[[Image, Regions | None], Look]) -> Look:
+def _looked(
+    part: DomainFiles, name: str, regions: LabelMapClasses | None, look: Callable[[Image, LabelMapClasses | None], Look]
+) -> Look:
     """Decodes a picture, and returns what a function says of it."""
     picture = part.picture(name)
-    with decoding(f"{part.files.title}/{name}"):
+    with decode_errors(f"{part.files.title}/{name}"):
         return look(picture, regions)
 
 
 def _occurring(maps: Dataset) -> np.ndarray:
     """Which class numbers occur, in order."""
     found = np.zeros(256, np.int64)
-    for chunk in np.array_split(maps.everything(), 64):
+    for chunk in np.array_split(maps.all_rows(), 64):
         found += np.bincount(chunk.ravel(), minlength=256)
     return np.flatnonzero(found)
 
 
-def _counted(part: Part, numbers: np.ndarray) -> Regions:
+def _counted(part: DomainFiles, numbers: np.ndarray) -> LabelMapClasses:
     """Classes that no list names: as many as there are numbers."""
     count = int(numbers[numbers != 255].max(initial=0)) + 1
-    with quiet():
-        return Regions(tuple(map(str, range(count))), palette(part.picture(part.names[0]), count))
+    with quiet_pillow():
+        return LabelMapClasses(tuple(map(str, range(count))), embedded_palette(part.picture(part.names[0]), count))
 
 
 class List(NamedTuple):
     """A list of classes: where it is, and what it says."""
 
     title: str
-    regions: Regions
+    regions: LabelMapClasses
 
     @property
     def unused(self) -> str:
@@ -240,7 +265,7 @@ class List(NamedTuple):
         return f"{self.title} is not used: the second pictures are read as pictures, write {MAPS}: for label maps."
 
 
-def _list_near(part: Part) -> List | None:
+def _list_near(part: DomainFiles) -> List | None:
     """The list of classes in a folder, in those around it, or beside what was given."""
     folder = PurePosixPath(part.folder)
     for place in (folder, *folder.parents):
@@ -251,10 +276,10 @@ def _list_near(part: Part) -> List | None:
     return _list_outside(part)
 
 
-def _list_outside(part: Part) -> List | None:
+def _list_outside(part: DomainFiles) -> List | None:
     files = part.files
     for name in LISTS:
-        if isinstance(files, Archive):
+        if isinstance(files, ZipFiles):
             inside = str(PurePosixPath(files.prefix or "x/").parent / name)
             if files.prefix and inside in files.zip.namelist():
                 return _read(f"{files.path}/{inside}", files.zip.read(inside))
@@ -265,6 +290,6 @@ def _list_outside(part: Part) -> List | None:
 
 def _read(title: str, content: bytes) -> List:
     try:
-        return List(title, listed(title, content.decode("utf-8-sig")))
+        return List(title, parse_class_list(title, content.decode("utf-8-sig")))
     except UnicodeDecodeError as error:
         raise DataError(f"{title} cannot be read ({error}): save it as UTF-8.") from error

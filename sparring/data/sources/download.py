@@ -13,7 +13,7 @@ SECONDS = 30  # without a byte before a server is given up
 BLOCK = 2**20
 
 
-def fetch(
+def download_file(
     urls: Sequence[str], target: Path, checksum: str, *, algorithm: str = "MD5", remedy: str | None = None
 ) -> Path:
     """Download a file from the first server that has it, unbroken.

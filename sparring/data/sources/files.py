@@ -15,7 +15,7 @@ from typing import Protocol
 from sparring.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-LARGEST = 2**28  # bytes of one file; an image of more is a mistake or an attack
+MAX_BYTES = 2**28  # bytes of one file; an image of more is a mistake or an attack
 
 
 class Files(Protocol):
@@ -30,7 +30,7 @@ class Files(Protocol):
         """Names, relative and with forward slashes, in order; to (size, time or checksum)."""
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """Names of images that are passed over, to a sentence with the path and the reason."""
 
     def read(self, name: str) -> bytes:
@@ -40,7 +40,7 @@ class Files(Protocol):
         """Release what is held open."""
 
 
-class Folder:
+class FolderFiles:
     """Files below a directory, or one file of it.
 
     Args:
@@ -55,7 +55,7 @@ class Folder:
     @cached_property
     def entries(self) -> dict[str, tuple[int, int]]:
         """Names, relative and with forward slashes, in order; to (bytes, nanoseconds of the last change)."""
-        facts = ((name, regular(f"{self.path}/{name}")) for name in self.names)
+        facts = ((name, file_stamp(f"{self.path}/{name}")) for name in self.names)
         return {name: found for name, found in facts if found}
 
     @property
@@ -64,7 +64,7 @@ class Folder:
         return [self.only] if self.only else self.seen[0]
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """Names that promise an image but are no files, and links to folders, to the reason."""
         images = [name for name in self.names if name.lower().endswith(SUFFIXES) and name not in self.entries]
         said = {name: f"{self.path / name} is no file, nor a link to one: remove it." for name in images}
@@ -94,7 +94,7 @@ class Folder:
         """
         path = self.path / name
         try:
-            return bounded(str(path), self.entries[name][0], path.read_bytes)
+            return read_bounded(str(path), self.entries[name][0], path.read_bytes)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}): mend its permissions or remove it.") from error
 
@@ -102,7 +102,7 @@ class Folder:
         """Nothing is held open."""
 
 
-class Archive:
+class ZipFiles:
     """Members of a zip file, or of one folder inside it.
 
     Args:
@@ -124,15 +124,17 @@ class Archive:
     @cached_property
     def members(self) -> dict[str, zipfile.ZipInfo]:
         """Visible members by their name below the folder inside, in order."""
-        found = {info.filename: info for info in self.zip.infolist() if not info.is_dir() and safe(info.filename)}
+        found = {
+            info.filename: info for info in self.zip.infolist() if not info.is_dir() and is_safe_member(info.filename)
+        }
         below = {name: found[name] for name in sorted(found) if name.startswith(self.prefix)}
         return {name[len(self.prefix) :]: info for name, info in below.items()}
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """Members whose names lead out of the archive, to the reason."""
         images = [info.filename for info in self.zip.infolist() if info.filename.lower().endswith(SUFFIXES)]
-        leading = [name for name in images if outward(name)]
+        leading = [name for name in images if leads_outside(name)]
         return {name: f"{self.path} has a member {name!r} that leads out of it: pack it again." for name in leading}
 
     @cached_property
@@ -151,7 +153,7 @@ class Archive:
         """
         info = self.members[name]
         try:
-            return bounded(f"{self.title}/{name}", info.file_size, lambda: self.zip.read(info))
+            return read_bounded(f"{self.title}/{name}", info.file_size, lambda: self.zip.read(info))
         except DataError:
             raise
         except Exception as error:  # zipfile and its decompressors fail in every way on damaged bytes
@@ -162,7 +164,7 @@ class Archive:
         self.zip.close()
 
 
-def regular(path: str) -> tuple[int, int] | None:
+def file_stamp(path: str) -> tuple[int, int] | None:
     """Bytes and nanoseconds of the last change of a file, or of what a link leads to; None of what is no file.
 
     Args:
@@ -175,21 +177,21 @@ def regular(path: str) -> tuple[int, int] | None:
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
-def safe(name: str) -> bool:
+def is_safe_member(name: str) -> bool:
     """Whether the name of a member is visible and stays below the archive.
 
     Args:
         name: As the archive gives it.
 
     Example:
-        >>> [safe(name) for name in ("a/b.png", "../b.png", "/b.png", "__MACOSX/b.png", "a/._b.png")]
+        >>> [is_safe_member(name) for name in ("a/b.png", "../b.png", "/b.png", "__MACOSX/b.png", "a/._b.png")]
         [True, False, False, False, False]
     """
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-    return not (hidden or outward(name))
+    return not (hidden or leads_outside(name))
 
 
-def outward(name: str) -> bool:
+def leads_outside(name: str) -> bool:
     """Whether the name of a member leads out of the archive on some system.
 
     Args:
@@ -198,7 +200,7 @@ def outward(name: str) -> bool:
     return name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
 
 
-def bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
+def read_bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
     """Read, unless it is too much.
 
     Args:
@@ -209,12 +211,12 @@ def bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
     Raises:
         DataError: More than 256 MiB are announced.
     """
-    if size > LARGEST:
-        raise DataError(f"{title} has {size} bytes, more than the {LARGEST} allowed: make it smaller or remove it.")
+    if size > MAX_BYTES:
+        raise DataError(f"{title} has {size} bytes, more than the {MAX_BYTES} allowed: make it smaller or remove it.")
     return read()
 
 
-def contents(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Content of one image file that is given by its path.
 
     Args:
@@ -223,9 +225,9 @@ def contents(path: Path) -> bytes:
     Raises:
         DataError: There is no such file, or it may not be read or is too large.
     """
-    if not regular(str(path)):
+    if not file_stamp(str(path)):
         raise DataError(f"{path} cannot be read, it is no file: give an image file.")
-    return Folder(path.parent, path.name).read(path.name)
+    return FolderFiles(path.parent, path.name).read(path.name)
 
 
 def open_files(path: Path) -> Files | None:
@@ -238,11 +240,11 @@ def open_files(path: Path) -> Files | None:
         The files, or None where there is nothing of the kind.
     """
     if path.is_dir():
-        return Folder(path)
+        return FolderFiles(path)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
-        return Folder(path.parent, path.name)
+        return FolderFiles(path.parent, path.name)
     for outer in (path, *path.parents):
         if outer.is_file():
             inside = path.relative_to(outer).as_posix()
-            return Archive(outer, "" if inside == "." else inside) if outer.suffix.lower() == ".zip" else None
+            return ZipFiles(outer, "" if inside == "." else inside) if outer.suffix.lower() == ".zip" else None
     return None

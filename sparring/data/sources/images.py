@@ -29,14 +29,14 @@ LATE = {  # what may say so in a PNG file, even behind the pixels: where Pillow 
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
     """Decode without a word: Pillow's warnings are dropped; what is too large we refuse ourselves."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-class Head(NamedTuple):
+class ImageHeader(NamedTuple):
     """What the first bytes of an image file say of it.
 
     Attributes:
@@ -51,7 +51,7 @@ class Head(NamedTuple):
 
 
 @contextmanager
-def decoding(name: str) -> Iterator[None]:
+def decode_errors(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one sentence that names the file.
 
     Args:
@@ -70,7 +70,7 @@ def decoding(name: str) -> Iterator[None]:
         raise unreadable(name, error) from error
 
 
-def opened(name: str, content: bytes) -> Image.Image:
+def open_image(name: str, content: bytes) -> Image.Image:
     """Read the head of an image file; its pixels are decoded when they are needed, which only this module may do.
 
     Args:
@@ -80,14 +80,14 @@ def opened(name: str, content: bytes) -> Image.Image:
     Raises:
         DataError: The file is no image of a known format, or too large.
     """
-    with decoding(name):
+    with decode_errors(name):
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
     if picture.width * picture.height > PIXELS:
         raise too_large(name)
     return picture
 
 
-def upright(name: str, content: bytes) -> Image.Image:
+def decode_upright(name: str, content: bytes) -> Image.Image:
     """Decode an image file whole, and turn it as its EXIF orientation says.
 
     Args:
@@ -100,16 +100,16 @@ def upright(name: str, content: bytes) -> Image.Image:
     Raises:
         DataError: The file is damaged, of an unknown kind or too large.
     """
-    return _turned(name, opened(name, content))
+    return _turned(name, open_image(name, content))
 
 
 def _turned(name: str, picture: Image.Image) -> Image.Image:
-    with decoding(name):
+    with decode_errors(name):
         ImageOps.exif_transpose(picture, in_place=True)
     return picture
 
 
-def head(name: str, content: bytes) -> Head:
+def read_header(name: str, content: bytes) -> ImageHeader:
     r"""Read the upright size and the kind of an image file without decoding its pixels.
 
     Args:
@@ -120,21 +120,23 @@ def head(name: str, content: bytes) -> Head:
         DataError: The file is no image of a known format, or too large.
 
     Example:
-        >>> head("dot.ppm", b"P6 2 1 255\n" + bytes(6))
-        Head(size=(2, 1), mode='RGB', format='PPM')
+        >>> read_header("dot.ppm", b"P6 2 1 255\n" + bytes(6))
+        ImageHeader(size=(2, 1), mode='RGB', format='PPM')
     """
-    picture = opened(name, content)
+    picture = open_image(name, content)
     kind, form = picture.mode, picture.format or ""
     if form == "TIFF":  # Pillow turns these while it decodes
-        return Head(_turned(name, picture).size, kind, form)
-    with decoding(name):
+        return ImageHeader(_turned(name, picture).size, kind, form)
+    with decode_errors(name):
         late = form == "PNG" and any(mark in content and key not in picture.info for key, mark in LATE.items())
         exif = Image.Image.getexif(picture) if form == "PNG" and not late else picture.getexif()
     width, height = picture.size
-    return Head((height, width) if exif.get(ExifTags.Base.Orientation) in TURNED else (width, height), kind, form)
+    return ImageHeader(
+        (height, width) if exif.get(ExifTags.Base.Orientation) in TURNED else (width, height), kind, form
+    )
 
 
-def decoded(name: str, content: bytes, size: int | None, channels: int) -> np.ndarray:
+def decode(name: str, content: bytes, size: int | None, channels: int) -> np.ndarray:
     """Decode an image file.
 
     Args:
@@ -149,15 +151,15 @@ def decoded(name: str, content: bytes, size: int | None, channels: int) -> np.nd
     Raises:
         DataError: The file is damaged, of an unknown kind or too large.
     """
-    picture = opened(name, content)
+    picture = open_image(name, content)
     if picture.mode in ("I", "F"):
         raise DataError(f"{name} has 32-bit pixels, whose range is unknown: convert it to 8 or 16 bits.")
     _turned(name, picture)
-    with decoding(name):
-        return pixels(picture, size, channels)
+    with decode_errors(name):
+        return to_pixels(picture, size, channels)
 
 
-def pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:
+def to_pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:
     """Bring a picture to a number of channels and a size (central square, Lanczos).
 
     Args:

@@ -23,7 +23,7 @@ from PIL import Image
 from sparring._io.paths import expand_user
 from sparring.data.annotations.labels import SPLITS
 from sparring.data.sources.files import SUFFIXES, Files, open_files
-from sparring.data.sources.images import Head, decoding, head, pixels, upright
+from sparring.data.sources.images import ImageHeader, decode_errors, decode_upright, read_header, to_pixels
 from sparring.errors import DataError
 
 __all__ = [
@@ -33,27 +33,27 @@ __all__ = [
     "PAIRS",
     "PICTURES",
     "WHOLE",
-    "Part",
+    "DomainFiles",
     "absolute_name",
     "data_paths",
-    "half",
-    "in_domains",
-    "instances_of",
-    "kind_of",
-    "matched",
-    "objects_beside",
-    "parts",
+    "decode_half",
+    "find_domains",
+    "has_two_domains",
+    "instance_maps_of",
+    "match_files",
+    "matching_instance_maps",
+    "split_kind",
 ]
 
 PAIRS, PICTURES, MAPS = "pairs", "pictures", "maps"
 PAIRED = (PAIRS, PICTURES, MAPS)
 KINDS = (*PAIRED, "unpaired")
-WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.sources.photograph`
+WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.sources.image_sources`
 INSTANCES = "instances"  # the folder of maps of objects, beside that of label maps
 REMEDY = "put the one domain into trainA and the other into trainB, or give two paths with a comma between."
 
 
-def kind_of(name: str) -> tuple[str, str]:
+def split_kind(name: str) -> tuple[str, str]:
     """Takes the kind of two domains, or of a whole picture, off a name.
 
     Args:
@@ -63,7 +63,7 @@ def kind_of(name: str) -> tuple[str, str]:
         One of ``KINDS``, ``WHOLE`` or nothing; the rest.
 
     Example:
-        >>> kind_of("pairs:photos.zip"), kind_of("photos.zip")
+        >>> split_kind("pairs:photos.zip"), split_kind("photos.zip")
         (('pairs', 'photos.zip'), ('', 'photos.zip'))
     """
     kind, colon, rest = name.partition(":")
@@ -76,7 +76,7 @@ def absolute_name(name: str) -> str:
     Args:
         name: A path or two, perhaps with a kind before them.
     """
-    kind, rest = kind_of(name)
+    kind, rest = split_kind(name)
     places = ",".join(str(expand_user(place).absolute()) for place in _places(rest))
     return f"{kind}:{places}" if kind else places
 
@@ -87,7 +87,7 @@ def data_paths(name: str) -> list[Path]:
     Args:
         name: A path or two, perhaps with a kind before them; or what the names of two folders begin with.
     """
-    found = [expand_user(place).absolute() for place in _places(kind_of(name)[1])]
+    found = [expand_user(place).absolute() for place in _places(split_kind(name)[1])]
     return [each for path in found for each in ([path] if path.exists() else [path, *_ends(path)])]
 
 
@@ -101,7 +101,7 @@ def _places(rest: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Part:
+class DomainFiles:
     """Some of the files of a folder or an archive.
 
     Args:
@@ -135,21 +135,21 @@ class Part:
         return self.files.read(name)
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """What is passed over, to the reason."""
-        return {name: reason for name, reason in self.files.strays.items() if name.startswith(self.folder)}
+        return {name: reason for name, reason in self.files.skipped.items() if name.startswith(self.folder)}
 
     def close(self) -> None:
         """Release what is held open."""
         self.files.close()
 
-    def head(self, name: str) -> Head:
+    def head(self, name: str) -> ImageHeader:
         """Upright size and kind of one picture, without its pixels.
 
         Args:
             name: One of the names.
         """
-        return head(f"{self.files.title}/{name}", self.read(name))
+        return read_header(f"{self.files.title}/{name}", self.read(name))
 
     def picture(self, name: str) -> Image.Image:
         """Decode one picture, upright.
@@ -157,10 +157,12 @@ class Part:
         Args:
             name: One of the names.
         """
-        return upright(f"{self.files.title}/{name}", self.read(name))
+        return decode_upright(f"{self.files.title}/{name}", self.read(name))
 
 
-def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_files) -> tuple[Part, Part]:
+def find_domains(
+    kind: str, rest: str, opening: Callable[[Path], Files | None] = open_files
+) -> tuple[DomainFiles, DomainFiles]:
     """Find the two domains.
 
     Args:
@@ -182,19 +184,19 @@ def parts(kind: str, rest: str, opening: Callable[[Path], Files | None] = open_f
     if None in found:
         raise DataError(f"{rest} does not exist: give a folder or zip of two domains, or two of them, a comma between.")
     opened_ = [files for files in found if files is not None]
-    both = _within(kind, opened_[0]) if len(opened_) == 1 else [Part(files, _images(files)) for files in opened_]
+    both = _within(kind, opened_[0]) if len(opened_) == 1 else [DomainFiles(files, _images(files)) for files in opened_]
     for part in both:
         if not part.names:
             raise DataError(f"{part.title} holds no images, but is one of two domains: {REMEDY}")
     a, b = both
-    return matched(a, b) if kind in PAIRED and a.half is None else (a, b)
+    return match_files(a, b) if kind in PAIRED and a.half is None else (a, b)
 
 
 def _images(files: Files) -> tuple[str, ...]:
     return tuple(name for name in files.entries if name.lower().endswith(SUFFIXES))
 
 
-def _within(kind: str, files: Files) -> list[Part]:
+def _within(kind: str, files: Files) -> list[DomainFiles]:
     """The two domains in one folder or archive."""
     names, root = list(_images(files)), ""
     while True:
@@ -211,13 +213,13 @@ def _within(kind: str, files: Files) -> list[Part]:
             tops = [top for top in tops if top != INSTANCES]
         if len(tops) == 2 and (not bare or tops == ["trainA", "trainB"]):
             folders = [f"{root}{top}/" for top in tops]
-            return [Part(files, tuple(n for n in names if n.startswith(folder)), folder) for folder in folders]
+            return [DomainFiles(files, tuple(n for n in names if n.startswith(folder)), folder) for folder in folders]
         if kind in PAIRED and bare and not tops:
-            return _halves(Part(files, tuple(names), root))
+            return _halves(DomainFiles(files, tuple(names), root))
         raise DataError(f"{files.title} holds no two domains ({len(tops)} folders with images): {REMEDY}")
 
 
-def objects_beside(part: Part) -> Part | None:
+def matching_instance_maps(part: DomainFiles) -> DomainFiles | None:
     """Maps of objects that lie beside a folder of label maps, in a folder ``instances``, in its order.
 
     Args:
@@ -226,11 +228,11 @@ def objects_beside(part: Part) -> Part | None:
     Raises:
         DataError: A label map has no partner there, or there are others.
     """
-    found = instances_of(part)
-    return found and matched(part, found)[1]
+    found = instance_maps_of(part)
+    return found and match_files(part, found)[1]
 
 
-def instances_of(part: Part) -> Part | None:
+def instance_maps_of(part: DomainFiles) -> DomainFiles | None:
     """What lies in a folder ``instances`` beside a folder of pictures, if anything.
 
     Args:
@@ -238,10 +240,10 @@ def instances_of(part: Part) -> Part | None:
     """
     folder = f"{PurePosixPath(part.folder).parent / INSTANCES}/"
     names = tuple(name for name in _images(part.files) if name.startswith(folder))
-    return Part(part.files, names, folder) if names and part.folder and part.folder != folder else None
+    return DomainFiles(part.files, names, folder) if names and part.folder and part.folder != folder else None
 
 
-def in_domains(files: Files) -> bool:
+def has_two_domains(files: Files) -> bool:
     """Whether files are in two domains by the names of their folders.
 
     Args:
@@ -251,12 +253,12 @@ def in_domains(files: Files) -> bool:
     return {"trainA", "trainB"} <= tops
 
 
-def _halves(part: Part) -> list[Part]:
+def _halves(part: DomainFiles) -> list[DomainFiles]:
     """Both domains of pictures that are two squares side by side."""
-    return [Part(part.files, part.names, part.folder, half) for half in (0, 1)]
+    return [DomainFiles(part.files, part.names, part.folder, half) for half in (0, 1)]
 
 
-def half(name: str, content: bytes, size: int | None, channels: int, which: int) -> np.ndarray:
+def decode_half(name: str, content: bytes, size: int | None, channels: int, which: int) -> np.ndarray:
     """Decode one half of a picture.
 
     Args:
@@ -272,13 +274,13 @@ def half(name: str, content: bytes, size: int | None, channels: int, which: int)
     Raises:
         DataError: The file is damaged.
     """
-    whole = upright(name, content)
+    whole = decode_upright(name, content)
     middle = whole.width // 2
-    with decoding(name):
-        return pixels(whole.crop((which * middle, 0, (which + 1) * middle, whole.height)), size, channels)
+    with decode_errors(name):
+        return to_pixels(whole.crop((which * middle, 0, (which + 1) * middle, whole.height)), size, channels)
 
 
-def matched(a: Part, b: Part) -> tuple[Part, Part]:
+def match_files(a: DomainFiles, b: DomainFiles) -> tuple[DomainFiles, DomainFiles]:
     """Bring the files of two folders into the same order, by their names without endings.
 
     Args:
@@ -299,22 +301,22 @@ def matched(a: Part, b: Part) -> tuple[Part, Part]:
     if not here:
         raise DataError(f"{a.title} and {b.title} hold no pair that can be read: {REMEDY}")
     return (
-        Part(a.files, tuple(here.values()), a.folder),
-        Part(b.files, tuple(there[stem] for stem in here), b.folder),
+        DomainFiles(a.files, tuple(here.values()), a.folder),
+        DomainFiles(b.files, tuple(there[stem] for stem in here), b.folder),
     )
 
 
-def _known(part: Part, other: Part) -> dict[str, str]:
+def _known(part: DomainFiles, other: DomainFiles) -> dict[str, str]:
     """Names by their stems, but for those whose partner is passed over."""
-    lost = {_stem(other, name) for name in other.strays}
+    lost = {_stem(other, name) for name in other.skipped}
     return {stem: name for stem, name in _stems(part).items() if stem not in lost}
 
 
-def _stem(part: Part, name: str) -> str:
+def _stem(part: DomainFiles, name: str) -> str:
     return str(PurePosixPath(name[len(part.folder) :]).with_suffix(""))
 
 
-def _stems(part: Part) -> dict[str, str]:
+def _stems(part: DomainFiles) -> dict[str, str]:
     """Names by what they are called below their folder, without endings."""
     found: dict[str, str] = {}
     for name in part.names:

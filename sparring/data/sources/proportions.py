@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sparring.data.sources.base import CHUNK, stamped
-from sparring.data.sources.images import quiet
-from sparring.data.sources.layouts import REMEDY, Part
-from sparring.data.sources.readable import Progress, remember, remembered
+from sparring.data.sources.image_sources import CHUNK, content_key
+from sparring.data.sources.images import quiet_pillow
+from sparring.data.sources.layouts import REMEDY, DomainFiles
+from sparring.data.sources.readable import Progress, read_note, write_note
 from sparring.errors import DataError
 
 __all__ = ["require_alike", "require_halves"]
@@ -24,7 +24,7 @@ SLACK = 2  # pixels by which sides may miss the same proportions
 Size = tuple[int, int]
 
 
-def require_alike(a: Part, b: Part, cache: Path, progress: Progress | None = None) -> None:
+def require_alike(a: DomainFiles, b: DomainFiles, cache: Path, progress: Progress | None = None) -> None:
     """Refuse partners of different proportions.
 
     Args:
@@ -50,7 +50,7 @@ def require_alike(a: Part, b: Part, cache: Path, progress: Progress | None = Non
     _once(cache, (a, b), look)
 
 
-def require_halves(part: Part, cache: Path, progress: Progress | None = None) -> None:
+def require_halves(part: DomainFiles, cache: Path, progress: Progress | None = None) -> None:
     """Refuse pictures that are not two squares side by side.
 
     Args:
@@ -73,23 +73,23 @@ def require_halves(part: Part, cache: Path, progress: Progress | None = None) ->
     _once(cache, (part,), look)
 
 
-def _sizes(part: Part, progress: Progress | None = None) -> Iterator[Size]:
+def _sizes(part: DomainFiles, progress: Progress | None = None) -> Iterator[Size]:
     """Upright width and height of every picture, in order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(part.names), CHUNK):
             chunk = part.names[start : start + CHUNK]
-            with quiet():
+            with quiet_pillow():
                 heads = list(pool.map(part.head, chunk))
             yield from (head.size for head in heads)
             if progress:
                 progress(start + len(chunk), len(part.names))
 
 
-def _once(cache: Path, parts: tuple[Part, ...], look: Callable[[], None]) -> None:
+def _once(cache: Path, parts: tuple[DomainFiles, ...], look: Callable[[], None]) -> None:
     """Looks at files, unless the cache remembers that they were in order."""
     listings = [(part.title, list(part.entries.items())) for part in parts]
-    key = stamped("proportions", VERSION, listings)[:16]
+    key = content_key("proportions", VERSION, listings)[:16]
     record = cache / f"{Path(parts[0].title).stem}-{key}.proportions.json"
-    if remembered(record) is None:
+    if read_note(record) is None:
         look()
-        remember(record, {"files": [len(part.names) for part in parts]})
+        write_note(record, {"files": [len(part.names) for part in parts]})

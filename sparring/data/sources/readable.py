@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from sparring._io.atomic import atomic_write
-from sparring.data.sources.base import CHUNK, stamped
 from sparring.data.sources.files import SUFFIXES, Files, open_files
-from sparring.data.sources.images import decoded, quiet
+from sparring.data.sources.image_sources import CHUNK, content_key
+from sparring.data.sources.images import decode, quiet_pillow
 from sparring.errors import DataError
 
-__all__ = ["Progress", "Sifted", "remember", "remembered", "sifting"]
+__all__ = ["Progress", "ReadableFiles", "read_note", "skip_unreadable", "write_note"]
 
 VERSION = 1  # of what counts as readable; a new one makes the search start afresh
 Progress = Callable[[int, int], None]
 
 
-class Sifted:
+class ReadableFiles:
     """Files without those images that cannot be decoded.
 
     Args:
@@ -44,13 +44,13 @@ class Sifted:
     def bad(self) -> dict[str, str]:
         """Names of the images that are passed over, to the reason."""
         names = [name for name in self.files.entries if name.lower().endswith(SUFFIXES)]
-        key = stamped("sifted", VERSION, self.title, list(self.files.entries.items()))[:16]
+        key = content_key("sifted", VERSION, self.title, list(self.files.entries.items()))[:16]
         record = self.cache / f"{Path(self.title).stem}-{key}.sifted.json"
-        known = remembered(record)
+        known = read_note(record)
         if isinstance(known, dict):
             return known
         found = self._looked(names)
-        remember(record, found)
+        write_note(record, found)
         return found
 
     @cached_property
@@ -59,9 +59,9 @@ class Sifted:
         return {name: facts for name, facts in self.files.entries.items() if name not in self.bad}
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """What is passed over: what the files are without, and what cannot be decoded."""
-        return {**self.files.strays, **self.bad}
+        return {**self.files.skipped, **self.bad}
 
     def read(self, name: str) -> bytes:
         """Content of one file.
@@ -80,7 +80,7 @@ class Sifted:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(names), CHUNK):
                 chunk = names[start : start + CHUNK]
-                with quiet():
+                with quiet_pillow():
                     reasons = list(pool.map(self._reason, chunk))
                 found |= {name: reason for name, reason in zip(chunk, reasons, strict=True) if reason}
                 if self.progress:
@@ -92,13 +92,13 @@ class Sifted:
     def _reason(self, name: str) -> str:
         """Why an image cannot be used; nothing if it can."""
         try:
-            decoded(f"{self.title}: {name}", self.files.read(name), 8, 3)
+            decode(f"{self.title}: {name}", self.files.read(name), 8, 3)
         except DataError as error:
             return str(error)
         return ""
 
 
-def remember(record: Path, facts: object) -> None:
+def write_note(record: Path, facts: object) -> None:
     """Write down in the cache what was found out about files.
 
     Args:
@@ -118,11 +118,11 @@ def remember(record: Path, facts: object) -> None:
         ) from error
 
 
-def remembered(record: Path) -> Any:
+def read_note(record: Path) -> Any:
     """What was written down; None if there is nothing, or if it is damaged.
 
     Args:
-        record: As for `remember`.
+        record: As for `write_note`.
     """
     try:
         known = json.loads(record.read_bytes())
@@ -135,7 +135,7 @@ def _checksum(facts: object) -> int:
     return zlib.crc32(json.dumps(facts).encode())
 
 
-def sifting(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
+def skip_unreadable(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
     """A way to open files that passes over those images that cannot be decoded.
 
     Args:
@@ -145,6 +145,6 @@ def sifting(cache: Path, progress: Progress | None = None) -> Callable[[Path], F
 
     def opening(path: Path) -> Files | None:
         files = open_files(path)
-        return files and Sifted(files, cache, progress)
+        return files and ReadableFiles(files, cache, progress)
 
     return opening

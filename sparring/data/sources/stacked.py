@@ -9,10 +9,10 @@ from torch import Tensor
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 
-__all__ = ["stacked", "stacked_classes", "unstacked"]
+__all__ = ["stack_classes", "stack_images", "unstack_images"]
 
 
-def stacked(dataset: Dataset, count: int = 128_000, seed: int = 0, name: str = "") -> Dataset:
+def stack_images(dataset: Dataset, count: int = 128_000, seed: int = 0, name: str = "") -> Dataset:
     """Stack three random grey images as the colours of one (Metz et al., 2017; VEEGAN).
 
     The class of a stack is r K² + g K + b; it is named by the three, such as "3-0-7". Nothing is enlarged: 128,000
@@ -39,12 +39,12 @@ def stacked(dataset: Dataset, count: int = 128_000, seed: int = 0, name: str = "
     values = np.empty((count, *dataset.shape[1:], 3), np.uint8)
     for channel in range(3):
         values[..., channel] = dataset.rows(rows[:, channel])[0][:, 0].numpy()
-    labels = stacked_classes(torch.stack([dataset.rows(one)[1] for one in rows.T], 1), len(dataset.classes)).numpy()
+    labels = stack_classes(torch.stack([dataset.rows(one)[1] for one in rows.T], 1), len(dataset.classes)).numpy()
     classes = tuple("-".join(names) for names in product(dataset.classes, repeat=3))
     return Dataset(name or f"stacked-{dataset.name}", values, labels, classes)
 
 
-def stacked_classes(labels: Tensor, classes: int = 10) -> Tensor:
+def stack_classes(labels: Tensor, classes: int = 10) -> Tensor:
     """Number stacks (N,) from 0 to K³ − 1 by the classes of their channels.
 
     Args:
@@ -52,17 +52,17 @@ def stacked_classes(labels: Tensor, classes: int = 10) -> Tensor:
         classes: K.
 
     Example:
-        >>> stacked_classes(torch.tensor([[3, 0, 7]]))
+        >>> stack_classes(torch.tensor([[3, 0, 7]]))
         tensor([307])
     """
     return (labels * torch.tensor([classes**2, classes, 1], device=labels.device)).sum(dim=1)
 
 
-def unstacked(dataset: Dataset, count: int = 6_000) -> Dataset:
+def unstack_images(dataset: Dataset, count: int = 6_000) -> Dataset:
     """Take stacks apart: the grey images in their channels, with their classes.
 
     Args:
-        dataset: from `stacked`, or a part of it.
+        dataset: from `stack_images`, or a part of it.
         count: stacks at most, the first ones.
 
     Returns:

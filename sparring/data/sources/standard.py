@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from sparring._io.atomic import atomic_write
-from sparring.data.annotations.labels import labelled
-from sparring.data.sources.base import Arrays, Pictures, Source, stamped
-from sparring.data.sources.download import fetch
-from sparring.data.sources.files import Archive
+from sparring.data.annotations.labels import read_labels
+from sparring.data.sources.download import download_file
+from sparring.data.sources.files import ZipFiles
+from sparring.data.sources.image_sources import ImageArrays, ImageFiles, Source, content_key
 from sparring.errors import DataError
 
 DIGITS = tuple("0123456789")
@@ -29,7 +29,7 @@ THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
 
 
 @dataclass(frozen=True)
-class Idx:
+class IdxDataset:
     """A set of 28 × 28 grey images in the IDX format of MNIST.
 
     Args:
@@ -61,9 +61,9 @@ class Idx:
         labels = self.file(root, "train-labels-idx1-ubyte", self.labels)
 
         def read() -> tuple[np.ndarray, np.ndarray]:
-            return idx(images, 3)[..., None], idx(labels, 1).astype(np.int64)
+            return read_idx(images, 3)[..., None], read_idx(labels, 1).astype(np.int64)
 
-        return Arrays(self.name, stamped(of_files(images, labels)), read, self.classes, border=2)
+        return ImageArrays(self.name, content_key(file_stamps(images, labels)), read, self.classes, border=2)
 
     def file(self, root: Path, name: str, md5: str) -> Path:
         """Find one file, plain or compressed, or download it.
@@ -77,10 +77,10 @@ class Idx:
         for path in (folder / f"{name}.gz", folder / name):
             if path.is_file():
                 return path
-        return fetch([f"{server}{name}.gz" for server in self.servers], folder / f"{name}.gz", md5)
+        return download_file([f"{server}{name}.gz" for server in self.servers], folder / f"{name}.gz", md5)
 
 
-MNIST = Idx(
+MNIST = IdxDataset(
     "mnist",
     "MNIST/raw",
     ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
@@ -88,7 +88,7 @@ MNIST = Idx(
     "d53e105ee54ea40749a09fcbcd1e9432",
     DIGITS,
 )
-FASHION = Idx(
+FASHION = IdxDataset(
     "fashion-mnist",
     "FashionMNIST/raw",
     ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
@@ -101,7 +101,7 @@ CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 CIFAR_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 
 
-def idx(path: Path, dimensions: int) -> np.ndarray:
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
     """Read an IDX file of bytes: two zeros, type 8, number of dimensions, each as big-endian 32 bits, then the content.
 
     Args:
@@ -136,18 +136,18 @@ def cifar10(root: Path) -> Source:
     """
     folder, archive = root / "cifar-10-batches-bin", root / "cifar10" / "cifar10_train.zip"
     if archive.is_file() and not (folder / CIFAR_FILES[0]).is_file():
-        files = Archive(archive)
-        names, labels, classes, *_ = labelled(files)
+        files = ZipFiles(archive)
+        names, labels, classes, *_ = read_labels(files)
         order = sorted(range(len(names)), key=lambda index: names[index].rsplit("/", 1)[-1])
         if labels is None or classes != THINGS:
             raise DataError(
                 f"{archive} has the folders {', '.join(classes)}: give it one for each of CIFAR-10's classes."
             )
-        return Pictures(files, (tuple(names[index] for index in order), labels[order], classes))
+        return ImageFiles(files, (tuple(names[index] for index in order), labels[order], classes))
     paths = [folder / name for name in CIFAR_FILES]
     if not all(path.is_file() for path in paths):
-        unpack(fetch([CIFAR_URL], root / "cifar-10-binary.tar.gz", CIFAR_MD5), folder)
-    return Arrays("cifar10", stamped(of_files(*paths)), lambda: batches(paths), THINGS)
+        unpack(download_file([CIFAR_URL], root / "cifar-10-binary.tar.gz", CIFAR_MD5), folder)
+    return ImageArrays("cifar10", content_key(file_stamps(*paths)), lambda: read_batches(paths), THINGS)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -166,7 +166,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 file.write(member.read())
 
 
-def batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+def read_batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Read CIFAR-10's binary files: for each image a label, then 1024 bytes of red, of green and of blue.
 
     Args:
@@ -188,7 +188,7 @@ def batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), table[:, 0].astype(np.int64)
 
 
-def of_files(*paths: Path) -> list[tuple[str, int, int]]:
+def file_stamps(*paths: Path) -> list[tuple[str, int, int]]:
     """What changes when a file does: its path, bytes and time.
 
     Args:

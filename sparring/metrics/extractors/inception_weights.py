@@ -22,7 +22,7 @@ from torch import Tensor
 from sparring._io.atomic import atomic_write
 from sparring._io.paths import expand_user
 from sparring.data.cache import cache_folder
-from sparring.data.sources.download import fetch
+from sparring.data.sources.download import download_file
 from sparring.errors import DataError
 from sparring.metrics.extractors.base import weights_sha256
 from sparring.metrics.extractors.inception import InceptionV3
@@ -84,7 +84,7 @@ def download(cache: str | Path | None = None) -> Path:
     """
     target = cache_folder(cache) / "inception" / NAMES[1]
     remedy = f"put {target.name} into {target.parent}, or name the file in ${VARIABLE}."
-    return fetch(SERVERS, target, REFERENCE, algorithm="SHA-256", remedy=remedy)
+    return download_file(SERVERS, target, REFERENCE, algorithm="SHA-256", remedy=remedy)
 
 
 def read(path: str | Path, *, sha256: str = REFERENCE) -> InceptionV3:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.data.annotations.captions import told
+from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError
 from sparring.networks.common.text import hash32
 
@@ -55,7 +55,7 @@ class CaptionLookup(nn.Module):
     Example:
         >>> read = CaptionLookup(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
         >>> read.register(["a dog", "a red heart"])
-        >>> read(told(["a dog", "A red heart!"]))
+        >>> read(tokenize(["a dog", "A red heart!"]))
         tensor([[-1.4142,  0.0000],
                 [ 1.4142,  0.0000]])
     """
@@ -82,7 +82,7 @@ class CaptionLookup(nn.Module):
         Raises:
             DataError: If one of them cannot be embedded.
         """
-        numbers = caption_keys(told(texts).to(self.keys.device)).tolist()
+        numbers = caption_keys(tokenize(texts).to(self.keys.device)).tolist()
         new = {number: text for number, text in zip(numbers, texts, strict=True) if not self._found(number)}
         if not new:
             return

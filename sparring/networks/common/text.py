@@ -40,8 +40,8 @@ class HashedTextEncoder(nn.Module):
         features: Coordinates of a caption.
 
     Example:
-        >>> from sparring.data.annotations.captions import told
-        >>> HashedTextEncoder(64)(told(["a red heart", "two dogs"])).shape
+        >>> from sparring.data.annotations.captions import tokenize
+        >>> HashedTextEncoder(64)(tokenize(["a red heart", "two dogs"])).shape
         torch.Size([2, 64])
     """
 
@@ -79,8 +79,8 @@ class GRUTextEncoder(nn.Module):
         slots: Rows of the table of words; two words share a row with probability 1 / slots.
 
     Example:
-        >>> from sparring.data.annotations.captions import told
-        >>> GRUTextEncoder(64, 32)(told(["a red heart", "two dogs"])).shape
+        >>> from sparring.data.annotations.captions import tokenize
+        >>> GRUTextEncoder(64, 32)(tokenize(["a red heart", "two dogs"])).shape
         torch.Size([2, 64])
     """
 

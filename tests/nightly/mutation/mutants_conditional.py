@@ -29,10 +29,10 @@ MUTANTS = [
     ("games/common/text_game.py", "given[which.to(given.device)]", "self.captions[which % len(self.captions)]", SHARES),
     ("games/cgan.py", "else counts > 0", "else counts >= 0", SHARES),
     ("evaluation/sample_sets.py", "(held_out or dataset).conditions(kind)", "dataset.conditions(kind)", SHARES),
-    ("data/dataset.py", "self.labels if self.chosen is None else self.labels[self.chosen]", "self.labels", SHARES),
+    ("data/dataset.py", "self.labels if self.indices is None else self.labels[self.indices]", "self.labels", SHARES),
     (
         "data/annotations/captions.py",
-        "among = np.arange(len(self)) if chosen is None else chosen",
+        "among = np.arange(len(self)) if indices is None else indices",
         "among = np.arange(len(self))",
         SHARES,
     ),

@@ -72,5 +72,10 @@ MUTANTS = [
     ),
     ("inference/latent_table.py", 'f"{code}={value}"', 'f"{code}={count}"', BOOK),
     ("inference/latent_table.py", "isinstance(game.unwrapped, SupportsPosteriors)", "True", BOOK),
-    ("data/annotations/row_names.py", "labelled(files)[0][:count]", "sorted(labelled(files)[0])[::-1][:count]", BOOK),
+    (
+        "data/annotations/row_names.py",
+        "read_labels(files)[0][:count]",
+        "sorted(read_labels(files)[0])[::-1][:count]",
+        BOOK,
+    ),
 ]

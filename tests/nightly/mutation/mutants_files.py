@@ -59,7 +59,7 @@ MUTANTS = [
     ("data/checksums.py", "if fresh._read(np.array([row]))[1] is not None:", "if False:", PREPARED),
     (
         "data/loading.py",
-        "return dataset.everything(), dataset.labels",
+        "return dataset.all_rows(), dataset.labels",
         "return dataset.values, dataset.labels",
         PREPARED,
     ),

@@ -80,8 +80,8 @@ MUTANTS = [
         NEIGHBOURS,
     ),
     # what is held out
-    ("data/dataset.py", "self.part(np.sort(order[:held]))", "self.part(np.sort(order[held:]))", SCORES),
-    ("data/dataset.py", "rows if self.chosen is None else self.chosen[rows]", "rows", SCORES),
+    ("data/dataset.py", "self.subset(np.sort(order[:held]))", "self.subset(np.sort(order[held:]))", SCORES),
+    ("data/dataset.py", "rows if self.indices is None else self.indices[rows]", "rows", SCORES),
     ("runs/run.py", "stream(self.record, self.training, device)", "stream(self.record, self.dataset, device)", SCORES),
     # which checkpoint is best
     (

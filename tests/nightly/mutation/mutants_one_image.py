@@ -42,7 +42,7 @@ MUTANTS = [
     ("inference/single_image.py", "one.entrance if scale is None", "1 if scale is None", PALETTE),
     ("inference/single_image.py", "palette(one.scaled(coarse, one.sizes[scale]))", "palette(coarse)", PALETTE),
     # uses
-    ("data/sources/photograph.py", 'mark="whole"', "mark=None", USES),
+    ("data/sources/image_sources.py", 'mark="whole"', "mark=None", USES),
     (
         "layers/resampling.py",
         "x - resize_bicubic(larger, (x.shape[2], x.shape[3]))",

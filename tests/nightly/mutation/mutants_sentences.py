@@ -14,13 +14,13 @@ MUTANTS = [
     ("data/annotations/captions.py", "1 + zlib.crc32(word.encode())", "1 + hash(word) % 2**32", CAPTIONS),
     (
         "data/dataset.py",
-        "return () if self.captions is None else (self.captions.drawn(indices, ",
-        "return () if self.captions is None else (self.captions.drawn(np.sort(indices), ",
+        "return () if self.captions is None else (self.captions.sample_tokens(indices, ",
+        "return () if self.captions is None else (self.captions.sample_tokens(np.sort(indices), ",
         CAPTIONS,
     ),
-    ("data/identity.py", "        sha.update(captions.content)\n", "        pass\n", CAPTIONS),
-    ("data/sources/base.py", '["captions"] if spoken(self.files, self.names) else []', "[]", CAPTIONS),
-    ("data/stream.py", "chances(positions, self.seed)", "chances(indices, self.seed)", CAPTIONS),
+    ("data/fingerprint.py", "        sha.update(captions.content)\n", "        pass\n", CAPTIONS),
+    ("data/sources/image_sources.py", '["captions"] if caption_files(self.files, self.names) else []', "[]", CAPTIONS),
+    ("data/stream.py", "caption_choices(positions, self.seed)", "caption_choices(indices, self.seed)", CAPTIONS),
     # readers: order, padding, the last word
     (
         "networks/common/text.py",
@@ -120,7 +120,7 @@ MUTANTS = [
     ),
     ("runs/state.py", " if state is None else ()", "", EMBEDDINGS),
     ("runs/run.py", "if dataset.captions and state is None else ()", "if dataset.captions else ()", EMBEDDINGS),
-    ("runs/run.py", "dataset.captions.distinct", "dataset.captions.texts[0]", EMBEDDINGS),
+    ("runs/run.py", "dataset.captions.unique", "dataset.captions.texts[0]", EMBEDDINGS),
     ("inference/sentences.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
     # pictures: of these seeds, by the reader as it is now
     (

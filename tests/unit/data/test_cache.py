@@ -21,11 +21,11 @@ from PIL import Image
 from sparring.cli import main
 from sparring.data import Stream, checksums, load, prepare
 from sparring.data import cache as prepared
-from sparring.data.cache import stored
-from sparring.data.identity import fingerprint
-from sparring.data.prefetch import Ahead
+from sparring.data.cache import read_prepared
+from sparring.data.fingerprint import fingerprint
+from sparring.data.prefetch import PrefetchStream
 from sparring.data.sources.files import open_files
-from sparring.data.sources.readable import remember, remembered
+from sparring.data.sources.readable import read_note, write_note
 from sparring.errors import DataError
 from support.runs import difference
 from unit.data.annotations.test_captions import as_lines
@@ -115,7 +115,7 @@ def test_whoever_dies_while_preparing_over_another_file_leaves_the_one_or_the_ot
 
 def as_version_1(target):
     """Brings a prepared file into the form of version 1: the parts in files beside an array."""
-    found = stored(target)
+    found = read_prepared(target)
     values, labels, words = np.array(found.values), found.labels, found.captions.content
     np.save(target, values)
     np.save(target.with_suffix(".labels.npy"), labels)
@@ -130,7 +130,7 @@ def test_files_of_version_1_are_read_without_checksums(tmp_path):
     before = seen(load(target))
     as_version_1(target)
     assert difference(before, seen(load(target))) == ""
-    assert load(target).checked is None
+    assert load(target).checksummed is None
     np.save(target, np.zeros((2, 4, 4, 1), np.uint8))
     with pytest.raises(DataError, match="does not fit its description"):
         load(target)
@@ -151,7 +151,7 @@ def test_no_part_of_a_file_of_version_1_is_replaced_by_what_is_prepared_from_it(
 
 def places(path, every):
     """Every byte of the head and of what lies behind the images, and some of the images' own."""
-    size, found = path.stat().st_size, stored(path).values
+    size, found = path.stat().st_size, read_prepared(path).values
     images = range(found.offset, found.offset + found.nbytes)
     return [place for place in range(size) if place not in images or place % every == 0]
 
@@ -177,7 +177,7 @@ def test_the_sentence_names_the_file_the_image_and_the_remedy(tmp_path):
     flip(path, place_of(path, 4) + 7)
     data.rows(np.array([0, 1, 2, 3, 5]))
     words = r"x\.npy is damaged: image 4 does not have the checksum .*\. Copy the file again, or prepare it again"
-    for read in (lambda: data.rows(np.array([2, 4])), lambda: data.part(np.array([4])).rows(np.array([0]))):
+    for read in (lambda: data.rows(np.array([2, 4])), lambda: data.subset(np.array([4])).rows(np.array([0]))):
         with pytest.raises(DataError, match=words):
             read()
     with pytest.raises(DataError, match=words):
@@ -199,7 +199,7 @@ def test_batches_made_ahead_raise_in_the_thread_that_asks_for_them(tmp_path):
     path = prepare(images(tmp_path / "set", range(6)), tmp_path / "x.npy")
     flip(path, place_of(path, 3))
     with pytest.raises(DataError, match="image 3"):
-        next(Ahead(Stream(load(path), 6)))
+        next(PrefetchStream(Stream(load(path), 6)))
 
 
 def test_an_image_is_checked_once_a_process_whoever_reads_it(tmp_path, monkeypatch):
@@ -207,14 +207,14 @@ def test_an_image_is_checked_once_a_process_whoever_reads_it(tmp_path, monkeypat
     counting = SimpleNamespace(crc32=lambda content: count.append(1) or zlib.crc32(content))
     data = load(prepare(images(tmp_path / "set", range(6)), tmp_path / "x.npy"))
     monkeypatch.setattr(checksums, "zlib", counting)
-    rest, part = data.divided(0.5)
+    rest, part = data.split(0.5)
     rest.rows(np.array([0, 1]))
     rest.rows(np.array([1, 0, 1]))
     assert len(count) == 2
     part.rows(np.arange(3))
     data.rows(np.arange(6))
     assert len(count) == 6
-    data.everything()
+    data.all_rows()
     assert len(count) == 6
 
 
@@ -244,7 +244,7 @@ def test_a_flipped_bit_anywhere_in_the_cache_is_mended_from_the_source(tmp_path,
 def test_a_cache_that_is_damaged_while_a_training_reads_it_is_mended(tmp_path, cache, caplog):
     folder = images(tmp_path / "set", range(40))
     expected = list(islice(Stream(load(folder), 4, seed=1), 30))
-    batches = Ahead(Stream(load(folder), 4, seed=1))
+    batches = PrefetchStream(Stream(load(folder), 4, seed=1))
     (path,) = cache.iterdir()
     content = path.read_bytes()
     for number, batch in enumerate(expected):
@@ -280,14 +280,14 @@ def test_every_part_of_two_domains_is_mended(tmp_path, cache, caplog):
             Image.fromarray(np.random.default_rng(index).integers(0, below, (8, 8), np.uint8)).save(path)
     name, rows = f"pairs:{tmp_path / 'set'}", np.arange(3)
     whole = load(name)
-    expected = [*whole.rows(rows), whole.second.rows(rows)]
+    expected = [*whole.rows(rows), whole.paired_domain.rows(rows)]
     prepared = sorted(cache.glob("*.npy"))
     assert len(prepared) == 3
     for path in prepared:
         content = path.read_bytes()
         flip(path, place_of(path, 1))
         data = load(name)
-        assert difference([*data.rows(rows), data.second.rows(rows)], expected) == ""
+        assert difference([*data.rows(rows), data.paired_domain.rows(rows)], expected) == ""
         assert path.read_bytes() == content
     assert caplog.text.count("is prepared again from its source") == 3
 
@@ -320,14 +320,14 @@ def test_a_cache_that_is_damaged_again_at_once_is_refused(tmp_path, cache):
     folder = images(tmp_path / "set", range(6))
     data = load(folder)
     (path,) = cache.iterdir()
-    again = data.checked.again
+    again = data.checksummed.again
 
     def failing():
         fresh = again()
         flip(path, place_of(path, 1))
         return fresh
 
-    data.checked.again = failing
+    data.checksummed.again = failing
     flip(path, place_of(path, 1))
     with pytest.raises(DataError, match=r"nor has it after preparing the file again: set \$SPARRING_CACHE"):
         data.rows(np.arange(6))
@@ -335,12 +335,12 @@ def test_a_cache_that_is_damaged_again_at_once_is_refused(tmp_path, cache):
 
 def test_what_the_cache_remembers_of_files_is_checked(tmp_path):
     record, facts = tmp_path / "x.sifted.json", {"a/1.png": "no picture", "ü.png": "cut short"}
-    remember(record, facts)
+    write_note(record, facts)
     content = record.read_bytes()
-    assert remembered(record) == facts
+    assert read_note(record) == facts
     for place in range(len(content)):
         flip(record, place, place % 8)
-        assert remembered(record) in (None, facts)
+        assert read_note(record) in (None, facts)
         record.write_bytes(content)
 
 
@@ -349,9 +349,9 @@ def test_raw_arrays_are_read_as_before(tmp_path):
     with (tmp_path / "raw.npy").open("ab") as file:
         np.save(file, np.zeros(7))  # a second array behind the first
     data = load(tmp_path / "raw.npy")
-    assert (data.values.shape, data.checked, data.labels) == ((2, 4, 4, 1), None, None)
-    assert stored(tmp_path / "raw.npy") is None
-    assert stored(tmp_path / "nowhere.npy") is None
+    assert (data.values.shape, data.checksummed, data.labels) == ((2, 4, 4, 1), None, None)
+    assert read_prepared(tmp_path / "raw.npy") is None
+    assert read_prepared(tmp_path / "nowhere.npy") is None
     assert open_files(tmp_path / "raw.npy") is None
 
 
@@ -369,4 +369,4 @@ def test_a_description_that_describes_nothing_is_damage(tmp_path, facts):
     end = prepared.FOOTER.pack(prepared.MAGIC, 0, len(text), prepared._sealed(text, 0))
     (tmp_path / "x.npy").write_bytes(text + end)
     with pytest.raises(DataError, match="is damaged"):
-        prepared.stored(tmp_path / "x.npy")
+        prepared.read_prepared(tmp_path / "x.npy")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sparring.data import Dataset, Regions, load
+from sparring.data import Dataset, LabelMapClasses, load
 from sparring.data.facts import DataFacts
 
 FULL = DataFacts(
@@ -15,7 +15,7 @@ FULL = DataFacts(
     ("a", "cat"),
     (2, 8, 8),
     paired=True,
-    regions=Regions(("sky", "tree")),
+    regions=LabelMapClasses(("sky", "tree")),
     instances=True,
 )
 

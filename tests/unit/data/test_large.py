@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparring.data import Stream, cache, identity, load, readahead
-from sparring.data.identity import FINGERPRINTED, fingerprint
-from sparring.data.ordering import permuted
-from sparring.data.sources.files import Folder
+from sparring.data import Stream, cache, load, readahead
+from sparring.data.fingerprint import MAX_BYTES, fingerprint
+from sparring.data.ordering import permute
+from sparring.data.sources.files import FolderFiles
 
 ROWS, SIDE = 200_000, 32
 ROW = SIDE * SIDE * 3
@@ -40,7 +40,7 @@ def mapped(path: Path) -> int:
 def sparse(path: Path, rows: int = ROWS) -> Path:
     """Raw images that are all holes: 600 MB which take no room on the disk."""
     with path.open("wb") as file:
-        file.write(cache.npy_head((rows, SIDE, SIDE, 3)))
+        file.write(cache.npy_header((rows, SIDE, SIDE, 3)))
         file.truncate(file.tell() + rows * ROW)
     return path
 
@@ -48,7 +48,7 @@ def sparse(path: Path, rows: int = ROWS) -> Path:
 def describe(path: Path, rows: int) -> Path:
     """Puts a description behind raw images that are all alike, as if they had been prepared."""
     with path.open("rb+") as file:
-        head = len(cache.npy_head((rows, SIDE, SIDE, 3)))
+        head = len(cache.npy_header((rows, SIDE, SIDE, 3)))
         file.seek(head)
         checksum = zlib.crc32(file.read(ROW))
         file.seek(head + rows * ROW)
@@ -91,11 +91,11 @@ def test_reading_keeps_nothing_however_long(described):
 def test_raw_images_are_fingerprinted_by_a_part_of_them(tmp_path):
     path = sparse(tmp_path / "raw.npy")
     data = load(path)
-    assert mapped(path) < 4 * FINGERPRINTED < data.values.nbytes
+    assert mapped(path) < 4 * MAX_BYTES < data.values.nbytes
 
 
 def test_a_fingerprint_of_a_large_array_sees_both_ends_and_what_lies_between():
-    values = np.zeros((FINGERPRINTED // ROW + 9000, SIDE, SIDE, 3), np.uint8)
+    values = np.zeros((MAX_BYTES // ROW + 9000, SIDE, SIDE, 3), np.uint8)
     prints = {fingerprint(values)}
     for place in (slice(0, 1), slice(-1, None), slice(len(values) // 2, len(values) // 2 + 40)):
         values[place] = 1
@@ -106,7 +106,7 @@ def test_a_fingerprint_of_a_large_array_sees_both_ends_and_what_lies_between():
 def test_the_order_of_a_million_is_found_at_any_position_at_once():
     begin = time.process_time()
     for position in (0, 10**6 - 64, 10**12):
-        permuted(np.arange(position, position + 64), 10**6, seed=0)
+        permute(np.arange(position, position + 64), 10**6, seed=0)
     assert time.process_time() - begin < 0.1
 
 
@@ -130,7 +130,7 @@ def cold(path: Path) -> None:
 @pytest.mark.parametrize("larger", [True, False])
 def test_rows_of_a_set_beyond_memory_and_no_others_are_fetched_before_they_are_read(tmp_path, monkeypatch, larger):
     rows = np.arange(500, 5000, 500)
-    monkeypatch.setattr(readahead, "memory", lambda: 5000 * ROW * (1 if larger else 3))
+    monkeypatch.setattr(readahead, "total_memory", lambda: 5000 * ROW * (1 if larger else 3))
     asked = tmp_path / "asked.npy"
     asked.write_bytes(bytes(200 * ROW))
     cold(asked)
@@ -141,7 +141,7 @@ def test_rows_of_a_set_beyond_memory_and_no_others_are_fetched_before_they_are_r
         np.save(path, np.ones((5000, SIDE, SIDE, 3), np.uint8))
         data = load(describe(path, 5000))
         cold(path)
-        data.part(np.arange(0, 5000, 500)).announce(np.arange(1, 10))
+        data.subset(np.arange(0, 5000, 500)).prefetch(np.arange(1, 10))
         time.sleep(patience)
         found = [[resident(path, row + off) for row in rows] for off in (0, 100)]
         if found == [[larger] * len(rows), [False] * len(rows)]:
@@ -151,7 +151,8 @@ def test_rows_of_a_set_beyond_memory_and_no_others_are_fetched_before_they_are_r
 
 def test_a_fingerprint_announces_what_it_reads(tmp_path, monkeypatch):
     told, data = [], load(describe(sparse(tmp_path / "large.npy"), ROWS))
-    monkeypatch.setattr(identity, "announce", lambda values, starts, run: told.append((starts.tolist(), run)))
+    advise = "sparring.data.fingerprint.advise"
+    monkeypatch.setattr(advise, lambda values, starts, run: told.append((starts.tolist(), run)))
     fingerprint(data.values)
     ((starts, run),) = told
     assert (starts[0], starts[-1], len(starts), run) == (0, ROWS - run, 1024, 64 * 1024 // ROW)
@@ -159,11 +160,11 @@ def test_a_fingerprint_announces_what_it_reads(tmp_path, monkeypatch):
 
 def test_streams_announce_what_they_read(described, monkeypatch):
     told, data = [], load(described)
-    monkeypatch.setattr(type(data), "announce", lambda self, rows: told.append(rows))
+    monkeypatch.setattr(type(data), "prefetch", lambda self, rows: told.append(rows))
     stream = Stream(data, 8, seed=3)
     for _ in range(17):
         next(stream)
-    assert np.concatenate(told).tolist() == permuted(np.arange(8 * 32), ROWS, seed=3).tolist()
+    assert np.concatenate(told).tolist() == permute(np.arange(8 * 32), ROWS, seed=3).tolist()
 
 
 def png() -> bytes:
@@ -185,7 +186,7 @@ def test_many_files_are_listed_without_being_read_again(tmp_path, monkeypatch, k
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_bytes(png())
     first = load(place, size=8, cache=tmp_path / "cache")
-    monkeypatch.setattr(Folder, "read", None)
+    monkeypatch.setattr(FolderFiles, "read", None)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     begin = time.process_time()
     again = load(place, size=8, cache=tmp_path / "cache")

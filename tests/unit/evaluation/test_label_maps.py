@@ -10,10 +10,10 @@ from PIL import Image
 from torch import nn
 
 from sparring.cli import main
-from sparring.data import Dataset, Regions
-from sparring.data.domains import Second
-from sparring.data.sources.domains import together
-from sparring.data.stream import scaled
+from sparring.data import Dataset, LabelMapClasses
+from sparring.data.dataset import PairedDomain
+from sparring.data.sources.domains import pair_domains
+from sparring.data.stream import scale_images
 from sparring.errors import GameError
 from sparring.evaluation.label_maps import LabelMapSampler, evaluate_label_maps
 from sparring.evaluation.paired import choose_rows
@@ -37,8 +37,8 @@ def lit(seed, count=COUNT):
     maps = np.stack([draw.permutation(np.arange(SIDE**2) % 3).reshape(SIDE, SIDE) for _ in range(count)])
     light = draw.integers(-30, 90, count)[:, None, None, None]
     images = Dataset(f"lit {seed}", (BASE[maps] + light).astype(np.uint8))
-    regions = Regions(("sky", "road", "tree"))
-    return together(images, Second(Dataset("maps", maps[..., None].astype(np.uint8)), True, regions))
+    regions = LabelMapClasses(("sky", "road", "tree"))
+    return pair_domains(images, PairedDomain(Dataset("maps", maps[..., None].astype(np.uint8)), True, regions))
 
 
 class Painter(Game):
@@ -125,9 +125,9 @@ def test_the_layout_is_that_of_all_maps_together():
     training, held = lit(0), lit(1)
     _, rows = choose_rows(training, held, None, 0)
     layout = LabelMapAccuracy(3, 3)
-    layout.fit(scaled(training.rows(np.arange(COUNT))[0]), training.second.rows(np.arange(COUNT)))
-    others = scaled(held.rows(np.roll(rows, 1))[0])
-    expected = layout.share(layout.hits(others, held.second.rows(rows)))
+    layout.fit(scale_images(training.rows(np.arange(COUNT))[0]), training.paired_domain.rows(np.arange(COUNT)))
+    others = scale_images(held.rows(np.roll(rows, 1))[0])
+    expected = layout.share(layout.hits(others, held.paired_domain.rows(rows)))
     assert beside["another's"]["layout"] == pytest.approx(expected, abs=1e-6)
 
 
@@ -140,7 +140,7 @@ def test_maps_that_were_trained_on_are_not_judged_where_others_are_held_out():
             return super().paint(labels, styles)
 
     judged(Watched())
-    assert seen == {each.numpy().tobytes() for each in lit(1).second.rows(np.arange(COUNT))}
+    assert seen == {each.numpy().tobytes() for each in lit(1).paired_domain.rows(np.arange(COUNT))}
 
 
 def test_samples_are_maps_of_the_data_in_drawn_styles():
@@ -149,7 +149,7 @@ def test_samples_are_maps_of_the_data_in_drawn_styles():
     noise = painted.noise(COUNT)
     assert sorted(noise[:, 0].tolist()) == list(range(COUNT))
     made = painted.sample(1, noise=torch.tensor([[7.0, 0.5]]))
-    expected = Painter().paint(source.second.rows(np.array([7])), torch.tensor([[0.5]]))
+    expected = Painter().paint(source.paired_domain.rows(np.array([7])), torch.tensor([[0.5]]))
     torch.testing.assert_close(made, expected)
 
 
@@ -187,7 +187,7 @@ def test_layout_knows_how_far_the_colours_of_a_class_lie_apart():
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lit") / "data"
     rows = lit(0, 30)
-    for part, values in (("images", rows.values), ("labels", rows.second.dataset.values[..., 0])):
+    for part, values in (("images", rows.values), ("labels", rows.paired_domain.dataset.values[..., 0])):
         (folder / part).mkdir(parents=True)
         for index, image in enumerate(values):
             Image.fromarray(np.pad(image, [(2, 2), (2, 2)] + [(0, 0)] * (image.ndim - 2), "edge")).save(
@@ -218,7 +218,7 @@ def partners(to, by):
     """A translator that subtracts a number, and pairs whose B is A less a half."""
     a = Dataset("a", np.random.default_rng(0).integers(100, 256, (24, 8, 8, 3), np.uint8))
     b = Dataset("b", (a.values - 64).astype(np.uint8))
-    rows = together(a, Second(b, True))
+    rows = pair_domains(a, PairedDomain(b, True))
     game = Pix2Pix(Darker(by), nn.Linear(1, 1), critic=None, generator=None, to=to)
     return game, rows
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from sparring import data
 from sparring.data import Dataset
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.extractors import get_extractor
@@ -56,7 +56,7 @@ class Shows(Game):
 
 @pytest.fixture(scope="module")
 def parts():
-    return data.load("digits", size=8).divided(0.4)
+    return data.load("digits", size=8).split(0.4)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def judge(parts):
 
 def shows(dataset, *, labels=False):
     rows, classes = dataset.rows(np.arange(len(dataset)))
-    return Shows(scaled(rows), classes if labels else None)
+    return Shows(scale_images(rows), classes if labels else None)
 
 
 def found(game, parts, judge, *names, **settings):
@@ -148,7 +148,7 @@ def test_a_generator_of_one_image_has_no_path_and_references_have_none_to_measur
 
 def test_dropped_classes_are_counted(parts, judge):
     rows, labels = parts[0].rows(np.arange(len(parts[0])))
-    few = values(found(Shows(scaled(rows[labels < 5])), parts, judge, "class-histogram").scores)
+    few = values(found(Shows(scale_images(rows[labels < 5])), parts, judge, "class-histogram").scores)
     assert few["classes"] <= 6
     assert few["class reverse KL"] == pytest.approx(math.log(2), abs=0.15)
     every = values(found(shows(parts[0]), parts, judge, "class-histogram").scores)
@@ -174,7 +174,7 @@ def test_classifiers_learn_from_as_many_training_images_and_are_judged_on_the_re
 
     monkeypatch.setattr("sparring.evaluation.registry.labelled_accuracies", noted)
     found(shows(parts[0], labels=True), parts, judge, "gan-train", references=False, samples=200)
-    trained, held = (scaled(part.rows(np.arange(len(part)))[0]).flatten(1) for part in parts)
+    trained, held = (scale_images(part.rows(np.arange(len(part)))[0]).flatten(1) for part in parts)
     for (x, _), rows in zip(seen, (trained, trained, held), strict=True):
         assert torch.cdist(x.flatten(1), rows).amin(1).max() < 0.1
     assert not torch.equal(seen[0][0], seen[1][0])
@@ -188,8 +188,10 @@ def test_fakes_are_drawn_some_at_a_time(parts):
 @pytest.mark.slow
 def test_wrong_labels_cost_both_accuracies(parts, judge):
     rows, labels = parts[0].rows(np.arange(len(parts[0])))
-    right = values(found(Shows(scaled(rows), labels), parts, judge, "gan-train", references=False).scores)
-    wrong = values(found(Shows(scaled(rows), (labels + 1) % 10), parts, judge, "gan-train", references=False).scores)
+    right = values(found(Shows(scale_images(rows), labels), parts, judge, "gan-train", references=False).scores)
+    wrong = values(
+        found(Shows(scale_images(rows), (labels + 1) % 10), parts, judge, "gan-train", references=False).scores
+    )
     assert min(right["GAN-train"], right["GAN-test"], right["trained on real"]) > 0.85
     assert max(wrong["GAN-train"], wrong["GAN-test"]) < 0.15
     assert wrong["trained on real"] == right["trained on real"]
@@ -244,22 +246,22 @@ def test_held_out_rows_are_never_trained_on_and_the_same_for_every_seed(tmp_path
     first, second = runs
     assert len(first.held_out) == round(0.25 * len(first.dataset))
     assert len(first.training) + len(first.held_out) == len(first.dataset)
-    assert not set(first.training.chosen) & set(first.held_out.chosen)
-    assert np.array_equal(first.held_out.chosen, second.held_out.chosen)
+    assert not set(first.training.indices) & set(first.held_out.indices)
+    assert np.array_equal(first.held_out.indices, second.held_out.indices)
     assert first.stream.dataset is first.training
     prints = {part.fingerprint for part in (first.dataset, first.training, first.held_out)}
     assert len(prints) == 3
     for share in (-0.1, 1.0, 1e-9):
         with pytest.raises(DataError, match="--hold-out"):
-            first.dataset.divided(share)
+            first.dataset.split(share)
 
 
 def test_a_part_of_a_part_holds_its_rows(parts):
-    inner, outer = parts[1].divided(0.5)
-    both = np.sort(np.concatenate([inner.chosen, outer.chosen]))
-    assert np.array_equal(both, np.sort(parts[1].chosen))
+    inner, outer = parts[1].split(0.5)
+    both = np.sort(np.concatenate([inner.indices, outer.indices]))
+    assert np.array_equal(both, np.sort(parts[1].indices))
     assert torch.equal(
-        inner.rows(np.array([0]))[0], parts[1].rows(np.searchsorted(parts[1].chosen, inner.chosen[:1]))[0]
+        inner.rows(np.array([0]))[0], parts[1].rows(np.searchsorted(parts[1].indices, inner.indices[:1]))[0]
     )
 
 
@@ -282,7 +284,7 @@ def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
     )
     assert get_extractor("seers:flat", parts[0]).name == "seers:flat"
     assert get_extractor("seers:own", parts[0]).name == "own"
-    real, other = (scaled(part.rows(np.arange(50))[0]) for part in parts)
+    real, other = (scale_images(part.rows(np.arange(50))[0]) for part in parts)
     seen = [get_extractor("seers:flat", parts[0]).features(rows) for rows in (real, other)]
     assert frechet_distance(*seen) > 0
     with pytest.raises(DataError, match="let it return a module"):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sparring.abilities import SupportsEncoding, SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
-from sparring.data.stream import scaled
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.pix2pix import Pix2Pix
@@ -178,10 +178,10 @@ def test_a_run_of_pairs_shows_its_partners_and_translates_files_of_any_size(tmp_
     run = play(start(tmp_path / "run", "pix2pix", PAIRED), 1)
     assert sorted(path.name for path in (tmp_path / "run/samples").iterdir()) == ["000000.png", "000001.png"]
     rows = cycle_strip(run.inference_game, run.dataset)
-    x, b = run.dataset.rows(np.arange(5))[0], run.dataset.second.rows(np.arange(5))
-    torch.testing.assert_close(rows[:, 0], scaled(x))
-    torch.testing.assert_close(rows[:, 2], scaled(b))
-    torch.testing.assert_close(rows[:, 1], translate(run.inference_game, scaled(x), "B"))
+    x, b = run.dataset.rows(np.arange(5))[0], run.dataset.paired_domain.rows(np.arange(5))
+    torch.testing.assert_close(rows[:, 0], scale_images(x))
+    torch.testing.assert_close(rows[:, 2], scale_images(b))
+    torch.testing.assert_close(rows[:, 1], translate(run.inference_game, scale_images(x), "B"))
     Image.fromarray(np.zeros((21, 35, 3), np.uint8)).save(tmp_path / "some.png")
     (made,) = translate_files(tmp_path / "run", [tmp_path / "some.png"], "B", tmp_path / "out", device="cpu")
     with Image.open(made) as image:

@@ -10,8 +10,8 @@ from torch import nn
 from sparring.abilities import SupportsText
 from sparring.check import check_game
 from sparring.data import load as load_data
-from sparring.data.annotations.captions import told
-from sparring.data.stream import scaled
+from sparring.data.annotations.captions import tokenize
+from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.common.caption_pairs import different, mismatched, structured
@@ -37,7 +37,7 @@ LN2 = math.log(2)
 def captioned(said=SAID, shape=SHAPE):
     generator = torch.Generator().manual_seed(0)
     while True:
-        yield torch.randn(len(said), *shape, generator=generator).clamp(-1, 1), told(said)
+        yield torch.randn(len(said), *shape, generator=generator).clamp(-1, 1), tokenize(said)
 
 
 def small(captions=SAID, shape=SHAPE, **settings) -> StackGAN:
@@ -76,7 +76,7 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, data=Non
         HashedTextEncoder(16),
         G,
         D if not two else Fixed(),
-        captions=told(SAID),
+        captions=tokenize(SAID),
         second=second,
         **player,
         **settings,
@@ -99,7 +99,7 @@ def test_a_critic_that_knows_nothing_pays_two_log_two_in_either_stage():
 
 def test_the_terms_have_the_right_signs_and_weights():
     """Fakes are zero everywhere; the right captions of hearts and dogs are told apart by their own vectors."""
-    right = HashedTextEncoder(16)(told(SAID))
+    right = HashedTextEncoder(16)(tokenize(SAID))
 
     def score(x, phi):
         real, fits = x.flatten(1).abs().amax(1) > 0, (phi == right[: len(phi)]).all(1)
@@ -115,7 +115,7 @@ def test_the_terms_have_the_right_signs_and_weights():
 @pytest.mark.parametrize("two", [False, True])
 def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
     """Each head is the image's sum times what its caption says first, so that its slope is that at every pixel."""
-    words = HashedTextEncoder(16)(told(SAID))
+    words = HashedTextEncoder(16)(tokenize(SAID))
 
     def score(x, phi):
         return (x.sum((1, 2, 3)) * phi[:, 0])[:, None].expand(-1, 1 + two)
@@ -129,7 +129,7 @@ def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
 
 
 def test_a_wrong_pair_says_nothing_about_whether_its_image_is_real():
-    right = HashedTextEncoder(16)(told(SAID))
+    right = HashedTextEncoder(16)(tokenize(SAID))
 
     def score(x, phi):
         real, fits = x.flatten(1).abs().amax(1) > 0, (phi == right[: len(phi)]).all(1)
@@ -151,7 +151,7 @@ def test_the_divergence_is_a_mean_over_coordinates(mean, log_variance, expected)
 def test_wrong_pairs_have_another_caption_and_another_image_and_are_uniform_over_those():
     x = torch.rand(4, 3, 8, 8)
     x[3] = x[0].flip(-1)  # the mirror image of the first, with a caption of its own
-    apart = different(x, told(["a", "a", "b", "c"]))
+    apart = different(x, tokenize(["a", "a", "b", "c"]))
     assert apart.int().tolist() == [[0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]]
     with fixed_seed(0):
         draws = torch.stack([mismatched(apart, torch.rand(4, 2))[0] for _ in range(300)])
@@ -174,7 +174,7 @@ def test_of_several_wrong_captions_the_nearest_is_taken(rivals, nearest):
 
 
 def test_the_game_shows_the_nearest_of_as_many_wrong_captions_as_it_is_told():
-    right = HashedTextEncoder(16)(told(SAID))
+    right = HashedTextEncoder(16)(tokenize(SAID))
     nearest = right[torch.cdist(right, right).fill_diagonal_(torch.inf).argmin(1)]
 
     def score(x, phi):
@@ -187,7 +187,7 @@ def test_the_game_shows_the_nearest_of_as_many_wrong_captions_as_it_is_told():
 def test_rows_without_a_wrong_caption_are_left_out():
     moves = by_hand(lambda x, phi: torch.zeros(len(x), 1), said=("a heart",) * 4)
     assert moves["D"] == pytest.approx({"adversarial": 1.5 * LN2, "matching": 0.0})
-    _, there = mismatched(different(torch.rand(3, 1, 8, 8), told(["a", "a", "a"])), torch.rand(3, 2), 9)
+    _, there = mismatched(different(torch.rand(3, 1, 8, 8), tokenize(["a", "a", "a"])), torch.rand(3, 2), 9)
     assert not there.any()
     x, codes = next(captioned(("a heart", "a heart", "a dog")))
     x[2] = x[0]  # so that of the first row the one has its caption and the other its image
@@ -296,15 +296,15 @@ def test_a_sentence_changes_the_caption_and_nothing_else():
     assert isinstance(game, SupportsText)
     with fixed_seed(0):
         noise = game.noise(3)
-    asked = game.with_text(noise, told(["a red heart"]))
+    asked = game.with_text(noise, tokenize(["a red heart"]))
     assert torch.equal(asked[:, :-16], noise[:, :-16])
-    torch.testing.assert_close(asked[:, -16:], HashedTextEncoder(16)(told(["a red heart"])).expand(3, -1))
-    other = game.with_text(noise, told(["two dogs"]))
+    torch.testing.assert_close(asked[:, -16:], HashedTextEncoder(16)(tokenize(["a red heart"])).expand(3, -1))
+    other = game.with_text(noise, tokenize(["two dogs"]))
     assert (game.sample(3, noise=asked) - game.sample(3, noise=other)).abs().max() > 1e-4
 
 
 def test_noise_asks_for_the_captions_it_was_given():
-    rows = HashedTextEncoder(16)(told(SAID))
+    rows = HashedTextEncoder(16)(tokenize(SAID))
     with fixed_seed(0):
         phi = small().noise(64)[:, -16:]
     nearest = torch.cdist(phi, rows).min(1)
@@ -318,10 +318,10 @@ def test_noise_asks_for_the_captions_it_was_given():
 
 def test_truncation_leaves_the_sentence_as_it_is():
     game = small().eval()
-    noise = game.with_text(torch.randn(2, 24), told(["a red heart"]))
+    noise = game.with_text(torch.randn(2, 24), tokenize(["a red heart"]))
     still = game.sample(2, noise=noise, truncation=0.0)
     torch.testing.assert_close(still[0], still[1])
-    other = game.sample(2, noise=game.with_text(noise, told(["two dogs"])), truncation=0.0)
+    other = game.sample(2, noise=game.with_text(noise, tokenize(["two dogs"])), truncation=0.0)
     assert (still - other).abs().max() > 1e-5
 
 
@@ -391,16 +391,16 @@ class Oracle(nn.Module):
 def test_stage_two_keeps_what_stage_one_knows_while_it_learns_and_the_papers_form_forgets_it(monkeypatch, form):
     """Eighty rounds on real digits, behind a stage I that makes no mistakes."""
     data = load_data("digits", size=16, channels=1)
-    images, labels = scaled(data.rows(np.arange(len(data)))[0]), torch.from_numpy(data.labels)
+    images, labels = scale_images(data.rows(np.arange(len(data)))[0]), torch.from_numpy(data.labels)
     texts = [f"the digit {k}" for k in range(10)]
     monkeypatch.setattr("sparring.recipes.stackgan.StageIIGenerator", form)
     torch.manual_seed(0)
     game = stackgan((1, 16, 16), texts, refine_from=0, width=8, condition=8, features=64, latent=8)
-    said = game.text(told(texts))
+    said = game.text(tokenize(texts))
     game.G = Oracle(game.G, images, labels, said)
     generator = torch.Generator().manual_seed(1)
     rows = iter(lambda: torch.randint(len(images), (32,), generator=generator), None)
-    for _ in train(game, ((images[i], told(texts)[labels[i]]) for i in rows), 80):
+    for _ in train(game, ((images[i], tokenize(texts)[labels[i]]) for i in rows), 80):
         continue
     game.eval()
     with torch.no_grad():
@@ -448,7 +448,9 @@ def asked(game):
     game.eval()
     with fixed_seed(7):
         noise = game.noise(32)
-    red, blue = (game.sample(32, noise=game.with_text(noise, told([f"a {name} square"]))) for name in ("red", "blue"))
+    red, blue = (
+        game.sample(32, noise=game.with_text(noise, tokenize([f"a {name} square"]))) for name in ("red", "blue")
+    )
     game.train()
     return ((red[:, 0] - red[:, 2]).mean() - (blue[:, 0] - blue[:, 2]).mean()).item() / 2
 
@@ -463,7 +465,7 @@ def test_the_colour_that_is_asked_for_is_drawn_and_not_where_captions_are_at_ran
             said = red if truth else torch.rand(16, generator=generator) < 0.5
             yield (
                 x + 0.1 * torch.randn(x.shape, generator=generator),
-                told([f"a {'red' if one else 'blue'} square" for one in said]),
+                tokenize([f"a {'red' if one else 'blue'} square" for one in said]),
             )
 
     torch.manual_seed(0)

@@ -7,9 +7,9 @@ from PIL import Image
 
 from sparring.abilities import require_label_maps
 from sparring.cli import main
-from sparring.data import Regions
-from sparring.data.annotations.label_maps import listed
-from sparring.data.annotations.palettes import coloured, map_files, read_map, save_palette
+from sparring.data import LabelMapClasses
+from sparring.data.annotations.label_maps import parse_class_list
+from sparring.data.annotations.palettes import colourize, label_map_files, read_label_map, save_palette
 from sparring.errors import DataError, GameError, RunError
 from sparring.inference import label_maps
 from sparring.inference.sampling import latents_from_seeds, slerp
@@ -20,7 +20,7 @@ from support.runs import difference, play
 from unit.games.test_gaugan import small
 
 SKY, ROAD, TREE = (0, 0, 255), (128, 128, 128), (0, 200, 0)
-REGIONS = Regions(("sky", "road", "old tree"), (SKY, ROAD, TREE))
+REGIONS = LabelMapClasses(("sky", "road", "old tree"), (SKY, ROAD, TREE))
 TINY = {"networks": {"latent": 5, "width": 4, "hidden": 4}}
 
 
@@ -69,24 +69,26 @@ def test_a_map_is_read_in_colours_in_numbers_and_in_an_index(tmp_path):
     numbers = np.array([[0, 1, 2], [2, 1, 0]])
     colours = np.array(REGIONS.colours)[numbers]
     expected = numbers.tolist()
-    assert read_map(saved(tmp_path / "a.png", colours), REGIONS).tolist() == expected
-    assert read_map(saved(tmp_path / "b.png", numbers), REGIONS).tolist() == expected
+    assert read_label_map(saved(tmp_path / "a.png", colours), REGIONS).tolist() == expected
+    assert read_label_map(saved(tmp_path / "b.png", numbers), REGIONS).tolist() == expected
     index = Image.fromarray(np.array([[5, 7, 6], [6, 7, 5]], np.uint8), mode="P")
     index.putpalette([0] * 15 + [*SKY, *TREE, *ROAD])
     index.save(tmp_path / "c.png")
-    assert read_map(tmp_path / "c.png", REGIONS).tolist() == expected, "a program's own order of the palette's colours"
+    assert read_label_map(tmp_path / "c.png", REGIONS).tolist() == expected, (
+        "a program's own order of the palette's colours"
+    )
     index = Image.fromarray(numbers.astype(np.uint8), mode="P")
     index.putpalette([9, 9, 9, 8, 8, 8, 7, 7, 7])
     index.save(tmp_path / "d.png")
-    assert read_map(tmp_path / "d.png", REGIONS).tolist() == expected, "an index of other colours is of numbers"
+    assert read_label_map(tmp_path / "d.png", REGIONS).tolist() == expected, "an index of other colours is of numbers"
     clear = np.concatenate([colours, np.full((2, 3, 1), 255)], 2)
-    assert read_map(saved(tmp_path / "e.png", clear), REGIONS).tolist() == expected
+    assert read_label_map(saved(tmp_path / "e.png", clear), REGIONS).tolist() == expected
 
 
 def test_the_unknown_is_kept_and_other_numbers_are_refused(tmp_path):
-    assert read_map(saved(tmp_path / "a.png", [[0, 255]]), REGIONS).tolist() == [[0, 3]]
+    assert read_label_map(saved(tmp_path / "a.png", [[0, 255]]), REGIONS).tolist() == [[0, 3]]
     with pytest.raises(DataError, match=r"class number 7, but the palette has 3 classes, .* in numbers up to 2"):
-        read_map(saved(tmp_path / "b.png", [[0, 7]]), REGIONS)
+        read_label_map(saved(tmp_path / "b.png", [[0, 7]]), REGIONS)
 
 
 def test_a_colour_of_no_class_is_refused_with_the_nearest_class_or_read_as_it(tmp_path):
@@ -94,20 +96,20 @@ def test_a_colour_of_no_class_is_refused_with_the_nearest_class_or_read_as_it(tm
     path = saved(tmp_path / "soft.png", drawn)
     message = r"3 pixels in 2 colours of no class, most of them #0abe00, nearest to old tree \(#00c800\).*--nearest"
     with pytest.raises(DataError, match=message):
-        read_map(path, REGIONS)
-    assert read_map(path, REGIONS, nearest=True).tolist() == [[0, 2, 2, 1]]
+        read_label_map(path, REGIONS)
+    assert read_label_map(path, REGIONS, nearest=True).tolist() == [[0, 2, 2, 1]]
 
 
 def test_a_palette_is_written_as_it_is_read_and_for_drawing_programs(tmp_path):
     text = save_palette(REGIONS, tmp_path / "new/palette.txt").read_text()
-    assert listed("palette.txt", text) == REGIONS
+    assert parse_class_list("palette.txt", text) == REGIONS
     lines = save_palette(REGIONS, tmp_path / "palette.gpl").read_text().splitlines()
     assert lines[0] == "GIMP Palette"
     assert lines[-1] == "  0 200   0\told tree"
 
 
 def test_maps_are_shown_in_their_colours_and_what_is_unknown_in_black():
-    seen = coloured(torch.tensor([[[0, 1], [2, 3], [99, -1]]]), REGIONS)
+    seen = colourize(torch.tensor([[[0, 1], [2, 3], [99, -1]]]), REGIONS)
     assert ((seen + 1) * 127.5).round().permute(0, 2, 3, 1)[0].tolist() == [
         [list(SKY), list(ROAD)],
         [list(TREE), [0, 0, 0]],
@@ -116,15 +118,15 @@ def test_maps_are_shown_in_their_colours_and_what_is_unknown_in_black():
 
 
 def test_a_folder_of_maps_is_read_in_order_and_an_empty_one_is_refused(tmp_path, data):
-    assert [path.name for path in map_files(data / "labels")] == [f"{index}.png" for index in range(6)]
-    assert map_files(tmp_path / "x.png") == [tmp_path / "x.png"]
+    assert [path.name for path in label_map_files(data / "labels")] == [f"{index}.png" for index in range(6)]
+    assert label_map_files(tmp_path / "x.png") == [tmp_path / "x.png"]
     with pytest.raises(DataError, match="holds no label maps"):
-        map_files(tmp_path)
+        label_map_files(tmp_path)
     with pytest.raises(DataError, match="cannot be read"):
-        read_map(tmp_path / "x.png", REGIONS)
+        read_label_map(tmp_path / "x.png", REGIONS)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match="not a readable image"):
-        read_map(tmp_path / "broken.png", REGIONS)
+        read_label_map(tmp_path / "broken.png", REGIONS)
 
 
 # --- a run
@@ -159,9 +161,9 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
     before = {name: value.clone() for name, value in opened.inference_game.state_dict().items()}
     board = label_maps.comparison_grid(opened.inference_game, opened.dataset, np.array([0, 3]))
     assert board.shape == (8, 3, 16, 16)
-    x, labels = opened.dataset.rows(np.array([0, 3]))[0], opened.dataset.second.rows(np.array([0, 3]))
+    x, labels = opened.dataset.rows(np.array([0, 3]))[0], opened.dataset.paired_domain.rows(np.array([0, 3]))
     torch.testing.assert_close(board[1], x[0] / 127.5 - 1)
-    torch.testing.assert_close(board[4], coloured(labels, REGIONS)[1])
+    torch.testing.assert_close(board[4], colourize(labels, REGIONS)[1])
     styles = label_maps.encode_styles(game, board[[1, 5]])
     assert (board[2] - board[3]).abs().max() > 1e-4
     torch.testing.assert_close(board[2], label_maps.paint(game, labels[0], styles[:1])[0])
@@ -170,7 +172,7 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
     assert sorted(path.name for path in (run / "samples").iterdir())[0] == "000000.png"
     assert any("sparring paint" in line for line in commands(opened))
     with pytest.raises(DataError, match="has no label maps"):
-        label_maps.comparison_grid(game, opened.dataset.second.dataset, np.array([0]))
+        label_maps.comparison_grid(game, opened.dataset.paired_domain.dataset, np.array([0]))
 
 
 # --- styles
@@ -219,7 +221,7 @@ def test_a_map_of_any_size_is_painted_in_a_photographs_style(run, data, tmp_path
     out = tmp_path / "one.png"
     told(capsys, run, "--labels", drawn, "--style", data / "images/2.png", "--out", out, "--device", "cpu")
     assert size(out) == (21, 30)
-    game, labels = load(run, device="cpu"), read_map(drawn, REGIONS)
+    game, labels = load(run, device="cpu"), read_label_map(drawn, REGIONS)
     expected = label_maps.paint(game, labels, label_maps.encode_styles(game, shown(data / "images/2.png")))
     assert (shown(out) - expected).abs().max() < 0.01
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from sparring.cli import main
-from sparring.data.annotations.captions import told
+from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError, GameError
 from sparring.inference import sampling, sentences
 from sparring.recipes.gan import nsgan
@@ -40,7 +40,7 @@ def game(run):
 
 def test_samples_of_a_sentence_keep_all_else_of_their_seeds(game):
     rows = sampling.latents_from_seeds(game, range(5))
-    expected = sampling.generate(game, game.with_text(rows, told(["a green square"])))
+    expected = sampling.generate(game, game.with_text(rows, tokenize(["a green square"])))
     assert torch.equal(sentences.sample_text(game, range(5), "A green square!"), expected)
     assert not torch.equal(sentences.sample_text(game, range(5), "blue"), expected)
 
@@ -50,7 +50,7 @@ def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
     way = sentences.interpolate_texts(game, 3, ["a red square", "blue"], 5, loop=False)
     torch.testing.assert_close(torch.stack([way[0], way[4]]), torch.stack(stops))
     row = sampling.latents_from_seeds(game, [3])
-    middle = (game.with_text(row, told(["a red square"])) + game.with_text(row, told(["blue"]))) / 2
+    middle = (game.with_text(row, tokenize(["a red square"])) + game.with_text(row, tokenize(["blue"]))) / 2
     torch.testing.assert_close(way[2], sampling.generate(game, middle)[0])
     back = sentences.interpolate_texts(game, 3, ["a red square", "blue"], 4)
     torch.testing.assert_close(back[1], back[3])

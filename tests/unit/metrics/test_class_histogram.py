@@ -8,7 +8,7 @@ import torch
 
 from sparring.data import load
 from sparring.data.dataset import Dataset
-from sparring.data.sources.stacked import stacked, unstacked
+from sparring.data.sources.stacked import stack_images, unstack_images
 from sparring.errors import DataError
 from sparring.metrics.class_histogram import channel_labels, mode_histogram, stacked_histogram
 
@@ -92,7 +92,7 @@ def grey(count=30, classes=4):
 
 
 def test_stacks_are_three_rows_and_their_label_the_three_labels():
-    found = stacked(grey(), 500, seed=3)
+    found = stack_images(grey(), 500, seed=3)
     assert found.shape == (3, 8, 8)
     assert len(found) == 500
     assert found.values.dtype == np.uint8
@@ -106,13 +106,13 @@ def test_stacks_are_three_rows_and_their_label_the_three_labels():
 
 
 def test_stacks_are_fixed_by_their_seed():
-    one, same, other = (stacked(grey(), 20, seed=seed) for seed in (0, 0, 1))
+    one, same, other = (stack_images(grey(), 20, seed=seed) for seed in (0, 0, 1))
     assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
 def test_digits_stack_to_a_thousand_modes_that_a_perfect_sampler_holds():
     digits = load("digits")
-    found = stacked(digits, 5000)
+    found = stack_images(digits, 5000)
     assert found.shape == (3, 32, 32)
     assert found.classes[307] == "3-0-7"
     of_stacks = mode_histogram(torch.from_numpy(found.labels), 1000)
@@ -135,7 +135,7 @@ def test_channels_are_judged_one_by_one_in_order():
 
 
 def test_stacks_of_the_real_set_are_counted_as_its_labels_say():
-    data = stacked(grey(), 300, seed=1)
+    data = stack_images(grey(), 300, seed=1)
     raw, labels = data.rows(np.arange(300))
     found = stacked_histogram(channel_labels(lambda x: x[:, 0, 0, 0].long() % 4, raw), classes=4)
     assert found == mode_histogram(labels, 64)
@@ -160,17 +160,17 @@ def test_senseless_input_is_refused():
     with pytest.raises(ValueError, match="stacks"):
         channel_labels(lambda x: x, torch.zeros(2, 1, 4, 4))
     with pytest.raises(DataError, match="cannot be stacked"):
-        stacked(load("ring"))
+        stack_images(load("ring"))
     with pytest.raises(DataError, match="cannot be stacked"):
-        stacked(load("digits", channels=3))
+        stack_images(load("digits", channels=3))
     with pytest.raises(ValueError, match="positive"):
-        stacked(grey(), 0)
+        stack_images(grey(), 0)
 
 
 def test_stacks_come_apart_into_the_images_they_were_made_of():
     digits = load("digits", size=8)
-    whole = stacked(digits, 40, seed=2)
-    apart = unstacked(whole, 30)
+    whole = stack_images(digits, 40, seed=2)
+    apart = unstack_images(whole, 30)
     assert len(apart) == 90
     assert apart.classes == digits.classes
     images, labels = apart.rows(np.arange(90))

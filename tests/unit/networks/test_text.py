@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparring.data.annotations.captions import told
+from sparring.data.annotations.captions import tokenize
 from sparring.networks.common.text import GRUTextEncoder, HashedTextEncoder, hash32
 
 SAID = ("a red heart", "a blue heart", "dog bites man", "man bites dog", "")
@@ -11,23 +11,23 @@ SAID = ("a red heart", "a blue heart", "dog bites man", "man bites dog", "")
 
 def test_hashed_words_are_the_same_always():
     """Literal numbers: they may not depend on the process, the machine or the version."""
-    found = HashedTextEncoder(6)(told(["red", "a red heart"]))
+    found = HashedTextEncoder(6)(tokenize(["red", "a red heart"]))
     assert found[0].tolist() == [1.0, 1.0, 1.0, -1.0, -1.0, 1.0]
     assert (found[1] * 3**0.5).tolist() == pytest.approx([3.0, 1.0, 1.0, -2.0, 0.0, 0.0])
-    assert torch.equal(found, HashedTextEncoder(8)(told(["red", "a red heart"]))[:, :6])
+    assert torch.equal(found, HashedTextEncoder(8)(tokenize(["red", "a red heart"]))[:, :6])
 
 
 def test_a_caption_is_the_sum_of_its_words_and_half_its_pairs():
     read, root = HashedTextEncoder(512), 3**0.5
-    three, ab, bc = read(told(["a b c", "a b", "b c"]))
-    a, b, c = read(told(["a", "b", "c"]))
+    three, ab, bc = read(tokenize(["a b c", "a b", "b c"]))
+    a, b, c = read(tokenize(["a", "b", "c"]))
     pair = ab * 2**0.5 - a - b
     assert set(pair.abs().tolist()) == {0.5} or pair.abs().sub(0.5).abs().max() < 1e-5
     torch.testing.assert_close(three * root, a + b + c + pair + (bc * 2**0.5 - b - c))
 
 
 def test_hashed_captions_are_near_when_they_share_words_and_order_counts():
-    found = HashedTextEncoder(4096)(told(SAID))
+    found = HashedTextEncoder(4096)(tokenize(SAID))
     cosines = torch.nn.functional.normalize(found, dim=1) @ torch.nn.functional.normalize(found, dim=1).T
     assert 0.4 < cosines[0, 1] < 0.7  # two of three words
     assert cosines[0, 2].abs() < 0.05
@@ -36,7 +36,7 @@ def test_hashed_captions_are_near_when_they_share_words_and_order_counts():
 
 
 def test_padding_is_not_read():
-    short, long = told(SAID), told(SAID, longest=40)
+    short, long = tokenize(SAID), tokenize(SAID, longest=40)
     torch.manual_seed(0)
     for read in (HashedTextEncoder(16), GRUTextEncoder(16, 8)):
         torch.testing.assert_close(read(short), read(long))
@@ -60,7 +60,7 @@ def test_scrambled_numbers_stay_within_32_bits_and_do_not_collide():
 def test_a_recurrent_reader_hears_the_order_and_every_word_and_learns():
     torch.manual_seed(0)
     read = GRUTextEncoder(16, 8)
-    found = read(told(SAID))
+    found = read(tokenize(SAID))
     torch.testing.assert_close(found.norm(dim=1), torch.full((5,), 4.0))
     assert torch.cdist(found, found).add(10 * torch.eye(5)).min() > 1e-3
     found[0, 0].backward()

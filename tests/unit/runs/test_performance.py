@@ -14,7 +14,7 @@ from torch import nn
 from sparring import Run, recipe
 from sparring.cli import main
 from sparring.data import Dataset, Stream
-from sparring.data.prefetch import Ahead
+from sparring.data.prefetch import PrefetchStream
 from sparring.errors import DataError, RunError
 from sparring.games.gan import GAN
 from sparring.objectives import NonSaturating
@@ -218,7 +218,7 @@ def rows(count=10):
 
 
 def test_batches_made_ahead_are_the_same_in_the_same_order():
-    plain, ahead = Stream(rows(), batch=4, seed=1), Ahead(Stream(rows(), batch=4, seed=1))
+    plain, ahead = Stream(rows(), batch=4, seed=1), PrefetchStream(Stream(rows(), batch=4, seed=1))
     for position in range(1, 8):
         assert torch.equal(next(plain)[0], next(ahead)[0])
         assert ahead.position == plain.position == position  # though the next one is made already
@@ -229,7 +229,7 @@ def test_batches_made_ahead_are_the_same_in_the_same_order():
 
 
 def test_what_goes_wrong_ahead_is_told_when_it_is_asked_for(monkeypatch):
-    ahead = Ahead(Stream(rows(), batch=4))
+    ahead = PrefetchStream(Stream(rows(), batch=4))
     next(ahead)
 
     def fails(*_):
@@ -249,7 +249,7 @@ def test_a_run_whose_batches_are_made_ahead_is_equal_to_the_bit_also_after_a_sto
     path.write_text(json.dumps({**record, "performance": {**record["performance"], "ahead": True}}))
     play(Run.open(folder, device="cpu"), 2)
     run = Run.open(folder, device="cpu")
-    assert isinstance(run.stream, Ahead)
+    assert isinstance(run.stream, PrefetchStream)
     assert not difference(gathered(straight), gathered(play(run, 4)))
 
 

@@ -24,10 +24,10 @@ def test_pixels_map_the_interval_to_bytes_and_cut_the_rest():
 
 
 def test_bytes_survive_the_way_through_a_stream_and_back():
-    from sparring.data.stream import scaled
+    from sparring.data.stream import scale_images
 
     every = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
-    assert torch.equal(torch.from_numpy(pictures.to_uint8(scaled(every))), every[0])
+    assert torch.equal(torch.from_numpy(pictures.to_uint8(scale_images(every))), every[0])
 
 
 def test_two_channels_are_red_and_green():

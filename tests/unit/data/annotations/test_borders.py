@@ -10,9 +10,8 @@ from PIL import Image
 from sparring.check import check_game
 from sparring.cli import main
 from sparring.data import Stream, load
-from sparring.data.annotations.borders import borders
-from sparring.data.annotations.label_maps import bordered
-from sparring.data.annotations.palettes import read_objects
+from sparring.data.annotations.label_maps import decode_boundaries, instance_boundaries
+from sparring.data.annotations.palettes import read_instances
 from sparring.errors import DataError, GameError
 from sparring.inference import label_maps
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
@@ -56,10 +55,12 @@ def cache(tmp_path, monkeypatch):
 
 def test_borders_are_where_any_neighbour_differs():
     x = torch.tensor([[1, 1, 1, 1], [1, 9, 1, 1], [1, 1, 1, 4]])
-    assert borders(x).int().tolist() == [[0, 1, 0, 0], [1, 1, 1, 1], [0, 1, 1, 1]]
-    assert torch.equal(borders(x.flip(-1)), borders(x).flip(-1)), "so a mirrored map may have them mirrored"
-    assert not borders(torch.full((2, 5, 5), 3)).any()
-    assert torch.equal(borders(torch.stack([x, 0 * x]))[0], borders(x))
+    assert instance_boundaries(x).int().tolist() == [[0, 1, 0, 0], [1, 1, 1, 1], [0, 1, 1, 1]]
+    assert torch.equal(instance_boundaries(x.flip(-1)), instance_boundaries(x).flip(-1)), (
+        "so a mirrored map may have them mirrored"
+    )
+    assert not instance_boundaries(torch.full((2, 5, 5), 3)).any()
+    assert torch.equal(instance_boundaries(torch.stack([x, 0 * x]))[0], instance_boundaries(x))
 
 
 def test_numbers_of_16_bits_and_colours_tell_objects_apart(tmp_path):
@@ -67,14 +68,14 @@ def test_numbers_of_16_bits_and_colours_tell_objects_apart(tmp_path):
     deep = saved(tmp_path / "deep.png", ids.astype(np.uint16))
     colours = np.stack([ids % 256, ids // 256, 0 * ids], 2).astype(np.uint8)
     coloured = saved(tmp_path / "coloured.png", colours)
-    expected = borders(torch.from_numpy(ids)).numpy()[..., None]
+    expected = instance_boundaries(torch.from_numpy(ids)).numpy()[..., None]
     for path in (deep, coloured):
-        assert np.array_equal(bordered("x", path.read_bytes(), None), expected)
-        assert torch.equal(borders(read_objects(path)), torch.from_numpy(expected[..., 0]))
+        assert np.array_equal(decode_boundaries("x", path.read_bytes(), None), expected)
+        assert torch.equal(instance_boundaries(read_instances(path)), torch.from_numpy(expected[..., 0]))
     wide = saved(
         tmp_path / "wide.png", np.repeat(np.repeat(np.pad(ids, [(0, 0), (4, 4)], "edge"), 2, 0), 2, 1).astype(np.uint16)
     )
-    assert np.array_equal(bordered("x", wide.read_bytes(), SIDE), expected), (
+    assert np.array_equal(decode_boundaries("x", wide.read_bytes(), SIDE), expected), (
         "central square, nearest pixels, then borders"
     )
 
@@ -83,26 +84,26 @@ def test_batches_have_edges_beside_the_numbers_cropped_and_mirrored_alike(data):
     dataset = load(f"pairs:{data}", size=SIDE)
     assert dataset.facts()["instances"] is True
     assert dataset.facts()["regions"] == 2
-    rows = dataset.second.rows(np.arange(COUNT))
+    rows = dataset.paired_domain.rows(np.arange(COUNT))
     ids = torch.stack([torch.from_numpy(objects(index)) for index in range(COUNT)])
-    assert torch.equal(rows, torch.stack([(ids > 7).long(), borders(ids).long()], 1))
+    assert torch.equal(rows, torch.stack([(ids > 7).long(), instance_boundaries(ids).long()], 1))
     shown, maps = next(Stream(dataset, COUNT, mirror=True))
     plain, flat = next(Stream(dataset, COUNT))
     flipped = (shown != plain).flatten(1).any(1)
     assert flipped.any()
     assert torch.equal(maps, torch.where(flipped[:, None, None, None], flat.flip(-1), flat))
-    held = dataset.divided(0.4)[1]
-    assert torch.equal(held.second.rows(np.arange(2)), rows[held.chosen])
+    held = dataset.split(0.4)[1]
+    assert torch.equal(held.paired_domain.rows(np.arange(2)), rows[held.indices])
     margin = load(f"pairs:{data}", size=12, margin=4)
     corners = np.array([[0, 4]])
-    assert torch.equal(margin.second.rows(np.array([1]), corners)[0], rows[1, :, :12, 4:])
+    assert torch.equal(margin.paired_domain.rows(np.array([1]), corners)[0], rows[1, :, :12, 4:])
 
 
 def test_data_without_objects_are_as_before_and_strays_are_refused(data, tmp_path):
     shutil.copytree(data, tmp_path / "some")
     shutil.rmtree(tmp_path / "some/instances")
     plain = load(f"pairs:{tmp_path / 'some'}", size=SIDE)
-    assert plain.second.rows(np.arange(2)).shape == (2, SIDE, SIDE)
+    assert plain.paired_domain.rows(np.arange(2)).shape == (2, SIDE, SIDE)
     assert "instances" not in plain.facts()
     assert plain.fingerprint != load(f"pairs:{data}", size=SIDE).fingerprint
     shutil.copytree(data / "instances", tmp_path / "some/instances")
@@ -143,7 +144,7 @@ def test_a_painted_map_has_the_borders_of_its_objects_and_of_its_classes_where_n
     two[:, 33:] = 5
     made = [label_maps.paint(game, label_maps.add_edges(labels, ids), styles) for ids in (one, two)]
     assert (made[0] - made[1]).abs().max() > 1e-3
-    m = torch.stack([labels, borders(labels).long()])
+    m = torch.stack([labels, instance_boundaries(labels).long()])
     torch.testing.assert_close(label_maps.paint(game, labels, styles), label_maps.paint(game, m, styles))
     assert label_maps.paint(game, m, styles, tile=SIDE).shape == (1, 3, SIDE, 3 * SIDE)
     with pytest.raises(DataError, match="48 × 16 pixels, the map of objects 5 × 5"):

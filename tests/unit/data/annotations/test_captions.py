@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from sparring.data import Dataset, Stream, load, prepare
-from sparring.data.annotations.captions import Captions, codes, told, words
-from sparring.data.sources.base import Pictures, stamped
+from sparring.data.annotations.captions import Captions, split_words, token_ids, tokenize
 from sparring.data.sources.files import open_files
+from sparring.data.sources.image_sources import ImageFiles, content_key
 from sparring.errors import DataError
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -71,11 +71,11 @@ def test_what_was_prepared_before_captions_were_read_is_not_taken_for_captioned(
     folder = pictures(tmp_path / "data")
     as_lines(folder)
     files = open_files(folder)
-    source = Pictures(files)
-    assert source.stamp != stamped(source.title, source.names, list(files.entries.items()))
+    source = ImageFiles(files)
+    assert source.stamp != content_key(source.title, source.names, list(files.entries.items()))
     (folder / "metadata.jsonl").unlink()
     files = open_files(folder)
-    assert Pictures(files).stamp == stamped(source.title, source.names, list(files.entries.items()))
+    assert ImageFiles(files).stamp == content_key(source.title, source.names, list(files.entries.items()))
 
 
 def test_a_table_names_files_from_its_own_folder_and_only_the_training_split_counts(tmp_path):
@@ -138,20 +138,20 @@ def test_a_data_set_refuses_captions_that_do_not_fit_its_rows():
 
 
 def test_words_are_told_by_the_checksum_of_their_letters():
-    assert codes("Red HEART, red!") == [1 + zlib.crc32(b"red"), 1 + zlib.crc32(b"heart"), 1 + zlib.crc32(b"red")]
-    assert words("Ｆｕｌｌ width; isn't") == ["full", "width", "isn't"]
-    rows = told(["a red heart", "", "red"], longest=5)
+    assert token_ids("Red HEART, red!") == [1 + zlib.crc32(b"red"), 1 + zlib.crc32(b"heart"), 1 + zlib.crc32(b"red")]
+    assert split_words("Ｆｕｌｌ width; isn't") == ["full", "width", "isn't"]
+    rows = tokenize(["a red heart", "", "red"], longest=5)
     assert rows.shape == (3, 5)
     assert (rows > 0).sum(1).tolist() == [3, 0, 1]
     assert rows[2, 0] == rows[0, 1] == 1 + zlib.crc32(b"red")
-    assert told(["word " * 1000]).shape == (1, 64)
+    assert tokenize(["word " * 1000]).shape == (1, 64)
 
 
 def test_codes_are_the_same_in_every_process():
-    code = "from sparring.data.annotations.captions import codes; print(codes('a red heart'))"
+    code = "from sparring.data.annotations.captions import token_ids; print(token_ids('a red heart'))"
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert said.stdout.strip() == str(codes("a red heart"))
+    assert said.stdout.strip() == str(token_ids("a red heart"))
 
 
 # --- streams
@@ -168,7 +168,7 @@ def read(batch):
     x, labels, said = batch
     rows = ((x[:, 0, 0, 0] + 1) * 127.5).round().long()
     assert torch.equal(labels, rows % 2)
-    every = torch.stack([told([f"row{row} way{k}" for k in range(3)]) for row in rows])
+    every = torch.stack([tokenize([f"row{row} way{k}" for k in range(3)]) for row in rows])
     ways = (every == said[:, None]).all(2).long().argmax(1)
     return list(zip(rows.tolist(), ways.tolist(), strict=True))
 
@@ -193,17 +193,17 @@ def test_captions_are_a_function_of_seed_and_position_whatever_the_shards():
 
 
 def test_parts_of_a_data_set_keep_their_own_captions():
-    rest, held = spoken().divided(0.34)
+    rest, held = spoken().split(0.34)
     assert (len(rest), len(held)) == (4, 2)
     for part in (rest, held):
-        assert {row for row, _ in read(next(Stream(part, len(part))))} == set(part.chosen.tolist())
+        assert {row for row, _ in read(next(Stream(part, len(part))))} == set(part.indices.tolist())
     assert rest.facts()["captions"] == ("row0 way0", "row2 way0", "row4 way0", "row5 way0")
 
 
 def test_some_captions_are_evenly_spaced_and_as_frequent_as_in_the_data():
     few = Captions(tuple((f"number {k // 2}",) for k in range(1000)))
-    assert few.some(5) == ("number 0", "number 124", "number 249", "number 374", "number 499")
-    assert Captions((("a",), ("a",))).some() == ("a", "a")
+    assert few.examples(5) == ("number 0", "number 124", "number 249", "number 374", "number 499")
+    assert Captions((("a",), ("a",))).examples() == ("a", "a")
 
 
 @pytest.mark.data
@@ -211,4 +211,4 @@ def test_real_captions_are_read_from_a_zip():
     found = load(os.path.join(os.environ["SPARRING_DATA"], "emoji_text/noto_emoji_72.zip"), size=8)
     assert len(found) == len(found.captions) == 2743
     assert found.captions.texts[0] == ("joker",)
-    assert "heart" in found.captions.words
+    assert "heart" in found.captions.vocabulary

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from sparring.data import Dataset, Regions, Second, Stream, load, prepare, together
-from sparring.data.annotations.label_maps import bordered, indexed, listed
-from sparring.data.annotations.palettes import read_map, read_objects
-from sparring.data.ordering import corners
-from sparring.data.sources.images import FORMATS, head, upright
+from sparring.data import Dataset, LabelMapClasses, PairedDomain, Stream, load, pair_domains, prepare
+from sparring.data.annotations.label_maps import decode_boundaries, decode_label_map, parse_class_list
+from sparring.data.annotations.palettes import read_instances, read_label_map
+from sparring.data.ordering import crop_corners
+from sparring.data.sources.images import FORMATS, decode_upright, read_header
 from sparring.data.sources.layouts import absolute_name
 from sparring.errors import DataError
 from sparring.runs.recipe_args import suited
@@ -70,7 +70,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("kind", ["", "unpaired:"])
 def test_train_a_and_train_b_are_two_domains(folder, pack, kind):
     data = load(f"{kind}{pack(folder)}")
-    assert (len(data), len(data.second.dataset), data.second.paired) == (5, 3, False)
+    assert (len(data), len(data.paired_domain.dataset), data.paired_domain.paired) == (5, 3, False)
     assert data.facts() == {"shape": (3, 16, 16), "classes": 0, "other": (3, 16, 16), "paired": False, "regions": 0}
     assert data.labels is None
     assert data.captions is None
@@ -95,7 +95,7 @@ def test_b_is_read_in_epochs_of_its_own_order():
     assert [sorted(a[k : k + 40]) for k in range(0, 240, 40)] == [list(range(40))] * 6
     assert [sorted(b[k : k + 24]) for k in range(0, 240, 24)] == [list(range(24))] * 10
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.2
-    same = together(data, Second(data, paired=False))
+    same = pair_domains(data, PairedDomain(data, paired=False))
     met = [pair for _ in range(10) for pair in zip(*map(reds, next(Stream(same, 40, seed=5))), strict=True)]
     assert sum(one == other for one, other in met) < 40, "equal positions are not equal rows"
 
@@ -109,12 +109,14 @@ def numbered(count: int, others: int | None = None, *, side: int = 4, margin: in
         down, right = np.broadcast_to(place[:, None], red.shape), np.broadcast_to(place, red.shape)
         return np.stack([red, down, right], -1).astype(np.uint8)
 
-    first = Dataset("numbered", images(count), margin=margin)
+    first = Dataset("numbered", images(count), crop_margin=margin)
     if maps:
-        regions = Regions(tuple(map(str, range(maps))))
-        return together(first, Second(Dataset("maps", images(count)[..., 2:], margin=margin), True, regions))
-    second = Dataset("second", images(others or count), margin=margin)
-    return together(first, Second(second, paired=others is None))
+        regions = LabelMapClasses(tuple(map(str, range(maps))))
+        return pair_domains(
+            first, PairedDomain(Dataset("maps", images(count)[..., 2:], crop_margin=margin), True, regions)
+        )
+    second = Dataset("second", images(others or count), crop_margin=margin)
+    return pair_domains(first, PairedDomain(second, paired=others is None))
 
 
 def test_windows_and_mirrors_are_the_same_for_both_of_a_pair():
@@ -139,10 +141,10 @@ def test_windows_and_mirrors_of_unpaired_rows_are_independent_and_uniform():
 
 
 def test_the_corner_covers_the_margin_and_no_more():
-    drawn = corners(np.arange(10_000), 6, seed=1)
+    drawn = crop_corners(np.arange(10_000), 6, seed=1)
     assert np.unique(drawn).tolist() == list(range(7))
     assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.05
-    assert not np.array_equal(drawn, corners(np.arange(10_000), 6, seed=2))
+    assert not np.array_equal(drawn, crop_corners(np.arange(10_000), 6, seed=2))
 
 
 def test_without_a_stream_a_window_is_in_the_middle():
@@ -174,12 +176,12 @@ def test_shards_of_all_ranks_and_parts_make_the_global_batch(others):
 
 
 def test_holding_out_keeps_pairs_together_and_divides_both_of_unpaired_domains():
-    kept, held = numbered(20).divided(0.25)
+    kept, held = numbered(20).split(0.25)
     assert (len(kept), len(held)) == (15, 5)
     for part in (kept, held):
         a, b = next(Stream(part, 20))
         assert torch.equal(a, b)
-    kept, held = numbered(20, 12).divided(0.25)
+    kept, held = numbered(20, 12).split(0.25)
     both = [set(reds(next(Stream(part, 60))[1])) for part in (kept, held)]
     assert (len(both[0]), len(both[1]), both[0] & both[1]) == (9, 3, set())
     assert len({part.fingerprint for part in (kept, held, numbered(20, 12))}) == 3
@@ -187,15 +189,15 @@ def test_holding_out_keeps_pairs_together_and_divides_both_of_unpaired_domains()
 
 def test_the_fingerprint_is_of_both_domains_and_of_how_they_belong_together():
     first = numbered(6)
-    second = first.second.dataset
+    second = first.paired_domain.dataset
     seconds = [
-        Second(second, paired=True),
-        Second(second, paired=False),
-        Second(numbered(6, 5).second.dataset, paired=False),
+        PairedDomain(second, paired=True),
+        PairedDomain(second, paired=False),
+        PairedDomain(numbered(6, 5).paired_domain.dataset, paired=False),
     ]
     alone = Dataset("numbered", first.values)
-    assert len({together(alone, each).fingerprint for each in seconds} | {alone.fingerprint}) == 4
-    assert together(alone, seconds[0]).fingerprint == first.fingerprint
+    assert len({pair_domains(alone, each).fingerprint for each in seconds} | {alone.fingerprint}) == 4
+    assert pair_domains(alone, seconds[0]).fingerprint == first.fingerprint
 
 
 # label maps
@@ -222,7 +224,7 @@ def test_index_maps_are_found_on_either_side_and_come_second(tmp_path, folders):
 def test_a_list_names_classes_and_their_colours(tmp_path):
     root = labelled(tmp_path / "set")
     (root / "classes.txt").write_text("sky 10 20 30\nwall 1 2 3\n#ff0080 old tree\n\n4,5,6\n")
-    regions = load(f"pairs:{root}").second.regions
+    regions = load(f"pairs:{root}").paired_domain.regions
     assert regions.names == ("sky", "wall", "old tree", "3")
     assert regions.colours == ((10, 20, 30), (1, 2, 3), (255, 0, 128), (4, 5, 6))
     (root / "classes.txt").write_text("sky\nwall\n")
@@ -234,7 +236,7 @@ def test_a_list_names_classes_and_their_colours(tmp_path):
 
 def test_colours_come_from_the_pictures_palette(tmp_path):
     palette = [5, 6, 7, 50, 60, 70, 99, 98, 97, 1, 0, 1]
-    regions = load(f"pairs:{labelled(tmp_path / 'set', palette=palette)}").second.regions
+    regions = load(f"pairs:{labelled(tmp_path / 'set', palette=palette)}").paired_domain.regions
     assert regions.colours == ((5, 6, 7), (50, 60, 70), (99, 98, 97), (1, 0, 1))
 
 
@@ -246,7 +248,7 @@ def test_maps_in_colour_are_read_by_a_palette(tmp_path):
         saved(tmp_path / "set/maps" / f"{index}.png", colours[numbers])
     (tmp_path / "set/palette.txt").write_text("255 0 0 roof\n0 0 255 sky\n")
     data = load(f"pairs:{tmp_path / 'set'}")
-    assert data.second.regions.names == ("roof", "sky")
+    assert data.paired_domain.regions.names == ("roof", "sky")
     x, m = next(Stream(data, 3))
     first = reds(x).index(0)
     assert m[first, 0, 0] == 1
@@ -255,19 +257,19 @@ def test_maps_in_colour_are_read_by_a_palette(tmp_path):
 
 def test_unknown_numbers_are_one_class_more(tmp_path):
     content = saved(tmp_path / "map.png", np.array([[0, 1], [2, 255]])).read_bytes()
-    assert indexed("map", content, None)[..., 0].tolist() == [[0, 1], [2, 255]]
+    assert decode_label_map("map", content, None)[..., 0].tolist() == [[0, 1], [2, 255]]
     deep = Image.fromarray(np.array([[0, 1], [2, 65535]], np.uint16))
     deep.save(tmp_path / "deep.png")
-    assert indexed("deep", (tmp_path / "deep.png").read_bytes(), None)[..., 0].tolist() == [[0, 1], [2, 255]]
+    assert decode_label_map("deep", (tmp_path / "deep.png").read_bytes(), None)[..., 0].tolist() == [[0, 1], [2, 255]]
     maps = Dataset("maps", np.array([0, 1, 2, 255], np.uint8).reshape(1, 2, 2, 1))
-    second = Second(maps, True, Regions(("a", "b", "c")))
+    second = PairedDomain(maps, True, LabelMapClasses(("a", "b", "c")))
     assert second.rows(np.array([0])).tolist() == [[[0, 1], [2, 3]]]
 
 
 @pytest.mark.parametrize("size", [3, 5, 8, 20])
 def test_a_resized_map_has_no_class_between_two(tmp_path, size):
     content = saved(tmp_path / "map.png", 40 * (np.add.outer(np.arange(8), np.arange(12)) // 3 % 2)).read_bytes()
-    assert set(np.unique(indexed("map", content, size))) == {0, 40}
+    assert set(np.unique(decode_label_map("map", content, size))) == {0, 40}
 
 
 def test_grey_pictures_are_no_label_maps(tmp_path):
@@ -275,9 +277,9 @@ def test_grey_pictures_are_no_label_maps(tmp_path):
         saved(tmp_path / "set/sketch" / f"{index}.png", np.arange(256).reshape(16, 16))
         saved(tmp_path / "set/photo" / f"{index}.png", flat(index))
     data = load(f"pairs:{tmp_path / 'set'}")
-    assert data.second.regions is None
+    assert data.paired_domain.regions is None
     assert data.shape == (3, 16, 16), "photo comes before sketch"
-    assert data.second.shape == (1, 16, 16)
+    assert data.paired_domain.shape == (1, 16, 16)
 
 
 # what the second pictures are read as
@@ -323,7 +325,7 @@ def test_a_recipe_decides_what_second_pictures_are_read_as(tmp_path, recipe, kin
         return
     data = load(named)
     assert data.facts()["regions"] == (LABELS[kind] if wants == "maps" else 0)
-    assert data.second.paired
+    assert data.paired_domain.paired
 
 
 @pytest.mark.parametrize("recipe", ["unpaired", "dcgan", "my.games:paint"])
@@ -348,28 +350,30 @@ def test_masks_have_two_classes(tmp_path, kind, deep):
     if deep:
         for index in range(3):
             Image.fromarray((65535 * white[index]).astype(np.uint16)).save(root / "seconds" / f"{index}.png")
-    second = load(f"maps:{root}").second
-    assert second.regions == Regions(("0", "255"), ((0, 0, 0), (255, 255, 255)))
+    second = load(f"maps:{root}").paired_domain
+    assert second.regions == LabelMapClasses(("0", "255"), ((0, 0, 0), (255, 255, 255)))
     assert np.array_equal(second.rows(np.arange(3)).numpy(), white)
     (root / "classes.txt").write_text("ground\nroad\n")
-    second = load(f"maps:{root}").second
+    second = load(f"maps:{root}").paired_domain
     assert second.regions.names == ("ground", "road")
     assert np.array_equal(second.rows(np.arange(3)).numpy(), white)
-    assert np.array_equal(read_map(root / "seconds/1.png", second.regions).numpy(), white[1]), "a mask that is painted"
+    assert np.array_equal(read_label_map(root / "seconds/1.png", second.regions).numpy(), white[1]), (
+        "a mask that is painted"
+    )
     (root / "classes.txt").write_text("road #ffffff\nground #000000\n")
-    second = load(f"maps:{root}").second
+    second = load(f"maps:{root}").paired_domain
     assert np.array_equal(second.rows(np.arange(3)).numpy(), ~white)
-    assert np.array_equal(read_map(root / "seconds/1.png", second.regions).numpy(), ~white[1])
+    assert np.array_equal(read_label_map(root / "seconds/1.png", second.regions).numpy(), ~white[1])
     Image.fromarray(white[0]).save(root / "seconds/0.png")
-    assert np.array_equal(load(f"maps:{root}").second.rows(np.arange(3)).numpy(), ~white), "of one bit"
+    assert np.array_equal(load(f"maps:{root}").paired_domain.rows(np.arange(3)).numpy(), ~white), "of one bit"
     (root / "classes.txt").write_text("ground\nroad\ntree\n")
-    assert load(f"maps:{root}").second.rows(np.arange(1, 2)).max() == 3, "255 of three classes is unknown"
+    assert load(f"maps:{root}").paired_domain.rows(np.arange(1, 2)).max() == 3, "255 of three classes is unknown"
 
 
 def test_among_other_numbers_255_is_unknown(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     saved(root / "seconds/2.png", np.where(PLACE < 99, 255, PLACE % 2))
-    second = load(f"maps:{root}").second
+    second = load(f"maps:{root}").paired_domain
     assert (len(second.regions), sorted(set(second.rows(np.arange(3)).flatten().tolist()))) == (2, [0, 1, 2])
 
 
@@ -378,7 +382,7 @@ def test_maps_of_one_number_have_one_class(tmp_path):
     for index in range(3):
         saved(root / "seconds" / f"{index}.png", 0 * PLACE)
     for kind in ("pairs", "maps"):
-        assert load(f"{kind}:{root}").second.regions.names == ("0",)
+        assert load(f"{kind}:{root}").paired_domain.regions.names == ("0",)
 
 
 def test_one_changed_file_changes_no_reading(tmp_path):
@@ -395,7 +399,7 @@ def test_one_changed_file_changes_no_reading(tmp_path):
 def test_a_list_of_classes_beside_pictures_is_named(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     (root / "classes.txt").write_text("ground\nroad\n")
-    (said,) = load(f"pictures:{root}").passed_over
+    (said,) = load(f"pictures:{root}").skipped
     assert said.startswith(f"{root}/classes.txt is not used: the second pictures are read as pictures")
 
 
@@ -403,9 +407,9 @@ def test_maps_of_objects_beside_pictures_are_named(tmp_path):
     root = seconds(tmp_path / "set", "numbers")
     for index in range(3):
         saved(root / "instances" / f"{index}.png", PLACE)
-    (said,) = load(f"pictures:{root}").passed_over
+    (said,) = load(f"pictures:{root}").skipped
     assert said.startswith(f"{root}/instances is not used: maps of objects belong beside label maps")
-    assert load(f"maps:{root}").passed_over == ()
+    assert load(f"maps:{root}").skipped == ()
 
 
 def test_pictures_that_make_pillow_warn_are_read_in_silence(tmp_path):
@@ -414,13 +418,13 @@ def test_pictures_that_make_pillow_warn_are_read_in_silence(tmp_path):
     image.save(tmp_path / "map.png", transparency=b"\0\x80")
     with pytest.warns(UserWarning, match="Transparency"):
         Image.open(tmp_path / "map.png").convert("RGB")
-    assert read_map(tmp_path / "map.png", Regions(tuple("abcd"))).tolist() == (PLACE % 4).tolist()
-    assert read_objects(tmp_path / "map.png").tolist() == (PLACE % 4).tolist()
+    assert read_label_map(tmp_path / "map.png", LabelMapClasses(tuple("abcd"))).tolist() == (PLACE % 4).tolist()
+    assert read_instances(tmp_path / "map.png").tolist() == (PLACE % 4).tolist()
 
 
 def test_halves_are_no_label_maps(tmp_path):
     saved(tmp_path / "set/0.png", flat(3, (8, 16)))
-    assert load(f"pictures:{tmp_path / 'set'}", size=8).second.paired
+    assert load(f"pictures:{tmp_path / 'set'}", size=8).paired_domain.paired
     with pytest.raises(DataError, match="A and B side by side, which cannot be label maps"):
         load(f"maps:{tmp_path / 'set'}", size=8)
 
@@ -516,13 +520,13 @@ def test_other_mistakes_are_refused_in_one_sentence(tmp_path, folder):
     with pytest.raises(DataError, match="a margin only around a size"):
         load(folder / "trainA", margin=4)
     with pytest.raises(DataError, match="has 3 rows but 2 partners"):
-        together(numbered(3), Second(numbered(2), paired=True))
+        pair_domains(numbered(3), PairedDomain(numbered(2), paired=True))
     with pytest.raises(DataError, match="no room for a margin"):
-        Dataset("small", np.zeros((1, 4, 4, 3), np.uint8), margin=4)
+        Dataset("small", np.zeros((1, 4, 4, 3), np.uint8), crop_margin=4)
     with pytest.raises(DataError, match="from 1 to 255"):
-        listed("classes.txt", "\n")
+        parse_class_list("classes.txt", "\n")
     with pytest.raises(DataError, match="colour twice"):
-        listed("palette.txt", "1 2 3 a\n1 2 3 b")
+        parse_class_list("palette.txt", "1 2 3 a\n1 2 3 b")
 
 
 def test_a_margin_is_loaded_around_any_images(folder):
@@ -588,8 +592,8 @@ def corners_of(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_upright_size_is_read_from_the_head(tmp_path, ending, orientation):
     content = turned(tmp_path / f"a.{ending}", corners_of(8, 24) * 80, orientation).read_bytes()
-    found = head("a", content)
-    assert found.size == upright("a", content).size
+    found = read_header("a", content)
+    assert found.size == decode_upright("a", content).size
     assert found.format in FORMATS
     assert (found.size == (24, 8)) == (orientation < 5 or orientation in BACK)
 
@@ -599,7 +603,7 @@ def test_an_orientation_behind_the_pixels_of_a_png_file_counts(tmp_path):
     start = content.index(b"eXIf") - 4
     end = start + 12 + int.from_bytes(content[start : start + 4])
     late = content[:start] + content[end:-12] + content[start:end] + content[-12:]
-    assert head("a", late).size == head("a", content).size == (24, 8)
+    assert read_header("a", late).size == read_header("a", content).size == (24, 8)
 
 
 @pytest.mark.parametrize("orientation", BACK)
@@ -608,12 +612,12 @@ def test_halves_maps_and_objects_are_upright(tmp_path, orientation):
     turned(tmp_path / "halves/0.png", np.repeat(80 * whole[..., None], 3, 2), orientation)
     pair = load(f"pairs:{tmp_path / 'halves'}", size=16)
     assert pair.values[0, ..., 0].tolist() == (80 * corners_of(16, 16)).tolist()
-    assert pair.second.dataset.values[0, ..., 0].tolist() == (80 * (3 - corners_of(16, 16))).tolist()
+    assert pair.paired_domain.dataset.values[0, ..., 0].tolist() == (80 * (3 - corners_of(16, 16))).tolist()
     content = turned(tmp_path / "map.png", corners_of(16, 24), orientation).read_bytes()
-    assert indexed("map", content, None)[..., 0].tolist() == corners_of(16, 24)[:, 4:20].tolist()
-    assert bordered("map", content, None)[..., 0].sum() == 60
-    assert read_map(tmp_path / "map.png", Regions(tuple("abcd"))).tolist() == corners_of(16, 24).tolist()
-    assert read_objects(tmp_path / "map.png").tolist() == corners_of(16, 24).tolist()
+    assert decode_label_map("map", content, None)[..., 0].tolist() == corners_of(16, 24)[:, 4:20].tolist()
+    assert decode_boundaries("map", content, None)[..., 0].sum() == 60
+    assert read_label_map(tmp_path / "map.png", LabelMapClasses(tuple("abcd"))).tolist() == corners_of(16, 24).tolist()
+    assert read_instances(tmp_path / "map.png").tolist() == corners_of(16, 24).tolist()
 
 
 def test_partners_are_compared_as_they_are_shown(tmp_path):
@@ -621,7 +625,7 @@ def test_partners_are_compared_as_they_are_shown(tmp_path):
     turned(tmp_path / "set/a/0.jpg", scene, 6)
     saved(tmp_path / "set/b/0.png", scene)
     pair = load(f"pairs:{tmp_path / 'set'}", size=16)
-    assert np.abs(pair.values.astype(float) - pair.second.dataset.values).mean() < 4
+    assert np.abs(pair.values.astype(float) - pair.paired_domain.dataset.values).mean() < 4
     saved(tmp_path / "set/b/0.png", scene.transpose(1, 0, 2))
     with pytest.raises(DataError, match=r"a/0.jpg is 32 × 16 and b/0.png 16 × 32: partners must be of the same"):
         load(f"pairs:{tmp_path / 'set'}", size=16)
@@ -646,5 +650,5 @@ def test_every_pair_is_looked_at_once_and_the_offender_is_named(tmp_path, what, 
     sound = flat(1, (8, 16)) if what == "halves" else flat(0, (8, 8)) if what == "pictures" else flat(0, (8, 8))[..., 0]
     saved(root / (folders[1] if folders else "") / "17.png", sound)
     assert len(load(f"pairs:{root}", size=8)) == 20
-    monkeypatch.setattr("sparring.data.sources.layouts.head", None)
+    monkeypatch.setattr("sparring.data.sources.layouts.read_header", None)
     assert len(load(f"pairs:{root}", size=8)) == 20, "what was in order is remembered"

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from sparring.data import Dataset, load, prepare
-from sparring.data.identity import fingerprint
-from sparring.data.sources.base import Pictures
+from sparring.data.fingerprint import fingerprint
 from sparring.data.sources.files import open_files
+from sparring.data.sources.image_sources import ImageFiles
 from sparring.errors import DataError
 
 
@@ -115,7 +115,7 @@ def test_a_table_in_the_folders_around_all_images_gives_labels(tmp_path, around,
     table(root / around / "dataset.json", *zip(STYLEGAN, (5, 0, 5), strict=True))
     data = load(pack(root))
     assert data.labels.tolist() == [5, 0, 5]
-    assert data.passed_over == ()
+    assert data.skipped == ()
     assert f"labels by {around}dataset.json" in data.describe()[1]
     assert ("only images in train, not 1 in other folders" in data.describe()[1]) == ("train" in around)
     table(root / around / "dataset.json", *zip(STYLEGAN, (5, 0, 2), strict=True))
@@ -134,8 +134,8 @@ def test_what_was_prepared_before_the_table_counted_is_prepared_again(tmp_path):
 def test_what_was_prepared_by_folders_is_not_taken_for_what_a_table_below_says(tmp_path):
     root = named(tmp_path / "set", *("mydata/" + name for name in STYLEGAN))
     table(root / "mydata/dataset.json", *zip(STYLEGAN, (1, 0, 1), strict=True))
-    below = Pictures(open_files(root))
-    assert below.stamp != Pictures(open_files(root), below.reading[:3]).stamp
+    below = ImageFiles(open_files(root))
+    assert below.stamp != ImageFiles(open_files(root), below.reading[:3]).stamp
 
 
 def test_the_outermost_table_counts_and_the_others_are_named(tmp_path):
@@ -144,13 +144,13 @@ def test_the_outermost_table_counts_and_the_others_are_named(tmp_path):
     table(root / "x/dataset.json", ("a/0.png", 0), ("b/1.png", 0))
     data = load(root)
     assert data.labels.tolist() == [1, 0]
-    (said,) = data.passed_over
+    (said,) = data.skipped
     assert said.startswith(f"{root}/x/dataset.json is not used")
     (root / "dataset.json").unlink()
     (root / "x/dataset.json").rename(root / "x/a/dataset.json")
     data = load(root)
     assert data.classes == ("a", "b")
-    (said,) = data.passed_over
+    (said,) = data.skipped
     assert said.startswith(f"{root}/x/a/dataset.json is not used")
 
 
@@ -158,20 +158,20 @@ def test_a_table_without_captions_is_named(tmp_path):
     root = named(tmp_path / "set", "x/0.png", "x/1.png")
     (root / "x/metadata.csv").write_text("file_name,label\n0.png,cat\n1.png,dog\n")
     data = load(root)
-    (said,) = data.passed_over
+    (said,) = data.skipped
     assert said.startswith(f"{root}/x/metadata.csv gives none of the images a caption and is not used")
     (root / "x/metadata.jsonl").write_text("".join(f'{{"file_name": "{k}.png", "text": "a {k}"}}\n' for k in (0, 1)))
     data = load(root)
     assert data.captions.texts == (("a 0",), ("a 1",))
-    assert data.passed_over == (said,)
-    assert load(root).passed_over == (said,), "from the cache"
+    assert data.skipped == (said,)
+    assert load(root).skipped == (said,), "from the cache"
 
 
 def test_tables_beside_two_domains_are_named(tmp_path):
     root = named(tmp_path / "set", "trainA/0.png", "trainB/0.png")
     table(root / "dataset.json", ("trainA/0.png", 0))
     (root / "metadata.csv").write_text("file_name,text\ntrainA/0.png,a\n")
-    assert [said.split(" is not")[0] for said in load(root).passed_over] == [
+    assert [said.split(" is not")[0] for said in load(root).skipped] == [
         f"{root}/dataset.json",
         f"{root}/metadata.csv",
     ]
@@ -208,7 +208,7 @@ def test_what_is_described_is_printable(tmp_path):
 
 def test_a_part_of_a_set_is_described_by_its_own_counts():
     digits = load("digits")
-    kept, held = digits.divided(0.1)
+    kept, held = digits.split(0.1)
     said = [int(count.replace(",", "")) for count in re.findall(r"\((\d+)\)", kept.describe()[1])]
     assert said == (np.bincount(digits.labels) - held.counts().numpy()).tolist()
     assert sum(said) == len(kept)

@@ -20,8 +20,8 @@ from PIL import Image
 
 from sparring.data import load
 from sparring.data.sources import standard
-from sparring.data.sources.base import Source
-from sparring.data.sources.download import fetch
+from sparring.data.sources.download import download_file
+from sparring.data.sources.image_sources import Source
 from sparring.errors import DataError
 
 ROOT = os.environ.get("SPARRING_DATA")
@@ -118,9 +118,9 @@ def test_a_corrupt_download_is_refused_and_the_next_server_asked(server, tmp_pat
     (served / "good").write_bytes(b"the right thing")
     target = tmp_path / "new" / "file.gz"
     with pytest.raises(DataError, match=f"its MD5 is {md5(b'something else')}, not {md5(b'the right thing')}"):
-        fetch([f"{url}bad"], target, md5(b"the right thing"))
+        download_file([f"{url}bad"], target, md5(b"the right thing"))
     assert list(target.parent.iterdir()) == []
-    assert fetch([f"{url}absent", f"{url}bad", f"{url}good"], target, md5(b"the right thing")) == target
+    assert download_file([f"{url}absent", f"{url}bad", f"{url}good"], target, md5(b"the right thing")) == target
     assert target.read_bytes() == b"the right thing"
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sparring.data import Dataset, load
-from sparring.data.identity import fingerprint
+from sparring.data.fingerprint import fingerprint
 from sparring.errors import DataError
 
 MIXTURES = {"ring": (8, 0.01), "grid": (25, 0.05), "grid100": (100, 0.015), "mixture9": (9, 0.05)}

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sparring.data.annotations.captions import Captions
-from sparring.data.readahead import announce
+from sparring.data.readahead import advise
 
-FINGERPRINTED = 2**26  # bytes of rows that are read at most
+MAX_BYTES = 2**26  # bytes of rows that are read at most
 RUNS = 2**10  # places of an array they are read from: a disk gives 64 KiB as fast as one row
 
 
@@ -29,30 +29,30 @@ def fingerprint(
     Returns:
         64 hexadecimal digits.
     """
-    sha = description(values.shape, str(values.dtype), labels, classes, captions)
-    for rows in runs(values):
+    sha = begin_fingerprint(values.shape, str(values.dtype), labels, classes, captions)
+    for rows in sampled_runs(values):
         sha.update(rows.tobytes())
     return sha.hexdigest()
 
 
-def runs(values: np.ndarray) -> Iterator[np.ndarray]:
+def sampled_runs(values: np.ndarray) -> Iterator[np.ndarray]:
     """All rows, in order; of a large array runs of neighbours, the first and the last rows among them.
 
     Args:
         values: Rows, shape (N, ...).
     """
-    if values.nbytes <= FINGERPRINTED:
+    if values.nbytes <= MAX_BYTES:
         yield values
         return
     width = values.nbytes // len(values)
-    rows = max(1, FINGERPRINTED // RUNS // width)
-    starts = np.linspace(0, len(values) - rows, max(1, min(RUNS, FINGERPRINTED // width))).astype(np.int64)
-    announce(values, starts, rows)
+    rows = max(1, MAX_BYTES // RUNS // width)
+    starts = np.linspace(0, len(values) - rows, max(1, min(RUNS, MAX_BYTES // width))).astype(np.int64)
+    advise(values, starts, rows)
     for start in starts:
         yield values[start : start + rows]
 
 
-def description(
+def begin_fingerprint(
     shape: Sequence[int],
     kind: str,
     labels: np.ndarray | None,

@@ -14,13 +14,15 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from sparring.data.annotations.captions import Captions, captioned, spoken, unused
-from sparring.data.annotations.labels import Labelled, Reading, labelled
+from sparring.data.annotations.captions import Captions, caption_files, read_captions, unused_tables
+from sparring.data.annotations.labels import LabelledFiles, Labels, read_labels
 from sparring.data.sources.files import Files
-from sparring.data.sources.images import GREY, Head, decoded, head, pixels, quiet
+from sparring.data.sources.images import GREY, ImageHeader, decode, quiet_pillow, read_header, to_pixels
+from sparring.errors import DataError
 
 CHUNK = 256  # images decoded, in parallel, before they are handed on
-LARGEST_DEFAULT = 64
+MAX_DEFAULT_SIZE = 64
+DEFAULT_LONG_SIDE = 250  # pixels of the longer side unless told (Shaham et al., 2019)
 
 Decode = Callable[[str, bytes, int | None, int], np.ndarray]
 
@@ -52,14 +54,14 @@ class Source(Protocol):
         """Every image as ``uint8`` (H, W, C), all of one shape."""
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """What is passed over, to a sentence with the path and the reason."""
 
     def close(self) -> None:
         """Release what is held open."""
 
 
-class Pictures:
+class ImageFiles:
     """Image files of a folder or an archive.
 
     Size by default: the largest power of two that fits into the first picture, at most 64. Channels by default: one if
@@ -67,21 +69,21 @@ class Pictures:
 
     Args:
         files: Where they are.
-        found: Names to read with labels and classes; by default what ``labelled`` makes of the files.
-        decode: Makes pixels of the bytes of a file, see ``decoded``.
+        found: Names to read with labels and classes; by default what ``read_labels`` makes of the files.
+        decode: Makes pixels of the bytes of a file, see ``decode``.
         mark: Says how that is done, where it is done otherwise.
     """
 
     def __init__(
-        self, files: Files, found: Labelled | None = None, decode: Decode = decoded, mark: str | None = None
+        self, files: Files, found: Labels | None = None, decode: Decode = decode, mark: str | None = None
     ) -> None:
         self.files, self.title, self.decode, self.mark = files, files.title, decode, mark
         self.found = found
 
     @cached_property
-    def reading(self) -> Reading:
+    def reading(self) -> LabelledFiles:
         """Which files are read, with which labels."""
-        return labelled(self.files) if self.found is None else Reading(*self.found)
+        return read_labels(self.files) if self.found is None else LabelledFiles(*self.found)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,15 +103,15 @@ class Pictures:
     @property
     def stamp(self) -> str:
         """Changes when a file is added, removed, renamed, resized or touched, or the order is another."""
-        said = ["captions"] if spoken(self.files, self.names) else []
+        said = ["captions"] if caption_files(self.files, self.names) else []
         below = [self.reading.how] if "/" in self.reading.how else []
         marks = [*said, *([self.mark] if self.mark else []), *below]
-        return stamped(self.title, self.names, list(self.files.entries.items()), *marks)
+        return content_key(self.title, self.names, list(self.files.entries.items()), *marks)
 
     @cached_property
     def captions(self) -> Captions | None:
         """What tables and texts say of each image, if they do."""
-        return captioned(self.files, self.names)
+        return read_captions(self.files, self.names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -124,11 +126,11 @@ class Pictures:
         Raises:
             DataError: A file is damaged, of an unknown kind or too large.
         """
-        with quiet():
+        with quiet_pillow():
             size, channels = size or self.default_size(), channels or self.default_channels()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(self), CHUNK):
-                with quiet():
+                with quiet_pillow():
                     chunk = list(
                         pool.map(lambda name: self.image(name, size, channels), self.names[start : start + CHUNK])
                     )
@@ -144,27 +146,27 @@ class Pictures:
         """
         return self.decode(f"{self.title}: {name}", self.files.read(name), size, channels)
 
-    def head(self, name: str) -> Head:
+    def head(self, name: str) -> ImageHeader:
         """Upright size and kind of one picture, without its pixels.
 
         Args:
             name: One of the names.
         """
-        return head(f"{self.title}: {name}", self.files.read(name))
+        return read_header(f"{self.title}: {name}", self.files.read(name))
 
     def default_size(self) -> int:
         """Largest power of two that fits into the first picture, at most 64."""
         side = min(self.head(self.names[0]).size)
-        return min(LARGEST_DEFAULT, 1 << (side.bit_length() - 1))
+        return min(MAX_DEFAULT_SIZE, 1 << (side.bit_length() - 1))
 
     def default_channels(self) -> int:
         """One if every picture is grey, else three; stops reading at the first coloured one."""
         return 1 if all(self.head(name).mode in GREY for name in self.names) else 3
 
     @property
-    def strays(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, str]:
         """What is passed over, to the reason: no images, and tables that do not count."""
-        return {**self.files.strays, **dict(self.reading.ignored), **unused(self.files, self.names)}
+        return {**self.files.skipped, **dict(self.reading.ignored), **unused_tables(self.files, self.names)}
 
     @property
     def understood(self) -> tuple[str, ...]:
@@ -176,7 +178,38 @@ class Pictures:
         self.files.close()
 
 
-class Arrays:
+class SingleImage(ImageFiles):
+    """A source of a single picture, in its own shape.
+
+    Args:
+        files: Where it is.
+
+    Raises:
+        DataError: There is more than one.
+    """
+
+    def __init__(self, files: Files) -> None:
+        super().__init__(files, mark="whole")
+        if len(self.names) > 1:
+            raise DataError(f"{self.title} holds {len(self.names)} images where one is learned from: give one file.")
+
+    def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
+        """Decode the picture.
+
+        Args:
+            size: Pixels of the longer side at most, or None for 250; a smaller picture stays as it is.
+            channels: 1, 3 or 4, or None for one if it is grey, else three.
+
+        Raises:
+            DataError: The file is damaged, of an unknown kind or too large.
+        """
+        (name,) = self.names
+        with quiet_pillow():
+            values = decode(self.title, self.files.read(name), None, channels or self.default_channels())
+        yield shrink(values, size or DEFAULT_LONG_SIDE)
+
+
+class ImageArrays:
     """Images that are arrays already, in a file format of their own.
 
     Args:
@@ -199,7 +232,7 @@ class Arrays:
     ) -> None:
         self.title, self.stamp, self.read, self.classes, self.border = title, stamp, read, classes, border
         self.captions = captions
-        self.strays: dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
 
     @cached_property
     def content(self) -> tuple[np.ndarray, np.ndarray | None]:
@@ -226,13 +259,13 @@ class Arrays:
         if border:
             values = np.pad(values, ((0, 0), (border, border), (border, border), (0, 0)))
         for image in values:
-            yield as_asked(image, size, channels or image.shape[-1])
+            yield convert_image(image, size, channels or image.shape[-1])
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
-def as_asked(image: np.ndarray, size: int | None, channels: int) -> np.ndarray:
+def convert_image(image: np.ndarray, size: int | None, channels: int) -> np.ndarray:
     """Resize and convert one image where that is needed.
 
     Args:
@@ -245,10 +278,34 @@ def as_asked(image: np.ndarray, size: int | None, channels: int) -> np.ndarray:
     """
     if size in (None, image.shape[0]) and image.shape[0] == image.shape[1] and channels == image.shape[2]:
         return image
-    return pixels(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), size, channels)
+    return to_pixels(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), size, channels)
 
 
-def stamped(*facts: object) -> str:
+def shrink(image: np.ndarray, longest: int) -> np.ndarray:
+    """Make a picture smaller, in its shape, until no side is longer than told (Lanczos).
+
+    Args:
+        image: ``uint8`` (H, W, C).
+        longest: Pixels.
+
+    Returns:
+        ``uint8`` (H', W', C).
+
+    Example:
+        >>> shrink(np.zeros((427, 640, 3), np.uint8), 80).shape, shrink(np.zeros((5, 7, 1), np.uint8), 80).shape
+        ((53, 80, 3), (5, 7, 1))
+    """
+    height, width = image.shape[:2]
+    share = longest / max(height, width)
+    if share >= 1:
+        return image
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+    made = np.array(picture.resize(size, Image.Resampling.LANCZOS))
+    return made if made.ndim == 3 else made[..., None]
+
+
+def content_key(*facts: object) -> str:
     """SHA-256 of a description, in hexadecimal.
 
     Args:
