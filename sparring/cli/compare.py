@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from inspect import signature
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from itertools import product, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import tyro
 
 from sparring.cli.console import clock, say, say_data, show_table
-from sparring.cli.options import OWN_WORDS, Trust, flag_names, parsed, with_recipe
+from sparring.cli.help import flags
+from sparring.cli.options import METRICS, Device, Trust, parsed, recipe_arguments, with_recipe
 from sparring.errors import RunError, SparringError
-from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
 from sparring.training.parent_watch import watch_parent
@@ -30,56 +29,59 @@ if TYPE_CHECKING:
     from sparring.data import Dataset
     from sparring.experiments import Budget, Cell, Contestant
 
-__all__ = ["Comparison", "compare", "contestants", "known_flags", "sorted_flags"]
+__all__ = ["Comparison", "compare", "contestants", "sorted_flags"]
 
 Group = list[str]  # a flag and its values
 Variation = tuple[str, list[str]]  # a flag and what stands behind it in turn
 NO_TECHNIQUES = Techniques()
 TECHNIQUES = {field.name for field in fields(Techniques)}
 AXES = ("steps", "kimg", "minutes")
+MOST_USED = ("data", "steps", "kimg", "minutes", "seeds", "vary", "metrics", "out", "jobs", "dry_run")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is asked of a comparison; flags of the recipes go to all contestants that know them.
+    """Train recipes, or one recipe under several settings, with the same budget and several seeds, and compare them.
+
+    Flags of recipes apply to every entry that has them.
 
     Attributes:
-        data: Name of a data set, or path of a folder or zip of images, or of an array file.
-        steps: The same budget for all: rounds of each game.
-        kimg: Or thousands of images seen.
-        minutes: Or minutes of training.
-        seeds: Of each contestant, such as 0-4; three unless told.
-        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or packing=1,2; given
-            several times, all combinations.
-        eval_every: How much of the budget lies between two judgements; a tenth unless told.
-        metrics: Names with commas between, as for `sparring evaluate`; those that suit the data unless told.
-        samples: How many are judged.
+        data: Name of a data set, or path of a folder, zip or array file.
+        steps: The budget of every training in steps.
+        kimg: The budget in thousands of images.
+        minutes: The budget in minutes of training.
+        seeds: Seeds of each entry, such as 0-4.
+        vary: A setting and its values, such as outcomes=2,5,10, critic.lr=1e-4,2e-4 or packing=1,2. Given several
+            times, all combinations are entries.
+        eval_every: Part of the budget between two evaluations. Default: a tenth.
+        metrics: Names of metrics, with commas between.
+        samples: Number of generated samples per evaluation. Default: 2,500 points or 2,000 images.
         techniques: Training techniques around every game.
-        out: The comparison's folder; one that holds cells of it already is gone on with.
-        jobs: Cells trained at a time, each in a process with one thread.
-        only: Train these cells only, by their names, and write no page: to share the work between machines.
-        batch_size: Rows of a batch; 64 images or 256 points unless told.
-        grad_accum: Play each batch in so many parts, for less memory.
-        size: Height and width of images.
-        channels: 1, 3 or 4.
-        data_root: Where the standard data sets are; $SPARRING_DATA unless told.
-        mirror: Flip every second image, on average, left to right.
-        hold_out: Share of the rows that no contestant is trained on, and against which all are judged, such as 0.1.
-        ema_decay: Decay of the averaged weights, which are judged; 0 for none.
+        out: The comparison's folder; an existing comparison is continued. Default: runs/compare-DATA.
+        jobs: Trainings at a time, each in a process with one thread.
+        only: Names of the trainings to run, without a report, to share the work between machines. Default: all.
+        batch_size: Rows of a batch. Default: 64 images or 256 points.
+        grad_accum: Number of parts in which the gradients of a batch are accumulated, to save memory.
+        size: Height and width of images. Default: that of the data.
+        channels: 1, 3 or 4. Default: that of the data.
+        data_root: Folder of the standard data sets. Default: $SPARRING_DATA.
+        mirror: Flip each image horizontally with probability 1/2.
+        hold_out: Share of the rows that is held out and used for evaluation, such as 0.1.
+        ema_decay: Decay of the averaged weights, which are evaluated; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
-        device: cpu, cuda, cuda:N, mps or auto.
-        dry_run: Say which cells there are and what they will cost, and do nothing.
-        trust: A recipe module:function outside the library that a run may name; may be given several times.
+        device: The device.
+        dry_run: Print the trainings and their estimated time, and write nothing.
+        trust: Recipes module:function that a run may name.
     """
 
-    data: str
+    data: Annotated[str, tyro.conf.arg(metavar="DATA")]
     steps: int | None = None
     kimg: float | None = None
     minutes: float | None = None
     seeds: str = "0-2"
     vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     eval_every: float | None = None
-    metrics: str = ""
+    metrics: Annotated[str, METRICS] = ""
     samples: int | None = None
     techniques: Annotated[Techniques, tyro.conf.arg(name="")] = NO_TECHNIQUES
     out: Path | None = None
@@ -94,7 +96,7 @@ class Comparison:
     hold_out: float = 0.0
     ema_decay: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
-    device: str = "auto"
+    device: Device = "auto"
     dry_run: bool = False
     trust: Trust = ()
 
@@ -121,10 +123,8 @@ def compare(words: list[str]) -> None:
         words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
     """
     watch_parent()
-    if words and words[0] in ("-h", "--help"):
-        say("usage: sparring compare RECIPE [RECIPE ...] [flags]")
-        say()
-        parsed(Comparison, words, "compare RECIPE")
+    if not words or words[0] in ("-h", "--help", "--help-all"):
+        parsed(Comparison, words or ["--help"], "compare RECIPE [RECIPE ...]", MOST_USED)
     from sparring.data import load
     from sparring.evaluation.evaluator import shortfall_notes
     from sparring.metrics import extractor_for
@@ -260,7 +260,7 @@ def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Grou
         form: The dataclass of what is asked of everybody, with techniques.
         words: What was typed after the recipes' names.
     """
-    own = flag_names(form)
+    own = {flag.name for flag in flags(form)}
     groups = list(grouped(words))
     common = [group for group in groups if _flag(group) in own]
     return [word for group in common for word in group], [group for group in groups if group not in common]
@@ -302,7 +302,8 @@ def contestants(
     from sparring.runs.config import play
 
     variations = [_variation(text) for text in varied]
-    known = {name: known_flags(recipe(name), flag_names(form)) for name in names}
+    taken = {flag.name for flag in flags(form)}
+    known = {name: {flag.name for flag in flags(recipe_arguments(recipe(name), taken))} for name in names}
     forms = {name: with_recipe(form, recipe(name), name) for name in names}
     _require_known(groups, variations, known, lambda words: parsed(forms[names[0]], [*common, *words], "compare"))
     for name in names:
@@ -315,23 +316,6 @@ def contestants(
             arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
             label = " ".join([name, *(f"{flag}={value}" for flag, value in settings.items())])
             yield Contestant(**play(name, arguments, filled.given.techniques), label=label)
-
-
-def known_flags(recipe: Callable[..., Any], taken: Collection[str] = ()) -> set[str]:
-    """Return the names of a recipe's own flags, fields of dataclasses behind a dot.
-
-    Args:
-        recipe: The function.
-        taken: Names of other flags; an argument of such a name has ``recipe.`` before it.
-    """
-    hints, found = get_type_hints(recipe), set()
-    for name in signature(recipe).parameters:
-        if name not in FACTS:
-            inner = fields(hints[name]) if is_dataclass(hints.get(name)) else None
-            own = f"recipe.{name}" if name in taken else name
-            before = "" if name in OWN_WORDS else f"{own}."
-            found |= {f"{before}{field.name}" for field in inner} if inner else {own}
-    return found
 
 
 def _flag(group: Group) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparring.game import Stage
     from sparring.training.trainer import StepReport
 
-__all__ = ["Ticker", "bar", "say", "say_data", "show_table", "ticker", "unbroken", "warn"]
+__all__ = ["Ticker", "bar", "say", "say_data", "say_lines", "show_table", "ticker", "unbroken", "warn"]
 
 EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
 
@@ -98,6 +98,12 @@ def _unbroken(stream: Any, raws: list[_Raw]) -> Any:
 def say(*words: object) -> None:
     """Prints one line to the user at once."""
     print(*map(printable, words), flush=True)
+
+
+def say_lines(text: str) -> None:
+    """Print several lines."""
+    for line in text.splitlines():
+        say(line)
 
 
 def warn(*words: object) -> None:

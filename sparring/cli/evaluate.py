@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from sparring.cli.console import clock, say, show_table
-from sparring.cli.options import NEWEST, Model, RunFolder
+from sparring.cli.options import METRICS, NEWEST, Device, Model, RunFolder
 
 if TYPE_CHECKING:
     from sparring.evaluation.types import Evaluation
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: RunFolder,
-    metrics: str = "",
+    metrics: Annotated[str, METRICS] = "",
     samples: int | None = None,
     extractor: str = "classifier",
     seed: int = 0,
@@ -23,8 +23,7 @@ def evaluate(
 
     Args:
         run: The run's folder.
-        metrics: Names with commas between, such as frechet,precision; docs/how-to/evaluate.md lists all. Default: those
-            that suit the data.
+        metrics: Names of metrics, with commas between.
         samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
         extractor: What sees images: classifier (the tool's own, trained on the data), inception (downloads its weights
             once), or module:function of yours.
@@ -65,12 +64,12 @@ def show_evaluation(result: Evaluation) -> None:
         say(f"  {clock(cost['sampling'])} of sampling, {clock(cost['metrics'])} of metrics")
 
 
-def report(run: RunFolder, device: str = "auto") -> None:
+def report(run: RunFolder, device: Device = "auto") -> None:
     """Writes losses.png and report.html, one page that needs nothing but itself, into a run.
 
     Args:
         run: The run's folder.
-        device: cpu, cuda, cuda:N, mps or auto.
+        device: The device.
     """
     from sparring.reports.run_report import save_report
     from sparring.runs.run import Run

@@ -1,32 +1,45 @@
-"""Flags from signatures: what a function asks for is what can be typed, and a slip gets one sentence."""
+"""Flags from signatures: the arguments of a function or the fields of a dataclass are the flags of a command."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, field, is_dataclass, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from inspect import Parameter, signature
-from itertools import dropwhile, takewhile
-from operator import not_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import tyro
 from docstring_parser import parse
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from sparring._io.paths import expand_user
-from sparring.errors import SparringError
+from sparring.cli.console import say_lines, warn
+from sparring.cli.help import SECTIONS, VALUES, flags, help_of, keys_of
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
+from sparring.training.devices import DEVICES
 
 if TYPE_CHECKING:
     from sparring.game import Game
     from sparring.runs.run import Run
 
-__all__ = ["NEWEST", "Model", "ModelOptions", "RunFolder", "Trust", "called", "flag_names", "parsed", "with_recipe"]
+__all__ = [
+    "METRICS",
+    "NEWEST",
+    "Device",
+    "Model",
+    "ModelOptions",
+    "RunFolder",
+    "Trust",
+    "called",
+    "parsed",
+    "recipe_arguments",
+    "say_help",
+    "with_recipe",
+]
 
 OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
@@ -36,8 +49,19 @@ RunFolder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 
 Trust = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
-    tyro.conf.arg(help="A recipe module:function outside the library that a run may name; may be given several times."),
+    tyro.conf.arg(
+        metavar="MODULE:FUNCTION",
+        help="A recipe outside the library that a run may name. May be given several times.",
+    ),
 ]
+
+Device = Annotated[str, tyro.conf.arg(metavar="DEVICE", help=f"One of {DEVICES}.")]
+
+METRICS = tyro.conf.arg(
+    metavar="NAMES",
+    help=f"Metrics, with commas between, of {keys_of('evaluation/registry.py', 'METRICS')}. "
+    "Default: those that suit the data.",
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +70,11 @@ class ModelOptions:
 
     Attributes:
         checkpoint: newest, best, or the step of a saved checkpoint.
-        device: cpu, cuda, cuda:N, mps or auto.
+        device: The device.
     """
 
-    checkpoint: str = "newest"
-    device: str = "auto"
+    checkpoint: Annotated[str, tyro.conf.arg(metavar="NAME")] = "newest"
+    device: Device = "auto"
 
     def load(self, run: Path) -> Game:
         """Load the game of a run for inference.
@@ -80,21 +104,24 @@ T = TypeVar("T")
 
 
 @TYPES.primitive_rule
-def _path(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
-    """Reads a path; shells leave the ``~`` of --out=~/run to the program."""
-    if kind.type is not Path:
+def _number_text_or_path(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read a number, a text or a path, also an optional one; shells leave the ``~`` of --out=~/run to the program."""
+    hint: Any = kind.type
+    inner = [each for each in get_args(hint) if each is not NoneType] if NoneType in get_args(hint) else [hint]
+    if len(inner) != 1 or inner[0] not in (int, float, str, Path):
         return None
+    optional, make = inner[0] is not hint, expand_user if inner[0] is Path else inner[0]
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="PATH",
-        instance_from_str=lambda words: expand_user(words[0]),
-        is_instance=lambda given: isinstance(given, Path),
+        metavar=VALUES[inner[0]],
+        instance_from_str=lambda words: None if optional and words[0] == "None" else make(words[0]),
+        is_instance=lambda given: isinstance(given, inner[0]) or (optional and given is None) or type(given) is int,
         str_from_instance=lambda given: [str(given)],
     )
 
 
 def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
-    """Calls a function with the arguments that its words say; one that opens a run has the flag ``--trust``.
+    """Call a command with the arguments in its words; a command that opens a run also has the flag ``--trust``.
 
     Args:
         command: Its arguments are the flags, its docstring is the help.
@@ -102,76 +129,95 @@ def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
         name: What the command is called.
     """
     arguments: dict[str, Any] = {}
-
-    def keep(**given: Any) -> None:
-        arguments.update(given)
-
-    form, hints = signature(command), get_type_hints(command, include_extras=True)
-    if "run" in form.parameters:
-        flag = Parameter("trust", Parameter.KEYWORD_ONLY, default=(), annotation=Trust)
-        form, hints = form.replace(parameters=[*form.parameters.values(), flag]), {**hints, "trust": Trust}
-    keep.__signature__ = form  # type: ignore[attr-defined]
-    keep.__annotations__ = hints
-    keep.__doc__ = command.__doc__
-    parsed(keep, words, name)
+    parsed(form_of(command, lambda **given: arguments.update(given)), words, name)
     trust(arguments.pop("trust", ()))
     return command(**arguments)
 
 
-def parsed(form: Callable[..., T], words: Sequence[str], name: str) -> T:
-    """Fills a form, a dataclass or a function, from words.
+def form_of(command: Callable[..., Any], call: Callable[..., None] = lambda **given: None) -> Callable[..., None]:
+    """Return a function with the arguments and the docstring of a command; one that opens a run also takes ``trust``.
+
+    Args:
+        command: The command.
+        call: What the function does.
+    """
+
+    def form(**given: Any) -> None:
+        call(**given)
+
+    arguments, hints = signature(command), get_type_hints(command, include_extras=True)
+    if "run" in arguments.parameters:
+        flag = Parameter("trust", Parameter.KEYWORD_ONLY, default=(), annotation=Trust)
+        arguments = arguments.replace(parameters=[*arguments.parameters.values(), flag])
+        hints = {**hints, "trust": Trust}
+    form.__signature__ = arguments  # type: ignore[attr-defined]
+    form.__annotations__ = hints
+    form.__doc__ = command.__doc__
+    return form
+
+
+def parsed(form: Callable[..., T], words: Sequence[str], name: str, most_used: Sequence[str] = ()) -> T:
+    """Fill a form, a dataclass or a function, from words, or print its help.
 
     Args:
         form: What to fill.
         words: What was typed.
-        name: What the command is called.
+        name: How the command is typed.
+        most_used: Names of the flags that ``--help`` shows; ``--help-all`` shows all, by section. Default: all.
 
     Raises:
-        SparringError: If the words do not fit; the message names the flag and the nearest one there is.
+        SystemExit: After the help; with code 2 after a message if the words do not fit.
     """
-    told = io.StringIO()
+    if {"-h", "--help", "--help-all"} & set(words):
+        say_help(form, name, [] if "--help-all" in words else most_used, sections=bool(most_used))
+        raise SystemExit(0)
+    message = io.StringIO()
     try:
-        with redirect_stderr(told):
+        with redirect_stderr(message):
             return tyro.cli(form, args=list(words), prog=f"sparring {name}", config=STYLE, registry=TYPES)
-    except SystemExit as end:
-        if not end.code:
-            raise
-        raise SparringError(sentence(told.getvalue(), name)) from None
+    except SystemExit:
+        for line in message.getvalue().splitlines():
+            warn(line)
+        raise
 
 
-def sentence(box: str, name: str) -> str:
-    """Returns in one sentence what tyro says in a box.
-
-    Args:
-        box: What it wrote.
-        name: What the command is called.
-    """
-    title, *lines = [line.strip("│╭╮╰╯─ \t") for line in box.splitlines()]
-    lines = [line if line.strip("-") else "" for line in lines]  # rules and blank lines part the paragraphs
-    first = " ".join(takewhile(bool, dropwhile(not_, lines))) or title
-    what = re.sub(r"^Missing from .*?: (--\S+).*", r"\1 is missing", first).replace("{None}|", "").strip(" .")
-    near = re.search(r"Perhaps you meant:\W*(--[\w.-]+)", " ".join(lines))
-    return f"{what}{f'; did you mean {near[1]}?' if near else '.'} See `sparring {name} --help`."
-
-
-def flag_names(form: type) -> set[str]:
-    """Return the names of the flags of a dataclass, with underscores; a field named "" adds those of its dataclass.
+def say_help(form: Callable[..., Any], name: str, most_used: Sequence[str] = (), *, sections: bool = False) -> None:
+    """Print the help of a command.
 
     Args:
-        form: The dataclass.
+        form: Its flags.
+        name: How it is typed.
+        most_used: Names of the only flags that are shown, in this order. Default: all.
+        sections: Show flags by section.
     """
-    names = set[str]()
-    for key, hint in get_type_hints(form, include_extras=True).items():
-        kind, name = hint, key
-        if get_origin(hint) is Annotated:
-            kind = get_args(hint)[0]
-            given = [extra.name for extra in get_args(hint)[1:] if getattr(extra, "name", None) is not None]
-            name = given[0].replace("-", "_") if given else key
-        if is_dataclass(kind):
-            names |= {f"{name}.{inner}" if name else inner for inner in flag_names(cast(type, kind))}
-        else:
-            names.add(name)
-    return names
+    words, found = parse(form.__doc__ or ""), list(flags(form))
+    text = "\n\n".join(filter(None, (words.short_description, words.long_description)))
+    if not most_used:
+        say_lines(help_of(name, text, found, SECTIONS if sections else None))
+        return
+    shown = [flag for key in most_used for flag in found if flag.name == key]
+    more = f"{len(found) - len(shown)} more flags: --help-all"
+    say_lines(help_of(name, text, shown, {"Most used": most_used}, more))
+
+
+def recipe_arguments(recipe: Callable[..., Any], taken: Collection[str] = ()) -> type:
+    """Return the keyword arguments of a recipe as a dataclass.
+
+    Args:
+        recipe: Arguments that are dataclasses become groups of flags, with the argument's name before a dot.
+        taken: Names of other flags. An argument of such a name gets ``recipe.`` before it.
+    """
+    hints, words = get_type_hints(recipe), parse(recipe.__doc__ or "")
+    help_ = {item.arg_name: item.description or "" for item in words.params}
+    fields = []
+    for key, item in signature(recipe).parameters.items():
+        if key in FACTS:
+            continue
+        name = "" if key in OWN_WORDS else f"recipe.{key}" if key in taken else None
+        own = tyro.conf.arg(name=name, help=help_.get(key))
+        default = field() if item.default is Parameter.empty else field(default=item.default)
+        fields.append((key, Annotated[hints.get(key, str), own], default))
+    return make_dataclass("Arguments", fields, frozen=True, kw_only=True)
 
 
 def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
@@ -183,17 +229,8 @@ def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
             argument whose name the form has already gets ``recipe.`` before it.
         name: What the recipe is called.
     """
-    hints, words = get_type_hints(recipe), parse(recipe.__doc__ or "")
-    help_ = {item.arg_name: item.description or "" for item in words.params}
-    fields, taken = [], flag_names(form)
-    for key, item in signature(recipe).parameters.items():
-        if key in FACTS:
-            continue
-        name_ = "" if key in OWN_WORDS else f"recipe.{key}" if key in taken else None
-        own = tyro.conf.arg(name=name_, help=help_.get(key))
-        default = field() if item.default is Parameter.empty else field(default=item.default)
-        fields.append((key, Annotated[hints.get(key, str), own], default))
-    arguments = make_dataclass("Arguments", fields, frozen=True, kw_only=True)
+    words = parse(recipe.__doc__ or "")
+    arguments = recipe_arguments(recipe, {flag.name for flag in flags(form)})
     both = make_dataclass(
         name.replace("-", "_").replace(":", "_").replace(".", "_"),
         [

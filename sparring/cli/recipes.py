@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from sparring.cli.console import say, show_table
+from sparring.cli.options import Device
 from sparring.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def check(
     grad_accum: int = 1,
     precision: Literal["fp32", "bf16"] = "fp32",
     fast: Literal["auto", "off"] = "auto",
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Plays a few rounds of a recipe, of ours or module:function of yours, as a training would, and tests every rule.
 
@@ -55,7 +56,7 @@ def check(
         grad_accum: Play each batch in so many parts.
         precision: fp32, or bf16 for automatic mixed precision.
         fast: auto, which is tried on the game first, or off for the plain path.
-        device: cpu, cuda, cuda:N, mps or auto.
+        device: The device.
     """
     from sparring.errors import GameError
     from sparring.recipes.importing import trust

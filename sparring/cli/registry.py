@@ -30,5 +30,6 @@ COMMANDS = {
     "check": ("recipes:check", "play a few rounds of a recipe and test every rule of play"),
     "theory": ("theory:theory", "compute what theory says of GANs: best critics, divergences, gradients, motion"),
     "data prepare": ("data:prepare", "decode images once, for many trainings"),
+    "completion": ("completion:completion", "print or install shell completion"),
     "demo": ("demo:demo", "train on handwritten digits for a minute and show everything"),
 }

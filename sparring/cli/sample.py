@@ -37,8 +37,7 @@ def sample(
         label: Draws all of them as this class, by its name or number.
         text: Draws all of them as this sentence says, such as "a red heart".
         grid: classes draws every seed as every class: a row has one z, a column one class.
-        truncation: Below 1 more typical samples, above 1 more varied ones. With several values, a row holds one seed
-            under each of them.
+        truncation: Below 1 more typical samples, above 1 more varied ones; several values give a column each.
         size: Width and height in pixels, such as 240x100, for a game that learned from one photograph.
         start_scale: Keeps the photograph's own layout below this scale, for the same; 0 keeps nothing.
         out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.

@@ -9,24 +9,25 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from sparring.cli.console import say, show_table
+from sparring.cli.help import keys_of
 
+LESSONS = f"Lessons, of {keys_of('theory/lessons/__init__.py', 'LESSONS')}. Default: all."
 PAIR = (".1,.2,.3,.25,.15", ".3,.1,.15,.05,.4")  # as in `sparring.theory.lessons`, which needs torch
 
 
 def theory(
-    lessons: Annotated[Positional[tuple[str, ...]], arg(metavar="LESSON")] = (),
+    lessons: Annotated[Positional[tuple[str, ...]], arg(metavar="[LESSON ...]", help=LESSONS)] = (),
     p: str = PAIR[0],
     q: str = PAIR[1],
     out: Path | None = None,
 ) -> None:
-    """Computes what theory says of GANs on distributions small enough to know, as lessons with tables and pictures.
+    """Compute results of GAN theory on small discrete distributions, as lessons with tables and figures.
 
     Args:
-        lessons: critics, supports, noise, directions, bounds, gradients, realness, relativistic, dirac, aids; all
-            unless told.
-        p: Probabilities of the data, decimals or fractions with commas between, none of them 0.
+        lessons: Names of lessons. Default: all.
+        p: Probabilities of the data, as decimals or fractions with commas between, all above 0.
         q: Probabilities of the model.
-        out: Folder for theory.md and its pictures; only printed unless told.
+        out: Folder of theory.md and its figures. Default: print only.
     """
     from sparring.theory.lessons import get_lessons, parse_pair, save_page
 

@@ -15,7 +15,7 @@ from tyro.conf import Positional, arg
 
 from sparring._io.folder import Folder
 from sparring.cli.console import clock, say, say_data, show_table, ticker, warn
-from sparring.cli.options import Trust, parsed, with_recipe
+from sparring.cli.options import Device, Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
@@ -34,21 +34,22 @@ FILE = "fit.json"  # in the run's folder: how far to go, for a `resume` that doe
 
 @dataclass(frozen=True)
 class Goal:
-    """How far a training goes, and what it leaves on its way.
+    """The length of a training, and what it writes on the way.
 
     Attributes:
-        steps: Step to end at, counted from the start of the run; 10,000, or all stages, unless told.
-        kimg: Thousands of images to have seen at the end, in place of steps.
-        save_every: Steps between two checkpoints; about a tenth of the training unless told.
-        sample_every: Steps between two pictures; likewise.
-        keep_checkpoints: How many checkpoints stay.
-        tensorboard: Write TensorBoard's events, too.
-        eval_every: Thousands of images between two judgements of the averaged generator against data that is held
-            out; the best checkpoint is kept. None unless told.
-        eval_metric: Metric whose first score decides; frechet for images and sliced for points unless told.
-        patience: So many judgements without a better score end the training.
-        on_nan: What to do when a loss, gradient or weight is not finite: stop; rollback:N, go back to the last
-            scheduled checkpoint with other draws, at most N times; or skip, do not make the move, and count it.
+        steps: Step at which to end, counted from the start of the run. Default: 10,000, or all stages.
+        kimg: Thousands of images at which to end, instead of steps.
+        save_every: Steps between checkpoints. Default: about a tenth of the training.
+        sample_every: Steps between grids of samples. Default: about a tenth of the training.
+        keep_checkpoints: Number of checkpoints that are kept.
+        tensorboard: Write TensorBoard events.
+        eval_every: Thousands of images between evaluations of the averaged generator against held-out data; the best
+            checkpoint is kept. Default: no evaluation.
+        eval_metric: Metric whose first score selects the best checkpoint. Default: frechet for images, sliced for
+            points.
+        patience: Number of evaluations without improvement after which training stops. Default: never.
+        on_nan: Policy for a loss, gradient or weight that is not finite. stop: stop; rollback:N: roll back to the last
+            scheduled checkpoint with a new random stream, at most N times; skip: skip the update and count it.
     """
 
     steps: int | None = None
@@ -142,38 +143,50 @@ def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:
 
 
 NO_TECHNIQUES = Techniques()
+MOST_USED = (
+    "data",
+    "out",
+    "size",
+    "steps",
+    "batch_size",
+    "width",
+    "seed",
+    "eval_every",
+    "device",
+    "estimate",
+)  # the flags that --help shows
 
 
 @dataclass(frozen=True)
 class Training:
-    """What is asked of every training.
+    """Train a recipe on data, into a run folder. The same command resumes; a larger --steps extends the training.
 
     Attributes:
-        data: Name of a data set, path of a folder or zip of images or of an array file; unpaired:PATH, pairs:PATH,
-            pictures:PATH or maps:PATH.
-        goal: How far.
+        data: Name of a data set, or path of a folder, zip or array file; unpaired:PATH, pairs:PATH, pictures:PATH or
+            maps:PATH for several domains.
+        goal: Length of the training.
         techniques: Training techniques around the recipe's game.
-        out: The run's folder; runs/RECIPE-DATA unless told. One that holds this run already is gone on with.
-        seed: Decides everything random.
-        batch_size: Rows of a batch over all processes; 64 images, 8 of two domains or 256 points unless told.
-        grad_accum: Play each batch in so many parts, for less memory.
-        size: Height and width of images.
-        channels: 1, 3 or 4.
-        data_root: Where the standard data sets are; $SPARRING_DATA unless told.
-        mirror: Flip every second image, on average, left to right.
-        crop_margin: Load images larger by so many pixels than the size, and cut a window out of each at random.
-        skip_unreadable: Skip image files that cannot be read, and name them. Default: they are an error.
-        hold_out: Share of the rows that is never trained on, for judges, such as 0.1.
-        ema_decay: Decay of the averaged weights, which are sampled and scored; 0 for none.
+        out: The run's folder; an existing run with the same settings is resumed. Default: runs/RECIPE-DATA.
+        seed: Seed of everything random.
+        batch_size: Rows of a batch, over all processes. Default: 64 images, 8 of two domains, 256 points.
+        grad_accum: Number of parts in which the gradients of a batch are accumulated, to save memory.
+        size: Height and width of images. Default: that of the data.
+        channels: 1, 3 or 4. Default: that of the data.
+        data_root: Folder of the standard data sets. Default: $SPARRING_DATA.
+        mirror: Flip each image horizontally with probability 1/2.
+        crop_margin: Pixels by which images are larger than the size before a random crop.
+        skip_unreadable: Skip image files that cannot be read, and list them. Default: they are an error.
+        hold_out: Share of the rows that is held out for evaluation, such as 0.1.
+        ema_decay: Decay of the averaged weights, which are sampled and evaluated; 0 for none.
         precision: fp32, or bf16 for automatic mixed precision.
-        fast: Whatever makes a step faster here and changes it by rounding only: auto, or off for the plain path.
-        device: cpu, cuda, cuda:N, mps or auto.
-        dry_run: Say what would be done, and do nothing.
-        estimate: Play a few steps, say what the training would cost, and do nothing else.
-        trust: A recipe module:function outside the library that a run may name; may be given several times.
+        fast: Performance options, which change results by rounding only: auto, or off.
+        device: The device.
+        dry_run: Print what would be trained, and write nothing.
+        estimate: Measure a few steps, print time and memory of the training, and write nothing.
+        trust: Recipes module:function that a run may name.
     """
 
-    data: str
+    data: Annotated[str, arg(metavar="DATA")]
     goal: Annotated[Goal, arg(name="")] = USUAL
     techniques: Annotated[Techniques, arg(name="")] = NO_TECHNIQUES
     out: Path | None = None
@@ -190,7 +203,7 @@ class Training:
     ema_decay: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     fast: Literal["auto", "off"] = "auto"
-    device: str = "auto"
+    device: Device = "auto"
     dry_run: bool = False
     estimate: bool = False
     trust: Trust = ()
@@ -207,17 +220,15 @@ def train(words: list[str]) -> None:
     Args:
         words: The recipe's name, then flags: those of `Training` and those of the recipe.
     """
-    if words and words[0] in ("-h", "--help"):
-        say("usage: sparring train RECIPE [flags]     sparring train RECIPE --help shows the recipe's own flags, too")
-        say()
-        parsed(Training, words, "train RECIPE")
+    if words and words[0] in ("-h", "--help", "--help-all"):
+        parsed(Training, words, "train RECIPE", MOST_USED)
     if not words or words[0].startswith("-"):
         raise SparringError("Name the recipe first: `sparring train RECIPE --data DATA`; `sparring list` shows them.")
     from sparring.recipes import recipe
     from sparring.runs.run import Run
 
     name, *flags = words
-    filled: Any = parsed(with_recipe(Training, recipe(name), name), flags, f"train {name}")
+    filled: Any = parsed(with_recipe(Training, recipe(name), name), flags, f"train {name}", MOST_USED)
     given: Training = filled.given
     folder = given.out or Path("runs") / f"{name}-{Path(given.data).stem}".replace(":", ".")
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
@@ -241,7 +252,7 @@ def resume(
     goal: Annotated[Goal, arg(name="")] = USUAL,
     data: str | None = None,
     data_root: Path | None = None,
-    device: str = "auto",
+    device: Device = "auto",
 ) -> None:
     """Goes on with a run where it stopped, to the bit: with the goal it had before, unless told anew.
 
@@ -250,7 +261,7 @@ def resume(
         goal: How far.
         data: Where the data is now, if it has moved; its content must be the same. The new place is recorded.
         data_root: Where the standard data sets are, if they have moved.
-        device: cpu, cuda, cuda:N, mps or auto.
+        device: The device.
     """
     from sparring.runs.run import Run
 

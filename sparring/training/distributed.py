@@ -16,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from sparring.errors import RunError
+from sparring.training.devices import DEVICES
 from sparring.training.gradient_sync import rank_and_world
 from sparring.training.parent_watch import watch_parent
 from sparring.training.rendezvous import rendezvous
@@ -40,7 +41,7 @@ def resolve_device(name: str) -> torch.device:
             found = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise RunError(f"The device {name!r} cannot be used here: give cpu, cuda, cuda:N, mps or auto.") from error
+        raise RunError(f"The device {name!r} cannot be used here: give {DEVICES}.") from error
     return found
 
 

@@ -1,6 +1,7 @@
 """The command line: what is typed is what is done; a slip gets one sentence, its remedy and exit code 2."""
 
 import json
+import re
 import subprocess
 import sys
 from functools import partial
@@ -8,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 from PIL import Image
 
 import sparring
 from sparring.cli import main
+from sparring.cli.help import ORDER, flags, keys_of
+from sparring.cli.options import STYLE, TYPES, with_recipe
+from sparring.cli.registry import COMMANDS
+from sparring.cli.train import Training
+from sparring.evaluation.registry import METRICS
 from sparring.metrics import train_extractor
 
 TINY = ["--data", "digits", "--size", "8", "--batch-size", "8", "--width", "4", "--latent", "4", "--device", "cpu"]
@@ -89,10 +96,6 @@ def test_list_shows_and_filters(capsys):
         (["train"], "Name the recipe first"),
         (["train", "--data", "ring"], "Name the recipe first"),
         (["train", "dcgn", "--data", "digits"], "did you mean 'dcgan'"),
-        (["train", "dcgan"], "--data is missing"),
-        (["train", "dcgan", "--data", "digits", "--widht", "3"], "did you mean --width"),
-        (["train", "dcgan", "--data", "digits", "--width", "3.5"], "--width"),
-        (["train", "dcgan", "--data", "digits", "--critic.lrr", "1"], "--critic.lr"),
         (["train", "dcgan", "--data", "digts"], "did you mean digits"),
         (["train", "dcgan", "--data", "digits", "--channels", "7"], "choose 1 (grey)"),
         (["train", "dcgan", "--data", "digits", "--size", "20"], "--size 32"),
@@ -115,6 +118,25 @@ def test_a_slip_gets_one_sentence_with_its_remedy(capsys, monkeypatch, tmp_path,
     monkeypatch.chdir(tmp_path)
     assert remedy in refused(capsys, *words)
     assert not list(tmp_path.rglob("checkpoints"))
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ([], "--data DATA"),
+        (["--data", "digits", "--widht", "3"], "--width N"),
+        (["--data", "digits", "--width", "3.5"], "--width"),
+        (["--data", "digits", "--critic.rte", "1"], "--critic.lr FLOAT"),
+        (["--data", "digits", "--average", "0.9"], "--average"),
+    ],
+)
+def test_a_flag_that_does_not_fit_is_refused_with_the_nearest_one(capsys, words, remedy):
+    assert main(["train", "dcgan", *words]) == 2
+    told = capsys.readouterr()
+    assert remedy in told.err
+    assert "sparring train dcgan --help" in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
 
 
 def test_data_that_cannot_be_used_is_named(capsys, tmp_path):
@@ -375,9 +397,78 @@ def test_the_demo_leaves_everything_it_names(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", sparring.RECIPES)
-def test_the_flags_of_every_recipe_go_together_with_those_of_training(capsys, name):
-    assert main(["train", name, "--help"]) == 0
-    assert "--data" in capsys.readouterr().out
+def test_the_help_of_every_recipe_shows_every_flag_that_is_accepted(capsys, tmp_path, name):
+    form = with_recipe(Training, sparring.recipe(name), name)
+    words = ["--tyro-write-completion", "bash", str(tmp_path / "script")]
+    with pytest.raises(SystemExit):
+        tyro.cli(form, args=words, prog="x", config=STYLE, registry=TYPES)
+    accepted = set(re.findall(r"'--([\w.-]+)'", (tmp_path / "script").read_text())) - {"help"}
+    assert len(accepted) > 40
+    shown = {flag.shown().removeprefix("--").partition(" ")[0] for flag in flags(form)}
+    assert accepted <= shown
+    assert all(":" in more or more.startswith("descent.") for more in shown - accepted), "settings behind a word"
+    assert main(["train", name, "--help-all"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"\n  --{flag} " in told or f"\n  --{flag}\n" in told for flag in accepted)
+    titles = re.findall(r"(?m)^(\w+):$", told)
+    assert titles == [title for title in ORDER if title in titles]
+    assert {"Data", "Training", "Techniques", "Output"} <= set(titles)
+    assert "None" not in told
+
+
+def test_help_shows_the_ten_most_used_flags_and_how_to_see_the_others(capsys):
+    for words in (["train", "dcgan"], ["compare"]):
+        assert main([*words, "--help"]) == 0
+        told = capsys.readouterr().out
+        assert len(re.findall(r"(?m)^  --", told)) == 10
+        assert re.search(r"\d+ more flags: --help-all\n$", told)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train-encoder", "singan")])
+def test_every_command_has_help_without_a_word_of_types(capsys, name):
+    assert main([*name.split(), "--help"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"usage: sparring {name} ")
+    assert not re.search(r"None|\bSTR\b|\bINT\b|\bVALUE\b", told)
+
+
+def test_an_argument_of_a_users_recipe_with_the_name_of_a_flag_has_a_longer_flag(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "colliding.py").write_text(
+        "from sparring.game import Game\n"
+        "from sparring.recipes import recipe\n"
+        "def game(shape, *, seed: int = 3, r1: float = 0.5) -> Game:\n"
+        "    assert (seed, r1) == (4, 0.25)\n"
+        "    return recipe('nsgan')(shape)\n"
+    )
+    out = tmp_path / "run"
+    words = ["train", "colliding:game", "--data", "ring", "--batch-size", "8", "--steps", "1", "--device", "cpu"]
+    assert main([*words, "--seed", "7", "--recipe.seed", "4", "--recipe.r1", "0.25", "--out", str(out)]) == 0
+    record = json.loads((out / "run.json").read_text())
+    assert record["seed"] == 7
+    assert record["arguments"] == {"seed": 4, "r1": 0.25}
+
+
+def test_names_of_metrics_in_help_are_those_of_the_table():
+    assert keys_of("evaluation/registry.py", "METRICS") == ", ".join(METRICS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_recipes_and_their_flags(capsys, tmp_path, monkeypatch, shell):
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
+    monkeypatch.setattr("sparring.recipes.RECIPES", {"wgan-gp": sparring.RECIPES["wgan-gp"]})
+    assert main(["completion", "--install"]) == 0
+    place = next(word for word in capsys.readouterr().out.split() if word.startswith(str(tmp_path)))
+    text = Path(place.rstrip(";.")).read_text()
+    for word in ("train-encoder", "super-resolve", "prepare", "wgan-gp", "--critic-steps", "--truncation", "--r1"):
+        assert word in text
+
+
+def test_a_shell_without_completion_is_refused(capsys, monkeypatch):
+    monkeypatch.setenv("SHELL", "/bin/tcsh")
+    assert "give bash, zsh or fish" in refused(capsys, "completion")
 
 
 def test_what_the_system_refuses_is_said_in_a_sentence(capsys, tmp_path, monkeypatch):

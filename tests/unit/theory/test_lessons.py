@@ -283,7 +283,6 @@ def test_equal_points_and_many_points_are_no_trouble():
         (["--p", ".5,.5"], "--p has 2 probabilities and --q 5"),
         (["--p", ".5,.5", "--q", ".5,.5"], "are the same"),
         (["--p", ".501,.499", "--q", ".5,.5"], "whole hundredths"),
-        (["--pp", ".5,.5"], "sparring theory --help"),
     ],
 )
 def test_a_slip_gets_one_sentence(capsys, words, remedy):
