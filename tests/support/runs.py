@@ -98,7 +98,7 @@ CASES = [(name, kind) for name, row in RECIPES.items() for kind in KINDS[row.nee
 def quick(monkeypatch):
     """A fixture: few samples, no pictures of them, which are slow, and each data set loaded once."""
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
-    monkeypatch.setattr("sparring.runs.snapshots.POINTS", 16)
+    monkeypatch.setattr("sparring.tasks.generation.POINTS", 16)
     monkeypatch.setattr("sparring.runs.run.load_data", cache(data.load))
 
 
