@@ -25,6 +25,7 @@ from sparring.objectives import batch_statistics
 from sparring.objectives.double_backward import plain_double_backward
 from sparring.rng import turn_rng
 from sparring.training.output_checks import OutputChecks
+from sparring.training.round_errors import explain_round_errors
 from sparring.training.trainer import Players, train, trainable_parameters, update
 
 
@@ -71,6 +72,7 @@ def check_game(
 
     Raises:
         GameError: If a rule is broken; the message says which, where, and what to do.
+        RoundError: If the game's own code raises an exception.
     """
     tape = _Tape(data)
     referee = _Referee(copy.deepcopy(game), precision)
@@ -153,7 +155,7 @@ class _Referee:
     def advance(self, moves_of_round: Iterator[Turn], step: int, turn: int) -> tuple[Move, ...]:
         """Lets the round's own code run up to its next turn, and checks what it did."""
         before = self.weights()
-        with self.playing(step, turn), self.conventions.watching():
+        with explain_round_errors(self.game), self.playing(step, turn), self.conventions.watching():
             moves = next(moves_of_round, ())
         if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
             raise GameError("The round yields inside `with torch.no_grad()`: close the block before the yield.")
@@ -195,7 +197,8 @@ class _Referee:
     def update(self, moves: tuple[Move, ...]) -> None:
         """Makes the moves, and checks that they reach the movers and change nobody else."""
         before = self.weights()
-        update(moves, self.players, step=False)
+        with explain_round_errors(self.game, moves):
+            update(moves, self.players, step=False)
         reached = {name for name, parameter in self.game.named_parameters() if parameter.grad is not None}
         self.learnt |= reached
         for move in moves:

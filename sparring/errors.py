@@ -41,6 +41,10 @@ class GameError(SparringError):
     """A game breaks a rule of play."""
 
 
+class RoundError(GameError):
+    """A game's own code raised an exception, which is the cause of this error."""
+
+
 class DataError(SparringError):
     """The data cannot be used as given."""
 

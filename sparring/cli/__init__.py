@@ -6,6 +6,7 @@ signal, after saving. Nothing here needs torch before a command does.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -14,7 +15,7 @@ from importlib import import_module
 from sparring import __version__
 from sparring.cli.console import unbroken, warn
 from sparring.cli.registry import COMMANDS
-from sparring.errors import SparringError, printable
+from sparring.errors import RoundError, SparringError, printable
 
 __all__ = ["main"]
 
@@ -53,6 +54,10 @@ def _main(words: list[str]) -> int:
         sentence = _sentence(error)
         if sentence is None:
             raise
+        if os.environ.get("SPARRING_TRACEBACK"):
+            from traceback import print_exception
+
+            print_exception(error)
         print(f"sparring: {printable(sentence)}", file=sys.stderr)
         return 2
     return 0
@@ -60,6 +65,8 @@ def _main(words: list[str]) -> int:
 
 def _sentence(error: Exception) -> str | None:
     """Returns what a user can do about an error, or None if nothing: then it is a fault of ours."""
+    if isinstance(error, RoundError):
+        return f"{error} SPARRING_TRACEBACK=1 shows the traceback."
     if isinstance(error, SparringError):
         return str(error)
     reason = str(error).strip().partition("\n")[0][:200]

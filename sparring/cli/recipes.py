@@ -58,7 +58,7 @@ def check(
         fast: auto, which is tried on the game first, or off for the plain path.
         device: The device.
     """
-    from sparring.errors import GameError
+    from sparring.errors import GameError, RoundError
     from sparring.recipes.importing import trust
     from sparring.runs.loop import PRECISIONS
     from sparring.training import distributed
@@ -68,10 +68,9 @@ def check(
     how |= {"where": distributed.resolve_device(device)}
     try:
         lines = _conforms(recipe, data or "ring", size, **how)
-    except GameError:
-        raise  # a broken rule, whatever the data
     except Exception as error:
-        if data is not None:
+        broken_rule = isinstance(error, GameError) and not isinstance(error, RoundError)
+        if broken_rule or data is not None:
             raise
         lines = _conforms_with_images(recipe, size, error, how)
     for line in lines:
@@ -81,14 +80,14 @@ def check(
 
 def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: dict[str, Any]) -> list[str]:
     """Checks a recipe that cannot be played on points."""
-    from sparring.errors import GameError, SparringError
+    from sparring.errors import GameError, RoundError, SparringError
 
     try:
         lines = _conforms(recipe, "digits", size or 32, **how)
-    except GameError:
-        raise
     except Exception as error:
-        if isinstance(why, SparringError):
+        if isinstance(error, GameError) and not isinstance(error, RoundError):
+            raise
+        if isinstance(why, SparringError) and not isinstance(why, RoundError):
             raise why from None
         points, images = (str(each).strip().partition("\n")[0] or type(each).__name__ for each in (why, error))
         raise GameError(

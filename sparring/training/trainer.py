@@ -30,6 +30,7 @@ from sparring.training.accumulation import BatchMeans, BufferSnapshot, GradientC
 from sparring.training.ema import EMA
 from sparring.training.finite import FiniteCheck, FiniteMonitor, TurnSnapshot
 from sparring.training.gradient_sync import GradientSync, rank_and_world
+from sparring.training.round_errors import explain_round_errors
 
 Players = Mapping[str, Optimizer]
 
@@ -109,6 +110,7 @@ def train(
 
     Raises:
         GameError: If the game breaks a rule of play, or cannot be played in parts.
+        RoundError: If the game's own code raises an exception.
 
     Under ``torch.distributed`` each rank calls this with its own shard of the data; gradients are averaged.
     """
@@ -207,7 +209,8 @@ def _run_step(
             seed, step, turn, shard=rank * grad_accum + index, num_shards=world * grad_accum, device=device
         )
         mixed = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
-        with chance, mixed, plain_double_backward(game.plain_double_backward), micro_batch(part):
+        plain = plain_double_backward(game.plain_double_backward)
+        with explain_round_errors(game), chance, mixed, plain, micro_batch(part):
             return _tuple(next(moves, ()))
 
     shares = MicroBatches(data, grad_accum)
@@ -233,7 +236,8 @@ def _run_step(
                 "gradient_sync": tally.gradient_sync,
                 "extra_terms": extra_terms,
             }
-            update(now, players, scale=1 / grad_accum, step=index == grad_accum - 1, **seen)
+            with explain_round_errors(game, now):
+                update(now, players, scale=1 / grad_accum, step=index == grad_accum - 1, **seen)
             made.append(now)
             if buffers and index < grad_accum - 1:
                 buffers.next_part()

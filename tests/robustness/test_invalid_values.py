@@ -157,7 +157,9 @@ def test_scores_that_cannot_be_computed(tmp_path, monkeypatch, capsys):
     assert "is too large" in refused(capsys, *words, "--seed", HUGE)
     few = partial(extrapolate, points=30)  # of features in many dimensions 15 are too many already
     monkeypatch.setattr("sparring.evaluation.registry.extrapolate", few)
-    assert "The metric limit cannot be computed: 30 sizes of at least 2 from 4 to 20" in refused(capsys, *words)
+    assert "The metric frechet-infinity cannot be computed: 30 sizes of at least 2 from 4 to 20" in refused(
+        capsys, *words
+    )
     assert not (run / "evaluation.json").exists()
 
 

@@ -254,4 +254,4 @@ def test_a_check_plays_what_a_training_plays():
     for precision in (None, torch.bfloat16):
         Surrounded.seen.clear()
         check_game(Surrounded(), ((torch.ones(2, 1, 4, 4),) for _ in count()), precision=precision)
-        assert Surrounded.seen == {("_Folded", str(precision or torch.float32), True)}
+        assert Surrounded.seen == {("_Fused", str(precision or torch.float32), True)}

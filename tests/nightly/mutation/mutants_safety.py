@@ -253,7 +253,7 @@ MUTANTS = [
     ("runs/state.py", "    players = optimisers(run.record, game)\n", "    players = game.players()\n", FAST),
     ("runs/performance.py", "            layer.fused = self.folded\n", "            pass\n", FAST),
     ("runs/performance.py", "        game.plain_double_backward = not self.slopes\n", "", SLOPES),
-    ("training/trainer.py", "mixed, plain_double_backward(game.plain_double_backward)", "mixed", SLOPES),
+    ("training/trainer.py", "mixed, plain, micro_batch(part)", "mixed, micro_batch(part)", SLOPES),
     (
         "objectives/double_backward.py",
         "ctx.form.by_weight(g, upstream, weight)",

@@ -11,7 +11,7 @@ from torch import nn
 
 from sparring import Run
 from sparring.cli import main
-from sparring.errors import GameError
+from sparring.errors import GameError, RoundError
 from sparring.game import Game
 from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
@@ -273,7 +273,7 @@ def test_a_game_that_cannot_be_played_is_left_to_the_training(tmp_path):
     run = start(tmp_path / "run", "unit.runs.test_performance_trial:fussy", IMAGES, size=16, batch_size=8, arguments={})
     assert (run.fast.channels_last, run.fast.folds, run.fast.fused) == ((), (), False)
     assert run.notes == ["--fast auto leaves out everything: the first step fails (8 rows)."]
-    with pytest.raises(ValueError, match="8 rows"):
+    with pytest.raises(RoundError, match="8 rows"):
         play(run, 1)
 
 

@@ -253,7 +253,7 @@ def test_a_generator_that_does_not_state_its_noise_is_one_sentence(latent, what)
 
 def test_a_critic_that_is_not_there_is_named():
     game = gan(NonSaturating())
-    game.critics = lambda: ("E",)
+    game.critic_networks = lambda: ("E",)
     with pytest.raises(GameError, match=r"critic_networks\(\) names 'E', but the game has no such network"):
         check_game(game, images())
 
