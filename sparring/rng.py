@@ -14,26 +14,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 _WORD = (1 << 64) - 1
+GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, the increment of SplitMix64
+Word = TypeVar("Word", int, np.ndarray)
+
+
+def splitmix64(x: Word) -> Word:
+    """Return the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a bijection of 64-bit numbers.
+
+    Args:
+        x: An integer below 2⁶⁴, or an array of uint64.
+    """
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & _WORD
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & _WORD
+    return x ^ (x >> 31)
 
 
 def hash_seed(*numbers: int) -> int:
-    """Hashes integers to one of 63 bits (SplitMix64's finaliser, Steele et al., 2014, chained).
+    """Return a 63-bit hash of integers: the finaliser of SplitMix64, chained.
 
     >>> hash_seed(0, 1) != hash_seed(1, 0)
     True
     """
     state = 0
     for number in numbers:
-        state = (state + number + 0x9E3779B97F4A7C15) & _WORD
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _WORD
-        state ^= state >> 31
+        state = splitmix64((state + number + GOLDEN) & _WORD)
     return state >> 1
 
 

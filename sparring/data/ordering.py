@@ -13,24 +13,12 @@ import math
 
 import numpy as np
 
+from sparring.rng import GOLDEN, splitmix64
+
 HALF_ROUNDS = 8
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: consecutive multiples are well spread
+STEP = np.uint64(GOLDEN)  # consecutive multiples are well spread
 ORDER, FLIP, CAPTION, WINDOW = 1, 2, 3, 4  # purposes, so that order, mirroring, captions and windows are independent
 SECOND = 16  # added to a purpose for a second domain
-
-
-def splitmix64(x: np.ndarray) -> np.ndarray:
-    """Hash each 64-bit number: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-
-    Args:
-        x: uint64 numbers of any shape.
-
-    Returns:
-        uint64 numbers of the same shape.
-    """
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def keyed_hash(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
@@ -44,8 +32,8 @@ def keyed_hash(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
     Returns:
         uint64 (n,).
     """
-    key = splitmix64(np.array([seed % 2**64], np.uint64) + np.uint64(purpose) * np.array([GOLDEN]))
-    return splitmix64(splitmix64(counters * GOLDEN + key) ^ key)
+    key = splitmix64(np.array([seed % 2**64], np.uint64) + np.uint64(purpose) * np.array([STEP]))
+    return splitmix64(splitmix64(counters * STEP + key) ^ key)
 
 
 def permute(positions: np.ndarray, count: int, seed: int, purpose: int = ORDER) -> np.ndarray:
@@ -88,7 +76,7 @@ def feistel(x: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
     a, b = np.array([[root], [-(-count // root)]], np.uint64)
     left, right = x // b, x % b
     for half_round in range(HALF_ROUNDS):
-        key = keys + np.uint64(half_round + 1) * np.array([GOLDEN])
+        key = keys + np.uint64(half_round + 1) * np.array([STEP])
         if half_round % 2 == 0:
             left = (left + splitmix64(right ^ key) % a) % a
         else:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sparring.layers.init import normal
 
-__all__ = ["MARGIN", "PatchCritic", "PatchGenerator"]
+__all__ = ["MARGIN", "SinGANCritic", "SinGANGenerator"]
 
 MARGIN = 5  # pixels that five 3 × 3 convolutions take away on every side
 AT_ONCE = 2**18  # pixels that pass through the layers together, where nothing is learned
@@ -22,7 +22,7 @@ AT_ONCE = 2**18  # pixels that pass through the layers together, where nothing i
 Moments = tuple[Tensor, Tensor]
 
 
-class PatchGenerator(nn.Module):
+class SinGANGenerator(nn.Module):
     """Adds detail to an image: y + tanh(convolutions(y + z)).
 
     Features are normalised over the positions of an image, always: batch norm does just that while it learns from one
@@ -35,7 +35,7 @@ class PatchGenerator(nn.Module):
         width: Channels of the hidden layers.
 
     Example:
-        >>> G = PatchGenerator(3, width=8)
+        >>> G = SinGANGenerator(3, width=8)
         >>> G(torch.randn(2, 1, 20, 31), torch.zeros(2, 3, 20, 31)).shape
         torch.Size([2, 3, 20, 31])
     """
@@ -90,7 +90,7 @@ class PatchGenerator(nn.Module):
             yield h
 
 
-class PatchCritic(nn.Module):
+class SinGANCritic(nn.Module):
     """Scores every 11 × 11 patch of an image: (N, C, H, W) -> (N, 1, H − 10, W − 10).
 
     Args:

@@ -9,10 +9,10 @@ m.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -111,6 +111,8 @@ def batch_std(x: Tensor) -> Tensor:
     if num_shards() == 1:
         return x.std()
     count = x.numel() * num_shards()
+    mean: Tensor
+    square: Tensor
     mean, square = global_mean(torch.stack([x.mean(), x.square().mean()]))
     return ((square - mean.square()).clamp(min=0) * count / (count - 1)).sqrt()
 
@@ -126,7 +128,7 @@ def all_gather_rows(x: Tensor) -> Tensor:
         return x
     part = (_now.index, _now.parts) if _now else (0, 1)
     place = (dist.get_rank() if _world() > 1 else 0) * part[1] + part[0]
-    before, after = (x.new_zeros(k * len(x), *x.shape[1:]) for k in (place, count - 1 - place))
+    before, after = (x.new_zeros((k * len(x), *x.shape[1:])) for k in (place, count - 1 - place))
     return global_mean(torch.cat([before, count * x, after]))
 
 
@@ -141,6 +143,8 @@ def _world() -> int:
 
 class _AllReduceMean(torch.autograd.Function):
     """The mean over processes: a symmetric linear map, hence its own backward, to any order."""
+
+    apply: ClassVar[Callable[..., Tensor]]
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

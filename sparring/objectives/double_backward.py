@@ -20,11 +20,11 @@ them, which is what ``--fast off`` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,7 +82,13 @@ def _leaves_behind_cuts(node: Any) -> list[Tensor]:
     return list(found.values())
 
 
-class _AttachZeroGrads(Function):
+class _Function(Function):
+    """`torch.autograd.Function`, whose `apply` torch leaves untyped."""
+
+    apply: ClassVar[Callable[..., Tensor]]
+
+
+class _AttachZeroGrads(_Function):
     """A slope as it is, on which more depends than is seen."""
 
     @staticmethod
@@ -118,10 +124,11 @@ class _ConvArgs(NamedTuple):
 
     def _backward(self, g: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]) -> tuple[Tensor, ...]:
         how = (self.stride, self.padding, self.dilation, False, [0, 0], self.groups)
-        return torch.ops.aten.convolution_backward(g, x, weight, None, *how, wanted)
+        grads: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(g, x, weight, None, *how, wanted)
+        return grads
 
 
-class _Conv(Function):
+class _Conv(_Function):
     """y = x ∗ W + b, which knows the way back to W and b alone: x comes in a tuple, where autograd does not see it.
 
     torch would ask a function of both for both gradients, wanted or not, and a penalty wants only that of x at first.
@@ -142,7 +149,7 @@ class _Conv(Function):
         return by_weight, g.sum((0, 2, 3)) if needed[1] else None, None, None
 
 
-class _ConvInputGrad(Function):
+class _ConvInputGrad(_Function):
     """y as it is, with the way back to x, too."""
 
     @staticmethod
@@ -158,7 +165,7 @@ class _ConvInputGrad(Function):
         return g, _ConvBackward.apply(g, weight, (x,), ctx.form), None, None
 
 
-class _ConvBackward(Function):
+class _ConvBackward(_Function):
     """s = g ⋆ W, the gradient of a convolution's input."""
 
     @staticmethod
@@ -178,7 +185,7 @@ class _ConvBackward(Function):
         return by_g, by_weight, None, None
 
 
-class _LeakyReLU(Function):
+class _LeakyReLU(_Function):
     """y = x where that is positive, slope · x elsewhere."""
 
     @staticmethod
@@ -195,7 +202,7 @@ class _LeakyReLU(Function):
         return _LeakyReLUBackward.apply(g, ctx.saved_tensors, ctx.slope), None, None
 
 
-class _LeakyReLUBackward(Function):
+class _LeakyReLUBackward(_Function):
     """g where y is positive, slope · g elsewhere; its own derivative."""
 
     @staticmethod
@@ -203,14 +210,15 @@ class _LeakyReLUBackward(Function):
         ctx.slope, (y,) = slope, unseen
         ctx.save_for_backward(y)
         ops = torch.ops.aten
-        return ops.leaky_relu_backward(g, y, slope, True) if slope else ops.threshold_backward(g, y, 0)
+        grad: Tensor = ops.leaky_relu_backward(g, y, slope, True) if slope else ops.threshold_backward(g, y, 0)
+        return grad
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
         return _LeakyReLUBackward.apply(upstream, ctx.saved_tensors, ctx.slope), None, None
 
 
-class _AvgPool(Function):
+class _AvgPool(_Function):
     """The means of windows."""
 
     @staticmethod
@@ -224,13 +232,14 @@ class _AvgPool(Function):
         return _AvgPoolBackward.apply(g, ctx.saved_tensors, ctx.how), None
 
 
-class _AvgPoolBackward(Function):
+class _AvgPoolBackward(_Function):
     """Each mean's gradient, spread over its window."""
 
     @staticmethod
     def forward(ctx: Any, g: Tensor, like: tuple[Tensor], how: tuple[Any, ...]) -> Tensor:
         ctx.how = how
-        return torch.ops.aten.avg_pool2d_backward(g, *like, *how)
+        grad: Tensor = torch.ops.aten.avg_pool2d_backward(g, *like, *how)
+        return grad
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:

@@ -199,6 +199,7 @@ class _Root(torch.autograd.Function):
     1 / (1 + e^s) is written in terms of the root itself, so derivatives of every order are exact.
     """
 
+    apply: ClassVar[Callable[..., Tensor]]
     generate_vmap_rule = True
 
     @staticmethod

@@ -9,7 +9,7 @@ from sparring.games.singan import SinGAN
 from sparring.layers.palette import Palette
 from sparring.layers.resampling import resize_bicubic
 from sparring.networks.common.base import Shape
-from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
+from sparring.networks.singan import MARGIN, SinGANCritic, SinGANGenerator
 from sparring.recipes.options import Adam, channels_last
 
 PATCH = 2 * MARGIN + 1  # pixels a side that a network sees
@@ -57,8 +57,8 @@ def singan(
     sizes = pyramid(shape, smallest, ratio)
     entrance = _entrance(quantise, colours, len(sizes) - 1)
     widths = [width * min(2 ** (k // DOUBLED[0]), DOUBLED[1]) for k in range(len(sizes))]
-    G = [channels_last(PatchGenerator(shape[0], each)) for each in widths]
-    D = [channels_last(PatchCritic(shape[0], each)) for each in widths]
+    G = [channels_last(SinGANGenerator(shape[0], each)) for each in widths]
+    D = [channels_last(SinGANCritic(shape[0], each)) for each in widths]
     return SinGAN(
         G,
         D,

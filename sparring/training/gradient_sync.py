@@ -77,7 +77,7 @@ class GradientSync:
         self.bytes, self.times = self.bytes + flat.nbytes, self.times + 1
         with self._timed(flat.device):
             dist.all_reduce(flat)
-        means = (flat / dist.get_world_size()).split([tensor.numel() for tensor in tensors])
+        means = (flat / dist.get_world_size()).split_with_sizes([tensor.numel() for tensor in tensors])
         return [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)]
 
     @contextmanager
@@ -87,7 +87,7 @@ class GradientSync:
             yield
             self._seconds += time.perf_counter() - start
             return
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         begin.record()  # on the device, which gets here later; nobody waits for it
         yield
         end.record()
@@ -104,4 +104,4 @@ def rank_and_world() -> RankAndWorld:
 def _elapsed(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
     """Returns the seconds between two moments of a device, which it has passed then."""
     end.synchronize()
-    return begin.elapsed_time(end) / 1e3
+    return float(begin.elapsed_time(end)) / 1e3

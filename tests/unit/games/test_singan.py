@@ -15,7 +15,7 @@ from sparring.game import evaluation_mode
 from sparring.games.singan import SinGAN
 from sparring.inference.sampling import latents_from_seeds
 from sparring.layers.resampling import resize_bicubic
-from sparring.networks.singan import MARGIN, PatchCritic, PatchGenerator
+from sparring.networks.singan import MARGIN, SinGANCritic, SinGANGenerator
 from sparring.objectives.penalties import gradient_penalty, patch_penalty
 from sparring.recipes.singan import pyramid, singan
 from sparring.rng import turn_rng
@@ -53,8 +53,8 @@ def count(network):
 
 @pytest.mark.parametrize(("width", "parameters"), [(32, 29_763), (64, 114_819), (128, 450_819)])
 def test_a_generator_is_as_large_as_published(width, parameters):
-    assert count(PatchGenerator(3, width)) == parameters
-    assert count(PatchCritic(3, width)) == parameters - 2 * (9 * width + 1), "one score in place of three channels"
+    assert count(SinGANGenerator(3, width)) == parameters
+    assert count(SinGANCritic(3, width)) == parameters - 2 * (9 * width + 1), "one score in place of three channels"
 
 
 def test_widths_double_every_four_scales_up_to_four_times():
@@ -68,7 +68,7 @@ def test_widths_double_every_four_scales_up_to_four_times():
 
 
 def test_a_network_sees_11_pixels_and_only_adds():
-    G = PatchGenerator(3, 4)
+    G = SinGANGenerator(3, 4)
     for index, layer in enumerate(G.body):
         if isinstance(layer, nn.InstanceNorm2d):  # whose statistics every pixel feels
             G.body[index] = nn.Identity()
@@ -79,12 +79,12 @@ def test_a_network_sees_11_pixels_and_only_adds():
     assert rows == list(range(10, 21))
     assert slope[0, 0, 15, 15] > 0.9, "the image itself is added"
     assert (made - y).abs().max() <= 1
-    assert PatchCritic(3, 4)(y).shape == (1, 1, 20, 20)
+    assert SinGANCritic(3, 4)(y).shape == (1, 1, 20, 20)
 
 
 @pytest.mark.parametrize("margin", [0, MARGIN])
 def test_strips_give_the_same_pixels(monkeypatch, margin):
-    G = PatchGenerator(3, 4)
+    G = SinGANGenerator(3, 4)
     y, z = torch.randn(3, 3, 41, 23), torch.randn(3, 1, 41 + 2 * margin, 23 + 2 * margin)
     with torch.no_grad():
         whole, seen = G(z, y), []
@@ -99,7 +99,7 @@ def test_strips_give_the_same_pixels(monkeypatch, margin):
 
 
 def test_each_image_is_normalised_by_itself():
-    for network, given in ((PatchGenerator(3, 4), torch.zeros(1)), (PatchCritic(3, 4), None)):
+    for network, given in ((SinGANGenerator(3, 4), torch.zeros(1)), (SinGANCritic(3, 4), None)):
         x = torch.randn(2, 3, 16, 18)
         both = network(x) if given is None else network(0 * x, x)
         alone = network(x[:1]) if given is None else network(0 * x[:1], x[:1])
@@ -108,7 +108,7 @@ def test_each_image_is_normalised_by_itself():
 
 def test_noise_of_another_size_is_refused():
     with pytest.raises(ValueError, match="does not fit images"):
-        PatchGenerator(3, 4)(torch.zeros(1, 1, 16, 17), torch.zeros(1, 3, 16, 16))
+        SinGANGenerator(3, 4)(torch.zeros(1, 1, 16, 17), torch.zeros(1, 3, 16, 16))
 
 
 # The pyramid.
