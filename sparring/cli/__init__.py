@@ -14,7 +14,7 @@ from importlib import import_module
 
 from sparring import __version__
 from sparring.cli.console import unbroken, warn
-from sparring.cli.registry import COMMANDS
+from sparring.cli.registry import COMMANDS, OWN_FLAGS
 from sparring.errors import RoundError, SparringError, printable
 
 __all__ = ["main"]
@@ -110,7 +110,7 @@ def _run(words: list[str]) -> None:
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"sparring.cli.{module}"), function)
     rest = words[len(name.split()) :]
-    if name in ("train", "singan", "train-encoder", "compare"):  # whose flags depend on the recipe
+    if name in OWN_FLAGS:
         command(rest)
     else:
         import_module("sparring.cli.options").called(command, rest, name)

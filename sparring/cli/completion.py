@@ -12,7 +12,7 @@ import tyro
 
 from sparring.cli.console import say, say_lines
 from sparring.cli.options import STYLE, TYPES, form_of, with_recipe
-from sparring.cli.registry import COMMANDS
+from sparring.cli.registry import COMMANDS, OWN_FLAGS
 from sparring.errors import RunError
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -76,6 +76,7 @@ def script(shell: str) -> str:
 def _forms() -> dict[str, Any]:
     """Return the forms of all commands by name; commands of two words are dictionaries."""
     from sparring.cli.compare import Comparison
+    from sparring.cli.recipes import Check
     from sparring.cli.train import Training
     from sparring.recipes import RECIPES, recipe
 
@@ -88,8 +89,8 @@ def _forms() -> dict[str, Any]:
             forms[first][second] = form_of(getattr(import_module(f"sparring.cli.{module}"), function))
         elif name == "train":
             forms[name] = {each: with_recipe(Training, recipe(each), each) for each in RECIPES}
-        elif name in ("compare", "train-encoder", "singan"):
-            forms[name] = Comparison if name == "compare" else Training
+        elif name in OWN_FLAGS:
+            forms[name] = {"compare": Comparison, "check": Check}.get(name, Training)
         else:
             forms[name] = form_of(getattr(import_module(f"sparring.cli.{module}"), function))
     return forms

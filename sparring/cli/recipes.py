@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from sparring.cli.console import say, show_table
-from sparring.cli.options import Device
-from sparring.errors import DataError
+from sparring.cli.options import Device, parsed, with_recipe
+from sparring.errors import DataError, SparringError
 
 if TYPE_CHECKING:
     import torch
@@ -33,46 +34,64 @@ def show(match: str = "*") -> None:
     show_table(["recipe", "system", "year", "paper", "needs", "code"], rows)
 
 
-def check(
-    recipe: Annotated[Positional[str], arg(metavar="RECIPE")],
-    data: str | None = None,
-    size: int | None = None,
-    batch_size: int = 8,
-    rounds: int = 2,
-    grad_accum: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    fast: Literal["auto", "off"] = "auto",
-    device: Device = "cpu",
-) -> None:
-    """Plays a few rounds of a recipe, of ours or module:function of yours, as a training would, and tests every rule.
+@dataclass(frozen=True)
+class Check:
+    """Run a few rounds of a recipe, of this library or module:function, as a training does, and test every rule.
 
-    Args:
-        recipe: Name of a recipe, or module:function.
-        data: What to play on. Default: the points of ring, or the images of digits, 32 pixels a side, where the recipe
-            cannot be played on points.
-        size: Height and width of images.
+    Attributes:
+        data: Name or path of the data. Default: the points of ring, or images of digits of 32 × 32 pixels if the recipe
+            takes images only.
+        size: Height and width of images. Default: that of the data.
         batch_size: Rows of a batch.
-        rounds: How many rounds are played, at least 2.
-        grad_accum: Play each batch in so many parts.
+        rounds: Number of rounds, at least 2.
+        grad_accum: Number of parts in which the gradients of a batch are accumulated.
         precision: fp32, or bf16 for automatic mixed precision.
-        fast: auto, which is tried on the game first, or off for the plain path.
+        fast: Performance options: auto, which are first tried on the game, or off.
         device: The device.
     """
+
+    data: Annotated[str | None, arg(metavar="DATA")] = None
+    size: int | None = None
+    batch_size: int = 8
+    rounds: int = 2
+    grad_accum: int = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    fast: Literal["auto", "off"] = "auto"
+    device: Device = "cpu"
+
+
+def check(words: list[str]) -> None:
+    """Check a recipe.
+
+    Args:
+        words: The recipe's name, then flags: those of `Check` and those of the recipe.
+    """
+    if words and words[0] in ("-h", "--help", "--help-all"):
+        parsed(Check, words, "check RECIPE")
+    if not words or words[0].startswith("-"):
+        raise SparringError("Name the recipe first: `sparring check RECIPE`; `sparring list` shows them.")
     from sparring.errors import GameError, RoundError
+    from sparring.recipes import recipe as recipe_named
     from sparring.recipes.importing import trust
+    from sparring.runs.config import play
     from sparring.runs.loop import PRECISIONS
     from sparring.training import distributed
 
+    recipe, *rest = words
     trust(recipe)
-    how: Any = {"batch": batch_size, "rounds": rounds, "parts": grad_accum, "kind": PRECISIONS[precision], "fast": fast}
-    how |= {"where": distributed.resolve_device(device)}
+    filled: Any = parsed(with_recipe(Check, recipe_named(recipe), recipe), rest, f"check {recipe}")
+    given: Check = filled.given
+    arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
+    how: Any = {"batch": given.batch_size, "rounds": given.rounds, "parts": given.grad_accum, "fast": given.fast}
+    how |= {"kind": PRECISIONS[given.precision], "where": distributed.resolve_device(given.device)}
+    how |= {"settings": play(recipe, arguments, {})}
     try:
-        lines = _conforms(recipe, data or "ring", size, **how)
+        lines = _conforms(recipe, given.data or "ring", given.size, **how)
     except Exception as error:
         broken_rule = isinstance(error, GameError) and not isinstance(error, RoundError)
-        if broken_rule or data is not None:
+        if broken_rule or given.data is not None:
             raise
-        lines = _conforms_with_images(recipe, size, error, how)
+        lines = _conforms_with_images(recipe, given.size, error, how)
     for line in lines:
         say(line)
     say(f"{recipe} keeps the rules.")
@@ -108,6 +127,7 @@ def _conforms(
     kind: torch.dtype | None,
     fast: str,
     where: torch.device,
+    settings: dict[str, Any],
 ) -> list[str]:
     """Checks a recipe on some data and returns what was seen."""
     from sparring.check import check_game
@@ -118,7 +138,7 @@ def _conforms(
     from sparring.runs.state import built
 
     dataset = load(suited(recipe, data), size=size)
-    settings = {"recipe": recipe, "arguments": {}, "data": {"facts": dataset.facts()}, "seed": 0}
+    settings = {**settings, "data": {"facts": dataset.facts()}, "seed": 0}
     game = built(settings, where, dataset.captions.unique if dataset.captions else (), dataset, TRAINED)
     chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
     chosen.put_on(game)

@@ -1,6 +1,6 @@
 """The table of commands: the name of each, the function behind it as ``module:function``, and one line of help."""
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "OWN_FLAGS"]
 
 COMMANDS = {
     "list": ("recipes:show", "show the recipes: system, year, paper, what it learns from"),
@@ -33,3 +33,6 @@ COMMANDS = {
     "completion": ("completion:completion", "print or install shell completion"),
     "demo": ("demo:demo", "train on handwritten digits for a minute and show everything"),
 }
+
+OWN_FLAGS = ("train", "singan", "train-encoder", "compare", "check")
+"""Commands whose flags depend on a recipe: their functions take the words that were typed."""

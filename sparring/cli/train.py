@@ -237,7 +237,8 @@ def train(words: list[str]) -> None:
     if given.dry_run or given.estimate:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
-            describe(run := Run.create(known, name, arguments=arguments, begin=False, **given.settings()), folder)
+            run = Run.create(known, name, arguments=arguments, begin=False, **given.settings())
+            describe(run, folder, written=False)
             if given.estimate:
                 tell(run, finish(given.goal, run), images=bool(given.goal.kimg))
         say("This was a dry run: nothing was written.")
@@ -318,12 +319,13 @@ def _fit(run: Run, goal: Goal) -> None:
         raise
 
 
-def describe(run: Run, folder: Path) -> None:
+def describe(run: Run, folder: Path, *, written: bool = True) -> None:
     """Says what is trained, with how many parameters, on what, and where it goes.
 
     Args:
         run: Opened.
         folder: Where it goes.
+        written: Whether the folder is written.
     """
     from sparring.reports.run_report import parameters
 
@@ -344,7 +346,8 @@ def describe(run: Run, folder: Path) -> None:
     say(f"batch {record['batch_size']}, seed {record['seed']}, {record['precision']} on {device}")
     if run.fast:
         say(f"fast: {run.fast}")
-    say(f"folder: {folder}" + (f", from step {run.step}" if run.step else ""))
+    note = f", from step {run.step}" if run.step else ""
+    say(f"folder: {folder}{note if written else f'{note}, not written'}")
     pass_on(run)
 
 

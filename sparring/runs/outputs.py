@@ -8,6 +8,7 @@ from pathlib import Path
 from sparring._io.targets import require_no_overwrite
 from sparring.data import NAMES
 from sparring.data.sources.layouts import data_paths
+from sparring.errors import DataError
 from sparring.runs import config
 from sparring.visualization import images, video
 
@@ -42,10 +43,16 @@ def require_outputs(
         flag: What decides the paths, for the message.
 
     Raises:
-        DataError: If one would.
+        DataError: If one would, or would replace a file that belongs to another run.
         RunError: If the folder is no run.
     """
-    require_no_overwrite(targets, read, keep=belongings(run), flag=flag)
+    paths = list(targets)
+    for target in paths:
+        for folder in target.absolute().parents:
+            inner = target.absolute().relative_to(folder).parts[0]
+            if inner in (*OWN, *FOLDERS) and (folder / config.FILE).exists():
+                raise DataError(f"{target} belongs to the run {folder}, and would be overwritten: give another {flag}.")
+    require_no_overwrite(paths, read, keep=belongings(run), flag=flag)
 
 
 def require_picture(run: Path, target: Path, read: Iterable[str | Path] = (), *, flag: str = "--out") -> None:

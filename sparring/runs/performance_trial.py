@@ -169,13 +169,16 @@ class _Trial:
 
     def sorted_out(self, chosen: Fast) -> tuple[Fast, list[str]]:
         """Tries each choice alone and leaves out those that cannot stay."""
-        bare, notes = replace(chosen, **{**NOTHING, "fused": chosen.fused}), []
+        bare, left = replace(chosen, **{**NOTHING, "fused": chosen.fused}), dict[tuple[str, str], list[str]]()
         kept = bare
         for words, alone in _choices(chosen):
             if why := self.objection(alone):
-                notes.append(_note(words, why))
+                what, _, network = words.partition(" for ")
+                left.setdefault((what, why), []).append(network)
             else:
                 kept = _both(kept, alone)
+        names = {key: ", ".join(filter(None, networks)) for key, networks in left.items()}
+        notes = [_note(f"{what} for {names[what, why]}" if names[what, why] else what, why) for what, why in left]
         if why := self.objection(kept):
             kept = bare
             notes.append(_note("everything but fused optimisers", why))

@@ -200,6 +200,14 @@ def test_no_command_replaces_what_a_training_has_drawn(run, tmp_path, capsys, wo
     assert main(["sample", str(run), "--seeds", "0-3", "--out", str(run / "mine.png"), "--device", "cpu"]) == 0
 
 
+def test_no_command_writes_into_the_folders_of_another_run(run, tmp_path, capsys):
+    other = start(tmp_path / "other", "nsgan", IMAGES).folder
+    for out in ("samples", "samples/mine.png", "checkpoints/x.png", "log.jsonl/x.png"):
+        told = refused(tmp_path, capsys, "sample", run, "--seeds", "0", "--out", other / out)
+        assert f"belongs to the run {other}" in told
+    assert main(["sample", str(run), "--seeds", "0", "--out", str(other / "mine.png"), "--device", "cpu"]) == 0
+
+
 def test_no_command_replaces_the_data_of_a_run(tmp_path, capsys):
     for k in range(3):
         picture(tmp_path / "data" / f"{k:06d}.png", 40 * k)

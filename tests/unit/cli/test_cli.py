@@ -250,7 +250,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(capsys, tmp_path, monkeypatch):
     assert main(["train", "dcgan", *TINY, "--dry-run"]) == 0
     told = capsys.readouterr().out
     assert "parameters G" in told
-    assert "runs/dcgan-digits" in told
+    assert "folder: runs/dcgan-digits, not written\n" in told
     assert not list(tmp_path.iterdir())
 
 
@@ -337,6 +337,12 @@ def test_check_tests_recipes_of_ours_and_of_users(capsys, tmp_path, monkeypatch)
     assert told.splitlines()[0] == "A round: D → G.", "a line for each thing that was seen"
     assert "mine:good keeps the rules." in told
     assert "made no moves" in refused(capsys, "check", "mine:bad")
+
+
+def test_check_takes_the_flags_of_the_recipe(capsys):
+    assert "--network toy" in refused(capsys, "check", "dcgan", "--data", "ring")
+    assert main(["check", "dcgan", "--data", "ring", "--network", "mlp", "--width", "8", "--latent", "3"]) == 0
+    assert "dcgan keeps the rules." in capsys.readouterr().out
 
 
 IMAGE_GAME = (

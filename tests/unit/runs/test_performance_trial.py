@@ -105,6 +105,19 @@ def test_channels_last_is_left_out_for_the_network_that_fails_or_changes(recipe,
     assert why in note
 
 
+class Viewed(nn.Module):
+    def forward(self, h):
+        return h.view(h.size(0), -1).view(h.shape)
+
+
+def test_networks_that_fail_for_one_reason_are_named_in_one_note():
+    game = GAN(Up(Viewed()), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
+    chosen, notes = tried(game)
+    assert chosen["channels_last"] == []
+    (note,) = notes
+    assert note.startswith("--fast auto leaves out channels-last for G, D: it fails with it (view size")
+
+
 def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, capsys):
     words = ["--data", "digits", "--size", "16", "--batch-size", "4", "--device", "cpu"]
     assert (
