@@ -1,7 +1,7 @@
 """The command that lets recipes, or settings of one recipe, compete over seeds: ``sparring compare RECIPE ...``.
 
-A flag that no comparison has is a recipe's, and goes to every contestant that knows it; ``--NAME.flag`` goes to the
-recipe NAME only; a varied setting makes a contestant of each of its values. What is typed for a contestant is read as
+A flag that no comparison has is a recipe's, and goes to every entry that knows it; ``--NAME.flag`` goes to the
+recipe NAME only; a varied setting makes an entry of each of its values. What is typed for an entry is read as
 ``sparring train`` reads it.
 """
 
@@ -27,9 +27,9 @@ from sparring.training.parent_watch import watch_parent
 
 if TYPE_CHECKING:
     from sparring.data import Dataset
-    from sparring.experiments import Budget, Cell, Contestant
+    from sparring.experiments import Budget, Entry, Trial
 
-__all__ = ["Comparison", "compare", "contestants", "sorted_flags"]
+__all__ = ["Comparison", "compare", "entries", "sorted_flags"]
 
 Group = list[str]  # a flag and its values
 Variation = tuple[str, list[str]]  # a flag and what stands behind it in turn
@@ -117,7 +117,7 @@ class Comparison:
 
 
 def compare(words: list[str]) -> None:
-    """Trains contestants over seeds and says who is best; the same words again go on.
+    """Trains entries over seeds and says who is best; the same words again go on.
 
     Args:
         words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
@@ -138,20 +138,20 @@ def compare(words: list[str]) -> None:
     given: Comparison = parsed(Comparison, common, "compare")
     trust(given.trust)
     budget = _budget(given)
-    who = list(contestants(Comparison, names, common, others, given.vary))
+    who = list(entries(Comparison, names, common, others, given.vary))
     dataset = load(suited(names[0], given.data), size=given.size, channels=given.channels, root=given.data_root)
-    made = _cells(given, budget, who, dataset)
+    made = _trials(given, budget, who, dataset)
     if given.only:
-        _train([cell for cell in made if cell.name in given.only] or _lost(made, given.only[0]), words, 1)
+        _train([trial for trial in made if trial.name in given.only] or _unknown_trial(made, given.only[0]), words, 1)
         return
     say_data(dataset, round(given.hold_out * len(dataset)))
     notes = [*_require_playable(made, dataset), *shortfall_notes(*dataset.split(given.hold_out), given.samples)]
-    for line in [*notes, *(note for cell in made for note in cell.notes())]:
+    for line in [*notes, *(note for trial in made for note in trial.notes())]:
         say(f"note: {line}")
-    if len(dataset.shape) == 3:  # once, and in the cost of no cell
+    if len(dataset.shape) == 3:  # once, and in the cost of no trial
         extractor_for(dataset.split(given.hold_out)[0], device=str(distributed.resolve_device(given.device)))
     if given.dry_run:
-        _show_cost(made, given.jobs)
+        _show_costs(made, given.jobs)
         return
     _train(made, words, given.jobs)
     _publish(made, words)
@@ -166,41 +166,41 @@ def _budget(given: Comparison) -> Budget:
     return Budget(axes[0], getattr(given, axes[0]), given.eval_every)  # type: ignore[arg-type]
 
 
-def _cells(given: Comparison, budget: Budget, who: Sequence[Contestant], dataset: Dataset) -> list[Cell]:
+def _trials(given: Comparison, budget: Budget, who: Sequence[Entry], dataset: Dataset) -> list[Trial]:
     from sparring._io.targets import require_no_overwrite
     from sparring.data import NAMES
     from sparring.data.sources.layouts import data_paths
     from sparring.evaluation.evaluator import get_metrics
-    from sparring.experiments import Rules, cells
+    from sparring.experiments import Protocol, trials
     from sparring.experiments.report import FILES
     from sparring.inference.sampling import parse_seeds
 
     metrics = tuple(name.strip() for name in given.metrics.split(",")) if given.metrics else ()
     get_metrics(metrics)
-    rules = Rules(budget, given.shared(), dataset.fingerprint, metrics, given.samples)
+    protocol = Protocol(budget, given.shared(), dataset.fingerprint, metrics, given.samples)
     out = given.out or Path("runs") / f"compare-{Path(given.data).stem}"
     require_no_overwrite([out / name for name in FILES], [], keep=[] if given.data in NAMES else data_paths(given.data))
-    return cells(who, parse_seeds(given.seeds), rules, out)
+    return trials(who, parse_seeds(given.seeds), protocol, out)
 
 
-def _lost(made: Sequence[Cell], name: str) -> NoReturn:
-    raise RunError(f"There is no cell {name!r}: they are {', '.join(cell.name for cell in made)}.")
+def _unknown_trial(made: Sequence[Trial], name: str) -> NoReturn:
+    raise RunError(f"There is no trial {name!r}: they are {', '.join(trial.name for trial in made)}.")
 
 
-def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
-    """Refuses what cannot be built for this data now, not in the middle of the night; what else fails is the cell's.
+def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
+    """Refuses what cannot be built for this data now, not in the middle of the night; what else fails is the trial's.
 
-    Returns what is not alike about the contestants.
+    Returns what is not alike about the entries.
     """
-    from sparring.experiments import unlike
+    from sparring.experiments import inequalities
     from sparring.runs.config import game
     from sparring.runs.memory import TRAINED
     from sparring.training.distributed import resolve_device
 
-    where = resolve_device(made[0].rules.shared["device"])
+    where = resolve_device(made[0].protocol.shared["device"])
     sizes: dict[str, dict[str, float]] = {}
     facts = {"data": {"facts": dataset.facts()}, "seed": 0}
-    for who in {cell.contestant.label: cell.contestant for cell in made}.values():
+    for who in {trial.entry.label: trial.entry for trial in made}.values():
         try:
             settings = {"recipe": who.recipe, "arguments": who.arguments, "techniques": who.techniques, **facts}
             built = game(settings, where, TRAINED)
@@ -211,25 +211,25 @@ def _require_playable(made: Sequence[Cell], dataset: Dataset) -> list[str]:
             raise RunError(f"{who.label} cannot compete: {error}") from error
         except Exception:  # of a user's recipe
             continue
-    return unlike(sizes)
+    return inequalities(sizes)
 
 
-def _train(made: Sequence[Cell], words: Sequence[str], jobs: int) -> None:
-    from sparring.experiments import Progress, train_all
+def _train(made: Sequence[Trial], words: Sequence[str], jobs: int) -> None:
+    from sparring.experiments import Progress, run_trials
 
-    closed = sum(cell.closed() for cell in made)
-    say(f"{len(made)} cells, {closed} closed already; {made[0].rules.budget} each, in {made[0].folder.parent}")
+    closed = sum(trial.is_closed() for trial in made)
+    say(f"{len(made)} trials, {closed} closed already; {made[0].protocol.budget} each, in {made[0].folder.parent}")
     command = [sys.executable, "-m", "sparring", "compare", *words]
-    train_all(made, Progress(made, say, clock), jobs, lambda cell: [*command, "--only", cell.name])
+    run_trials(made, Progress(made, say, clock), jobs, lambda trial: [*command, "--only", trial.name])
 
 
-def _publish(made: Sequence[Cell], words: Sequence[str]) -> None:
-    from sparring.experiments import outcome, save_pages
+def _publish(made: Sequence[Trial], words: Sequence[str]) -> None:
+    from sparring.experiments import collect, save_report
     from sparring.experiments.report import verdicts
 
     out = made[0].folder.parent.parent
-    result = outcome(made, shlex.join(["sparring", "compare", *words]))
-    page = save_pages(result, made, out)
+    result = collect(made, shlex.join(["sparring", "compare", *words]))
+    page = save_report(result, made, out)
     say()
     for line in verdicts(result):
         say(line)
@@ -237,17 +237,19 @@ def _publish(made: Sequence[Cell], words: Sequence[str]) -> None:
     say(f"Everything is in {page}, {out / 'compare.md'} and {out / 'compare.json'}.")
 
 
-def _show_cost(made: Sequence[Cell], jobs: int) -> None:
-    from sparring.experiments import pilot
+def _show_costs(made: Sequence[Trial], jobs: int) -> None:
+    from sparring.experiments import estimate_costs
 
-    costs, rows, total = pilot(made), [], 0.0
-    for cell in made:
-        cost, before = costs[cell.contestant.label], cell.read()
-        left = 0.0 if cell.closed() else (1 - cell.share()) * (cost.training + cost.judging)
+    costs, rows, total = estimate_costs(made), [], 0.0
+    for trial in made:
+        cost, before = costs[trial.entry.label], trial.read()
+        left = 0.0 if trial.is_closed() else (1 - trial.share()) * (cost.training + cost.evaluation)
         total += left
         state = before["state"] if before else "not begun"
-        rows.append([cell.name, str(cell.rules.budget), state, clock(cost.training), clock(cost.judging), clock(left)])
-    show_table(["cell", "budget", "state", "training", "judging", "left"], rows)
+        rows.append(
+            [trial.name, str(trial.protocol.budget), state, clock(cost.training), clock(cost.evaluation), clock(left)]
+        )
+    show_table(["trial", "budget", "state", "training", "evaluation", "left"], rows)
     say()
     say(f"About {clock(total / jobs)} with --jobs {jobs}, on a machine as busy as now.")
     say("This was a dry run: nothing was written.")
@@ -282,10 +284,10 @@ def grouped(words: Sequence[str]) -> Iterator[Group]:
         yield group
 
 
-def contestants(
+def entries(
     form: type, names: Sequence[str], common: Sequence[str], groups: Sequence[Group], varied: Sequence[str]
-) -> Iterator[Contestant]:
-    """Yields the contestants: every recipe under every combination of the varied settings that it knows.
+) -> Iterator[Entry]:
+    """Yields the entries: every recipe under every combination of the varied settings that it knows.
 
     Args:
         form: The dataclass of what is asked of everybody, with techniques.
@@ -295,9 +297,9 @@ def contestants(
         varied: Each a setting and its values.
 
     Raises:
-        SparringError: If no contestant knows a flag or a varied setting, or a value does not fit.
+        SparringError: If no entry knows a flag or a varied setting, or a value does not fit.
     """
-    from sparring.experiments import Contestant
+    from sparring.experiments import Entry
     from sparring.recipes import recipe
     from sparring.runs.config import play
 
@@ -315,7 +317,7 @@ def contestants(
             filled: Any = parsed(forms[name], [*common, *mine, *words], f"train {name}")
             arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
             label = " ".join([name, *(f"{flag}={value}" for flag, value in settings.items())])
-            yield Contestant(**play(name, arguments, filled.given.techniques), label=label)
+            yield Entry(**play(name, arguments, filled.given.techniques), label=label)
 
 
 def _flag(group: Group) -> str:
@@ -341,7 +343,7 @@ def _require_known(
     for group in groups:
         if not any(_addressed(group, name, known) for name in known):
             read(group)
-            raise SparringError(f"No contestant knows {group[0]}: see `sparring train {next(iter(known))} --help`.")
+            raise SparringError(f"No entry knows {group[0]}: see `sparring train {next(iter(known))} --help`.")
     for flag, values in variations:
         if not any(flag in flags for flags in known.values()):
             read([f"--{flag}", *values[0].split()])

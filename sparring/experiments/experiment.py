@@ -1,7 +1,7 @@
-"""What a comparison is made of: contestants, the rules that are the same for all, and one cell for each seed of each.
+"""What a comparison is made of: entries, the protocol that are the same for all, and one trial for each seed of each.
 
-OUT/cells/NAME/                an ordinary run folder, with the scores over training in evaluations.jsonl
-OUT/cells/NAME.json            what was asked of the cell, and what became of it
+OUT/trials/NAME/                an ordinary run folder, with the scores over training in evaluations.jsonl
+OUT/trials/NAME.json            what was asked of the trial, and what became of it
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparring._io.folder import read
 from sparring.errors import UNREADABLE, RunError
 from sparring.runs import config, logs
 
-__all__ = ["Budget", "Cell", "Contestant", "Rules", "cells"]
+__all__ = ["Budget", "Entry", "Protocol", "Trial", "trials"]
 
 Axis = Literal["steps", "kimg", "minutes"]
 UNITS = {"steps": 1, "kimg": 1000, "minutes": 60}  # steps, images, seconds: what is counted
@@ -28,7 +28,7 @@ COUNTED = {"steps": "step", "kimg": "images", "minutes": "seconds"}  # and how a
 
 @dataclass(frozen=True)
 class Budget:
-    """How long every cell is trained, and how often it is judged on the way.
+    """How long every trial is trained, and how often it is judged on the way.
 
     Attributes:
         axis: What is the same for all: updates of the generator's round, thousands of images seen, or minutes of
@@ -48,17 +48,17 @@ class Budget:
             raise RunError(f"--eval-every is {self.every:g}: give a part of the {self.amount:g} {self.axis}, above 0.")
 
     @property
-    def between(self) -> float:
+    def interval(self) -> float:
         """How much lies between two judgements, in the unit of the amount."""
         return self.every or self.amount / 10
 
     def marks(self) -> list[float]:
-        """Returns where a cell is judged, in steps, images or seconds; the last is the end.
+        """Returns where a trial is judged, in steps, images or seconds; the last is the end.
 
         >>> Budget("kimg", 0.3, 0.1).marks(), Budget("steps", 25, 10).marks(), len(Budget("steps", 25).marks())
         ([100, 200, 300], [10, 20, 25], 9)
         """
-        end, each = (UNITS[self.axis] * part for part in (self.amount, self.between))
+        end, each = (UNITS[self.axis] * part for part in (self.amount, self.interval))
         if self.axis != "minutes":
             end, each = math.ceil(end - 1e-6), max(1, math.ceil(each - 1e-6))
         return [min(each * k, end) for k in range(1, math.ceil(end / each - 1e-9) + 1)]
@@ -78,7 +78,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Rules:
+class Protocol:
     """What is the same for all.
 
     Attributes:
@@ -97,7 +97,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Entry:
     """A recipe under settings of its own.
 
     Attributes:
@@ -114,19 +114,19 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Trial:
     """One training of a comparison.
 
     Attributes:
-        contestant: Who trains.
+        entry: Who trains.
         seed: Decides everything random.
-        rules: What is the same for all.
+        protocol: What is the same for all.
         folder: Its run's.
     """
 
-    contestant: Contestant
+    entry: Entry
     seed: int
-    rules: Rules
+    protocol: Protocol
     folder: Path
 
     @property
@@ -134,52 +134,52 @@ class Cell:
         """What it is called, fit for a file."""
         return self.folder.name
 
-    def asked(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Returns every setting that decides what comes out; where data and device are makes no difference."""
         beside = ("data", "data_root", "device")
         return {
-            **{key: value for key, value in asdict(self.contestant).items() if key != "label"},
+            **{key: value for key, value in asdict(self.entry).items() if key != "label"},
             "seed": self.seed,
-            **{key: value for key, value in self.rules.shared.items() if key not in beside},
-            "fingerprint": self.rules.fingerprint,
-            "budget": {**asdict(self.rules.budget), "every": self.rules.budget.between},
-            "metrics": list(self.rules.metrics),
-            "samples": self.rules.samples,
+            **{key: value for key, value in self.protocol.shared.items() if key not in beside},
+            "fingerprint": self.protocol.fingerprint,
+            "budget": {**asdict(self.protocol.budget), "every": self.protocol.budget.interval},
+            "metrics": list(self.protocol.metrics),
+            "samples": self.protocol.samples,
         }
 
     def read(self) -> dict[str, Any] | None:
-        """Returns what became of the cell so far, or None if it was never begun.
+        """Returns what became of the trial so far, or None if it was never begun.
 
         Raises:
             RunError: If it was begun under other settings, or its record cannot be read.
         """
         try:
             before = json.loads(read(self._record))
-            old, state = dict(before["asked"]), before["state"]
+            old, state = dict(before["settings"]), before["state"]
             gone = float(old["budget"].pop("amount"))
         except FileNotFoundError:
             return None
         except (*UNREADABLE, RunError) as error:
             raise RunError(f"{self._record} cannot be read ({error}): remove it and start the same command.") from error
-        now = json.loads(json.dumps(self.asked()))
+        now = json.loads(json.dumps(self.settings()))
         wanted = now["budget"].pop("amount")
         config.require_equal(self.folder, old, now)
         if gone > wanted:
             raise RunError(
-                f"{self.folder} was given {gone:g} {self.rules.budget.axis}, more than {wanted:g}: "
+                f"{self.folder} was given {gone:g} {self.protocol.budget.axis}, more than {wanted:g}: "
                 "give at least as many, or another --out."
             )
         return before | {"state": "begun"} if gone < wanted and state == "finished" else before
 
-    def write(self, state: str, sentence: str = "", **facts: Any) -> dict[str, Any]:
-        """Notes what became of the cell, and returns it.
+    def write(self, state: str, error: str = "", **facts: Any) -> dict[str, Any]:
+        """Notes what became of the trial, and returns it.
 
         Args:
             state: begun, finished, diverged or failed.
-            sentence: Why it failed.
+            error: Why it failed.
             facts: What else there is to tell.
         """
-        told = {"asked": self.asked(), "state": state, "sentence": sentence, **facts}
+        told = {"settings": self.settings(), "state": state, "error": error, **facts}
         with io_errors(self._record):
             self._record.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._record) as file:
@@ -198,10 +198,10 @@ class Cell:
 
     def share(self) -> float:
         """Returns how much of its budget it has used, as far as the last judgement tells."""
-        rows, budget = self.rows(), self.rules.budget
+        rows, budget = self.rows(), self.protocol.budget
         return min(1.0, rows[-1][COUNTED[budget.axis]] / budget.marks()[-1]) if rows else 0.0
 
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Tells whether there is nothing left to train: finished, or diverged, which the same seed would again."""
         before = self.read()
         return before is not None and before["state"] in ("finished", "diverged")
@@ -211,35 +211,37 @@ class Cell:
         return self.folder.with_name(f"{self.name}.json")
 
 
-def cells(contestants: Sequence[Contestant], seeds: Sequence[int], rules: Rules, out: Path) -> list[Cell]:
-    """Returns all cells, the first seed of everybody first: stopped half-way, every contestant has been tried.
+def trials(entries: Sequence[Entry], seeds: Sequence[int], protocol: Protocol, out: Path) -> list[Trial]:
+    """Returns all trials, the first seed of everybody first: stopped half-way, every entry has been tried.
 
     Args:
-        contestants: Who.
+        entries: Who.
         seeds: Which.
-        rules: What is the same for all.
+        protocol: What is the same for all.
         out: The comparison's folder.
 
     Raises:
-        RunError: If two contestants are the same, or a cell was begun under other settings.
+        RunError: If two entries are the same, or a trial was begun under other settings.
     """
     made = [
-        Cell(who, seed, rules, out / "cells" / f"{_named(who.label)}-{seed}") for seed in seeds for who in contestants
+        Trial(who, seed, protocol, out / "trials" / f"{_file_name(who.label)}-{seed}")
+        for seed in seeds
+        for who in entries
     ]
-    names = [cell.name for cell in made]
+    names = [trial.name for trial in made]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise RunError(f"The cell {twice} is there twice: name each recipe, setting and seed once.")
-    for cell in made:
-        if link := next((path for path in (out / "cells", cell.folder) if path.is_symlink()), None):
+        raise RunError(f"The trial {twice} is there twice: name each recipe, setting and seed once.")
+    for trial in made:
+        if link := next((path for path in (out / "trials", trial.folder) if path.is_symlink()), None):
             raise RunError(f"{link} is a link, and links in a comparison are not followed: move the folder there.")
-        cell.read()
+        trial.read()
     return made
 
 
-def _named(label: str) -> str:
+def _file_name(label: str) -> str:
     """Returns a label as the name of a file.
 
-    >>> _named("mygames:mine critic.betas=0 0.9")
+    >>> _file_name("mygames:mine critic.betas=0 0.9")
     'mygames.mine_critic.betas=0_0.9'
     """
     return re.sub(r"[^\w.+=-]+", "_", label.replace(":", ".").replace("/", "."))

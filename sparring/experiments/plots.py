@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curves", "film", "snapshots"]
+__all__ = ["film", "plot_scores", "sample_files"]
 
 SIDE = 320  # pixels of a film
 RATE = 4.0  # its frames a second
@@ -27,15 +27,15 @@ FAR = 20  # times that a distance may change before its axis is logarithmic
 AXES = {"images": ("thousand images seen", 1000), "seconds": ("seconds of training", 1)}
 
 
-def curves(result: dict[str, Any]) -> Figure:
+def plot_scores(result: dict[str, Any]) -> Figure:
     """Draws every score over training: each seed faint, their mean bold, the reference of real data dashed.
 
     Args:
-        result: What `sparring.experiments.outcome` returned.
+        result: What `sparring.experiments.collect` returned.
     """
     from matplotlib.figure import Figure
 
-    names, labels = list(result["scores"]), result["contestants"]
+    names, labels = list(result["scores"]), result["entries"]
     height = 2.9 * len(names) + 0.25 * len(labels)
     figure = Figure(figsize=(10.5, height), dpi=110, layout="constrained")
     panels = figure.subplots(len(names), len(AXES), sharey="row", sharex="col", squeeze=False)
@@ -50,7 +50,7 @@ def curves(result: dict[str, Any]) -> Figure:
     return figure
 
 
-def snapshots(folder: Path) -> list[Path]:
+def sample_files(folder: Path) -> list[Path]:
     """Returns the pictures of a run, first to last; none where its folder is missing.
 
     Args:
@@ -75,7 +75,7 @@ def film(folder: Path) -> Path | None:
         folder: The run's.
     """
     with quiet_pillow():
-        shown = [decode_upright(str(path), read(path)).convert("RGB") for path in snapshots(folder)]
+        shown = [decode_upright(str(path), read(path)).convert("RGB") for path in sample_files(folder)]
     frames = [picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in shown]
     if not frames:
         return None
@@ -85,10 +85,12 @@ def film(folder: Path) -> Path | None:
 
 def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:
     seen: list[float] = []
-    for index, label in enumerate(result["contestants"]):
+    for index, label in enumerate(result["entries"]):
         colour = f"C{index % 10}"
         style = ("-", "--", ":", "-.")[index // 10 % 4]
-        courses = [_course(cell, score, axis) for cell in result["cells"] if cell["label"] == label and cell["rows"]]
+        courses = [
+            _course(trial, score, axis) for trial in result["trials"] if trial["label"] == label and trial["rows"]
+        ]
         for course in courses:
             axes.plot(*course.T, color=colour, linestyle=style, alpha=0.3, linewidth=0.8)
             seen += [*course[:, 1]]
@@ -101,10 +103,10 @@ def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:
     axes.grid(alpha=0.2)
 
 
-def _course(cell: dict[str, Any], score: str, axis: str) -> np.ndarray:
+def _course(trial: dict[str, Any], score: str, axis: str) -> np.ndarray:
     """Where and how well, one row a judgement."""
     scale = AXES[axis][1]
-    return np.array([(row[axis] / scale, row["scores"][score]) for row in cell["rows"]], dtype=float)
+    return np.array([(row[axis] / scale, row["scores"][score]) for row in trial["rows"]], dtype=float)
 
 
 def _mean(courses: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:

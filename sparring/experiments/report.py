@@ -9,22 +9,22 @@ from typing import Any
 
 from sparring._io.folder import Folder, open_atomic
 from sparring.evaluation.significance import LEVEL
-from sparring.experiments.experiment import Cell
-from sparring.experiments.plots import curves, film, snapshots
-from sparring.experiments.results import COLUMNS, plain
+from sparring.experiments.experiment import Trial
+from sparring.experiments.plots import film, plot_scores, sample_files
+from sparring.experiments.results import COLUMNS, to_plain
 from sparring.reports.html import Image, embed, render
 from sparring.theory.lessons.page import Table
 from sparring.visualization import images
 
-__all__ = ["FILES", "save_pages", "tables", "verdicts"]
+__all__ = ["FILES", "save_report", "tables", "verdicts"]
 
 Values = dict[str, Any]
-FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # besides the folder of the cells
+FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # besides the folder of the trials
 SHOWN = 3  # seeds whose pictures are in the page
 HOW = (
     "At the end: mean ± standard deviation over seeds. Over training: minimum, maximum, mean and standard deviation of "
-    "the scores of one training at all its judgements, averaged over seeds. Statistics are of finished cells only; a "
-    "contestant that lost seeds looks better than it is."
+    "the scores of one training at all its judgements, averaged over seeds. Statistics are of finished trials only; a "
+    "entry that lost seeds looks better than it is."
 )
 TEST = (
     f"Welch's t-test of the scores at the end, one value a seed, two-sided, adjusted by Holm's method for all pairs; "
@@ -33,18 +33,18 @@ TEST = (
 )
 
 
-def save_pages(result: Values, cells: Sequence[Cell], out: Path) -> Path:
+def save_report(result: Values, trials: Sequence[Trial], out: Path) -> Path:
     """Writes compare.json, compare.md, curves.png, films of points, and compare.html; returns the path of the last.
 
     Args:
-        result: What `sparring.experiments.outcome` returned.
-        cells: All of them.
+        result: What `sparring.experiments.collect` returned.
+        trials: All of them.
         out: The comparison's folder.
     """
-    images.save_image(images.render_figure(curves(result)), out / "curves.png")
-    films = [film(cell.folder) for cell in cells] if len(result["shape"]) == 1 else []
-    text = json.dumps(plain(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    page = _page(result, cells, out, bool(films))
+    images.save_image(images.render_figure(plot_scores(result)), out / "curves.png")
+    films = [film(trial.folder) for trial in trials] if len(result["shape"]) == 1 else []
+    text = json.dumps(to_plain(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    page = _page(result, trials, out, bool(films))
     for name, content in zip(FILES[1:], (text, _markdown(result), page), strict=True):
         with open_atomic(out / name) as file:
             file.write(content.encode(errors="backslashreplace"))
@@ -55,12 +55,12 @@ def tables(result: Values) -> dict[str, Table]:
     """Returns the tables of a comparison by their titles.
 
     Args:
-        result: What `sparring.experiments.outcome` returned.
+        result: What `sparring.experiments.collect` returned.
     """
     found = {"At the end": _ends(result), "Over training": _courses(result)}
-    if len(result["contestants"]) > 1:
+    if len(result["entries"]) > 1:
         found |= {f"Differences in {name}: p": _differences(result, name) for name in result["significance"]}
-    return {**found, "Cells": _cells(result)}
+    return {**found, "Trials": _cells(result)}
 
 
 def _ends(result: Values) -> Table:
@@ -86,7 +86,7 @@ def _courses(result: Values) -> Table:
 
 
 def _differences(result: Values, score: str) -> Table:
-    labels, known = result["contestants"], {}
+    labels, known = result["entries"], {}
     for pair in result["significance"][score]:
         known[pair["first"], pair["second"]] = known[pair["second"], pair["first"]] = _chance(pair.get("adjusted"))
     rows = tuple((one, *("" if one == other else known[one, other] for other in labels)) for one in labels)
@@ -94,12 +94,12 @@ def _differences(result: Values, score: str) -> Table:
 
 
 def _cells(result: Values) -> Table:
-    heads = ("contestant", "seed", "state", "steps", "images", "seconds", "parameters", "why")
+    heads = ("entry", "seed", "state", "steps", "images", "seconds", "parameters", "why")
     rows = []
-    for cell in result["cells"]:
-        counts = [f"{cell[name]:,}" if cell[name] is not None else "" for name in ("step", "images", "seconds")]
-        sizes = ", ".join(f"{name} {count:,}" for name, count in (cell["parameters"] or {}).items())
-        rows.append((cell["label"], str(cell["seed"]), cell["state"], *counts, sizes, cell["sentence"]))
+    for trial in result["trials"]:
+        counts = [f"{trial[name]:,}" if trial[name] is not None else "" for name in ("step", "images", "seconds")]
+        sizes = ", ".join(f"{name} {count:,}" for name, count in (trial["parameters"] or {}).items())
+        rows.append((trial["label"], str(trial["seed"]), trial["state"], *counts, sizes, trial["error"]))
     return Table(heads, tuple(rows))
 
 
@@ -107,7 +107,7 @@ def verdicts(result: Values) -> Iterator[str]:
     """Yields what makes the comparison unfair, then the verdict with its reason, then who lost seeds.
 
     Args:
-        result: What `sparring.experiments.outcome` returned.
+        result: What `sparring.experiments.collect` returned.
     """
     yield from (f"Not alike: {line}" for line in result["unlike"])
     yield result["verdict"]["sentence"]
@@ -118,12 +118,12 @@ def verdicts(result: Values) -> Iterator[str]:
 
 def _facts(result: Values) -> str:
     machine, versions = result["machine"], ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    return f"{versions}; {machine['cores']} of {machine['of']} cores, {machine['system']}; one thread a cell."
+    return f"{versions}; {machine['cores']} of {machine['of']} cores, {machine['system']}; one thread a trial."
 
 
 def _title(result: Values) -> str:
     budget = result["budget"]
-    return f"{len(result['contestants'])} contestants on {result['data']}, {budget['amount']:,g} {budget['axis']} each"
+    return f"{len(result['entries'])} entries on {result['data']}, {budget['amount']:,g} {budget['axis']} each"
 
 
 def _notes(result: Values) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _markdown(result: Values) -> str:
     return "\n".join([*parts, f"- {_facts(result)}", ""])
 
 
-def _page(result: Values, cells: Sequence[Cell], out: Path, filmed: bool) -> str:
+def _page(result: Values, trials: Sequence[Trial], out: Path, filmed: bool) -> str:
     values = {
         "title": _title(result),
         "command": result["command"],
@@ -150,9 +150,9 @@ def _page(result: Values, cells: Sequence[Cell], out: Path, filmed: bool) -> str
         "tables": {title: {"heads": table.heads, "rows": _plain(table)} for title, table in tables(result).items()},
         "notes": _notes(result),
         "curves": _embedded(out / "curves.png", "").source,
-        "seeds": list(dict.fromkeys(cell.seed for cell in cells))[:SHOWN],
-        "stills": _samples(cells, filmed=False),
-        "films": _samples(cells, filmed=True) if filmed else None,
+        "seeds": list(dict.fromkeys(trial.seed for trial in trials))[:SHOWN],
+        "stills": _samples(trials, filmed=False),
+        "films": _samples(trials, filmed=True) if filmed else None,
         "protocol": [*result["protocol"], _facts(result)],
     }
     return render("compare.html.j2", values)
@@ -163,20 +163,18 @@ def _plain(table: Table) -> list[list[str]]:
     return [[cell.strip("*") for cell in row] for row in table.cells()]
 
 
-def _samples(cells: Sequence[Cell], *, filmed: bool) -> dict[str, list[Image | None]]:
-    """The last samples, or the films, by contestant, one for each seed."""
-    seeds, labels = (
-        list(dict.fromkeys(part)) for part in zip(*((c.seed, c.contestant.label) for c in cells), strict=True)
-    )
+def _samples(trials: Sequence[Trial], *, filmed: bool) -> dict[str, list[Image | None]]:
+    """The last samples, or the films, by entry, one for each seed."""
+    seeds, labels = (list(dict.fromkeys(part)) for part in zip(*((c.seed, c.entry.label) for c in trials), strict=True))
     found: dict[str, list[Image | None]] = {}
     for label in labels:
-        mine = [cell for cell in cells if cell.contestant.label == label and cell.seed in seeds[:SHOWN]]
-        paths = [[c.folder / "film.gif"] if filmed else snapshots(c.folder)[-1:] for c in mine]
+        mine = [trial for trial in trials if trial.entry.label == label and trial.seed in seeds[:SHOWN]]
+        paths = [[c.folder / "film.gif"] if filmed else sample_files(c.folder)[-1:] for c in mine]
         found[label] = [
-            _embedded(path[0], f"{label}, seed {cell.seed}") if path and path[0].exists() else None
-            for cell, path in zip(mine, paths, strict=True)
+            _embedded(path[0], f"{label}, seed {trial.seed}") if path and path[0].exists() else None
+            for trial, path in zip(mine, paths, strict=True)
         ]
-    real = next((path for cell in cells if (path := cell.folder / "reals.png").exists()), None)
+    real = next((path for trial in trials if (path := trial.folder / "reals.png").exists()), None)
     if real is not None and not filmed:
         found["the data"] = [_embedded(real, "the data")]
     return found

@@ -1,4 +1,4 @@
-"""What came of a comparison, as plain values: every number of compare.json, read from the folders of its cells."""
+"""What came of a comparison, as plain values: every number of compare.json, read from the folders of its trials."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sparring import __version__
 from sparring.errors import RunError
 from sparring.evaluation.significance import spread, summary_over_training
 from sparring.evaluation.types import Evaluation
-from sparring.experiments.experiment import Cell
-from sparring.experiments.verdict import Criterion, criteria, differences, verdict
+from sparring.experiments.experiment import Trial
+from sparring.experiments.verdict import Criterion, compare_pairs, criteria, verdict
 from sparring.experiments.workers import cores
 from sparring.metrics import Score, require_same_protocol
 from sparring.reports import run_report
 
-__all__ = ["outcome", "plain", "unlike"]
+__all__ = ["collect", "inequalities", "to_plain"]
 
 Values = dict[str, Any]
 Counts = Mapping[str, float]
@@ -28,73 +28,75 @@ ALIKE = 1.1  # times as many parameters or moves are still alike
 COLUMNS = ("min", "max", "mean", "SD")
 
 
-def outcome(cells: Sequence[Cell], command: str) -> Values:
-    """Gathers what came of all cells.
+def collect(trials: Sequence[Trial], command: str) -> Values:
+    """Gathers what came of all trials.
 
     Args:
-        cells: All of them.
+        trials: All of them.
         command: What was typed.
 
     Raises:
-        RunError: If no cell is finished.
-        SparringError: If two cells were judged by different protocols.
+        RunError: If no trial is finished.
+        SparringError: If two trials were judged by different protocols.
     """
-    told = [_told(cell) for cell in cells]
-    judged = [Evaluation.from_json(row) for cell in cells for row in cell.rows()[-1:]]
+    told = [_trial_values(trial) for trial in trials]
+    judged = [Evaluation.from_json(row) for trial in trials for row in trial.rows()[-1:]]
     if not any(one["state"] == "finished" for one in told):
-        sentence = next((one["sentence"] for one in told if one["sentence"]), "none was trained yet.")
-        raise RunError(f"No cell is finished, there is nothing to compare: {sentence}")
+        sentence = next((one["error"] for one in told if one["error"]), "none was trained yet.")
+        raise RunError(f"No trial is finished, there is nothing to compare: {sentence}")
     for later in judged[1:]:
         for first, other in zip(judged[0].scores, later.scores, strict=True):
             require_same_protocol(first.protocol, other.protocol)
-    scores, labels = judged[0].scores, list(dict.fromkeys(cell.contestant.label for cell in cells))
+    scores, labels = judged[0].scores, list(dict.fromkeys(trial.entry.label for trial in trials))
     among = criteria(scores, _references(judged))
-    rows = {label: [one["rows"][-1]["scores"] for one in _of(label, told)] for label in labels}
-    budget = cells[0].rules.budget
+    rows = {label: [one["rows"][-1]["scores"] for one in _finished(label, told)] for label in labels}
+    budget = trials[0].protocol.budget
     return {
         "command": command,
         "budget": {"axis": budget.axis, "amount": budget.amount, "marks": budget.marks()},
         "data": scores[0].protocol["dataset"],
         "shape": scores[0].protocol["shape"],
-        "shared": {name: str(value) if value is not None else None for name, value in cells[0].rules.shared.items()},
+        "shared": {
+            name: str(value) if value is not None else None for name, value in trials[0].protocol.shared.items()
+        },
         "versions": {"sparring": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
         "machine": {"system": platform.platform(), "cores": cores(), "of": os.cpu_count()},
         "scores": {score.name: score.better.value for score in scores},
         "protocol": list(dict.fromkeys(map(run_report.protocol, scores))),
         "references": {name: _values(row) for name, row in _references(judged).items()},
-        "contestants": labels,
-        "cells": told,
+        "entries": labels,
+        "trials": told,
         "table": [_line(label, told, scores) for label in labels],
-        "significance": {one.name: differences(_ends(one, rows)) for one in among},
-        "unlike": unlike(_means(told, "parameters"), _means(told, "updates")),
+        "significance": {one.name: compare_pairs(_ends(one, rows)) for one in among},
+        "unlike": inequalities(_means(told, "parameters"), _means(told, "updates")),
         "verdict": verdict(among, rows),
     }
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Returns values fit for JSON, which knows neither infinity nor what is no number: the one as text, the other null.
 
-    >>> plain({"a": [1.0, math.inf, math.nan]})
+    >>> to_plain({"a": [1.0, math.inf, math.nan]})
     {'a': [1.0, 'inf', None]}
     """
     if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
+        return {key: to_plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
+        return [to_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
 
 
-def _told(cell: Cell) -> Values:
-    """Everything about a cell, its scores over training as plain numbers by name."""
-    before = cell.read() or {"state": "not begun", "sentence": ""}
-    kept = ("step", "images", "seconds", "judging")
-    rows = [{**{k: row[k] for k in kept}, "scores": _values(Evaluation.from_json(row).scores)} for row in cell.rows()]
-    facts = {name: before[name] for name in ("state", "sentence")}
+def _trial_values(trial: Trial) -> Values:
+    """Everything about a trial, its scores over training as plain numbers by name."""
+    before = trial.read() or {"state": "not begun", "error": ""}
+    kept = ("step", "images", "seconds", "evaluation_seconds")
+    rows = [{**{k: row[k] for k in kept}, "scores": _values(Evaluation.from_json(row).scores)} for row in trial.rows()]
+    facts = {name: before[name] for name in ("state", "error")}
     trained = {name: before.get(name) for name in ("step", "images", "seconds", "updates", "parameters", "made")}
-    who = {"label": cell.contestant.label, "seed": cell.seed, "folder": cell.folder.name}
-    settings = {name: getattr(cell.contestant, name) for name in ("recipe", "arguments", "techniques")}
+    who = {"label": trial.entry.label, "seed": trial.seed, "folder": trial.folder.name}
+    settings = {name: getattr(trial.entry, name) for name in ("recipe", "arguments", "techniques")}
     return {**who, **facts, **settings, **trained, "rows": rows}
 
 
@@ -103,23 +105,23 @@ def _values(scores: Sequence[Score]) -> dict[str, float]:
 
 
 def _references(judged: Sequence[Evaluation]) -> dict[str, list[Score]]:
-    """The scores of real data and of noise, from the first cell that was judged at its end."""
+    """The scores of real data and of noise, from the first trial that was judged at its end."""
     return next((one.references for one in judged if one.references), {})
 
 
 def _ends(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
-    """The values of a criterion at the end, one a seed, by contestant."""
+    """The values of a criterion at the end, one a seed, by entry."""
     return {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items()}
 
 
-def unlike(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
-    """Says in what the contestants were not alike beyond what they are compared for.
+def inequalities(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
+    """Says in what the entries were not alike beyond what they are compared for.
 
     Args:
-        parameters: Of each contestant, by network.
-        updates: Of each contestant, by player, if they have been trained.
+        parameters: Of each entry, by network.
+        updates: Of each entry, by player, if they have been trained.
 
-    >>> unlike({"a": {"G": 100, "D": 100}, "b": {"G": 105, "D": 100}, "c": {"G": 400, "D": 100}})
+    >>> inequalities({"a": {"G": 100, "D": 100}, "b": {"G": 105, "D": 100}, "c": {"G": 400, "D": 100}})
     ['The networks are of unlike size: a 200, b 205, c 500 parameters; --network and --width make them alike.']
     """
     found, sizes = [], {label: sum(counts.values()) for label, counts in parameters.items()}
@@ -136,9 +138,9 @@ def unlike(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | Non
 
 
 def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
-    """Mean counts of every contestant's finished cells."""
+    """Mean counts of every entry's finished trials."""
     labels = dict.fromkeys(one["label"] for one in told if one["state"] == "finished")
-    every = {label: [one[fact] for one in _of(label, told) if one[fact]] for label in labels}
+    every = {label: [one[fact] for one in _finished(label, told) if one[fact]] for label in labels}
     return {
         label: {name: spread([row[name] for row in rows]).mean or 0.0 for name in rows[0]}
         for label, rows in every.items()
@@ -146,18 +148,18 @@ def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
     }
 
 
-def _of(label: str, told: Sequence[Values]) -> list[Values]:
+def _finished(label: str, told: Sequence[Values]) -> list[Values]:
     return [one for one in told if one["label"] == label and one["state"] == "finished"]
 
 
 def _finals(label: str, told: Sequence[Values], score: str) -> list[float]:
-    """The scores of a contestant at the end, one a seed."""
-    return [one["rows"][-1]["scores"][score] for one in _of(label, told)]
+    """The scores of an entry at the end, one a seed."""
+    return [one["rows"][-1]["scores"][score] for one in _finished(label, told)]
 
 
 def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values:
-    """A contestant's line of the table: at the end over seeds, and over training the mean over seeds of each column."""
-    finished, columns = _of(label, told), {}
+    """An entry's line of the table: at the end over seeds, and over training the mean over seeds of each column."""
+    finished, columns = _finished(label, told), {}
     for score in scores:
         end = spread(_finals(label, told, score.name))
         courses = [summary_over_training([row["scores"][score.name] for row in one["rows"]]) for one in finished]

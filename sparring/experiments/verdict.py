@@ -6,8 +6,8 @@ one of the two is as high as one likes at the cost of the other. Such a pair is 
 relative to what other real data score. Scores of one side alone (balance of classes, likeness of pairs, path length)
 are in the tables, and decide nothing: noise can win by them.
 
-The first criterion among the scores that were asked for decides. A contestant beats noise if its seeds differ from the
-noise's score, or the nearer end of its interval, by a t-test adjusted by Holm's method for all contestants.
+The first criterion among the scores that were asked for decides. An entry beats noise if its seeds differ from the
+noise's score, or the nearer end of its interval, by a t-test adjusted by Holm's method for all entries.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from sparring.evaluation.registry import METRICS
 from sparring.evaluation.significance import LEVEL, Spread, holm, one_sample_t_test, spread, welch_t_test
 from sparring.metrics import Direction, Score
 
-__all__ = ["Criterion", "criteria", "differences", "verdict"]
+__all__ = ["Criterion", "compare_pairs", "criteria", "verdict"]
 
 Values = dict[str, Any]
-WHOLE = ("frechet", "frechet-infinity", "kernel", "sliced", "pyramid", "parzen", "classifier-score")
+JOINT_METRICS = ("frechet", "frechet-infinity", "kernel", "sliced", "pyramid", "parzen", "classifier-score")
 """The metrics whose score judges quality and variety together."""
-PAIRS = (("precision", "recall"), ("density", "coverage"), ("high quality", "modes"), ("GAN-test", "GAN-train"))
+JOINT_PAIRS = (("precision", "recall"), ("density", "coverage"), ("high quality", "modes"), ("GAN-test", "GAN-train"))
 """Scores of quality, and of variety, that say something together."""
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A score, or a pair of scores, by which contestants can be compared.
+    """A score, or a pair of scores, by which entries can be compared.
 
     Attributes:
         scores: The names of its scores.
@@ -53,7 +53,7 @@ class Criterion:
     def name(self) -> str:
         """What it is called.
 
-        >>> Criterion(("precision", "recall"), Better.HIGHER, True, {}, {}).name
+        >>> Criterion(("precision", "recall"), Direction.HIGHER, True, {}, {}).name
         'precision and recall'
         """
         return " and ".join(self.scores)
@@ -64,7 +64,7 @@ class Criterion:
         Args:
             values: Scores by name.
 
-        >>> pair = Criterion(("precision", "recall"), Better.HIGHER, True, {"precision": 0.8, "recall": 1.0}, {})
+        >>> pair = Criterion(("precision", "recall"), Direction.HIGHER, True, {"precision": 0.8, "recall": 1.0}, {})
         >>> pair.of({"precision": 0.8, "recall": 0.25}), pair.of({"precision": 0.8, "recall": 0.0})
         (0.4, 0.0)
         """
@@ -85,29 +85,29 @@ class Criterion:
 
 
 def criteria(scores: Sequence[Score], references: Mapping[str, Sequence[Score]]) -> list[Criterion]:
-    """Returns what contestants can be compared by, in the order of the scores.
+    """Returns what entries can be compared by, in the order of the scores.
 
     Args:
-        scores: Of any cell.
+        scores: Of any trial.
         references: The scores of other real data and of noise, as an evaluation has them.
     """
     real = {score.name: score.value for score in references.get("data", ())}
     noise = {score.name: score for score in references.get("noise", ())}
-    whole = {name for key in WHOLE for name in (*METRICS[key].scores, *METRICS[key].official)}
+    whole = {name for key in JOINT_METRICS for name in (*METRICS[key].scores, *METRICS[key].official)}
     better = {score.name: score.better for score in scores}
     found: dict[tuple[str, ...], bool] = {}
     for name in better:
-        pair = next((pair for pair in PAIRS if name in pair and better.keys() >= set(pair)), None)
-        half = any(name in other for other in PAIRS)
+        pair = next((pair for pair in JOINT_PAIRS if name in pair and better.keys() >= set(pair)), None)
+        half = any(name in other for other in JOINT_PAIRS)
         found.setdefault(pair or (name,), bool(pair) or (name in whole and not half))
     return [Criterion(names, better[names[0]], decides, real, noise) for names, decides in found.items()]
 
 
-def differences(ends: Mapping[str, Sequence[float]]) -> list[Values]:
-    """Tests every pair of contestants by Welch's test, adjusted for the number of pairs that could be tested.
+def compare_pairs(ends: Mapping[str, Sequence[float]]) -> list[Values]:
+    """Tests every pair of entries by Welch's test, adjusted for the number of pairs that could be tested.
 
     Args:
-        ends: The values of a criterion at the end, one a seed, by contestant.
+        ends: The values of a criterion at the end, one a seed, by entry.
     """
     pairs = list(combinations(ends, 2))
     tests = [welch_t_test(ends[one], ends[other]) for one, other in pairs]
@@ -124,7 +124,7 @@ def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str,
 
     Args:
         among: From `criteria`.
-        rows: The scores at the end, one row a seed, by contestant; finished cells only.
+        rows: The scores at the end, one row a seed, by entry; finished trials only.
 
     Returns:
         The deciding criterion ("by"), "best" or None, "leader", who "beats noise", how the others stand to the leader
@@ -136,7 +136,7 @@ def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str,
         sentence = f"No verdict: nothing measured ({names}) judges quality and variety together; add --metrics frechet."
         return {"by": None, "best": None, "leader": "", "sentence": sentence}
     first, *others = (_judged(criterion, rows) for criterion in deciding)
-    beside = [_beside(first, other) for other in others if other["leader"]]
+    beside = [_further(first, other) for other in others if other["leader"]]
     return {**first, "sentence": " ".join([_sentence(first, deciding[0], rows), *beside])}
 
 
@@ -163,7 +163,7 @@ def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float
 def _standing(leader: str, ends: Mapping[str, Sequence[float]], means: Mapping[str, float]) -> Values:
     """Whom the leader differs from beyond luck, and whom not."""
     found: dict[str, list[str]] = {"beaten": [], "not told apart": [], "level": [], "untested": []}
-    for pair in differences(ends):
+    for pair in compare_pairs(ends):
         if leader in (pair["first"], pair["second"]):
             other = pair["second"] if pair["first"] == leader else pair["first"]
             if "adjusted" in pair:
@@ -177,7 +177,7 @@ def _sentence(found: Values, criterion: Criterion, rows: Mapping[str, Sequence[M
     """The verdict by its criterion, in words."""
     leader, clear = found["leader"], found["beats noise"]
     if not leader:
-        return f"No verdict: no contestant has a {criterion.name} at the end."
+        return f"No verdict: no entry has a {criterion.name} at the end."
     value = _value(criterion, rows[leader])
     noise = " and ".join(_number(criterion.noise[name].value) for name in criterion.scores if criterion.noise)
     if not clear:
@@ -197,13 +197,13 @@ def _why_not(found: Values, criterion: Criterion, value: str, noise: str, seeds:
     leader = found["leader"]
     scored = f"by {criterion.name} {leader} scores {value}, noise {noise}"
     if leader not in found["above noise"]:
-        return f"{scored}, and no contestant is better than that."
+        return f"{scored}, and no entry is better than that."
     if seeds < 2:
         return f"{scored}, but one seed allows no test: give two --seeds or more."
     return f"{scored}, which {seeds} seeds do not tell apart."
 
 
-def _beside(first: Values, other: Values) -> str:
+def _further(first: Values, other: Values) -> str:
     """What another criterion adds to a verdict."""
     if not other["beats noise"]:
         return f"By {other['by']} none clearly beats noise."
@@ -212,9 +212,9 @@ def _beside(first: Values, other: Values) -> str:
 
 
 def _value(criterion: Criterion, seeds: Sequence[Mapping[str, float]]) -> str:
-    """The scores of a contestant, all that belong together.
+    """The scores of an entry, all that belong together.
 
-    >>> pair = Criterion(("precision", "recall"), Better.HIGHER, True, {}, {})
+    >>> pair = Criterion(("precision", "recall"), Direction.HIGHER, True, {}, {})
     >>> _value(pair, [{"precision": 0.5, "recall": 0.25}])
     '0.5 and 0.25'
     """

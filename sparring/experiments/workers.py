@@ -1,4 +1,4 @@
-"""Many cells, a few at a time: each in a process of its own with one thread, or one after another in this process."""
+"""Many trials, a few at a time: each in a process of its own with one thread, or one after another in this process."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from typing import IO
 import torch
 
 from sparring.errors import RunError
-from sparring.experiments.experiment import Cell
-from sparring.experiments.trial import Row, play
+from sparring.experiments.experiment import Trial
+from sparring.experiments.trial import Row, run_trial
 from sparring.runs.signals import Stopped, wishes
 from sparring.training.parent_watch import parent_env
 
-__all__ = ["Progress", "cores", "train_all"]
+__all__ = ["Progress", "cores", "run_trials"]
 
-Tell = Callable[[str], None]
-LOOK = 0.2  # seconds between two looks at the processes
+Write = Callable[[str], None]
+POLL_SECONDS = 0.2  # seconds between two looks at the processes
 
 
 class Progress:
     """Says how far the whole comparison is, and how long it will still take at the pace so far.
 
     Args:
-        cells: All of them.
+        trials: All of them.
         tell: Is given each line.
         clock: Turns seconds into words.
     """
 
-    def __init__(self, cells: Sequence[Cell], tell: Tell, clock: Callable[[float], str]) -> None:
-        self._shares = {cell.name: 1.0 if cell.closed() else cell.share() for cell in cells}
+    def __init__(self, trials: Sequence[Trial], tell: Write, clock: Callable[[float], str]) -> None:
+        self._shares = {trial.name: 1.0 if trial.is_closed() else trial.share() for trial in trials}
         self._done, self._tell, self._clock = sum(self._shares.values()), tell, clock
         self._begun = time.perf_counter()
 
-    def judged(self, cell: Cell, row: Row) -> None:
+    def evaluated(self, trial: Trial, row: Row) -> None:
         """Tells of a judgement.
 
         Args:
-            cell: Which.
+            trial: Which.
             row: What it scored.
         """
-        self._shares[cell.name] = cell.share()
+        self._shares[trial.name] = trial.share()
         scores = ", ".join(f"{score['name']} {float(score['value']):.4g}" for score in row["scores"])
-        self._tell(f"{_title(cell)}: step {row['step']:,}, {row['images']:,} images: {scores}; {self._left()}")
+        self._tell(f"{_title(trial)}: step {row['step']:,}, {row['images']:,} images: {scores}; {self._left()}")
 
-    def ended(self, cell: Cell) -> None:
-        """Tells of a cell that is over.
+    def ended(self, trial: Trial) -> None:
+        """Tells of a trial that is over.
 
         Args:
-            cell: Which.
+            trial: Which.
         """
-        self._shares[cell.name] = 1.0
-        told = cell.read() or {}
-        sentence = f": {told['sentence']}" if told.get("sentence") else ""
-        self._tell(f"{_title(cell)} {told.get('state', 'never began')}{sentence}; {self._left()}")
+        self._shares[trial.name] = 1.0
+        told = trial.read() or {}
+        sentence = f": {told['error']}" if told.get("error") else ""
+        self._tell(f"{_title(trial)} {told.get('state', 'never began')}{sentence}; {self._left()}")
 
     def _left(self) -> str:
         share, all_ = sum(self._shares.values()), len(self._shares)
-        whole = f"{sum(s == 1.0 for s in self._shares.values())} of {all_} cells"
+        whole = f"{sum(s == 1.0 for s in self._shares.values())} of {all_} trials"
         gained = share - self._done
         if not gained:
             return whole
@@ -69,8 +69,8 @@ class Progress:
         return f"{whole}, about {self._clock(left)} left"
 
 
-def _title(cell: Cell) -> str:
-    return f"{cell.contestant.label}, seed {cell.seed}"
+def _title(trial: Trial) -> str:
+    return f"{trial.entry.label}, seed {trial.seed}"
 
 
 def cores() -> int:
@@ -78,14 +78,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def train_all(cells: Sequence[Cell], progress: Progress, jobs: int, command: Callable[[Cell], list[str]]) -> None:
+def run_trials(trials: Sequence[Trial], progress: Progress, jobs: int, command: Callable[[Trial], list[str]]) -> None:
     """Trains what is not closed yet.
 
     Args:
-        cells: All of them.
+        trials: All of them.
         progress: Is told of everything.
         jobs: Processes at a time; 1 trains in this one.
-        command: The words that train a single cell in a process of its own, which leaves when this one is gone.
+        command: The words that train a single trial in a process of its own, which leaves when this one is gone.
 
     Raises:
         RunError: If there are to be more processes than cores.
@@ -93,29 +93,29 @@ def train_all(cells: Sequence[Cell], progress: Progress, jobs: int, command: Cal
     """
     if not 1 <= jobs <= cores():
         raise RunError(f"--jobs is {jobs}, and there are {cores()} cores: give a number from 1 to {cores()}.")
-    open_ = [cell for cell in cells if not cell.closed()]
+    open_ = [trial for trial in trials if not trial.is_closed()]
     if jobs == 1 or len(open_) < 2:
-        _one_by_one(open_, progress)
+        _run_in_process(open_, progress)
     else:
-        _side_by_side(open_, progress, jobs, command)
+        _run_in_workers(open_, progress, jobs, command)
 
 
-def _one_by_one(cells: Sequence[Cell], progress: Progress) -> None:
+def _run_in_process(trials: Sequence[Trial], progress: Progress) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a process of its own, so that it makes no difference
     try:
-        for cell in cells:
-            play(cell, progress.judged)
-            progress.ended(cell)
+        for trial in trials:
+            run_trial(trial, progress.evaluated)
+            progress.ended(trial)
     finally:
         torch.set_num_threads(threads)
 
 
-class _Child:
-    """The process of a cell."""
+class _Worker:
+    """The process of a trial."""
 
-    def __init__(self, cell: Cell, words: list[str]) -> None:
-        self.cell, self.seen = cell, len(cell.rows())
+    def __init__(self, trial: Trial, words: list[str]) -> None:
+        self.trial, self.seen = trial, len(trial.rows())
         self.told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by bury)
         here = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **parent_env()}
         self.process = subprocess.Popen(
@@ -129,35 +129,37 @@ class _Child:
     def look(self, progress: Progress) -> bool:
         """Tells of what is new, and returns whether the process is still there."""
         running = self.process.poll() is None
-        rows = self.cell.rows()
+        rows = self.trial.rows()
         for row in rows[self.seen :]:
-            progress.judged(self.cell, row)
+            progress.evaluated(self.trial, row)
         self.seen = max(self.seen, len(rows))
         return running
 
     def bury(self) -> None:
-        """Writes down why the process died, if it did so without a word in the cell's record."""
+        """Writes down why the process died, if it did so without a word in the trial's record."""
         if code := self.process.returncode:
             self.told.seek(0)
             lines = self.told.read().decode(errors="replace").strip().splitlines()
-            self.cell.write("failed", f"Its process ended with code {code}: {lines[-1] if lines else 'no word'}")
+            self.trial.write("failed", f"Its process ended with code {code}: {lines[-1] if lines else 'no word'}")
         self.told.close()
 
 
-def _side_by_side(cells: Sequence[Cell], progress: Progress, jobs: int, command: Callable[[Cell], list[str]]) -> None:
-    waiting, running = list(cells), list[_Child]()
+def _run_in_workers(
+    trials: Sequence[Trial], progress: Progress, jobs: int, command: Callable[[Trial], list[str]]
+) -> None:
+    waiting, running = list(trials), list[_Worker]()
     with wishes(patient=True) as wish:
         try:
             while (waiting or running) and not wish.signal:
                 while waiting and len(running) < jobs:
-                    cell = waiting.pop(0)
-                    running.append(_Child(cell, command(cell)))
-                time.sleep(LOOK)
+                    trial = waiting.pop(0)
+                    running.append(_Worker(trial, command(trial)))
+                time.sleep(POLL_SECONDS)
                 gone = [child for child in running if not child.look(progress)]
                 for child in gone:
                     running.remove(child)
                     child.bury()
-                    progress.ended(child.cell)
+                    progress.ended(child.trial)
         finally:
             for child in running:
                 child.process.terminate()

@@ -21,7 +21,7 @@ from sparring._io.paths import expand_user
 from sparring.cli import main
 from sparring.data import Stream, load
 from sparring.errors import DataError, GameError, RunError, SparringError
-from sparring.experiments.experiment import Cell
+from sparring.experiments.experiment import Trial
 from sparring.inference.conditional import class_index
 from sparring.metrics import extrapolate
 from sparring.runs import config, memory
@@ -218,7 +218,7 @@ BUDGETS = ["x", [], {}, {"amount": "x"}, {"amount": 10**400}, {"amount": None}]
 def test_a_record_of_a_comparison_that_is_none(tmp_path, text):
     (tmp_path / "nsgan-0.json").write_text(text)
     with pytest.raises(RunError, match=r"nsgan-0\.json cannot be read"):
-        Cell(None, 0, None, tmp_path / "nsgan-0").read()
+        Trial(None, 0, None, tmp_path / "nsgan-0").read()
 
 
 # --- memory

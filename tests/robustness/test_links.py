@@ -321,13 +321,13 @@ def test_a_journal_with_an_endless_line_is_read_in_bounded_pieces(tmp_path, monk
     assert [line["step"] for line in logs.read(tmp_path / "log.jsonl")] == [1, 2]
 
 
-@pytest.mark.parametrize("name", ["cells/nsgan-0", "cells", "cells/nsgan-0.json", "cells/nsgan-0/samples"])
+@pytest.mark.parametrize("name", ["trials/nsgan-0", "trials", "trials/nsgan-0.json", "trials/nsgan-0/samples"])
 def test_a_comparison_follows_no_link(tmp_path, name, capsys):
     out = tmp_path / "out"
     words = ["compare", "nsgan", "rsgan", "--data", "ring", "--batch-size", "8", "--width", "8", "--device", "cpu"]
     words += ["--seeds", "0", "--samples", "20", "--metrics", "modes", "--eval-every", "1", "--out", str(out)]
     assert main([*words, "--steps", "1"]) == 0
-    (out / "cells/nsgan-0/samples").mkdir(exist_ok=True)
+    (out / "trials/nsgan-0/samples").mkdir(exist_ok=True)
     linked(out / name, tmp_path / "mine")
     before = tree(tmp_path / "mine") if (tmp_path / "mine").is_dir() else (tmp_path / "mine").read_bytes()
     capsys.readouterr()

@@ -17,11 +17,11 @@ import torch.distributed as dist
 from sparring._io.folder import run_lock
 from sparring.cli import main
 from sparring.errors import RunError
-from sparring.experiments import Progress, train_all
+from sparring.experiments import Progress, run_trials
 from sparring.training import distributed, rendezvous
 from sparring.training.parent_watch import AGENT, watch_parent
 from support import forked, runs
-from unit.experiments.test_compare import cell
+from unit.experiments.test_compare import make_trial
 
 WITHIN = 5  # seconds
 RING = ["--data", "ring", "--batch-size", "8", "--width", "4", "--device", "cpu", "--seeds", "0"]
@@ -72,13 +72,13 @@ with run_lock(Path(sys.argv[1])):
 
 
 def compare_two(folder):
-    made = [cell(folder, seed=seed) for seed in range(2)]
-    train_all(made, Progress(made, print, str), 2, lambda one: [sys.executable, "-c", CHILD, str(one.folder)])
+    made = [make_trial(folder, seed=seed) for seed in range(2)]
+    run_trials(made, Progress(made, print, str), 2, lambda one: [sys.executable, "-c", CHILD, str(one.folder)])
 
 
 def test_cells_side_by_side_leave_with_the_process_that_started_them(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
-    folders = [cell(tmp_path, seed=seed).folder for seed in range(2)]
+    folders = [make_trial(tmp_path, seed=seed).folder for seed in range(2)]
     parent = forked.fork(compare_two, tmp_path)
     until(lambda: all((folder / "held").exists() for folder in folders))
     killed(parent)
@@ -90,7 +90,7 @@ def test_a_killed_comparison_leaves_no_training_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
     words = ["compare", "nsgan", "rsgan", *RING, "--steps", "1000000", "--jobs", "2", "--out", str(tmp_path / "out")]
     parent = forked.fork(main, words)
-    folders = [tmp_path / f"out/cells/{name}-0" for name in ("nsgan", "rsgan")]
+    folders = [tmp_path / f"out/trials/{name}-0" for name in ("nsgan", "rsgan")]
     until(lambda: all((folder / "log.jsonl").exists() for folder in folders))
     killed(parent)
     assert until(lambda: all(map(free, folders))) < allowed(WITHIN)

@@ -20,14 +20,25 @@ import torch
 import sparring
 from sparring import data
 from sparring.cli import main
-from sparring.cli.compare import Comparison, contestants, sorted_flags
+from sparring.cli.compare import Comparison, entries, sorted_flags
 from sparring.cli.console import clock
 from sparring.errors import SparringError
 from sparring.evaluation import evaluator
 from sparring.evaluation.significance import Spread, holm, spread, summary_over_training, welch_t_test
-from sparring.experiments import Budget, Cell, Contestant, Progress, Rules, pilot, plots, report, train_all, trial
-from sparring.experiments.results import outcome, plain
-from sparring.experiments.verdict import differences
+from sparring.experiments import (
+    Budget,
+    Entry,
+    Progress,
+    Protocol,
+    Trial,
+    estimate_costs,
+    plots,
+    report,
+    run_trials,
+)
+from sparring.experiments import trial as trial_module
+from sparring.experiments.results import collect, to_plain
+from sparring.experiments.verdict import compare_pairs
 from sparring.runs import checkpoint
 from sparring.runs.signals import Stopped
 from support.runs import difference
@@ -51,7 +62,7 @@ def no_pictures(monkeypatch):
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
-    """Two contestants over two seeds, beside one that diverges and one that is broken."""
+    """Two entries over two seeds, beside one that diverges and one that is broken."""
     out = tmp_path_factory.mktemp("arena") / "ring"
     words = [
         "nsgan",
@@ -92,11 +103,11 @@ def broken(shape, *, width: int = 4) -> sparring.Game:
 
 
 def record(out, name):
-    return json.loads((out / "cells" / f"{name}.json").read_text())
+    return json.loads((out / "trials" / f"{name}.json").read_text())
 
 
 def rows(out, name):
-    return [json.loads(line) for line in (out / "cells" / name / "evaluations.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (out / "trials" / name / "evaluations.jsonl").read_text().splitlines()]
 
 
 def published(out):
@@ -104,7 +115,7 @@ def published(out):
 
 
 def state(out, name):
-    return checkpoint.load_newest(out / "cells" / name)[0]
+    return checkpoint.load_newest(out / "trials" / name)[0]
 
 
 def everything(folder):
@@ -119,15 +130,15 @@ def refused(capsys, *words):
     return told
 
 
-def cell(folder, name="nsgan", seed=0, steps=4):
-    rules = Rules(Budget("steps", steps), {"data": "ring", "batch_size": 8, "device": "cpu"}, "f", samples=50)
-    return Cell(
-        Contestant(name, {"networks": {"width": 4}}, {}, name), seed, rules, folder / "cells" / f"{name}-{seed}"
+def make_trial(folder, name="nsgan", seed=0, steps=4):
+    protocol = Protocol(Budget("steps", steps), {"data": "ring", "batch_size": 8, "device": "cpu"}, "f", samples=50)
+    return Trial(
+        Entry(name, {"networks": {"width": 4}}, {}, name), seed, protocol, folder / "trials" / f"{name}-{seed}"
     )
 
 
 def competing(names, words, *varied):
-    return contestants(Comparison, names, *sorted_flags(Comparison, words), varied)
+    return entries(Comparison, names, *sorted_flags(Comparison, words), varied)
 
 
 # -- what is measured
@@ -281,7 +292,7 @@ def test_minutes_are_the_same_for_all_and_judging_is_not_counted(tmp_path, no_pi
         found = rows(tmp_path, name)
         assert len(found) == 2
         assert 0.6 <= found[-1]["seconds"] < 0.6 + 0.25
-        assert found[-1]["judging"] >= 0.3
+        assert found[-1]["evaluation_seconds"] >= 0.3
 
 
 def test_minutes_do_not_count_the_time_that_it_takes_to_open_a_run(tmp_path, no_pictures, monkeypatch):
@@ -306,7 +317,7 @@ def test_minutes_do_not_count_the_time_that_it_takes_to_open_a_run(tmp_path, no_
 def test_seconds_after_the_checkpoint_of_a_killed_run_do_not_count(tmp_path):
     lines = [{"step": 2, "seconds": 1.5}, {"step": 4, "seconds": 3.5}, {"step": 5, "seconds": 8.5}]
     (tmp_path / "timing.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert [trial._spent(SimpleNamespace(folder=tmp_path, step=step)) for step in (0, 4, 5)] == [
+    assert [trial_module._training_seconds(SimpleNamespace(folder=tmp_path, step=step)) for step in (0, 4, 5)] == [
         0,
         3.5,
         8.5,
@@ -319,22 +330,22 @@ def test_seconds_after_the_checkpoint_of_a_killed_run_do_not_count(tmp_path):
 def test_a_failing_cell_says_why_and_the_rest_goes_on(arena):
     for seed in (0, 1):
         assert record(arena, f"support.runs.failing-{seed}")["state"] == "diverged"
-        assert "D/score became nan" in record(arena, f"support.runs.failing-{seed}")["sentence"]
+        assert "D/score became nan" in record(arena, f"support.runs.failing-{seed}")["error"]
         lost = record(arena, f"unit.experiments.test_compare.broken-{seed}")
-        assert (lost["state"], lost["sentence"]) == ("failed", "ZeroDivisionError: by the user")
+        assert (lost["state"], lost["error"]) == ("failed", "ZeroDivisionError: by the user")
         assert "in broken" in lost["traceback"]
 
 
 def test_a_closed_cell_is_never_trained_again(arena, monkeypatch, no_pictures):
-    before = everything(arena / "cells")
+    before = everything(arena / "trials")
     command = published(arena)["command"].split()[1:]
     tried = []
-    monkeypatch.setattr("sparring.experiments.trial.created", lambda cell: tried.append(cell.name) or 1 / 0)
+    monkeypatch.setattr("sparring.experiments.trial.create_run", lambda trial: tried.append(trial.name) or 1 / 0)
     assert main(command) == 0
     assert tried == ["unit.experiments.test_compare.broken-0", "unit.experiments.test_compare.broken-1"], (
         "only what failed for another reason is tried"
     )
-    after = everything(arena / "cells")
+    after = everything(arena / "trials")
     touched = {path.name for path in before if before[path] != after[path]}
     assert touched <= {f"unit.experiments.test_compare.broken-{k}.json" for k in (0, 1)}
 
@@ -344,27 +355,27 @@ def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pic
     assert main([*words, str(tmp_path / "straight")]) == 0
     told = []
 
-    def stop(self, cell, row):
-        told.append((cell.name, row["step"]))
+    def stop(self, trial, row):
+        told.append((trial.name, row["step"]))
         if told[-1] == ("rsgan-0", 4):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "judged", stop)
+        patch.setattr(Progress, "evaluated", stop)
         assert main([*words, str(tmp_path / "stopped")]) == 130
-    done = everything(tmp_path / "stopped/cells/nsgan-0")
-    lines = (tmp_path / "stopped/cells/rsgan-0/evaluations.jsonl").read_bytes()
+    done = everything(tmp_path / "stopped/trials/nsgan-0")
+    lines = (tmp_path / "stopped/trials/rsgan-0/evaluations.jsonl").read_bytes()
     assert record(tmp_path / "stopped", "rsgan-0")["state"] == "begun"
     assert main([*words, str(tmp_path / "stopped")]) == 0
-    assert everything(tmp_path / "stopped/cells/nsgan-0") == done
-    assert (tmp_path / "stopped/cells/rsgan-0/evaluations.jsonl").read_bytes().startswith(lines), (
+    assert everything(tmp_path / "stopped/trials/nsgan-0") == done
+    assert (tmp_path / "stopped/trials/rsgan-0/evaluations.jsonl").read_bytes().startswith(lines), (
         "nothing is judged twice"
     )
     same(tmp_path, "straight", "stopped", "rsgan-0")
 
 
 def same(folder, one, other, name):
-    """Two cells went one way: weights, optimisers and scores, to the bit."""
+    """Two trials went one way: weights, optimisers and scores, to the bit."""
     assert difference(state(folder / one, name), state(folder / other, name)) == ""
     one, other = (
         [(row["step"], row["images"], row["scores"]) for row in rows(folder / which, name)] for which in (one, other)
@@ -380,7 +391,7 @@ def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeyp
     child = os.fork()  # as good as a process of its own, and torch is imported already
     if not child:
         os._exit(main([*words, str(tmp_path / "killed")]))
-    judged = tmp_path / "killed/cells/nsgan-0/evaluations.jsonl"
+    judged = tmp_path / "killed/trials/nsgan-0/evaluations.jsonl"
     while not (judged.exists() and b"\n" in judged.read_bytes()):
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
@@ -399,7 +410,7 @@ def test_a_larger_budget_goes_on_and_another_setting_is_refused(tmp_path, no_pic
     assert rows(tmp_path, "nsgan-0")[:2] == first
     assert [row["step"] for row in rows(tmp_path, "nsgan-0")] == [2, 4, 6]
     assert "give at least as many" in refused(capsys, *words, "--steps", "4")
-    assert "batch = 8, not 9" in refused(capsys, *words, "--steps", "6", "--batch-size", "9")
+    assert "batch_size = 8, not 9" in refused(capsys, *words, "--steps", "6", "--batch-size", "9")
     assert "budget.every = 2.0, not 3.0" in refused(capsys, *words, "--steps", "6", "--eval-every", "3")
     assert "samples = 50, not 60" in refused(capsys, *words, "--steps", "6", "--samples", "60")
 
@@ -422,22 +433,22 @@ def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
 
 def test_a_process_that_dies_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
-    made, told = [cell(tmp_path, seed=seed) for seed in range(3)], []
+    made, told = [make_trial(tmp_path, seed=seed) for seed in range(3)], []
     code = "import sys; print('first\\nno memory left', file=sys.stderr); sys.exit(3)"
-    train_all(made, Progress(made, told.append, clock), 2, lambda cell: [sys.executable, "-c", code])
-    assert [one.read()["sentence"] for one in made] == ["Its process ended with code 3: no memory left"] * 3
+    run_trials(made, Progress(made, told.append, clock), 2, lambda trial: [sys.executable, "-c", code])
+    assert [one.read()["error"] for one in made] == ["Its process ended with code 3: no memory left"] * 3
     assert len(told) == 3
     assert "no memory left" in told[-1]
 
 
 def test_a_cell_has_one_thread_in_this_process_too(tmp_path, monkeypatch):
     threads = []
-    monkeypatch.setattr("sparring.experiments.workers.play", lambda *_: threads.append(torch.get_num_threads()))
+    monkeypatch.setattr("sparring.experiments.workers.run_trial", lambda *_: threads.append(torch.get_num_threads()))
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        made = [cell(tmp_path)]
-        train_all(made, Progress(made, lambda _: None, clock), 1, lambda cell: [])
+        made = [make_trial(tmp_path)]
+        run_trials(made, Progress(made, lambda _: None, clock), 1, lambda trial: [])
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -446,7 +457,7 @@ def test_a_cell_has_one_thread_in_this_process_too(tmp_path, monkeypatch):
 
 def test_a_signal_ends_every_process(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
-    made, begun = [cell(tmp_path, seed=seed) for seed in range(3)], tmp_path / "begun"
+    made, begun = [make_trial(tmp_path, seed=seed) for seed in range(3)], tmp_path / "begun"
     code = f"import os, time; open({str(begun)!r} + str(os.getpid()), 'w').close(); time.sleep(60)"
 
     def interrupt():
@@ -457,7 +468,7 @@ def test_a_signal_ends_every_process(tmp_path, monkeypatch):
     threading.Thread(target=interrupt, daemon=True).start()
     start = time.monotonic()
     with pytest.raises(Stopped):
-        train_all(made, Progress(made, lambda _: None, clock), 2, lambda cell: [sys.executable, "-c", code])
+        run_trials(made, Progress(made, lambda _: None, clock), 2, lambda trial: [sys.executable, "-c", code])
     assert time.monotonic() - start < 40, "they were waited for, not ended"
     children = [int(path.name.removeprefix("begun")) for path in tmp_path.glob("begun*")]
     assert len(children) == 2
@@ -478,9 +489,9 @@ def test_a_dry_run_says_cells_and_cost_and_leaves_nothing(tmp_path, capsys):
 
 def test_the_cost_of_minutes_is_known_and_that_of_steps_is_in_proportion(tmp_path):
     def cost(axis, amount):
-        rules = Rules(Budget(axis, amount), {"data": "ring", "batch_size": 8, "device": "cpu"}, "f", samples=50)
-        who = Contestant("nsgan", {"networks": {"width": 4}}, {}, "nsgan")
-        return pilot([Cell(who, 0, rules, tmp_path)])["nsgan"].training
+        protocol = Protocol(Budget(axis, amount), {"data": "ring", "batch_size": 8, "device": "cpu"}, "f", samples=50)
+        who = Entry("nsgan", {"networks": {"width": 4}}, {}, "nsgan")
+        return estimate_costs([Trial(who, 0, protocol, tmp_path)])["nsgan"].training
 
     assert cost("minutes", 2) == pytest.approx(120)
     assert 0.2 < cost("steps", 1000) / cost("kimg", 8) < 5, "a step of 8 rows is 8 images"
@@ -490,30 +501,33 @@ def test_the_cost_of_minutes_is_known_and_that_of_steps_is_in_proportion(tmp_pat
 
 
 def told(label, seed, scores, state="finished"):
-    rows = [{"step": k, "images": 8 * k, "seconds": float(k), "judging": 0.1, "scores": {"FD": v}} for k, v in scores]
+    rows = [
+        {"step": k, "images": 8 * k, "seconds": float(k), "evaluation_seconds": 0.1, "scores": {"FD": v}}
+        for k, v in scores
+    ]
     last = {key: rows[-1][key] for key in ("step", "images", "seconds")}
-    sentence = "" if state == "finished" else "It became nan."
-    return {"label": label, "seed": seed, "state": state, "sentence": sentence, "rows": rows, **last}
+    error = "" if state == "finished" else "It became nan."
+    return {"label": label, "seed": seed, "state": state, "error": error, "rows": rows, **last}
 
 
 def test_the_table_by_hand(monkeypatch):
     from sparring.experiments import results as module
     from sparring.metrics import Direction, Score
 
-    cells = [told("a", 0, [(1, 9.0), (2, 5.0)]), told("a", 1, [(1, 8.0), (2, 7.0)])]
-    cells += [told("a", 2, [(1, 0.0)], "diverged")]
-    cells += [told("b", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.2, 1.1))]
-    cells += [told("c", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.1, 1.3))]
+    trials = [told("a", 0, [(1, 9.0), (2, 5.0)]), told("a", 1, [(1, 8.0), (2, 7.0)])]
+    trials += [told("a", 2, [(1, 0.0)], "diverged")]
+    trials += [told("b", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.2, 1.1))]
+    trials += [told("c", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.1, 1.3))]
     score = Score("FD", 1.0, {}, Direction.LOWER)
-    line = module._line("a", cells, [score])
+    line = module._line("a", trials, [score])
     assert (line["seeds"], line["lost"], line["images"], line["seconds"]) == (2, [2], 16, 2)
     assert line["scores"]["FD"]["mean"] == 6
     assert line["scores"]["FD"]["SD"] == pytest.approx(math.sqrt(2))
     training = line["scores"]["FD"]["training"]  # of (9, 5) and (8, 7)
     assert (training["min"], training["max"], training["mean"]) == (6, 8.5, 7.25)
     assert training["SD"] == pytest.approx((math.sqrt(8) + math.sqrt(0.5)) / 2)
-    ends = {label: [one["rows"][-1]["scores"]["FD"] for one in module._of(label, cells)] for label in "abc"}
-    pairs = differences(ends)
+    ends = {label: [one["rows"][-1]["scores"]["FD"] for one in module._finished(label, trials)] for label in "abc"}
+    pairs = compare_pairs(ends)
     raw = [scipy.stats.ttest_ind(*pair, equal_var=False).pvalue for pair in (
         ([5.0, 7.0], [1.0, 1.2, 1.1]), ([5.0, 7.0], [1.0, 1.1, 1.3]), ([1.0, 1.2, 1.1], [1.0, 1.1, 1.3]))]  # fmt: skip
     assert [pair["p"] for pair in pairs] == pytest.approx(raw)
@@ -525,13 +539,13 @@ def test_the_record_holds_every_number_and_the_command(arena):
     assert found["command"].startswith("sparring compare nsgan wgan-gp support.runs:failing")
     assert found["budget"] == {"axis": "steps", "amount": 4, "marks": [2, 4]}
     assert set(found["versions"]) == {"sparring", "torch", "python"}
-    assert [one["state"] for one in found["cells"]] == ["finished", "finished", "diverged", "failed"] * 2
+    assert [one["state"] for one in found["trials"]] == ["finished", "finished", "diverged", "failed"] * 2
     lines = {line["label"]: line for line in found["table"]}
     ends = [float(rows(arena, f"nsgan-{seed}")[-1]["scores"][1]["value"]) for seed in (0, 1)]
     assert lines["nsgan"]["scores"]["high quality"]["mean"] == pytest.approx(np.mean(ends))
     assert (lines["support.runs:failing"]["seeds"], lines["support.runs:failing"]["lost"]) == (0, [0, 1])
     assert found["references"]["data"]["modes"] == 8
-    assert found["cells"][0]["made"]["threads"] == 1
+    assert found["trials"][0]["made"]["threads"] == 1
 
 
 def test_the_page_shows_everything_and_asks_nothing_of_a_network(arena):
@@ -540,7 +554,7 @@ def test_the_page_shows_everything_and_asks_nothing_of_a_network(arena):
     assert "<script" not in text
     assert not re.findall(r"(?:src|href)\s*=\s*\"(?!DATA)", words)
     assert "http" not in words
-    assert words.count("<img") == 1 + 4 + 1 + 4, "curves; the last samples, the data, and the films of four cells"
+    assert words.count("<img") == 1 + 4 + 1 + 4, "curves; the last samples, the data, and the films of four trials"
     assert text.count("data:image/gif") == 4
     for expected in (
         "None clearly beats noise",
@@ -556,9 +570,9 @@ def test_the_page_shows_everything_and_asks_nothing_of_a_network(arena):
 def test_the_films_move_and_the_curves_are_drawn(arena):
     from PIL import Image
 
-    with Image.open(arena / "cells/nsgan-0/film.gif") as film:
+    with Image.open(arena / "trials/nsgan-0/film.gif") as film:
         assert film.n_frames >= 3
-    figure = plots.curves(published(arena))
+    figure = plots.plot_scores(published(arena))
     assert len(figure.axes) == 6
     assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["thousand images seen", "seconds of training"]
     drawn = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
@@ -579,27 +593,27 @@ def test_the_markdown_has_the_tables_and_the_test(arena):
 
 def test_words_from_outside_cannot_become_markup(arena):
     result = json.loads(json.dumps(published(arena)).replace("nsgan", "<script>"))
-    assert "<script" not in report._page(result, [cell(arena, "<script>")], arena, False)
+    assert "<script" not in report._page(result, [make_trial(arena, "<script>")], arena, False)
 
 
 def test_scores_of_different_protocols_are_not_compared(tmp_path, no_pictures, capsys):
     words = ["nsgan", *RING, "--steps", "2", "--out", str(tmp_path)]
     assert main(["compare", *words, "--seeds", "0-1"]) == 0
-    path = tmp_path / "cells/nsgan-1/evaluations.jsonl"
+    path = tmp_path / "trials/nsgan-1/evaluations.jsonl"
     path.write_text(path.read_text().replace('"fake": 50', '"fake": 51'))
-    made = [cell(tmp_path, seed=seed, steps=2) for seed in (0, 1)]
+    made = [make_trial(tmp_path, seed=seed, steps=2) for seed in (0, 1)]
     with pytest.raises(SparringError, match="differ in fake"):
-        outcome([partial_cell(one) for one in made], "")
+        collect([partial_cell(one) for one in made], "")
 
 
 def partial_cell(one):
-    """A cell whose settings are not looked at."""
+    """A trial whose settings are not looked at."""
 
-    class Open(Cell):
+    class Open(Trial):
         def read(self):
             return json.loads(self._record.read_text())
 
-    return Open(one.contestant, one.seed, one.rules, one.folder)
+    return Open(one.entry, one.seed, one.protocol, one.folder)
 
 
 def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
@@ -620,11 +634,11 @@ def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
 
 
 def test_json_knows_no_infinity():
-    assert plain({"a": (math.inf, -math.inf, math.nan, 1)}) == {"a": ["inf", "-inf", None, 1]}
+    assert to_plain({"a": (math.inf, -math.inf, math.nan, 1)}) == {"a": ["inf", "-inf", None, 1]}
 
 
 def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_path):
-    from sparring.experiments import unlike
+    from sparring.experiments import inequalities
 
     words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch-size", "8", "--seeds", "0"]
     words += ["--width", "8", "--samples", "50", "--out", str(tmp_path / "duel")]
@@ -632,7 +646,7 @@ def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_
     told = capsys.readouterr().out
     assert "Not alike: The generators moved unlike often: nsgan 10, wgan-gp 2 times" in told
     assert "moved unlike often" in (tmp_path / "duel" / "compare.md").read_text()
-    assert unlike({"a": {"G": 100.0}, "b": {"G": 109.0}}, {"a": {"D": 1}, "b": {"D": 9}}) == []
+    assert inequalities({"a": {"G": 100.0}, "b": {"G": 109.0}}, {"a": {"D": 1}, "b": {"D": 9}}) == []
     assert main(["compare", "nsgan", "--vary", "width=8,64", "--data", "ring", "--steps", "2", "--dry-run"]) == 0
     assert "note: The networks are of unlike size" in capsys.readouterr().out
 
@@ -640,14 +654,14 @@ def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_
 def test_judgements_that_cannot_be_read_are_said(tmp_path, no_pictures, capsys, monkeypatch):
     monkeypatch.setattr("sparring.cli.compare._train", lambda *_: None)
     row = b'{"step": %d}\n'
-    (tmp_path / "cells/nsgan-0").mkdir(parents=True)
-    (tmp_path / "cells/nsgan-0/evaluations.jsonl").write_bytes(row % 1 + b"{broken\n" + row % 2)
+    (tmp_path / "trials/nsgan-0").mkdir(parents=True)
+    (tmp_path / "trials/nsgan-0/evaluations.jsonl").write_bytes(row % 1 + b"{broken\n" + row % 2)
     assert main(["compare", "nsgan", *RING, "--seeds", "0-1", "--steps", "4", "--out", str(tmp_path)]) == 0
     (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
-    assert note.startswith(f"note: {tmp_path / 'cells/nsgan-0/evaluations.jsonl'}: ")
+    assert note.startswith(f"note: {tmp_path / 'trials/nsgan-0/evaluations.jsonl'}: ")
 
 
 def test_one_cell_alone_has_a_page(tmp_path):
     words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "2", "--out", str(tmp_path / "alone")]
     assert main(words) == 0
-    assert json.loads((tmp_path / "alone" / "compare.json").read_text())["contestants"] == ["nsgan"]
+    assert json.loads((tmp_path / "alone" / "compare.json").read_text())["entries"] == ["nsgan"]

@@ -18,7 +18,7 @@ NOISE |= {"modes": 8.0, "high quality": 0.02, "reverse KL": 0.0, "path length": 
 
 
 def judged(rows, intervals=None):
-    """The verdict over contestants' seeds, each a row of scores."""
+    """The verdict over entries' seeds, each a row of scores."""
     names = list(next(iter(rows.values()))[0])
     score = lambda name, value: Score(name, value, {}, WAYS[name], (intervals or {}).get(name))  # noqa: E731
     references = {"data": [score(n, REAL[n]) for n in names], "noise": [score(n, NOISE[n]) for n in names]}
@@ -26,7 +26,7 @@ def judged(rows, intervals=None):
 
 
 def seeds(spread=0.01, count=3, **means):
-    """Rows of a contestant's seeds, around means."""
+    """Rows of an entry's seeds, around means."""
     steps = np.linspace(-spread, spread, count) if count > 1 else [0.0]
     return [{name.replace("_", " "): mean * (1 + step) for name, mean in means.items()} for step in steps]
 
@@ -40,7 +40,7 @@ def test_worse_than_noise_is_never_best():
     assert found["best"] is None
     assert found["beats noise"] == []
     assert found["sentence"].startswith("None clearly beats noise: by Fréchet distance a scores 2,187 ± ")
-    assert "noise 1,395, and no contestant is better than that." in found["sentence"]
+    assert "noise 1,395, and no entry is better than that." in found["sentence"]
 
 
 def test_better_than_noise_only_by_luck_is_not_best():
