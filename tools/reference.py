@@ -72,7 +72,7 @@ def help_of(*words: str) -> str:
 
 def write_commands(folder: Path) -> None:
     """Write one page a command into a folder, one page for the flags of each recipe, and the index."""
-    from sparring.cli.registry import COMMANDS
+    from sparring.cli.registry import COMMANDS, OWN_FLAGS
     from sparring.recipes import RECIPES
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,13 +83,13 @@ def write_commands(folder: Path) -> None:
         body = [f"# sparring {command}", "", f"{purpose[0].upper()}{purpose[1:]}.", ""]
         if command == "train":
             body += ["```text", help_of("train", "--help"), "```", "", "With the flags of one recipe, `nsgan`:", ""]
-        body += ["```text", help_of(*flags, "--help"), "```", ""]
+        body += ["```text", help_of(*flags, "--help-all" if command in OWN_FLAGS else "--help"), "```", ""]
         if command == "train":
             body += ["Flags of each recipe: " + ", ".join(f"[{name}](train-{name}.md)" for name in RECIPES) + ".", ""]
         (folder / f"{page}.md").write_text("\n".join(body))
         index.append(f"| [`{command}`]({page}.md) | {purpose} |")
     for name in RECIPES:
-        text = help_of("train", name, "--help")
+        text = help_of("train", name, "--help-all")
         (folder / f"train-{name}.md").write_text(f"# sparring train {name}\n\n```text\n{text}\n```\n")
     (folder / "index.md").write_text("\n".join(index) + "\n")
 
