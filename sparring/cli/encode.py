@@ -39,11 +39,13 @@ def reconstruct(
         max_images: How many images are drawn.
         model: Which checkpoint is used, and on which device.
     """
+    from sparring.data import load_images
     from sparring.inference import encoding
+    from sparring.runs.config import facts
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, images)
-    game, x = model.load(run), encoding.images(run, images, max_images)
+    game, x = model.load(run), load_images(images, shape=facts(run).shape, max_images=max_images)
     _beside(out, x, encoding.reconstruct(game, x))
     say(f"{len(x)} images, each beside its reconstruction, are in {out}.")
 
@@ -65,13 +67,13 @@ def encode(
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import latent_table
+    from sparring.runs.config import facts
     from sparring.runs.outputs import require_outputs
 
     latent_table.require_suffix(out)
     require_outputs(run, [out], images)
-    book = latent_table.encode_files(model.load(run), run, images, max_images)
-    saved = latent_table.saved(book, out)
-    say(f"The codes of {len(book.names)} images, {len(book.columns)} numbers each, are in {saved}.")
+    table = latent_table.encode_files(model.load(run), images, shape=facts(run).shape, max_images=max_images)
+    say(f"The codes of {len(table.names)} images, {len(table.columns)} numbers each, are in {table.save(out)}.")
 
 
 def edit(
@@ -96,12 +98,16 @@ def edit(
         max_images: How many images are drawn.
         model: Which checkpoint is used, and on which device.
     """
+    from sparring.data import load_images
     from sparring.inference import encoding
+    from sparring.runs.config import facts
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [with_, without, *images])
-    game, x = model.load(run), encoding.images(run, images, max_images)
-    direction = encoding.attribute_direction(game, encoding.images(run, [with_]), encoding.images(run, [without]))
+    game, shape = model.load(run), facts(run).shape
+    x = load_images(images, shape=shape, max_images=max_images)
+    examples = (load_images([place], shape=shape) for place in (with_, without))
+    direction = encoding.attribute_direction(game, *examples)
     _beside(out, x, encoding.reconstruct(game, x), encoding.edit(game, x, direction, strength))
     say(f"{len(x)} images, each beside its reconstruction without and with the attribute, are in {out}.")
 
@@ -121,8 +127,8 @@ def train_encoder(words: Sequence[str]) -> None:
     if not words or words[0].startswith("-"):
         raise SparringError("Name the run first: sparring train-encoder RUN --out FOLDER")
     from sparring.cli.train import train
-    from sparring.inference.encoding import HOME
     from sparring.runs import config
+    from sparring.runs.fitted_encoder import RECIPE
 
     run, *rest = words
     data = config.read(Path(run))["data"]
@@ -133,7 +139,7 @@ def train_encoder(words: Sequence[str]) -> None:
         "--data-root": data["root"],
     }
     told = [word for flag, value in known.items() if value is not None for word in (flag, str(value))]
-    train([HOME, "--of", run, *([] if "--data" in rest else told), *rest])
+    train([RECIPE, "--of", run, *([] if "--data" in rest else told), *rest])
 
 
 def _beside(out: Path, *columns: Tensor) -> None:

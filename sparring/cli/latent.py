@@ -79,15 +79,16 @@ def invert(
     import torch
 
     from sparring._io.atomic import atomic_write, io_errors
+    from sparring.data import load_images
     from sparring.inference import directions as exploring
-    from sparring.inference import encoding
+    from sparring.runs.config import facts
     from sparring.runs.outputs import require_outputs, require_picture
     from sparring.visualization import images as pictures
 
     numbers = out.with_suffix(".npy")
     require_picture(run, out, images)
     require_outputs(run, [numbers], images)
-    game, x = model.load(run), encoding.images(run, images, max_images)
+    game, x = model.load(run), load_images(images, shape=facts(run).shape, max_images=max_images)
     found = exploring.invert(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)

@@ -52,9 +52,11 @@ def paint(
         DataError: If there is nothing to paint, or the output does not fit it.
     """
     from sparring.inference import label_maps
+    from sparring.runs import config
     from sparring.runs.outputs import require_outputs
 
-    regions = label_maps.palette(run)
+    facts = config.facts(run)
+    regions = label_maps.require_palette(facts)
     if labels is None and palette is None:
         raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
     read = [*style, *filter(None, (labels, instances))]
@@ -67,7 +69,7 @@ def paint(
     maps = _maps(files, regions, nearest)
     game = model.load(run)
     maps = maps if instances is None else _with_objects(game, maps, files, labels, instances)
-    styles = label_maps.load_styles(game, run, style, seeds or ("" if style else "0"))
+    styles = label_maps.load_styles(game, style, seeds or ("" if style else "0"), shape=facts.shape)
     require_outputs(run, (targets := _targets(out, [*maps], [*styles], bool(frames))).values(), read)
     _save_palette(regions, palette)
     for (name, one), path in targets.items():

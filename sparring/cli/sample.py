@@ -78,13 +78,14 @@ def _asked_for(
     run: Path, game: Game, seeds: Sequence[int], label: str | None, text: str | None, truncation: float
 ) -> Tensor:
     """Return samples of seeds, of a class or a caption if one is given."""
-    from sparring.inference import conditional, sampling, sentences
+    from sparring.inference import conditional, sampling
+    from sparring.runs.config import facts
 
     if label is not None:
-        chosen = conditional.class_index(label, conditional.class_names(run))
+        chosen = conditional.class_index(label, facts(run).class_names)
         return conditional.sample_class(game, seeds, chosen, truncation=truncation)
     if text is not None:
-        drawn = sentences.sample_text(game, seeds, text, truncation=truncation)
+        drawn = conditional.sample_text(game, seeds, text, truncation=truncation)
         tell_strangers(run, text)
         return drawn
     return sampling.sample_seeds(game, seeds, truncation=truncation)
@@ -118,9 +119,10 @@ def tell_strangers(run: Path, *texts: str) -> None:
         run: The run's folder.
         texts: The sentences.
     """
-    from sparring.inference.sentences import unknown_words
+    from sparring.inference.conditional import unknown_words
+    from sparring.runs.config import facts
 
-    if unknown := unknown_words(run, *texts):
+    if unknown := unknown_words(facts(run).vocabulary or (), *texts):
         say(f"The captions that {run} learned from never say: {', '.join(unknown)}.")
 
 
@@ -150,7 +152,8 @@ def interpolate(
         images: Two image files to walk between, in place of seeds, if the game encodes.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import conditional, sampling, sentences
+    from sparring.inference import conditional, sampling
+    from sparring.runs.config import facts
     from sparring.runs.outputs import require_film
     from sparring.visualization import video
 
@@ -170,10 +173,11 @@ def interpolate(
             f"or leave --{'texts' if texts else 'labels'} out."
         )
     elif texts:
-        way = sentences.interpolate_texts(game, numbers[0], texts, frames, truncation=truncation)
+        way = conditional.interpolate_texts(game, numbers[0], texts, frames, truncation=truncation)
         tell_strangers(run, *texts)
     else:
-        visited = [conditional.class_index(label, conditional.class_names(run)) for label in (labels or "").split(",")]
+        names = facts(run).class_names
+        visited = [conditional.class_index(label, names) for label in (labels or "").split(",")]
         way = conditional.interpolate_classes(game, numbers[0], visited, frames, truncation=truncation)
     say(f"The walk is in {video.save_animation(video.frames(way), out, fps=fps)}.")
 
@@ -192,10 +196,12 @@ def _between_images(run: Path, images: Sequence[Path], frames: int, out: Path, f
     Raises:
         DataError: If there are not two images.
     """
+    from sparring.data import load_images
     from sparring.inference import encoding
+    from sparring.runs.config import facts
     from sparring.visualization import video
 
-    game, ends = model.load(run), encoding.images(run, images)
+    game, ends = model.load(run), load_images(images, shape=facts(run).shape)
     if len(ends) != 2:
         raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
     way = encoding.interpolate_images(game, ends[0], ends[1], frames)

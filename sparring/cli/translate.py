@@ -39,15 +39,18 @@ def translate(
         model: Which checkpoint is used, and on which device.
     """
     from sparring.errors import DataError
-    from sparring.inference.translated import translate_files
+    from sparring.inference.translation import translate_files
+    from sparring.runs.config import facts
+    from sparring.runs.outputs import belongings
 
     if not images:
         raise DataError("No image is given: name files, folders or zips of images to translate.")
-    how: Any = {"heat": heatmaps, "tile": tile, "overlap": overlap, **asdict(model)}
+    settings: Any = {"heatmaps": heatmaps, "tile": tile, "overlap": overlap}
     if to == "both":
-        _both(run, images, out, how)
+        _both(run, images, out, {**settings, **asdict(model)})
         return
-    count = len(list(translate_files(run, images, to, out, strips=strips, cycle=cycle, **how)))
+    settings |= {"strips": strips, "cycle": cycle, "protected": belongings(run)}
+    count = len(list(translate_files(model.load(run), facts(run), images, to, out, **settings)))
     say(f"{count} images, translated to {to}, are in {out}.")
     if strips or cycle:
         say(f"Each beside what became of it is in {out / 'strips'}.")

@@ -3,7 +3,7 @@
 from sparring.data.annotations.label_maps import LabelMapClasses
 from sparring.data.dataset import Dataset, Mixture, PairedDomain
 from sparring.data.facts import DataFacts
-from sparring.data.loading import NAMES, load, prepare
+from sparring.data.loading import NAMES, load, load_images, load_named_images, prepare
 from sparring.data.sources.domains import pair_domains
 from sparring.data.stream import Stream
 
@@ -16,6 +16,8 @@ __all__ = [
     "PairedDomain",
     "Stream",
     "load",
+    "load_images",
+    "load_named_images",
     "pair_domains",
     "prepare",
 ]

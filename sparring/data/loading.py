@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from sparring._io.paths import expand_user
 from sparring._io.targets import require_no_overwrite
@@ -26,6 +28,7 @@ from sparring.data.sources.readable import skip_unreadable
 from sparring.data.sources.stacked import stack_images
 from sparring.data.sources.standard import FASHION, MNIST, cifar10
 from sparring.data.sources.toy import grid, grid100, mixture9, ring, spiral, swiss_roll
+from sparring.data.stream import scale_images
 from sparring.errors import DataError
 
 POINTS: dict[str, Callable[[], Dataset]] = {
@@ -105,6 +108,57 @@ def load(
         how = found.understood if isinstance(found, ImageFiles) else ()
         ready = replace(open_prepared(str(name), path, again), skipped=tuple(found.skipped.values()), understood=how)
         return with_crop_margin(ready, size, margin)
+
+
+def load_images(sources: Iterable[str | Path], *, shape: Sequence[int], max_images: int | None = None) -> Tensor:
+    """Load images of several sources in one shape.
+
+    Args:
+        sources: Names, files, folders or zips of images, see `load`.
+        shape: Shape of an image, (C, H, W).
+        max_images: Number of images to load, the first ones. Default: all.
+
+    Returns:
+        Images (N, C, H, W) in [−1, 1], N at least 1.
+
+    Raises:
+        DataError: If the shape is not that of images, a source holds points, or there is no image.
+    """
+    return load_named_images(sources, shape=shape, max_images=max_images)[1]
+
+
+def load_named_images(
+    sources: Iterable[str | Path], *, shape: Sequence[int], max_images: int | None = None
+) -> tuple[tuple[str, ...], Tensor]:
+    """Load images as `load_images` does, with their names: their paths, or the name of a set and a number.
+
+    Args:
+        sources: As for `load_images`.
+        shape: As for `load_images`.
+        max_images: As for `load_images`.
+
+    Returns:
+        N names, and images (N, C, H, W).
+
+    Raises:
+        DataError: As for `load_images`.
+    """
+    from sparring.data.annotations.row_names import row_names  # which imports this module
+
+    if len(shape) != 3:
+        raise DataError(f"Images cannot have the shape {tuple(shape)} of points: use a run that was trained on images.")
+    names: list[str] = []
+    rows: list[Tensor] = []
+    for source in sources:
+        room = None if max_images is None else max_images - sum(map(len, rows))
+        dataset = load(source, size=shape[1], channels=shape[0])
+        if len(dataset.shape) != 3:
+            raise DataError(f"{source} holds points, and images are needed: give images.")
+        rows.append(scale_images(dataset.rows(np.arange(len(dataset))[:room])[0]))
+        names += row_names(source, len(rows[-1]))
+    if not sum(map(len, rows)):
+        raise DataError("No image is given: name files, folders or zips of images.")
+    return tuple(names), torch.cat(rows)
 
 
 def with_crop_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:

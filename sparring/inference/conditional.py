@@ -1,44 +1,46 @@
-"""Samples of a class, or with a code at a value: everything else in their noise is kept, so that only that changes.
+"""Samples of a class, of a caption or with a latent code at a value; the rest of the latent stays the same.
 
-Any game with the ability `SupportsLatentCodes` works: conditional games by their class, InfoGAN by its codes.
+Conditional games have classes, InfoGAN has codes (`sparring.abilities.SupportsLatentCodes`), and games of captioned
+images have captions (`sparring.abilities.SupportsText`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
-from sparring.abilities import require_latent_code, require_latent_codes, require_sampling
+from sparring.abilities import (
+    SupportsCaptionLookup,
+    require_latent_code,
+    require_latent_codes,
+    require_sampling,
+    require_text,
+)
+from sparring.data.annotations.captions import split_words, tokenize
 from sparring.errors import DataError
 from sparring.game import Game
 from sparring.inference.sampling import generate, interpolate, latents_from_seeds, require_interpolation
-from sparring.runs import config
 
-__all__ = ["class_index", "class_names", "code_names", "interpolate_classes", "sample_class", "traverse"]
-
-
-def class_names(folder: str | Path) -> list[str]:
-    """Returns the names of the classes that a run learned from; their numbers, where they have no other.
-
-    Args:
-        folder: The run's.
-
-    Raises:
-        RunError: If it is no run.
-    """
-    data = config.read(Path(folder))["data"]
-    return data.get("names") or [str(number) for number in range(data["facts"].get("classes", 0))]
+__all__ = [
+    "class_index",
+    "code_names",
+    "interpolate_classes",
+    "interpolate_texts",
+    "sample_class",
+    "sample_text",
+    "traverse",
+    "unknown_words",
+]
 
 
 def class_index(text: str, names: Sequence[str]) -> int:
-    """Finds a class by its name, or by its number where that is no name.
+    """Return the index of a class, given by its name or, if that is not a name, by its index.
 
     Args:
-        text: Such as ``"dog"`` or ``"0"``.
-        names: Of all classes.
+        text: Name or index of the class, such as ``"dog"`` or ``"0"``.
+        names: Names of all classes.
 
     Raises:
         DataError: If there is no such class.
@@ -52,15 +54,16 @@ def class_index(text: str, names: Sequence[str]) -> int:
     known = {str(number): number for number in range(len(names))} if numbers else {}
     known |= {name: number for number, name in enumerate(names)}
     if text.strip() not in known:
-        raise DataError(f"There is no class {text!r}: this run knows {', '.join(names[:20]) or 'no classes'}.")
+        choices = f"choose from {', '.join(names[:20])}" if names else "the data has no classes"
+        raise DataError(f"There is no class {text!r}: {choices}.")
     return known[text.strip()]
 
 
 def code_names(game: Game) -> list[str]:
-    """Returns the names of a game's codes.
+    """Return the names of a game's latent codes.
 
     Args:
-        game: Any game.
+        game: A game with latent codes.
 
     Raises:
         GameError: If it has none.
@@ -69,19 +72,19 @@ def code_names(game: Game) -> list[str]:
 
 
 def sample_class(game: Game, seeds: Sequence[int], label: int, *, truncation: float = 1.0) -> Tensor:
-    """Returns the sample of each seed, drawn as a class.
+    """Return the sample of each seed, of a given class.
 
     Args:
         game: A conditional game.
         seeds: One number a sample.
-        label: The class.
+        label: Index of the class.
         truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
         Samples (len(seeds), *shape).
 
     Raises:
-        GameError: If it draws no classes, or not this one.
+        GameError: If the game has no classes, or not this one.
     """
     rows = require_latent_code(game, "class").with_code(latents_from_seeds(game, seeds), "class", label)
     return generate(require_sampling(game), rows, truncation=truncation)
@@ -90,17 +93,17 @@ def sample_class(game: Game, seeds: Sequence[int], label: int, *, truncation: fl
 def traverse(
     game: Game, code: str, seeds: Sequence[int], *, values: Sequence[float] = (), truncation: float = 1.0
 ) -> Tensor:
-    """Returns for each seed its samples with a code at one value after the other.
+    """Return the samples of each seed with a latent code at several values.
 
     Args:
         game: A game with codes.
-        code: The code's name; a conditional game's is "class".
+        code: Name of the code, "class" for classes.
         seeds: One number a row.
-        values: What the code is set to; all that are worth seeing unless told.
+        values: Values of the code. Default: those that the game suggests.
         truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
-        Samples (len(seeds), values, *shape); along the second axis nothing but the code changes.
+        Samples (len(seeds), values, *shape); only the code changes along the second axis.
 
     Raises:
         GameError: If the game has no such code or value.
@@ -114,14 +117,14 @@ def traverse(
 def interpolate_classes(
     game: Game, seed: int, labels: Sequence[int], frames: int = 60, *, loop: bool = True, truncation: float = 1.0
 ) -> Tensor:
-    """Returns the samples of one z on a path from class to class: the weights of two classes cross-fade.
+    """Return samples of one z interpolated from class to class, by the weights of two classes at a time.
 
     Args:
         game: A conditional game.
-        seed: Decides z.
-        labels: The classes that are visited, at least 2.
-        frames: Samples on the whole path.
-        loop: Whether the path returns to its first class, which is then not repeated at the end.
+        seed: Seed of z.
+        labels: Indices of the classes, at least 2.
+        frames: Number of samples.
+        loop: Whether to return to the first class, which is then not repeated at the end.
         truncation: As for `sparring.inference.sampling.sample_seeds`.
 
     Returns:
@@ -129,7 +132,7 @@ def interpolate_classes(
 
     Raises:
         DataError: If there are fewer than two classes, or no frame.
-        GameError: If the game draws no classes.
+        GameError: If the game has no classes.
     """
     able, row = require_latent_code(game, "class"), latents_from_seeds(game, [seed])
     require_interpolation(len(labels), frames, "labels 3,8")
@@ -137,3 +140,73 @@ def interpolate_classes(
     return generate(
         require_sampling(game), interpolate(stops, frames, loop=loop, between=torch.lerp), truncation=truncation
     )
+
+
+def unknown_words(vocabulary: Collection[str], *texts: str) -> list[str]:
+    """Return the words of captions that are not in a vocabulary.
+
+    Args:
+        vocabulary: The words of the training captions.
+        texts: The captions.
+    """
+    return [
+        word for word in dict.fromkeys(word for text in texts for word in split_words(text)) if word not in vocabulary
+    ]
+
+
+def sample_text(game: Game, seeds: Sequence[int], text: str, *, truncation: float = 1.0) -> Tensor:
+    """Return the sample of each seed, of a given caption.
+
+    Args:
+        game: A game of captioned images.
+        seeds: One number a sample.
+        text: The caption.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
+
+    Returns:
+        Samples (len(seeds), *shape).
+
+    Raises:
+        DataError: If the caption has no words.
+        GameError: If the game has no captions.
+    """
+    latents = _latents_of_text(game, latents_from_seeds(game, seeds), text)
+    return generate(require_sampling(game), latents, truncation=truncation)
+
+
+def interpolate_texts(
+    game: Game, seed: int, texts: Sequence[str], frames: int = 60, *, loop: bool = True, truncation: float = 1.0
+) -> Tensor:
+    """Return samples of one seed interpolated from caption to caption.
+
+    Args:
+        game: A game of captioned images.
+        seed: Seed of the rest of the latent.
+        texts: The captions, at least 2.
+        frames: Number of samples.
+        loop: Whether to return to the first caption, which is then not repeated at the end.
+        truncation: As for `sparring.inference.sampling.sample_seeds`.
+
+    Returns:
+        Samples (frames, *shape).
+
+    Raises:
+        DataError: If there are fewer than two captions, one has no words, or there is no frame.
+        GameError: If the game has no captions.
+    """
+    require_text(game)
+    require_interpolation(len(texts), frames, 'texts "a" "b"')
+    row = latents_from_seeds(game, [seed])
+    stops = torch.cat([_latents_of_text(game, row, text) for text in texts])
+    return generate(
+        require_sampling(game), interpolate(stops, frames, loop=loop, between=torch.lerp), truncation=truncation
+    )
+
+
+def _latents_of_text(game: Game, rows: Tensor, text: str) -> Tensor:
+    able = require_text(game)
+    if not split_words(text):
+        raise DataError(f"The caption {text!r} has no words: describe an image, such as 'a red heart'.")
+    if isinstance(game.unwrapped, SupportsCaptionLookup):
+        game.unwrapped.register_captions([text])
+    return able.with_text(rows, tokenize([text]))

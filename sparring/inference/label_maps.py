@@ -1,8 +1,8 @@
-"""What a game that paints does with label maps: in the styles of images or of seeds, and on the way between styles.
+"""Generate images from label maps, in the styles of photographs or of seeds, and interpolate between styles.
 
-Maps may be of any size; large ones are painted in tiles, so that memory does not grow with them. All of it happens in
-evaluation mode and leaves no trace in the game. The palette, the name and colour of every class, is stored with the
-run; `sparring.data.annotations.palettes` reads and writes maps and palettes.
+Maps may have any size; large ones are processed in tiles, so that memory does not grow with them. All functions run in
+evaluation mode and leave the game unchanged. The palette, the name and colour of every class, is stored with the run;
+`sparring.data.annotations.palettes` reads and writes maps and palettes.
 """
 
 from __future__ import annotations
@@ -17,19 +17,16 @@ from torch import Tensor
 
 from sparring._io.targets import unique_names
 from sparring.abilities import require_label_maps
-from sparring.data import Dataset
+from sparring.data import DataFacts, Dataset, load_images
 from sparring.data.annotations.label_maps import LabelMapClasses, instance_boundaries
 from sparring.data.annotations.palettes import colourize
 from sparring.data.stream import scale_images
-from sparring.errors import DataError, GameError, RunError
+from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
-from sparring.inference.encoding import images
 from sparring.inference.sampling import interpolate, parse_seeds, require_interpolation
-from sparring.inference.tiling import TILE, blend_tiles, resolve_overlap, tiles
-from sparring.inference.translation import SizeConstraints
+from sparring.inference.tiling import TILE, SizeConstraints, blend_tiles, resolve_overlap, tiles
 from sparring.layers.tiled_norm import collect_moments, with_moments
 from sparring.rng import fixed_seed
-from sparring.runs import config
 
 __all__ = [
     "add_edges",
@@ -38,34 +35,33 @@ __all__ = [
     "interpolate_styles",
     "load_styles",
     "paint",
-    "palette",
+    "require_palette",
     "sample_styles",
 ]
 
 BATCH = 16
-PAINTER = "gaugan"  # the recipe whose games paint
+PAINTER = "gaugan"  # the recipe of games that generate images from label maps
 
 
-def palette(run: str | Path) -> LabelMapClasses:
-    """Returns the classes that a run paints, with their colours.
+def require_palette(facts: DataFacts) -> LabelMapClasses:
+    """Return the classes of label maps with their colours.
 
     Args:
-        run: The run's folder.
+        facts: Facts of the data that a game was trained on.
 
     Raises:
-        RunError: If it learned from no label maps.
+        DataError: If the data has no label maps.
     """
-    known = config.read(Path(run))["data"].get("regions")
-    if known is None:
-        raise RunError(f"{run} learned from no label maps: train {PAINTER} on images with label maps.")
-    return LabelMapClasses(tuple(known["names"]), tuple((red, green, blue) for red, green, blue in known["colours"]))
+    if facts.regions is None:
+        raise DataError(f"The run was not trained on label maps: train {PAINTER} on images with label maps.")
+    return facts.regions
 
 
 def encode_styles(game: Game, x: Tensor) -> Tensor:
-    """Returns the style of each image, one row each.
+    """Return the style of each image, one row each.
 
     Args:
-        game: A game that paints.
+        game: A game that generates images from label maps.
         x: Images (N, C, H, W) in [−1, 1].
     """
     able = require_label_maps(game)
@@ -74,10 +70,10 @@ def encode_styles(game: Game, x: Tensor) -> Tensor:
 
 
 def sample_styles(game: Game, seeds: Sequence[int]) -> Tensor:
-    """Returns the style of each seed, one row each, whatever the others are.
+    """Return the style of each seed, one row each, independent of the other seeds.
 
     Args:
-        game: A game that paints.
+        game: A game that generates images from label maps.
         seeds: One number a row.
     """
     able, rows = require_label_maps(game), []
@@ -87,45 +83,47 @@ def sample_styles(game: Game, seeds: Sequence[int]) -> Tensor:
     return torch.cat(rows)
 
 
-def load_styles(game: Game, run: str | Path, photographs: Sequence[Path] = (), seeds: str = "") -> dict[str, Tensor]:
-    """Returns styles by name: those of photographs by their files, those of seeds as ``seed-3``.
+def load_styles(
+    game: Game, photographs: Sequence[Path] = (), seeds: str = "", *, shape: Sequence[int]
+) -> dict[str, Tensor]:
+    """Return styles by name: those of photographs by their files, those of seeds as ``seed-3``.
 
-    No two names are alike: a second photograph of the same name is called ``photo-2``.
+    Names are unique: a second photograph of the same name is called ``photo-2``.
 
     Args:
-        game: A game that paints.
-        run: Its folder.
-        photographs: Image files, which are cropped and resized as the run's own.
-        seeds: As `sparring.inference.sampling.parse_seeds` reads them.
+        game: A game that generates images from label maps.
+        photographs: Image files, which are cropped and resized to the shape.
+        seeds: Seeds, as `sparring.inference.sampling.parse_seeds` reads them.
+        shape: Shape of the images that the game was trained on, (C, H, W).
     """
     numbers = list(dict.fromkeys(parse_seeds(seeds))) if seeds else []
     wanted = [*(photograph.stem for photograph in photographs), *(f"seed-{number}" for number in numbers)]
-    rows = [encode_styles(game, images(run, [photograph], 1))[0] for photograph in photographs]
+    rows = [encode_styles(game, load_images([photograph], shape=shape, max_images=1))[0] for photograph in photographs]
     rows += [sample_styles(game, [number])[0] for number in numbers]
     return dict(zip(unique_names(wanted, [""] * len(wanted)), rows, strict=True))
 
 
 def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overlap: int | None = None) -> Tensor:
-    """Returns pictures of one label map, one for each style.
+    """Return images of one label map, one for each style.
 
-    A map larger than a tile is painted tile by tile, in the one scene: a style's features are stretched over all of it,
-    and instance norms go by their moments over all tiles, which are gathered first, norm after norm. That takes several
-    times the work; batch norm has its moments from the training.
+    A map larger than a tile is processed in tiles, as one scene: the features of a style are stretched over all of it,
+    and instance norms use their moments over all tiles, which are collected first, one norm after another. That costs
+    several times the computation. Batch norm uses its moments from training.
 
     Args:
-        game: A game that paints.
+        game: A game that generates images from label maps.
         labels: Class numbers, int64 (H, W), of any size; or class numbers and edges, (2, H, W), see `add_edges`.
         styles: Rows as `encode_styles` or `sample_styles` return them.
-        tile: Sides of the largest map that goes through the networks at once.
-        overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
+        tile: Side of the largest map that the networks process at once.
+        overlap: Pixels that neighbouring tiles share. Default: 64, or a quarter of smaller tiles.
 
     Returns:
-        (N, C, H, W) in [−1, 1], where the labels are.
+        Images (N, C, H, W) in [−1, 1], on the device of the labels.
 
     Raises:
         DataError: If tile and overlap do not fit.
     """
-    able, sizes, labels = require_label_maps(game), SizeConstraints.of(game), _told(game, labels)
+    able, sizes, labels = require_label_maps(game), SizeConstraints.of(game), _with_edges(game, labels)
     tile = sizes.tile(tile)
     overlap, most = resolve_overlap(tile, overlap), max(1, BATCH * 128**2 // labels.numel())  # large maps one by one
     large = max(labels.shape[-2:]) > tile
@@ -140,7 +138,7 @@ def paint(game: Game, labels: Tensor, styles: Tensor, *, tile: int = TILE, overl
 
 
 def add_edges(labels: Tensor, objects: Tensor) -> Tensor:
-    """Returns a label map beside where its objects meet, (2, H, W).
+    """Return a label map with the edges of its objects, (2, H, W).
 
     Args:
         labels: Class numbers, int64 (H, W).
@@ -153,31 +151,35 @@ def add_edges(labels: Tensor, objects: Tensor) -> Tensor:
         (height, width), (other_height, other_width) = labels.shape, objects.shape
         raise DataError(
             f"The label map is {width} × {height} pixels, the map of objects {other_width} × {other_height}: "
-            "give both in one size."
+            "give both in the same size."
         )
     return torch.stack([labels, instance_boundaries(objects).to(labels)])
 
 
 def require_edges(game: Game) -> None:
-    """Refuses a game that is not told where objects meet.
+    """Raise an error for a game that does not use the edges of objects.
+
+    Args:
+        game: A game that generates images from label maps.
 
     Raises:
-        GameError: The message says what to train.
+        GameError: If it does not.
     """
     require_label_maps(game)
     if not getattr(game.unwrapped, "edges", False):
         raise GameError(
-            "This run was not told where objects meet: leave --instances out, or train on data with a folder instances."
+            "This run does not use the edges of objects: leave --instances out, "
+            "or train on data with a folder instances."
         )
 
 
-def _told(game: Game, labels: Tensor) -> Tensor:
-    """A map as a game is told it: where nothing is known of objects, and it is told edges, classes are objects."""
+def _with_edges(game: Game, labels: Tensor) -> Tensor:
+    """Return a map with edges if the game uses them; without instances, each class is one object."""
     return add_edges(labels, labels) if labels.dim() == 2 and getattr(game.unwrapped, "edges", False) else labels
 
 
 def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: SizeConstraints, tile: int, overlap: int) -> Tensor:
-    """Paints a large map tile by tile, as parts of one scene."""
+    """Return images of a large map, generated in tiles of one scene."""
     able, (height, width) = require_label_maps(game), labels.shape[-2:]
     size = sizes.fit(height), sizes.fit(width)
     whole, parts = _filled(labels, size), tiles(size, tile, overlap, sizes.multiple)
@@ -191,12 +193,12 @@ def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: SizeConstraints
 
 
 def _each(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
-    """A map for every style, where the networks are."""
+    """Return a copy of a map for each style, on the device of the networks."""
     return labels.to(game.device).expand(len(styles), *labels.shape)
 
 
 def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:
-    """A map whose last row and column go on to a size."""
+    """Return a map padded to a size with its last row and column."""
     down, right = (torch.arange(side).clamp(max=old - 1) for side, old in zip(size, labels.shape[-2:], strict=True))
     return labels[..., down, :][..., right]
 
@@ -204,14 +206,14 @@ def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:
 def interpolate_styles(
     game: Game, labels: Tensor, styles: Tensor, frames: int = 60, *, loop: bool = True, tile: int = TILE
 ) -> Tensor:
-    """Returns pictures of one label map whose style goes from each row to the next.
+    """Return images of one label map in styles interpolated from each row to the next.
 
     Args:
-        game: A game that paints.
+        game: A game that generates images from label maps.
         labels: Class numbers, int64 (H, W).
         styles: At least two rows.
-        frames: Pictures on the whole way.
-        loop: Whether it returns to the first style.
+        frames: Number of images.
+        loop: Whether to return to the first style.
         tile: As for `paint`.
 
     Raises:
@@ -219,20 +221,20 @@ def interpolate_styles(
     """
     require_interpolation(len(styles), frames, "seeds 0,1,2")
     if not styles.shape[1]:
-        raise GameError("This run was trained without styles, so that a map has one picture: train one with styles.")
+        raise GameError("This run was trained without styles, so that each map has one image: train a run with styles.")
     return paint(game, labels, interpolate(styles, frames, loop=loop), tile=tile)
 
 
 def comparison_grid(game: Game, dataset: Dataset, indices: np.ndarray) -> Tensor:
-    """Returns rows of a data set as a game paints them: the map, the truth, the map in its style and in the next row's.
+    """Return rows of a data set as maps, photographs, and images in the styles of their own and of the next row.
 
     Args:
-        game: A game that paints.
+        game: A game that generates images from label maps.
         dataset: Images with label maps.
-        indices: Which rows, int64 (n,).
+        indices: Positions of rows, int64 (n,).
 
     Returns:
-        (4 n, C, H, W), four pictures a row.
+        Images (4 n, C, H, W), four for each row.
 
     Raises:
         DataError: If the data has no label maps.

@@ -1,14 +1,14 @@
-"""Codes of images as a table in a file: a row an image, by its name, a column a coordinate, by its own.
+"""Tables of encoded images: one row per image, one column per coordinate, both named.
 
-A game that tells what it believes of its codes (InfoGAN) is asked for that: columns such as category0=3, continuous0.
-Any other that encodes gives the row which `sample` starts from: columns z0, z1, ...
+Of games with posteriors of their codes (InfoGAN) the table holds these, in columns such as category0=3 and continuous0.
+Of other games that encode it holds latents, in columns z0, z1, ...
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,47 +18,74 @@ import torch
 from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
 from sparring.abilities import SupportsPosteriors
+from sparring.data import load_named_images
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
-from sparring.inference.encoding import BATCH, encode, named_images
+from sparring.inference.encoding import BATCH, encode
 
-__all__ = ["LatentTable", "encode_files", "require_suffix", "saved"]
+__all__ = ["LatentTable", "encode_files", "require_suffix"]
 
 
 @dataclass(frozen=True, eq=False)
 class LatentTable:
-    """The codes of images.
+    """Encoded images.
 
     Attributes:
-        names: Of the images, N.
-        columns: What each coordinate is called, d.
-        codes: float32 (N, d).
+        names: Names of the images, N.
+        columns: Names of the coordinates, d.
+        codes: Latents or posteriors, float32 (N, d).
     """
 
     names: tuple[str, ...]
     columns: tuple[str, ...]
     codes: np.ndarray
 
+    def save(self, path: str | Path) -> Path:
+        """Write an ``.npz`` of ``names``, ``columns`` and ``codes``, or a ``.csv`` with the names in the first column.
 
-def encode_files(game: Game, run: str | Path, sources: Iterable[str | Path], most: int | None = None) -> LatentTable:
-    """Encodes images.
+        Args:
+            path: The file.
+
+        Returns:
+            The path.
+
+        Raises:
+            DataError: If its suffix is neither.
+            RunError: If it cannot be written.
+        """
+        path = expand_user(path)
+        require_suffix(path)
+        with open_atomic(path) as file:
+            if path.suffix.lower() == ".npz":
+                np.savez(file, names=np.array(self.names), columns=np.array(self.columns), codes=self.codes)
+            else:
+                text = io.StringIO(newline="")
+                rows = csv.writer(text)
+                rows.writerow(["name", *self.columns])
+                rows.writerows([name, *code] for name, code in zip(self.names, self.codes.tolist(), strict=True))
+                file.write(text.getvalue().encode(errors="backslashreplace"))
+        return path
+
+
+def encode_files(
+    game: Game, sources: Iterable[str | Path], *, shape: Sequence[int], max_images: int | None = None
+) -> LatentTable:
+    """Encode images.
 
     Args:
         game: A game that encodes.
-        run: The folder of its run, whose images have the shape that these are brought to.
         sources: Names, files, folders or zips of images, see `sparring.data.load`.
-        most: How many are encoded of all of them, the first ones.
+        shape: Shape of an image that the game takes, (C, H, W).
+        max_images: Number of images to encode, the first ones. Default: all.
 
     Raises:
         GameError: If the game does not encode.
         DataError: If there is no image.
     """
-    names, x = named_images(run, sources, most)
+    names, x = load_named_images(sources, shape=shape, max_images=max_images)
     if not isinstance(game.unwrapped, SupportsPosteriors):
-        codes = encode(game, x)
-        return LatentTable(
-            names, tuple(f"z{k}" for k in range(codes.flatten(1).shape[1])), codes.flatten(1).cpu().numpy()
-        )
+        codes = encode(game, x).flatten(1).cpu().numpy()
+        return LatentTable(names, tuple(f"z{k}" for k in range(codes.shape[1])), codes)
     with evaluation_mode(game):
         rows = [game.unwrapped.posteriors(part.to(game.device)) for part in x.split(BATCH)]
     parts = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
@@ -66,45 +93,17 @@ def encode_files(game: Game, run: str | Path, sources: Iterable[str | Path], mos
     return LatentTable(names, tuple(columns), torch.cat([*parts.values()], 1).cpu().numpy())
 
 
-def saved(book: LatentTable, path: str | Path) -> Path:
-    """Writes codes: an ``.npz`` of ``names``, ``columns`` and ``codes``, or a ``.csv``, the name in its first column.
-
-    Args:
-        book: What to write.
-        path: The file.
-
-    Returns:
-        The path.
-
-    Raises:
-        DataError: If its ending is neither.
-        RunError: If it cannot be written.
-    """
-    path = expand_user(path)
-    require_suffix(path)
-    with open_atomic(path) as file:
-        if path.suffix.lower() == ".npz":
-            np.savez(file, names=np.array(book.names), columns=np.array(book.columns), codes=book.codes)
-        else:
-            text = io.StringIO(newline="")
-            rows = csv.writer(text)
-            rows.writerow(["name", *book.columns])
-            rows.writerows([name, *code] for name, code in zip(book.names, book.codes.tolist(), strict=True))
-            file.write(text.getvalue().encode(errors="backslashreplace"))
-    return path
-
-
 def require_suffix(path: Path) -> None:
-    """Refuses a file whose ending is neither .npz nor .csv.
+    """Raise an error for a file whose suffix is neither .npz nor .csv.
 
     Args:
         path: The file.
 
     Raises:
-        DataError: If it is.
+        DataError: If it is neither.
     """
     if path.suffix.lower() not in (".npz", ".csv"):
-        raise DataError(f"{path} has no ending that codes are written with: use .npz or .csv.")
+        raise DataError(f"{path} has no suffix of a table: use .npz or .csv.")
 
 
 def _columns(code: str, count: int) -> list[str]:

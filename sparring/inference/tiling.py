@@ -1,31 +1,65 @@
-"""Pictures that are made tile by tile, so that memory does not grow with them: where tiles lie, how they are joined."""
+"""Tiled processing of large images with bounded memory: positions of tiles, blending weights, and size constraints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import torch
 from torch import Tensor
 
 from sparring.errors import DataError
+from sparring.game import Game
 
-__all__ = ["OVERLAP", "TILE", "blend_tiles", "resolve_overlap", "tiles"]
+__all__ = ["OVERLAP", "TILE", "SizeConstraints", "blend_tiles", "resolve_overlap", "tiles"]
 
 TILE, OVERLAP = 512, 64  # pixels
 
 Window = tuple[slice, slice]
 
 
+@dataclass(frozen=True)
+class SizeConstraints:
+    """Sides of images that networks accept.
+
+    Attributes:
+        multiple: Sides must be multiples of it.
+        smallest: The smallest side.
+        largest: The largest side, or None.
+    """
+
+    multiple: int
+    smallest: int
+    largest: int | None
+
+    @classmethod
+    def of(cls, game: Game) -> SizeConstraints:
+        """Return the constraints that the modules of a game state as attributes of these names."""
+        stated = [
+            [getattr(module, name, None) for module in game.modules()] for name in ("multiple", "smallest", "largest")
+        ]
+        multiple, smallest, largest = ([int(value) for value in values if isinstance(value, int)] for values in stated)
+        return cls(max(multiple, default=1), max(smallest, default=1), min(largest, default=None))
+
+    def fit(self, side: int) -> int:
+        """Return the smallest accepted side that is not smaller."""
+        return -(-max(side, self.smallest) // self.multiple) * self.multiple
+
+    def tile(self, side: int) -> int:
+        """Return the largest accepted side that is not larger, or the smallest accepted one."""
+        return max(self.fit(1), min(side, self.largest or side) // self.multiple * self.multiple)
+
+
 def resolve_overlap(tile: int, overlap: int | None) -> int:
-    """Returns by how many pixels neighbouring tiles overlap: 64, or a quarter of smaller tiles, unless told.
+    """Return the number of pixels by which neighbouring tiles overlap.
 
     Args:
-        tile: Their side.
-        overlap: As told.
+        tile: Side of a tile.
+        overlap: The number requested. Default: 64, or a quarter of smaller tiles.
 
     Raises:
-        DataError: If they cannot overlap by so many.
+        DataError: If it is negative or more than half of a tile.
     """
     overlap = min(OVERLAP, tile // 4) if overlap is None else overlap
     if not 0 <= overlap <= tile // 2:
@@ -34,13 +68,13 @@ def resolve_overlap(tile: int, overlap: int | None) -> int:
 
 
 def tiles(size: tuple[int, int], tile: int, overlap: int, multiple: int) -> list[tuple[Window, Tensor]]:
-    """Returns where tiles lie, and the share (h, w) of every place that is each one's; the shares of a place sum to 1.
+    """Return the windows of tiles with their blending weights (h, w), which sum to 1 at every pixel.
 
     Args:
         size: Height and width, multiples of `multiple`.
-        tile: Sides of a tile, a multiple of it, too.
-        overlap: Pixels that neighbouring tiles share, at least; there one fades into the other.
-        multiple: Where tiles may begin.
+        tile: Side of a tile, a multiple of `multiple` as well.
+        overlap: Least number of pixels that neighbouring tiles share, where they are blended.
+        multiple: Tiles start at multiples of this number.
     """
     found, weights = [], torch.zeros(size)
     for top, left in product(*(_starts(side, tile, overlap, multiple) for side in size)):
@@ -54,15 +88,15 @@ def tiles(size: tuple[int, int], tile: int, overlap: int, multiple: int) -> list
 def blend_tiles(
     size: tuple[int, int], parts: Sequence[tuple[Window, Tensor]], make: Callable[[Window], Tensor]
 ) -> Tensor:
-    """Returns a picture whose tiles are made one after another.
+    """Return an image blended from tiles, which are computed one after another.
 
     Args:
         size: Height and width.
-        parts: Of `tiles`.
-        make: From rows and columns to what is there, (N, C, h, w).
+        parts: Windows and weights, as `tiles` returns them.
+        make: Function from a window to its pixels, (N, C, h, w).
 
     Returns:
-        (N, C, H, W), where the tiles are.
+        Image (N, C, H, W), on the device of the tiles.
     """
     made = None
     for window, share in parts:
@@ -74,7 +108,7 @@ def blend_tiles(
 
 
 def _starts(side: int, tile: int, overlap: int, multiple: int) -> list[int]:
-    """Where tiles begin: evenly, at multiples, so that each shares `overlap` pixels or more with the next."""
+    """Return the starts of tiles, evenly spaced, so that each shares `overlap` pixels or more with the next."""
     if side <= tile:
         return [0]
     count = -(-(side - overlap) // (tile - overlap))
@@ -82,6 +116,6 @@ def _starts(side: int, tile: int, overlap: int, multiple: int) -> list[int]:
 
 
 def _ramp(side: int, overlap: int) -> Tensor:
-    """Weights of the pixels of a tile along one side, which fall towards both of its ends."""
+    """Return the weights of a tile along one side, which decrease towards both ends."""
     places = torch.arange(1.0, side + 1)
     return torch.minimum(places, side + 1 - places).clamp(max=overlap + 1)

@@ -41,7 +41,7 @@ def trust(names: str | Iterable[str]) -> None:
 def outside(name: str) -> bool:
     """Returns whether a name is a ``module:function`` that the library does not hold.
 
-    >>> outside("mine:game"), outside("nsgan"), outside("sparring.inference.encoding:fitted_encoder")
+    >>> outside("mine:game"), outside("nsgan"), outside("sparring.runs.fitted_encoder:fitted_encoder")
     (True, False, False)
     """
     module, colon, _ = name.partition(":")

@@ -8,45 +8,58 @@ from typing import Any
 
 from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
-from sparring.inference.translated import plan_jobs, translate_jobs
-from sparring.inference.translation import OTHER
+from sparring.inference.translation import OTHER, plan_jobs, translate_jobs
 from sparring.reports.html import embed, render
 from sparring.reports.run_report import scores
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
+from sparring.runs.state import load
 
 __all__ = ["translate_both"]
 
 SHOWN = 24  # strips of each direction in the page; all of them are in the folders
 
 
-def translate_both(run: str | Path, a: str | Path, b: str | Path, out: str | Path, **how: Any) -> Path:
-    """Translates images of both domains there and back, and writes a page that needs nothing but itself.
+def translate_both(
+    run: str | Path,
+    a: str | Path,
+    b: str | Path,
+    out: str | Path,
+    *,
+    checkpoint: str = "newest",
+    device: str = "auto",
+    **settings: Any,
+) -> Path:
+    """Translate images of both domains and translate them back, and write a page of the results.
 
     Args:
         run: The run's folder.
         a: A file, folder or zip of images of A.
-        b: Likewise of B.
-        out: Gets the folders ``to-B`` and ``to-A``, each with the translations and their strips, and ``report.html``.
-        how: What else `sparring.inference.translated.translate_files` takes.
+        b: A file, folder or zip of images of B.
+        out: Folder of ``report.html`` and of the folders ``to-B`` and ``to-A`` with the translations and their strips.
+        checkpoint: newest, best, or the step of one that is kept.
+        device: cpu, cuda, cuda:N, mps or auto.
+        settings: Settings of `sparring.inference.translation.translate_jobs`.
 
     Returns:
         The path of the page.
 
     Raises:
-        SparringError: As `translate_files`; a game that translates one way only among them.
+        SparringError: If the game does not translate in both directions, or files cannot be read or written.
     """
-    run, out, how = expand_user(run), expand_user(out), {**how, "cycle": True, "strips": True}
+    run, out, settings = expand_user(run), expand_user(out), {**settings, "cycle": True, "strips": True}
     with ExitStack() as stack:
         jobs = {to: plan_jobs(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
-        heat = bool(how.get("heat"))
-        targets = [path for each in jobs.values() for job in each for path in job.targets(strips=True, heat=heat)]
+        drawn: Any = {"strips": True, "heatmaps": bool(settings.get("heatmaps"))}
+        targets = [path for each in jobs.values() for job in each for path in job.targets(**drawn)]
         require_outputs(run, [*targets, out / "report.html"], [a, b])
+        game, facts = load(run, device=device, checkpoint=checkpoint), config.facts(run)
         directions = [
-            _direction(to, [job.strip for job in translate_jobs(run, each, to, **how)]) for to, each in jobs.items()
+            _direction(to, [job.strip for job in translate_jobs(game, facts, each, to, **settings)])
+            for to, each in jobs.items()
         ]
-    settings = config.read(run)
-    title = f"{settings['recipe']} on {settings['data']['name']}, both ways"
+    record = config.read(run)
+    title = f"{record['recipe']} on {record['data']['name']}, both ways"
     page = render("cycle.html.j2", {"title": title, "directions": directions, "scores": scores(run)})
     with open_atomic(out / "report.html") as file:
         file.write(page.encode())

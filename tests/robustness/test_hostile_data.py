@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import threading
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from sparring.cli import main
-from sparring.data import load
+from sparring.data import DataFacts, load, load_images
 from sparring.data.annotations.label_maps import LabelMapClasses, decode_boundaries, decode_label_map
 from sparring.data.annotations.palettes import read_instances, read_label_map
 from sparring.data.sources.files import ZipFiles, is_safe_member
@@ -23,8 +24,8 @@ from sparring.data.sources.images import FORMATS, decode, decode_upright, open_i
 from sparring.data.sources.layouts import decode_half
 from sparring.errors import DataError
 from sparring.experiments import plots
-from sparring.inference import canvas, encoding
-from sparring.inference.translated import translate_files
+from sparring.inference import canvas
+from sparring.inference.translation import translate_files
 from sparring.runs.run import Run
 from support import hostile, runs
 
@@ -337,18 +338,14 @@ def test_every_entry_point_names_a_hostile_image(tmp_path, files, place):
 
 def test_inputs_of_a_run_name_a_hostile_image(tmp_path, files, monkeypatch):
     """What is encoded, inverted, used as a style, or translated."""
-    known = {"data": {"name": "digits", "facts": {"shape": [1, 8, 8], "other": [3, 8, 8]}}}
-    monkeypatch.setattr("sparring.runs.config.read", lambda run: known)
-    monkeypatch.setattr("sparring.inference.translated.load", lambda run, **where: None)
-    monkeypatch.setattr("sparring.inference.translated.translate", lambda game, x, to, **how: x)
+    facts = DataFacts((1, 8, 8), other=(3, 8, 8))
+    monkeypatch.setattr("sparring.inference.translation.translate", lambda game, x, to, **how: x)
     refused = 0
     for name, content in list(files.items())[: 3 * len(hostile.KINDS)]:
         path = tmp_path / name
         path.write_bytes(content)
-        encoded = refusal(encoding.images, tmp_path / "run", [path])
-        translated = refusal(
-            lambda source: list(translate_files(tmp_path / "run", [source], "B", tmp_path / "out")), path
-        )
+        encoded = refusal(partial(load_images, shape=facts.shape), [path])
+        translated = refusal(lambda source: list(translate_files(None, facts, [source], "B", tmp_path / "out")), path)
         assert (encoded is None) == (translated is None)
         assert name in (encoded or name)
         assert name in (translated or name)

@@ -62,10 +62,10 @@ MUTANTS = [
     ("inference/encoding.py", "frames, loop=False)", "frames, loop=True)", CODES),
     ("inference/encoding.py", "largest=False", "largest=True", CODES),
     ("inference/encoding.py", "if codes.shape[1:] != wanted.shape[1:]:", "if False:", CODES),
-    ("inference/encoding.py", '.get("recipe") == HOME', '.get("recipe") == ""', CODES),
+    ("runs/fitted_encoder.py", '.get("recipe") == RECIPE', '.get("recipe") == ""', CODES),
     # codes in a file: whose, and which
     (
-        "inference/encoding.py",
+        "data/loading.py",
         "names += row_names(source, len(rows[-1]))",
         "names += [str(source)] * len(rows[-1])",
         BOOK,

@@ -3,7 +3,7 @@
 CAPTIONS = "tests/unit/data/annotations/test_captions.py"
 TEXT = "tests/unit/networks/test_text.py"
 STACKGAN = "tests/unit/games/test_stackgan.py"
-SENTENCES = "tests/unit/inference/test_sentences.py"
+SENTENCES = "tests/unit/inference/test_text.py"
 EMBEDDINGS = "tests/unit/data/annotations/test_caption_embeddings.py"
 SNAPSHOTS = "tests/unit/runs/test_snapshots.py"
 
@@ -85,12 +85,12 @@ MUTANTS = [
     ("abilities.py", "    SupportsText,\n", "", SENTENCES),
     # sentences in use
     (
-        "inference/sentences.py",
+        "inference/conditional.py",
         "between=torch.lerp",
         "between=lambda a, b, t: torch.lerp(b, a, t)",
         SENTENCES,
     ),
-    ("inference/sentences.py", "if word not in known]", "if word in known]", SENTENCES),
+    ("inference/conditional.py", "if word not in vocabulary", "if word in vocabulary", SENTENCES),
     # embedded captions: which vector, what is kept, what may not be executed
     ("networks/common/caption_lookup.py", "vectors.mean(0)", "0 * vectors.mean(0)", EMBEDDINGS),
     ("networks/common/caption_lookup.py", "        if not len(self.centre):\n", "        if True:\n", EMBEDDINGS),
@@ -121,7 +121,7 @@ MUTANTS = [
     ("runs/state.py", " if state is None else ()", "", EMBEDDINGS),
     ("runs/run.py", "if dataset.captions and state is None else ()", "if dataset.captions else ()", EMBEDDINGS),
     ("runs/run.py", "dataset.captions.unique", "dataset.captions.texts[0]", EMBEDDINGS),
-    ("inference/sentences.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
+    ("inference/conditional.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
     # pictures: of these seeds, by the reader as it is now
     (
         "tasks/generation.py",

@@ -160,6 +160,11 @@ MUTANTS = [
     ),
     ("evaluation/translation.py", "translate(game, source(some), to)", "source(some)", PAINTINGS),
     ("evaluation/paired.py", "np.roll(rows, 1)", "rows", PAINTINGS),
-    ("inference/translated.py", '"shape" if to == "B" else "other"', '"other" if to == "B" else "shape"', USE),
-    ("inference/translated.py", "files.path.resolve() == out.resolve()", "False", USE),
+    (
+        "inference/translation.py",
+        'facts.shape if to == "B" else facts.other',
+        'facts.other if to == "B" else facts.shape',
+        USE,
+    ),
+    ("inference/translation.py", "files.path.resolve() == out.resolve()", "False", USE),
 ]

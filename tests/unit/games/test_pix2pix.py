@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from sparring.abilities import SupportsEncoding, SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
+from sparring.data import DataFacts
 from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.game import adam
 from sparring.games.pix2pix import Pix2Pix
-from sparring.inference.translated import translate_files
-from sparring.inference.translation import cycle_strip, translate
+from sparring.inference.translation import cycle_strip, translate, translate_files
 from sparring.networks.common.pair_input import PairCritic
 from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import pix2pix
@@ -183,11 +183,12 @@ def test_a_run_of_pairs_shows_its_partners_and_translates_files_of_any_size(tmp_
     torch.testing.assert_close(rows[:, 2], scale_images(b))
     torch.testing.assert_close(rows[:, 1], translate(run.inference_game, scale_images(x), "B"))
     Image.fromarray(np.zeros((21, 35, 3), np.uint8)).save(tmp_path / "some.png")
-    (made,) = translate_files(tmp_path / "run", [tmp_path / "some.png"], "B", tmp_path / "out", device="cpu")
+    facts = DataFacts.of(run.training)
+    (made,) = translate_files(run.inference_game, facts, [tmp_path / "some.png"], "B", tmp_path / "out")
     with Image.open(made) as image:
         assert image.size == (35, 21)
     with pytest.raises(GameError, match="translates to B only"):
-        list(translate_files(tmp_path / "run", [tmp_path / "some.png"], "A", tmp_path / "out", device="cpu"))
+        list(translate_files(run.inference_game, facts, [tmp_path / "some.png"], "A", tmp_path / "out"))
 
 
 # --- learning

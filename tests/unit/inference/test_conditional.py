@@ -17,6 +17,7 @@ from sparring.recipes import recipe
 from sparring.recipes.cgan import cgan
 from sparring.recipes.infogan import infogan
 from sparring.recipes.options import Networks
+from sparring.runs.config import facts
 from sparring.wrappers.instance_noise import InstanceNoise
 from support import runs
 from support.runs import IMAGES, play, start
@@ -159,11 +160,11 @@ def test_a_class_is_named_or_numbered():
 
 
 def test_names_of_classes_are_recorded_where_they_are_more_than_numbers(tmp_path, run):
-    assert conditional.class_names(run / "cgan") == ["cat", "dog", "owl"]
+    assert list(facts(run / "cgan").class_names) == ["cat", "dog", "owl"]
     assert json.loads((run / "cgan/run.json").read_bytes())["data"]["names"] == ["cat", "dog", "owl"]
     start(tmp_path / "digits", "cgan", IMAGES)
     assert "names" not in json.loads((tmp_path / "digits/run.json").read_bytes())["data"]
-    assert conditional.class_names(tmp_path / "digits") == [str(digit) for digit in range(10)]
+    assert list(facts(tmp_path / "digits").class_names) == [str(digit) for digit in range(10)]
 
 
 def test_runs_of_before_know_their_classes_by_number_and_go_on(tmp_path, run):
@@ -172,11 +173,11 @@ def test_runs_of_before_know_their_classes_by_number_and_go_on(tmp_path, run):
     record = json.loads(path.read_bytes())
     del record["data"]["names"]
     path.write_text(json.dumps(record))
-    assert conditional.class_names(tmp_path / "old") == ["0", "1", "2"]
+    assert list(facts(tmp_path / "old").class_names) == ["0", "1", "2"]
     again = start(tmp_path / "old", "cgan", {**IMAGES, "data": run / "data"})
-    assert conditional.class_names(tmp_path / "old") == ["0", "1", "2"]  # the record changes under the run's lock only
+    assert list(facts(tmp_path / "old").class_names) == ["0", "1", "2"]  # the record changes under the run's lock only
     play(again, 1)
-    assert conditional.class_names(tmp_path / "old") == ["cat", "dog", "owl"]
+    assert list(facts(tmp_path / "old").class_names) == ["cat", "dog", "owl"]
 
 
 # --- the command line

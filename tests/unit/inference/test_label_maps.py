@@ -10,10 +10,11 @@ from sparring.cli import main
 from sparring.data import LabelMapClasses
 from sparring.data.annotations.label_maps import parse_class_list
 from sparring.data.annotations.palettes import colourize, label_map_files, read_label_map, save_palette
-from sparring.errors import DataError, GameError, RunError
+from sparring.errors import DataError, GameError
 from sparring.inference import label_maps
 from sparring.inference.sampling import latents_from_seeds, slerp
 from sparring.reports.next_steps import commands
+from sparring.runs.config import facts
 from sparring.runs.run import Run
 from sparring.runs.state import gathered, load
 from support.runs import difference, play
@@ -133,12 +134,12 @@ def test_a_folder_of_maps_is_read_in_order_and_an_empty_one_is_refused(tmp_path,
 
 
 def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
-    assert label_maps.palette(run) == REGIONS
+    assert label_maps.require_palette(facts(run)) == REGIONS
     plain = Run.create(
         tmp_path / "plain", "dcgan", data="digits", size=8, device="cpu", arguments={"networks": {"width": 4}}
     )
-    with pytest.raises(RunError, match="learned from no label maps: train gaugan"):
-        label_maps.palette(plain.folder)
+    with pytest.raises(DataError, match="not trained on label maps: train gaugan"):
+        label_maps.require_palette(facts(plain.folder))
     with pytest.raises(GameError, match="GAN cannot paint label maps: train gaugan"):
         require_label_maps(plain.game)
     with pytest.raises(GameError, match="GauGAN draws no samples, it paints label maps: see `sparring paint`"):

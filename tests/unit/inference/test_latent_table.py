@@ -10,10 +10,12 @@ from PIL import Image
 from sparring import RECIPES, recipe
 from sparring.abilities import SupportsEncoding, SupportsPosteriors
 from sparring.cli import main
+from sparring.data import load_images
 from sparring.data.annotations.row_names import row_names
 from sparring.errors import DataError
 from sparring.games.common.latent_codes import Codes
 from sparring.inference import encoding, latent_table
+from sparring.runs.fitted_encoder import RECIPE
 from sparring.runs.state import load
 from support import runs
 from support.runs import IMAGES, play, start, tiny
@@ -73,7 +75,7 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
         assert book["names"].tolist()[1:4] == [str(folder / "b.png"), str(folder / "more/c.png"), "digits/0"]
         assert book["columns"].tolist() == [f"z{k}" for k in range(8)]
         game = load(made / "vae", device="cpu")
-        expected = encoding.encode(game, encoding.images(made / "vae", sources, 5))
+        expected = encoding.encode(game, load_images(sources, shape=SHAPE, max_images=5))
         np.testing.assert_allclose(book["codes"], expected.numpy(), rtol=1e-5, atol=1e-6)
         codes = book["codes"]
     assert main(["encode", str(made / "vae"), *sources, "--max-images", "5", "--out", str(tmp_path / "codes.csv")]) == 0
@@ -86,10 +88,10 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
 
 def test_an_infogan_writes_what_it_believes_of_each_code(made, folder):
     game = load(made / "infogan", device="cpu")
-    book = latent_table.encode_files(game, made / "infogan", [folder])
+    book = latent_table.encode_files(game, [folder], shape=SHAPE)
     assert book.columns == (*(f"category0={k}" for k in range(10)), "continuous0", "continuous1")
     np.testing.assert_allclose(book.codes[:, :10].sum(1), 1, rtol=1e-5)
-    x = encoding.images(made / "infogan", [folder])
+    x = load_images([folder], shape=SHAPE)
     read = game.code.posterior(game.judged(x)[1])
     np.testing.assert_allclose(book.codes, read.numpy(), rtol=1e-4, atol=1e-6)
     assert isinstance(game, SupportsPosteriors)
@@ -110,7 +112,7 @@ def test_what_cannot_be_written_is_refused_in_one_sentence(made, folder, capsys,
     assert "train vae" in refused(capsys, "encode", str(made / "dcgan"), given, "--out", str(tmp_path / "c.npz"))
     assert "No image is given" in refused(capsys, "encode", run, "--out", str(tmp_path / "c.npz"))
     with pytest.raises(DataError, match=r"use \.npz"):
-        latent_table.saved(latent_table.LatentTable((), (), np.zeros((0, 2))), tmp_path / "codes")
+        latent_table.LatentTable((), (), np.zeros((0, 2))).save(tmp_path / "codes")
 
 
 def test_the_games_that_encode_are_known():
@@ -122,10 +124,10 @@ def test_every_game_that_encodes_can_do_all_that_one_can(made, folder, tmp_path,
     run = tmp_path / "run"
     if name == "fitted":
         arguments = {"of": str(made / "dcgan"), "width": 4}
-        play(start(run, encoding.HOME, IMAGES, arguments=arguments), 1)
+        play(start(run, RECIPE, IMAGES, arguments=arguments), 1)
     else:
         play(start(run, name, IMAGES), 1)
-    game, x = load(run, device="cpu"), encoding.images(run, ["digits"], 12)
+    game, x = load(run, device="cpu"), load_images(["digits"], shape=SHAPE, max_images=12)
     codes = encoding.encode(game, x)
     assert codes.shape == (12, game.noise(1).shape[1])
     assert encoding.reconstruct(game, x).shape == x.shape

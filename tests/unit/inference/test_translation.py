@@ -16,10 +16,11 @@ from sparring.errors import DataError, GameError
 from sparring.game import Game
 from sparring.games.common.two_domain import Pool
 from sparring.games.cyclegan import CycleGAN
-from sparring.inference.translated import translate_files
-from sparring.inference.translation import SizeConstraints, attention_heatmap, cycle_strip, translate
+from sparring.inference.tiling import SizeConstraints
+from sparring.inference.translation import attention_heatmap, cycle_strip, translate, translate_files
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.runs import snapshots
+from sparring.runs.config import facts
 from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.state import load as loaded
 from sparring.visualization import images as pictures
@@ -193,26 +194,29 @@ def test_files_keep_names_folders_and_sizes(trained, photos, tmp_path, packed):
         with zipfile.ZipFile(source, "w") as archive:
             for path in sorted(photos.rglob("*.*")):
                 archive.write(path, path.relative_to(photos))
-    made = list(
-        translate_files(trained / "cyclegan", [source], "B", tmp_path / "out", tile=32, overlap=8, device="cpu")
-    )
+    made = list(translate_files(*opened(trained / "cyclegan"), [source], "B", tmp_path / "out", tile=32, overlap=8))
     assert sizes(tmp_path / "out") == {"b.jpg": (33, 21), "c.png": (16, 9), "deep/a.png": (40, 70)}
     assert sorted(str(path.relative_to(tmp_path / "out")) for path in made) == ["b.jpg", "c.png", "deep/a.png"]
 
 
+def opened(run):
+    """The game of a run, and the facts of its data."""
+    return loaded(run, device="cpu"), facts(run)
+
+
 def test_a_file_is_what_the_game_makes_of_it(trained, tmp_path):
     path = picture(tmp_path / "photo.png")
-    list(translate_files(trained / "cyclegan", [path], "A", tmp_path / "out", device="cpu"))
+    list(translate_files(*opened(trained / "cyclegan"), [path], "A", tmp_path / "out"))
     x = torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 127.5 - 1
     expected = pictures.to_uint8(translate(loaded(trained / "cyclegan", device="cpu"), x, "A"))[0]
     assert np.array_equal(pixels(tmp_path / "out/photo.png"), expected)
 
 
 def test_strips_show_before_after_and_back(trained, photos, tmp_path):
-    list(translate_files(trained / "cyclegan", [photos], "B", tmp_path / "out", strips=True, device="cpu"))
+    list(translate_files(*opened(trained / "cyclegan"), [photos], "B", tmp_path / "out", strips=True))
     assert sizes(tmp_path / "out/strips")["b.png"] == (2 * 33 + 2, 21)
-    how = {"cycle": True, "heat": True, "device": "cpu"}
-    list(translate_files(trained / "nicegan", [photos / "b.jpg"], "B", tmp_path / "nice", **how))
+    how = {"cycle": True, "heatmaps": True}
+    list(translate_files(*opened(trained / "nicegan"), [photos / "b.jpg"], "B", tmp_path / "nice", **how))
     assert sizes(tmp_path / "nice") == {"b.jpg": (33, 21), "strips/b.png": (3 * 33 + 4, 21), "heatmaps/b.png": (68, 21)}
 
 
@@ -225,26 +229,26 @@ def test_grey_becomes_colour_and_colour_grey(tmp_path):
     assert pixels(run.folder / "samples/000001.png").ndim == 3
     for to, source, shape in (("B", "A", (32, 32, 3)), ("A", "B", (32, 32))):
         place = tmp_path / f"set/train{source}"
-        list(translate_files(run.folder, [place], to, tmp_path / to, cycle=True, device="cpu"))
+        list(translate_files(*opened(run.folder), [place], to, tmp_path / to, cycle=True))
         assert pixels(tmp_path / to / "0.png").shape == shape
         assert pixels(tmp_path / to / "strips/0.png").shape == (32, 3 * 32 + 4, 3)
 
 
 def test_mistakes_with_files_are_one_sentence(trained, photos, tmp_path):
-    def told(*given, **settings):
+    def told(run, *given, **settings):
         with pytest.raises((DataError, GameError)) as error:
-            list(translate_files(*given, device="cpu", **settings))
+            list(translate_files(*opened(run), *given, **settings))
         return str(error.value)
 
     run, out = trained / "cyclegan", tmp_path / "out"
-    assert "would take the places of the images" in told(run, [photos], "B", photos)
+    assert "would overwrite the images" in told(run, [photos], "B", photos)
     assert "is no image, folder or zip" in told(run, [photos / "notes.txt"], "B", out)
     (tmp_path / "empty").mkdir()
     assert "holds no images" in told(run, [tmp_path / "empty"], "B", out)
     assert "no domain 'C'" in told(run, [photos], "C", out)
-    assert "has no attention to show: leave --heatmaps out" in told(run, [photos], "B", out, heat=True)
+    assert "has no attention to show" in told(run, [photos], "B", out, heatmaps=True)
     play(start(tmp_path / "points", "nsgan"), 1)
-    assert "has not learned from two domains of images" in told(tmp_path / "points", [photos], "B", out)
+    assert "was not trained on two domains of images" in told(tmp_path / "points", [photos], "B", out)
     (photos / "broken.png").write_bytes(b"no")
     assert "broken.png is not a readable image" in told(run, [photos], "B", out)
 
@@ -265,7 +269,9 @@ def test_the_command_translates_both_ways(trained, photos, tmp_path, capsys):
 def test_the_pictures_of_a_training_show_translations_there_and_back(tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        snapshots, "save_grid", lambda images, path, *, folder, columns: drawn.setdefault(path.name, (images, columns))
+        snapshots,
+        "save_grid",
+        lambda images, path, *, folder, columns, real=None: drawn.setdefault(path.name, (images, columns)),
     )
     run = start(tmp_path / "run", "cyclegan", UNPAIRED)
     run.picture()

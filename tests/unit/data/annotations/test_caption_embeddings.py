@@ -16,7 +16,7 @@ from sparring.data import load as load_data
 from sparring.data.annotations.caption_embeddings import EmbeddedCaptions, SentenceModel
 from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError
-from sparring.inference import sentences
+from sparring.inference.conditional import sample_text
 from sparring.networks.common.caption_lookup import CaptionLookup, caption_keys
 from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
@@ -173,7 +173,7 @@ def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_
 
 def test_a_run_before_its_first_step_can_be_drawn(tmp_path, data):
     start(tmp_path / "run", data, tmp_path / "said.npz")
-    assert sentences.sample_text(load(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
+    assert sample_text(load(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_captions_of_the_data_that_a_file_lacks_are_named_before_training(tmp_path, data, capsys):
@@ -222,9 +222,9 @@ def test_a_sentence_model_reads_what_is_new_and_no_code_of_its_folder(tmp_path, 
     assert not how["trust_remote_code"]
     assert how["model_kwargs"] == {"use_safetensors": True}
     game, count = load(tmp_path / "run", device="cpu"), len(asked)
-    old = sentences.sample_text(game, [0], "a red square")
+    old = sample_text(game, [0], "a red square")
     assert len(asked) == count, "known sentences need no model"
-    assert not torch.equal(sentences.sample_text(game, [0], "a crimson square"), old)
+    assert not torch.equal(sample_text(game, [0], "a crimson square"), old)
     assert len(asked) == count + 1
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     words = ["sample", str(tmp_path / "run"), "--out", str(tmp_path / "o.png"), "--text", "a violet square"]

@@ -8,7 +8,7 @@ from PIL import Image
 from sparring.cli import main
 from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError, GameError
-from sparring.inference import sampling, sentences
+from sparring.inference import conditional, sampling
 from sparring.recipes.gan import nsgan
 from sparring.recipes.stackgan import stackgan
 from sparring.recipes.techniques import Techniques
@@ -41,18 +41,18 @@ def game(run):
 def test_samples_of_a_sentence_keep_all_else_of_their_seeds(game):
     rows = sampling.latents_from_seeds(game, range(5))
     expected = sampling.generate(game, game.with_text(rows, tokenize(["a green square"])))
-    assert torch.equal(sentences.sample_text(game, range(5), "A green square!"), expected)
-    assert not torch.equal(sentences.sample_text(game, range(5), "blue"), expected)
+    assert torch.equal(conditional.sample_text(game, range(5), "A green square!"), expected)
+    assert not torch.equal(conditional.sample_text(game, range(5), "blue"), expected)
 
 
 def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
-    stops = [sentences.sample_text(game, [3], text)[0] for text in ("a red square", "blue")]
-    way = sentences.interpolate_texts(game, 3, ["a red square", "blue"], 5, loop=False)
+    stops = [conditional.sample_text(game, [3], text)[0] for text in ("a red square", "blue")]
+    way = conditional.interpolate_texts(game, 3, ["a red square", "blue"], 5, loop=False)
     torch.testing.assert_close(torch.stack([way[0], way[4]]), torch.stack(stops))
     row = sampling.latents_from_seeds(game, [3])
     middle = (game.with_text(row, tokenize(["a red square"])) + game.with_text(row, tokenize(["blue"]))) / 2
     torch.testing.assert_close(way[2], sampling.generate(game, middle)[0])
-    back = sentences.interpolate_texts(game, 3, ["a red square", "blue"], 4)
+    back = conditional.interpolate_texts(game, 3, ["a red square", "blue"], 4)
     torch.testing.assert_close(back[1], back[3])
 
 
@@ -68,7 +68,7 @@ def test_wrapped_games_can_be_asked_too(tmp_path, run):
     )
     play(wrapped, 1)
     assert "with_text" in vars(wrapped.inference_game), "from Python 3.12 on a protocol sees no more than that"
-    assert sentences.sample_text(wrapped.inference_game, [0], "blue").shape == (1, 3, 8, 8)
+    assert conditional.sample_text(wrapped.inference_game, [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_sample_and_interpolate_take_sentences(capsys, run, tmp_path, game):
@@ -82,7 +82,7 @@ def test_sample_and_interpolate_take_sentences(capsys, run, tmp_path, game):
     folder = tmp_path / "files"
     assert main(["sample", str(run), "--text", "blue", "--seeds", "5", "--out", str(folder), "--device", "cpu"]) == 0
     seen = np.asarray(Image.open(folder / "000005.png")).astype(int)
-    expected = (sentences.sample_text(game, [5], "blue")[0].permute(1, 2, 0) + 1) * 127.5
+    expected = (conditional.sample_text(game, [5], "blue")[0].permute(1, 2, 0) + 1) * 127.5
     assert np.abs(seen - expected.numpy()).max() <= 1
     film = tmp_path / "walk.gif"
     assert main(["interpolate", str(run), "--texts", "a red square", "blue", "--frames", "4", "--out", str(film)]) == 0
@@ -98,16 +98,16 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(capsys, run, tmp_path):
     assert "two texts or more" in refused(capsys, "interpolate", str(run), "--texts", "a heart")
     assert "one seed" in refused(capsys, "interpolate", str(run), "--texts", "a", "b", "--seeds", "1,2")
     assert "leave --labels out" in refused(capsys, "interpolate", str(run), "--texts", "a", "b", "--labels", "0,1")
-    assert "knows no classes" in refused(capsys, "sample", str(run), "--label", "1")
+    assert "the data has no classes" in refused(capsys, "sample", str(run), "--label", "1")
     assert "needs captions" in refused(capsys, "train", "stackgan", "--data", "digits", "--steps", "1")
 
 
 def test_refusals_in_python():
     torch.manual_seed(0)
     with pytest.raises(GameError, match="draws no sentences"):
-        sentences.sample_text(nsgan((2,)), [0], "a heart")
+        conditional.sample_text(nsgan((2,)), [0], "a heart")
     game = stackgan((1, 8, 8), [text for said in TEXTS for text in said], **SMALL)
     with pytest.raises(DataError, match="has no words"):
-        sentences.sample_text(game, [0], " ")
+        conditional.sample_text(game, [0], " ")
     with pytest.raises(DataError, match="cannot have 0 frames"):
-        sentences.interpolate_texts(game, 0, ["a", "b"], 0)
+        conditional.interpolate_texts(game, 0, ["a", "b"], 0)
