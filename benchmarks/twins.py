@@ -18,7 +18,7 @@ from sparring.networks.common.base import Shape
 from sparring.recipes.autoencoders import bigan
 from sparring.recipes.options import Adam, Networks
 from sparring.runs.recipe_args import declared, settings
-from sparring.wrappers.base import Wrapper, each
+from sparring.wrappers.base import Wrapper, map_moves
 
 
 class Flipped(Wrapper):
@@ -27,7 +27,7 @@ class Flipped(Wrapper):
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """The game's moves; those of players called G reversed."""
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: Move(move.player, flipped=-move.loss) if "G" in move.player else move)
+            yield map_moves(turn, lambda move: Move(move.player, flipped=-move.loss) if "G" in move.player else move)
 
 
 def flipped(
@@ -112,7 +112,7 @@ class Deaf(Wrapper):
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """The game's moves; that of E without likeness."""
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: Move("E", prior=move.terms["prior"]) if move.player == "E" else move)
+            yield map_moves(turn, lambda move: Move("E", prior=move.terms["prior"]) if move.player == "E" else move)
 
 
 def deaf(shape: Shape, *, recipe: str, arguments: dict[str, Any] | None = None) -> Deaf:
@@ -133,7 +133,9 @@ class Unmatched(Wrapper):
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """The game's moves, without the term of wrong pairs."""
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: Move(move.player, **{k: v for k, v in move.terms.items() if k != "matching"}))
+            yield map_moves(
+                turn, lambda move: Move(move.player, **{k: v for k, v in move.terms.items() if k != "matching"})
+            )
 
 
 def unmatched(shape: Shape, captions: Sequence[str] | None = None, *, arguments: dict[str, Any]) -> Unmatched:

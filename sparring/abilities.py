@@ -64,7 +64,7 @@ class SupportsConditions(Protocol):
 class SupportsClassFrequencies(Protocol):
     """Draw classes as often as the training data has them."""
 
-    def follow(self, counts: Tensor) -> None:
+    def set_class_counts(self, counts: Tensor) -> None:
         """Set the number of training images of each class, int64 (classes,)."""
 
 
@@ -167,24 +167,24 @@ class SupportsSingleImage(Protocol):
     def scales_begun(self) -> int:
         """Number of scales whose training has begun."""
 
-    def dimensions(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
+    def noise_shape(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
         """Return the shape of the noise of scale k."""
 
     def z(self, k: int, n: int, size: Size | None = None) -> Tensor:
         """Draw the noise of scale k for n images."""
 
-    def fixed(self, k: int) -> Tensor:
+    def fixed_noise(self, k: int) -> Tensor:
         """Return the noise of scale k that reconstructs the photograph."""
 
-    def painted(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
+    def run_scale(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
         """Return the output of scale k on the output of the scale below."""
 
-    def grown(
+    def run_scales(
         self, noise: Iterable[Tensor], image: Tensor | None = None, start: int = 0, sizes: Sequence[Size] | None = None
     ) -> Tensor | None:
         """Return the output of the scales from `start` on, one for each tensor of noise."""
 
-    def reconstructed(self, n: int) -> Tensor | None:
+    def reconstruct(self, n: int) -> Tensor | None:
         """Return the reconstruction of the photograph by the scales up to n; None below scale 0."""
 
     def scaled(self, image: Tensor, size: Size) -> Tensor:

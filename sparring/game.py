@@ -276,14 +276,14 @@ class LatentGame(Game):
         """Draws z ~ N(0, I), shape (n, latent)."""
         return randn(n, latent(self.G), device=self.device)
 
-    def made(self, n: int) -> Tensor:
+    def fakes_with_grad(self, n: int) -> Tensor:
         """Draws n samples in G's graph, as G's own move does."""
         return self.G(self.noise(n))
 
     def fakes(self, n: int) -> Tensor:
         """Draws n samples without a graph: for moves that need none of G's gradients."""
         with torch.no_grad():
-            return self.made(n)
+            return self.fakes_with_grad(n)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""

@@ -16,7 +16,7 @@ def linear(end: int) -> Callable[[int], float]:
     return lambda step: max(0.0, 1 - step / end)
 
 
-def late(begin: int, steps: int) -> Callable[[int], float]:
+def linear_after(begin: int, steps: int) -> Callable[[int], float]:
     """Stays at 1 up to step `begin`, then falls linearly to 0 within `steps`, and stays there.
 
     >>> factor = late(100, 50)

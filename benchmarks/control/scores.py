@@ -19,7 +19,7 @@ from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.data.stream import scale_images
 from sparring.game import Game, evaluation_mode
-from sparring.games.common.posterior import stated
+from sparring.games.common.posterior import mean_and_log_variance
 from sparring.inference.encoding import encode, knn_accuracy, reconstruct, relative_error
 from sparring.inference.sampling import generate
 from sparring.metrics import (
@@ -169,6 +169,6 @@ def _posterior(game: Game, x: Tensor, codes: Tensor) -> Scores:
         encoded = torch.cat([game.E(part) for part in x.split(AT_ONCE)])  # type: ignore[operator]
     if encoded.shape[1] == codes.shape[1]:
         return {}
-    mean, log_variance = stated(encoded)
+    mean, log_variance = mean_and_log_variance(encoded)
     spread = mean.var(0).mean() + log_variance.exp().mean()
     return {"KL": kl_to_prior(mean, log_variance).mean().item(), "variance of drawn codes": spread.item()}

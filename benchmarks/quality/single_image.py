@@ -71,7 +71,7 @@ def reconstruction(game: Any, folder: Path) -> dict[str, Any]:
     one, rows = single_image.require_trained(game), []
     with evaluation_mode(game):
         for k, size in enumerate(one.sizes):
-            real, made, below = resize_bicubic(one.image, size), one.reconstructed(k), one.reconstructed(k - 1)
+            real, made, below = resize_bicubic(one.image, size), one.reconstruct(k), one.reconstruct(k - 1)
             rows.append([rmse(made, real), None if below is None else rmse(resize_bicubic(below, size), real)])
     images.save_grid(torch.cat([one.image, made.clamp(-1, 1)]), folder / "reconstruction.png", scale=4)
     return {"reconstruction, plain enlarging: RMSE a scale": rows}

@@ -98,7 +98,7 @@ class AdaptiveAugment(nn.Module):
         parts: The changes, in order.
 
     Attributes:
-        p: The probability, a buffer; `sparring.wrappers.augmentation.Adaptive` moves it.
+        p: The probability, a buffer; `sparring.wrappers.augmentation.AdaptiveAugmentation` moves it.
     """
 
     p: Tensor

@@ -19,7 +19,7 @@ from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
 from sparring.game import CriticSpec, Data, LatentGame, Move
-from sparring.games.common.posterior import drawn, stated
+from sparring.games.common.posterior import mean_and_log_variance, reparameterise
 
 
 class BiGAN(LatentGame):
@@ -75,9 +75,9 @@ class ALI(BiGAN):
 
     def code(self, x: Tensor) -> Tensor:
         """Draws a code of each row of x."""
-        return drawn(*stated(self.E(x)))
+        return reparameterise(*mean_and_log_variance(self.E(x)))
 
     def encode(self, x: Tensor) -> Tensor:
         """Returns the mean code of each row of x, (N, latent)."""
         with torch.no_grad():
-            return stated(self.E(x))[0]
+            return mean_and_log_variance(self.E(x))[0]

@@ -20,14 +20,14 @@ from torch.nn.functional import one_hot
 from sparring.errors import GameError
 from sparring.game import Data, Move, latent
 from sparring.games.common.adversarial import AdversarialGame
-from sparring.games.common.class_frequencies import DrawsClasses, Frequencies
+from sparring.games.common.class_frequencies import ClassFrequencies, ClassSampling
 from sparring.games.common.standing_statistics import measure
 from sparring.games.common.truncation import truncated
-from sparring.games.common.turns import require_turns
+from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
 
 
-class ConditionalGAN(DrawsClasses, AdversarialGame):
+class ConditionalGAN(ClassSampling, AdversarialGame):
     """k moves of D, each on labelled data and on new fakes of random classes, then one of G.
 
     Classes are drawn as often as the training data has them after `follow`, which `sparring.Run` calls; before, each is
@@ -53,9 +53,9 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
-        require_turns(critic_steps=critic_steps)
+        require_positive(critic_steps=critic_steps)
         self.objective, self.classes, self.critic_steps = objective, classes, critic_steps
-        self.frequencies: Any = Frequencies(classes) if classes else None
+        self.frequencies: Any = ClassFrequencies(classes) if classes else None
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays D k times, then G."""
@@ -80,7 +80,7 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             GameError: If they are counts of another number of classes.
         """
         z = super().noise(n)
-        return torch.cat([z, *self.one_hot(self.frequencies.drawn(n, given))], 1) if self.frequencies else z
+        return torch.cat([z, *self.one_hot(self.frequencies.sample(n, given))], 1) if self.frequencies else z
 
     def split(self, noise: Tensor) -> tuple[Tensor, ...]:
         """Cuts noise into z and, where there are classes, their weights, which are made to add up to 1."""
@@ -101,7 +101,7 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
         """
         if name not in self.latent_codes():
             raise GameError(f"There is no {name} {value:g}: this game knows {self.classes or 'no'} classes.")
-        self.frequencies.require(value)
+        self.frequencies.require_class(value)
         z, *_ = self.split(latents)
         return torch.cat([z, *self.one_hot(torch.full((len(z),), int(value), device=z.device))], 1)
 
@@ -117,7 +117,7 @@ class ConditionalGAN(DrawsClasses, AdversarialGame):
             raise GameError(f"The game knows {self.classes} classes, but its data has no labels: pass classes=None.")
         return (one_hot(labels[0], self.classes).float(),)
 
-    def made(self, n: int) -> Tensor:
+    def fakes_with_grad(self, n: int) -> Tensor:
         """Draws n samples of random classes in G's graph."""
         z, *y = self.split(self.noise(n))
         return self.G(z, *y)

@@ -7,7 +7,7 @@ With b̃ = G_AB(a), ã = G_BA(b), least squares ls(C, t) = E (C − t)², and me
                   + ι (λ_B |G_AB(b) − b| + λ_A |G_BA(a) − a|)                          identity: colours stay
     D minimises   ½ [ls(D_B(b), 1) + ls(D_B(pool(b̃)), 0)] + ½ [ls(D_A(a), 1) + ls(D_A(pool(ã)), 0)]
 
-G moves first. D then sees the fakes that were made before G's move, through a pool of older ones (`Pool`).
+G moves first. D then sees the fakes that were made before G's move, through a pool of older ones (`ImagePool`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from sparring.game import CriticOutput, CriticSpec, Data, Move
-from sparring.games.common.two_domain import Pool, TwoDomains, apart, squared
+from sparring.games.common.two_domain import ImagePool, TwoDomainGame, l1, least_squares
 
 
-class CycleGAN(TwoDomains):
+class CycleGAN(TwoDomainGame):
     """Two generators and two critics.
 
     Args:
@@ -32,7 +32,7 @@ class CycleGAN(TwoDomains):
         pools: Histories of fakes of A and of B.
         cycle: λ_A and λ_B.
         identity: ι; 0 where the domains differ in channels.
-        **learning: As for `TwoDomains`.
+        **learning: As for `TwoDomainGame`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CycleGAN(TwoDomains):
         D_A: nn.Module,
         D_B: nn.Module,
         *,
-        pools: tuple[Pool, Pool],
+        pools: tuple[ImagePool, ImagePool],
         cycle: tuple[float, float] = (10.0, 10.0),
         identity: float = 0.5,
         **learning: Any,
@@ -65,17 +65,17 @@ class CycleGAN(TwoDomains):
         fake_b, fake_a = self.G_AB(a), self.G_BA(b)
         yield Move(
             "G",
-            fool_A=squared(self.D_A(fake_a), 1),
-            fool_B=squared(self.D_B(fake_b), 1),
-            cycle_A=self.cycle[0] * apart(self.G_BA(fake_b), a),
-            cycle_B=self.cycle[1] * apart(self.G_AB(fake_a), b),
+            fool_A=least_squares(self.D_A(fake_a), 1),
+            fool_B=least_squares(self.D_B(fake_b), 1),
+            cycle_A=self.cycle[0] * l1(self.G_BA(fake_b), a),
+            cycle_B=self.cycle[1] * l1(self.G_AB(fake_a), b),
             **self.unchanged(a, b),
         )
         old_a, old_b = self.pool_A(fake_a), self.pool_B(fake_b)
         yield Move(
             "D",
-            A=(squared(self.D_A(a), 1) + squared(self.D_A(old_a), 0)) / 2,
-            B=(squared(self.D_B(b), 1) + squared(self.D_B(old_b), 0)) / 2,
+            A=(least_squares(self.D_A(a), 1) + least_squares(self.D_A(old_a), 0)) / 2,
+            B=(least_squares(self.D_B(b), 1) + least_squares(self.D_B(old_b), 0)) / 2,
         )
 
     def unchanged(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
@@ -84,8 +84,8 @@ class CycleGAN(TwoDomains):
             return {}
         weights = [self.identity * weight for weight in self.cycle]
         return {
-            "identity_A": weights[0] * apart(self.G_BA(a), a),
-            "identity_B": weights[1] * apart(self.G_AB(b), b),
+            "identity_A": weights[0] * l1(self.G_BA(a), a),
+            "identity_B": weights[1] * l1(self.G_AB(b), b),
         }
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:

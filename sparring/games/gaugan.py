@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from sparring.game import CriticOutput, CriticSpec, Data, Move
-from sparring.games.common.label_map_game import PaintingGame
+from sparring.games.common.label_map_game import LabelMapGame
 from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
-from sparring.games.common.posterior import drawn, stated
-from sparring.games.common.turns import require_turns
+from sparring.games.common.posterior import mean_and_log_variance, reparameterise
+from sparring.games.common.turns import require_positive
 from sparring.objectives import Hinge, Objective
 from sparring.objectives.variational import kl_to_prior
 from sparring.rng import num_shards
@@ -35,18 +35,18 @@ def summed(divergences: Tensor) -> Tensor:
     return divergences.sum() * num_shards()
 
 
-class GauGAN(PaintingGame):
+class GauGAN(LabelMapGame):
     """G with E, then D, k times.
 
     Args:
-        networks: G, D and E, see `PaintingGame`; D answers with `sparring.games.common.multiscale.Maps`.
+        networks: G, D and E, see `LabelMapGame`; D answers with `sparring.games.common.multiscale.Maps`.
         objective: The two losses.
         matching: λ.
         divergence: γ.
         reduction: Of the divergences (N,) of a batch to one number.
         perception: The perceptual term, if any; its network is kept as it is.
         critic_steps: k; every move of D but the first takes a new batch.
-        settings: The classes, the optimisers and the schedule, see `PaintingGame`.
+        settings: The classes, the optimisers and the schedule, see `LabelMapGame`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class GauGAN(PaintingGame):
     ) -> None:
         super().__init__(*networks, **settings)
         self.objective, self.matching, self.divergence, self.reduction = objective, matching, divergence, reduction
-        require_turns(critic_steps=critic_steps)
+        require_positive(critic_steps=critic_steps)
         self.perception, self.critic_steps = perception, critic_steps
         self.V = perception and perception.network.requires_grad_(False).eval()
 
@@ -107,9 +107,9 @@ class GauGAN(PaintingGame):
         """Returns styles drawn around those of images, and the term that they cost; nothing where there are none."""
         if self.E is None:
             return [], {}
-        mean, log_variance = stated(self.E(x))
+        mean, log_variance = mean_and_log_variance(self.E(x))
         far = self.reduction(kl_to_prior(mean, log_variance))
-        return [drawn(mean, log_variance)], {"divergence": self.divergence * far}
+        return [reparameterise(mean, log_variance)], {"divergence": self.divergence * far}
 
     def _told_apart(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
         return self.objective.critic(real[-1], fake[-1])

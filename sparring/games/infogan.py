@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.game import CriticSpec, Data, LatentGame, Move, evaluation_mode, latent
-from sparring.games.common.latent_codes import Codes
+from sparring.games.common.latent_codes import LatentCodes
 from sparring.objectives import Objective
 from sparring.rng import randn
 
@@ -32,7 +32,7 @@ class InfoGAN(LatentGame):
     Args:
         G: Generator (N, latent) -> (N, *shape); the last coordinates of its noise are the codes.
         D: Critic (N, *shape) -> (N,) that is ``head``, (N, F) -> (N, 1), on ``features``, (N, *shape) -> (N, F).
-        Q: Reads codes from features: (N, F) -> (N, code.answers).
+        Q: Reads codes from features: (N, F) -> (N, code.num_outputs).
         objective: The two losses.
         code: The codes that there are.
         categorical: λ_d, the weight of what is known of categorical codes; continuous: λ_c, that of the others.
@@ -45,7 +45,7 @@ class InfoGAN(LatentGame):
         D: nn.Module,
         Q: nn.Module,
         objective: Objective,
-        code: Codes,
+        code: LatentCodes,
         *,
         categorical: float = 1.0,
         continuous: float = 0.1,
@@ -95,7 +95,7 @@ class InfoGAN(LatentGame):
     def noise(self, n: int) -> Tensor:
         """Draws rows [z, c], z ~ N(0, I), c uniform."""
         z = randn(n, latent(self.G) - self.code.size, device=self.device)
-        return torch.cat([z, self.code.drawn(n, self.device)], 1)
+        return torch.cat([z, self.code.sample(n, self.device)], 1)
 
     def split(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Cuts noise into z and c; weights of a category are made to add up to 1."""

@@ -24,7 +24,7 @@ from sparring.games.common.adversarial import AdversarialGame
 from sparring.objectives import Objective
 
 
-def missed(code: Tensor, z: Tensor) -> Tensor:
+def code_error(code: Tensor, z: Tensor) -> Tensor:
     """Returns the mean square of what codes miss."""
     return (code - z).square().mean()
 
@@ -71,10 +71,10 @@ class LatentRegressor(AdversarialGame):
         yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
         z = self.noise(len(x))
         fake = self.G(z)
-        terms = {"code": self.joint * missed(self.E(fake), z)} if self.joint else {}
+        terms = {"code": self.joint * code_error(self.E(fake), z)} if self.joint else {}
         yield Move("G", adversarial=self.objective.generator(self.D(fake)), **terms)
         z = self.noise(len(x))
-        yield Move("E", code=missed(self.E(self.sample(len(x), noise=z)), z))
+        yield Move("E", code=code_error(self.E(self.sample(len(x), noise=z)), z))
 
     def encode(self, x: Tensor) -> Tensor:
         """Returns the code of each row of x, (N, latent)."""
@@ -121,7 +121,7 @@ class FittedEncoder(Game):
         """Plays E, on as many samples as the batch has rows."""
         x, *_ = next(data)
         z = self.noise(len(x))
-        yield Move("E", code=missed(self.E(self.sample(len(x), noise=z)), z))
+        yield Move("E", code=code_error(self.E(self.sample(len(x), noise=z)), z))
 
     def noise(self, n: int) -> Tensor:
         """Draws what the game samples from, one row a sample."""

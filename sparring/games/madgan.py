@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sparring.game import CriticOutput, CriticSpec, Data, Game, Move, Optimiser, latent
-from sparring.games.common.mixture import choice, chosen, with_choice
+from sparring.games.common.mixture import append_choice, select_members, split_choice
 from sparring.rng import randn
 
 
-def real(scores: Tensor) -> Tensor:
+def real_loss(scores: Tensor) -> Tensor:
     """Returns −E log D_{K+1} of scores (N, K + 1): what D minimises on data, and every G_i on its samples."""
     return cross_entropy(scores, torch.full((len(scores),), scores.shape[1] - 1, device=scores.device))
 
 
-def told_apart(scores: Tensor) -> Tensor:
+def identity_loss(scores: Tensor) -> Tensor:
     """Returns −Σ_i E log D_i of scores (K, N, K + 1), of N samples of each generator."""
     members, n, _ = scores.shape
     makers = torch.arange(members, device=scores.device).repeat_interleave(n)
@@ -75,9 +75,9 @@ class MADGAN(Game):
         x, *_ = next(data)
         with torch.no_grad():
             fake = self.G(self._z(len(x)))
-        yield Move("D", real=real(self.D(x)), fake=told_apart(self.scores(fake)))
+        yield Move("D", real=real_loss(self.D(x)), fake=identity_loss(self.scores(fake)))
         fool = self.scores(self.G(self._z(len(x))))
-        yield Move("G", fool=fool.shape[0] * real(fool.flatten(0, 1)))
+        yield Move("G", fool=fool.shape[0] * real_loss(fool.flatten(0, 1)))
 
     def scores(self, fake: Tensor) -> Tensor:
         """Returns what D says of the samples of all generators, in one pass: (K, N, *shape) to (K, N, K + 1)."""
@@ -85,13 +85,13 @@ class MADGAN(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [choice of a generator, z], (n, 2 + latent)."""
-        return with_choice(self._z(n))
+        return append_choice(self._z(n))
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples of the mixture, (n, *shape)."""
-        members, z = choice(self.noise(n) if noise is None else noise, self.G.members)  # type: ignore[arg-type]
+        members, z = split_choice(self.noise(n) if noise is None else noise, self.G.members)  # type: ignore[arg-type]
         with torch.no_grad():
-            return chosen(self.G(z), members)
+            return select_members(self.G(z), members)
 
     def _z(self, n: int) -> Tensor:
         return randn(n, latent(self.G), device=self.device)

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from sparring.game import CriticOutput, CriticSpec, Data, Move
-from sparring.games.common.two_domain import TwoDomains, apart, squared
+from sparring.games.common.two_domain import TwoDomainGame, l1, least_squares
 
 
-class NICEGAN(TwoDomains):
+class NICEGAN(TwoDomainGame):
     """Two generators that begin where two critics' encoders end.
 
     Args:
@@ -37,7 +37,7 @@ class NICEGAN(TwoDomains):
         adversarial: Weight of being judged.
         cycle: λ.
         reconstruction: ρ.
-        **learning: As for `TwoDomains`.
+        **learning: As for `TwoDomainGame`.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class NICEGAN(TwoDomains):
             "G",
             fool_A=self.adversarial * self.judged(self.D_A, fake_a, 1),
             fool_B=self.adversarial * self.judged(self.D_B, fake_b, 1),
-            cycle_A=self.cycle * apart(self.translate_with_grad(fake_b, "A"), a),
-            cycle_B=self.cycle * apart(self.translate_with_grad(fake_a, "B"), b),
-            reconstruction_A=self.reconstruction * apart(self.G_BA(z_a), a),
-            reconstruction_B=self.reconstruction * apart(self.G_AB(z_b), b),
+            cycle_A=self.cycle * l1(self.translate_with_grad(fake_b, "A"), a),
+            cycle_B=self.cycle * l1(self.translate_with_grad(fake_a, "B"), b),
+            reconstruction_A=self.reconstruction * l1(self.G_BA(z_a), a),
+            reconstruction_B=self.reconstruction * l1(self.G_AB(z_b), b),
         )
 
     def judged(self, D: nn.Module, x: Tensor, target: float) -> Tensor:
         """Returns adv(x, t), the price of all of a critic's scores."""
-        return torch.stack([squared(scores, target) for scores in D(x)]).sum()
+        return torch.stack([least_squares(scores, target) for scores in D(x)]).sum()
 
     def encode(self, x: Tensor, domain: str = "A") -> Tensor:
         """Returns the codes of images of a domain; both domains have one space of codes."""

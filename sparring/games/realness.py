@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move
-from sparring.games.common.turns import require_turns
+from sparring.games.common.turns import require_positive
 from sparring.objectives.realness import Realness
 from sparring.rng import replicated
 
@@ -46,7 +46,7 @@ class RealnessGAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
-        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
+        require_positive(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def critic_spec(self) -> CriticSpec:

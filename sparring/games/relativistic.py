@@ -16,7 +16,7 @@ from torch import nn
 
 from sparring.game import Data, Move
 from sparring.games.common.adversarial import AdversarialGame
-from sparring.games.common.turns import require_turns
+from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
 
 
@@ -45,7 +45,7 @@ class RelativisticGAN(AdversarialGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
-        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
+        require_positive(critic_steps=critic_steps, generator_steps=generator_steps)
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

@@ -1,8 +1,8 @@
 """SinGAN: a pyramid of patch GANs that learns from one photograph (Shaham, Dekel & Michaeli, 2019, sections 3 and 4).
 
 The photograph in sizes x_0, the coarsest, to x_N. At every scale a generator adds to what the scale below drew; see
-`OneImageGame` for how that becomes an image. Scales are trained one after another, each for so many rounds upon fixed
-ones, and with fresh noise at *all* scales in every move:
+`SingleImageGame` for how that becomes an image. Scales are trained one after another, each for a number of rounds on
+fixed ones, and with fresh noise at *all* scales in every move:
 
     D_n minimises  mean D(x̃) − mean D(x_n) + λ mean_positions (‖∂ΣD(x̂) / ∂x̂‖ − 1)²      the norm over channels alone
     G_n minimises  −mean D(x̃) + α ‖r_n − x_n‖² / pixels,         r_n = G_n(a_n z*_n, ↑r_{n−1})
@@ -27,19 +27,20 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
 
+from sparring.abilities import Size
 from sparring.game import CriticOutput, CriticSpec, Data, Move, Optimiser, Stage
-from sparring.games.common.pyramid_game import OneImageGame, Size
-from sparring.games.common.turns import require_turns
+from sparring.games.common.pyramid_game import SingleImageGame
+from sparring.games.common.turns import require_positive
 from sparring.objectives.penalties import patch_penalty
 
 DROP, LATE = 0.8, 0.1  # for the last fifth of a scale's rounds every learning rate is a tenth
 
 
-class SinGAN(OneImageGame):
+class SinGAN(SingleImageGame):
     """One generator and one critic a scale, trained scale after scale on the first image that it is shown.
 
     Args:
-        G: The generators, see `OneImageGame`.
+        G: The generators, see `SingleImageGame`.
         D: The critics: images (N, C, H, W) -> scores of their patches.
         shape: (C, H, W) of the photograph.
         sizes: Height and width at each scale; the last are the photograph's.
@@ -51,7 +52,7 @@ class SinGAN(OneImageGame):
         generator: Builds each generator's optimiser.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
-        drawing: The rest of what `OneImageGame` takes.
+        drawing: The rest of what `SingleImageGame` takes.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class SinGAN(OneImageGame):
         super().__init__(G, shape, sizes, **drawing)
         self.D, self._rounds = nn.ModuleList(D), rounds
         self.reconstruction, self.penalty, self.spread = reconstruction, penalty, spread
-        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
+        require_positive(critic_steps=critic_steps, generator_steps=generator_steps)
         self.critic_steps, self.generator_steps = critic_steps, generator_steps
         self._optimisers = {"D": critic, "G": generator}
 
@@ -119,13 +120,13 @@ class SinGAN(OneImageGame):
         real, D, target = self.resize(x, self.sizes[n]), self.D[n], self.resize(self.image, self.sizes[n])
         for _ in range(self.critic_steps):
             with torch.no_grad():
-                fake = self.drawn(n, len(x))
+                fake = self.sample_scale(n, len(x))
             penalty = self.penalty * patch_penalty(D, real, fake)
             yield Move(f"D{n}", adversarial=D(fake).mean() - D(real).mean(), penalty=penalty)
-        below = self.reconstructed(n - 1)
+        below = self.reconstruct(n - 1)
         for _ in range(self.generator_steps):
-            adversarial = -D(self.drawn(n, len(x))).mean()
-            missed = mse_loss(self.painted(n, self.fixed(n), below), target)
+            adversarial = -D(self.sample_scale(n, len(x))).mean()
+            missed = mse_loss(self.run_scale(n, self.fixed_noise(n), below), target)
             yield Move(f"G{n}", adversarial=adversarial, reconstruction=self.reconstruction * missed)
 
     @torch.no_grad()
@@ -145,11 +146,11 @@ class SinGAN(OneImageGame):
         for networks in (self.G, self.D):
             if _alike(networks[n - 1], networks[n]):
                 networks[n].load_state_dict(networks[n - 1].state_dict())
-        below = self.reconstructed(n - 1)
+        below = self.reconstruct(n - 1)
         assert below is not None
         if self.palette is not None and n == self.entrance:
             self.palette.fit(self.resize(self.image, self.sizes[n - 1]))
-        missing = self.resize(self.image, self.sizes[n]) - self.entered(n, below)
+        missing = self.resize(self.image, self.sizes[n]) - self.scale_input(n, below)
         self.amplitudes[n] = self.spread * missing.square().mean().sqrt()
 
 

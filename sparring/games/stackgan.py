@@ -29,9 +29,9 @@ from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
 from sparring.game import CriticOutput, CriticSpec, Data, Move, evaluation_mode
-from sparring.games.common.caption_pairs import different, mismatched, structured
-from sparring.games.common.posterior import drawn
-from sparring.games.common.text_game import Reading, SentenceGame
+from sparring.games.common.caption_pairs import are_different, sample_mismatched, structured_loss
+from sparring.games.common.posterior import reparameterise
+from sparring.games.common.text_game import Reading, TextGame
 from sparring.objectives.penalties import r1
 from sparring.objectives.variational import kl_to_prior
 
@@ -49,12 +49,12 @@ class Second(NamedTuple):
     up: Callable[[Tensor], Tensor]
 
 
-class StackGAN(SentenceGame):
+class StackGAN(TextGame):
     """D, then G: of stage I, and from a step on of stage II.
 
     Args:
-        text: T, see `SentenceGame`.
-        G: Stage I, (N, latent), (N, condition) -> images; see `SentenceGame`.
+        text: T, see `TextGame`.
+        G: Stage I, (N, latent), (N, condition) -> images; see `TextGame`.
         D: Critic of stage I's images and captions (N, features), (N, heads), matching first.
         divergence: λ.
         rivals: Rows that are drawn for a wrong pair, of which the nearest caption is taken.
@@ -114,14 +114,14 @@ class StackGAN(SentenceGame):
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Lets T learn at first; then plays D and G of the stage whose time it is."""
         x, codes = self.captioned_batch(data)
-        apart = different(x, codes)
+        apart = are_different(x, codes)
         if self.reading and step < self.reading.rounds:
-            yield Move("T", matching=structured(self.E(x), self.text(codes), apart))
+            yield Move("T", matching=structured_loss(self.E(x), self.text(codes), apart))
         x, D, stage = self.staged(x, step)
         with torch.no_grad():
             phi = self.text(codes)
             fake, _ = self.drawn(phi, stage)
-        wrong, there = mismatched(apart, phi, self.rivals)
+        wrong, there = sample_mismatched(apart, phi, self.rivals)
         real, false, misfit = D(x, phi), D(fake, phi), softplus(D(x, phi[wrong])[:, 0]) * there
         parts = 1 + real.shape[1]
         adversarial = softplus(-real).mean() + softplus(false).sum(1).mean() / parts
@@ -143,9 +143,9 @@ class StackGAN(SentenceGame):
         start, G = self.z(len(phi)), self.G2 if stage else self.G
         if stage:
             with evaluation_mode(self.G):
-                start = self.G(start, drawn(*self.G.augment(phi)))
+                start = self.G(start, reparameterise(*self.G.augment(phi)))
         mean, log_variance = G.augment(phi)
-        return G(start, drawn(mean, log_variance)), kl_to_prior(mean, log_variance).mean() / mean.shape[1]
+        return G(start, reparameterise(mean, log_variance)), kl_to_prior(mean, log_variance).mean() / mean.shape[1]
 
     def generators(self) -> tuple[Any, ...]:
         """Returns G, and G2 where there are two stages."""

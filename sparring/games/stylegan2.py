@@ -88,7 +88,7 @@ class StyleGAN2(LatentGame):
         if self.path and step % self.path_every == 0:
             yield Move("G", path=self.path_every * self.path * self.deviation(max(len(x) // 2, 1)))
 
-    def made(self, n: int) -> Tensor:
+    def fakes_with_grad(self, n: int) -> Tensor:
         """Draws n samples in G's graph, as G's own move does."""
         return self.drawn(n)
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move
-from sparring.games.common.turns import require_turns
+from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
 
 
@@ -53,7 +53,7 @@ class TuringGAN(LatentGame):
         **settings: Any,
     ):
         super().__init__(G, D, **settings)
-        require_turns(generator_steps=generator_steps)
+        require_positive(generator_steps=generator_steps)
         self.E, self.objective, self.generator_steps = E, objective, generator_steps
 
     def players(self) -> dict[str, Optimizer]:

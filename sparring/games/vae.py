@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.game import Data, Move, Optimiser
-from sparring.games.common.posterior import PosteriorGame, drawn, stated
+from sparring.games.common.posterior import PosteriorGame, mean_and_log_variance, reparameterise
 from sparring.objectives.variational import Likelihood, kl_to_prior
 
 
@@ -60,8 +60,8 @@ class VAE(PosteriorGame):
     def round(self, data: Data, step: int) -> Iterator[Move]:
         """Plays one move of encoder and decoder."""
         x, *_ = next(data)
-        mean, log_variance = stated(self.E(x))
-        again = self.G(drawn(mean, log_variance))
+        mean, log_variance = mean_and_log_variance(self.E(x))
+        again = self.G(reparameterise(mean, log_variance))
         prior = self.weight(step) * kl_to_prior(mean, log_variance).mean()
         yield Move("AE", likeness=self.likelihood(x, again).mean(), prior=prior)
 
@@ -72,5 +72,5 @@ class VAE(PosteriorGame):
     def elbo(self, x: Tensor) -> Tensor:
         """Returns a lower bound of log p(x) of each row, in nats, (N,), constants included, from one draw a row."""
         with torch.no_grad():
-            mean, log_variance = stated(self.E(x))
-            return -self.likelihood(x, self.G(drawn(mean, log_variance))) - kl_to_prior(mean, log_variance)
+            mean, log_variance = mean_and_log_variance(self.E(x))
+            return -self.likelihood(x, self.G(reparameterise(mean, log_variance))) - kl_to_prior(mean, log_variance)

@@ -24,7 +24,7 @@ from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
 from sparring.game import CriticSpec, Data, Move, Optimiser
-from sparring.games.common.posterior import PosteriorGame, drawn, stated
+from sparring.games.common.posterior import PosteriorGame, mean_and_log_variance, reparameterise
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.objectives.variational import kl_to_prior
 
@@ -96,8 +96,8 @@ class VAEGAN(PosteriorGame):
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
         """Plays all three at once, or those whose gates are open."""
         x, *_ = next(data)
-        mean, log_variance = stated(self.E(x))
-        again, imagined = self.G(drawn(mean, log_variance)), self.G(self.noise(len(x)))
+        mean, log_variance = mean_and_log_variance(self.E(x))
+        again, imagined = self.G(reparameterise(mean, log_variance)), self.G(self.noise(len(x)))
         with torch.no_grad():
             target = self.D.features(x)  # type: ignore[operator]
         likeness = unlikeness(self.D.features(again), target)  # type: ignore[operator]

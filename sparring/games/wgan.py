@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sparring.game import CriticSpec, Data, Move
 from sparring.games.common.adversarial import AdversarialGame
-from sparring.games.common.turns import require_turns
+from sparring.games.common.turns import require_positive
 from sparring.objectives import Wasserstein
 from sparring.objectives.penalties import clip, gradient_penalty
 
@@ -54,7 +54,7 @@ class WGAN(AdversarialGame):
         self.objective = Wasserstein()
         self.bound, self.critic_steps, self.generator_steps = bound, critic_steps, generator_steps
         self.burst = critic_steps if burst is None else burst
-        require_turns(critic_steps=critic_steps, generator_steps=generator_steps, burst=self.burst)
+        require_positive(critic_steps=critic_steps, generator_steps=generator_steps, burst=self.burst)
 
     def critic_spec(self) -> CriticSpec:
         """Returns the plain case, but for the clipping of D's weights."""
@@ -99,7 +99,7 @@ class WGANGP(AdversarialGame):
     ):
         super().__init__(G, D, **settings)
         self.objective = Wasserstein()
-        require_turns(critic_steps=critic_steps, generator_steps=generator_steps)
+        require_positive(critic_steps=critic_steps, generator_steps=generator_steps)
         self.penalty, self.critic_steps, self.generator_steps = penalty, critic_steps, generator_steps
 
     def critic_spec(self) -> CriticSpec:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparring.abilities import Size
 from sparring.data import load
 from sparring.data.stream import scale_images
 from sparring.errors import DataError
-from sparring.games.common.pyramid_game import Size
 from sparring.layers.resampling import resize_bicubic
 
 __all__ = ["feather_mask", "load_image_like", "load_mask", "parse_size"]

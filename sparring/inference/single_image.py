@@ -55,7 +55,7 @@ def sample_seeds(game: Game, seeds: Sequence[int], *, size: Size | None = None, 
     one = require_trained(game, start)
     sizes = _sizes(one, size)
     with evaluation_mode(game):
-        layout, made = one.reconstructed(start - 1), []
+        layout, made = one.reconstruct(start - 1), []
         for seed in seeds:
             with fixed_seed(seed):
                 made.append(_climbed(one, layout, start, sizes))
@@ -109,9 +109,9 @@ def super_resolve(
             z = (
                 one.z(last, 1, size)
                 if noise
-                else torch.zeros(1, *one.dimensions(last, size), device=one.photograph.device)
+                else torch.zeros(1, *one.noise_shape(last, size), device=one.photograph.device)
             )
-            image = one.painted(last, z, image, size)
+            image = one.run_scale(last, z, image, size)
     return back_project(image, known, projections)
 
 
@@ -218,15 +218,15 @@ def animate(
     if frames < 1 or not (0 <= pull <= 1 and 0 <= inertia <= 1):
         raise DataError("A film needs a frame, and a pull and an inertia from 0 to 1: leave them out.")
     scales = range(start, len(one.sizes))
-    now = before = [one.fixed(k) for k in scales]
+    now = before = [one.fixed_noise(k) for k in scales]
     with evaluation_mode(game):
-        layout = one.reconstructed(start - 1)
+        layout = one.reconstruct(start - 1)
     for frame in range(frames):
         with evaluation_mode(game), fixed_seed(hash_seed(seed, 11, frame)):
-            made = one.grown(now, layout, start)
+            made = one.run_scales(now, layout, start)
             blows = [(1 - inertia) * one.z(k, 1) for k in scales]
         ways = zip(scales, now, before, blows, strict=True)
-        on = [pull * one.fixed(k) + (1 - pull) * (z + inertia * (z - y) + u) for k, z, y, u in ways]
+        on = [pull * one.fixed_noise(k) + (1 - pull) * (z + inertia * (z - y) + u) for k, z, y, u in ways]
         now, before = on, now
         assert made is not None
         yield made.clamp(-1, 1)
@@ -258,7 +258,7 @@ def require_trained(game: Game, scale: int = 0, *, first: int = 0) -> SupportsSi
 def _climbed(one: SupportsSingleImage, image: Tensor | None, start: int, sizes: Sequence[Size]) -> Tensor:
     """What the scales from `start` on make of an image, with fresh noise."""
     noise = (one.z(k, 1, sizes[k]) for k in range(start, len(sizes)))
-    made = one.grown(noise, image, start, sizes)
+    made = one.run_scales(noise, image, start, sizes)
     assert made is not None
     return made.clamp(-1, 1)
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from sparring.errors import DataError
 from sparring.game import adam
-from sparring.games.common.two_domain import Pool
+from sparring.games.common.two_domain import ImagePool
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
 from sparring.networks.common.base import Shape
@@ -19,7 +19,7 @@ from sparring.networks.cyclegan import PatchCritic, ResNetTranslator, patches
 from sparring.networks.ganilla import GANILLATranslator
 from sparring.networks.nicegan import NICECritic, NICEEncoder, NICEEncodingCritic, NICETranslator, code_depths
 from sparring.recipes.options import Adam
-from sparring.schedules import late
+from sparring.schedules import linear_after
 
 NARROW = 512  # channels at most of NICE-GAN's critics below 128 pixels
 
@@ -85,7 +85,9 @@ def cyclegan(
         return ResNetTranslator(channels, outputs, width, blocks)
 
     settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
-    return _cyclegan(translator, a, b, **settings, critic=critic, generator=generator, schedule=late(constant, decay))
+    return _cyclegan(
+        translator, a, b, **settings, critic=critic, generator=generator, schedule=linear_after(constant, decay)
+    )
 
 
 def ganilla(
@@ -129,7 +131,9 @@ def ganilla(
 
     a, b = domains("GANILLA", shape, other, GANILLATranslator)
     settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
-    return _cyclegan(translator, a, b, **settings, critic=critic, generator=generator, schedule=late(constant, decay))
+    return _cyclegan(
+        translator, a, b, **settings, critic=critic, generator=generator, schedule=linear_after(constant, decay)
+    )
 
 
 def _cyclegan(
@@ -150,7 +154,7 @@ def _cyclegan(
             "or --channels 3."
         )
     D_A, D_B = (PatchCritic(each[0], width, layers or patches(min(each[1:]))) for each in (a, b))
-    pools = Pool(pool, a), Pool(pool, b)
+    pools = ImagePool(pool, a), ImagePool(pool, b)
     G_AB, G_BA = translator(a[0], b[0]), translator(b[0], a[0])
     return CycleGAN(G_AB, G_BA, D_A, D_B, pools=pools, identity=identity, **settings)
 
@@ -205,7 +209,7 @@ def nicegan(
     whole = side // 4 if full else None
     G_AB, G_BA = (NICETranslator(each[0], width, blocks, whole) for each in (b, a))
     weights: Any = {"adversarial": adversarial, "cycle": cycle, "reconstruction": reconstruction}
-    learning: Any = {"critic": critic, "generator": generator, "schedule": late(constant, decay)}
+    learning: Any = {"critic": critic, "generator": generator, "schedule": linear_after(constant, decay)}
     return NICEGAN(G_AB, G_BA, D_A, D_B, **weights, **learning)
 
 

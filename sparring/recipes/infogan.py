@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from sparring.games.common.latent_codes import Codes
+from sparring.games.common.latent_codes import LatentCodes
 from sparring.games.infogan import InfoGAN, InfoGANQWithG, InfoGANSeparateQ
 from sparring.networks.common.base import Shape
 from sparring.networks.common.code_reader import CodeReader
@@ -49,14 +49,14 @@ def infogan(
     """
     images = len(shape) == 3
     several = (10 if images else 8,) if categories is None else categories
-    codes = Codes(tuple(several), (2 if images else 1) if continuous is None else continuous)
+    codes = LatentCodes(tuple(several), (2 if images else 1) if continuous is None else continuous)
     latent = networks.latent or (62 if images else 2)
     known: Network = "infogan" if images and shape[1] <= SMALL else "dcgan"
     G, D = replace(networks, latent=latent + codes.size).pair(shape, BATCH_NORM, images=known)
     return _GAMES[owner](
         G,
         widen_outputs(D, 1),  # a head that reads flattened features, as Q does
-        CodeReader(head_features(D), codes.answers),
+        CodeReader(head_features(D), codes.num_outputs),
         NonSaturating(),
         codes,
         categorical=categorical_weight,

@@ -146,7 +146,11 @@ def _with_minibatch_feature(game: Game, chosen: Techniques, shape: Shape) -> Gam
     from sparring.wrappers import requirements
 
     discrimination = chosen.minibatch == "discrimination"
-    needs = requirements.critics, requirements.one_kind_a_batch, *([requirements.no_slopes] if discrimination else [])
+    needs = (
+        requirements.critics,
+        requirements.unmixed_batches,
+        *([requirements.no_gradient_penalties] if discrimination else []),
+    )
     requirements.require(f"Minibatch {chosen.minibatch}", game, *needs)
     for name in game.critic_networks():
         critic = game.get_submodule(name)
@@ -156,11 +160,11 @@ def _with_minibatch_feature(game: Game, chosen: Techniques, shape: Shape) -> Gam
 
 def _augmented(game: Game, chosen: Techniques, shape: Shape) -> Game:
     from sparring import augment
-    from sparring.wrappers.augmentation import Adaptive, Augmented
+    from sparring.wrappers.augmentation import AdaptiveAugmentation, Augmentation
 
     if chosen.augment == "diff":
-        return Augmented(game, augment.DiffAugment)
-    return Adaptive(game, augment.AdaptiveAugment, images=chosen.augment_images)
+        return Augmentation(game, augment.DiffAugment)
+    return AdaptiveAugmentation(game, augment.AdaptiveAugment, images=chosen.augment_images)
 
 
 def _consistent(home: str, name: str) -> Callable[[Make, Techniques], Make]:
@@ -173,9 +177,9 @@ def _consistent(home: str, name: str) -> Callable[[Make, Techniques], Make]:
 
 
 def _unrolled(game: Game, chosen: Techniques, shape: Shape) -> Game:
-    from sparring.wrappers.unrolling import Unrolled, sgd
+    from sparring.wrappers.unrolling import Unrolling, sgd
 
-    return Unrolled(game, chosen.unrolling, sgd(chosen.unrolling_lr))
+    return Unrolling(game, chosen.unrolling, sgd(chosen.unrolling_lr))
 
 
 def _packed(make: Make, chosen: Techniques) -> Make:

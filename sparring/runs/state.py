@@ -74,7 +74,7 @@ def built(
             if isinstance(part, FitsToData):
                 part.fit_to(dataset)
             if isinstance(part, SupportsClassFrequencies) and (counts := dataset.counts()) is not None:
-                part.follow(counts)
+                part.set_class_counts(counts)
     if said and isinstance(game.unwrapped, SupportsCaptionLookup):
         game.unwrapped.register_captions(said)
     return game

@@ -19,20 +19,20 @@ from torch import Tensor, nn
 
 from sparring.game import CriticOutput, Data, Game, Turn
 from sparring.objectives.batch_statistics import batch_mean, num_shards
-from sparring.wrappers.base import Remembering, Wrapper, see_through
+from sparring.wrappers.base import LastBatch, Wrapper, transform_critics
 from sparring.wrappers.requirements import (
-    answers,
-    centred,
+    critic_outputs,
     critics,
-    no_places,
+    no_compared_samples,
+    no_spatial_condition,
     one_critic,
     require,
-    samples_or_labels,
-    seen_once,
+    samples_or_classes,
+    zero_centred,
 )
 
 
-class Augmented(Wrapper):
+class Augmentation(Wrapper):
     """Lets every critic see its samples, real or fake, through an augmentation (Zhao et al., 2020, section 3.2).
 
     Each look has a draw of its own, so it needs a game that compares no two samples by what the critic sees of each,
@@ -48,11 +48,11 @@ class Augmented(Wrapper):
 
     def __init__(self, game: Game, transform: Callable[[], nn.Module]) -> None:
         super().__init__(game)
-        require("Augmentation", game, critics, seen_once, no_places)
-        see_through(self, transform)
+        require("Augmentation", game, critics, no_compared_samples, no_spatial_condition)
+        transform_critics(self, transform)
 
 
-class Adaptive(Wrapper):
+class AdaptiveAugmentation(Wrapper):
     """Augments with a probability that rises while D overfits and falls otherwise (Karras et al., 2020, section 3).
 
     r is measured on the last real samples of every fourth round, by one more pass of D that leaves no trace: no
@@ -82,11 +82,11 @@ class Adaptive(Wrapper):
     ) -> None:
         super().__init__(game)
         self.target, self.every, self.images = target, every, images
-        needs = one_critic, answers(CriticOutput.SCORE), samples_or_labels, seen_once, centred
+        needs = one_critic, critic_outputs(CriticOutput.SCORE), samples_or_classes, no_compared_samples, zero_centred
         require("Adaptive augmentation", game, *needs)
         (self._path,) = self.critic_networks()
         made = transform().to(self.device)
-        see_through(self, lambda: made)
+        transform_critics(self, lambda: made)
         self._made = (made,)  # in a tuple, for it is registered with D already
 
     @property
@@ -100,7 +100,7 @@ class Adaptive(Wrapper):
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, then fits p in every fourth."""
-        drawn = Remembering(data)
+        drawn = LastBatch(data)
         yield from self.game.round(drawn, step)
         if (step + 1) % self.every == 0:
             self.fit(drawn.x, *self._told(drawn.batch))

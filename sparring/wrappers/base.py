@@ -109,24 +109,26 @@ class ExtraTerms(Wrapper):
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, with more terms in its moves."""
-        drawn, spec = Remembering(data), self.game.critic_spec()
+        drawn, spec = LastBatch(data), self.game.critic_spec()
         for turn in self.game.round(drawn, step):
-            yield each(turn, lambda move: self._extended(move, drawn, step) if meets(move, spec) else move)
+            yield map_moves(
+                turn, lambda move: self._extended(move, drawn, step) if is_adversarial(move, spec) else move
+            )
 
     def critic_spec(self) -> CriticSpec:
         """Returns that of the game, whose D may now minimise more than the game states."""
         return replace(self.game.critic_spec(), custom_critic_step=f"{type(self).__name__} adds a term")
 
-    def _extended(self, move: Move, drawn: Remembering, step: int) -> Move:
+    def _extended(self, move: Move, drawn: LastBatch, step: int) -> Move:
         return _extended(move, self.terms(move.player, drawn.x, step))
 
 
-def meets(move: Move, spec: CriticSpec) -> bool:
+def is_adversarial(move: Move, spec: CriticSpec) -> bool:
     """Tells whether the players meet in a move, or it only pays for the game's upkeep."""
     return not set(move.terms) <= set(spec.regulariser_terms)
 
 
-def kept(move: Move, spec: CriticSpec) -> dict[str, Tensor] | None:
+def remaining_terms(move: Move, spec: CriticSpec) -> dict[str, Tensor] | None:
     """Returns the terms of a move of G that stay where a technique gives it another goal.
 
     Args:
@@ -155,7 +157,7 @@ def _extended(move: Move, more: dict[str, Tensor]) -> Move:
     return Move(move.player, **move.terms, **more)
 
 
-class Remembering:
+class LastBatch:
     """Hands on the batches of another stream and keeps the last one.
 
     Args:
@@ -169,7 +171,7 @@ class Remembering:
         self.data = data
         self.batch: tuple[Tensor, ...] = ()
 
-    def __iter__(self) -> Remembering:
+    def __iter__(self) -> LastBatch:
         return self
 
     def __next__(self) -> tuple[Tensor, ...]:
@@ -184,7 +186,7 @@ class Remembering:
         return self.batch[0]
 
 
-class Through(nn.Module):
+class TransformedCritic(nn.Module):
     """A critic that sees its samples through a transform; everything else about it stays.
 
     Args:
@@ -214,7 +216,7 @@ class Through(nn.Module):
         return self.critic.features(self.transform(x))  # type: ignore[operator]
 
 
-def see_through(game: Game, transform: Callable[[], nn.Module]) -> None:
+def transform_critics(game: Game, transform: Callable[[], nn.Module]) -> None:
     """Lets every critic of a game see its samples through a transform of its own.
 
     Args:
@@ -231,10 +233,10 @@ def see_through(game: Game, transform: Callable[[], nn.Module]) -> None:
     for path in game.critic_networks():
         owner, _, name = path.rpartition(".")
         critic = game.get_submodule(path)
-        setattr(game.get_submodule(owner), name, Through(transform(), critic))
+        setattr(game.get_submodule(owner), name, TransformedCritic(transform(), critic))
 
 
-def each(turn: Turn, change: Callable[[Move], Move]) -> Turn:
+def map_moves(turn: Turn, change: Callable[[Move], Move]) -> Turn:
     """Returns a turn with every move changed.
 
     Args:

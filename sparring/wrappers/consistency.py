@@ -31,7 +31,15 @@ from sparring.game import CriticOutput, Game
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.rng import randn
 from sparring.wrappers.critic_term import CriticTerm, owner
-from sparring.wrappers.requirements import Need, answers, has, nobody_ahead, noise_alone, one_critic, samples_alone
+from sparring.wrappers.requirements import (
+    Need,
+    critic_outputs,
+    has_attributes,
+    no_lookahead,
+    one_critic,
+    plain_noise,
+    samples_only,
+)
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -66,7 +74,7 @@ class BCR(CriticTerm):
         GameError: If the game cannot draw fakes.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (*CriticTerm.needs, has("fakes"))
+    needs: ClassVar[tuple[Need, ...]] = (*CriticTerm.needs, has_attributes("fakes"))
 
     def __init__(self, game: Game, transform: Transform, weight: float = 10.0) -> None:
         super().__init__(game, weight)
@@ -92,7 +100,7 @@ class ZCR(CriticTerm):
         GameError: If the game has no generator that starts from noise alone.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (*CriticTerm.needs, has("noise", "G"), noise_alone)
+    needs: ClassVar[tuple[Need, ...]] = (*CriticTerm.needs, has_attributes("noise", "G"), plain_noise)
 
     def __init__(self, game: Game, radius: float = 0.05, weight: float = 20.0, spread: float = 0.5) -> None:
         super().__init__(game, weight)
@@ -140,10 +148,10 @@ class LeCam(CriticTerm):
 
     needs: ClassVar[tuple[Need, ...]] = (
         one_critic,
-        samples_alone,
-        answers(CriticOutput.SCORE, CriticOutput.PATCHES),
-        has("fakes"),
-        nobody_ahead,
+        samples_only,
+        critic_outputs(CriticOutput.SCORE, CriticOutput.PATCHES),
+        has_attributes("fakes"),
+        no_lookahead,
     )
 
     def __init__(self, game: Game, weight: float = 0.3, decay: float = 0.99, start: int = 1000) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.game import CriticOutput, Game, LatentGame
 from sparring.wrappers.base import ExtraTerms, Wrapper
-from sparring.wrappers.requirements import Need, answers, nobody_ahead, one_critic, require, samples_alone
+from sparring.wrappers.requirements import Need, critic_outputs, no_lookahead, one_critic, require, samples_only
 
 
 class CriticTerm(ExtraTerms):
@@ -32,7 +32,7 @@ class CriticTerm(ExtraTerms):
         GameError: If the game lacks something, or k is not positive.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (one_critic, samples_alone, answers(CriticOutput.SCORE), nobody_ahead)
+    needs: ClassVar[tuple[Need, ...]] = (one_critic, samples_only, critic_outputs(CriticOutput.SCORE), no_lookahead)
 
     def __init__(self, game: Game, weight: float, every: int = 1) -> None:
         super().__init__(game)

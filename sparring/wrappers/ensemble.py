@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from sparring.abilities import SupportsClassLabels, SupportsConditions, SupportsSampling
 from sparring.errors import GameError
 from sparring.game import CriticSpec, Data, Game, Move, Stage, Turn
-from sparring.games.common.mixture import choice, chosen, with_choice
-from sparring.wrappers.base import each
+from sparring.games.common.mixture import append_choice, select_members, split_choice
+from sparring.wrappers.base import map_moves
 
 
 class Ensemble(Game):
@@ -57,7 +57,7 @@ class Ensemble(Game):
         """Plays a round of one member after the other."""
         for k, game in self._games():
             for turn in game.round(data, step):
-                yield each(turn, lambda move, k=k: Move(f"{k}/{move.player}", **move.terms))  # type: ignore[misc]
+                yield map_moves(turn, lambda move, k=k: Move(f"{k}/{move.player}", **move.terms))  # type: ignore[misc]
 
     def stages(self) -> tuple[Stage, ...]:
         """Returns those of the games, which are alike."""
@@ -89,7 +89,7 @@ class Ensemble(Game):
 
     def noise(self, n: int) -> Tensor:
         """Draws rows [choice of a member, its noise]."""
-        return with_choice(self._games()[0][1].noise(n))
+        return append_choice(self._games()[0][1].noise(n))
 
     def _conditions(self) -> str:
         """Returns what every member is asked for."""
@@ -97,17 +97,17 @@ class Ensemble(Game):
 
     def _noise_for(self, n: int, given: Tensor) -> Tensor:
         """Draws rows [choice of a member, its noise under the conditions of given data]."""
-        return with_choice(self._games()[0][1].noise_for(n, given))
+        return append_choice(self._games()[0][1].noise_for(n, given))
 
     def _class_of(self, latents: Tensor) -> Tensor | None:
         """Returns the classes (N,) that rows of noise ask for, which are the same for every member."""
-        return self._games()[0][1].class_of(choice(latents, len(self.members))[1])
+        return self._games()[0][1].class_of(split_choice(latents, len(self.members))[1])
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples of the mixture, (n, *shape)."""
-        members, z = choice(self.noise(n) if noise is None else noise, len(self.members))
+        members, z = split_choice(self.noise(n) if noise is None else noise, len(self.members))
         # Every member makes every row, so that a sample does not depend on who else is in the batch.
-        return chosen(torch.stack([game.sample(n, noise=z) for _, game in self._games()]), members)
+        return select_members(torch.stack([game.sample(n, noise=z) for _, game in self._games()]), members)
 
     def _games(self) -> list[tuple[int, Any]]:
         return [*enumerate(self.members)]

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.objectives.batch_statistics import global_mean
-from sparring.wrappers.base import Through, Wrapper, each, kept
+from sparring.wrappers.base import TransformedCritic, Wrapper, map_moves, remaining_terms
 from sparring.wrappers.critic_term import latent_game
-from sparring.wrappers.requirements import nobody_ahead, one_pair, require, samples_alone
+from sparring.wrappers.requirements import no_lookahead, one_pair, require, samples_only
 
 
 def squared(gap: Tensor) -> Tensor:
@@ -51,9 +51,9 @@ class FeatureMatching(Wrapper):
         self, game: Game, distance: Callable[[Tensor], Tensor] = squared, weight: float = 1.0, *, keep: bool = False
     ) -> None:
         super().__init__(game)
-        require("Feature matching", game, one_pair, samples_alone, nobody_ahead)
+        require("Feature matching", game, one_pair, samples_only, no_lookahead)
         critic: nn.Module = latent_game(game).D
-        while isinstance(critic, Through):
+        while isinstance(critic, TransformedCritic):
             critic = critic.critic
         if not hasattr(critic, "features"):
             raise GameError("Feature matching needs a critic with a method features(x): derive it from Critic.")
@@ -66,7 +66,7 @@ class FeatureMatching(Wrapper):
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round with another goal for G."""
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: self.matched(move, data) if move.player == "G" else move)
+            yield map_moves(turn, lambda move: self.matched(move, data) if move.player == "G" else move)
 
     def matched(self, move: Move, data: Data) -> Move:
         """Returns a move of G towards the features of new real samples.
@@ -75,14 +75,14 @@ class FeatureMatching(Wrapper):
             move: G's own.
             data: Gives the real samples.
         """
-        terms = kept(move, self.game.critic_spec())
+        terms = remaining_terms(move, self.game.critic_spec())
         if terms is None:
             return move
         game = latent_game(self)
         x, *_ = next(data)
         with torch.no_grad():
             real = over_batch(game.D.features(x))  # type: ignore[operator]
-        fake = over_batch(game.D.features(game.made(len(x))))  # type: ignore[operator]
+        fake = over_batch(game.D.features(game.fakes_with_grad(len(x))))  # type: ignore[operator]
         return Move("G", **(move.terms if self.keep else terms), matching=self.weight * self.distance(real - fake))
 
 

@@ -27,20 +27,26 @@ from sparring.objectives.penalties import dragan, r1, r2
 from sparring.wrappers.critic_term import CriticTerm
 from sparring.wrappers.requirements import (
     Need,
-    answers,
-    has,
-    nobody_ahead,
+    critic_outputs,
+    has_attributes,
+    no_lookahead,
+    no_penalty_named,
     one_critic,
-    samples_alone,
-    scored_apart,
-    slopes_towards,
-    unpaid,
+    same_penalty_target,
+    samples_only,
+    scores_each_sample,
 )
 
-SLOPED = (one_critic, samples_alone, answers(CriticOutput.SCORE, CriticOutput.PATCHES), scored_apart, nobody_ahead)
+SLOPED = (
+    one_critic,
+    samples_only,
+    critic_outputs(CriticOutput.SCORE, CriticOutput.PATCHES),
+    scores_each_sample,
+    no_lookahead,
+)
 
 
-class SlopeTerm(CriticTerm):
+class GradientPenalty(CriticTerm):
     """A penalty on the slope of each score in its own sample.
 
     Attributes:
@@ -59,7 +65,7 @@ class SlopeTerm(CriticTerm):
         )
 
 
-class R1(SlopeTerm):
+class R1(GradientPenalty):
     """Adds γ/2 E ‖∇D(x)‖² to D's loss (Mescheder et al., 2018, equation 9).
 
     Args:
@@ -68,7 +74,7 @@ class R1(SlopeTerm):
         every: The penalty is paid every so many steps, that many times as high.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (unpaid("r1"), *SLOPED, slopes_towards(0))
+    needs: ClassVar[tuple[Need, ...]] = (no_penalty_named("r1"), *SLOPED, same_penalty_target(0))
 
     def __init__(self, game: Game, gamma: float, every: int = 1) -> None:
         super().__init__(game, gamma / 2, every)
@@ -78,7 +84,7 @@ class R1(SlopeTerm):
         return r1(self.critic, x)
 
 
-class R2(SlopeTerm):
+class R2(GradientPenalty):
     """Adds γ/2 E ‖∇D(G(z))‖² to D's loss, on fakes drawn for the purpose (Mescheder et al., 2018).
 
     Args:
@@ -90,7 +96,12 @@ class R2(SlopeTerm):
         GameError: If the game cannot draw fakes.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (unpaid("r2"), *SLOPED, has("fakes"), slopes_towards(0))
+    needs: ClassVar[tuple[Need, ...]] = (
+        no_penalty_named("r2"),
+        *SLOPED,
+        has_attributes("fakes"),
+        same_penalty_target(0),
+    )
 
     def __init__(self, game: Game, gamma: float, every: int = 1) -> None:
         super().__init__(game, gamma / 2, every)
@@ -100,7 +111,7 @@ class R2(SlopeTerm):
         return r2(self.critic, self.fakes(len(x)))
 
 
-class DRAGAN(SlopeTerm):
+class DRAGAN(GradientPenalty):
     """Adds λ E (‖∇D‖ − 1)² around the data to D's loss (Kodali et al., 2017).
 
     Args:
@@ -111,13 +122,13 @@ class DRAGAN(SlopeTerm):
     """
 
     needs: ClassVar[tuple[Need, ...]] = (
-        unpaid("dragan"),
+        no_penalty_named("dragan"),
         one_critic,
-        samples_alone,
-        answers(CriticOutput.SCORE),
-        scored_apart,
-        nobody_ahead,
-        slopes_towards(1),
+        samples_only,
+        critic_outputs(CriticOutput.SCORE),
+        scores_each_sample,
+        no_lookahead,
+        same_penalty_target(1),
     )
     target: ClassVar[float] = 1
 

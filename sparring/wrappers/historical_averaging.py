@@ -18,8 +18,8 @@ from torch import Tensor
 from sparring.errors import GameError
 from sparring.game import CriticSpec, Data, Game, Move, Turn
 from sparring.training.trainer import trainable_parameters
-from sparring.wrappers.base import Wrapper, each, meets
-from sparring.wrappers.requirements import nobody_ahead, require, trained_together
+from sparring.wrappers.base import Wrapper, is_adversarial, map_moves
+from sparring.wrappers.requirements import no_lookahead, require, trained_from_start
 
 
 class HistoricalAveraging(Wrapper):
@@ -40,7 +40,7 @@ class HistoricalAveraging(Wrapper):
         super().__init__(game)
         if weight <= 0:
             raise GameError(f"Historical averaging needs a weight above 0, not {weight}.")
-        require("Historical averaging", game, trained_together, nobody_ahead)
+        require("Historical averaging", game, trained_from_start, no_lookahead)
         self.weight = weight
         position = {id(parameter): i for i, parameter in enumerate(game.parameters())}
         # Positions, for another technique may yet rename the networks inside.
@@ -57,7 +57,7 @@ class HistoricalAveraging(Wrapper):
         self.remember(step)
         spec = self.game.critic_spec()
         for turn in self.game.round(data, step):
-            yield each(turn, lambda move: self._held_back(move) if meets(move, spec) else move)
+            yield map_moves(turn, lambda move: self._held_back(move) if is_adversarial(move, spec) else move)
 
     def critic_spec(self) -> CriticSpec:
         """Returns that of the game, whose D now minimises more than the game states."""

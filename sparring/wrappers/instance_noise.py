@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.game import Data, Game, Turn
 from sparring.schedules import linear
-from sparring.wrappers.base import Wrapper, see_through
-from sparring.wrappers.requirements import critics, require, seen_once
+from sparring.wrappers.base import Wrapper, transform_critics
+from sparring.wrappers.requirements import critics, no_compared_samples, require
 
 
 class Haze(nn.Module):
@@ -53,10 +53,10 @@ class InstanceNoise(Wrapper):
         super().__init__(game)
         if sigma <= 0 or steps < 1:
             raise GameError(f"Instance noise starts at sigma > 0 and fades in steps >= 1, not {sigma} and {steps}.")
-        require("Instance noise", game, critics, seen_once)
+        require("Instance noise", game, critics, no_compared_samples)
         self.sigma, self.fading = sigma, linear(steps)
         self.haze = Haze()
-        see_through(game, lambda: self.haze)
+        transform_critics(game, lambda: self.haze)
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round in the haze of this step."""

@@ -20,7 +20,7 @@ from sparring.game import Data, Game, Turn, latent
 from sparring.rng import randn
 from sparring.wrappers.base import Wrapper
 from sparring.wrappers.critic_term import latent_game
-from sparring.wrappers.requirements import noise_alone, one_function, one_pair, require, samples_alone
+from sparring.wrappers.requirements import one_generator_function, one_pair, plain_noise, require, samples_only
 
 
 def pack(x: Tensor, m: int) -> Tensor:
@@ -67,7 +67,7 @@ class PackedGenerator(nn.Module):
         return pack(self.single(z.unflatten(1, (self.m, -1)).flatten(0, 1)), self.m)
 
 
-_NEEDS = (one_pair, samples_alone, noise_alone, one_function)
+_NEEDS = (one_pair, samples_only, plain_noise, one_generator_function)
 
 
 class Packing(Wrapper):

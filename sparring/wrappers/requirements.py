@@ -56,22 +56,22 @@ def one_critic(name: str, game: Game) -> str:
     )
 
 
-def samples_alone(name: str, game: Game) -> str:
+def samples_only(name: str, game: Game) -> str:
     """A critic that takes the sample and nothing else."""
     given = game.critic_spec().condition or next(filter(None, map(_wanted, _networks(game))), "")
     return f"{name} shows the critic samples alone, but that of {_core(game)} also takes {given}." if given else ""
 
 
-def samples_or_labels(name: str, game: Game) -> str:
+def samples_or_classes(name: str, game: Game) -> str:
     """A critic that takes the sample, and at most its class, for which the game has a method ``one_hot``."""
     return (
         ""
         if hasattr(game, "one_hot") and game.critic_spec().condition in ("", CLASS_CONDITION)
-        else samples_alone(name, game)
+        else samples_only(name, game)
     )
 
 
-def answers(*outputs: CriticOutput) -> Need:
+def critic_outputs(*outputs: CriticOutput) -> Need:
     """Returns the need for a critic that answers in one of some forms."""
 
     def need(name: str, game: Game) -> str:
@@ -86,7 +86,7 @@ def answers(*outputs: CriticOutput) -> Need:
     return need
 
 
-def scored_apart(name: str, game: Game) -> str:
+def scores_each_sample(name: str, game: Game) -> str:
     """A critic whose score of a sample does not depend on the rest of the batch."""
     modules = [module for network in _networks(game) for module in network.modules()]
     if any(isinstance(module, _BatchNorm) for module in modules):
@@ -99,7 +99,7 @@ def scored_apart(name: str, game: Game) -> str:
     return ""
 
 
-def unpaid(term: str) -> Need:
+def no_penalty_named(term: str) -> Need:
     """Returns the need for a game that does not pay for a slope by this name already."""
 
     def need(name: str, game: Game) -> str:
@@ -112,7 +112,7 @@ def unpaid(term: str) -> Need:
     return need
 
 
-def slopes_towards(target: float) -> Need:
+def same_penalty_target(target: float) -> Need:
     """Returns the need for a game that pays for no slope, or for one that differs from the same target."""
 
     def need(name: str, game: Game) -> str:
@@ -125,19 +125,19 @@ def slopes_towards(target: float) -> Need:
     return need
 
 
-def trained_together(name: str, game: Game) -> str:
+def trained_from_start(name: str, game: Game) -> str:
     """A game whose networks are all trained from the first step on, so that each has a past of its own."""
     later = game.critic_spec().trained_later
     return f"{name} counts from the first step, but in {_core(game)} {later} begins later." if later else ""
 
 
-def nobody_ahead(name: str, game: Game) -> str:
+def no_lookahead(name: str, game: Game) -> str:
     """A game in which G does not look ahead at steps of D that would leave this technique's term out."""
     looks = game.critic_spec().lookahead
     return f"{looks} looks ahead at steps of D without the term of {name}: choose one of them." if looks else ""
 
 
-def steps_by_its_terms(name: str, game: Game) -> str:
+def explicit_terms(name: str, game: Game) -> str:
     """A critic whose steps are those of descent on what the game states as its `critic_terms`."""
     if reason := game.critic_spec().custom_critic_step:
         return f"{name} takes steps of D by its terms alone, but in {_core(game)} {reason}."
@@ -155,19 +155,19 @@ def one_pair(name: str, game: Game) -> str:
     )
 
 
-def noise_alone(name: str, game: Game) -> str:
+def plain_noise(name: str, game: Game) -> str:
     """Noise that is z ~ N(0, I) and nothing else."""
     holds = game.critic_spec().noise_condition
     return f"{name} needs noise of z alone, but that of {_core(game)} also holds {holds}." if holds else ""
 
 
-def one_function(name: str, game: Game) -> str:
+def one_generator_function(name: str, game: Game) -> str:
     """A generator that the game uses as one function of noise."""
     parts = game.critic_spec().generator_use
     return f"{name} puts another network in the place of G, but {_core(game)} {parts}." if parts else ""
 
 
-def has(*abilities: str) -> Need:
+def has_attributes(*abilities: str) -> Need:
     """Returns the need for attributes: ``fakes``, ``noise``, ``G``."""
 
     def need(name: str, game: Game) -> str:
@@ -177,7 +177,7 @@ def has(*abilities: str) -> Need:
     return need
 
 
-def seen_once(name: str, game: Game) -> str:
+def no_compared_samples(name: str, game: Game) -> str:
     """A game that compares no two samples by what the critic sees of each; a technique changes that by its own draw."""
     compares = game.critic_spec().compared_samples
     return (
@@ -185,7 +185,7 @@ def seen_once(name: str, game: Game) -> str:
     )
 
 
-def no_places(name: str, game: Game) -> str:
+def no_spatial_condition(name: str, game: Game) -> str:
     """A critic that takes nothing whose places belong to those of the sample."""
     spec = game.critic_spec()
     if not spec.spatial_condition:
@@ -193,7 +193,7 @@ def no_places(name: str, game: Game) -> str:
     return f"{name} moves what a picture shows, but the critic of {_core(game)} sees it beside {spec.condition}."
 
 
-def one_kind_a_batch(name: str, game: Game) -> str:
+def unmixed_batches(name: str, game: Game) -> str:
     """A critic whose batches are all real or all made by one G, and whose features nobody else compares."""
     spec = game.critic_spec()
     if spec.mixed_batches:
@@ -204,7 +204,7 @@ def one_kind_a_batch(name: str, game: Game) -> str:
     return f"The critic of {_core(game)} must score each sample by itself: leave {name} out." if spec.per_sample else ""
 
 
-def no_slopes(name: str, game: Game) -> str:
+def no_gradient_penalties(name: str, game: Game) -> str:
     """A critic without a penalty on the slope of each sample's score."""
     paid = ", ".join(game.critic_spec().gradient_penalties)
     return (
@@ -212,7 +212,7 @@ def no_slopes(name: str, game: Game) -> str:
     )
 
 
-def centred(name: str, game: Game) -> str:
+def zero_centred(name: str, game: Game) -> str:
     """Scores with a zero midway between real and fake."""
     if game.critic_spec().zero_centred is False:
         return f"{name} reads the sign of D's scores, but 0 is not midway between real and fake in {_core(game)}."

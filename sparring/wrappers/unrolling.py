@@ -19,9 +19,9 @@ from torch.func import functional_call
 from sparring.errors import GameError
 from sparring.game import CriticSpec, Data, Game, Move, Turn
 from sparring.objectives.penalties import full_precision
-from sparring.wrappers.base import Remembering, Wrapper, each, kept
+from sparring.wrappers.base import LastBatch, Wrapper, map_moves, remaining_terms
 from sparring.wrappers.critic_term import latent_game
-from sparring.wrappers.requirements import nobody_ahead, one_pair, require, samples_alone, steps_by_its_terms
+from sparring.wrappers.requirements import explicit_terms, no_lookahead, one_pair, require, samples_only
 
 Weights = list[Tensor]
 Rule = Callable[[Weights, list[Weights]], Weights]
@@ -59,7 +59,7 @@ def adam(lr: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8
     return lambda weights, slopes: [stepped(*series) for series in zip(weights, *slopes, strict=True)]
 
 
-class Unrolled(Wrapper):
+class Unrolling(Wrapper):
     """Lets G's moves play against the D of k steps ahead.
 
     The inner loss is all that D minimises, penalties included, on this process's batch; G keeps its other terms.
@@ -78,7 +78,7 @@ class Unrolled(Wrapper):
 
     def __init__(self, game: Game, steps: int = 5, rule: Rule = sgd(0.1)) -> None:  # noqa: B008  # a pure function
         super().__init__(game)
-        require("Unrolling", game, one_pair, samples_alone, steps_by_its_terms, nobody_ahead)
+        require("Unrolling", game, one_pair, samples_only, explicit_terms, no_lookahead)
         if steps < 0:
             raise GameError(f"Unrolling needs a number of steps, not {steps}.")
         self.steps, self.rule = steps, rule
@@ -89,9 +89,9 @@ class Unrolled(Wrapper):
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """Plays the game's round, G's moves unrolled."""
-        drawn = Remembering(data)
+        drawn = LastBatch(data)
         for turn in self.game.round(drawn, step):
-            yield each(turn, lambda move: self.ahead(move, drawn.x, step))
+            yield map_moves(turn, lambda move: self.ahead(move, drawn.x, step))
 
     def critic_spec(self) -> CriticSpec:
         """Returns that of the game, in which G now looks ahead."""
@@ -105,10 +105,10 @@ class Unrolled(Wrapper):
             x: Real samples (N, *shape), the last that D has seen.
             step: The step.
         """
-        terms = kept(move, self.game.critic_spec()) if self.steps and move.player == "G" else None
+        terms = remaining_terms(move, self.game.critic_spec()) if self.steps and move.player == "G" else None
         if terms is None:
             return move
-        fake = latent_game(self).made(len(x))
+        fake = latent_game(self).fakes_with_grad(len(x))
         with full_precision(x):
             wide = fake.to(torch.promote_types(fake.dtype, torch.float32))
             return Move("G", **terms, unrolled=self.loss(x, wide, step))

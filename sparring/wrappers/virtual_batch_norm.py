@@ -17,7 +17,7 @@ from sparring.game import Data, Game, Turn
 from sparring.training.gradient_sync import rank_and_world
 from sparring.wrappers.base import Wrapper
 from sparring.wrappers.critic_term import latent_game
-from sparring.wrappers.requirements import one_function, one_pair, require, samples_alone
+from sparring.wrappers.requirements import one_generator_function, one_pair, require, samples_only
 
 
 class VirtualBatch(Wrapper):
@@ -47,7 +47,7 @@ class VirtualBatch(Wrapper):
         super().__init__(game)
         if size < 1:
             raise GameError(f"Virtual batch norm needs at least 1 reference, not {size}.")
-        require("Virtual batch norm", game, one_pair, samples_alone, one_function)
+        require("Virtual batch norm", game, one_pair, samples_only, one_generator_function)
         core = latent_game(game)
         if not (_normalises(core.G) or _normalises(core.D)):
             raise GameError(f"Virtual batch norm replaces batch norm, of which {type(core).__name__} has none here.")

@@ -72,7 +72,7 @@ def oracle(dataset, kind=ConditionalGAN):
     game = kind(
         Oracle(dataset), nn.Flatten(), NonSaturating(), classes=len(dataset.classes), critic=None, generator=None
     )
-    game.follow(dataset.counts())
+    game.set_class_counts(dataset.counts())
     return game
 
 
@@ -200,7 +200,7 @@ def test_a_class_without_images_is_never_drawn(counts):
 
 def test_the_ends_of_the_interval_belong_to_classes_with_images(monkeypatch):
     monkeypatch.setattr(class_frequencies, "rand", lambda n, device: torch.tensor([0.0, 0.5, 1 - 2**-24]))
-    assert class_frequencies.drawn(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
+    assert class_frequencies.sample_classes(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
 
 
 def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_for():
@@ -235,7 +235,7 @@ def test_fakes_of_a_training_have_the_classes_of_the_training_split(make):
     dataset = squares((360, 40))
     settings = {"networks": Networks(width=4)} if make not in (sagan, biggan) else {"width": 4}
     game = make((1, 8, 8), 2, **settings)
-    game.follow(dataset.counts())
+    game.set_class_counts(dataset.counts())
     asked, forward = [], game.G.forward
     game.G.forward = lambda z, y: asked.append(y.argmax(1)) or forward(z, y)
     x, labels = dataset.rows(np.arange(200))

@@ -25,7 +25,7 @@ from sparring.wrappers.consistency import LeCam
 from sparring.wrappers.feature_matching import FeatureMatching
 from sparring.wrappers.gradient_penalties import DRAGAN, R1, R2
 from sparring.wrappers.historical_averaging import HistoricalAveraging
-from sparring.wrappers.unrolling import Unrolled, sgd
+from sparring.wrappers.unrolling import Unrolling, sgd
 from support import matrix
 from support.matrix import REASONS, TECHNIQUES, build, data, default, played, refusal, shapes
 from support.runs import tiny
@@ -222,7 +222,7 @@ def test_stylegan2s_fakes_have_mixed_styles_as_its_moves_have():
     seen = []
     game.mixed = lambda w: seen.append(w) or w
     game.fakes(2)
-    game.made(2)
+    game.fakes_with_grad(2)
     assert len(seen) == 2
 
 
@@ -285,7 +285,7 @@ def wgan_gp_by_hand(b, w, x, noise, steps, rate, weight):
 def test_steps_ahead_pay_the_critics_penalty(steps):
     torch.manual_seed(0)
     core = WGANGP(Point(0.4), LinearCritic((0.5, -1.0)), penalty=10.0, **learn)
-    game = Unrolled(core, steps, sgd(0.01)).double()
+    game = Unrolling(core, steps, sgd(0.01)).double()
     x, z = torch.randn(2, 12, 2, dtype=torch.float64)
     loss = game.loss(x, game.G(z))
     b = game.G.b.detach().clone().requires_grad_()
@@ -312,7 +312,7 @@ def test_gradients_of_steps_ahead_reach_g_through_the_penalty_on_its_samples():
     """R3GAN's R2 is E ‖2 (w·x̃) w‖² = 4 ‖w‖² E (w·x̃)², which depends on the fakes."""
     torch.manual_seed(0)
     core = R3GAN(Point(0.4), Bent(), penalty=lambda step: 0.2 * (step + 1), **learn)
-    game = Unrolled(core, 1, sgd(0.01)).double()
+    game = Unrolling(core, 1, sgd(0.01)).double()
     x, z = torch.randn(2, 12, 2, dtype=torch.float64)
     loss = game.loss(x, game.G(z), step=1)
     b, w = game.G.b.detach().clone().requires_grad_(), game.D.w.detach().clone().requires_grad_()
@@ -347,7 +347,7 @@ class Seeing(LinearCritic):
         return x
 
 
-GOALS = [lambda game: Unrolled(game, 2), FeatureMatching]
+GOALS = [lambda game: Unrolling(game, 2), FeatureMatching]
 
 
 @pytest.mark.parametrize("technique", GOALS)
@@ -393,7 +393,7 @@ def test_the_steps_ahead_of_an_energy_are_those_of_the_margin_loss():
             return x
 
     torch.manual_seed(0)
-    game = Unrolled(EBGAN(Point(0.4), Energy(), margin=1.0, **learn), 1, sgd(0.01)).double()
+    game = Unrolling(EBGAN(Point(0.4), Energy(), margin=1.0, **learn), 1, sgd(0.01)).double()
     x, z = torch.randn(2, 12, 2, dtype=torch.float64)
     w = game.D.w.detach().clone().requires_grad_()
     fake, energy = game.G(z).detach(), lambda x, w: (x @ w).square()
@@ -408,11 +408,11 @@ def test_a_technique_that_adds_terms_to_d_excludes_steps_ahead():
 
     game = GAN(Point(), LinearCritic(), NonSaturating(), **learn)
     with pytest.raises(GameError, match="in GAN Pull adds a term"):
-        Unrolled(Pull(game))
+        Unrolling(Pull(game))
     with pytest.raises(GameError, match="Unrolling looks ahead at steps of D without the term of R1"):
-        R1(Unrolled(game), 1.0)
+        R1(Unrolling(game), 1.0)
     with pytest.raises(GameError, match="without the term of Historical averaging"):
-        HistoricalAveraging(Unrolled(game))
+        HistoricalAveraging(Unrolling(game))
 
 
 def test_techniques_of_images_are_refused_for_points_when_the_game_is_built():

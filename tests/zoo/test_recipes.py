@@ -17,8 +17,8 @@ from sparring.abilities import (
 from sparring.check import check_game
 from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError, GameError
-from sparring.games.common.pyramid_game import OneImageGame
-from sparring.games.common.two_domain import TwoDomains
+from sparring.games.common.pyramid_game import SingleImageGame
+from sparring.games.common.two_domain import TwoDomainGame
 from sparring.games.gan import GAN
 from sparring.layers.resampling import GlobalMean, GlobalSum
 from sparring.objectives.f_divergences import DIVERGENCES
@@ -107,12 +107,12 @@ def answers(game, shape):
         said["paint"] = game.paint(torch.zeros(2, *shape[1:], dtype=torch.long), game.styles(2))
     if isinstance(game, SupportsTranslation):
         said["translate to B"] = game.translate(x, "B")
-    if isinstance(game, TwoDomains):
+    if isinstance(game, TwoDomainGame):
         said["translate to A"] = game.translate(x, "A")
     if isinstance(game, SupportsAttention):
         said |= {f"heat in {domain}": game.attention_map(x, domain) for domain in ("A", "B")}
-    if isinstance(game, OneImageGame):
-        said["reconstructed"] = game.reconstructed(0)
+    if isinstance(game, SingleImageGame):
+        said["reconstructed"] = game.reconstruct(0)
     return said
 
 

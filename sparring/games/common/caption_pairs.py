@@ -13,7 +13,7 @@ from torch.nn.functional import relu
 from sparring.rng import rand
 
 
-def different(x: Tensor, codes: Tensor) -> Tensor:
+def are_different(x: Tensor, codes: Tensor) -> Tensor:
     """Tells which rows are apart.
 
     Args:
@@ -32,7 +32,7 @@ def different(x: Tensor, codes: Tensor) -> Tensor:
     return torch.logical_and(seen, (codes[:, None] != codes).any(2))
 
 
-def mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple[Tensor, Tensor]:
+def sample_mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple[Tensor, Tensor]:
     """Draws for each row others that are apart from it, uniform over those, and keeps that of the nearest caption.
 
     Args:
@@ -49,7 +49,7 @@ def mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple[Tensor
     return drawn.gather(1, far.argmin(1, keepdim=True)).squeeze(1), apart.any(1)
 
 
-def structured(images: Tensor, captions: Tensor, apart: Tensor) -> Tensor:
+def structured_loss(images: Tensor, captions: Tensor, apart: Tensor) -> Tensor:
     """Returns by how much wrong pairs are not worse, by a margin of 1, than right ones (Reed et al., 2016, equation 2).
 
     Args:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from sparring.errors import GameError
 from sparring.rng import rand
 
-__all__ = ["DrawsClasses", "Frequencies", "drawn"]
+__all__ = ["ClassFrequencies", "ClassSampling", "sample_classes"]
 
 
-def drawn(counts: Tensor, n: int) -> Tensor:
+def sample_classes(counts: Tensor, n: int) -> Tensor:
     """Draws n classes, int64 (n,), each as often as it is counted; one that is counted 0 times is never drawn.
 
     Args:
@@ -33,7 +33,7 @@ def drawn(counts: Tensor, n: int) -> Tensor:
     return torch.searchsorted(edges, places, right=True)
 
 
-class Frequencies(nn.Module):
+class ClassFrequencies(nn.Module):
     """The images of each class in the training data, part of a checkpoint.
 
     Args:
@@ -49,7 +49,7 @@ class Frequencies(nn.Module):
         super().__init__()
         self.register_buffer("counts", torch.ones(classes, dtype=torch.int64))
 
-    def follow(self, counts: Tensor, fewest: int = 1) -> None:
+    def set_class_counts(self, counts: Tensor, fewest: int = 1) -> None:
         """Takes over how often each class occurs.
 
         Args:
@@ -67,7 +67,7 @@ class Frequencies(nn.Module):
             )
         self.counts.copy_(counts)
 
-    def drawn(self, n: int, given: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, given: Tensor | None = None) -> Tensor:
         """Draws n classes, int64 (n,).
 
         Args:
@@ -79,22 +79,22 @@ class Frequencies(nn.Module):
             GameError: If they are of another number of classes.
         """
         if given is None:
-            return drawn(self.counts, n)
+            return sample_classes(self.counts, n)
         self._require_fitting(given)
         known = given.to(self.counts) * (self.counts > 0)
-        return drawn(known if known.any() else self.counts, n)
+        return sample_classes(known if known.any() else self.counts, n)
 
-    def present(self) -> tuple[int, ...]:
+    def present_classes(self) -> tuple[int, ...]:
         """Returns the classes that have images."""
         return tuple(self.counts.nonzero().flatten().tolist())
 
-    def require(self, value: float) -> None:
+    def require_class(self, value: float) -> None:
         """Refuses to draw a class that has no images, or that there is none of.
 
         Raises:
             GameError: The message names those that have images.
         """
-        known, classes = self.present(), len(self.counts)
+        known, classes = self.present_classes(), len(self.counts)
         if value in range(classes) and value not in known:
             named = ", ".join(map(str, known[:20]))
             raise GameError(f"The class {value:g} has no images to learn from: ask for one of {named}.")
@@ -114,7 +114,7 @@ class Frequencies(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *settings)
 
 
-class DrawsClasses:
+class ClassSampling:
     """What a game that draws classes can do with their frequencies.
 
     Attributes:
@@ -131,9 +131,9 @@ class DrawsClasses:
 
     def latent_codes(self) -> dict[str, tuple[float, ...]]:
         """Returns what noise asks for besides z: the classes that have images, where there are any."""
-        return {"class": self.frequencies.present()} if self.frequencies else {}
+        return {"class": self.frequencies.present_classes()} if self.frequencies else {}
 
-    def follow(self, counts: Tensor) -> None:
+    def set_class_counts(self, counts: Tensor) -> None:
         """Takes over how often each class occurs in the training data.
 
         Args:
@@ -143,4 +143,4 @@ class DrawsClasses:
             GameError: If they are of another number of classes, or too few have images.
         """
         if self.frequencies:
-            self.frequencies.follow(counts, self.fewest)
+            self.frequencies.set_class_counts(counts, self.fewest)

@@ -19,11 +19,11 @@ from torch.optim import Optimizer
 from sparring.abilities import Window
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser
-from sparring.games.common.posterior import stated
+from sparring.games.common.posterior import mean_and_log_variance
 from sparring.rng import randn
 
 
-class PaintingGame(Game):
+class LabelMapGame(Game):
     """A painter of label maps, an encoder of styles, a critic that sees images beside their maps.
 
     Args:
@@ -111,7 +111,7 @@ class PaintingGame(Game):
     def encode_style(self, x: Tensor) -> Tensor:
         """Returns the mean style of each image, (N, latent); (N, 0) where there are no styles."""
         with torch.no_grad():
-            return x.new_zeros(len(x), 0) if self.E is None else stated(self.E(x))[0]
+            return x.new_zeros(len(x), 0) if self.E is None else mean_and_log_variance(self.E(x))[0]
 
     def paint(self, labels: Tensor, styles: Tensor, within: Window | None = None) -> Tensor:
         """Paints label maps of any size, or parts of larger ones.

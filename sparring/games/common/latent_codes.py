@@ -25,7 +25,7 @@ STEPS = 10  # values of a continuous code that are worth seeing
 
 
 @dataclass(frozen=True)
-class Codes:
+class LatentCodes:
     """What a sample is asked to show besides its noise: a row [one-hot rows, continuous ones] of `size` coordinates.
 
     Args:
@@ -35,7 +35,7 @@ class Codes:
     Raises:
         GameError: If there is no code, or a categorical one has no choice.
 
-    >>> Codes((10,), 2).size, Codes((10,), 2).answers
+    >>> LatentCodes((10,), 2).size, LatentCodes((10,), 2).num_outputs
     (12, 14)
     """
 
@@ -52,11 +52,11 @@ class Codes:
         return sum(self.categories) + self.continuous
 
     @property
-    def answers(self) -> int:
+    def num_outputs(self) -> int:
         """What Q answers for a sample: logits, then means, then log-variances."""
         return self.size + self.continuous
 
-    def drawn(self, n: int, device: torch.device) -> Tensor:
+    def sample(self, n: int, device: torch.device) -> Tensor:
         """Draws n codes, (n, size), every value as likely as the others."""
         u = rand(n, len(self.categories) + self.continuous, device=device)
         hot = [one_hot((k * u[:, i]).long(), k).to(u) for i, k in enumerate(self.categories)]

@@ -18,7 +18,7 @@ from sparring.rng import randn
 WIDTH = 2  # coordinates of u
 
 
-def with_choice(z: Tensor) -> Tensor:
+def append_choice(z: Tensor) -> Tensor:
     """Puts a random choice before every row of noise.
 
     Args:
@@ -27,7 +27,7 @@ def with_choice(z: Tensor) -> Tensor:
     return torch.cat([randn(len(z), WIDTH, device=z.device), z], 1)
 
 
-def choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:
+def split_choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:
     """Splits noise into the generators chosen (N,) and z (N, latent).
 
     Args:
@@ -43,7 +43,7 @@ def choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:
     return (members * turn).long().clamp(max=members - 1), z
 
 
-def chosen(samples: Tensor, members: Tensor) -> Tensor:
+def select_members(samples: Tensor, members: Tensor) -> Tensor:
     """Picks for every row the sample of its generator.
 
     Args:

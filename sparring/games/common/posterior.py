@@ -42,15 +42,15 @@ class PosteriorGame(Game):
     def encode(self, x: Tensor) -> Tensor:
         """Returns the mean code of each row of x, (N, latent)."""
         with torch.no_grad():
-            return stated(self.E(x))[0]
+            return mean_and_log_variance(self.E(x))[0]
 
 
-def stated(encoded: Tensor) -> tuple[Tensor, Tensor]:
+def mean_and_log_variance(encoded: Tensor) -> tuple[Tensor, Tensor]:
     """Cuts what E says of x, (N, 2 latent), into means and log variances, (N, latent) each."""
     mean, log_variance = encoded.chunk(2, 1)
     return mean, log_variance
 
 
-def drawn(mean: Tensor, log_variance: Tensor) -> Tensor:
+def reparameterise(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Draws a code from each row's normal distribution; gradients reach its mean and its variance."""
     return mean + (log_variance / 2).exp() * randn(*mean.shape, device=mean.device)

@@ -21,7 +21,7 @@ from sparring.game import Game
 from sparring.rng import randn
 
 
-class OneImageGame(Game):
+class SingleImageGame(Game):
     """Generators of growing sizes.
 
     Args:
@@ -56,7 +56,7 @@ class OneImageGame(Game):
         self.amplitudes: Tensor
         self.register_buffer("amplitudes", torch.ones(len(sizes)))
         self.anchor: Tensor
-        self.register_buffer("anchor", torch.randn(1, *self.dimensions(0)))  # z*
+        self.register_buffer("anchor", torch.randn(1, *self.noise_shape(0)))  # z*
         self.begun: Tensor
         self.register_buffer("begun", torch.zeros((), dtype=torch.int64))  # scales
 
@@ -74,31 +74,31 @@ class OneImageGame(Game):
         """Return an image in another size."""
         return self.resize(image, size)
 
-    def dimensions(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
+    def noise_shape(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
         """Returns the shape of scale k's noise: one channel, which serves for all, at scale 0, else the image's."""
         height, width = (side + 2 * self.border for side in size or self.sizes[k])
         return self.image.shape[1] if k else 1, height, width
 
     def z(self, k: int, n: int, size: Size | None = None) -> Tensor:
         """Draws noise for n images at scale k, in the scale's size unless told."""
-        return randn(n, *self.dimensions(k, size), device=self.device)
+        return randn(n, *self.noise_shape(k, size), device=self.device)
 
-    def fixed(self, k: int) -> Tensor:
+    def fixed_noise(self, k: int) -> Tensor:
         """Returns z* of scale k."""
-        return self.anchor.new_zeros(1, *self.dimensions(k)) if k else self.anchor
+        return self.anchor.new_zeros(1, *self.noise_shape(k)) if k else self.anchor
 
-    def painted(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
+    def run_scale(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
         """Returns what scale k makes of the image below it, or of nothing; in the scale's size unless told."""
         size = size or self.sizes[k]
-        y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.entered(k, image, size)
+        y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.scale_input(k, image, size)
         return self.G[k](self.amplitudes[k] * z, y)
 
-    def entered(self, k: int, image: Tensor, size: Size | None = None) -> Tensor:
+    def scale_input(self, k: int, image: Tensor, size: Size | None = None) -> Tensor:
         """Returns an image as scale k is given it: in its size, and at the entrance of drawings in few colours."""
         y = self.resize(image, size or self.sizes[k])
         return self.palette(y) if self.palette is not None and k == self.entrance else y
 
-    def grown(
+    def run_scales(
         self, noise: Iterable[Tensor], image: Tensor | None = None, start: int = 0, sizes: Sequence[Size] | None = None
     ) -> Tensor | None:
         """Returns what the scales from `start` on make of an image, as many scales as there is noise for.
@@ -110,19 +110,19 @@ class OneImageGame(Game):
             sizes: Of all scales; their own unless told.
         """
         for k, z in enumerate(noise, start):
-            image = self.painted(k, z, image, (sizes or self.sizes)[k])
+            image = self.run_scale(k, z, image, (sizes or self.sizes)[k])
         return image
 
-    def drawn(self, n: int, count: int) -> Tensor:
+    def sample_scale(self, n: int, count: int) -> Tensor:
         """Draws samples of scale n, (count, C, H, W), with a graph of that scale alone."""
         with torch.no_grad():
-            image = self.grown(self.z(k, count) for k in range(n))
-        return self.painted(n, self.z(n, count), image)
+            image = self.run_scales(self.z(k, count) for k in range(n))
+        return self.run_scale(n, self.z(n, count), image)
 
-    def reconstructed(self, n: int) -> Tensor | None:
+    def reconstruct(self, n: int) -> Tensor | None:
         """Returns r_n, what the scales up to n make of z*, (1, C, H, W); None below scale 0."""
         with torch.no_grad():
-            return self.grown(self.fixed(k) for k in range(n + 1))
+            return self.run_scales(self.fixed_noise(k) for k in range(n + 1))
 
     def noise(self, n: int) -> Tensor:
         """Draws the noise of all scales, one row a sample."""
@@ -130,10 +130,10 @@ class OneImageGame(Game):
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draws n samples (n, C, H, W), by the scales that have begun, from rows of noise or from fresh noise."""
-        rows, shapes = self.noise(n) if noise is None else noise, [self.dimensions(k) for k in range(len(self.sizes))]
+        rows, shapes = self.noise(n) if noise is None else noise, [self.noise_shape(k) for k in range(len(self.sizes))]
         parts = zip(rows.split([prod(shape) for shape in shapes], 1), shapes, strict=True)
         known = [part.unflatten(1, shape) for part, shape in parts][: max(1, int(self.begun))]
         with torch.no_grad():
-            image = self.grown(known)
+            image = self.run_scales(known)
             assert image is not None
             return self.resize(image, self.sizes[-1])

@@ -29,7 +29,7 @@ class Reading(NamedTuple):
     learn: Optimiser
 
 
-class SentenceGame(Game):
+class TextGame(Game):
     """A reader of words, a generator that is told what they say, a critic that is told it, too.
 
     Args:

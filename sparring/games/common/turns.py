@@ -5,7 +5,7 @@ from __future__ import annotations
 from sparring.errors import GameError
 
 
-def require_turns(**turns: int) -> None:
+def require_positive(**turns: int) -> None:
     """Refuses numbers of moves that leave a player out.
 
     Args:

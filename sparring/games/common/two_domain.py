@@ -18,22 +18,22 @@ from sparring.game import Game, Optimiser
 from sparring.rng import rand
 from sparring.training.gradient_sync import rank_and_world
 
-__all__ = ["DOMAINS", "Pool", "TwoDomains", "apart", "squared"]
+__all__ = ["DOMAINS", "ImagePool", "TwoDomainGame", "l1", "least_squares"]
 
 DOMAINS = ("A", "B")
 
 
-def squared(scores: Tensor, target: float) -> Tensor:
+def least_squares(scores: Tensor, target: float) -> Tensor:
     """Returns E (C − t)², the least squares price of scores (Mao et al., 2017), over all samples and patches."""
     return (scores - target).square().mean()
 
 
-def apart(one: Tensor, other: Tensor) -> Tensor:
+def l1(one: Tensor, other: Tensor) -> Tensor:
     """Returns E |x − y|, a mean over samples, channels and pixels."""
     return (one - other).abs().mean()
 
 
-class Pool(nn.Module):
+class ImagePool(nn.Module):
     """A history of fakes from which a critic learns, so that it does not forget (Shrivastava et al., 2017).
 
     Until it is full it keeps every image and returns it. Then, image by image, it returns the new one, or with
@@ -88,7 +88,7 @@ def _everyones(rows: Tensor) -> Tensor:
     return torch.cat(gathered)
 
 
-class TwoDomains(Game):
+class TwoDomainGame(Game):
     """Two translators against two critics.
 
     Args:

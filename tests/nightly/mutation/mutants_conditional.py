@@ -9,8 +9,8 @@ MUTANTS = [
     # classes and captions: as often as in the data
     (
         "games/common/class_frequencies.py",
-        "return drawn(self.counts, n)",
-        "return drawn(torch.ones_like(self.counts), n)",
+        "return sample_classes(self.counts, n)",
+        "return sample_classes(torch.ones_like(self.counts), n)",
         SHARES,
     ),
     ("games/common/class_frequencies.py", "given.to(self.counts) * (self.counts > 0)", "given.to(self.counts)", SHARES),

@@ -21,9 +21,19 @@ MUTANTS = [
     ("games/common/posterior.py", "return mean + (log", "return mean.detach() + (log", GAMES),
     ("games/common/posterior.py", "return mean, log_variance", "return log_variance, mean", GAMES),
     ("games/vae.py", "min(1.0, step / self.warm_up)", "step / self.warm_up", GAMES),
-    ("games/vae.py", "again = self.G(drawn(mean, log_variance))", "again = self.G(mean)", GAMES),
-    ("games/common/posterior.py", "return stated(self.E(x))[0]", "return drawn(*stated(self.E(x)))", GAMES),
-    ("games/vae.py", "self.G(drawn(mean, log_variance))) - kl", "self.G(drawn(mean, log_variance))) + kl", GAMES),
+    ("games/vae.py", "again = self.G(reparameterise(mean, log_variance))", "again = self.G(mean)", GAMES),
+    (
+        "games/common/posterior.py",
+        "return mean_and_log_variance(self.E(x))[0]",
+        "return reparameterise(*mean_and_log_variance(self.E(x)))",
+        GAMES,
+    ),
+    (
+        "games/vae.py",
+        "self.G(reparameterise(mean, log_variance))) - kl",
+        "self.G(reparameterise(mean, log_variance))) + kl",
+        GAMES,
+    ),
     # VAE-GAN: signs, routes, gates
     (
         "games/vaegan.py",
@@ -46,10 +56,15 @@ MUTANTS = [
     ("games/bigan.py", "torch.cat([self.code(x), z])", "torch.cat([self.code(x).detach(), z])", GAMES),
     ("games/bigan.py", "torch.cat([self.code(x), z])", "torch.cat([z, self.code(x)])", GAMES),
     ("games/bigan.py", "nn.ModuleList([self.E, self.G])", "nn.ModuleList([self.G])", GAMES),
-    ("games/bigan.py", "return drawn(*stated(self.E(x)))", "return stated(self.E(x))[0]", GAMES),
+    (
+        "games/bigan.py",
+        "return reparameterise(*mean_and_log_variance(self.E(x)))",
+        "return mean_and_log_variance(self.E(x))[0]",
+        GAMES,
+    ),
     # latent regressors
-    ("games/latent_regressor.py", "self.joint * missed(self.E(fake), z)", "missed(self.E(fake), z)", GAMES),
-    ("games/latent_regressor.py", "missed(self.E(fake), z)}", "missed(self.E(fake.detach()), z)}", GAMES),
+    ("games/latent_regressor.py", "self.joint * code_error(self.E(fake), z)", "code_error(self.E(fake), z)", GAMES),
+    ("games/latent_regressor.py", "code_error(self.E(fake), z)}", "code_error(self.E(fake.detach()), z)}", GAMES),
     ("games/latent_regressor.py", "        self.game.eval()\n", "", GAMES),
     ("games/latent_regressor.py", "game.requires_grad_(False)", "game", GAMES),
     ("games/latent_regressor.py", 'return ("E", "G")', 'return ("G",)', GAMES),

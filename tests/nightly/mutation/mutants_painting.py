@@ -33,7 +33,7 @@ MUTANTS = [
     ("games/common/label_map_game.py", "numbers.where(known, self.regions)", "numbers.where(known, 0)", GAUGAN),
     ("games/common/label_map_game.py", 'mode="replicate"', 'mode="constant"', GAUGAN),
     ("games/common/label_map_game.py", "[..., :height, :width]", "[..., -height:, -width:]", GAUGAN),
-    ("games/common/label_map_game.py", "stated(self.E(x))[0]", "stated(self.E(x))[1]", GAUGAN),
+    ("games/common/label_map_game.py", "mean_and_log_variance(self.E(x))[0]", "mean_and_log_variance(self.E(x))[1]", GAUGAN),
     ("games/common/multiscale.py", "zip(seen[:-1], known[:-1], strict=True)", "zip(seen, known, strict=True)", GAUGAN),
     ("games/common/multiscale.py", "strict=True)]).sum()\n\n\ndef halves", "strict=True)]).mean()\n\n\ndef halves", GAUGAN),
     ("games/common/multiscale.py", "zip(*maps, strict=True)]).mean()", "zip(*maps, strict=True)]).sum()", GAUGAN),

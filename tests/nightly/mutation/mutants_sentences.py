@@ -78,7 +78,7 @@ MUTANTS = [
     ("games/common/caption_pairs.py", "(draws * apart).topk", "(draws * ~apart).topk", STACKGAN),
     ("games/common/caption_pairs.py", "far.argmin(1", "far.argmax(1", STACKGAN),
     ("games/common/caption_pairs.py", ".masked_fill(~apart, torch.inf)", "", STACKGAN),
-    ("games/stackgan.py", "mismatched(apart, phi, self.rivals)", "mismatched(apart, phi)", STACKGAN),
+    ("games/stackgan.py", "sample_mismatched(apart, phi, self.rivals)", "sample_mismatched(apart, phi)", STACKGAN),
     ("games/common/caption_pairs.py", "relu(1 + fits.T - right[:, None])", "relu(1 + fits - right[:, None])", STACKGAN),
     ("games/common/text_game.py", "(log_variance / 2).exp() * draw", "log_variance.exp() * draw", STACKGAN),
     ("games/common/text_game.py", "self.paint(truncation * z,", "self.paint(z,", STACKGAN),

@@ -71,13 +71,23 @@ MUTANTS = [
     ("data/sources/domains.py", "        require_halves(a, cache, progress)\n", "        pass\n", DATA),
     ("data/sources/layouts.py", "tuple(there[stem] for stem in here)", "b.names", DATA),
     # CycleGAN: weights, targets, the half, who is judged by whom
-    ("games/cyclegan.py", "fool_A=squared(self.D_A(fake_a), 1)", "fool_A=squared(self.D_A(fake_a), 0)", GAMES),
-    ("games/cyclegan.py", "fool_B=squared(self.D_B(fake_b), 1)", "fool_B=squared(self.D_A(fake_b), 1)", ROUTES),
-    ("games/cyclegan.py", "self.cycle[1] * apart", "self.cycle[0] * apart", GAMES.replace("hand", "cycle_are")),
-    ("games/cyclegan.py", "apart(self.G_BA(fake_b), a)", "apart(self.G_BA(fake_b.detach()), a)", ROUTES),
+    (
+        "games/cyclegan.py",
+        "fool_A=least_squares(self.D_A(fake_a), 1)",
+        "fool_A=least_squares(self.D_A(fake_a), 0)",
+        GAMES,
+    ),
+    (
+        "games/cyclegan.py",
+        "fool_B=least_squares(self.D_B(fake_b), 1)",
+        "fool_B=least_squares(self.D_A(fake_b), 1)",
+        ROUTES,
+    ),
+    ("games/cyclegan.py", "self.cycle[1] * l1", "self.cycle[0] * l1", GAMES.replace("hand", "cycle_are")),
+    ("games/cyclegan.py", "l1(self.G_BA(fake_b), a)", "l1(self.G_BA(fake_b.detach()), a)", ROUTES),
     ("games/cyclegan.py", "self.identity * weight for weight", "weight for weight", GAMES),
-    ("games/cyclegan.py", "weights[1] * apart(self.G_AB(b), b)", "weights[1] * apart(self.G_AB(a), b)", GAMES),
-    ("games/cyclegan.py", "squared(self.D_A(old_a), 0)) / 2", "squared(self.D_A(old_a), 0))", GAMES),
+    ("games/cyclegan.py", "weights[1] * l1(self.G_AB(b), b)", "weights[1] * l1(self.G_AB(a), b)", GAMES),
+    ("games/cyclegan.py", "least_squares(self.D_A(old_a), 0)) / 2", "least_squares(self.D_A(old_a), 0))", GAMES),
     ("games/cyclegan.py", "self.pool_A(fake_a), self.pool_B(fake_b)", "fake_a.detach(), fake_b.detach()", POOL),
     ("games/cyclegan.py", 'self.G_AB(x) if to == "B"', 'self.G_AB(x) if to == "A"', USE),
     # the pool
@@ -93,7 +103,7 @@ MUTANTS = [
     # NICE-GAN: sums, weights, owners, routes
     ("games/nicegan.py", "for scores in D(x)]).sum()", "for scores in D(x)]).mean()", GAMES),
     ("games/nicegan.py", "self.judged(self.D_B, fake_b, 0)", "self.judged(self.D_B, fake_b, 1)", GAMES),
-    ("games/nicegan.py", "self.reconstruction * apart(self.G_BA(z_a), a)", "apart(self.G_BA(z_a), a)", GAMES),
+    ("games/nicegan.py", "self.reconstruction * l1(self.G_BA(z_a), a)", "l1(self.G_BA(z_a), a)", GAMES),
     (
         "games/nicegan.py",
         'z_a, z_b = self.code(a, "A"), self.code(b, "B")',

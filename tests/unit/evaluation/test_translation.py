@@ -11,7 +11,7 @@ from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.paired import pair_shortfall_notes
 from sparring.evaluation.registry import get_metrics
 from sparring.evaluation.translation import TranslationSampler
-from sparring.games.common.two_domain import Pool
+from sparring.games.common.two_domain import ImagePool
 from sparring.games.cyclegan import CycleGAN
 from sparring.rng import fixed_seed
 from sparring.runs.evaluation import evaluate_run
@@ -37,7 +37,7 @@ class Means:
 
 
 def translator(by=0.5):
-    pools, D = (Pool(0, (3, 8, 8)), Pool(0, (3, 8, 8))), nn.Linear(1, 1)
+    pools, D = (ImagePool(0, (3, 8, 8)), ImagePool(0, (3, 8, 8))), nn.Linear(1, 1)
     return CycleGAN(Darker(by), Darker(-by), D, D, pools=pools, critic=None, generator=None)
 
 

@@ -13,8 +13,8 @@ from sparring.check import check_game
 from sparring.errors import GameError
 from sparring.game import Game, adam
 from sparring.games.bigan import ALI, BiGAN
-from sparring.games.common.posterior import drawn, stated
-from sparring.games.latent_regressor import FittedEncoder, LatentRegressor, missed
+from sparring.games.common.posterior import mean_and_log_variance, reparameterise
+from sparring.games.latent_regressor import FittedEncoder, LatentRegressor, code_error
 from sparring.games.vae import VAE
 from sparring.games.vaegan import VAEGAN, unlikeness
 from sparring.networks.common.encoders import InjectedGenerator, JointCritic, MLPJointCritic
@@ -105,10 +105,10 @@ def test_a_vae_takes_the_deviation_of_its_kind_of_data(shape, deviation):
 
 def test_a_drawn_code_has_its_mean_and_its_deviation():
     with fixed_seed(0):
-        z = drawn(torch.full((100_000, 1), 3.0), torch.full((100_000, 1), math.log(4.0)))
+        z = reparameterise(torch.full((100_000, 1), 3.0), torch.full((100_000, 1), math.log(4.0)))
     assert z.mean().item() == pytest.approx(3, abs=0.03)
     assert z.std().item() == pytest.approx(2, abs=0.03)
-    mean, log_variance = stated(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    mean, log_variance = mean_and_log_variance(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
     assert (mean.tolist(), log_variance.tolist()) == ([[1.0, 2.0]], [[3.0, 4.0]])
 
 
@@ -140,8 +140,8 @@ def test_likeness_reaches_both_halves_of_a_vae_through_the_draw_and_the_prior_th
     assert reached(terms["likeness"], game) == {"E", "G"}
     assert reached(terms["prior"], game) == {"E"}
     x = next(images())[0].requires_grad_()
-    mean, log_variance = stated(game.eval().E(x))
-    gradients = torch.autograd.grad(game.G(drawn(mean, log_variance)).square().sum(), [mean, log_variance])
+    mean, log_variance = mean_and_log_variance(game.eval().E(x))
+    gradients = torch.autograd.grad(game.G(reparameterise(mean, log_variance)).square().sum(), [mean, log_variance])
     assert all(gradient.any() for gradient in gradients), "the spread is learnt through the draw"
 
 
@@ -199,8 +199,8 @@ def test_every_player_of_a_vae_gan_gets_the_gradient_of_its_own_terms():
     with fixed_seed(1):
         moves = only_turn(game, iter([(x,)]))
     with fixed_seed(1):
-        mean, log_variance = stated(game.E(x))
-        again, imagined = game.G(drawn(mean, log_variance)), game.G(game.noise(len(x)))
+        mean, log_variance = mean_and_log_variance(game.E(x))
+        again, imagined = game.G(reparameterise(mean, log_variance)), game.G(game.noise(len(x)))
     like = (game.D.features(again) - game.D.features(x)).square().sum(1).mean() / 2
     sigma = torch.nn.functional.logsigmoid
     wanted = {
@@ -374,7 +374,7 @@ def test_a_bigan_whose_encoder_is_detached_is_refused():
 
 
 def test_what_a_code_misses_is_a_mean_square():
-    assert missed(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]])).item() == 2.5
+    assert code_error(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]])).item() == 2.5
 
 
 @pytest.mark.parametrize("joint", [0.0, 0.25])

@@ -11,7 +11,7 @@ from sparring.abilities import SupportsClassLabels, SupportsEncoding, SupportsLa
 from sparring.check import check_game, owners
 from sparring.errors import GameError
 from sparring.game import adam, evaluation_mode
-from sparring.games.common.latent_codes import Codes
+from sparring.games.common.latent_codes import LatentCodes
 from sparring.games.infogan import InfoGAN, InfoGANQWithG, InfoGANSeparateQ
 from sparring.networks import DCGANCritic, InfoGANCritic
 from sparring.objectives import NonSaturating
@@ -40,11 +40,11 @@ def small(owner="critic", shape=POINTS, **settings):
 
 def coded(codes, n=4000):
     torch.manual_seed(0)
-    return codes.drawn(n, torch.device("cpu")).double()
+    return codes.sample(n, torch.device("cpu")).double()
 
 
 def test_the_bound_of_a_category_is_from_nothing_to_its_entropy():
-    codes = Codes((10,), 0)
+    codes = LatentCodes((10,), 0)
     c = coded(codes)
     assert codes.bounds(torch.zeros_like(c), c)["category0"].item() == pytest.approx(0, abs=1e-12)
     assert codes.bounds(1e3 * c, c)["category0"].item() == pytest.approx(math.log(10))
@@ -52,7 +52,7 @@ def test_the_bound_of_a_category_is_from_nothing_to_its_entropy():
 
 
 def test_the_bound_of_a_category_is_in_nats_of_its_right_answers():
-    codes = Codes((3,), 0)
+    codes = LatentCodes((3,), 0)
     c = torch.eye(3, dtype=torch.float64)[[0, 1]]
     answers = torch.tensor([[1.0, 0.0, 0.0], [2.0, 0.5, 0.0]], dtype=torch.float64)
     right = [1 - math.log(math.e + 2), 0.5 - math.log(math.exp(2) + math.exp(0.5) + 1)]
@@ -61,14 +61,14 @@ def test_the_bound_of_a_category_is_in_nats_of_its_right_answers():
 
 @pytest.mark.parametrize(("deviation", "bound"), [(0.1, 2.0768), (1.0, -0.2258)])
 def test_the_bound_of_a_continuous_code_has_the_entropy_of_the_uniform_distribution(deviation, bound):
-    codes = Codes((), 1)
+    codes = LatentCodes((), 1)
     c = coded(codes)
     answers = torch.cat([c, torch.full_like(c, 2 * math.log(deviation))], 1)
     assert codes.bounds(answers, c)["continuous0"].item() == pytest.approx(bound, abs=1e-4)
 
 
 def test_a_mistaken_mean_costs_its_square():
-    codes = Codes((), 1)
+    codes = LatentCodes((), 1)
     c = torch.tensor([[0.2], [-0.6]], dtype=torch.float64)
     means, spreads = torch.tensor([[0.5], [-0.6]]), torch.tensor([[math.log(0.25)], [math.log(4)]])
     likely = [-math.log(math.sqrt(2 * math.pi) * s) - e**2 / (2 * s**2) for s, e in ((0.5, 0.3), (2.0, 0.0))]
@@ -78,7 +78,7 @@ def test_a_mistaken_mean_costs_its_square():
 
 def test_no_reader_of_what_is_blurred_exceeds_the_information_that_is_left():
     """c + N(0, s²) with U[−1, 1]: the information is h(c + noise) − h(noise), by quadrature; the best Q is below it."""
-    s, codes = 0.2, Codes((), 1)
+    s, codes = 0.2, LatentCodes((), 1)
     y = torch.linspace(-3, 3, 20001, dtype=torch.float64)
     density = (torch.special.ndtr((y + 1) / s) - torch.special.ndtr((y - 1) / s)) / 2
     truth = -torch.trapezoid(torch.xlogy(density, density), y).item() - 0.5 * math.log(2 * math.pi * math.e * s * s)
@@ -93,7 +93,7 @@ def test_no_reader_of_what_is_blurred_exceeds_the_information_that_is_left():
 
 
 def test_a_variance_is_kept_within_bounds():
-    codes = Codes((), 1)
+    codes = LatentCodes((), 1)
     c = coded(codes, 8)
     for spread, kept in ((-50.0, -6.0), (50.0, 3.0)):
         answers = torch.cat([c, torch.full_like(c, spread)], 1)
@@ -102,16 +102,16 @@ def test_a_variance_is_kept_within_bounds():
 
 
 def test_terms_are_the_weighted_sums_of_the_bounds_of_their_kind_and_negative_where_something_is_known():
-    codes = Codes((3, 4), 2)
+    codes = LatentCodes((3, 4), 2)
     c = coded(codes, 16)
-    answers = torch.randn(16, codes.answers, dtype=torch.float64)
+    answers = torch.randn(16, codes.num_outputs, dtype=torch.float64)
     bounds = codes.bounds(answers, c)
     assert list(bounds) == ["category0", "category1", "continuous0", "continuous1"]
     terms = codes.terms(answers, c, 2.0, 0.5)
     assert terms["categorical"].item() == pytest.approx(-2 * (bounds["category0"] + bounds["category1"]).item())
     assert terms["continuous"].item() == pytest.approx(-0.5 * (bounds["continuous0"] + bounds["continuous1"]).item())
-    assert set(Codes((3,), 0).terms(torch.zeros(2, 3), torch.eye(3)[:2], 1, 1)) == {"categorical"}
-    assert set(Codes((), 1).terms(torch.zeros(2, 2), torch.zeros(2, 1), 1, 1)) == {"continuous"}
+    assert set(LatentCodes((3,), 0).terms(torch.zeros(2, 3), torch.eye(3)[:2], 1, 1)) == {"categorical"}
+    assert set(LatentCodes((), 1).terms(torch.zeros(2, 2), torch.zeros(2, 1), 1, 1)) == {"continuous"}
     perfect = torch.cat([1e3 * c[:, :7], c[:, 7:], torch.full((16, 2), -4.6, dtype=torch.float64)], 1)
     assert all(term < -1 for term in codes.terms(perfect, c, 1, 1).values())
 
@@ -120,7 +120,7 @@ def test_terms_are_the_weighted_sums_of_the_bounds_of_their_kind_and_negative_wh
 
 
 def test_codes_are_uniform_and_independent():
-    codes = Codes((4, 3), 2)
+    codes = LatentCodes((4, 3), 2)
     c = coded(codes, 20_000)
     assert c.shape == (20_000, 9)
     assert (c[:, :4].sum(1) == 1).all()
@@ -134,7 +134,7 @@ def test_codes_are_uniform_and_independent():
 
 
 def test_one_code_is_replaced_and_everything_else_stays():
-    codes = Codes((4, 3), 2)
+    codes = LatentCodes((4, 3), 2)
     c = coded(codes, 5)
     other = codes.replaced(c, "category1", 2)
     assert torch.equal(other[:, 4:7], torch.eye(3)[[2]].expand(5, 3).double())
@@ -150,24 +150,24 @@ def test_one_code_is_replaced_and_everything_else_stays():
 
 
 def test_values_worth_seeing_are_all_of_a_category_and_the_whole_range_of_the_others():
-    values = Codes((3,), 1).values()
+    values = LatentCodes((3,), 1).values()
     assert values["category0"] == (0, 1, 2)
     assert values["continuous0"] == pytest.approx([-1 + 2 * i / 9 for i in range(10)])
 
 
 def test_weights_of_a_category_add_up_to_one():
-    told = Codes((2,), 1).normalised(torch.tensor([[1.0, 3.0, 5.0], [0.0, 2.0, -1.0]]))
+    told = LatentCodes((2,), 1).normalised(torch.tensor([[1.0, 3.0, 5.0], [0.0, 2.0, -1.0]]))
     assert told.tolist() == [[0.25, 0.75, 5.0], [0.0, 1.0, -1.0]]
 
 
 @pytest.mark.parametrize("wrong", [((), 0), ((1,), 2), ((10,), -1)])
 def test_codes_that_say_nothing_are_refused(wrong):
     with pytest.raises(GameError, match="--categories 10"):
-        Codes(*wrong)
+        LatentCodes(*wrong)
 
 
 def test_the_posterior_is_laid_out_like_the_codes():
-    codes = Codes((3,), 1)
+    codes = LatentCodes((3,), 1)
     answers = torch.tensor([[0.0, math.log(2), 0.0, 0.7, -1.0]])
     torch.testing.assert_close(codes.posterior(answers), torch.tensor([[0.25, 0.5, 0.25, 0.7]]))
 
@@ -269,7 +269,7 @@ class Plain(nn.Module):
 
 
 def scored(kind, gain, **weights):
-    codes = Codes((4,), 0)
+    codes = LatentCodes((4,), 0)
     Q = nn.Linear(4, 4, bias=False)
     nn.init.eye_(Q.weight)
     Q.weight.data *= gain
@@ -328,11 +328,11 @@ def test_truncation_spares_the_codes():
 def test_the_settings_are_the_papers():
     torch.manual_seed(0)
     game = infogan((1, 32, 32), networks=Networks(width=8))
-    assert (game.code, game.G.latent) == (Codes((10,), 2), 62 + 12)
+    assert (game.code, game.G.latent) == (LatentCodes((10,), 2), 62 + 12)
     assert (game.categorical, game.continuous) == (1.0, 0.1)
     assert {name: p.param_groups[0]["lr"] for name, p in game.players().items()} == {"D": 2e-4, "G": 1e-3}
-    assert small().code == Codes((8,), 1)
-    assert small(categories=(3, 5), continuous=0).code == Codes((3, 5), 0)
+    assert small().code == LatentCodes((8,), 1)
+    assert small(categories=(3, 5), continuous=0).code == LatentCodes((3, 5), 0)
     assert small("itself").players()["Q"].param_groups[0]["lr"] == 1e-3
     assert isinstance(small(shape=(1, 32, 32)).D, InfoGANCritic)
     assert isinstance(small(shape=(1, 64, 64)).D, DCGANCritic)

@@ -10,9 +10,9 @@ from sparring.abilities import SupportsSampling
 from sparring.check import check_game
 from sparring.errors import GameError
 from sparring.game import Game, adam
-from sparring.games.common.mixture import choice, chosen, with_choice
+from sparring.games.common.mixture import append_choice, select_members, split_choice
 from sparring.games.gan import GAN
-from sparring.games.madgan import MADGAN, real, told_apart
+from sparring.games.madgan import MADGAN, identity_loss, real_loss
 from sparring.inference.sampling import interpolate_seeds, sample_seeds
 from sparring.networks import MLPGenerator
 from sparring.networks.common.branching import BranchingGenerator
@@ -32,7 +32,7 @@ from support.toys import LinearCritic, Point, batches, learn
 @pytest.mark.parametrize("members", [1, 2, 3, 7])
 def test_every_generator_is_drawn_equally_often(members):
     with turn_rng(0, 0, 0):
-        drawn, z = choice(with_choice(torch.zeros(30_000, 4)), members)
+        drawn, z = split_choice(append_choice(torch.zeros(30_000, 4)), members)
     assert z.shape == (30_000, 4)
     counts = torch.bincount(drawn, minlength=members)
     assert len(counts) == members
@@ -40,18 +40,18 @@ def test_every_generator_is_drawn_equally_often(members):
 
 
 def test_the_choice_does_not_depend_on_the_scale_of_the_noise():
-    noise = with_choice(torch.randn(500, 3))
-    assert torch.equal(choice(noise, 5)[0], choice(0.01 * noise, 5)[0])
+    noise = append_choice(torch.randn(500, 3))
+    assert torch.equal(split_choice(noise, 5)[0], split_choice(0.01 * noise, 5)[0])
 
 
 def test_an_angle_that_rounds_to_a_full_turn_is_the_last_generator():
-    assert choice(torch.tensor([[1.0, -1e-9, 0.0]]), 4)[0].tolist() == [3]
+    assert split_choice(torch.tensor([[1.0, -1e-9, 0.0]]), 4)[0].tolist() == [3]
 
 
 def test_chosen_samples_are_those_of_the_row():
     made = torch.arange(24.0).reshape(3, 4, 2)
     assert torch.equal(
-        chosen(made, torch.tensor([2, 0, 1, 2])), torch.stack([made[2, 0], made[0, 1], made[1, 2], made[2, 3]])
+        select_members(made, torch.tensor([2, 0, 1, 2])), torch.stack([made[2, 0], made[0, 1], made[1, 2], made[2, 3]])
     )
 
 
@@ -82,7 +82,7 @@ def test_a_seed_is_one_sample_of_one_member_whatever_the_company():
     alone = torch.cat([sample_seeds(game, [seed]) for seed in range(6)])
     assert torch.equal(sample_seeds(game, range(6)), alone)
     with fixed_seed(4):
-        (k,), z = choice(game.noise(1), 3)
+        (k,), z = split_choice(game.noise(1), 3)
     torch.testing.assert_close(alone[4:5], 10.0 * k + z)
     assert interpolate_seeds(game, [1, 2, 3], frames=5).shape == (5, 2)
     members = (sample_seeds(game, range(40), truncation=0.01)[:, 0] / 10).round()
@@ -160,7 +160,7 @@ def best(p, generators):
 
     def loss():
         solver.zero_grad()
-        value = real(table[data]) + told_apart(table[fakes])
+        value = real_loss(table[data]) + identity_loss(table[fakes])
         value.backward()
         return value
 

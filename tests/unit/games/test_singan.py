@@ -206,9 +206,9 @@ def test_only_the_current_scale_moves(scale):
 
 def test_terms_are_what_the_paper_says():
     game = trained(3, reconstruction=7.0, penalty=0.3)
-    real, below = resize_bicubic(X, game.sizes[1]), game.reconstructed(0)
+    real, below = resize_bicubic(X, game.sizes[1]), game.reconstruct(0)
     moves = list(game.round(photographs(), 3))
-    again = game.painted(1, game.fixed(1), below)
+    again = game.run_scale(1, game.fixed_noise(1), below)
     assert [move.player for move in moves] == ["D1"] * 3 + ["G1"] * 3
     assert moves[-1].terms["reconstruction"].item() == pytest.approx(
         7 * (again - real).square().mean().item(), rel=1e-5
@@ -216,7 +216,7 @@ def test_terms_are_what_the_paper_says():
     with turn_rng(5, 0, 0):
         first = next(game.round(photographs(), 3))
     with turn_rng(5, 0, 0):
-        fake = game.drawn(1, 1)
+        fake = game.sample_scale(1, 1)
         penalty = 0.3 * patch_penalty(game.D[1], real, fake)
         value = game.D[1](fake).mean() - game.D[1](real).mean()
     assert first.terms["penalty"].item() == pytest.approx(penalty.item(), rel=1e-4)
@@ -283,8 +283,8 @@ def test_the_noise_of_the_reconstruction_is_fixed_and_part_of_the_game():
     game = small()
     assert game.anchor.shape == (1, 1, *game.sizes[0])
     assert game.anchor.std() > 0.5
-    assert not game.fixed(1).any()
-    assert torch.equal(game.reconstructed(0), game.reconstructed(0))
+    assert not game.fixed_noise(1).any()
+    assert torch.equal(game.reconstruct(0), game.reconstruct(0))
     assert torch.equal(trained(5).anchor, game.anchor), "training never draws it anew"
     assert {"anchor", "amplitudes", "image", "begun"} <= set(game.state_dict())
     assert torch.equal(trained(1).image, X)
@@ -306,10 +306,10 @@ def test_a_scale_starts_from_the_one_below_where_they_are_alike():
 
 def test_reconstruction_survives_the_end_of_a_scale():
     game = trained(3)
-    learning, drawn = game.reconstructed(1), game.grown([torch.ones_like(game.anchor)])
+    learning, drawn = game.reconstruct(1), game.run_scales([torch.ones_like(game.anchor)])
     with evaluation_mode(game):
-        assert torch.equal(game.reconstructed(1), learning)
-        assert torch.equal(game.grown([torch.ones_like(game.anchor)]), drawn)
+        assert torch.equal(game.reconstruct(1), learning)
+        assert torch.equal(game.run_scales([torch.ones_like(game.anchor)]), drawn)
 
 
 @pytest.mark.parametrize("bright", [0.6, -0.6])
@@ -338,7 +338,7 @@ def test_without_the_reconstruction_term_nothing_gives_the_photograph_back():
         for _ in train(game, photographs(), 30):
             pass
         with evaluation_mode(game):
-            errors[weight] = (game.reconstructed(0) - X).square().mean().sqrt().item()
+            errors[weight] = (game.reconstruct(0) - X).square().mean().sqrt().item()
     assert errors[10.0] < 0.8 * errors[0.0], errors
 
 
@@ -418,5 +418,5 @@ def test_a_checkpoint_alone_is_enough_to_sample(tmp_path, monkeypatch):
     z = latents_from_seeds(game, [0])
     with evaluation_mode(run.game):
         assert torch.equal(game.sample(1, noise=z), run.game.sample(1, noise=z))
-        assert torch.equal(game.reconstructed(2), run.game.reconstructed(2))
+        assert torch.equal(game.reconstruct(2), run.game.reconstruct(2))
     assert run.average is None, "a mean of weights over a scale lags behind"

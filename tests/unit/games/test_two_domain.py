@@ -12,14 +12,14 @@ from sparring.abilities import SupportsAttention, SupportsEncoding, SupportsSamp
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
-from sparring.games.common.two_domain import Pool
+from sparring.games.common.two_domain import ImagePool
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
 from sparring.inference.sampling import latents_from_seeds
 from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.rng import turn_rng
-from sparring.schedules import late
+from sparring.schedules import linear_after
 from sparring.training.trainer import train, trainable_parameters, update
 
 SHAPE = (3, 32, 32)
@@ -93,7 +93,7 @@ def constant(a=0.0, b=0.5):
 
 
 def stubbed(ab=0.0, ba=0.0, **settings):
-    pools = Pool(2, SHAPE), Pool(2, SHAPE)
+    pools = ImagePool(2, SHAPE), ImagePool(2, SHAPE)
     learning = {"critic": learn, "generator": learn}
     return CycleGAN(Shifted(ab), Shifted(ba), Says(), Says(), pools=pools, **learning, **settings)
 
@@ -153,7 +153,7 @@ def test_a_translator_is_pulled_towards_what_its_critic_likes():
         def forward(self, x):
             return self.slope * x.mean((1, 2, 3))
 
-    pools = Pool(0, SHAPE), Pool(0, SHAPE)
+    pools = ImagePool(0, SHAPE), ImagePool(0, SHAPE)
     game = CycleGAN(Shifted(), Shifted(), Rising(), Rising(), pools=pools, cycle=(0, 0), critic=learn, generator=learn)
     (gradient,) = torch.autograd.grad(moves(game, constant(0.0, 0.0))["G"].terms["fool_B"], game.G_AB.shift)
     assert gradient.item() == near(-2.0), "up to C = 1, by -2 (1 - C)"
@@ -259,7 +259,7 @@ def fed(pool, images, seed=0):
 
 
 def test_a_pool_returns_what_is_new_until_it_is_full_and_then_half_history():
-    pool = Pool(2, (1, 1, 1))
+    pool = ImagePool(2, (1, 1, 1))
     shown = fed(pool, range(4000))
     assert shown[:2] == [0, 1]
     older = [image < step for step, image in enumerate(shown)][2:]
@@ -271,13 +271,13 @@ def test_a_pool_returns_what_is_new_until_it_is_full_and_then_half_history():
 
 
 def test_both_places_of_a_full_pool_are_exchanged():
-    ages = torch.tensor([step - image for step, image in enumerate(fed(Pool(4, (1, 1, 1)), range(4000)))])
+    ages = torch.tensor([step - image for step, image in enumerate(fed(ImagePool(4, (1, 1, 1)), range(4000)))])
     assert ages[4:].double().mean() == pytest.approx(4.0, abs=0.5), "half of the time, four places, ages of 8 moves"
     assert ages.max() > 20
 
 
 def test_a_pool_treats_every_image_of_a_batch_by_itself_and_resumes():
-    pool, other = Pool(5, (1, 1, 1)), Pool(5, (1, 1, 1))
+    pool, other = ImagePool(5, (1, 1, 1)), ImagePool(5, (1, 1, 1))
     images = torch.arange(8.0).view(8, 1, 1, 1)
     with turn_rng(0, 0, 0):
         shown = pool(images)
@@ -289,7 +289,7 @@ def test_a_pool_treats_every_image_of_a_batch_by_itself_and_resumes():
 
 def test_no_pool_is_no_history():
     images = torch.randn(3, 1, 2, 2, requires_grad=True)
-    shown = Pool(0, (1, 2, 2))(images)
+    shown = ImagePool(0, (1, 2, 2))(images)
     assert torch.equal(shown, images)
     assert not shown.requires_grad
 
@@ -364,7 +364,7 @@ def test_the_rates_stay_and_then_fall_to_zero_linearly():
         0,
         0,
     ]
-    assert late(10, 10)(15) == 0.5
+    assert linear_after(10, 10)(15) == 0.5
 
 
 def test_the_settings_are_the_papers():

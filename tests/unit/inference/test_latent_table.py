@@ -13,7 +13,7 @@ from sparring.cli import main
 from sparring.data import load_images
 from sparring.data.annotations.row_names import row_names
 from sparring.errors import DataError
-from sparring.games.common.latent_codes import Codes
+from sparring.games.common.latent_codes import LatentCodes
 from sparring.inference import encoding, latent_table
 from sparring.runs.fitted_encoder import RECIPE
 from sparring.runs.state import load
@@ -98,7 +98,7 @@ def test_an_infogan_writes_what_it_believes_of_each_code(made, folder):
 
 
 def test_the_parts_of_a_posterior_are_called_what_the_codes_are():
-    parts = Codes((3, 2), 1).parts(torch.arange(6.0)[None])
+    parts = LatentCodes((3, 2), 1).parts(torch.arange(6.0)[None])
     assert {name: part.tolist() for name, part in parts.items()} == {
         "category0": [[0, 1, 2]],
         "category1": [[3, 4]],

@@ -126,7 +126,7 @@ def test_samples_of_any_size(game, size):
 
 def test_the_layout_below_a_scale_is_the_photographs(game):
     with resting(game):
-        layout = [game.reconstructed(k) for k in range(3)]
+        layout = [game.reconstruct(k) for k in range(3)]
     spread = []
     for begin in range(3):
         drawn = one_image.sample_seeds(game, range(4), start=begin)
@@ -134,7 +134,7 @@ def test_the_layout_below_a_scale_is_the_photographs(game):
         spread.append(drawn.std(0).mean().item())
         if begin:
             with resting(game):
-                expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in range(begin, 3)], kept, begin)
+                expected = game.run_scales([torch.zeros(1, *game.noise_shape(k)) for k in range(begin, 3)], kept, begin)
             assert (drawn.mean(0) - expected).abs().mean() < 0.1
     assert spread[0] > spread[1] > spread[2] > 0
 
@@ -281,7 +281,7 @@ def test_a_drawing_enters_where_told():
         game.amplitudes.zero_()
         with resting(game):
             coarse = resize_bicubic(drawing, game.sizes[scale - 1])
-            expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in range(scale, 3)], coarse, scale)
+            expected = game.run_scales([torch.zeros(1, *game.noise_shape(k)) for k in range(scale, 3)], coarse, scale)
         made = one_image.paint_to_image(game, drawing, scale=scale)
         assert torch.allclose(made, expected.clamp(-1, 1), atol=1e-5)
         assert made.shape == X.shape
@@ -309,7 +309,7 @@ def test_a_film_begins_at_the_photograph_and_wanders_as_published():
     game = trained(6).eval()
     frames = list(one_image.animate(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))
     with resting(game):
-        assert torch.allclose(frames[0], game.reconstructed(2).clamp(-1, 1), atol=1e-6)
+        assert torch.allclose(frames[0], game.reconstruct(2).clamp(-1, 1), atol=1e-6)
     seen = []
     game.G[1].register_forward_pre_hook(lambda _, given: seen.append(given[0] / game.amplitudes[1]))
     list(one_image.animate(game, 4, start=1, pull=0.3, inertia=0.6, seed=2))

@@ -14,7 +14,7 @@ from sparring.cli import main
 from sparring.data import load
 from sparring.errors import DataError, GameError
 from sparring.game import Game
-from sparring.games.common.two_domain import Pool
+from sparring.games.common.two_domain import ImagePool
 from sparring.games.cyclegan import CycleGAN
 from sparring.inference.tiling import SizeConstraints
 from sparring.inference.translation import attention_heatmap, cycle_strip, translate, translate_files
@@ -51,7 +51,7 @@ class Careful(nn.Module):
 
 
 def stubbed():
-    pools = Pool(0, (3, 8, 8)), Pool(0, (3, 8, 8))
+    pools = ImagePool(0, (3, 8, 8)), ImagePool(0, (3, 8, 8))
     D = nn.Linear(1, 1)
     return CycleGAN(Careful(0.25), Careful(-0.25), D, D, pools=pools, critic=None, generator=None)
 

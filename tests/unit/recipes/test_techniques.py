@@ -127,7 +127,7 @@ def test_noise_and_augmentation_reach_every_level_of_a_pyramid():
     made = apply_techniques(make, (1, 16, 16), Techniques(instance_noise=0.5, augment="diff"))
     check_game(made, batches((1, 16, 16)))
     seen = made.unwrapped.D
-    assert [type(critic).__name__ for critic in seen] == ["Through", "Through"]
+    assert [type(critic).__name__ for critic in seen] == ["TransformedCritic", "TransformedCritic"]
     noisy = made.unwrapped.score(1, torch.zeros(4, 1, 16, 16), torch.zeros(4, 1, 16, 16))
     assert noisy.std() > 0
 

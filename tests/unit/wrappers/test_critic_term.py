@@ -18,7 +18,7 @@ from sparring.layers.spectral import spectral
 from sparring.objectives import Hinge, Minimax, NonSaturating
 from sparring.rng import turn_rng
 from sparring.training.trainer import train, update
-from sparring.wrappers.augmentation import Adaptive, Augmented
+from sparring.wrappers.augmentation import AdaptiveAugmentation, Augmentation
 from sparring.wrappers.consistency import BCR, CR, ZCR, LeCam
 from sparring.wrappers.gradient_penalties import DRAGAN, R1, R2
 from support.toys import GAMES, LinearCritic, Point, batches, learn
@@ -40,8 +40,8 @@ def noisy(x):
 
 
 TECHNIQUES = {
-    "augmented": lambda game: Augmented(game, partial(nn.Dropout, 0.3)),
-    "adaptive": lambda game: Adaptive(game, Scaled, every=1, images=1000),
+    "augmented": lambda game: Augmentation(game, partial(nn.Dropout, 0.3)),
+    "adaptive": lambda game: AdaptiveAugmentation(game, Scaled, every=1, images=1000),
     "r1": lambda game: R1(game, 1.0),
     "lazy r1": lambda game: R1(game, 1.0, every=2),
     "r2": lambda game: R2(game, 1.0),
@@ -133,7 +133,7 @@ def test_order_does_not_matter_to_what_a_penalty_sees():
         module.weight.data = 2 * torch.eye(2)
         return module.requires_grad_(False)
 
-    inside, outside = Augmented(R1(gan(), 2.0), double), R1(Augmented(gan(), double), 2.0)
+    inside, outside = Augmentation(R1(gan(), 2.0), double), R1(Augmentation(gan(), double), 2.0)
     assert moves(inside)[0].terms["r1"].item() == pytest.approx(4 * 25.0)
     assert moves(outside)[0].terms["r1"].item() == pytest.approx(4 * 25.0)
 
@@ -142,10 +142,10 @@ def test_order_does_not_matter_to_what_a_penalty_sees():
 def test_augmentations_play_with_images(norm):
     torch.manual_seed(0)
     for wrap in (
-        lambda game: Augmented(game, DiffAugment),
-        lambda game: Adaptive(game, partial(AdaptiveAugment, 0.5), every=1),
+        lambda game: Augmentation(game, DiffAugment),
+        lambda game: AdaptiveAugmentation(game, partial(AdaptiveAugment, 0.5), every=1),
         lambda game: CR(BCR(game, flip_and_shift), flip_and_shift),
-        lambda game: R1(Augmented(Adaptive(game, partial(AdaptiveAugment, 0.5)), DiffAugment), 1.0),
+        lambda game: R1(Augmentation(AdaptiveAugmentation(game, partial(AdaptiveAugment, 0.5)), DiffAugment), 1.0),
     )[: 4 if norm is nn.Identity else 3]:  # R1 needs a critic without batch norm
         game = wrap(GAN(Image(), eye(norm), Hinge(), **learn))
         check_game(game, pictures())
@@ -153,7 +153,7 @@ def test_augmentations_play_with_images(norm):
 
 
 def test_wgan_gp_is_penalised_through_the_augmentation():
-    game = Augmented(WGANGP(Image(), eye(), critic_steps=1, **learn), DiffAugment)
+    game = Augmentation(WGANGP(Image(), eye(), critic_steps=1, **learn), DiffAugment)
     check_game(game, pictures())
 
 
@@ -161,7 +161,7 @@ def test_resume_is_bit_for_bit_with_all_techniques_at_once():
     def make():
         torch.manual_seed(0)
         game = GAN(Image(), eye(), NonSaturating(), **learn)
-        game = LeCam(Adaptive(game, AdaptiveAugment, target=-2.0, every=2, images=100), start=2)
+        game = LeCam(AdaptiveAugmentation(game, AdaptiveAugment, target=-2.0, every=2, images=100), start=2)
         return ZCR(R1(game, 0.1, every=3))
 
     straight, stopped = make(), make()
@@ -337,7 +337,7 @@ def adaptive(score, p=0.0, **settings):
         made.p.fill_(p)
         return made
 
-    return Adaptive(GAN(Point(), Sure(score), NonSaturating(), **learn), transform, **settings)
+    return AdaptiveAugmentation(GAN(Point(), Sure(score), NonSaturating(), **learn), transform, **settings)
 
 
 def test_p_rises_by_the_papers_step_when_every_real_is_known_and_falls_below_the_target():
@@ -365,7 +365,7 @@ def test_the_target_is_a_mean_of_signs():
     """Of five reals four score above zero, then three: r is .6, which is on target, and .2."""
     for positive, direction in ((5, 1), (4, 0), (3, -1)):
         x = torch.tensor([[2.0, 0.0]] * positive + [[-90.0, 0.0]] * (5 - positive))
-        game = Adaptive(gan((1.0, 0.0)), partial(AdaptiveAugment, 0.5, parts=()), every=1, images=50)
+        game = AdaptiveAugmentation(gan((1.0, 0.0)), partial(AdaptiveAugment, 0.5, parts=()), every=1, images=50)
         moves(game, iter([(x,)]))
         assert game.p.item() == pytest.approx(0.5 + direction * 0.1)
 
@@ -414,8 +414,8 @@ def test_the_measure_does_not_disturb_training():
         return game.unwrapped.G.body.weight
 
     still = partial(AdaptiveAugment, 0.0)
-    measured = trained(lambda game: Adaptive(game, still, target=2.0, every=2))  # r is never above
-    assert torch.equal(measured, trained(lambda game: Augmented(game, still)))
+    measured = trained(lambda game: AdaptiveAugmentation(game, still, target=2.0, every=2))  # r is never above
+    assert torch.equal(measured, trained(lambda game: Augmentation(game, still)))
 
 
 def test_the_measure_sees_batch_norm_in_training_mode_and_the_augmentation():
@@ -430,7 +430,7 @@ def test_the_measure_sees_batch_norm_in_training_mode_and_the_augmentation():
             seen.append(self.training)
             return x
 
-    game = Adaptive(GAN(Image(), eye(nn.BatchNorm2d), NonSaturating(), **learn), Spy, every=1)
+    game = AdaptiveAugmentation(GAN(Image(), eye(nn.BatchNorm2d), NonSaturating(), **learn), Spy, every=1)
     moves(game, pictures())
     assert seen == [True] * 4
 
@@ -450,7 +450,7 @@ def test_a_conditional_critic_is_measured_with_its_conditions():
             return super().forward(x) + y
 
     data = iter([(torch.zeros(4, 2), torch.ones(4, dtype=torch.long))])
-    game = Adaptive(Conditional(Point(), Labelled((1.0, 1.0)), **learn), Scaled, every=1)
+    game = AdaptiveAugmentation(Conditional(Point(), Labelled((1.0, 1.0)), **learn), Scaled, every=1)
     moves(game, data)
     assert game.p > 0
     with pytest.raises(GameError, match="that of Conditional also takes 'y'"):
@@ -498,7 +498,7 @@ def test_a_game_without_what_a_technique_needs_is_refused(name, lacks):
 
 
 def test_r1_and_augmentation_need_neither_g_nor_noise():
-    game = R1(Augmented(Alone("D"), nn.Identity), 2.0)
+    game = R1(Augmentation(Alone("D"), nn.Identity), 2.0)
     assert moves(game)[0].terms["r1"].item() == pytest.approx(2.0)
 
 
@@ -554,5 +554,5 @@ def test_updates_change_what_the_terms_say():
 
 
 def test_translation_alone_can_be_the_policy():
-    game = Augmented(GAN(Image(), eye(), Hinge(), **learn), partial(DiffAugment, (translation,)))
+    game = Augmentation(GAN(Image(), eye(), Hinge(), **learn), partial(DiffAugment, (translation,)))
     check_game(game, pictures())

@@ -14,7 +14,7 @@ from sparring.objectives import LeastSquares, Minimax, NonSaturating, Relativist
 from sparring.training.trainer import train, trainable_parameters, update
 from sparring.wrappers.feature_matching import FeatureMatching, absolute, squared
 from sparring.wrappers.historical_averaging import HistoricalAveraging
-from sparring.wrappers.unrolling import Unrolled, adam, sgd
+from sparring.wrappers.unrolling import Unrolling, adam, sgd
 from support.toys import GAMES, LinearCritic, Point, batches, learn
 
 
@@ -175,7 +175,7 @@ def by_hand(b, w, c, x, noise, steps, rate):
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_unrolling_differentiates_through_the_critics_steps(steps):
     torch.manual_seed(0)
-    game = Unrolled(GAN(Point(0.4), LinearCritic((0.5, -1.0)), LeastSquares(), **learn), steps, sgd(0.1)).double()
+    game = Unrolling(GAN(Point(0.4), LinearCritic((0.5, -1.0)), LeastSquares(), **learn), steps, sgd(0.1)).double()
     x, z = torch.randn(2, 12, 2, dtype=torch.float64)
     loss = game.loss(x, game.G(z))
     b = game.G.b.detach().clone().requires_grad_()
@@ -190,7 +190,7 @@ def test_unrolling_differentiates_through_the_critics_steps(steps):
 def test_inner_adam_is_torchs_adam_from_zero_moments():
     torch.manual_seed(0)
     D, G = MLPCritic((2,), width=4, depth=1).double(), Point(0.4)
-    game = Unrolled(GAN(G, D, NonSaturating(), **learn), 4, adam(0.01, (0.5, 0.9))).double()
+    game = Unrolling(GAN(G, D, NonSaturating(), **learn), 4, adam(0.01, (0.5, 0.9))).double()
     x, fake = torch.randn(2, 12, 2, dtype=torch.float64)
     loss = game.loss(x, fake)
     before = {name: value.clone() for name, value in D.state_dict().items()}
@@ -204,7 +204,7 @@ def test_inner_adam_is_torchs_adam_from_zero_moments():
 
 
 def test_inner_adam_has_finite_gradients_where_a_slope_is_zero():
-    game = Unrolled(GAN(Point(0.4), MLPCritic((2,), width=4, depth=1), NonSaturating(), **learn), 3, adam(0.01))
+    game = Unrolling(GAN(Point(0.4), MLPCritic((2,), width=4, depth=1), NonSaturating(), **learn), 3, adam(0.01))
     game.D.trunk[1][0].bias.data.fill_(-100.0)  # every unit is dead
     move = generators_move(game, batches())
     move.loss.backward(inputs=[game.G.b])
@@ -214,7 +214,7 @@ def test_inner_adam_has_finite_gradients_where_a_slope_is_zero():
 @pytest.mark.parametrize("name", [name for name in GAMES if name != "wgan"])  # whose weights are clipped
 def test_unrolling_by_no_step_is_the_plain_game_bit_for_bit(name):
     games = [GAMES[name](Point(), LinearCritic((0.1, 0.2))) for _ in range(2)]
-    for game in (games[0], Unrolled(games[1], 0)):
+    for game in (games[0], Unrolling(games[1], 0)):
         for _ in train(game, batches(), 5):
             pass
     for one, other in zip(*(game.state_dict().values() for game in games), strict=True):
@@ -224,7 +224,7 @@ def test_unrolling_by_no_step_is_the_plain_game_bit_for_bit(name):
 @pytest.mark.parametrize("objective", [Minimax(), NonSaturating(), Wasserstein(), RelativisticAverage(logistic)])
 def test_steps_of_no_length_leave_the_plain_loss(objective):
     torch.manual_seed(0)
-    game = Unrolled(GAN(Point(0.4), MLPCritic((2,), width=8), objective, **learn), 3, sgd(0.0)).double()
+    game = Unrolling(GAN(Point(0.4), MLPCritic((2,), width=8), objective, **learn), 3, sgd(0.0)).double()
     x, z = torch.randn(2, 12, 2, dtype=torch.float64)
     fake = game.G(z)
     plain = objective.generator(game.D(fake), game.D(x))
@@ -238,7 +238,7 @@ def test_steps_of_no_length_leave_the_plain_loss(objective):
 def test_the_critic_takes_its_ordinary_step_and_nothing_of_it_moves_while_it_is_unrolled():
     torch.manual_seed(0)
     D = MLPCritic((2,), width=8, norm=nn.BatchNorm1d)
-    game = Unrolled(SharedFakesGAN(Point(0.4), D, NonSaturating(), **learn), 3)
+    game = Unrolling(SharedFakesGAN(Point(0.4), D, NonSaturating(), **learn), 3)
     players, moves = game.players(), game.round(batches(), 0)
     first = next(moves)
     assert first.player == "D"
@@ -254,7 +254,7 @@ def test_the_critic_takes_its_ordinary_step_and_nothing_of_it_moves_while_it_is_
 
 
 def test_unrolling_a_relativistic_game_compares_with_reals():
-    game = Unrolled(RelativisticGAN(Point(0.4), LinearCritic((1.0, 0.0)), RelativisticAverage(logistic), **learn), 0)
+    game = Unrolling(RelativisticGAN(Point(0.4), LinearCritic((1.0, 0.0)), RelativisticAverage(logistic), **learn), 0)
     x = torch.zeros(4, 2)
     loss = game.loss(x, torch.ones(4, 2))
     assert loss.item() == pytest.approx(2 * math.log1p(math.exp(-1)), rel=1e-6)
@@ -263,6 +263,6 @@ def test_unrolling_a_relativistic_game_compares_with_reals():
 def test_looking_ahead_with_the_papers_toy_networks():
     torch.manual_seed(0)
     game = GAN(UnrolledToyGenerator(latent=4, width=16), UnrolledToyCritic(width=16), NonSaturating(), **learn)
-    reports = list(train(Unrolled(game, 2, adam(1e-2)), batches(), 3))
+    reports = list(train(Unrolling(game, 2, adam(1e-2)), batches(), 3))
     assert all(math.isfinite(value) for report in reports for value in report.scalars().values())
     assert MLPGenerator((2,), width=4)(torch.zeros(1, 2)).shape == (1, 2)

@@ -8,7 +8,7 @@ TWO_PROCESSES = """
     import os, sys, torch, torch.distributed as dist
     from torch import nn
     from sparring.games.gan import GAN
-    from sparring.layers.normalization import Referenced
+    from sparring.layers.normalization import WithReferenceBatch
     from sparring.networks import MLPCritic, MLPGenerator
     from sparring.objectives import NonSaturating
     from sparring.training.trainer import train
@@ -33,7 +33,7 @@ TWO_PROCESSES = """
 
     learn = lambda network: torch.optim.SGD(network.parameters(), lr=0.1)
     G, D = (kind((2,), width=8, norm=nn.BatchNorm1d) for kind in (MLPGenerator, MLPCritic))
-    game = VirtualBatch(GAN(G, D, NonSaturating(), critic=learn, generator=learn), (2,), Referenced, 4)
+    game = VirtualBatch(GAN(G, D, NonSaturating(), critic=learn, generator=learn), (2,), WithReferenceBatch, 4)
     for _ in train(game, iter([(torch.full((4, 2), float(rank)),)] * 3), 2):
         pass
     assert not game.D.reference.any(), "those of the first process serve all"

@@ -19,13 +19,13 @@ from sparring.objectives import NonSaturating
 from sparring.rng import turn_rng
 from sparring.training.ema import EMA
 from sparring.training.trainer import train
-from sparring.wrappers.base import ExtraTerms, Remembering, Through, Wrapper, each, see_through
+from sparring.wrappers.base import ExtraTerms, LastBatch, TransformedCritic, Wrapper, map_moves, transform_critics
 from sparring.wrappers.ensemble import Ensemble
 from sparring.wrappers.feature_matching import FeatureMatching
 from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.instance_noise import InstanceNoise
 from sparring.wrappers.packing import Packing
-from sparring.wrappers.unrolling import Unrolled, adam, sgd
+from sparring.wrappers.unrolling import Unrolling, adam, sgd
 from sparring.wrappers.virtual_batch_norm import VirtualBatch
 from support.toys import GAMES, LinearCritic, Point, batches, learn
 
@@ -86,7 +86,7 @@ def test_every_technique_around_every_game_keeps_the_rules(technique, name):
 @pytest.mark.parametrize("rule", [sgd(0.1), adam(0.1)])
 @pytest.mark.parametrize("name", [name for name in GAMES if name != "wgan"])  # whose weights are clipped
 def test_unrolling_keeps_the_rules(name, rule):
-    seen = check_game(Unrolled(GAMES[name](Point(), Seeing((0.1, 0.2))), 3, rule), batches())
+    seen = check_game(Unrolling(GAMES[name](Point(), Seeing((0.1, 0.2))), 3, rule), batches())
     assert seen.terms["G"] == ("unrolled",)
 
 
@@ -161,14 +161,14 @@ def test_extra_terms_see_the_last_real_samples_and_the_step():
 
 def test_a_technique_that_looks_at_samples_before_there_are_any_says_so():
     with pytest.raises(GameError, match="drawn none"):
-        Remembering(iter([])).x  # noqa: B018
+        LastBatch(iter([])).x  # noqa: B018
 
 
 def test_each_changes_every_move_of_a_turn():
     moves = Move("a", x=torch.tensor(1.0)), Move("b", x=torch.tensor(2.0))
-    doubled = each(moves, lambda move: Move(move.player, x=2 * move.loss))
+    doubled = map_moves(moves, lambda move: Move(move.player, x=2 * move.loss))
     assert [(move.player, move.loss.item()) for move in doubled] == [("a", 2.0), ("b", 4.0)]
-    assert each(moves[0], lambda move: moves[1]) is moves[1]
+    assert map_moves(moves[0], lambda move: moves[1]) is moves[1]
 
 
 def test_critics_see_through_a_transform_and_keep_their_parameters():
@@ -178,9 +178,9 @@ def test_critics_see_through_a_transform_and_keep_their_parameters():
 
     D = Seeing((1.0, 1.0))
     game = Plain(GAN(Point(), D, NonSaturating(), **learn))
-    see_through(game, Double)
+    transform_critics(game, Double)
     x = torch.tensor([[1.0, 2.0]])
-    assert isinstance(game.unwrapped.D, Through)
+    assert isinstance(game.unwrapped.D, TransformedCritic)
     assert game.D(x).item() == 6.0
     assert game.D.features(x).tolist() == [[4.0, 8.0]]
     assert game.D.w is D.w
@@ -246,7 +246,7 @@ class Odd(LatentGame):
 
 @pytest.mark.parametrize(
     "technique",
-    [FeatureMatching, Packing, Unrolled, lambda game: VirtualBatch(game, (2,), WithReferenceBatch)],
+    [FeatureMatching, Packing, Unrolling, lambda game: VirtualBatch(game, (2,), WithReferenceBatch)],
 )
 def test_techniques_refuse_games_they_do_not_fit(technique):
     with pytest.raises(GameError, match="Odd also takes a class"):
@@ -260,7 +260,7 @@ def test_techniques_refuse_games_they_do_not_fit(technique):
         lambda game: InstanceNoise(game, 1.0, 0),
         lambda game: HistoricalAveraging(game, 0.0),
         lambda game: Packing(game, 0),
-        lambda game: Unrolled(game, -1),
+        lambda game: Unrolling(game, -1),
         lambda game: VirtualBatch(game, (2,), WithReferenceBatch, 0),
         lambda game: VirtualBatch(game, (2,), WithReferenceBatch),  # which has no batch norm
         lambda game: Ensemble(lambda: game, 0),
@@ -289,6 +289,6 @@ def test_half_precision_leaves_every_term_finite_and_whole(technique):
 
 
 def test_unrolling_is_in_full_precision():
-    game = Unrolled(GAMES["non-saturating"](Point(), LinearCritic((0.1, 0.2))), 2)
+    game = Unrolling(GAMES["non-saturating"](Point(), LinearCritic((0.1, 0.2))), 2)
     (report,) = train(game, batches(), 1, precision=torch.bfloat16)
     assert report.terms["G/unrolled"].dtype == torch.float32
