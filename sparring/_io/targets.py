@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
-from sparring.data.sources.layouts import data_paths
 from sparring.errors import DataError
 
 __all__ = ["require_no_overwrite", "unique_names"]
@@ -61,8 +60,8 @@ def require_no_overwrite(
 
     Args:
         targets: Paths of all results.
-        read: What the command reads: files, folders, archives, or names as `sparring.data.load` takes them. Files are
-            recognised by what they are, so that links to them count as well.
+        read: Absolute or relative paths of files, folders, archives, and folders inside archives that the command
+            reads. Files are identified by device and inode, so that links to them count as well.
         keep: More files and folders of which nothing may be replaced; what lies in such a folder is not looked at.
         flag: What decides the paths, for the message.
 
@@ -93,7 +92,7 @@ def require_no_overwrite(
 
 def _places(read: Iterable[str | Path]) -> Iterator[Path]:
     """The files and folders that are meant by names; of a folder in an archive, the archive."""
-    for path in chain.from_iterable(data_paths(str(each)) for each in read):
+    for path in map(Path, read):
         found = next((outer for outer in (path, *path.parents) if outer.exists()), path)
         if found == path or found.is_file():
             yield found

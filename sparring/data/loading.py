@@ -23,7 +23,7 @@ from sparring.data.sources.domains import load_domains
 from sparring.data.sources.files import Files, open_files
 from sparring.data.sources.image_sources import ImageArrays, ImageFiles, SingleImage, Source
 from sparring.data.sources.images import require_form
-from sparring.data.sources.layouts import KINDS, WHOLE, has_two_domains, split_kind
+from sparring.data.sources.layouts import KINDS, WHOLE, data_paths, has_two_domains, split_kind
 from sparring.data.sources.readable import skip_unreadable
 from sparring.data.sources.stacked import stack_images
 from sparring.data.sources.standard import FASHION, MNIST, cifar10
@@ -211,7 +211,8 @@ def prepare(
     if str(name) in STACKED:
         raise DataError(f"{name} is stacked when it is loaded, and needs no preparing: train on it by its name.")
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
-    require_no_overwrite([target], [] if str(name) in NAMES else [name, *legacy_files(Path(name))], flag="TARGET")
+    read = [] if str(name) in NAMES else [*data_paths(str(name)), *legacy_files(Path(name))]
+    require_no_overwrite([target], read, flag="TARGET")
     opening = skip_unreadable(cache_folder(), progress) if skip_bad else open_files
     found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
     with closing(as_source(found) if isinstance(found, Dataset) else found) as source:

@@ -52,7 +52,8 @@ def require_outputs(
             inner = target.absolute().relative_to(folder).parts[0]
             if inner in (*OWN, *FOLDERS) and (folder / config.FILE).exists():
                 raise DataError(f"{target} belongs to the run {folder}, and would be overwritten: give another {flag}.")
-    require_no_overwrite(paths, read, keep=belongings(run), flag=flag)
+    sources = [path for each in read for path in data_paths(str(each))]
+    require_no_overwrite(paths, sources, keep=belongings(run), flag=flag)
 
 
 def require_picture(run: Path, target: Path, read: Iterable[str | Path] = (), *, flag: str = "--out") -> None:

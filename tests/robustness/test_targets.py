@@ -15,6 +15,7 @@ import sparring
 from sparring._io.targets import require_no_overwrite, unique_names
 from sparring.cli import main
 from sparring.data import load
+from sparring.data.sources.layouts import data_paths
 from sparring.errors import DataError, RunError
 from sparring.visualization import video
 from support import runs
@@ -78,8 +79,9 @@ def test_a_result_is_refused_where_it_is_read_by_whatever_path_or_link(tmp_path,
     for read in (image, image.parent, "in", f"whole:{image}", f"pairs:in,{tmp_path}", tmp_path / "folder"):
         for target in (image, "in/../in/deep/1.png", "soft.png", "hard.png", tmp_path / "folder/1.png"):
             with pytest.raises(DataError, match="would be overwritten"):
-                require_no_overwrite(["new.png", target], [read])
-        require_no_overwrite(["new.png", "in/new.png", "in.zip"], [read] if read != f"pairs:in,{tmp_path}" else ["in"])
+                require_no_overwrite(["new.png", target], data_paths(str(read)))
+        others = data_paths("in" if read == f"pairs:in,{tmp_path}" else str(read))
+        require_no_overwrite(["new.png", "in/new.png", "in.zip"], others)
     for read in ("in.zip", "in.zip/x"):
         with pytest.raises(DataError, match="would be overwritten"):
             require_no_overwrite(["in.zip"], [read])
