@@ -1,18 +1,19 @@
-"""The errors a user can cause or meet, one class per remedy. The command line turns each into one sentence."""
+"""Exceptions, one class per kind of remedy. The command line prints each as one sentence."""
 
 import re
 
 SILENT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, ends of lines, changes of the direction of writing, halves of surrogate pairs."""
+"""Control characters, line separators, marks of writing direction, unpaired surrogates."""
 
 
 def printable(text: object) -> str:
-    r"""Returns a text in which every character that a terminal would obey, or a file cannot hold, is escaped.
+    r"""Escape control characters and unpaired surrogates in a text.
 
-    Names of files, classes and captions can hold any character. What people write in, in any script, stays as it is.
+    Names of files, classes and captions can hold any character; a terminal would execute some, and a file cannot store
+    others. Letters of all scripts are kept.
 
     Args:
-        text: Anything, as `str` returns it.
+        text: Any object; its `str` is escaped.
 
     >>> print(printable("a\x1b[31m\nb é 漢 \udcff"))
     a\x1b[31m\nb é 漢 \xff
@@ -21,24 +22,24 @@ def printable(text: object) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Returns a character as an escape; a byte of a file's name that is no UTF-8 as that byte."""
+    """Return the escape sequence of a character; for an undecodable byte of a file name, that of the byte."""
     number = ord(character)
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else ascii(character)[1:-1]
 
 
 UNREADABLE = (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
-"""What the standard library raises when a file does not hold what it ought to."""
+"""Exceptions that the standard library raises for malformed files."""
 
 
 class SparringError(Exception):
-    """Something a user can mend; the message is one printable sentence that names the cause and the remedy."""
+    """An error that the user can fix. The message is one printable sentence with the cause and the remedy."""
 
     def __str__(self) -> str:
         return printable(super().__str__())
 
 
 class GameError(SparringError):
-    """A game breaks a rule of play."""
+    """A game violates the `Game` interface."""
 
 
 class RoundError(GameError):
@@ -54,4 +55,4 @@ class RunError(SparringError):
 
 
 class Diverged(SparringError):
-    """A loss, gradient or weight stopped being finite; training stopped before it could be saved."""
+    """A loss, gradient or weight is not finite. Training stopped before it was saved."""

@@ -1,4 +1,4 @@
-"""Writing that survives a crash: complete or not at all, on the disk when it says so, by one process at a time."""
+"""Atomic, durable writes of files, and removal of unfinished files that dead processes left."""
 
 from __future__ import annotations
 
@@ -15,60 +15,60 @@ from sparring.errors import RunError
 
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 
-_cleaned: set[Path] = set()  # folders that this process has looked at
+_cleaned: set[Path] = set()  # folders that this process has cleaned
 
 
 @contextmanager
 def io_errors(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals while `path` is written into one sentence.
+    """Turn any `OSError` raised while a file is written into a `RunError` with one sentence.
 
     Args:
-        path: What is being written, for the message.
+        path: The file, for the message.
 
     Raises:
-        RunError: In place of any `OSError`: disk full, permission denied, read-only, quota.
+        RunError: Instead of any `OSError`: disk full, permission denied, read-only file system, quota.
     """
     try:
         yield
     except FileNotFoundError as error:
         raise RunError(
-            f"{path} cannot be written, its folder is gone: put it back and run the same command again, "
+            f"{path} cannot be written because its folder is missing: restore it and run the same command again, "
             "or start another run."
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(
             f"{path} cannot be written ({reason}): free space or grant access, then run the same command again; "
-            "what was saved before is intact."
+            "files saved before are intact."
         ) from error
 
 
 def require_free_space(folder: Path, needed: int) -> None:
-    """Refuses to begin what the disk cannot hold.
+    """Raise an error if the disk has less free space than a write needs.
 
     Args:
-        folder: A folder of the disk.
-        needed: Bytes to be written.
+        folder: A folder on the disk.
+        needed: Number of bytes to be written.
 
     Raises:
-        RunError: If less is free; the message names both.
+        RunError: If fewer bytes are free.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise RunError(
-            f"{folder} has no room for a checkpoint: it needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are free; "
-            "free some space and run the same command again."
+            f"{folder} is too full for a checkpoint: it needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are free; "
+            "free space and run the same command again."
         )
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[IO[bytes]]:
-    """Opens a file that appears under its name only when it is complete and on the disk.
+    """Open a file for writing that appears under its name only when it is complete and flushed to disk.
 
-    What dead processes left unfinished in the same folder is removed before.
+    Unfinished files that dead processes left in the same folder are removed first.
 
     Args:
-        target: Path it will have; a file that is there is replaced.
+        target: Path of the file. An existing file is replaced.
     """
     remove_stale(target.parent)
     with _unfinished(target) as (name, file):
@@ -86,28 +86,28 @@ def atomic_write(target: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _unfinished(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Opens and claims a file of another name in the same folder."""
+    """Open a temporary file in the folder of the target and mark it as in use."""
     while True:
         name = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
         with open(name, "xb") as file, mark_in_use(file.fileno()):
-            if name.exists():  # or another process took it for left over before it was claimed
+            if name.exists():  # otherwise another process removed it before it was marked
                 yield name, file
                 return
 
 
 @contextmanager
 def mark_in_use(descriptor: int) -> Iterator[None]:
-    """Marks an unfinished file as one that a living process writes, so that nobody sweeps it.
+    """Lock an unfinished file while this process writes it, so that other processes do not remove it.
 
-    The mark is a lock, which the system removes when the process ends, however it ends.
+    The system releases the lock when the process ends, for any reason.
 
     Args:
-        descriptor: Of the file; it may be closed inside the block.
+        descriptor: Descriptor of the file. It may be closed inside the block.
     """
-    if os.name != "posix":  # where a file that is open cannot be removed
+    if os.name != "posix":  # an open file cannot be removed there
         yield
         return
-    import fcntl  # only there
+    import fcntl  # POSIX only
 
     own = os.dup(descriptor)
     try:
@@ -119,10 +119,10 @@ def mark_in_use(descriptor: int) -> Iterator[None]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Removes what dead processes left unfinished in a folder; looks at each folder once a process.
+    """Remove unfinished files of dead processes from a folder, once per folder and process.
 
     Args:
-        folder: Any. If it cannot be read, nothing is done.
+        folder: The folder. If it cannot be read, nothing is removed.
     """
     if folder in _cleaned:
         return
@@ -134,28 +134,28 @@ def remove_stale(folder: Path) -> None:
 
 
 def _remove_unclaimed(path: Path) -> None:
-    """Removes an unfinished file, unless a living process writes it or that cannot be known."""
+    """Remove an unfinished file unless a living process is writing it or its lock cannot be read."""
     with suppress(OSError):
         if os.name != "posix":
             path.unlink()
             return
-        import fcntl  # only there
+        import fcntl  # POSIX only
 
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises an OSError if it is claimed
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises an OSError if the file is in use
             path.unlink()
         finally:
             os.close(descriptor)
 
 
 def fsync_dir(folder: Path) -> None:
-    """Waits until the disk has the folder's list of names, so that a rename in it is there to stay.
+    """Flush a folder's entries to disk, so that a rename in it survives a crash.
 
     Args:
         folder: The folder.
     """
-    if os.name != "posix":  # elsewhere folders cannot be opened, and renames are journalled
+    if os.name != "posix":  # folders cannot be opened elsewhere; renames are journalled
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

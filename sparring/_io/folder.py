@@ -1,8 +1,8 @@
-"""An open folder: what lies in it is reached by its handle, and nothing in it is followed if it is a link.
+"""Access to a folder by an open descriptor, without following symbolic links inside it.
 
-A path is looked up anew each time that it is used, so a folder that is moved, or replaced by another one or by a link,
-sends a later write elsewhere. A handle stays with the folder. The way to the folder itself may lead over links, since
-the user named it. Windows has no such handles: there each name is looked at before it is used.
+The system resolves a path at every use, so that a write would go elsewhere after the folder was moved, or replaced by
+another folder or a link. A descriptor stays with the folder. Links in the path of the folder itself are followed, since
+the user gave it. Windows has no such descriptors: there each name is checked before it is used.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import IO, Any
 from sparring._io.atomic import UNFINISHED, atomic_write, io_errors, mark_in_use
 from sparring.errors import RunError
 
-MAX_BYTES = 2**28  # bytes that are read of one file, unless the caller knows better
+MAX_BYTES = 2**28  # default limit of bytes read from one file
 HANDLES = os.open in os.supports_dir_fd and os.scandir in os.supports_fd and hasattr(os, "O_NOFOLLOW")
 READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Folder:
-    """A folder that is open; `open` opens one by its path, `subfolder` one that lies in another.
+    """An open folder. Use `open` for a path, and `subfolder` for a folder inside another.
 
     Args:
-        path: Where it was when it was opened, for messages.
-        descriptor: Its handle; None where the system has none.
-        above: The folder that it lies in, if that is open.
+        path: Path at the time of opening, for messages.
+        descriptor: File descriptor; None where the system has none for folders.
+        above: The open folder that contains it, if any.
 
     Attributes:
-        path: Where it was when it was opened.
+        path: Path at the time of opening.
     """
 
     def __init__(self, path: Path, descriptor: int | None, above: Folder | None = None) -> None:
@@ -46,13 +46,13 @@ class Folder:
 
     @classmethod
     def open(cls, path: str | Path | Folder) -> Folder:
-        """Opens a folder by its path, which may lead over links; one that is open is returned as it is.
+        """Open a folder by its path, which may contain links.
 
         Args:
-            path: The folder.
+            path: The folder. An open folder is returned unchanged.
 
         Raises:
-            OSError: If it is none, or cannot be opened.
+            OSError: If it is not a folder or cannot be opened.
         """
         if isinstance(path, Folder):
             return path
@@ -63,15 +63,15 @@ class Folder:
         return cls(path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     def subfolder(self, name: str, *, make: bool = False) -> Folder:
-        """Opens a folder in this one.
+        """Open a folder inside this one.
 
         Args:
-            name: What it is called.
-            make: Make it if it is missing.
+            name: Name of the folder.
+            make: Create the folder if it is missing.
 
         Raises:
-            RunError: If it is a link or no folder.
-            OSError: If it is missing or cannot be opened.
+            RunError: If the name is a link or not a folder.
+            OSError: If the folder is missing or cannot be opened.
         """
         if make and self.mode(name) is None:
             self.require_in_place()
@@ -87,7 +87,7 @@ class Folder:
             raise self._described(name, error) from error
 
     def is_in_place(self) -> bool:
-        """Tells whether its path still leads to it."""
+        """Return whether the path still leads to this folder."""
         try:
             found = os.stat(self.path) if self._above is None else os.lstat(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -95,20 +95,20 @@ class Folder:
         return _identity(found) == self._identity and (self._above is None or self._above.is_in_place())
 
     def names(self) -> list[str]:
-        """Returns what lies in it, in one look."""
+        """Return all names in the folder, from one listing."""
         with os.scandir(self.path if self._descriptor is None else self._descriptor) as entries:
             return sorted(entry.name for entry in entries)
 
     def folders(self) -> list[str]:
-        """Returns the names of folders in it, links to folders left out, in one look."""
+        """Return the names of folders in it, without links to folders, from one listing."""
         with os.scandir(self.path if self._descriptor is None else self._descriptor) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def mode(self, name: str) -> int | None:
-        """Returns what kind of thing a name is, as `os.lstat` does; None if there is none of that name.
+        """Return the mode of a file as `os.lstat` does; None if it does not exist.
 
         Args:
-            name: In this folder.
+            name: Name in this folder.
         """
         place, how = self._at(name)
         try:
@@ -117,11 +117,11 @@ class Folder:
             return None
 
     def is_same(self, name: str, other: Folder) -> bool:
-        """Tells whether a name in this folder is a folder that is open.
+        """Return whether a name in this folder is the given open folder.
 
         Args:
-            name: In this folder.
-            other: Open.
+            name: Name in this folder.
+            other: An open folder.
         """
         place, how = self._at(name)
         try:
@@ -130,14 +130,14 @@ class Folder:
             return False
 
     def open_to_read(self, name: str, most: int = MAX_BYTES) -> IO[bytes]:
-        """Opens a regular file to read.
+        """Open a regular file for reading.
 
         Args:
-            name: In this folder.
-            most: Bytes that it may have.
+            name: Name in this folder.
+            most: Maximum size in bytes.
 
         Raises:
-            RunError: If it is a link, no regular file, or larger.
+            RunError: If it is a link, not a regular file, or larger.
             OSError: If it is missing or cannot be opened.
         """
         self._require(name, stat.S_ISREG, "regular file")
@@ -145,7 +145,7 @@ class Folder:
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise RunError(f"{self.path / name} is no regular file: put one there, or remove it.")
+                raise RunError(f"{self.path / name} is not a regular file: replace or remove it.")
             if found.st_size > most:
                 raise RunError(f"{self.path / name} has {found.st_size:,} bytes, and {most:,} may be read.")
             return os.fdopen(descriptor, "rb")
@@ -154,18 +154,18 @@ class Folder:
             raise
 
     def read(self, name: str, most: int = MAX_BYTES) -> bytes:
-        """Reads a regular file; the arguments and errors are those of `open_to_read`."""
+        """Read a regular file, with the arguments and errors of `open_to_read`."""
         with self.open_to_read(name, most) as file:
             return file.read(most)
 
     def open_to_append(self, name: str) -> IO[bytes]:
-        """Opens a regular file to add to its end; one that is missing is made.
+        """Open a regular file for appending. A missing file is created.
 
         Args:
-            name: In this folder.
+            name: Name in this folder.
 
         Raises:
-            RunError: If it is a link or no regular file.
+            RunError: If it is a link or not a regular file.
         """
         if self.mode(name) is None:
             self.require_in_place()
@@ -175,10 +175,10 @@ class Folder:
 
     @contextmanager
     def atomic_write(self, name: str) -> Iterator[IO[bytes]]:
-        """Opens a file that appears under its name only when it is complete and on the disk.
+        """Open a file for writing that appears under its name only when it is complete and flushed to disk.
 
         Args:
-            name: In this folder; a file or a link of that name is replaced.
+            name: Name in this folder. An existing file or link is replaced.
         """
         self.require_in_place()
         unfinished = f".{name}.{uuid.uuid4().hex}.tmp"
@@ -196,11 +196,11 @@ class Folder:
             raise
 
     def write_fsync(self, name: str, content: bytes) -> None:
-        """Writes a new file and waits until the disk has it.
+        """Write a new file and flush it to disk.
 
         Args:
-            name: In this folder.
-            content: All of it.
+            name: Name in this folder.
+            content: Content of the file.
         """
         with os.fdopen(self._open(name, WRITE | os.O_EXCL), "wb") as file:
             file.write(content)
@@ -208,17 +208,17 @@ class Folder:
             os.fsync(file.fileno())
 
     def replace(self, old: str, new: str) -> None:
-        """Renames something; a file of the new name is replaced.
+        """Rename a file or folder. A file with the new name is replaced.
 
         Args:
-            old: Its name.
-            new: Its name afterwards.
+            old: Present name.
+            new: New name.
         """
         (before, how), (after, _) = self._at(old), self._at(new)
         os.replace(before, after, **({"src_dir_fd": how["dir_fd"], "dst_dir_fd": how["dir_fd"]} if how else {}))
 
     def remove(self, name: str) -> None:
-        """Removes a file or a link, if there is one of that name."""
+        """Remove a file or link, if it exists."""
         place, how = self._at(name)
         try:
             os.unlink(place, **how)
@@ -226,10 +226,10 @@ class Folder:
             return
 
     def remove_folder(self, name: str, files: Sequence[str]) -> None:
-        """Removes a folder and some files in it; it stays if there is anything else in it.
+        """Remove the given files of a folder, and the folder if it is empty afterwards.
 
         Args:
-            name: In this folder.
+            name: Name in this folder.
             files: Names of the files.
         """
         inner = self.subfolder(name)
@@ -243,49 +243,60 @@ class Folder:
                 raise
 
     def free_name(self, name: str) -> str:
-        """Returns the first of ``name-1``, ``name-2``, ... that is not taken.
+        """Return the first of ``name-1``, ``name-2``, ... that does not exist.
 
         Args:
-            name: In this folder.
+            name: Name in this folder.
         """
         taken = {*self.names()}
         return next(each for number in range(1, len(taken) + 2) if (each := f"{name}-{number}") not in taken)
 
     def fsync(self) -> None:
-        """Waits until the disk has its list of names, so that a rename in it is there to stay."""
+        """Flush the folder's entries to disk, so that a rename in it survives a crash."""
         if self._descriptor is not None:
             os.fsync(self._descriptor)
 
     @contextmanager
     def run_lock(self) -> Iterator[None]:
-        """Keeps every other process from training into it; the system unlocks it when this process dies, however.
+        """Lock the folder for training. The system releases the lock when this process ends, for any reason.
+
+        On POSIX the folder itself is locked, so that no lock file is left; elsewhere a file ``.lock`` in it.
 
         Raises:
-            RunError: If another process holds it.
+            RunError: If another process holds the lock.
         """
         if self._descriptor is None:
-            yield
+            from filelock import FileLock, Timeout  # 40 ms, needed on Windows only
+
+            try:
+                with FileLock(self.path / ".lock", timeout=0):
+                    yield
+            except Timeout:
+                raise self._in_training() from None
             return
-        import fcntl  # only there
+        import fcntl  # POSIX only
 
         descriptor = os.open(".", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise RunError(f"{self.path} is being trained by another process: wait for it or stop it.") from None
+            raise self._in_training() from None
         finally:
             os.close(descriptor)
 
+    def _in_training(self) -> RunError:
+        return RunError(f"{self.path} is being trained by another process: wait for it or stop it.")
+
     def is_in_use(self, name: str) -> bool:
-        """Tells whether a living process writes a file, see `sparring._io.atomic.mark_in_use`.
+        """Return whether a living process is writing a file, see `sparring._io.atomic.mark_in_use`.
 
         Args:
-            name: In this folder.
+            name: Name in this folder.
         """
         if self._descriptor is None:
             return False
-        import fcntl  # only there
+        import fcntl  # POSIX only
 
         with self.open_to_read(name) as file:
             try:
@@ -295,7 +306,7 @@ class Folder:
         return False
 
     def _at(self, name: str) -> tuple[str, dict[str, Any]]:
-        """Returns what the system calls something in this folder."""
+        """Return path and keyword arguments that address a name in this folder in functions of `os`."""
         if self._descriptor is None:
             return str(self.path / name), {}
         return name, {"dir_fd": self._descriptor}
@@ -308,26 +319,26 @@ class Folder:
             raise self._described(name, error) from error
 
     def _require(self, name: str, kind: Any, words: str) -> None:
-        """Refuses links and other kinds of things."""
+        """Raise an error for links and for files of another kind."""
         mode = self.mode(name)
         if mode is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path / name))
         if stat.S_ISLNK(mode):
             raise _link(self.path / name)
         if not kind(mode):
-            raise RunError(f"{self.path / name} is no {words}: put one there, or remove it.")
+            raise RunError(f"{self.path / name} is not a {words}: replace or remove it.")
 
     def require_in_place(self) -> None:
-        """Refuses to write into it if its path no longer leads to it.
+        """Raise an error if the path no longer leads to this folder.
 
         Raises:
-            FileNotFoundError: If it was removed, moved or replaced.
+            FileNotFoundError: If the folder was removed, moved or replaced.
         """
         if not self.is_in_place():
             raise FileNotFoundError(errno.ENOENT, "it was moved or replaced", str(self.path))
 
     def _described(self, name: str, error: OSError) -> Exception:
-        """Returns the error of a link in words, and any other as it is but with the whole path."""
+        """Return the error of a link as a `RunError`, and any other with the full path."""
         if error.errno == errno.ELOOP or stat.S_ISLNK(self.mode(name) or 0):
             return _link(self.path / name)
         error.filename = str(self.path / name)
@@ -335,12 +346,12 @@ class Folder:
 
 
 def run_lock(path: Path | Folder) -> AbstractContextManager[None]:
-    """Locks a folder, see `Folder.run_lock`."""
+    """Lock a folder, see `Folder.run_lock`."""
     return Folder.open(path).run_lock()
 
 
 def remove_unfinished(path: Path | Folder) -> None:
-    """Removes what dead processes left unfinished in a folder and in those below it.
+    """Remove unfinished files of dead processes from a folder and its subfolders.
 
     Args:
         path: The folder.
@@ -372,21 +383,21 @@ def open_atomic(path: Path, folder: Folder | None = None) -> Iterator[IO[bytes]]
 
 
 def read(path: Path, most: int = MAX_BYTES) -> bytes:
-    """Reads a regular file that is no link; the way to its folder may lead over links.
+    """Read a regular file that is not a link. The path of its folder may contain links.
 
     Args:
         path: The file.
-        most: Bytes that it may have.
+        most: Maximum size in bytes.
 
     Raises:
-        RunError: If it is a link, no regular file, or larger.
+        RunError: If it is a link, not a regular file, or larger.
         OSError: If it is missing or cannot be opened.
     """
     return Folder.open(path.parent).read(path.name, most)
 
 
 def _link(path: Path) -> RunError:
-    return RunError(f"{path} is a link, and links in a run folder are not followed: put what it leads to in its place.")
+    return RunError(f"{path} is a link, and links in a run folder are not followed: replace it by its target.")
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Paths as users give them."""
+"""Paths given by users."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ __all__ = ["expand_user"]
 
 
 def expand_user(path: str | Path) -> Path:
-    """Returns a path in which a leading ``~`` or ``~name`` is the home folder of the user.
+    """Replace a leading ``~`` or ``~name`` in a path by the home folder of the user.
 
     Args:
-        path: As the user gives it.
+        path: Any path.
 
     Raises:
-        SparringError: If there is no such home folder.
+        SparringError: If the home folder is unknown.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise SparringError(
-            f"{path} names a home folder that is not known: set $HOME, or give the whole path."
-        ) from error
+        raise SparringError(f"The home folder in {path} is unknown: set $HOME, or give the full path.") from error

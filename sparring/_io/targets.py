@@ -1,7 +1,7 @@
-"""Where the results of a command go: every path is decided and checked before the first of them is written.
+"""Output paths of a command: they are all chosen and checked before the first result is written.
 
-A result never replaces a file that the command reads, by whatever path or link either is reached, and two results never
-have the same path. Any other file of that name is replaced, as an earlier result of the same command is.
+A result never replaces a file that the command reads, whatever path or link leads to it, and no two results have the
+same path. Any other existing file is replaced, such as an earlier result of the same command.
 """
 
 from __future__ import annotations
@@ -19,23 +19,22 @@ Identity = tuple[int, int]
 
 
 def unique_names(wanted: Sequence[str], sources: Sequence[str]) -> list[str]:
-    """Gives each result a name of its own.
+    """Return distinct names for results.
 
-    A result keeps the name that it wants if no other result wants it. Of several it is kept by the one whose source has
-    that name, or else by the first; the names of the others are extended by the ending of their source, or else by a
-    number.
+    A result keeps its preferred name if no other result prefers it. If several do, the one whose source has that name
+    keeps it, otherwise the first; the others get the suffix of their source appended to the stem, or a number.
 
     Args:
-        wanted: Names of the results, relative and with forward slashes.
+        wanted: Preferred names of the results, relative and with forward slashes.
         sources: Names of the files from which they are made, in the same order.
 
     Returns:
-        As many names as were given, in the same order.
+        One name for each result, in the same order.
 
     Example:
-        >>> distinct(["1.jpg", "1.png", "2.png", "2.png"], ["1.jpg", "1.png", "2.gif", "2.png"])
+        >>> unique_names(["1.jpg", "1.png", "2.png", "2.png"], ["1.jpg", "1.png", "2.gif", "2.png"])
         ['1.jpg', '1.png', '2-gif.png', '2.png']
-        >>> distinct(["a/1.png", "b/1.png", "a/1.png"], ["a/1.png", "b/1.png", "a/1.png"])
+        >>> unique_names(["a/1.png", "b/1.png", "a/1.png"], ["a/1.png", "b/1.png", "a/1.png"])
         ['a/1.png', 'b/1.png', 'a/1-png.png']
     """
     names, given = [*wanted], set[str]()
@@ -47,7 +46,7 @@ def unique_names(wanted: Sequence[str], sources: Sequence[str]) -> list[str]:
 
 
 def _candidates(wanted: str, source: str) -> Iterator[str]:
-    """Names for one result, best first."""
+    """Yield names for one result, the preferred one first."""
     path, ending = PurePosixPath(wanted), PurePosixPath(source).suffix[1:]
     extended = chain([ending] if ending else [], map(str, count(2)))
     return chain([wanted], (str(path.with_name(f"{path.stem}-{more}{path.suffix}")) for more in extended))
@@ -56,22 +55,22 @@ def _candidates(wanted: str, source: str) -> Iterator[str]:
 def require_no_overwrite(
     targets: Iterable[str | Path], read: Iterable[str | Path], *, keep: Iterable[Path] = (), flag: str = "--out"
 ) -> None:
-    """Refuses results that would replace what a command reads, or that cannot be files where they are asked for.
+    """Raise an error if a result would replace an input, or cannot be written as a file at its path.
 
     Args:
         targets: Paths of all results.
         read: Absolute or relative paths of files, folders, archives, and folders inside archives that the command
             reads. Files are identified by device and inode, so that links to them count as well.
-        keep: More files and folders of which nothing may be replaced; what lies in such a folder is not looked at.
-        flag: What decides the paths, for the message.
+        keep: Further files and folders that no result may replace or lie in. Their contents are not listed.
+        flag: The flag that sets the paths, for the message.
 
     Raises:
-        DataError: If a target is something that is read or kept, or a folder, or lies below a file, or is given twice.
+        DataError: If a target is read or kept, is a folder, lies below a file, or is given twice.
     """
     present, seen = [], set[Path]()
     for target in map(Path, targets):
         if target in seen:
-            raise DataError(f"Two results would be {target}: rename one of the files that they are made from.")
+            raise DataError(f"Two results would be written to {target}: rename one of their source files.")
         seen.add(target)
         if target.is_dir():
             raise DataError(f"{target} is a folder: give {flag} the name of a file.")
@@ -85,13 +84,11 @@ def require_no_overwrite(
     for target in present:
         found = known.get(_identity(target) or (0, 0)) or next((e for e in kept if _within(target, e)), None)
         if found is not None:
-            raise DataError(
-                f"{target} would be overwritten, but it belongs to what is read: give another path for {flag}."
-            )
+            raise DataError(f"{target} would be overwritten, but the command reads it: give another path for {flag}.")
 
 
 def _places(read: Iterable[str | Path]) -> Iterator[Path]:
-    """The files and folders that are meant by names; of a folder in an archive, the archive."""
+    """Yield the existing files and folders among the paths; for a folder inside an archive, the archive."""
     for path in map(Path, read):
         found = next((outer for outer in (path, *path.parents) if outer.exists()), path)
         if found == path or found.is_file():
@@ -99,7 +96,7 @@ def _places(read: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def _identities(places: Iterable[Path]) -> Iterator[tuple[Identity, Path]]:
-    """What each file is to the system, and its path; of a folder all files below it."""
+    """Yield device and inode of every file, and of every file below a folder, with its path."""
     for place in places:
         inside = ((Path(folder) / name for name in names) for folder, _, names in os.walk(place))
         for path in chain([place] if place.is_file() else [], chain.from_iterable(inside)):
@@ -116,6 +113,6 @@ def _identity(path: Path) -> Identity | None:
 
 
 def _within(target: Path, place: Path) -> bool:
-    """Whether a target, or what it links to, is a file or lies in a folder whose links are resolved."""
+    """Return whether a target, or the file it links to, is a place or lies below it."""
     here = Path(os.path.realpath(target.parent)) / target.name, Path(os.path.realpath(target))
     return any(path == place or place in path.parents for path in here)

@@ -163,7 +163,7 @@ def test_only_regular_files_are_read(made, capsys, name, make):
         code = main([words[0], str(made), *words[1:], "--device", "cpu"])
         assert code in (0, 2)
     said = capsys.readouterr().err
-    assert f"{name.split('/')[-1]} is no regular file" in said or name == "fit.json"
+    assert f"{name.split('/')[-1]} is not a regular file" in said or name == "fit.json"
 
 
 @pytest.mark.parametrize("name", ["run.json", "evaluation.json", "log.jsonl", "checkpoints/000004/manifest.json"])
@@ -256,7 +256,7 @@ def test_a_training_never_writes_into_the_folder_that_takes_its_place(tmp_path, 
                 before.update(tree(run.folder))
 
     before: dict = {}
-    with pytest.raises(RunError, match=r"its folder is gone|holds another run than when it was opened"):
+    with pytest.raises(RunError, match=r"its folder is missing|holds another run than when it was opened"):
         train()
     if what == "overwritten":
         ours = {"log.jsonl", "timing.jsonl"}
@@ -279,7 +279,7 @@ def test_a_run_that_was_replaced_before_it_is_trained_is_refused(tmp_path):
     other.folder.rename(tmp_path / "run")
     before = tree(tmp_path)
     for write in (lambda: play(run, 4), lambda: evaluate_run(run, samples=20), lambda: save_report(run)):
-        with pytest.raises(RunError, match=r"was moved or replaced|its folder is gone"):
+        with pytest.raises(RunError, match=r"was moved or replaced|its folder is missing"):
             write()
     assert tree(tmp_path) == before
 

@@ -84,7 +84,7 @@ def require_intact(folder: Path, tmp_path: Path, step: int, steps: int = 12) -> 
 @pytest.mark.parametrize("leave", [0, 8192])
 def test_a_disk_that_is_full(disk, tmp_path, leave):
     said = interrupted(disk / "run", 6, lambda: fill(disk, leave))
-    assert "has no room for a checkpoint: it needs 0." in said
+    assert "is too full for a checkpoint: it needs 0." in said
     (disk / "filler").unlink()
     require_intact(disk / "run", tmp_path, 4)
 
@@ -92,10 +92,10 @@ def test_a_disk_that_is_full(disk, tmp_path, leave):
 def test_a_disk_that_is_full_although_it_said_it_was_not(disk, tmp_path, monkeypatch):
     """Others write at the same time, or a quota is not told of."""
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "require_room", lambda *_: None)
+        patch.setattr(checkpoint, "require_free_space", lambda *_: None)
         said = interrupted(disk / "run", 6, lambda: fill(disk, 16384))
     assert "000008 cannot be written (No space left on device): free space" in said
-    assert said.endswith("what was saved before is intact.")
+    assert said.endswith("files saved before are intact.")
     (disk / "filler").unlink()
     require_intact(disk / "run", tmp_path, 4)
 
@@ -143,13 +143,13 @@ def test_a_folder_that_is_forbidden(tmp_path):
 
 def test_a_folder_that_is_removed(tmp_path):
     said = interrupted(tmp_path / "run", 6, lambda: shutil.rmtree(tmp_path / "run"))
-    assert "its folder is gone: put it back and run the same command again, or start another run." in said
+    assert "because its folder is missing: restore it and run the same command again, or start another run." in said
     assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_is_moved_and_put_back(tmp_path):
     folder, away = tmp_path / "run", tmp_path / "away"
-    assert "its folder is gone" in interrupted(folder, 6, lambda: folder.rename(away))
+    assert "its folder is missing" in interrupted(folder, 6, lambda: folder.rename(away))
     away.rename(folder)
     require_intact(folder, tmp_path, 4)
 

@@ -112,7 +112,7 @@ def test_results_that_cannot_be_files_are_refused(tmp_path):
         require_no_overwrite([tmp_path / "in"], [])
     with pytest.raises(DataError, match=r"because .*1\.png is a file"):
         require_no_overwrite([image / "x.png"], [])
-    with pytest.raises(DataError, match="Two results would be"):
+    with pytest.raises(DataError, match="Two results would be written to"):
         require_no_overwrite([tmp_path / "x.png", tmp_path / "x.png"], [])
 
 
@@ -246,7 +246,7 @@ def test_translations_keep_folders_and_never_share_a_name(tmp_path, capsys):
     assert "7 images" in capsys.readouterr().out
     expected = ["1.jpg", "1.png", "2-gif.png", "2.png", "a/1.png", "b/1.png", "strips/1.png"]
     assert sorted(name for name, bytes_ in content(tmp_path / "out").items() if bytes_) == expected
-    assert "Two results would be" in refused(tmp_path, capsys, *words, "--strips")
+    assert "Two results would be written to" in refused(tmp_path, capsys, *words, "--strips")
     (tmp_path / "in/strips/1.png").unlink()
     assert main([*words, "--strips"]) == 0, "earlier results are replaced"
     strips = sorted(name for name, bytes_ in content(tmp_path / "out/strips").items() if bytes_)
