@@ -32,7 +32,7 @@ _HOME = {
     "RECIPES": "recipes",
     "recipe": "recipes",
     "Run": "runs.run",
-    "load": "runs.state",
+    "load": "runs.state:load_game",
 }
 __all__ = ["__version__", *_HOME]
 
@@ -40,7 +40,8 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'sparring' has no attribute {name!r}")
-    return getattr(import_module(f"sparring.{_HOME[name]}"), name)
+    module, _, attribute = _HOME[name].partition(":")
+    return getattr(import_module(f"sparring.{module}"), attribute or name)
 
 
 def __dir__() -> list[str]:

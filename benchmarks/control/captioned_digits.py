@@ -42,7 +42,7 @@ from sparring.metrics.frechet import frechet_distance
 from sparring.rng import fixed_seed
 from sparring.runs import logs
 from sparring.runs.run import Run
-from sparring.runs.state import load as learned
+from sparring.runs.state import load_game as learned
 
 ROOT = Path(__file__).parents[2]
 RESULTS, RUNS = Path(__file__).parent / "results" / "captioned_digits.json", ROOT / "runs" / "words"

@@ -37,7 +37,7 @@ from sparring.inference.sampling import generate
 from sparring.rng import fixed_seed
 from sparring.runs import logs
 from sparring.runs.run import Run
-from sparring.runs.state import untrained
+from sparring.runs.state import TrainState
 
 ROOT = Path(__file__).parents[2]
 RESULTS, RUNS = Path(__file__).parent / "results" / "captioned_emoji.json", ROOT / "runs" / "emoji"
@@ -71,7 +71,7 @@ def play(cell: Cell) -> None:
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         **judged(run.inference_game),
-        "untrained": judged(untrained(run.record, run.game.device)[0]),
+        "untrained": judged(TrainState.fresh(run.config, run.training, run.game.device).game),
         "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))

@@ -37,7 +37,7 @@ from benchmarks.trainings import known, train
 from sparring.data import load as load_data
 from sparring.runs import logs
 from sparring.runs.run import Run
-from sparring.runs.state import untrained
+from sparring.runs.state import TrainState
 
 ROOT = Path(__file__).parents[2]
 OUT, RUNS = Path(__file__).parent / "results" / "conditions.json", ROOT / "runs" / "control"
@@ -65,7 +65,7 @@ def play(trial: Trial) -> None:
     run = Run.create(folder, **trial.settings())
     train(run, trial.name, trial.steps)
     judged, place = JUDGES[trial.system.split()[0]], bench(trial.data, trial.size)
-    before = judged(untrained(run.record, run.game.device)[0], place)
+    before = judged(TrainState.fresh(run.config, run.training, run.game.device).game, place)
     result = {
         **asdict(trial),
         "images": run.images,

@@ -35,7 +35,7 @@ from sparring.data.stream import scale_images
 from sparring.game import Game
 from sparring.metrics.extractors.classifier import ClassifierExtractor, extractor_for
 from sparring.runs.run import Run
-from sparring.runs.state import untrained
+from sparring.runs.state import TrainState
 from sparring.visualization.images import save_grid
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +136,7 @@ def play(cell: Cell) -> None:
     result = {
         **asdict(cell),
         "averaged": judge(run.inference_game),
-        "untrained": judge(untrained(run.record, run.game.device)[0]),
+        "untrained": judge(TrainState.fresh(run.config, run.training, run.game.device).game),
         "cpu seconds of the last start": round(time.process_time() - start, 1),
         "made": {"python": platform.python_version(), "torch": str(torch.__version__)},
     }

@@ -41,7 +41,7 @@ from sparring.inference.label_maps import encode_styles
 from sparring.recipes.options import Adam
 from sparring.recipes.pix2pix_gaugan import REDUCTIONS, Painters
 from sparring.runs.run import Run
-from sparring.runs.state import untrained
+from sparring.runs.state import TrainState
 
 ROOT = Path(__file__).parents[2]
 RUNS, RECORD = ROOT / "runs" / "painting", Path(__file__).parent / "results" / "label_maps.json"
@@ -366,7 +366,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "seconds": round(spent.seconds()),
         "averaged": rounded(judge(run.inference_game, run)),
         "latest": rounded(judge(run.game, run)),
-        "untrained": rounded(judge(untrained(run.record, run.game.device)[0].eval(), run)),
+        "untrained": rounded(judge(TrainState.fresh(run.config, run.training, run.game.device).game.eval(), run)),
         "made": {"python": platform.python_version(), "torch": str(torch.__version__)},
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1) + "\n")

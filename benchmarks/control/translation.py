@@ -35,7 +35,7 @@ from benchmarks.trainings import recorded, train
 from sparring.data import load
 from sparring.data.stream import scale_images
 from sparring.runs.run import Run
-from sparring.runs.state import untrained
+from sparring.runs.state import TrainState
 from sparring.visualization.images import save_grid
 
 ROOT = Path(__file__).parents[2]
@@ -200,7 +200,7 @@ def play(cell: Cell) -> dict[str, Any]:
         **asdict(cell),
         "averaged": judge(run.inference_game, cell.suite),
         "latest": judge(run.game, cell.suite),
-        "untrained": judge(untrained(run.record, run.game.device)[0], cell.suite),
+        "untrained": judge(TrainState.fresh(run.config, run.training, run.game.device).game, cell.suite),
         "cpu seconds of the last start": seconds,
         "made": {"python": platform.python_version(), "torch": str(torch.__version__)},
     }

@@ -151,7 +151,7 @@ def note(run: Run, steps: int, seconds: float) -> None:
 
 def judge(run: Run) -> dict[str, Any]:
     """Returns the coverage of the latest weights by the paper's protocol, noise included a function of the seed."""
-    with fixed_seed(hash_seed(run.record["seed"], 9)):
+    with fixed_seed(hash_seed(run.config.seed, 9)):
         noise = require_sampling(run.game).noise(SAMPLES)
     samples = generate(require_sampling(run.game), noise, batch=500).float()
     truth = run.dataset.mixture

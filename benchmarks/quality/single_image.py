@@ -29,7 +29,7 @@ from sparring.layers.resampling import back_project, resize_bicubic
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
 from sparring.rng import fixed_seed
 from sparring.runs.run import Run
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from sparring.visualization import images, video
 
 RESULTS = Path(__file__).parent / "results" / "single_image.json"
@@ -246,7 +246,7 @@ def measured(name: str, case: Case, runs: Path) -> dict[str, Any]:
         continue
     row = {"photo": case.photo, "shape": list(run.dataset.shape), "seed": case.seed, "arguments": arguments}
     row |= {"steps": steps, "training, CPU seconds": round(time.process_time() - start, 1)}
-    game = load(folder, device="cpu")
+    game = load_game(folder, device="cpu")
     for measure in case.measures:
         row |= measure(game, folder)
     return row

@@ -42,7 +42,7 @@ from sparring.evaluation.evaluator import evaluate
 from sparring.inference.sampling import sample_seeds
 from sparring.runs import logs
 from sparring.runs.run import Run
-from sparring.runs.state import load, untrained
+from sparring.runs.state import TrainState, load_game
 from sparring.visualization.images import GAP, save_grid
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         "averaged": judge(run, run.inference_game),
         "latest": judge(run, run.game),
-        "untrained": judge(run, untrained(run.record, run.game.device)[0]),
+        "untrained": judge(run, TrainState.fresh(run.config, run.training, run.game.device).game),
         "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
@@ -133,7 +133,7 @@ def rows(suite: str, path: Path, columns: int = 16) -> None:
     kept, drawn = tiles(path), []
     for place, name in enumerate(dict.fromkeys(cell.recipe for cell in SUITES[suite])):
         if name in here:
-            drawn.append(sample_seeds(load(here[name], device="cpu"), range(columns)))
+            drawn.append(sample_seeds(load_game(here[name], device="cpu"), range(columns)))
         elif place < len(kept):
             drawn.append(kept[place])
     print(f"The rows are in {save_grid(torch.cat(drawn), path, columns=columns, scale=1)}.")

@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "costs.json")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    performance.keep_memory()
+    performance.keep_freed_memory()
     measured: dict[str, Rows] = {}
     for name in chosen.only:
         measured[name] = COSTS[name][0](chosen.rounds)

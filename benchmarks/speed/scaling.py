@@ -92,9 +92,9 @@ def played(case: Case, batch: int) -> Iterator[StepReport]:
     """Trains without end, as a run would with --fast auto; every process builds the same game."""
     torch.manual_seed(0)
     game: Game = case.game((3, 32, 32))
-    how = performance.of({"performance": {"setting": "auto"}}, game)
+    how = performance.PerformanceOptions.for_game("auto", game)
     assert how
-    how.put_on(game)
+    how.apply(game)
     players = game.players()
     how.fuse(players.values())
     x = torch.randn(batch, 3, 32, 32).clamp(-1, 1)
@@ -144,7 +144,7 @@ def messages(sizes: tuple[int, ...]) -> dict[str, float]:
 def worker(out: Path, steps: int | None) -> None:
     """What each process does; the first writes down what was seen."""
     torch.set_num_threads(1)
-    performance.keep_memory()
+    performance.keep_freed_memory()
     distributed.init_process_group(torch.device("cpu"))
     seen: dict[str, Any] = {}
     for name, case in GAMES.items():

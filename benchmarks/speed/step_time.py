@@ -277,14 +277,14 @@ def _contend(name: str, player: str, threads: int, clock: Callable[[], float], p
     game = case.game(case.shape)
     images = tuple(torch.randn(case.batch, *case.shape).clamp(-1, 1) for _ in range(case.domains))
     if player == "textbook":
-        performance.Fast("off").put_on(game)
+        performance.PerformanceOptions("off").apply(game)
         loop = case.loop(*(game.get_submodule(network) for network in case.networks))
         play: Callable[[], Any] = partial(loop.step, *images)
     else:
-        performance.keep_memory()  # as `Run.fit` does
+        performance.keep_freed_memory()  # as `Run.fit` does
         precision = torch.bfloat16 if player == "bf16" else None
         chosen, _ = allowed(game, repeat(images), "auto", precision)
-        chosen.put_on(game)
+        chosen.apply(game)
         players = game.players()
         chosen.fuse(players.values())
         play = partial(next, train(game, repeat(images), sys.maxsize, players=players, precision=precision))

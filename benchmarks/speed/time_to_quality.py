@@ -57,7 +57,7 @@ def peer(seed: int, training: Dataset) -> Generator[Game, None, None]:
     """Plays the peer's loop on plain networks, and yields the game of its networks after each step."""
     torch.manual_seed(seed)
     game = upsampling_dcgan((1, SIDE, SIDE))
-    performance.Fast("off").put_on(game)
+    performance.PerformanceOptions("off").apply(game)
     loop = GeneratorFirst(game.G, game.D)
     for x, *_ in Stream(training, BATCH, seed=seed):
         loop.step(x)

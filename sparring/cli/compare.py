@@ -192,18 +192,19 @@ def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
 
     Returns what is not alike about the entries.
     """
+    from sparring.data import DataFacts
     from sparring.experiments import inequalities
-    from sparring.runs.config import game
     from sparring.runs.memory import TRAINED
+    from sparring.runs.state import make_game
     from sparring.training.distributed import resolve_device
 
     where = resolve_device(made[0].protocol.shared["device"])
     sizes: dict[str, dict[str, float]] = {}
-    facts = {"data": {"facts": dataset.facts()}, "seed": 0}
+    facts = DataFacts.of(dataset)
     for who in {trial.entry.label: trial.entry for trial in made}.values():
         try:
-            settings = {"recipe": who.recipe, "arguments": who.arguments, "techniques": who.techniques, **facts}
-            built = game(settings, where, TRAINED)
+            how: Any = {"techniques": who.techniques, "device": where, "times": TRAINED}
+            built = make_game(who.recipe, who.arguments, facts, **how)
             sizes[who.label] = {
                 name: sum(w.numel() for w in net.parameters()) for name, net in built.unwrapped.named_children()
             }
@@ -301,7 +302,7 @@ def entries(
     """
     from sparring.experiments import Entry
     from sparring.recipes import recipe
-    from sparring.runs.config import play
+    from sparring.runs.recipe_args import described
 
     variations = [_variation(text) for text in varied]
     taken = {flag.name for flag in flags(form)}
@@ -317,7 +318,7 @@ def entries(
             filled: Any = parsed(forms[name], [*common, *mine, *words], f"train {name}")
             arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
             label = " ".join([name, *(f"{flag}={value}" for flag, value in settings.items())])
-            yield Entry(**play(name, arguments, filled.given.techniques), label=label)
+            yield Entry(**described(name, arguments, filled.given.techniques), label=label)
 
 
 def _flag(group: Group) -> str:

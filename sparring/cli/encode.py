@@ -131,12 +131,12 @@ def train_encoder(words: Sequence[str]) -> None:
     from sparring.runs.fitted_encoder import RECIPE
 
     run, *rest = words
-    data = config.read(Path(run))["data"]
+    data = config.read(Path(run)).data
     known = {
-        "--data": data["name"],
-        "--size": data["size"],
-        "--channels": data["channels"],
-        "--data-root": data["root"],
+        "--data": data.name,
+        "--size": data.size,
+        "--channels": data.channels,
+        "--data-root": data.root,
     }
     told = [word for flag, value in known.items() if value is not None for word in (flag, str(value))]
     train([RECIPE, "--of", run, *([] if "--data" in rest else told), *rest])

@@ -82,9 +82,9 @@ class ModelOptions:
         Args:
             run: The run's folder.
         """
-        from sparring.runs.state import load
+        from sparring.runs.state import load_game
 
-        return load(run, device=self.device, checkpoint=self.checkpoint)
+        return load_game(run, device=self.device, checkpoint=self.checkpoint)
 
     def open(self, run: Path) -> Run:
         """Open a run with its data.

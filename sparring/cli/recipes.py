@@ -73,8 +73,8 @@ def check(words: list[str]) -> None:
     from sparring.errors import GameError, RoundError
     from sparring.recipes import recipe as recipe_named
     from sparring.recipes.importing import trust
-    from sparring.runs.config import play
-    from sparring.runs.loop import PRECISIONS
+    from sparring.runs.config import PRECISIONS
+    from sparring.runs.recipe_args import described
     from sparring.training import distributed
 
     recipe, *rest = words
@@ -84,7 +84,7 @@ def check(words: list[str]) -> None:
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
     how: Any = {"batch": given.batch_size, "rounds": given.rounds, "parts": given.grad_accum, "fast": given.fast}
     how |= {"kind": PRECISIONS[given.precision], "where": distributed.resolve_device(given.device)}
-    how |= {"settings": play(recipe, arguments, {})}
+    how |= {"settings": described(recipe, arguments, {})}
     try:
         lines = _conforms(recipe, given.data or "ring", given.size, **how)
     except Exception as error:
@@ -131,17 +131,18 @@ def _conforms(
 ) -> list[str]:
     """Checks a recipe on some data and returns what was seen."""
     from sparring.check import check_game
-    from sparring.data import Stream, load
+    from sparring.data import DataFacts, Stream, load
     from sparring.runs.memory import TRAINED
     from sparring.runs.performance_trial import allowed
     from sparring.runs.recipe_args import suited
-    from sparring.runs.state import built
+    from sparring.runs.state import fit_to_data, make_game
 
     dataset = load(suited(recipe, data), size=size)
-    settings = {**settings, "data": {"facts": dataset.facts()}, "seed": 0}
-    game = built(settings, where, dataset.captions.unique if dataset.captions else (), dataset, TRAINED)
+    how: Any = {"techniques": settings["techniques"], "device": where, "times": TRAINED}
+    game = make_game(recipe, settings["arguments"], DataFacts.of(dataset), **how).to(where)
+    fit_to_data(game, dataset)
     chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
-    chosen.put_on(game)
+    chosen.apply(game)
     seen = check_game(
         game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind
     )

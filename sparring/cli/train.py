@@ -22,6 +22,7 @@ from sparring.recipes.techniques import Techniques
 
 if TYPE_CHECKING:
     from sparring.runs.early_stopping import EarlyStopping
+    from sparring.runs.loop import FitOptions
     from sparring.runs.profiling import BatchProfile, CostEstimate, Option
     from sparring.runs.run import Run
 
@@ -95,9 +96,9 @@ def require(goal: Goal) -> None:
     Raises:
         RunError: With the flag and the remedy.
     """
-    from sparring.runs.recovery import named
+    from sparring.runs.recovery import NonFinitePolicy
 
-    named(goal.on_nan)
+    NonFinitePolicy.parse(goal.on_nan)
     if goal.steps is not None and goal.kimg is not None:
         raise RunError("Both --steps and --kimg say how far to go: give one of them.")
     if goal.eval_every is None and (goal.eval_metric or goal.patience is not None):
@@ -280,15 +281,14 @@ def fit(run: Run, goal: Goal) -> None:
         run: Opened.
         goal: How far.
     """
-    from sparring.runs.run import conducted
     from sparring.training import distributed
 
-    conducted(*_pace(run, goal)).require(run)
+    run.require(_fit_options(run, goal))
     if distributed.rank() > 0:
         for _ in _reports(run, goal):
             continue
         return
-    with run.alone():
+    with run.lock():
         _fit(run, goal)
 
 
@@ -310,8 +310,8 @@ def _fit(run: Run, goal: Goal) -> None:
             for report in _reports(run, goal):
                 told = pass_on(run, told)
                 show.tick(report, run.images if images else run.step)
-                if run.judged and run.judged[-1]["step"] == run.step:
-                    say(_verdict(run.judged[-1]))
+                if run.evaluations and run.evaluations[-1]["step"] == run.step:
+                    say(_verdict(run.evaluations[-1]))
         if (run.images if images else run.step) < aim:
             say(f"Patience is at its end: {goal.patience} judgements in vain; a larger --patience goes on.")
     except SystemExit:
@@ -329,23 +329,22 @@ def describe(run: Run, folder: Path, *, written: bool = True) -> None:
     """
     from sparring.reports.run_report import parameters
 
-    record, device = run.record, run.game.device
-    players = ", ".join(f"{name} ({type(player).__name__})" for name, player in run.players.items())
+    config, device = run.config, run.game.device
+    players = ", ".join(f"{name} ({type(player).__name__})" for name, player in run.optimizers.items())
     counts = ", ".join(
         f"{name} {parameters(network):,}"
         for name, network in run.game.unwrapped.named_children()
         if parameters(network)
     )
-    say(f"{record['recipe']}: {type(run.game.unwrapped).__name__}, players {players}, parameters {counts}")
-    if techniques := record.get("techniques"):
+    say(f"{config.recipe}: {type(run.game.unwrapped).__name__}, players {players}, parameters {counts}")
+    if techniques := config.techniques:
         say("techniques: " + ", ".join(f"{name} {value}" for name, value in techniques.items()))
     say_data(run.dataset, len(run.held_out) if run.held_out else 0)
     if stages := run.game.stages():
         last = stages[-1]
         say(f"stages: {len(stages)}, from {stages[0].name} to {last.name}; {last.end:,} steps in all")
-    say(f"batch {record['batch_size']}, seed {record['seed']}, {record['precision']} on {device}")
-    if run.fast:
-        say(f"fast: {run.fast}")
+    say(f"batch {config.batch_size}, seed {config.seed}, {config.precision} on {device}")
+    say(f"fast: {run.performance}")
     note = f", from step {run.step}" if run.step else ""
     say(f"folder: {folder}{note if written else f'{note}, not written'}")
     pass_on(run)
@@ -379,7 +378,7 @@ def farewell(run: Run) -> None:
         counts = ", ".join(f"{count} of {player}" for player, count in run.skipped.items())
         say()
         say(f"Moves that were skipped because they were not finite: {counts}.")
-    if found := best(run.judged):
+    if found := best(run.evaluations):
         say()
         say(f"The best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
     say()
@@ -395,24 +394,28 @@ def _verdict(row: dict[str, Any]) -> str:
     return f"step {row['step']}: {scores}{', the best so far' if row['best'] else ''}"
 
 
-def _pace(run: Run, goal: Goal) -> tuple[Any, ...]:
-    """Returns the arguments of `Run.fit`."""
-    from sparring.runs import recovery
+def _fit_options(run: Run, goal: Goal) -> FitOptions:
+    """Return the options of a training."""
+    from sparring.runs.loop import FitOptions
+    from sparring.runs.recovery import NonFinitePolicy
 
-    steps = FOREVER if goal.kimg else finish(goal, run)
-    pace = goal.save_every, goal.sample_every, goal.keep_checkpoints, goal.tensorboard
-    return (steps, *pace, goal.judging(), recovery.named(goal.on_nan))
+    return FitOptions(
+        FOREVER if goal.kimg else finish(goal, run),
+        save_every=goal.save_every,
+        sample_every=goal.sample_every,
+        keep_checkpoints=goal.keep_checkpoints,
+        tensorboard=goal.tensorboard,
+        early_stopping=goal.judging(),
+        on_nonfinite=NonFinitePolicy.parse(goal.on_nan),
+    )
 
 
 def _reports(run: Run, goal: Goal) -> Any:
-    """Yields the reports of a run up to its goal."""
-    steps, *rest = _pace(run, goal)
-    names = ("save_every", "sample_every", "keep_checkpoints", "tensorboard", "early_stopping", "on_nonfinite")
-    pace: Any = dict(zip(names, rest, strict=True))
+    """Yield the reports of a run up to its goal."""
     if not goal.kimg:
-        yield from run.fit(steps, **pace)
+        yield from run.train(_fit_options(run, goal))
         return
-    with closing(run.fit(steps, **pace)) as reports:  # type: ignore[type-var]  # closing it saves
+    with closing(run.train(_fit_options(run, goal))) as reports:  # type: ignore[type-var]  # closing it saves
         for report in reports:
             yield report
             if run.images >= finish(goal, run):
@@ -432,12 +435,12 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
     Raises:
         KeyboardInterrupt: After Ctrl-C, once what is known was printed.
     """
-    from sparring.runs.profiling import SECONDS, plans
+    from sparring.runs.profiling import SECONDS, estimate_costs
 
     say(f"Playing steps for about {SECONDS:g} s; Ctrl-C ends that with what is known by then.")
     found: CostEstimate | None = None
     try:
-        for later in plans(run):
+        for later in estimate_costs(run.state):
             for line in _news(found, later):
                 say(line)
             found = later

@@ -6,10 +6,11 @@ would push out what is needed soon; of such a one exactly the rows to come are f
 """
 
 import mmap
-import os
 import sys
 
 import numpy as np
+
+from sparring._io.memory import physical_memory
 
 ADVICE = getattr(mmap, "MADV_WILLNEED", 0)  # not on Windows
 
@@ -21,7 +22,7 @@ def prefetch_rows(values: np.ndarray, rows: np.ndarray) -> None:
         values: Rows, shape (N, ...).
         rows: Positions, int64 (n,).
     """
-    if values.nbytes > total_memory() // 2:
+    if values.nbytes > (physical_memory() or sys.maxsize) // 2:
         advise(values, rows)
 
 
@@ -41,10 +42,3 @@ def advise(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
     pages = first // mmap.PAGESIZE * mmap.PAGESIZE
     for page, size in zip(pages.tolist(), (first + run * width - pages).tolist(), strict=True):
         held.madvise(ADVICE, page, size)
-
-
-def total_memory() -> int:
-    """Bytes of memory that the machine has; without a bound where the system does not say."""
-    if not hasattr(os, "sysconf"):
-        return sys.maxsize
-    return os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE

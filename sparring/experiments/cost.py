@@ -48,7 +48,9 @@ def _cost(trial: Trial) -> Cost:
     with TemporaryDirectory() as nowhere:
         run = create_run(trial, Path(nowhere) / "run")
     begun, images = 0.0, 0
-    for report in train(run.game, run.stream, 1 + TIMED_STEPS, seed=trial.seed, players=run.players, ema=run.average):
+    for report in train(
+        run.game, run.state.stream, 1 + TIMED_STEPS, seed=trial.seed, players=run.optimizers, ema=run.ema
+    ):
         begun = begun or time.perf_counter()
         images += report.images
     round_ = (time.perf_counter() - begun) / TIMED_STEPS

@@ -76,11 +76,11 @@ def _train_and_evaluate(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, 
             _train(run, budget, mark)
             row = _evaluate(run, trial, references=mark == budget.marks()[-1])
             judged.write([row])
-            judged.settle()
+            judged.sync()
             judged.last = row
             on_evaluation(trial, row)
     sizes = {name: sum(w.numel() for w in net.parameters()) for name, net in run.game.unwrapped.named_children()}
-    where = {key: run.record["provenance"].get(key) for key in ("sparring", "torch", "python", "device", "threads")}
+    where = {key: getattr(run.config.provenance, key) for key in ("sparring", "torch", "python", "device", "threads")}
     return {**_counts(judged.last), "updates": run.updates, "parameters": sizes, "made": where}
 
 
@@ -104,7 +104,7 @@ def _train(run: Run, budget: Budget, mark: float) -> None:
 
 def _evaluate(run: Run, trial: Trial, *, references: bool) -> Row:
     """Judges a run; data and noise, which are the same for all trials at any time, at the end only."""
-    run.picture()
+    run.save_samples()
     protocol, start = trial.protocol, time.perf_counter()
     metrics = evaluator.get_metrics(protocol.metrics) if protocol.metrics else None
     how: Any = {"metrics": metrics, "samples": protocol.samples, "references": references, "resamples": 0}

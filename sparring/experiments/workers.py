@@ -14,7 +14,7 @@ import torch
 from sparring.errors import RunError
 from sparring.experiments.experiment import Trial
 from sparring.experiments.trial import Row, run_trial
-from sparring.runs.signals import Stopped, wishes
+from sparring.runs.signals import Stopped, catch_stop_signals
 from sparring.training.parent_watch import parent_env
 
 __all__ = ["Progress", "cores", "run_trials"]
@@ -148,9 +148,9 @@ def _run_in_workers(
     trials: Sequence[Trial], progress: Progress, jobs: int, command: Callable[[Trial], list[str]]
 ) -> None:
     waiting, running = list(trials), list[_Worker]()
-    with wishes(patient=True) as wish:
+    with catch_stop_signals(ignore_repeated=True) as stop_signal:
         try:
-            while (waiting or running) and not wish.signal:
+            while (waiting or running) and not stop_signal.signal:
                 while waiting and len(running) < jobs:
                     trial = waiting.pop(0)
                     running.append(_Worker(trial, command(trial)))
@@ -166,5 +166,5 @@ def _run_in_workers(
             for child in running:
                 child.process.wait()
                 child.told.close()
-    if wish.signal:
-        raise Stopped(wish.signal)
+    if stop_signal.signal:
+        raise Stopped(stop_signal.signal)

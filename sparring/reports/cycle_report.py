@@ -13,7 +13,7 @@ from sparring.reports.html import embed, render
 from sparring.reports.run_report import scores
 from sparring.runs import config
 from sparring.runs.outputs import require_outputs
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 
 __all__ = ["translate_both"]
 
@@ -53,13 +53,13 @@ def translate_both(
         drawn: Any = {"strips": True, "heatmaps": bool(settings.get("heatmaps"))}
         targets = [path for each in jobs.values() for job in each for path in job.targets(**drawn)]
         require_outputs(run, [*targets, out / "report.html"], [a, b])
-        game, facts = load(run, device=device, checkpoint=checkpoint), config.facts(run)
+        game, facts = load_game(run, device=device, checkpoint=checkpoint), config.facts(run)
         directions = [
             _direction(to, [job.strip for job in translate_jobs(game, facts, each, to, **settings)])
             for to, each in jobs.items()
         ]
     record = config.read(run)
-    title = f"{record['recipe']} on {record['data']['name']}, both ways"
+    title = f"{record.recipe} on {record.data.name}, both ways"
     page = render("cycle.html.j2", {"title": title, "directions": directions, "scores": scores(run)})
     with open_atomic(out / "report.html") as file:
         file.write(page.encode())

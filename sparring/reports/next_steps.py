@@ -17,7 +17,7 @@ def commands(run: Run) -> list[str]:
     Args:
         run: A trained run.
     """
-    name = run.record["recipe"]
+    name = run.config.recipe
     where = shlex.quote(str(run.folder)) + (f" --trust {shlex.quote(name)}" if outside(name) else "")
     uses = task_of(run.game).commands(run.game, where)
     return [f"sparring {line}" for line in (f"resume {where} --steps {2 * run.step}", *uses, f"report {where}")]

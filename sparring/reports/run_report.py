@@ -114,7 +114,7 @@ def page(run: Run) -> str:
     """
     home = run.home
     values = {
-        "title": f"{run.record['recipe']} on {run.record['data']['name']}",
+        "title": f"{run.config.recipe} on {run.config.data.name}",
         "facts": _facts(run),
         "films": [embed(home.path / name, name, home) for name in home.names() if name.endswith((".gif", ".webp"))],
         "samples": _samples(home),
@@ -130,22 +130,20 @@ def _number(value: float) -> str:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    record, game = run.record, run.game
+    config, game = run.config, run.game
     counts = ", ".join(
         f"{name} {parameters(net):,}" for name, net in game.unwrapped.named_children() if parameters(net)
     )
     moves = ", ".join(f"{player} {count:,}" for player, count in run.updates.items())
     return {
-        "system": f"{record['recipe']} ({type(game).__name__})",
-        "data": f"{record['data']['name']}, {len(run.dataset):,} rows of shape {run.dataset.shape}",
+        "system": f"{config.recipe} ({type(game).__name__})",
+        "data": f"{config.data.name}, {len(run.dataset):,} rows of shape {run.dataset.shape}",
         "trained": f"{run.step:,} steps, {run.images / 1000:,.1f} thousand images seen; moves: {moves}",
         "parameters": counts,
-        "settings": json.dumps(record["arguments"]),
-        "batch, seed": f"{record['batch_size']}, {record['seed']}",
-        "average": f"decay {record['ema_decay']}" if record["ema_decay"] else "none",
-        "made with": ", ".join(
-            f"{key} {record['provenance'].get(key, 'unknown')}" for key in ("sparring", "torch", "device")
-        ),
+        "settings": json.dumps(config.arguments),
+        "batch, seed": f"{config.batch_size}, {config.seed}",
+        "average": f"decay {config.ema_decay}" if config.ema_decay else "none",
+        "made with": ", ".join(f"{key} {getattr(config.provenance, key)}" for key in ("sparring", "torch", "device")),
     }
 
 

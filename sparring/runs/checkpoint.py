@@ -1,12 +1,11 @@
-"""Checkpoints: one folder each, there completely or not at all, verified before a byte of them is interpreted.
+"""Checkpoints: one folder each, written atomically, and verified before any byte is interpreted.
 
-    RUN/checkpoints/000500/state.pt         weights, averages, optimisers, positions: tensors, numbers, dicts, lists
-                           manifest.json    SHA-256 and size of the state, versions, identity of the run; sealed
+    RUN/checkpoints/000500/state.pt         weights, averaged weights, optimisers, positions: tensors and plain values
+                           manifest.json    format, SHA-256 and size of the state, versions, identity of the run; sealed
 
 A checkpoint is written to a neighbouring name, flushed, and renamed; a crash at any moment leaves the older ones as
-they were. Neither safetensors nor torch's zip notices a flipped bit, so the manifest does. The bytes that are
-deserialised are the very bytes that were verified, and ``weights_only=True`` has no way round it: a checkpoint is data,
-never code.
+they were. Neither safetensors nor torch's zip format detects a flipped bit, so the manifest holds a checksum. The bytes
+that are deserialised are the bytes that were verified, with ``weights_only=True``: a checkpoint is data, never code.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,33 +27,34 @@ import torch
 from sparring import __version__
 from sparring._io.atomic import io_errors, require_free_space
 from sparring._io.folder import Folder
-from sparring.data.readahead import total_memory
+from sparring._io.memory import physical_memory
 from sparring.errors import UNREADABLE, RunError
-from sparring.runs.config import FILE, identity
+from sparring.runs.config import FILE, run_id
 from sparring.runs.logs import read
 
 State = dict[str, Any]
 
+FORMAT, READABLE = 1, (1,)  # of manifest.json
 STATE, MANIFEST = "state.pt", "manifest.json"
-PLACE, BEST = "checkpoints", "best"  # where those to go on from are, and the best one
-JUDGED = "evaluations.jsonl"  # names the best one
+REGULAR, BEST = "checkpoints", "best"  # folders of the checkpoints that training continues from, and of the best one
+EVALUATIONS = "evaluations.jsonl"  # names the best one
 UNFINISHED = ".tmp-"  # in the name of what is being written or removed
 LEFT = re.compile(r"\d{6,}\.tmp-\w+")
 LONGEST = 2**20  # bytes of a manifest
 
 
 def save(
-    folder: Path | Folder, step: int, state: State, *, keep: int | None = 2, place: str = PLACE, every: int = 0
+    folder: Path | Folder, step: int, state: State, *, keep: int | None = 2, kind: str = REGULAR, every: int = 0
 ) -> Path:
-    """Writes the checkpoint of a step, then removes those that it supersedes.
+    """Write the checkpoint of a step, then remove those that it supersedes.
 
     Args:
-        folder: The run's, by its path or open.
-        step: Steps completed.
+        folder: The run's folder, by its path or open.
+        step: Number of completed steps.
         state: Tensors, numbers, strings, and dicts, lists and tuples of them.
-        keep: How many checkpoints stay, this one included; None removes none.
-        place: The folder within the run's.
-        every: The newest one of a multiple of so many steps stays, too; 0 for none.
+        keep: Number of checkpoints to keep, this one included; None keeps all.
+        kind: `REGULAR` or `BEST`.
+        every: Also keep the newest one at a multiple of this interval; 0 for none.
 
     Returns:
         The folder of the checkpoint.
@@ -62,10 +63,10 @@ def save(
         RunError: If the disk is full or refuses; the older checkpoints are intact.
     """
     home, name = Folder.open(folder), f"{step:06d}"
-    path = home.path / place / name
+    path = home.path / kind / name
     with io_errors(path):
-        run, checkpoints = identity(home), home.subfolder(place, make=True)
-        _sweep(checkpoints)
+        run, checkpoints = run_id(home), home.subfolder(kind, make=True)
+        _remove_unfinished(checkpoints)
         content = _serialised(state)
         require_free_space(checkpoints.path, len(content) + 65536)
         unfinished = f"{name}{UNFINISHED}{os.getpid()}"
@@ -81,18 +82,18 @@ def save(
         if old:
             _remove(checkpoints, old)
     if keep is not None:
-        _retire(home, step, keep, place, every)
+        _retire(home, step, keep, kind, every)
     return path
 
 
 def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
-    """Reads the newest good checkpoint.
+    """Read the newest good checkpoint.
 
     Args:
-        folder: The run's, by its path or open.
+        folder: The run's folder, by its path or open.
 
     Returns:
-        Its state, or None where none was ever saved; and one sentence for each broken one that was passed over.
+        Its state, or None where none was ever saved; and one sentence for each broken one that was skipped.
 
     Raises:
         RunError: If there are checkpoints and all of them are broken.
@@ -102,9 +103,9 @@ def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
     home = Folder.open(folder)
     while True:
         notes: list[str] = []
-        for name in reversed(_names(home, PLACE)):
+        for name in reversed(_names(home, REGULAR)):
             try:
-                return _load(home, PLACE, name), notes
+                return _load(home, REGULAR, name), notes
             except _Gone:  # the training process has just retired it: look again
                 break
             except RunError as error:
@@ -117,10 +118,10 @@ def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
 
 
 def load_by_name(folder: Path | Folder, name: str = "newest") -> tuple[State | None, list[str]]:
-    """Reads a checkpoint by its name.
+    """Read a checkpoint by its name.
 
     Args:
-        folder: The run's, by its path or open.
+        folder: The run's folder, by its path or open.
         name: newest, best, or the step of one that is kept. The best one is the one that ``evaluations.jsonl`` names.
 
     Returns:
@@ -140,8 +141,8 @@ def load_by_name(folder: Path | Folder, name: str = "newest") -> tuple[State | N
 
 
 def _load_step(home: Folder, name: str) -> State:
-    """Reads the checkpoint of a step."""
-    kept = {each.lstrip("0") or "0": (place, each) for place in (BEST, PLACE) for each in _names(home, place)}
+    """Read the checkpoint of a step."""
+    kept = {each.lstrip("0") or "0": (kind, each) for kind in (BEST, REGULAR) for each in _names(home, kind)}
     if name not in kept:
         steps = ", ".join(sorted(kept, key=int)) or "none"
         raise RunError(f"{home.path} keeps no checkpoint {name!r}: give newest, best, or one of the steps {steps}.")
@@ -149,11 +150,11 @@ def _load_step(home: Folder, name: str) -> State:
 
 
 def _load_best(home: Folder) -> tuple[State, list[str]]:
-    """Reads the best checkpoint."""
+    """Read the best checkpoint."""
     there = {int(name): name for name in _names(home, BEST)}
     if not there:
         raise RunError(f"{home.path} has no best checkpoint: train with --eval-every to keep one.")
-    rows = read(home.path / JUDGED, folder=home)
+    rows = read(home.path / EVALUATIONS, folder=home)
     step = next((row["step"] for row in reversed(rows) if row.get("best")), None)
     if step is None or step in there:
         return _load(home, BEST, there[max(there) if step is None else step]), []
@@ -162,7 +163,7 @@ def _load_best(home: Folder) -> tuple[State, list[str]]:
 
 
 def load(path: Path, folder: Folder | None = None) -> State:
-    """Verifies and reads one checkpoint.
+    """Verify and read one checkpoint.
 
     Args:
         path: Its folder.
@@ -179,69 +180,91 @@ class _Gone(RunError):
     """A checkpoint was renamed while it was read."""
 
 
-def _load(home: Folder, place: str, name: str) -> State:
-    """Verifies and reads a checkpoint by its place in a run's folder."""
-    path = home.path / place / name
+def _load(home: Folder, kind: str, name: str) -> State:
+    """Verify and read a checkpoint by its kind and name."""
+    path = home.path / kind / name
     try:
-        checkpoints = home.subfolder(place)
+        checkpoints = home.subfolder(kind)
         inner = checkpoints.subfolder(name)
     except FileNotFoundError as error:
         raise _Gone(f"The checkpoint {path} is broken: {error.strerror}.") from error
     try:
-        content = _verified(inner, path, identity(home))
+        content = _verified(inner, path, run_id(home))
     except RunError as error:
         if checkpoints.is_same(name, inner):
             raise
         raise _Gone(str(error)) from error
     try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return state
     except Exception as error:  # torch raises RuntimeError, ValueError, UnpicklingError, EOFError, KeyError, ...
         reason = type(error).__name__  # torch's own words recommend to load the file unsafely
         raise RunError(f"The checkpoint {path} is refused: its state is not plain data ({reason}).") from error
 
 
-def listed(folder: Path | Folder, place: str = PLACE) -> list[Path]:
-    """Returns the folders of a run's checkpoints, oldest first; links are none.
+def last_scheduled(folder: Folder, step: int, every: int) -> tuple[State | None, list[str]]:
+    """Read the newest good checkpoint at a multiple of an interval.
 
     Args:
-        folder: The run's, by its path or open.
-        place: The folder within the run's.
+        folder: The run's folder.
+        step: Later checkpoints are passed over.
+        every: The interval in steps.
+
+    Returns:
+        Its state, or None where there is none yet; and one sentence for each broken one.
+    """
+    notes: list[str] = []
+    for path in reversed(list_checkpoints(folder)):
+        if int(path.name) % every == 0 and int(path.name) <= step:
+            try:
+                return load(path, folder), notes
+            except RunError as error:
+                notes.append(str(error))
+    return None, notes
+
+
+def list_checkpoints(folder: Path | Folder, kind: str = REGULAR) -> list[Path]:
+    """Return the folders of a run's checkpoints, oldest first, without links.
+
+    Args:
+        folder: The run's folder, by its path or open.
+        kind: `REGULAR` or `BEST`.
     """
     home = Folder.open(folder)
-    return [home.path / place / name for name in _names(home, place)]
+    return [home.path / kind / name for name in _names(home, kind)]
 
 
-def _names(home: Folder, place: str) -> list[str]:
-    """Returns the names of checkpoints, oldest first, in one look: a rename meanwhile hides none."""
-    if home.mode(place) is None:
+def _names(home: Folder, kind: str) -> list[str]:
+    """Return the names of checkpoints, oldest first, from one listing: a rename meanwhile hides none."""
+    if home.mode(kind) is None:
         return []
-    return sorted((name for name in home.subfolder(place).folders() if name.isdecimal()), key=int)
+    return sorted((name for name in home.subfolder(kind).folders() if name.isdecimal()), key=int)
 
 
-def sweep(folder: Path | Folder) -> None:
-    """Removes what dead processes left unfinished; only the process that holds the run's lock may call this.
-
-    Args:
-        folder: The run's, by its path or open.
-    """
-    home = Folder.open(folder)
-    for place in (PLACE, BEST):
-        if home.mode(place) is not None:
-            with io_errors(home.path / place):
-                _sweep(home.subfolder(place))
-
-
-def prune(folder: Path | Folder, place: str, steps: set[int]) -> None:
-    """Removes the checkpoints of a run but those of some steps; only the process that holds its lock may call this.
+def remove_unfinished(folder: Path | Folder) -> None:
+    """Remove unfinished checkpoints of dead processes; only the process that holds the run's lock may call this.
 
     Args:
-        folder: The run's, by its path or open.
-        place: The folder within the run's.
-        steps: Which stay. A folder without a valid manifest of this run stays, too.
+        folder: The run's folder, by its path or open.
     """
     home = Folder.open(folder)
-    with io_errors(home.path / place):
-        _discard(home, place, [name for name in _names(home, place) if int(name) not in steps])
+    for kind in (REGULAR, BEST):
+        if home.mode(kind) is not None:
+            with io_errors(home.path / kind):
+                _remove_unfinished(home.subfolder(kind))
+
+
+def prune(folder: Path | Folder, kind: str, steps: set[int]) -> None:
+    """Remove the checkpoints of a run except those of some steps; only the process that holds its lock may call this.
+
+    Args:
+        folder: The run's folder, by its path or open.
+        kind: `REGULAR` or `BEST`.
+        steps: Steps to keep. A folder without a valid manifest of this run is kept as well.
+    """
+    home = Folder.open(folder)
+    with io_errors(home.path / kind):
+        _discard(home, kind, [name for name in _names(home, kind) if int(name) not in steps])
 
 
 def _serialised(state: State) -> bytes:
@@ -251,39 +274,48 @@ def _serialised(state: State) -> bytes:
 
 
 def _fill(unfinished: Folder, step: int, content: bytes, run: str | None) -> None:
-    """Writes the files of a checkpoint and waits until the disk has them."""
+    """Write the files of a checkpoint and wait until they are on the disk."""
     unfinished.write_fsync(STATE, content)
     files = {STATE: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
     versions = {"sparring": __version__, "torch": str(torch.__version__)}
     own = {} if run is None else {"run": run}
-    unfinished.write_fsync(MANIFEST, _sealed({"step": step, "files": files, "versions": versions, **own}))
+    unfinished.write_fsync(
+        MANIFEST, _sealed({"format": FORMAT, "step": step, "files": files, "versions": versions, **own})
+    )
     unfinished.fsync()
 
 
 def _sealed(manifest: dict[str, Any]) -> bytes:
-    """The one text of a manifest, which ends with its own digest."""
+    """Return the text of a manifest, which ends with its own digest."""
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     return json.dumps({**manifest, "sha256": digest}, indent=1).encode()
 
 
 def _manifest(inner: Folder) -> dict[str, Any]:
-    """Reads the manifest of a checkpoint; a ValueError says that it was changed."""
+    """Read the manifest of a checkpoint.
+
+    Raises:
+        ValueError: If it was changed, or has another format.
+    """
     text = inner.read(MANIFEST, LONGEST)
-    manifest = json.loads(text)
+    manifest: dict[str, Any] = json.loads(text)
     digest = manifest.pop("sha256", None)
     if digest is None or _sealed(manifest) != text:
         raise ValueError("its manifest was changed")
+    if manifest.get("format") not in READABLE:
+        read = ", ".join(map(str, READABLE))
+        raise ValueError(f"its format is {str(manifest.get('format'))[:40]}, and this version reads {read}")
     return manifest
 
 
 def _verified(inner: Folder, path: Path, run: str | None) -> bytes:
-    """Returns the bytes of the state if every byte of the checkpoint is as it was written, by this run."""
+    """Return the bytes of the state if every byte of the checkpoint is as this run wrote it."""
     foreign = False
     try:
         manifest = _manifest(inner)
         foreign = manifest.get("run") != run
         expected = manifest["files"][STATE]
-        content = inner.read(STATE, min(int(expected["bytes"]), total_memory()))
+        content = inner.read(STATE, min(int(expected["bytes"]), physical_memory() or sys.maxsize))
         if len(content) != expected["bytes"]:
             raise ValueError(f"{STATE} has {len(content)} bytes instead of {expected['bytes']}")
         if hashlib.sha256(content).hexdigest() != expected["sha256"]:
@@ -297,7 +329,7 @@ def _verified(inner: Folder, path: Path, run: str | None) -> bytes:
 
 
 def _is_own(checkpoints: Folder, name: str, run: str | None) -> bool:
-    """Tells whether a folder holds a valid manifest of a run."""
+    """Return whether a folder holds a valid manifest of a run."""
     try:
         manifest = _manifest(checkpoints.subfolder(name))
         return manifest.get("run") == run and manifest.get("step") == int(name)
@@ -305,27 +337,27 @@ def _is_own(checkpoints: Folder, name: str, run: str | None) -> bool:
         return False
 
 
-def _retire(home: Folder, step: int, keep: int, place: str, every: int) -> None:
-    """Removes all but the last `keep` checkpoints up to `step`; later ones were passed over, or gone back from."""
-    names = _names(home, place)
+def _retire(home: Folder, step: int, keep: int, kind: str, every: int) -> None:
+    """Remove all but the last `keep` checkpoints up to `step`, and those of steps after a rollback."""
+    names = _names(home, kind)
     before = [name for name in names if int(name) <= step]
     stay = before[-keep:] + [name for name in before if every and int(name) % every == 0][-1:]
-    with io_errors(home.path / place):
-        _discard(home, place, [name for name in names if name not in stay])
+    with io_errors(home.path / kind):
+        _discard(home, kind, [name for name in names if name not in stay])
 
 
-def _discard(home: Folder, place: str, names: Sequence[str]) -> None:
-    """Removes checkpoints of a run: first their names, at once, then their files. What is not its own stays."""
+def _discard(home: Folder, kind: str, names: Sequence[str]) -> None:
+    """Remove checkpoints of a run: first their names, atomically, then their files. Those of other runs are kept."""
     if not names:
         return
-    checkpoints, run = home.subfolder(place), identity(home)
+    checkpoints, run = home.subfolder(kind), run_id(home)
     for name in names:
         if _is_own(checkpoints, name, run) and (old := _set_aside(checkpoints, name, run)):
             _remove(checkpoints, old)
 
 
 def _set_aside(checkpoints: Folder, name: str, run: str | None) -> str | None:
-    """Frees a name; returns the new name of a checkpoint that may be removed. What is not the run's own is kept."""
+    """Free a name; return the new name of a checkpoint that may be removed. Those of other runs are kept."""
     if checkpoints.mode(name) is None:
         return None
     own = _is_own(checkpoints, name, run)
@@ -335,13 +367,13 @@ def _set_aside(checkpoints: Folder, name: str, run: str | None) -> str | None:
 
 
 def _remove(checkpoints: Folder, name: str) -> None:
-    """Removes the files of an unfinished or superseded checkpoint, and its folder unless it holds anything else."""
+    """Remove the files of an unfinished or superseded checkpoint, and its folder unless it holds other files."""
     if checkpoints.mode(name) is not None:
         checkpoints.remove_folder(name, (STATE, MANIFEST))
 
 
-def _sweep(checkpoints: Folder) -> None:
-    """Removes what crashes left behind; only the process that holds the run's lock may call this."""
+def _remove_unfinished(checkpoints: Folder) -> None:
+    """Remove unfinished checkpoints; only the process that holds the run's lock may call this."""
     for name in checkpoints.folders():
         if LEFT.fullmatch(name):
             _remove(checkpoints, name)

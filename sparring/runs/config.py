@@ -1,4 +1,7 @@
-"""What a run is, as ``run.json``: the recipe, its arguments, the data and the seed; enough to build the game again."""
+"""Configuration of a run, stored as ``run.json``: recipe, arguments, data and seed, enough to build the game again.
+
+The file names its format. Each format has one reader, which checks every entry before anything is made of it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from inspect import signature
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -22,41 +25,225 @@ from sparring._io.folder import Folder
 from sparring._io.paths import expand_user
 from sparring.data import NAMES, DataFacts, Dataset
 from sparring.data.sources.layouts import absolute_name, data_paths
-from sparring.errors import DataError, GameError, RunError, SparringError
-from sparring.game import Game
-from sparring.recipes import FACTS
-from sparring.recipes.importing import trust
-from sparring.recipes.techniques import Techniques, apply_techniques
-from sparring.rng import hash_seed
-from sparring.runs.memory import bounded
-from sparring.runs.recipe_args import built, declared, plain, recorded, settings
-from sparring.runs.wellformed import require_record
+from sparring.errors import DataError, RunError
+from sparring.runs.performance import PerformanceOptions
+from sparring.runs.recipe_args import plain
 from sparring.training import distributed
 
-Record = dict[str, Any]
-
-CPU = torch.device("cpu")
+FORMAT = 1
 FILE = "run.json"
-REALS, SAMPLES = "reals.png", "samples"  # also in the run's folder: a picture, and a folder of pictures
-PRECISIONS = ("fp32", "bf16")
-IDENTITY = ("fingerprint", "mirror", "hold_out", "crop_margin")  # of data: where it is makes no difference
+REALS, SAMPLES = "reals.png", "samples"  # a grid of real rows, and the folder of sample grids
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+IDENTITY = ("fingerprint", "mirror", "hold_out", "crop_margin")  # entries of data that decide what a run computes
+LIMIT = 2**63 - 1  # of the size of a number
+
+Device = torch.device
+T = TypeVar("T")
 
 
-def read(folder: Path | Folder) -> Record:
-    """Reads the record of a run.
+@dataclass(frozen=True)
+class Provenance:
+    """Software and hardware that made a run. They decide its rounding, not what it computes.
 
-    Args:
-        folder: The run's.
+    Attributes:
+        sparring: Version of this library.
+        torch: Version of PyTorch.
+        python: Version of Python.
+        device: Device of the training.
+        threads: Threads of PyTorch on the CPU.
+        processes: Number of processes.
+        time: Time of creation in UTC, in the ISO format.
+        command: Command line of the process.
+    """
+
+    sparring: str
+    torch: str
+    python: str
+    device: str
+    threads: int
+    processes: int
+    time: str
+    command: tuple[str, ...]
+
+    @classmethod
+    def now(cls, device: str | Device) -> Provenance:
+        """Return the provenance of a run that is made now.
+
+        Args:
+            device: Device of the training.
+        """
+        return cls(
+            sparring=__version__,
+            torch=str(torch.__version__),
+            python=platform.python_version(),
+            device=str(device),
+            threads=torch.get_num_threads(),
+            processes=distributed.world_size(),
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=tuple(sys.argv),
+        )
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each difference to this process that changes rounding."""
+        here = {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+        return [
+            f"The run was made with {name} {getattr(self, name)} and continues with {value}: "
+            "its numbers will agree to rounding only."
+            for name, value in here.items()
+            if getattr(self, name) != value
+        ]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Data of a run: how to load it, and what networks need to know of it.
+
+    Attributes:
+        name: A name of the catalogue, or a path.
+        fingerprint: SHA-256 of the content.
+        facts: Facts of the rows that are trained on.
+        size: Height and width of images. Default: as they are.
+        channels: Channels of images. Default: as they are.
+        root: Folder of the standard data sets. Default: ``$SPARRING_DATA``.
+        mirror: Flip images at random.
+        hold_out: Share of the rows that is not trained on.
+        crop_margin: Pixels by which images are loaded larger; each is cropped at random.
+        skip_unreadable: Skip image files that cannot be read.
+    """
+
+    name: str
+    fingerprint: str
+    facts: DataFacts
+    size: int | None = None
+    channels: int | None = None
+    root: str | None = None
+    mirror: bool = False
+    hold_out: float = 0.0
+    crop_margin: int = 0
+    skip_unreadable: bool = False
+
+    @classmethod
+    def of(cls, dataset: Dataset, *, root: str | Path | None = None, hold_out: float = 0.0, **how: Any) -> DataConfig:
+        """Return the configuration of loaded data.
+
+        Args:
+            dataset: The data, all of its rows.
+            root: Folder of the standard data sets.
+            hold_out: Share of the rows that is not trained on.
+            how: Other attributes.
+        """
+        facts = DataFacts.of(dataset.split(hold_out)[0])
+        where = None if root is None else os.path.abspath(expand_user(root))
+        return cls(locate(dataset), dataset.fingerprint, facts, root=where, hold_out=hold_out, **how)
+
+    def load_kwargs(self, root: str | Path | None = None) -> dict[str, Any]:
+        """Return the arguments of `sparring.data.load` but for the name.
+
+        Args:
+            root: Folder of the standard data sets, if it has moved.
+        """
+        known = {"size": self.size, "channels": self.channels, "root": root or self.root}
+        return {**known, "margin": self.crop_margin, "skip_bad": self.skip_unreadable}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Configuration of a run.
+
+    Attributes:
+        recipe: A name of `sparring.RECIPES`, or ``module:function``.
+        arguments: All keyword arguments of the recipe, as plain values.
+        techniques: Training techniques that are not at their defaults.
+        data: The data.
+        batch_size: Rows of a batch over all processes and accumulation steps.
+        seed: Decides everything random.
+        grad_accum: Gradient accumulation steps of a batch.
+        ema_decay: Decay of the averaged weights, 0 for none.
+        precision: A name of `PRECISIONS`.
+        performance: Performance options; None until the game is built for the first time.
+        provenance: Software and hardware.
+        id: Identity of the run, which its checkpoints repeat.
 
     Raises:
-        RunError: If it is no run folder, or its record cannot be read.
+        RunError: If a number is out of range; the message names it.
+    """
+
+    recipe: str
+    arguments: dict[str, Any]
+    techniques: dict[str, Any]
+    data: DataConfig
+    batch_size: int
+    seed: int
+    grad_accum: int
+    ema_decay: float
+    precision: str
+    performance: PerformanceOptions | None
+    provenance: Provenance
+    id: str
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise RunError(f"The seed {self.seed} is negative: give 0 or more.")
+        require_counts(grad_accum=self.grad_accum)
+        if not 0 <= self.ema_decay < 1:
+            raise RunError(f"ema_decay cannot be {self.ema_decay}: give a number from 0 (no average) to below 1.")
+        if self.precision not in PRECISIONS:
+            raise RunError(f"There is no precision {self.precision!r}: give one of {', '.join(PRECISIONS)}.")
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """Type of automatic mixed precision, None for full precision."""
+        return PRECISIONS[self.precision]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``run.json`` as plain values."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        data = {each.name: getattr(self.data, each.name) for each in fields(self.data)}
+        values["data"] = {**data, "facts": self.data.facts.to_json()}
+        return {"format": FORMAT, **plain("run", values)}
+
+
+def parse(record: Any) -> RunConfig:
+    """Return the configuration that the content of ``run.json`` describes.
+
+    Args:
+        record: As read from JSON.
+
+    Raises:
+        ValueError: If it has another format, or an entry is missing, unknown, or of another type.
+        RunError: If a number is out of range.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("it is no table")
+    number = record.get("format")
+    reader = READERS.get(number) if type(number) is int else None
+    if reader is None:
+        raise ValueError(f"its format is {str(number)[:40]}, and this version reads {', '.join(map(str, READERS))}")
+    return reader({name: value for name, value in record.items() if name != "format"})
+
+
+def _format_1(record: dict[str, Any]) -> RunConfig:
+    config = _read(RunConfig, record)
+    if config.performance is None:
+        raise ValueError("it has no performance")
+    return config
+
+
+READERS: dict[int, Callable[[dict[str, Any]], RunConfig]] = {1: _format_1}
+
+
+def read(folder: Path | Folder) -> RunConfig:
+    """Read the configuration of a run.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        RunError: If it is no run folder, or its ``run.json`` cannot be read.
     """
     place = folder.path if isinstance(folder, Folder) else expand_user(folder)
     try:
-        record = json.loads(Folder.open(folder if isinstance(folder, Folder) else place).read(FILE))
-        require_record(record)
-        sensible(**{name: record[name] for name in ("seed", "grad_accum", "ema_decay", "precision")})
-        return record
+        return parse(json.loads(Folder.open(folder if isinstance(folder, Folder) else place).read(FILE)))
     except FileNotFoundError:
         raise RunError(
             f"{place} is no run folder, it has no {FILE}: give a folder that `sparring train` made."
@@ -65,182 +252,46 @@ def read(folder: Path | Folder) -> Record:
         raise RunError(f"{place / FILE} cannot be read ({error}): restore it from a copy.") from error
 
 
-def facts(folder: str | Path | Folder) -> DataFacts:
+def facts(folder: Path | Folder) -> DataFacts:
     """Return the facts of the data that a run trains on.
 
     Args:
         folder: The run's folder.
 
     Raises:
-        RunError: If it is no run folder, or its record cannot be read.
+        RunError: If it is no run folder, or its ``run.json`` cannot be read.
     """
-    data = read(folder if isinstance(folder, Folder) else Path(folder))["data"]
-    known = data["facts"]
-    names = data.get("names") or [str(number) for number in range(known["classes"])]
-    values = {"shape": known["shape"], "class_names": names}
-    values |= {name: known[name] for name in ("captions", "other", "paired", "instances") if name in known}
-    values |= {"vocabulary": data["words"]} if "words" in data else {}
-    return DataFacts.from_json(values | ({"regions": data["regions"]} if "regions" in data else {}))
+    return read(folder).data.facts
 
 
-def write(folder: Path | Folder, record: Record) -> None:
-    """Writes the record of a run, atomically.
+def write(folder: Path | Folder, config: RunConfig) -> None:
+    """Write the configuration of a run atomically.
 
     Args:
-        folder: The run's.
-        record: What to write.
+        folder: The run's folder.
+        config: The configuration.
     """
     home = Folder.open(folder)
     with io_errors(home.path / FILE), home.atomic_write(FILE) as file:
-        file.write(json.dumps(record, indent=1).encode() + b"\n")
+        file.write(json.dumps(config.to_json(), indent=1).encode() + b"\n")
 
 
-def play(recipe: str, arguments: Record, techniques: Techniques | Record) -> Record:
-    """Describes the game: the recipe, all its arguments, and those techniques that are not at their defaults.
-
-    Args:
-        recipe: The recipe's name, which the user gives.
-        arguments: As given to `sparring.Run.create`.
-        techniques: As given to `sparring.Run.create`.
-    """
-    trust(recipe)
-    given = techniques if isinstance(techniques, Techniques) else built(Techniques, techniques)
-    return {"recipe": recipe, "arguments": recorded(recipe, arguments), "techniques": given.chosen()}
-
-
-def data(
-    dataset: Dataset,
-    *,
-    size: int | None,
-    channels: int | None,
-    root: str | Path | None,
-    mirror: bool,
-    hold_out: float = 0.0,
-    crop_margin: int = 0,
-    skip_unreadable: bool = False,
-) -> Record:
-    """Describes the data: where it is, what it holds, what its classes are called, and what a recipe asks of it.
+def locate(dataset: Dataset) -> str:
+    """Return the name of a data set, or its path in a form that holds in any working directory.
 
     Args:
-        dataset: Loaded with the following.
-        size: As given to `sparring.data.load`.
-        channels: As given to `sparring.data.load`.
-        root: As given to `sparring.data.load`.
-        mirror: Whether images are flipped at random.
-        hold_out: Share of the rows that are not trained on; not mentioned where it is 0.
-        crop_margin: As given to `sparring.data.load`; likewise, as is `skip_unreadable`.
-        skip_unreadable: As given to `sparring.data.load`.
-    """
-    place = None if root is None else os.path.abspath(expand_user(root))
-    found: Record = {"name": named(dataset), "size": size, "channels": channels, "root": place, "mirror": mirror}
-    chosen = {"hold_out": hold_out, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
-    found |= {setting: value for setting, value in chosen.items() if value}
-    found |= {} if dataset.captions is None else {"words": list(dataset.captions.vocabulary)}
-    if dataset.paired_domain and dataset.paired_domain.regions:
-        found["regions"] = plain("regions", dataset.paired_domain.regions)
-    numbered = dataset.classes == tuple(map(str, range(len(dataset.classes))))
-    found |= {} if numbered else {"names": list(dataset.classes)}
-    return {**found, "fingerprint": dataset.fingerprint, "facts": plain("facts", dataset.split(hold_out)[0].facts())}
-
-
-def named(dataset: Dataset) -> str:
-    """Returns the name of a data set, or where it is, from whatever folder it is loaded again.
-
-    Args:
-        dataset: Any.
+        dataset: The data.
     """
     return dataset.name if dataset.name in NAMES else absolute_name(dataset.name)
 
 
-def made(device: torch.device) -> Record:
-    """Describes where, when and how a run was made, and gives it an identity: no part of what it computes.
+def require_equal(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse to continue with other settings than those of the start.
 
     Args:
-        device: Where it trains.
-    """
-    return {"provenance": _circumstances(device), "id": uuid4().hex}
-
-
-def _circumstances(device: torch.device) -> Record:
-    """Describes where, when and how a run was made, which decides how it rounds."""
-    return {
-        "sparring": __version__,
-        "torch": str(torch.__version__),
-        "python": platform.python_version(),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "processes": distributed.world_size(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-    }
-
-
-def changes(record: Record) -> list[str]:
-    """Says what has changed since the run was made and makes it go on equal to rounding only, not bit by bit.
-
-    Args:
-        record: The run's.
-    """
-    made, now = record["provenance"], {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
-    return [
-        f"The run was made with {name} {made[name]} and goes on with {value}: its numbers will agree to rounding only."
-        for name, value in now.items()
-        if made.get(name, value) != value
-    ]
-
-
-def game(record: Record, device: torch.device = CPU, times: int = 1) -> Game:
-    """Builds the game of a record on the CPU, its weights a function of the seed.
-
-    Args:
-        record: As read or written here.
-        device: Where it is to live.
-        times: How many times the memory of its weights it will take there.
-
-    Raises:
-        RunError: If the recipe is none, or has no such settings.
-        GameError: If it cannot be built with them, or does not fit into memory.
-    """
-    function = declared(record["recipe"])
-    told = record["data"]["facts"]
-    known = {**told, **{name: tuple(told[name]) for name in ("shape", "other") if name in told}}
-    facts = {name: known[name] for name in FACTS if name in known and name in signature(function).parameters}
-    with buildable(record["recipe"]), bounded(device, times), torch.random.fork_rng(devices=[]):
-        chosen, techniques = settings(function, record["arguments"]), built(Techniques, record.get("techniques", {}))
-        torch.default_generator.manual_seed(hash_seed(record["seed"], -1))
-        return apply_techniques(
-            lambda shape: function(**{**facts, "shape": shape}, **chosen), facts["shape"], techniques
-        )
-
-
-@contextmanager
-def buildable(recipe: str) -> Iterator[None]:
-    """Says in one sentence that a recipe of ours cannot be built; a user's own keeps its traceback.
-
-    Args:
-        recipe: Its name.
-
-    Raises:
-        GameError: In place of whatever networks and optimisers say of settings that they cannot have.
-    """
-    try:
-        yield
-    except SparringError:
-        raise
-    except Exception as error:
-        if ":" in recipe:
-            raise
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-        raise GameError(f"The recipe {recipe} cannot be built with these settings ({reason}): change them.") from error
-
-
-def require_equal(folder: Path, old: Record, new: Record) -> None:
-    """Refuses to go on with a run under other settings than those it began with.
-
-    Args:
-        folder: The run's.
-        old: Its record.
-        new: What it is asked to be.
+        folder: The folder, for the message.
+        old: The settings of the start, as plain values.
+        new: The settings that are asked for, as plain values.
 
     Raises:
         RunError: If they differ; the message names the first difference.
@@ -250,39 +301,39 @@ def require_equal(folder: Path, old: Record, new: Record) -> None:
         if before.get(name) != now.get(name):
             raise RunError(
                 f"{folder} was made with {name} = {before.get(name)}, not {now.get(name)}: "
-                "repeat its settings to go on with it, or give another folder."
+                "repeat its settings to continue it, or give another folder."
             )
 
 
-def agreed(folder: Path | Folder, record: Record) -> Record:
-    """Returns the record of a run that is asked for, perhaps again; nothing is written.
+def reconcile(folder: Path | Folder, config: RunConfig) -> RunConfig:
+    """Return the configuration of a run that is asked for, perhaps again; nothing is written.
 
     Args:
-        folder: The run's.
-        record: What it is asked to be.
+        folder: The run's folder.
+        config: The configuration that is asked for.
 
     Raises:
-        RunError: If it is another run, or there are other things in the folder.
+        RunError: If the folder holds another run, or other files.
     """
     try:
-        require_record({name: part for name, part in record.items() if name != "performance"})  # what is not known yet
+        _read(RunConfig, {name: value for name, value in config.to_json().items() if name != "format"})
     except ValueError as error:
         raise RunError(f"A run cannot have these settings ({error}): give others.") from error
-    before = found(folder)
+    before = find(folder)
     if before is None:
-        return record
-    require_equal(folder.path if isinstance(folder, Folder) else folder, before, record)
-    return {**before, "data": {**record["data"], "facts": before["data"]["facts"]}}
+        return config
+    require_equal(folder.path if isinstance(folder, Folder) else folder, before.to_json(), config.to_json())
+    return replace(before, data=replace(config.data, facts=before.data.facts))
 
 
-def found(folder: Path | Folder) -> Record | None:
-    """Reads the record of a run, or returns None if the folder is new or empty.
+def find(folder: Path | Folder) -> RunConfig | None:
+    """Read the configuration of a run; return None if the folder is new or empty.
 
     Args:
-        folder: Of a run, or for one.
+        folder: A folder of a run, or for one.
 
     Raises:
-        RunError: If the record cannot be read, or there are other things in the folder.
+        RunError: If ``run.json`` cannot be read, or the folder holds other files.
     """
     try:
         home = Folder.open(folder)
@@ -298,26 +349,26 @@ def found(folder: Path | Folder) -> Record | None:
     return None
 
 
-def settle(folder: Folder, record: Record, *, begun: bool) -> Record:
-    """Writes the record of a new run, or where the data is now, once nobody else can write; returns what holds.
+def store(folder: Folder, config: RunConfig, *, begun: bool) -> RunConfig:
+    """Write the configuration of a new run, or the new place of its data; return the configuration that holds.
 
     Args:
-        folder: The run's; only the process that holds its lock may call this.
-        record: What it is asked to be.
-        begun: Whether the record was read from the folder before.
+        folder: The run's folder; only the process that holds its lock may call this.
+        config: The configuration that is asked for.
+        begun: Whether the configuration was read from the folder before.
 
     Raises:
-        RunError: If it is another run now, or there are other things in the folder.
+        RunError: If the folder holds another run now, or other files.
     """
-    before = found(folder)
+    before = find(folder)
     if before is None and begun:
         raise RunError(f"{folder.path} has lost its {FILE} since it was opened: restore it from a copy.")
     if before is None:
-        write(folder, record)
-        return record
-    if begun and before.get("id") != record.get("id"):
+        write(folder, config)
+        return config
+    if begun and before.id != config.id:
         raise RunError(f"{folder.path} holds another run than when it was opened: give the folder of the run.")
-    now = agreed(folder, record)
+    now = reconcile(folder, config)
     if not begun:
         raise RunError(f"{folder.path} was made by another process in the meantime: run the same command again.")
     if now != before:
@@ -325,41 +376,41 @@ def settle(folder: Folder, record: Record, *, begun: bool) -> Record:
     return now
 
 
-def identity(folder: Folder) -> str | None:
-    """Returns the identity of a run, which its checkpoints repeat; None if it has none, as runs of earlier versions.
+def run_id(folder: Folder) -> str | None:
+    """Return the identity of a run, which its checkpoints repeat; None for a folder without ``run.json``.
 
     Args:
-        folder: The run's; one without a record has no identity.
+        folder: The run's folder.
 
     Raises:
-        RunError: If its record cannot be read.
+        RunError: If ``run.json`` cannot be read.
     """
-    return None if folder.mode(FILE) is None else read(folder).get("id")
+    return None if folder.mode(FILE) is None else read(folder).id
 
 
-def require_own(folder: Folder, record: Record) -> None:
-    """Refuses to write into another run than the one that was opened.
+def require_same_run(folder: Folder, config: RunConfig) -> None:
+    """Refuse to write into another run than the one that was opened.
 
     Args:
-        folder: The run's.
-        record: Its record.
+        folder: The run's folder.
+        config: The configuration of the run that was opened.
 
     Raises:
         RunError: If the folder holds another run now.
     """
     with io_errors(folder.path):
         folder.require_in_place()
-    if identity(folder) != record.get("id"):
+    if run_id(folder) != config.id:
         raise RunError(f"{folder.path} holds another run than when it was opened: nothing is written into that one.")
 
 
 @contextmanager
-def there(folder: Path, place: str | Path) -> Iterator[None]:
-    """Says what to do where the data of a run is no longer in its place.
+def moved_data(folder: Path, place: str | Path) -> Iterator[None]:
+    """Add the remedy to the error of loading a run's data from a place that does not exist.
 
     Args:
-        folder: The run's.
-        place: The name or place of its data, which is loaded in this context.
+        folder: The run's folder.
+        place: Name or path of its data, which is loaded in this context.
 
     Raises:
         DataError: In place of that of loading, if there is no such place.
@@ -374,55 +425,26 @@ def there(folder: Path, place: str | Path) -> Iterator[None]:
         ) from error
 
 
-def require_data(folder: Path, record: Record, dataset: Dataset) -> None:
-    """Refuses to go on with other data than the run began with.
+def require_same_data(folder: Path, config: RunConfig, dataset: Dataset) -> None:
+    """Refuse to continue with other data than those of the start.
 
     Args:
-        folder: The run's.
-        record: Its record.
-        dataset: What was loaded.
+        folder: The run's folder.
+        config: Its configuration.
+        dataset: The data that was loaded.
 
     Raises:
-        RunError: If their content differs.
+        RunError: If the content differs.
     """
-    if record["data"]["fingerprint"] != dataset.fingerprint:
+    if config.data.fingerprint != dataset.fingerprint:
         raise RunError(
             f"The data {dataset.name} is not what {folder} began with (its fingerprint differs): "
             "give the same data, or another folder for another run."
         )
 
 
-def sensible(seed: int, grad_accum: int, ema_decay: float, precision: str, fast: str = "auto") -> Record:
-    """Returns these settings, or refuses numbers that no run can have.
-
-    Args:
-        seed: 0 or more.
-        grad_accum: 1 or more.
-        ema_decay: From 0 to below 1.
-        precision: A name of `PRECISIONS`.
-        fast: A name of `sparring.runs.performance.SETTINGS`; what it chooses is seen when the game is built.
-
-    Raises:
-        RunError: If one is out of range; the message names it.
-    """
-    if seed < 0:
-        raise RunError(f"The seed {seed} is negative: give 0 or more.")
-    require_counts(grad_accum=grad_accum)
-    if not 0 <= ema_decay < 1:
-        raise RunError(f"The averaged weights cannot decay by {ema_decay}: give a number from 0 (none) to below 1.")
-    if precision not in PRECISIONS:
-        raise RunError(f"There is no precision {precision!r}: give one of {', '.join(PRECISIONS)}.")
-    return {
-        "seed": seed,
-        "grad_accum": grad_accum,
-        "ema_decay": ema_decay,
-        "precision": precision,
-        "performance": {"setting": fast},
-    }
-
-
 def require_counts(**counts: int) -> None:
-    """Refuses counts below 1.
+    """Refuse counts below 1.
 
     Args:
         counts: By the name of their settings.
@@ -435,13 +457,63 @@ def require_counts(**counts: int) -> None:
             raise RunError(f"{name} cannot be {count}: give 1 or more.")
 
 
-def _decisive(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields every setting that decides what a run computes, by its dotted name."""
+def _decisive(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
-        if where in ("provenance", "performance", "id") or (path == "data" and name not in IDENTITY):
+        if where in ("format", "provenance", "performance", "id") or (path == "data" and name not in IDENTITY):
             continue
         if isinstance(part, dict):
             yield from _decisive(part, where)
         else:
             yield where, part
+
+
+def _read(kind: type[T], values: Any, place: str = "") -> T:
+    """Return the dataclass that a table describes; every entry must be of the type of its field."""
+    if not isinstance(values, dict):
+        raise ValueError(f"its {place.rstrip('.')} is no table")
+    known: Any = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
+    for name, each in known.items():
+        if name not in values and each.default is MISSING and each.default_factory is MISSING:
+            raise ValueError(f"it has no {place}{name}")
+    if unknown := values.keys() - known.keys():
+        raise ValueError(f"it has an unknown entry {place}{min(unknown)[:40]}")
+    hints = get_type_hints(kind)
+    made = kind(**{name: _entry(f"{place}{name}", hints[name], value) for name, value in values.items()})
+    if isinstance(made, DataConfig):
+        for name, path in (("name", made.name), ("root", made.root or "")):
+            _require_path(f"{place}{name}", path)
+    return made
+
+
+def _entry(name: str, hint: Any, value: Any) -> Any:
+    """Return the value of an entry, or refuse one of another type."""
+    if get_origin(hint) in (Union, UnionType):
+        if value is None:
+            return None
+        (hint,) = (each for each in get_args(hint) if each is not type(None))
+    if hint is DataFacts:
+        return DataFacts.from_json(value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _read(hint, value, f"{name}.")
+    if hint == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise ValueError(f"its {name} is no list of texts")
+        return tuple(value)
+    kind = get_origin(hint) or hint
+    if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"its {name} cannot be {str(value)[:40]!r}")
+    if kind in (int, float) and not -LIMIT <= value <= LIMIT:
+        raise ValueError(f"its {name} is out of range")
+    return value
+
+
+def _require_path(name: str, value: str) -> None:
+    """Refuse a text that no path can hold."""
+    try:
+        possible = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ValueError(f"its {name} cannot be {value[:40]!r}")

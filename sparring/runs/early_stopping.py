@@ -1,13 +1,13 @@
-"""Which checkpoint is best: by a score of the averaged generator against data that it never saw, never by the loss.
+"""Evaluation during training: keeps the best checkpoint by a score on held-out data, and may stop the training early.
 
-    RUN/evaluations.jsonl      {"step": 500, "images": 32000, "score": "Fréchet distance", "value": 41.2, "best": true}
+    RUN/evaluations.jsonl {"step": 500, "images": 32000, "score": "Fréchet distance", "value": 41.2, "best": true}
     RUN/best/000500/      the checkpoint with the best score so far, which the last row with "best": true names
 
-A new best checkpoint is written first, then its row, and only then those that it supersedes are removed. For each
-checkpoint that the training may go back to, the best one up to it stays.
+A new best checkpoint is written first, then its row, and only then are superseded ones removed. For each checkpoint
+that a rollback may return to, the best one up to it is kept.
 
-A judgement leaves no trace in the training and is a function of the step, so that a run that was stopped judges as one
-that was not. Points of a known mixture can be judged without held-out data: their truth is known.
+An evaluation does not change the training and is a function of the step, so an interrupted run has the same rows as one
+that was not. Points of a known mixture can be evaluated without held-out data, since their distribution is known.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from sparring._io.folder import Folder
 from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
@@ -27,10 +29,9 @@ from sparring.evaluation.types import Metric
 from sparring.metrics import Direction
 from sparring.runs import checkpoint
 from sparring.runs.logs import JsonLinesWriter, read
+from sparring.runs.state import TrainState
 from sparring.training import distributed
-
-if TYPE_CHECKING:
-    from sparring.runs.run import Run
+from sparring.training.trainer import StepReport
 
 __all__ = ["FILE", "BestCheckpoint", "EarlyStopping", "best"]
 
@@ -40,15 +41,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When a training is judged on its way, by what, and when it has gone on in vain for long enough.
+    """When and how a training is evaluated, and when it stops early.
 
     Attributes:
-        every: Thousands of images between two judgements.
-        metric: Of `sparring.evaluation.evaluator.METRICS`, whose first score decides: frechet for images and sliced
-        for points,
-            unless told.
-        patience: So many judgements without a better score end the training; none unless told.
-        samples: How many are judged, as for `sparring.evaluation.evaluator.evaluate`.
+        every: Thousands of images between two evaluations.
+        metric: Name of the metric, whose first score decides. Default: frechet for images, sliced for points.
+        patience: Number of evaluations without improvement after which training stops. Default: never.
+        samples: Number of samples, as for `sparring.evaluation.evaluator.evaluate`.
     """
 
     every: float
@@ -60,123 +59,135 @@ class EarlyStopping:
         if not self.every > 0:
             raise RunError(f"--eval-every is {self.every:g}: give thousands of images, above 0.")
         if self.patience is not None and self.patience < 1:
-            raise RunError(f"--patience is {self.patience}: give 1 judgement or more.")
+            raise RunError(f"--patience is {self.patience}: give 1 evaluation or more.")
+
+    def require(self, state: TrainState, held_out: Dataset | None) -> None:
+        """Refuse to evaluate during training where that is impossible or unfair.
+
+        Args:
+            state: State of the training.
+            held_out: Rows that are not trained on, if any.
+
+        Raises:
+            RunError: If no rows are held out and the distribution is not known.
+            GameError: If the game cannot sample.
+            DataError: If there is no such metric, the data or the game does not suit it, or too few rows are held out.
+        """
+        if held_out is None and state.dataset.mixture is None:
+            raise RunError("An evaluation needs data that is not trained on: hold some out, with --hold-out 0.1.")
+        require_sampling(state.game)
+        sample_count(state.dataset, held_out, self.samples)
+        require_metrics(self.metrics(state.dataset), state.game, state.dataset, held_out)
+
+    def metrics(self, dataset: Dataset) -> dict[str, Metric]:
+        """Return the metric whose first score decides, by its name.
+
+        Args:
+            dataset: The rows that are trained on.
+        """
+        return get_metrics([self.metric or ("frechet" if len(dataset.shape) == 3 else "sliced")])
 
 
 class BestCheckpoint:
-    """Judges a run at its marks, and keeps the best checkpoint.
+    """Evaluates a training at regular intervals and keeps the best checkpoint.
 
     Args:
-        run: What is trained.
-        judging: When and how.
-        keep: Saves the run's state as the best.
+        options: When and how.
+        state: State of the training.
+        held_out: Rows that are not trained on, if any.
+        folder: The run's folder.
+        home: The same, open; None on every rank but the first, which do not write.
+        save: Saves the state as the best.
 
     Attributes:
-        rows: The judgements so far.
-        notes: A sentence about judgements that could not be read, if there were any.
+        rows: The evaluations so far.
+        notes: Sentences for the user.
 
     Raises:
-        RunError: If there is nothing fair to judge by.
-        GameError: If the game draws no samples.
+        RunError: If no rows are held out and the distribution is not known.
+        GameError: If the game cannot sample.
         DataError: If there is no such metric.
     """
 
-    def __init__(self, run: Run, judging: EarlyStopping, keep: Callable[[], None]) -> None:
-        require(run, judging)
-        self.run, self.judging, self.keep = run, judging, keep
-        self.metric = _metric(run.dataset, judging)
-        path, home = run.folder / FILE, run.home if distributed.rank() == 0 else None
-        self.rows = [row for row in read(path, folder=home) if row["step"] <= run.step]
-        self._journal = JsonLinesWriter(path, run.step, home) if distributed.rank() == 0 else None
-        self.notes = shortfall_notes(run.training, run.held_out, judging.samples)
-        self.notes += self._journal.notes if self._journal else []
-        self.retire()
+    def __init__(
+        self,
+        options: EarlyStopping,
+        state: TrainState,
+        held_out: Dataset | None,
+        folder: Path,
+        home: Folder | None,
+        save: Callable[[], None],
+    ) -> None:
+        options.require(state, held_out)
+        self.options, self.held_out, self.home, self.save = options, held_out, home, save
+        self.metrics = options.metrics(state.dataset)
+        self.rows = [row for row in read(folder / FILE, folder=home) if row["step"] <= state.step]
+        self._file = None if home is None else JsonLinesWriter(folder / FILE, state.step, home)
+        self.notes = shortfall_notes(state.dataset, held_out, options.samples)
+        self.notes += self._file.notes if self._file else []
+        self.remove_superseded()
 
     @property
-    def over(self) -> bool:
-        """Whether patience is at its end."""
+    def should_stop(self) -> bool:
+        """Whether there were as many evaluations without improvement as the patience allows."""
         last = max((index for index, row in enumerate(self.rows) if row.get("best")), default=0)
-        return self.judging.patience is not None and len(self.rows) - 1 - last >= self.judging.patience
+        return self.options.patience is not None and len(self.rows) - 1 - last >= self.options.patience
 
-    def after(self, images: int) -> None:
-        """Judges, if a mark lies between `images` and those that the run has seen now.
+    def evaluate(self, state: TrainState, report: StepReport) -> None:
+        """Evaluate, if this step passed a multiple of the interval.
 
         Args:
-            images: Those it had seen before its last step.
+            state: State of the training.
+            report: Report of its last step.
         """
-        each = self.judging.every * 1000
-        if self.run.images // each == images // each:
+        interval = self.options.every * 1000
+        if state.images // interval == (state.images - report.images) // interval:
             return
-        row = self._judged()
+        row = self._evaluated(state)
         self.rows.append(row)
-        if self._journal:
+        if self._file:
             if row["best"]:
-                self.keep()
-            self._journal.write([row])
-            self._journal.settle()
-            self.retire()
+                self.save()
+            self._file.write([row])
+            self._file.sync()
+            self.remove_superseded()
         distributed.barrier()
 
-    def retire(self) -> None:
-        """Removes the best checkpoints that the recorded best one supersedes, and no checkpoint could go back to."""
-        found, run = best(self.rows), self.run
-        if not (self._journal and found):
+    def remove_superseded(self) -> None:
+        """Remove the best checkpoints that are superseded and that no rollback could return to."""
+        found, home = best(self.rows), self.home
+        if home is None or found is None:
             return
-        there = {int(path.name) for path in checkpoint.listed(run.home, checkpoint.BEST)}
-        goals = [best(self.rows, int(path.name)) for path in checkpoint.listed(run.home)]
+        there = {int(path.name) for path in checkpoint.list_checkpoints(home, checkpoint.BEST)}
+        goals = [best(self.rows, int(path.name)) for path in checkpoint.list_checkpoints(home)]
         needed = {row["step"] for row in goals if row}
-        judged = {row["step"] for row in self.rows}
+        evaluated = {row["step"] for row in self.rows}
         if found["step"] in there:
-            old = {step for step in there & judged - needed if step < found["step"]}
-            checkpoint.prune(run.home, checkpoint.BEST, there - old)
+            old = {step for step in there & evaluated - needed if step < found["step"]}
+            checkpoint.prune(home, checkpoint.BEST, there - old)
 
     def close(self) -> None:
-        """Closes the journal."""
-        if self._journal:
-            self._journal.close()
+        """Close the file."""
+        if self._file:
+            self._file.close()
 
-    def _judged(self) -> Row:
-        run = self.run
-        how: Any = {"metrics": self.metric, "samples": self.judging.samples, "references": False, "resamples": 0}
-        score, *others = evaluate(run.inference_game, run.training, held_out=run.held_out, **how).scores
+    def _evaluated(self, state: TrainState) -> Row:
+        how: Any = {"metrics": self.metrics, "samples": self.options.samples, "references": False, "resamples": 0}
+        score, *others = evaluate(state.inference_game, state.dataset, held_out=self.held_out, **how).scores
         before, sign = best(self.rows), 1 if score.better is Direction.HIGHER else -1
         better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])
-        facts = {"step": run.step, "images": run.images, "score": score.name, "value": score.value}
+        row = {"step": state.step, "images": state.images, "score": score.name, "value": score.value}
         beside = {other.name: other.value for other in others if math.isfinite(other.value)}
-        facts |= {"beside": beside} if beside else {}
-        return {**facts, "better": score.better.value, "best": better}
-
-
-def require(run: Run, judging: EarlyStopping) -> None:
-    """Refuses to judge a run on its way if there is nothing fair to judge by.
-
-    Args:
-        run: What is trained.
-        judging: When and how.
-
-    Raises:
-        RunError: If no rows are held out and the truth is not known.
-        GameError: If the game draws no samples.
-        DataError: If there is no such metric, the data or the game does not suit it, or too few rows are held out.
-    """
-    if run.held_out is None and run.dataset.mixture is None:
-        raise RunError("A training is judged by data that it never sees: hold some out, with --hold-out 0.1.")
-    require_sampling(run.game)
-    sample_count(run.training, run.held_out, judging.samples)
-    require_metrics(_metric(run.dataset, judging), run.game, run.training, run.held_out)
-
-
-def _metric(dataset: Dataset, judging: EarlyStopping) -> dict[str, Metric]:
-    """Returns the metric whose first score decides, by its name."""
-    return get_metrics([judging.metric or ("frechet" if len(dataset.shape) == 3 else "sliced")])
+        row |= {"beside": beside} if beside else {}
+        return {**row, "better": score.better.value, "best": better}
 
 
 def best(rows: list[Row], step: int | None = None) -> Row | None:
-    """Returns the best of some judgements, or None if there is none.
+    """Return the best of some evaluations, or None if there is none.
 
     Args:
         rows: Lines of ``evaluations.jsonl``.
-        step: Leave out judgements after this step. Default: none is left out.
+        step: Leave out evaluations after this step. Default: none is left out.
     """
     known = (row for row in reversed(rows) if row.get("best") and "value" in row)
     return next((row for row in known if step is None or row["step"] <= step), None)

@@ -14,7 +14,7 @@ from sparring.games.latent_regressor import FittedEncoder
 from sparring.recipes.autoencoders import encoder_for
 from sparring.recipes.options import Adam
 from sparring.runs import config
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 
 __all__ = ["RECIPE", "fitted_encoder"]
 
@@ -47,9 +47,9 @@ def fitted_encoder(
         GameError: If the run is a fitted encoder itself, does not sample, has samples of another shape, or its latents
             are not rows.
     """
-    if config.read(Path(of)).get("recipe") == RECIPE:
+    if config.read(Path(of)).recipe == RECIPE:
         raise GameError(f"{of} is a fitted encoder: name the run of its generator.")
-    game = load(of, device="cpu", checkpoint=checkpoint)
+    game = load_game(of, device="cpu", checkpoint=checkpoint)
     if not isinstance(game, SupportsSampling):
         raise GameError(f"{type(game).__name__} does not sample, so that there is nothing to encode: name another run.")
     noise, made = game.noise(2), game.sample(2)

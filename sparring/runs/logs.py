@@ -1,17 +1,17 @@
-"""What a run tells while it trains: files of JSON lines, each line about one step.
+"""Logs of a training: JSON lines, one for each step, and TensorBoard events.
 
     log.jsonl       {"step": 2, "images": 128, "updates": {"D": 2, "G": 2}, "terms": {"D/adversarial": 1.38, ...}}
     timing.jsonl    {"step": 2, "seconds": 0.05, "images_per_second": 2560.0, "memory": 451000000}
 
-Counts are totals since the start of the run. Where there were any, "skipped" counts the moves that were not made since
-they were not finite ("updates" counts them, too), and "rollbacks" how often the training went back (see `remedies`).
+Counts are totals since the start of the run. Where there are any, "skipped" counts the moves that were skipped because
+they were not finite ("updates" counts them as well), and "rollbacks" the rollbacks (see `sparring.runs.recovery`).
 With several processes, "allreduce_bytes" are the bytes of gradients and batch-norm statistics that each process sends
 through all-reduce, in this step or, in ``timing.jsonl``, in one step on average; "allreduce_seconds" are the seconds of
 a step that the first process spends in it, waiting for the others included.
-The log knows no clock: it is a function of the run's settings, byte for byte, however often the training was stopped.
-Lines beyond the checkpoint from which it goes on are dropped, as is an incomplete last line, which a killed process
-leaves. Any other line that cannot be read, or is out of order, is left out with a note, and the file as it was is kept
-beside it as ``log.jsonl.broken-1``.
+``log.jsonl`` holds no time: it is a function of the run's settings, byte for byte, however often the training was
+interrupted. Lines beyond the checkpoint from which it continues are dropped, as is an incomplete last line, which a
+killed process leaves. Any other line that cannot be read, or is out of order, is left out with a note, and the file as
+it was is kept as ``log.jsonl.broken-1``.
 """
 
 from __future__ import annotations
@@ -20,33 +20,37 @@ import json
 import math
 import os
 import shutil
-import sys
+import socket
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import torch
+from torch import Tensor
 
 from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder
-from sparring.errors import Diverged
-from sparring.runs.arrival import arrived, waits
-from sparring.runs.events import Events
+from sparring._io.memory import peak_memory
+from sparring.errors import Diverged, RunError
 from sparring.training import distributed
 from sparring.training.gradient_sync import GradientSync
 from sparring.training.trainer import StepReport
 
 Line = dict[str, Any]
-LARGEST = 2**32  # bytes that are read of a journal
+LARGEST = 2**32  # largest size of a file in bytes
 LONGEST = 2**20  # bytes of a line
 NUMBERS = ("images", "seconds", "value")  # of a line, beside its terms
 FARTHEST = 2**63  # above every step
 LIMIT = 1e300  # of the size of a number; larger ones overflow when they are added or drawn
 LAG = 50  # steps whose reports may wait on a device for one transfer
+EVENTS = "events"  # the folder of TensorBoard's events
 HOPELESS = 100  # steps in a row with skipped moves, after which a training is over
 
 
@@ -84,7 +88,7 @@ class JsonLinesWriter:
                 folder.fsync()
 
     def write(self, lines: Iterable[Line]) -> None:
-        """Appends lines, to be seen by other processes at once.
+        """Append lines; other processes can read them at once.
 
         Args:
             lines: Each with its "step".
@@ -93,19 +97,19 @@ class JsonLinesWriter:
             self._file.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
             self._file.flush()
 
-    def settle(self) -> None:
-        """Waits until the disk has every line."""
+    def sync(self) -> None:
+        """Wait until every line is on the disk."""
         with io_errors(self.path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Closes the file; what a full disk refused before is not tried again."""
+        """Close the file; writes that a full disk refused are not repeated."""
         with suppress(OSError):
             self._file.close()
 
 
 def read(path: str | Path, notes: list[str] | None = None, folder: Folder | None = None) -> list[Line]:
-    """Reads the lines of a journal that can be read; of one that is being written, all that are complete.
+    """Read the lines of a file of JSON lines; lines that cannot be read, or are incomplete, are left out.
 
     Args:
         path: ``log.jsonl``, ``timing.jsonl`` or ``evaluations.jsonl``; one that is missing has no lines.
@@ -124,20 +128,20 @@ def read(path: str | Path, notes: list[str] | None = None, folder: Folder | None
     return [survey.lines[index] for index in survey.sound]
 
 
-class Log:
-    """Both journals of a run, fed with reports; only the first rank writes.
+class RunLog:
+    """Log of a run, to which step reports are added; only the first rank writes.
 
-    What is not finite is noticed at once on the CPU. On a device, where looking means waiting, reports are
-    collected and brought over in one transfer, at the latest when the log must be settled for a checkpoint.
+    On the CPU values that are not finite are found in their step. Reports on another device are collected and moved
+    to the CPU in one transfer, at the latest when a checkpoint is saved.
 
     Args:
         folder: The run's, by its path or open.
-        step: Steps completed; lines about later ones are dropped.
-        images: Images seen.
-        updates: Moves of each player.
-        skipped: Moves of each player that were not made; counted up as reports arrive.
-        rollbacks: How often the training went back.
-        tensorboard: Write TensorBoard's events, too.
+        step: Number of completed steps; lines about later ones are dropped.
+        images: Number of images seen.
+        updates: Number of moves of each player.
+        skipped: Number of moves of each player that were skipped; updated in place.
+        rollbacks: Number of rollbacks.
+        tensorboard: Also write TensorBoard events.
 
     Attributes:
         notes: Sentences about lines that could not be read.
@@ -160,60 +164,60 @@ class Log:
         self._waiting: list[StepReport] = []
         self._journals: list[JsonLinesWriter] = []
         self.notes: list[str] = []
-        self._events: list[Events] = []
+        self._events: list[TensorBoardLogger] = []
         if distributed.rank() == 0:
             self._open(Folder.open(folder), tensorboard)
             self.notes = [note for journal in self._journals for note in journal.notes]
         self._clock = Throughput(self._journals[-1].last if self._journals else {})
 
     def add(self, report: StepReport) -> None:
-        """Notes what a step did.
+        """Add the report of a step.
 
         Args:
-            report: Straight from the trainer.
+            report: As the trainer yields it.
 
         Raises:
-            Diverged: If anything in it, or in one that waited, is not finite, or moves were skipped for too long.
+            Diverged: If it, or one that was collected before, is not finite, or moves were skipped for too long.
         """
         self._waiting.append(report)
-        if not waits(report) or len(self._waiting) >= LAG:
+        if not waits_for_device(report) or len(self._waiting) >= LAG:
             self._flush()
         self._time(self._clock.tick(report.step, report.images, report.gradient_sync))
 
-    def settle(self) -> None:
-        """Writes everything and waits until the disk has it.
+    def sync(self) -> None:
+        """Write everything and wait until it is on the disk.
 
         Raises:
-            Diverged: If anything in a report that waited is not finite.
+            Diverged: If a report that was collected is not finite.
         """
         self._flush()
         self._time(self._clock.tick(self._step, 0, now=True))
         for file in self._files():
-            file.settle()
+            file.sync()
 
     def close(self) -> None:
-        """Closes the files."""
+        """Close the files."""
         for file in self._files():
             file.close()
 
     def _open(self, home: Folder, tensorboard: bool) -> None:
-        """Opens all files, or none."""
+        """Open all files, or none."""
         try:
             for name in ("log.jsonl", "timing.jsonl"):
                 self._journals.append(JsonLinesWriter(home.path / name, self._step, home))
             if tensorboard:
-                self._events.append(Events(home, self._step))
+                self._events.append(TensorBoardLogger(home, self._step))
         except BaseException:
             self.close()
             raise
 
-    def _files(self) -> list[JsonLinesWriter | Events]:
+    def _files(self) -> list[JsonLinesWriter | TensorBoardLogger]:
         return [*self._journals, *self._events]
 
     def _flush(self) -> None:
         lines = []
         try:
-            for report in arrived(self._waiting):
+            for report in fetch_reports(self._waiting):
                 lines.append(self._line(report))
         finally:  # what was good before a term diverged is worth reading
             self._waiting = []
@@ -235,7 +239,7 @@ class Log:
         return line | ({"rollbacks": self._rollbacks} if self._rollbacks else {})
 
     def _skip(self, report: StepReport) -> None:
-        """Counts the moves that were not made."""
+        """Count the moves that were skipped."""
         counts = {player: round(float(count)) for player, count in report.skipped.items() if count}
         for player, count in counts.items():
             self._skipped[player] = self._skipped.get(player, 0) + count
@@ -250,7 +254,7 @@ class Log:
 
 
 class Throughput:
-    """How long a run has been trained, over all its processes' lives.
+    """Training time of a run over all of its processes, and images per second.
 
     Args:
         before: The last line of ``timing.jsonl``, or an empty one.
@@ -266,13 +270,13 @@ class Throughput:
     def tick(
         self, step: int, images: int, gradient_sync: GradientSync | None = None, *, now: bool = False
     ) -> Line | None:
-        """Returns a line if it is time for one.
+        """Return a line if one is due.
 
         Args:
-            step: Steps completed.
-            images: Images that this step saw.
-            gradient_sync: What this step exchanged with other processes; None where there was no step.
-            now: It is time.
+            step: Number of completed steps.
+            images: Images of this step.
+            gradient_sync: Communication of this step; None where there was no step.
+            now: Return a line in any case.
         """
         self._images += images
         self._exchanges += [gradient_sync] if gradient_sync and gradient_sync.times else []
@@ -282,11 +286,11 @@ class Throughput:
         speed = self._images / max(moment - self._last, 1e-9)
         self._last, self._images = moment, 0
         seconds = round(self._before + moment - self._start, 3)
-        line = {"step": step, "seconds": seconds, "images_per_second": round(speed, 1), "memory": memory()}
+        line = {"step": step, "seconds": seconds, "images_per_second": round(speed, 1), "memory": peak_memory() or 0}
         return line | self._exchanged()
 
     def _exchanged(self) -> Line:
-        """Tells what a step exchanged since the last line, on average, and forgets it."""
+        """Return the mean communication of a step since the last line."""
         steps, self._exchanges = self._exchanges, []
         if not steps:
             return {}
@@ -297,20 +301,110 @@ class Throughput:
         }
 
 
-def memory() -> int:
-    """Returns the most bytes that were in use at once: on the CUDA device where there is one, else by the process."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated()
-    if sys.platform == "win32":
-        return 0
-    import resource  # not on Windows
+def waits_for_device(report: StepReport) -> bool:
+    """Return whether reading a report waits for a device.
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    Args:
+        report: As the trainer yields it.
+    """
+    return any(value.device.type != "cpu" for value in report.terms.values())
+
+
+def fetch_reports(reports: list[StepReport]) -> list[StepReport]:
+    """Return reports whose numbers are means over the ranks and on the CPU, with one transfer.
+
+    Args:
+        reports: As the trainer yields them.
+    """
+    if not reports:
+        return []
+    lots = [_numbers(report) for report in reports]
+    flat = distributed.all_reduce_mean(torch.cat([numbers for lot in lots for numbers in lot])).cpu()
+    parts = iter(torch.split(flat, [len(numbers) for lot in lots for numbers in lot]))
+    return [_with(report, [next(parts) for _ in lot]) for report, lot in zip(reports, lots, strict=True)]
+
+
+def _numbers(report: StepReport) -> list[Tensor]:
+    """Return all numbers of a report as tensors (n,)."""
+    single = [*report.terms.values(), *report.skipped.values()]
+    return [torch.stack([value.float() for value in single]), *(looked.values for looked in report.finite_checks)]
+
+
+def _with(report: StepReport, numbers: list[Tensor]) -> StepReport:
+    """Return a report with other numbers."""
+    single, *trail = numbers
+    count = len(report.terms)
+    return replace(
+        report,
+        terms=dict(zip(report.terms, single[:count], strict=True)),
+        skipped=dict(zip(report.skipped, single[count:], strict=True)),
+        finite_checks=tuple(
+            replace(looked, values=values) for looked, values in zip(report.finite_checks, trail, strict=True)
+        ),
+    )
+
+
+def require_tensorboard() -> None:
+    """Refuse to write events if TensorBoard is not installed.
+
+    Raises:
+        RunError: If it is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise RunError("TensorBoard is not installed: pip install 'sparring[tensorboard]'.")
+
+
+class TensorBoardLogger:
+    """Writes every term of every player against the step; a resumed run purges events of later steps.
+
+    Args:
+        folder: The run's folder.
+        step: Number of completed steps.
+
+    Raises:
+        RunError: If TensorBoard is not installed, or the folder of the events is a link.
+    """
+
+    def __init__(self, folder: Path | Folder, step: int) -> None:
+        require_tensorboard()
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._event, self._summary = Event, Summary
+        place = Folder.open(folder).subfolder(EVENTS, make=True)
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)  # so that files sort by time
+        origin = f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex}"
+        name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{origin}"
+        self._file = place.open_to_append(name)
+        self._records = RecordWriter(self._file)
+        self._add(step=step + 1, file_version="brain.Event:2")
+        self._add(step=step + 1, session_log=SessionLog(status=SessionLog.START))  # purges
+
+    def write(self, lines: list[dict[str, Any]]) -> None:
+        """Add lines of the log."""
+        for line in lines:
+            for name, value in line["terms"].items():
+                summary = self._summary(value=[self._summary.Value(tag=name, simple_value=value)])
+                self._add(step=line["step"], summary=summary)
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Wait until every event is on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; writes that a full disk refused are not repeated."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _add(self, **what: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **what).SerializeToString())
 
 
 class _Survey:
-    """What the complete lines of a journal hold, and which of them can be used.
+    """The complete lines of a file of JSON lines, and which of them can be used.
 
     Args:
         folder: The folder that it is in.
@@ -334,19 +428,20 @@ class _Survey:
         self.broken = sorted({*range(len(self.steps))} - {*self.sound})
 
     def line(self, index: int) -> Line:
-        """Reads a line."""
+        """Read a line."""
         with self.folder.open_to_read(self.name, LARGEST) as file:
-            return json.loads(self._text(file, index))
+            line: Line = json.loads(self._text(file, index))
+            return line
 
     def what(self) -> str:
-        """Says which lines are broken."""
+        """Describe which lines are broken."""
         first = f"line {self.broken[0] + 1}"
         if len(self.broken) == 1:
             return f"{first} cannot be read or is out of order"
         return f"{len(self.broken)} lines cannot be read or are out of order, the first of them {first}"
 
     def restore(self, kept: Sequence[int]) -> str:
-        """Keeps a copy of the file, then leaves all lines out but those of some indices; returns a sentence."""
+        """Keep a copy of the file, then only the lines of some indices; return a sentence."""
         copy = self.folder.free_name(f"{self.name}.broken")
         with self.folder.open_to_read(self.name, LARGEST) as old, self.folder.atomic_write(copy) as file:
             shutil.copyfileobj(old, file)
@@ -363,7 +458,7 @@ class _Survey:
 
 
 def _complete(file: IO[bytes]) -> Iterator[tuple[Line, int]]:
-    """Yields each line that ends, or an empty one in place of what is no line of a journal, and where it ends."""
+    """Yield each complete line, an empty one in place of one that cannot be used, and where it ends."""
     position, whole = 0, True
     while text := file.readline(LONGEST):
         position += len(text)
@@ -377,7 +472,7 @@ def _complete(file: IO[bytes]) -> Iterator[tuple[Line, int]]:
 
 
 def _line(text: bytes) -> Line:
-    """Returns what a line says, or an empty one if it is no line of a journal."""
+    """Return the content of a line, empty if it cannot be used."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):
@@ -386,7 +481,7 @@ def _line(text: bytes) -> Line:
 
 
 def _wellformed(line: Line) -> bool:
-    """Tells whether a line has a step, and numbers where the library reads numbers."""
+    """Return whether a line has a step, and numbers where the library reads numbers."""
     terms = line.get("terms", {})
     numbers = [*(line[name] for name in NUMBERS if name in line), *(terms.values() if isinstance(terms, dict) else "?")]
     step = line.get("step")
@@ -394,12 +489,12 @@ def _wellformed(line: Line) -> bool:
 
 
 def _number(value: Any) -> bool:
-    """Tells whether a value is a number that every computation and drawing can hold, or is not finite."""
+    """Return whether a value is a number that plots and sums can hold, or is not finite."""
     return type(value) in (int, float) and (abs(value) <= LIMIT or value != value or abs(value) == math.inf)
 
 
 def _in_order(steps: Sequence[int]) -> list[int]:
-    """Returns the indices of as many steps as possible that never fall; those below 0 are passed over.
+    """Return the indices of a longest sequence of steps that never decreases; steps below 0 are left out.
 
     >>> _in_order([1, 2, 900, 3, 3, -1, 0, 4])
     [0, 1, 3, 4, 7]

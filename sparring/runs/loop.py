@@ -1,91 +1,206 @@
-"""One sitting of a training: play a step, note it, draw, judge, save, hand it out, see whether to stop; again."""
+"""The training loop: run a step, log it, write samples, evaluate, save a checkpoint, yield the report, stop if asked.
+
+A rollback closes the files of the run, loads the last scheduled checkpoint, and opens them again at its step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import torch
-
+from sparring._io.folder import Folder
 from sparring.errors import Diverged, RunError
-from sparring.runs import config, early_stopping, events
+from sparring.runs import checkpoint, logs
+from sparring.runs.config import require_counts, require_same_run
 from sparring.runs.early_stopping import BestCheckpoint, EarlyStopping
-from sparring.runs.logs import Log
+from sparring.runs.logs import RunLog
 from sparring.runs.recovery import STOP, NonFinitePolicy, roll_back
-from sparring.runs.saving import CheckpointWriter
 from sparring.runs.signals import Stopped, StopSignal
-from sparring.runs.state import seed
+from sparring.runs.state import TrainState
 from sparring.training import distributed
-from sparring.training.finite import TurnSnapshot
+from sparring.training.finite import TurnSnapshot, require_finite
 from sparring.training.trainer import StepReport, train
 
-if TYPE_CHECKING:
-    from sparring.runs.run import Run
+__all__ = ["Callback", "CheckpointWriter", "FitOptions", "RunFiles", "TrainingLoop", "default_interval", "fit_loop"]
 
-PRECISIONS = dict(zip(config.PRECISIONS, (None, torch.bfloat16), strict=True))
+Callback = Callable[[TrainState, StepReport], None]
+"""Called after a step, before its checkpoint."""
+OpenEvaluation = Callable[[Callable[[], None]], BestCheckpoint]
+"""Opens the evaluations of a run, given the function that saves the best checkpoint."""
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How a training is conducted.
+    """Options of `sparring.Run.fit`.
 
     Attributes:
-        steps: The step to end at.
-        saving: Steps between two checkpoints.
-        drawing: Steps between two pictures.
-        keep: How many checkpoints stay.
-        tensorboard: Write TensorBoard's events, too.
-        judging: When and how to judge on the way.
-        remedy: What to do when it stops being finite.
+        steps: The step to end at, counted from the start of the run.
+        save_every: Steps between two checkpoints. Default: see `default_interval`.
+        sample_every: Steps between two grids of samples. Default: see `default_interval`.
+        keep_checkpoints: Number of checkpoints to keep.
+        tensorboard: Also write TensorBoard events.
+        early_stopping: When and how to evaluate during training, which keeps the best checkpoint and may end the
+            training before `steps`. Default: no evaluation.
+        on_nonfinite: Policy for terms, gradients or weights that are not finite. Default: stop.
+
+    Raises:
+        RunError: If a number is below 1, or TensorBoard is not installed.
     """
 
     steps: int
-    saving: int
-    drawing: int
-    keep: int = 2
+    save_every: int | None = None
+    sample_every: int | None = None
+    keep_checkpoints: int = 2
     tensorboard: bool = False
-    judging: EarlyStopping | None = None
-    remedy: NonFinitePolicy = STOP
+    early_stopping: EarlyStopping | None = None
+    on_nonfinite: NonFinitePolicy = STOP
 
-    def require(self, run: Run) -> None:
-        """Refuses what cannot be done, before anything is written.
-
-        Args:
-            run: What is to be trained.
-
-        Raises:
-            SparringError: With the setting and the remedy.
-        """
-        config.require_counts(save_every=self.saving, sample_every=self.drawing, keep_checkpoints=self.keep)
+    def __post_init__(self) -> None:
+        counts = {"save_every": self.save_interval, "sample_every": self.sample_interval}
+        require_counts(**counts, keep_checkpoints=self.keep_checkpoints)
         if self.tensorboard:
-            events.require()
-        if self.judging:
-            early_stopping.require(run, self.judging)
+            logs.require_tensorboard()
+
+    @property
+    def save_interval(self) -> int:
+        """Steps between two checkpoints."""
+        return default_interval(self.steps) if self.save_every is None else self.save_every
+
+    @property
+    def sample_interval(self) -> int:
+        """Steps between two grids of samples."""
+        return default_interval(self.steps) if self.sample_every is None else self.sample_every
 
 
-def played(run: Run, conduct: FitOptions, wish: StopSignal) -> Iterator[StepReport]:
-    """Trains a run, and yields the report of each step; goes back and on where its conduct's remedy says so.
+def default_interval(steps: int) -> int:
+    """Return a tenth of the number of steps, rounded up to 1, 2 or 5 times a power of ten, at most 1000.
 
     Args:
-        run: Opened, and nobody else's.
-        conduct: How.
-        wish: Whether to stop.
+        steps: Number of steps of the training.
+
+    >>> [default_interval(steps) for steps in (3, 25, 600, 4000, 10**6)]
+    [1, 5, 100, 500, 1000]
+    """
+    intervals = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    return next((each for each in intervals if each * 10 >= steps), 1000)
+
+
+@dataclass
+class RunFiles:
+    """The folder of a run during training.
+
+    Attributes:
+        path: The folder.
+        home: The same, open; None on every rank but the first, which do not write.
+        saved: Names of the checkpoints that were found or saved.
+        notes: Sentences for the user.
+    """
+
+    path: Path
+    home: Folder | None
+    saved: set[str]
+    notes: list[str]
+
+
+class CheckpointWriter:
+    """Writes checkpoints that are finite, logged, and the same on every rank.
+
+    Scheduled checkpoints, those at multiples of the interval, are the ones that a rollback returns to: they are the
+    same however often the training was interrupted. The newest of them is kept, whatever else is removed.
+
+    Args:
+        state: State of the training.
+        files: The folder of the run.
+        log: Log of the run; it is written to the disk first, so that no checkpoint is ahead of it.
+        options: Options of the training.
+    """
+
+    def __init__(self, state: TrainState, files: RunFiles, log: RunLog, options: FitOptions) -> None:
+        self.state, self.files, self.log, self.options = state, files, log, options
+        self.step = state.step
+
+    def save(self, *, alone: bool = False) -> None:
+        """Save the state, unless it is saved already.
+
+        Args:
+            alone: Neither compare with other ranks nor wait for them.
+
+        Raises:
+            Diverged: If a term, a gradient or a weight is not finite.
+            RunError: If the ranks differ, or the folder cannot be written.
+        """
+        state = self.state
+        if state.step == self.step:
+            return
+        self.log.sync()
+        self._require_finite()
+        if not alone:
+            distributed.require_identical_replicas(state.game)
+        if self.files.home is not None:
+            require_same_run(self.files.home, state.config)
+            keep, every = self.options.keep_checkpoints, self.options.save_interval
+            path = checkpoint.save(self.files.home, state.step, state.state_dict(), keep=keep, every=every)
+            self.files.saved.add(path.name)
+        self.step = state.step
+        if not alone:
+            distributed.barrier()
+
+    def save_best(self) -> None:
+        """Save the state as the best so far; no earlier one is removed, since this one is not recorded yet.
+
+        Raises:
+            Diverged: If a weight is not finite.
+            RunError: If the folder cannot be written.
+        """
+        self._require_finite()
+        assert self.files.home is not None
+        require_same_run(self.files.home, self.state.config)
+        checkpoint.save(self.files.home, self.state.step, self.state.state_dict(), keep=None, kind=checkpoint.BEST)
+
+    def __str__(self) -> str:
+        if not self.step:
+            return f"Nothing was saved in {self.files.path} yet."
+        return f"The checkpoint of step {self.step} in {self.files.path} is kept."
+
+    def _require_finite(self) -> None:
+        weights = {**self.state.inference_game.state_dict(), **self.state.game.state_dict()}
+        require_finite(self.state.step, weights)
+
+
+def fit_loop(
+    state: TrainState,
+    files: RunFiles,
+    options: FitOptions,
+    stop_signal: StopSignal,
+    *,
+    write_samples: Callback,
+    open_evaluation: OpenEvaluation | None = None,
+) -> Iterator[StepReport]:
+    """Train a run and yield the report of each step; roll back where the policy of the options says so.
+
+    Args:
+        state: State of the training.
+        files: The folder of the run, locked by this process.
+        options: Options of the training.
+        stop_signal: Whether to stop.
+        write_samples: Writes the grid of samples of a step.
+        open_evaluation: Opens the evaluations during training. Default: none.
 
     Raises:
-        Diverged: As `sparring.runs.run.Run.fit`.
-        RunError: As `sparring.runs.run.Run.fit`.
-        Stopped: As `sparring.runs.run.Run.fit`.
+        Diverged: If the training is not finite and the policy allows no further rollback.
+        RunError: If the folder cannot be written, or another process is gone.
+        Stopped: After a signal.
     """
     while True:
         with ExitStack() as stack:
-            session = TrainingLoop(run, conduct, wish, stack)
+            loop = TrainingLoop(state, files, options, stop_signal, write_samples, open_evaluation, stack)
             try:
-                yield from session.play()
+                yield from loop.run()
                 return
             except GeneratorExit:  # the caller left its loop
-                session.saved.save(alone=True)
+                loop.writer.save(alone=True)
                 raise
             except Diverged as error:
                 found = error
@@ -93,89 +208,93 @@ def played(run: Run, conduct: FitOptions, wish: StopSignal) -> Iterator[StepRepo
                 if not distributed.is_peer_failure(error):
                     raise
                 raise RunError(
-                    f"Another process of the training is gone; start the same command again. {session.saved}"
+                    f"Another process of the training is gone; start the same command again. {loop.writer}"
                 ) from error
         try:
-            roll_back(run, conduct.remedy, conduct.saving, found)
+            home = Folder.open(files.path) if files.home is None else files.home
+            files.notes += roll_back(state, home, options.on_nonfinite, options.save_interval, found)
         except Diverged as error:
-            raise Diverged(f"{error} {session.saved}") from None
+            raise Diverged(f"{error} {loop.writer}") from None
 
 
 class TrainingLoop:
-    """A run with its files open.
+    """A training with its files open.
 
     Args:
-        run: Opened.
-        conduct: How it is trained.
-        wish: Whether to stop.
+        state: As for `fit_loop`, like the next five.
+        files: The folder of the run.
+        options: Options of the training.
+        stop_signal: Whether to stop.
+        write_samples: Writes the grid of samples of a step.
+        open_evaluation: Opens the evaluations during training.
         stack: Closes the files.
     """
 
-    def __init__(self, run: Run, conduct: FitOptions, wish: StopSignal, stack: ExitStack) -> None:
-        self.run, self.conduct, self.wish = run, conduct, wish
-        log = Log(
-            *(run.home if distributed.rank() == 0 else run.folder, run.step, run.images, run.updates),
-            skipped=run.skipped,
-            rollbacks=len(run.rollbacks),
-            tensorboard=conduct.tensorboard,
+    def __init__(
+        self,
+        state: TrainState,
+        files: RunFiles,
+        options: FitOptions,
+        stop_signal: StopSignal,
+        write_samples: Callback,
+        open_evaluation: OpenEvaluation | None,
+        stack: ExitStack,
+    ) -> None:
+        self.state, self.options, self.stop_signal, self.write_samples = state, options, stop_signal, write_samples
+        log = RunLog(
+            *(files.path if files.home is None else files.home, state.step, state.images, state.updates),
+            skipped=state.skipped,
+            rollbacks=len(state.rollbacks),
+            tensorboard=options.tensorboard,
         )
         self.log = stack.enter_context(closing(log))
-        run.notes += log.notes
-        self.saved = CheckpointWriter(run, self.log, conduct.keep, conduct.saving)
-        self.judge = None
-        if conduct.judging:
-            self.judge = stack.enter_context(closing(BestCheckpoint(run, conduct.judging, self.saved.best)))
-            run.notes += self.judge.notes
-        run.judged = self.judge.rows if self.judge else []
+        files.notes += log.notes
+        self.writer = CheckpointWriter(state, files, self.log, options)
+        self.best = None
+        if open_evaluation:
+            self.best = stack.enter_context(closing(open_evaluation(self.writer.save_best)))
 
-    def play(self) -> Iterator[StepReport]:
-        """Plays up to the end of the conduct."""
-        run, conduct = self.run, self.conduct
-        if run.step == 0:
-            run.picture()
-        if self.over:
+    def run(self) -> Iterator[StepReport]:
+        """Run the steps up to the last one."""
+        state, last = self.state, self.options.steps
+        if state.step == 0:
+            self.write_samples(state, StepReport(0, 0, {}, {}))
+        if self.should_stop:
             return
         for report in self._reports():
-            images = run.images
-            self._count(report)
+            state.count(report)
             self.log.add(report)
-            if run.step % conduct.drawing == 0 or run.step == conduct.steps:
-                run.picture()
-            if self.judge:
-                self.judge.after(images)
-            if run.step % conduct.saving == 0 or run.step == conduct.steps or self.over:
-                self.saved.save()
-                if self.judge:
-                    self.judge.retire()
+            if state.step % self.options.sample_interval == 0 or state.step == last:
+                self.write_samples(state, report)
+            if self.best:
+                self.best.evaluate(state, report)
+            if state.step % self.options.save_interval == 0 or state.step == last or self.should_stop:
+                self.writer.save()
+                if self.best:
+                    self.best.remove_superseded()
             yield report
-            if self.over:
+            if self.should_stop:
                 return
-            if number := distributed.all_reduce_max(self.wish.signal):
-                self.saved.save()
+            if number := distributed.all_reduce_max(self.stop_signal.signal):
+                self.writer.save()
                 raise Stopped(number)
 
     @property
-    def over(self) -> bool:
-        """Whether patience is at its end."""
-        return self.judge is not None and self.judge.over
+    def should_stop(self) -> bool:
+        """Whether early stopping ends the training."""
+        return self.best is not None and self.best.should_stop
 
     def _reports(self) -> Iterator[StepReport]:
-        run = self.run
+        state = self.state
         return train(
-            run.game,
-            run.stream,
-            self.conduct.steps,
-            start=run.step,
-            seed=seed(run),
-            players=run.players,
-            ema=run.average,
-            grad_accum=run.record["grad_accum"],
-            precision=PRECISIONS[run.record["precision"]],
-            snapshot=TurnSnapshot(run.game) if self.conduct.remedy.skip else None,
+            state.game,
+            state.stream,
+            self.options.steps,
+            start=state.step,
+            seed=state.seed,
+            players=state.optimizers,
+            ema=state.ema,
+            grad_accum=state.config.grad_accum,
+            precision=state.config.autocast,
+            snapshot=TurnSnapshot(state.game) if self.options.on_nonfinite.skip else None,
         )
-
-    def _count(self, report: StepReport) -> None:
-        self.run.step = report.step
-        self.run.images += report.images
-        for player, moves in report.updates.items():
-            self.run.updates[player] += moves

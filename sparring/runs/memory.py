@@ -1,8 +1,7 @@
-"""Whether networks fit into memory, counted while they are built: each parameter before anything is written into it."""
+"""Limit of memory for networks, checked while they are built: each parameter before anything is written into it."""
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,40 +10,27 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from sparring._io.memory import total_memory
 from sparring.errors import GameError
 
-__all__ = ["TRAINED", "bounded", "memory"]
+__all__ = ["TRAINED", "bounded"]
 
-TRAINED = 4  # times the memory of its weights that a network in training takes: gradients, two moments of Adam
+TRAINED = 4  # memory of a network in training by that of its weights: weights, gradients, two moments of Adam
 REFUSED = ("can't allocate memory", "not enough memory", "Storage size calculation overflowed")  # in torch's words
-
-
-def memory(device: torch.device) -> int | None:
-    """Returns the bytes of memory of a device, or None where the system does not say.
-
-    Args:
-        device: Any.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 @contextmanager
 def bounded(device: torch.device, times: int = 1) -> Iterator[None]:
-    """Refuses networks that are built in this context if they do not fit into memory, before they fill it.
+    """Refuse networks that are built in this context if they do not fit into memory, before they fill it.
 
     Args:
-        device: Where they are to live. They are built in the memory of the CPU.
-        times: How many times the memory of their weights they take there.
+        device: Device on which they will be. They are built in the memory of the CPU.
+        times: Memory that they take there, in multiples of that of their weights.
 
     Raises:
         GameError: If they do not fit.
     """
-    limits = [(where, factor, memory(where)) for where, factor in ((device, times), (torch.device("cpu"), 1))]
+    limits = [(where, factor, total_memory(where)) for where, factor in ((device, times), (torch.device("cpu"), 1))]
     parameters: weakref.WeakValueDictionary[int, nn.Parameter] = weakref.WeakValueDictionary()
     most = 0  # a bound, which counts parameters also after they were replaced, and again where they are shared
 

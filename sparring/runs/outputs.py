@@ -1,4 +1,4 @@
-"""What a command on a run writes: checked against what the command reads, what belongs to the run, and its data."""
+"""Checks of the paths that a command writes: they may not replace its inputs, files of the run, or its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDERS = ("samples", "checkpoints", "best", "events")
 
 
 def belongings(run: Path) -> list[Path]:
-    """Returns the files and folders that a training needs or has drawn, and the data that it learned from.
+    """Return the files and folders of a run, and those of its data.
 
     Args:
         run: The run's folder.
@@ -27,20 +27,20 @@ def belongings(run: Path) -> list[Path]:
     Raises:
         RunError: If it is no run.
     """
-    name = config.read(run)["data"]["name"]
+    name = config.read(run).data.name
     return [*(run / own for own in (*OWN, *FOLDERS)), *([] if name in NAMES else data_paths(name))]
 
 
 def require_outputs(
     run: Path, targets: Iterable[Path], read: Iterable[str | Path] = (), *, flag: str = "--out"
 ) -> None:
-    """Refuses results that would replace what a command reads, what belongs to the run, or its data.
+    """Refuse results that would replace inputs of a command, files of the run, or its data.
 
     Args:
         run: The run's folder.
         targets: Paths of all results.
-        read: What the command reads besides.
-        flag: What decides the paths, for the message.
+        read: Inputs of the command.
+        flag: The flag that gives the paths, for the message.
 
     Raises:
         DataError: If one would, or would replace a file that belongs to another run.
@@ -57,25 +57,25 @@ def require_outputs(
 
 
 def require_picture(run: Path, target: Path, read: Iterable[str | Path] = (), *, flag: str = "--out") -> None:
-    """Refuses a path for a picture, as `require_outputs` does, and one whose ending names no format.
+    """Refuse a path for an image, as `require_outputs` does, and one whose ending names no format.
 
     Args:
         run: The run's folder.
-        target: Path of the picture.
-        read: What the command reads besides.
-        flag: What decides the path, for the message.
+        target: Path of the image.
+        read: Inputs of the command.
+        flag: The flag that gives the path, for the message.
     """
     images.require_image_format(target)
     require_outputs(run, [target], read, flag=flag)
 
 
 def require_film(run: Path, target: Path, read: Iterable[str | Path] = ()) -> None:
-    """Refuses a path for a film, as `require_outputs` does, and one whose ending names no format.
+    """Refuse a path for an animation, as `require_outputs` does, and one whose ending names no format.
 
     Args:
         run: The run's folder.
-        target: Path of the film.
-        read: What the command reads besides.
+        target: Path of the animation.
+        read: Inputs of the command.
     """
     video.require_video_format(target)
     require_outputs(run, [target], read)

@@ -1,20 +1,19 @@
-"""What a run does to be fast; nothing of it changes results beyond rounding.
+"""Performance options. None of them changes results beyond floating-point rounding.
 
-    auto    convolutions channels-last, fused optimisers, folded resampling, layers under a gradient penalty
-            differentiated our way; on a CPU freed memory is kept, on a CUDA device batches are loaded ahead
-    off     the plain path: contiguous tensors, one parameter after the other, resample and convolve, every batch when
-            it is asked for
+    auto    convolutions channels-last, fused optimisers, resampling fused with convolutions, fast double backward under
+            gradient penalties; on a CPU freed memory is kept, on a CUDA device batches are prefetched
+    off     contiguous tensors, one parameter at a time, resampling then convolution, each batch when it is needed
 
-The choice is made when the run is made and stored in ``run.json``: however it is resumed, it goes on in the same way,
-bit by bit. Always on, since their results are the same to the bit: gradients for the movers only, averages in one call.
-Games that normalise single images are left as their recipe lays them out: channels-last they can be far slower.
+The options are chosen when a run is created and stored in ``run.json``: a resumed run uses the same ones, bit by bit.
+Always on, since their results are the same to the bit: gradients for the movers only, averaged weights in one call.
+Games with instance norms keep the memory layout of their recipe: channels-last they can be far slower.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,7 +26,7 @@ from sparring.layers.normalization import ILN, AdaILN
 from sparring.layers.resampling import ConvDown, UpConv
 from sparring.layers.upsample_fusion import can_fuse_upsampling
 
-__all__ = ["SETTINGS", "Fast", "keep_memory", "of"]
+__all__ = ["SETTINGS", "PerformanceOptions", "keep_freed_memory", "release_freed_memory"]
 
 SETTINGS = ("auto", "off")
 BY_IMAGE = (nn.InstanceNorm2d, nn.GroupNorm, ILN, AdaILN)
@@ -35,31 +34,64 @@ TRIM, MMAP, LARGE = -1, -3, 2**30  # mallopt's M_TRIM_THRESHOLD and M_MMAP_THRES
 
 
 @dataclass(frozen=True)
-class Fast:
-    """What was chosen.
+class PerformanceOptions:
+    """Performance options of a run.
 
     Attributes:
-        setting: What was asked for, a name of `SETTINGS`.
-        channels_last: Networks of the game whose tensors are laid out channels-last; those of others are contiguous.
-        fused: Optimisers step by one kernel.
-        folded: A change of scale and its convolution are one strided convolution, see `sparring.layers.resampling`.
-        slopes: Penalties differentiate layers as `sparring.objectives.double_backward` does.
-        ahead: The next batch is loaded while the last one is used, see `sparring.data.prefetch`.
-        keeping: Freed memory stays with the process, see `keep_memory`.
-        folds: Networks whose up-sampling and convolution are computed in one, see `sparring.layers.upsample_fusion`.
+        setting: A name of `SETTINGS`.
+        channels_last: Networks of the game with channels-last tensors; those of others are contiguous.
+        fused_optimizers: Optimisers step by one kernel.
+        fused_resampling: Resampling and its convolution are one strided convolution, see `sparring.layers`.
+        prefetch: The next batch is loaded while the last one is used, see `sparring.data.prefetch`.
+        keep_freed_memory: Freed memory stays with the process, see `keep_freed_memory`.
+        fast_double_backward: Penalties differentiate layers as `sparring.objectives.double_backward` does.
+        fused_upsampling: Networks whose up-sampling and convolution are one, see `sparring.layers.upsample_fusion`.
+
+    Raises:
+        RunError: If there is no such setting.
     """
 
     setting: str
     channels_last: tuple[str, ...] = ()
-    fused: bool = False
-    folded: bool = False
-    ahead: bool = False
-    keeping: bool = False
-    slopes: bool = False
-    folds: tuple[str, ...] = ()
+    fused_optimizers: bool = False
+    fused_resampling: bool = False
+    prefetch: bool = False
+    keep_freed_memory: bool = False
+    fast_double_backward: bool = False
+    fused_upsampling: tuple[str, ...] = ()
 
-    def put_on(self, game: Game) -> None:
-        """Lays out the networks of a game, and tells it and its layers which way to compute.
+    def __post_init__(self) -> None:
+        if self.setting not in SETTINGS:
+            raise RunError(f"There is no --fast {self.setting}: give one of {', '.join(SETTINGS)}.")
+
+    @classmethod
+    def for_game(cls, setting: str, game: Game) -> PerformanceOptions:
+        """Return the options that suit a game.
+
+        Args:
+            setting: ``auto``, or ``off`` for none.
+            game: The game, on its device.
+
+        Raises:
+            RunError: If there is no such setting.
+        """
+        if setting != "auto":
+            return cls(setting)
+        return cls(
+            "auto",
+            channels_last=_channels_last(game),
+            fused_optimizers=True,
+            fused_resampling=bool(_resampling(game)),
+            fast_double_backward=any(map(_kernel, game.parameters())),
+            fused_upsampling=tuple(
+                name for name, network in game.unwrapped.named_children() if can_fuse_upsampling(network)
+            ),
+            prefetch=game.device.type == "cuda",
+            keep_freed_memory=game.device.type == "cpu" and _glibc() is not None,
+        )
+
+    def apply(self, game: Game) -> None:
+        """Set the memory layout of the networks of a game, and the way it computes.
 
         Args:
             game: Just built.
@@ -67,90 +99,55 @@ class Fast:
         for name, network in game.unwrapped.named_children():
             form = torch.channels_last if name in self.channels_last else torch.contiguous_format
             network.to(memory_format=form)  # type: ignore[call-overload]  # torch declares no such form
-        for layer in _folding(game):
-            layer.fused = self.folded
-        game.plain_double_backward = not self.slopes
-        game.folds = tuple(name for name, _ in game.unwrapped.named_children() if name in self.folds)
+        for layer in _resampling(game):
+            layer.fused = self.fused_resampling
+        game.plain_double_backward = not self.fast_double_backward
+        game.folds = tuple(name for name, _ in game.unwrapped.named_children() if name in self.fused_upsampling)
 
     def fuse(self, players: Iterable[Optimizer]) -> None:
-        """Lets optimisers step by one kernel where they can and nobody has said otherwise, or else in plain loops.
+        """Let optimisers step by one kernel where they can and do not choose otherwise, or else in plain loops.
 
         Args:
-            players: That have not moved yet.
+            players: Optimisers that have not stepped yet.
         """
         for player in players:
             for group in player.param_groups:
-                if not self.fused:
+                if not self.fused_optimizers:
                     group.update({how: False for how in ("fused", "foreach") if how in group})
-                elif type(player) in (Adam, AdamW) and _undecided(group):
+                elif type(player) in (Adam, AdamW) and _can_fuse(group):
                     group["fused"] = True
-
-    def plain(self) -> dict[str, Any]:
-        """Returns the choice as JSON has it."""
-        return {**asdict(self), "channels_last": list(self.channels_last), "folds": list(self.folds)}
 
     def __str__(self) -> str:
         chosen = {
             f"channels-last {', '.join(self.channels_last)}": self.channels_last,
-            "fused optimisers": self.fused,
-            "folded resampling": self.folded or self.folds,
-            "slopes under penalties": self.slopes,
-            "batches loaded ahead": self.ahead,
-            "freed memory kept": self.keeping,
+            "fused optimisers": self.fused_optimizers,
+            "fused resampling": self.fused_resampling or self.fused_upsampling,
+            "fast double backward": self.fast_double_backward,
+            "prefetched batches": self.prefetch,
+            "freed memory kept": self.keep_freed_memory,
         }
-        return f"{self.setting} ({'; '.join(name for name, on in chosen.items() if on) or 'the plain path'})"
+        return f"{self.setting} ({'; '.join(name for name, on in chosen.items() if on) or 'none'})"
 
 
-def of(settings: dict[str, Any], game: Game) -> Fast | None:
-    """Returns what a run does to be fast: what its record tells, or what suits the game if only the setting is told.
-
-    Args:
-        settings: The run's record; older ones tell nothing, and their games stay as they are built.
-        game: On its device.
-
-    Raises:
-        RunError: If there is no such setting.
-    """
-    told = settings.get("performance")
-    if told is None:
-        return None
-    if told["setting"] not in SETTINGS:
-        raise RunError(f"There is no --fast {told['setting']}: give one of {', '.join(SETTINGS)}.")
-    if len(told) > 1:
-        return Fast(**{**told, "channels_last": tuple(told["channels_last"]), "folds": tuple(told.get("folds", ()))})
-    if told["setting"] == "off":
-        return Fast("off")
-    return Fast(
-        "auto",
-        channels_last=_suited(game),
-        fused=True,
-        folded=bool(_folding(game)),
-        slopes=any(map(_kernel, game.parameters())),
-        folds=tuple(name for name, network in game.unwrapped.named_children() if can_fuse_upsampling(network)),
-        ahead=game.device.type == "cuda",
-        keeping=game.device.type == "cpu" and _glibc() is not None,
-    )
-
-
-def keep_memory() -> None:
-    """Lets the C library keep freed memory for the next tensors, in place of giving it back to the system each time.
+def keep_freed_memory() -> None:
+    """Let the C library keep freed memory for the next tensors instead of returning it to the system each time.
 
     Tensors of a training step are the same at every step; by default glibc maps those above 32 MiB anew, and the system
-    fills them with zeros first. For the whole process, and for good; does nothing elsewhere than with glibc.
+    fills them with zeros first. This holds for the whole process and its lifetime; only with glibc.
     """
     if library := _glibc():
         library.mallopt(MMAP, LARGE)
         library.mallopt(TRIM, LARGE)
 
 
-def trim_memory() -> None:
-    """Gives freed memory that the C library keeps back to the system; does nothing elsewhere than with glibc."""
+def release_freed_memory() -> None:
+    """Return freed memory that the C library keeps to the system; only with glibc."""
     if library := _glibc():
         library.malloc_trim(0)
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """Returns the C library if it is glibc."""
+    """Return the C library if it is glibc."""
     try:
         library = ctypes.CDLL(None)
     except (OSError, TypeError):
@@ -158,11 +155,11 @@ def _glibc() -> ctypes.CDLL | None:
     return library if hasattr(library, "gnu_get_libc_version") else None
 
 
-def _suited(game: Game) -> tuple[str, ...]:
-    """Returns which networks are to be channels-last: all that convolve, or, beside norms of images, those that are."""
+def _channels_last(game: Game) -> tuple[str, ...]:
+    """Return the networks to convert to channels-last: all that convolve, or, with instance norms, those that are."""
     by_image = any(isinstance(layer, BY_IMAGE) for layer in game.modules())
     networks = dict(game.unwrapped.named_children())
-    fits = _laid_out if by_image else _kernel
+    fits = _is_channels_last if by_image else _kernel
     return tuple(name for name, network in networks.items() if any(map(fits, network.parameters())))
 
 
@@ -170,16 +167,16 @@ def _kernel(weight: Tensor) -> bool:
     return weight.dim() == 4
 
 
-def _laid_out(weight: Tensor) -> bool:
-    """Tells whether a weight is channels-last, and not contiguous as well."""
+def _is_channels_last(weight: Tensor) -> bool:
+    """Return whether a weight is channels-last and not also contiguous."""
     return _kernel(weight) and weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
 
 
-def _folding(game: Game) -> list[UpConv | ConvDown]:
+def _resampling(game: Game) -> list[UpConv | ConvDown]:
     return [layer for layer in game.modules() if isinstance(layer, (UpConv, ConvDown))]
 
 
-def _undecided(group: dict[str, Any]) -> bool:
-    """Tells whether nobody has said how an optimiser steps, and its parameters can be stepped by one kernel."""
+def _can_fuse(group: dict[str, Any]) -> bool:
+    """Return whether an optimiser leaves open how it steps, and one kernel can step its parameters."""
     able = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in group["params"])
     return able and not (group["foreach"] or group["differentiable"] or group["fused"] is not None)

@@ -36,20 +36,26 @@ from sparring.layers.upsample_fusion import fused_upsampling
 from sparring.objectives.double_backward import plain_double_backward
 from sparring.recipes import RECIPES
 from sparring.rng import turn_rng
-from sparring.runs import performance
-from sparring.runs.performance import Fast
+from sparring.runs.config import RunConfig
+from sparring.runs.performance import PerformanceOptions
 from sparring.training import distributed
 from sparring.training.output_checks import OutputChecks
 from sparring.training.trainer import Players, trainable_parameters, update
 
-__all__ = ["allowed", "decided", "tried"]
+__all__ = ["allowed", "choose_options", "tried"]
 
 ROWS = 4  # of a batch of the trial
 DRAWS = 3  # of rows and random numbers
 TOLERANCE = 1e-3  # of the norm of all numbers of a kind; over our recipes rounding makes at most 3.3e-6
 FLOORS = {"terms": 1.0, "gradients": 1e-6, "samples": 1e-6, "steps": 1e-12}  # what is compared to at least, on average
-PLAIN = Fast("off")
-NOTHING: dict[str, Any] = {"channels_last": (), "fused": False, "folded": False, "slopes": False, "folds": ()}
+PLAIN = PerformanceOptions("off")
+NOTHING: dict[str, Any] = {
+    "channels_last": (),
+    "fused_optimizers": False,
+    "fused_resampling": False,
+    "fast_double_backward": False,
+    "fused_upsampling": (),
+}
 UNREPEATABLE = (
     "Two plays of the same step differ, so no resume is exact: draw only from torch's generators, and keep what a "
     "round remembers in registered buffers."
@@ -60,42 +66,42 @@ Numbers = list[tuple[str, list[Tensor]]]
 """What a play gave, in its order: of which kind, and the tensors."""
 
 
-def decided(
-    settings: dict[str, Any], game: Game, dataset: Dataset, precision: torch.dtype | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Returns the record of a new run with what it does to be fast, and what deserves a sentence to the user.
+def choose_options(
+    config: RunConfig, setting: str, game: Game, dataset: Dataset
+) -> tuple[PerformanceOptions, list[str]]:
+    """Return the performance options of a run, and sentences for the user.
 
     Args:
-        settings: The run's record; one that names its choices already is returned as it is.
+        config: Configuration of the run; options that it names already are returned as they are.
+        setting: A name of `sparring.runs.performance.SETTINGS`.
         game: On its device, as it was built; it is not changed.
-        dataset: What is trained on.
-        precision: Of the training, where it is not full.
+        dataset: The rows to train on.
 
     Raises:
         SparringError: If the game cannot be played; the message says why.
     """
-    told = settings.get("performance")
-    if told is None or len(told) > 1 or settings["recipe"] in RECIPES:
-        return settings, []
-    chosen = performance.of(settings, game)
-    assert chosen is not None
-    share = settings["batch_size"] // (distributed.world_size() * settings["grad_accum"])
+    if config.performance is not None:
+        return config.performance, []
+    chosen = PerformanceOptions.for_game(setting, game)
+    if config.recipe in RECIPES:
+        return chosen, []
+    share = config.batch_size // (distributed.world_size() * config.grad_accum)
     for rows in sorted({min(share, ROWS), share}):
         try:
-            found, notes = tried(game, _batches(settings, dataset, rows, game.device), chosen, precision)
-            break
+            return tried(game, _batches(config, dataset, rows, game.device), chosen, config.autocast)
         except Exception as error:
             if rows < share:  # perhaps they are too few
                 continue
             if isinstance(error, SparringError):
                 raise
-            found, notes = replace(chosen, **NOTHING), []
             if chosen != PLAIN:
-                notes = [_note("everything", f"the first step fails ({_reason(error)})")]
-    return {**settings, "performance": found.plain()}, notes
+                return replace(chosen, **NOTHING), [_note("everything", f"the first step fails ({_reason(error)})")]
+    return replace(chosen, **NOTHING), []
 
 
-def tried(game: Game, data: Data, chosen: Fast, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
+def tried(
+    game: Game, data: Data, chosen: PerformanceOptions, precision: torch.dtype | None = None
+) -> tuple[PerformanceOptions, list[str]]:
     """Returns those of some choices that fail nowhere and change results by rounding only, and sentences to the user.
 
     They say what was left out and why, and what `sparring.training.output_checks` notes of the game.
@@ -115,7 +121,9 @@ def tried(game: Game, data: Data, chosen: Fast, precision: torch.dtype | None = 
         return _Trial(game, data, precision).judged(chosen)
 
 
-def allowed(game: Game, data: Data, setting: str, precision: torch.dtype | None = None) -> tuple[Fast, list[str]]:
+def allowed(
+    game: Game, data: Data, setting: str, precision: torch.dtype | None = None
+) -> tuple[PerformanceOptions, list[str]]:
     """Returns what a training would do to be fast, and sentences to the user, as `tried`; nothing if the game fails.
 
     Args:
@@ -124,17 +132,16 @@ def allowed(game: Game, data: Data, setting: str, precision: torch.dtype | None 
         setting: A name of `sparring.runs.performance.SETTINGS`.
         precision: Of the training, where it is not full.
     """
-    chosen = performance.of({"performance": {"setting": setting}}, game)
-    assert chosen is not None
+    chosen = PerformanceOptions.for_game(setting, game)
     try:
         return tried(game, data, chosen, precision)
     except Exception:  # `sparring.check_game` says which rule is broken
         return replace(chosen, **NOTHING), []
 
 
-def _batches(settings: dict[str, Any], dataset: Dataset, rows: int, device: torch.device) -> Data:
+def _batches(config: RunConfig, dataset: Dataset, rows: int, device: torch.device) -> Data:
     rank, world = distributed.rank(), distributed.world_size()
-    seed, mirror = settings["seed"], settings["data"]["mirror"]
+    seed, mirror = config.seed, config.data.mirror
     return Stream(dataset, rows * world, seed=seed, rank=rank, world=world, mirror=mirror, device=device)
 
 
@@ -154,22 +161,25 @@ class _Trial:
         self.seen: tuple[str, ...] = ()
         self.expected = {0: self.played(PLAIN, 0, watched=True)}
 
-    def judged(self, chosen: Fast) -> tuple[Fast, list[str]]:
+    def judged(self, chosen: PerformanceOptions) -> tuple[PerformanceOptions, list[str]]:
         """Returns what is left of a choice, and why."""
         notes = list(self.seen)
         if chosen == PLAIN:
             return chosen, notes
-        if chosen.fused and (why := self.agreed(self.steps_differ())):
-            chosen = replace(chosen, fused=False)
+        if chosen.fused_optimizers and (why := self.agreed(self.steps_differ())):
+            chosen = replace(chosen, fused_optimizers=False)
             notes.append(_note("fused optimisers", why))
         if self.objection(chosen):
             chosen, more = self.sorted_out(chosen)
             notes += more
         return chosen, notes if self.repeats is not False else [*notes, UNREPEATABLE]
 
-    def sorted_out(self, chosen: Fast) -> tuple[Fast, list[str]]:
+    def sorted_out(self, chosen: PerformanceOptions) -> tuple[PerformanceOptions, list[str]]:
         """Tries each choice alone and leaves out those that cannot stay."""
-        bare, left = replace(chosen, **{**NOTHING, "fused": chosen.fused}), dict[tuple[str, str], list[str]]()
+        bare, left = (
+            replace(chosen, **{**NOTHING, "fused_optimizers": chosen.fused_optimizers}),
+            dict[tuple[str, str], list[str]](),
+        )
         kept = bare
         for words, alone in _choices(chosen):
             if why := self.objection(alone):
@@ -184,7 +194,7 @@ class _Trial:
             notes.append(_note("everything but fused optimisers", why))
         return kept, notes
 
-    def objection(self, choice: Fast) -> str:
+    def objection(self, choice: PerformanceOptions) -> str:
         """Returns why a choice cannot stay, which all processes agree on; empty if it can."""
         for draw in range(DRAWS):
             why = self.compared(choice, draw)
@@ -196,7 +206,7 @@ class _Trial:
                 return why if why and not self.agreed(self.fails(PLAIN)) else ""
         return CHANGES
 
-    def compared(self, choice: Fast, draw: int) -> str:
+    def compared(self, choice: PerformanceOptions, draw: int) -> str:
         """Returns how a choice fails, or that it changes results; empty if it does neither."""
         if draw not in self.expected:
             self.expected[draw] = self.played(PLAIN, draw)
@@ -217,7 +227,7 @@ class _Trial:
         anywhere = distributed.all_reduce_max(int(bool(why)))
         return why or (ELSEWHERE if anywhere else "")
 
-    def fails(self, choice: Fast) -> str:
+    def fails(self, choice: PerformanceOptions) -> str:
         """Returns how a step fails in the precision of the training, if it is not full; empty if it does not."""
         if self.precision is None:
             return ""
@@ -227,14 +237,16 @@ class _Trial:
             return _failure(error)
         return ""
 
-    def played(self, choice: Fast, draw: int, precision: torch.dtype | None = None, watched: bool = False) -> Numbers:
+    def played(
+        self, choice: PerformanceOptions, draw: int, precision: torch.dtype | None = None, watched: bool = False
+    ) -> Numbers:
         """Plays the first step, and the first of each stage, in a copy, and samples."""
         game, reel = copy.deepcopy(self.game), self.reels[draw].rewound()
         conventions = OutputChecks(game) if watched else None
-        choice.put_on(game)
+        choice.apply(game)
         game.train()
         players, numbers = game.players(), Numbers()
-        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)), _SameDraws():
+        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)), _SameDraws():  # type: ignore[no-untyped-call]
             for step in sorted({0, *(stage.start for stage in game.stages())}):
                 numbers += _round(game, players, reel, _Moment(draw, step, precision), conventions)
             if isinstance(game, SupportsSampling):
@@ -247,12 +259,12 @@ class _Trial:
 
     def steps_differ(self) -> str:
         """Returns why the optimisers cannot step by one kernel; empty if they can."""
-        plain, fused = (self.stepped(Fast("auto", fused=how)) for how in (False, True))
+        plain, fused = (self.stepped(PerformanceOptions("auto", fused_optimizers=how)) for how in (False, True))
         if isinstance(plain, str):  # as it will in any case
             return ""
         return fused if isinstance(fused, str) else CHANGES if _differ(plain, fused) else ""
 
-    def stepped(self, choice: Fast) -> Numbers | str:
+    def stepped(self, choice: PerformanceOptions) -> Numbers | str:
         """Returns by how much each player's step moves its parameters, for gradients of 1, or how it fails."""
         players, numbers = copy.deepcopy(self.game).players(), Numbers()
         choice.fuse(players.values())
@@ -327,7 +339,7 @@ class _Reel:
             place += 1
 
 
-class _SameDraws(TorchDispatchMode):
+class _SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Draws random numbers in the order of a contiguous tensor, however it is laid out, such as those of dropout."""
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -341,26 +353,26 @@ class _SameDraws(TorchDispatchMode):
         return args[0] if function._schema.is_mutable else drawn
 
 
-def _choices(chosen: Fast) -> Iterator[tuple[str, Fast]]:
+def _choices(chosen: PerformanceOptions) -> Iterator[tuple[str, PerformanceOptions]]:
     """Yields each thing that would be done, in words and alone."""
     for name in chosen.channels_last:
-        yield f"channels-last for {name}", Fast("auto", channels_last=(name,))
-    for name in chosen.folds:
-        yield f"folded resampling for {name}", Fast("auto", folds=(name,))
-    if chosen.folded:
-        yield "folded resampling", Fast("auto", folded=True)
-    if chosen.slopes:
-        yield "slopes under penalties", Fast("auto", slopes=True)
+        yield f"channels-last for {name}", PerformanceOptions("auto", channels_last=(name,))
+    for name in chosen.fused_upsampling:
+        yield f"fused resampling for {name}", PerformanceOptions("auto", fused_upsampling=(name,))
+    if chosen.fused_resampling:
+        yield "fused resampling", PerformanceOptions("auto", fused_resampling=True)
+    if chosen.fast_double_backward:
+        yield "fast double backward", PerformanceOptions("auto", fast_double_backward=True)
 
 
-def _both(one: Fast, other: Fast) -> Fast:
+def _both(one: PerformanceOptions, other: PerformanceOptions) -> PerformanceOptions:
     """Returns what does all that two choices do."""
     return replace(
         one,
         channels_last=one.channels_last + other.channels_last,
-        folds=one.folds + other.folds,
-        folded=one.folded or other.folded,
-        slopes=one.slopes or other.slopes,
+        fused_upsampling=one.fused_upsampling + other.fused_upsampling,
+        fused_resampling=one.fused_resampling or other.fused_resampling,
+        fast_double_backward=one.fast_double_backward or other.fast_double_backward,
     )
 
 
@@ -388,7 +400,7 @@ def _alike(kind: str, expected: list[Tensor], found: list[Tensor]) -> bool:
         return False
     ours, theirs = ours[finite], theirs[finite]
     size = max(ours.norm().item(), FLOORS[kind] * len(ours) ** 0.5)
-    return (ours - theirs).norm().item() <= TOLERANCE * size
+    return bool((ours - theirs).norm().item() <= TOLERANCE * size)
 
 
 def _reason(error: Exception) -> str:

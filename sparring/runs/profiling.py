@@ -1,49 +1,53 @@
-"""What a training will cost, before it begins: a few steps are played and thrown away.
+"""Estimate of time and memory of a training, from a few steps that are run and thrown away.
 
-What was asked for is played, and beside it what could be chosen instead: other batches, the other precision, half and
-double the width. Each option plays in a copy of its own. First each plays a warm-up step and one that counts, small
-batches first, so that the time and memory of larger ones are known before they are tried. What would not fit into
-memory, or would take longer than the time that is left, is left out with that reason. Then the options take turns, a
-step each, until the time is over, so that whatever else the machine does meets all of them alike.
+The settings that are asked for are run, and alternatives: other batch sizes, the other precision, half and double the
+width. Each option runs in a copy of its own. First each runs a warm-up step and one that counts, small batches first,
+so that time and memory of larger ones are predicted before they are tried. An option that would not fit into memory, or
+would take longer than the time that is left, is left out with that reason. Then the options take turns, one step each,
+until the time is over, so that other load of the machine affects all of them equally.
 
-What is shown is the median of an option's steps and their quartiles. An option is called faster only if a paired
-t-test over the turns says that it is faster by the image than what was asked for. Time and memory of a batch that was
-not played are extended along a straight line.
+The table shows the median of an option's steps and their quartiles. An option is called faster only if a paired t-test
+over the turns finds it faster per image than what was asked for. Time and memory of a batch size that was not run are
+extrapolated linearly.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from sparring._io.memory import free_memory, peak_memory, reset_peak_memory, used_memory
 from sparring.evaluation.significance import one_sample_t_test
-from sparring.runs.config import Record
-from sparring.runs.loop import PRECISIONS
-from sparring.runs.performance import trim_memory
-from sparring.runs.run import Run
-from sparring.runs.state import optimisers, stream, untrained
+from sparring.runs.config import PRECISIONS, RunConfig
+from sparring.runs.performance import release_freed_memory
+from sparring.runs.state import TrainState
 from sparring.training.trainer import train
 
-__all__ = ["BatchProfile", "CostEstimate", "Option", "chance", "extrapolate_memory", "options", "plan", "plans"]
+__all__ = [
+    "BatchProfile",
+    "CostEstimate",
+    "Option",
+    "chance",
+    "estimate_cost",
+    "estimate_costs",
+    "extrapolate_memory",
+    "options",
+]
 
-FITS = 0.8  # of the free memory: the rest is for pictures, judges and whatever else the machine does
-WORTH = 1.1  # times as many images a second make another option worth a word
-SECONDS = 30.0  # of playing
-TURNS = 15  # that an option plays at most
-FEW = 4  # that one plays that is not compared with what was asked for
+FITS = 0.8  # of the free memory: the rest is for sample grids, evaluations and other processes
+WORTH = 1.1  # another option is mentioned if it is this many times as fast
+SECONDS = 30.0  # of running steps
+TURNS = 15  # largest number of steps of an option
+FEW = 4  # steps of an option that is not compared with what was asked for
 LEVEL = 0.05  # of all tests together
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,11 @@ class Option:
     """One way to train.
 
     Attributes:
-        batch: Rows over all processes and parts.
+        batch: Rows over all processes and accumulation steps.
         precision: ``fp32`` or ``bf16``.
         width: Of the networks. Default: that of the run.
-        work: A guess how many times the work and memory of the run's networks these take, by the row.
-        stage: Of a game of stages, the one that is played.
+        work: Expected work and memory per row, in multiples of those of the run's networks.
+        stage: Name of the stage, for a game of stages.
         start: Its first step.
     """
 
@@ -68,17 +72,17 @@ class Option:
 
     @property
     def but_batch(self) -> Option:
-        """What remains of it when the batch is passed over."""
+        """The option without its batch size."""
         return replace(self, batch=0)
 
 
 @dataclass(frozen=True)
 class BatchProfile:
-    """What steps of an option cost.
+    """Time and memory of the steps of an option.
 
     Attributes:
-        option: Which.
-        parts: In which the batch is played.
+        option: The option.
+        parts: Gradient accumulation steps.
         times: Seconds of each step that counts, by its turn.
         images: Rows that a step draws, every player's together.
         memory: Bytes at the peak beyond what was held before any step; None where the system does not tell.
@@ -118,13 +122,13 @@ class BatchProfile:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a training will cost, as far as it is known.
+    """Estimate of time and memory of a training.
 
     Attributes:
-        probes: What was played, in the order in which it was begun.
+        probes: Profiles of options, in the order in which they began.
         asked: The option that was asked for; of a game of stages at its last stage.
         free: Bytes of memory that were free; None where the system does not tell.
-        left_out: Why options were not played.
+        left_out: Why options were not run.
     """
 
     probes: tuple[BatchProfile, ...]
@@ -144,14 +148,14 @@ class CostEstimate:
         return next((probe for probe in reversed(self.alike) if probe.batch <= self.asked.batch), None)
 
     def step(self) -> tuple[float, int] | None:
-        """Returns seconds and images of a step as asked for, extended from a smaller batch where it was left out."""
+        """Return seconds and images of a step as asked for, extended from a smaller batch where it was left out."""
         if base := self.base:
             rows = self.asked.batch
             return self.seconds(rows), round(base.images * rows / base.batch)
         return None
 
     def seconds(self, rows: int) -> float:
-        """Extends the time of a step from the two largest batches up to so many rows; from one, in proportion.
+        """Extrapolate the time of a step from the two largest batches up to so many rows; from one, in proportion.
 
         Args:
             rows: Of the batch; at least those of the smallest that was played.
@@ -164,14 +168,14 @@ class CostEstimate:
         return min(last.seconds + max(slope, 0.0) * (rows - last.batch), whole)
 
     def memory(self, rows: float) -> float | None:
-        """Extends the bytes at the peak of a step to so many rows in a part."""
+        """Extrapolate the bytes at the peak of a step to so many rows in a part."""
         known = [(probe.batch / probe.parts, probe.memory) for probe in self.alike if probe.memory is not None]
         if len(known) == 1:  # what takes memory without any row is part of the state
             known = [(0, self.alike[0].state), *known]
         return extrapolate_memory(known, rows)
 
     def parts(self) -> int | None:
-        """Returns in how many parts the batch fits into memory, at least 1; None if no power of two does."""
+        """Return in how many parts the batch fits into memory, at least 1; None if no power of two does."""
         parts = 1
         while parts <= self.asked.batch:
             need = self.memory(self.asked.batch / parts)
@@ -181,7 +185,7 @@ class CostEstimate:
         return None
 
     def comparable(self, option: Option) -> bool:
-        """Tells whether an option is the same model in a batch that is not far from what was asked for.
+        """Return whether an option is the same model in a batch that is not far from what was asked for.
 
         Args:
             option: Any.
@@ -190,7 +194,7 @@ class CostEstimate:
         return near and (option.width, option.stage) == (self.asked.width, self.asked.stage)
 
     def faster(self) -> list[BatchProfile]:
-        """Returns the options with the networks that were asked for that are faster by the image beyond chance."""
+        """Return the options with the networks that were asked for that are faster by the image beyond chance."""
         if (base := self.base) is None:
             return []
         others = [probe for probe in self.probes if probe is not base and self.comparable(probe.option)]
@@ -199,7 +203,7 @@ class CostEstimate:
 
 
 def chance(base: BatchProfile, other: BatchProfile) -> float:
-    """Returns how likely an option of the same speed by the image would come out so much faster, by a paired t-test.
+    """Return how likely an option of the same speed by the image would come out so much faster, by a paired t-test.
 
     What is paired are the logarithms of seconds by the image in each turn. The first turn does not count, in which the
     options did not alternate.
@@ -215,26 +219,26 @@ def chance(base: BatchProfile, other: BatchProfile) -> float:
     return test.p / 2 if test.t > 0 else 1 - test.p / 2
 
 
-def plan(run: Run, *, seconds: float = SECONDS) -> CostEstimate:
-    """Plays a few steps of a run as it is and of what could be chosen instead, in copies; the run is left as it is.
+def estimate_cost(state: TrainState, *, seconds: float = SECONDS) -> CostEstimate:
+    """Run a few steps of a training and of alternatives, in copies.
 
     Args:
-        run: As it would be trained.
-        seconds: How long to play.
+        state: State of the run, which is not changed.
+        seconds: Time of running steps.
     """
-    *_, last = plans(run, seconds=seconds)
+    *_, last = estimate_costs(state, seconds=seconds)
     return last
 
 
-def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[CostEstimate]:
-    """Yields what is known each time after an option was begun or left out, and after each turn; see `plan`.
+def estimate_costs(state: TrainState, *, seconds: float = SECONDS) -> Iterator[CostEstimate]:
+    """Yield the estimate after each option that began or was left out, and after each turn; see `estimate_cost`.
 
     Args:
-        run: As it would be trained.
-        seconds: How long to play.
+        state: State of the run, which is not changed.
+        seconds: Time of running steps.
     """
-    end, free = time.perf_counter() + seconds, _free(run.game.device)
-    among, asked = options(run)
+    end, free = time.perf_counter() + seconds, free_memory(state.game.device)
+    among, asked = options(state)
     trials, left_out = list[_Trial](), dict[Option, str]()
 
     def known() -> CostEstimate:
@@ -243,10 +247,10 @@ def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[CostEstimate]:
     for option in among:
         if asked in left_out and option.but_batch != asked.but_batch and (base := known().base):
             option = replace(option, batch=base.batch)
-        why = _refused(option, known(), end - time.perf_counter(), _free(run.game.device))
+        why = _refused(option, known(), end - time.perf_counter(), free_memory(state.game.device))
         try:
             if not why:
-                trials.append(_Trial(run, option))
+                trials.append(_Trial(state, option))
         except Exception as error:  # another batch or width may be none that this game can play
             if option == asked:
                 raise
@@ -262,20 +266,21 @@ def plans(run: Run, *, seconds: float = SECONDS) -> Iterator[CostEstimate]:
         yield known()
 
 
-def options(run: Run) -> tuple[list[Option], Option]:
-    """Returns what is worth playing, in the order in which it is begun, and which of it was asked for.
+def options(state: TrainState) -> tuple[list[Option], Option]:
+    """Return what is worth playing, in the order in which it is begun, and which of it was asked for.
 
     Args:
-        run: As it would be trained.
+        state: State of the run, which is not changed.
     """
-    batch, parts, precision = run.record["batch_size"], run.record["grad_accum"], run.record["precision"]
+    config = state.config
+    batch, parts, precision = config.batch_size, config.grad_accum, config.precision
     other = next(name for name in PRECISIONS if name != precision)
-    if stages := run.game.stages():
+    if stages := state.game.stages():
         first, last = (
             Option(batch, precision, stage=stage.name, start=stage.start) for stage in (stages[0], stages[-1])
         )
         return list(dict.fromkeys([first, last, replace(last, precision=other)])), last
-    asked, width = Option(batch, precision), _width(run)
+    asked, width = Option(batch, precision), _width(state)
     least = min(batch, 2 * parts)
     small, half = (max(batch // part // parts * parts, least) for part in (4, 2))
     narrow = [replace(asked, width=max(width // 2, 1), work=0.5)] if width else []
@@ -286,22 +291,22 @@ def options(run: Run) -> tuple[list[Option], Option]:
     return list(dict.fromkeys(found)), asked
 
 
-def _width(run: Run) -> int | None:
-    """Returns the width of a run's networks; None where its recipe has none that can be set."""
-    if (place := _wide(run.record["arguments"])) is None:
+def _width(state: TrainState) -> int | None:
+    """Return the width of a run's networks; None where its recipe has none that can be set."""
+    if (place := _wide(state.config.arguments)) is None:
         return None
-    usual = signature(type(next(run.game.unwrapped.children()))).parameters.get("width")
+    usual = signature(type(next(state.game.unwrapped.children()))).parameters.get("width")
     return place["width"] or (usual.default if usual and isinstance(usual.default, int) else None)
 
 
 def _wide(arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns the settings that have a width, those of the recipe or those of its networks."""
+    """Return the settings that have a width, those of the recipe or those of its networks."""
     places = (arguments, arguments.get("networks"))
     return next((place for place in places if isinstance(place, dict) and "width" in place), None)
 
 
 def _refused(option: Option, found: CostEstimate, left: float, free: int | None) -> str:
-    """Says why an option is not to be played, or nothing."""
+    """Return why an option is not to be played, or nothing."""
     if not any(probe.batch <= option.batch for probe in found.alike):
         return ""
     need = found.memory(option.batch / found.alike[0].parts)
@@ -312,7 +317,7 @@ def _refused(option: Option, found: CostEstimate, left: float, free: int | None)
 
 
 def extrapolate_memory(known: Sequence[tuple[float, int]], rows: float) -> float | None:
-    """Extends memory to other numbers of rows: between and beyond what is known, by its steepest straight line.
+    """Extrapolate memory to other numbers of rows: between and beyond what is known, by its steepest straight line.
 
     Args:
         known: Rows and bytes, in ascending order of rows.
@@ -332,79 +337,54 @@ def extrapolate_memory(known: Sequence[tuple[float, int]], rows: float) -> float
 
 
 class _Trial:
-    """Fresh copies of game and players that play an option."""
+    """A copy of the training at step 0 that runs an option."""
 
-    def __init__(self, run: Run, option: Option) -> None:
-        device, settings = run.game.device, _settings(run, option)
-        trim_memory()
-        held = _held(device)
-        said = run.training.captions.unique if run.training.captions else ()
-        self._game, self._average = untrained(settings, device, said, run.training)
-        self._players, batches = optimisers(settings, self._game), stream(settings, run.training, device)
-        self.option, self._parts = option, settings["grad_accum"]
-        how: Any = {"seed": settings["seed"], "grad_accum": self._parts, "precision": PRECISIONS[option.precision]}
-        how |= {"players": self._players, "ema": self._average, "start": option.start}
-        self._steps = train(self._game, batches, 10**9, **how)
+    def __init__(self, state: TrainState, option: Option) -> None:
+        device, config = state.game.device, _config(state.config, option)
+        release_freed_memory()
+        used = used_memory(device)
+        self._state = TrainState.fresh(config, state.dataset, device)
+        self.option, self._parts = option, config.grad_accum
+        self._steps = train(
+            self._state.game,
+            self._state.stream,
+            10**9,
+            start=option.start,
+            seed=config.seed,
+            players=self._state.optimizers,
+            ema=self._state.ema,
+            grad_accum=config.grad_accum,
+            precision=config.autocast,
+        )
         self._times: dict[int, float] = {}
-        _forget_peak(device)
+        reset_peak_memory(device)
         next(self._steps).scalars()  # warms up
         self.play(0)
-        peak = _peak(device)
-        self._memory = None if peak is None or held is None else max(peak - held, 0)
+        peak = peak_memory(device)
+        self._memory = None if peak is None or used is None else max(peak - used, 0)
 
     def play(self, turn: int) -> None:
-        """Plays a step."""
+        """Run a step."""
         begun = time.perf_counter()
         report = next(self._steps)
         report.scalars()  # waits for the device
         self._times[turn], self._images = time.perf_counter() - begun, report.images
 
     def probe(self) -> BatchProfile:
-        """Returns what its steps cost so far."""
-        kept = [self._game.state_dict(), *(player.state_dict() for player in self._players.values())]
-        if average := self._average:
-            kept += [average.game.get_submodule(name).state_dict() for name in self._game.sampling_networks()]
+        """Return time and memory of its steps so far."""
+        kept = {
+            name: value for name, value in self._state.state_dict().items() if name in ("game", "optimizers", "ema")
+        }
         return BatchProfile(self.option, self._parts, dict(self._times), self._images, self._memory, _bytes(kept))
 
 
-def _settings(run: Run, option: Option) -> Record:
-    """The record of a run that trains by an option."""
-    settings = copy.deepcopy(run.record) | {"batch_size": option.batch, "precision": option.precision}
-    if option.width and (place := _wide(settings["arguments"])):
-        place["width"] = option.width
-    return settings
-
-
-def _held(device: torch.device) -> int | None:
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else _status("VmRSS")
-
-
-def _forget_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    else:
-        with suppress(OSError):
-            CLEAR.write_text("5")
-
-
-def _peak(device: torch.device) -> int | None:
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status("VmHWM")
-
-
-def _free(device: torch.device) -> int | None:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    return None
-
-
-def _status(name: str) -> int | None:
-    """Returns a line of what Linux tells of this process, in bytes."""
-    with suppress(OSError, StopIteration):
-        return next(int(line.split()[1]) * 1024 for line in STATUS.read_text().splitlines() if line.startswith(name))
-    return None
+def _config(config: RunConfig, option: Option) -> RunConfig:
+    """Return the configuration of a run that trains by an option."""
+    arguments = config.arguments
+    if option.width and (place := _wide(arguments)) is not None:
+        wide = {**place, "width": option.width}
+        arguments = wide if place is arguments else {**arguments, "networks": wide}
+    return replace(config, arguments=arguments, batch_size=option.batch, precision=option.precision)
 
 
 def _bytes(state: object) -> int:

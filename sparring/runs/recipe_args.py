@@ -19,6 +19,8 @@ from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, 
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game
 from sparring.recipes import FACTS, LABEL_MAPS, ONE_IMAGE, PAIRED_IMAGES, RECIPES, UNPAIRED_IMAGES, stored
+from sparring.recipes.importing import trust
+from sparring.recipes.techniques import Techniques
 
 READ = {PAIRED_IMAGES: PICTURES, UNPAIRED_IMAGES: PICTURES, LABEL_MAPS: MAPS}
 """What the second files of pairs are read as, by what a recipe needs."""
@@ -32,6 +34,19 @@ KINDS: dict[Any, tuple[type, ...]] = {
 }
 """What may be given where a type hint says so; of other hints nothing is asked here."""
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "none"}
+
+
+def described(recipe: str, arguments: dict[str, Any], techniques: Techniques | dict[str, Any]) -> dict[str, Any]:
+    """Return how a run describes its game: the recipe, all arguments, and techniques that are not at their defaults.
+
+    Args:
+        recipe: The recipe's name, as the user gives it.
+        arguments: As given to `sparring.Run.create`.
+        techniques: As given to `sparring.Run.create`.
+    """
+    trust(recipe)
+    given = techniques if isinstance(techniques, Techniques) else built(Techniques, techniques)
+    return {"recipe": recipe, "arguments": recorded(recipe, arguments), "techniques": given.chosen()}
 
 
 def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM as a wish: the step that is being played ends, the run is saved, the process leaves.
+"""Ctrl-C and SIGTERM as a stop request: the current step ends, a checkpoint is saved, the process exits.
 
-Its exit code is 128 + signal, 130 or 143. A second signal leaves at once.
+Its exit code is 128 + signal, 130 or 143. A second signal ends the process at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(SystemExit):
-    """Training ended because a signal asked for it, after saving; uncaught, it ends the process with 128 + signal.
+    """Training stopped after a signal and saved a checkpoint; uncaught, it ends the process with 128 + signal.
 
     Args:
         number: The signal.
@@ -28,44 +28,44 @@ class Stopped(SystemExit):
 
 
 class StopSignal:
-    """Whether somebody wants the training to stop.
+    """A request to stop the training.
 
     Attributes:
         signal: The signal that was received, 0 for none.
     """
 
-    def __init__(self, patient: bool = False) -> None:
+    def __init__(self, ignore_repeated: bool = False) -> None:
         self.signal = 0
-        self._patient = patient
+        self._ignore_repeated = ignore_repeated
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
-        """Notes the first signal; leaves at once at the second, unless it is known to be an echo of the first.
+        """Record the first signal; end the process at the second, unless repeated signals are ignored.
 
         Args:
             number: The signal.
-            frame: What was running.
+            frame: The interrupted stack frame.
         """
-        if self.signal and not self._patient:
+        if self.signal and not self._ignore_repeated:
             os._exit(128 + number)
         self.signal = self.signal or number
 
 
 @contextmanager
-def wishes(*, patient: bool = False) -> Iterator[StopSignal]:
-    """Listens for signals inside the block, and gives them back to whoever listened before at its end.
+def catch_stop_signals(*, ignore_repeated: bool = False) -> Iterator[StopSignal]:
+    """Catch signals inside the block, and restore the previous handlers at its end.
 
-    Python lets only the main thread listen; elsewhere the wish never comes.
+    Python allows handlers in the main thread only; in others no signal is caught.
 
     Args:
-        patient: Pass over further signals: ``torchrun`` repeats the terminal's Ctrl-C to its workers.
+        ignore_repeated: Ignore further signals, since ``torchrun`` repeats the terminal's Ctrl-C to its workers.
     """
-    wish = StopSignal(patient)
+    stop_signal = StopSignal(ignore_repeated)
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop_signal
         return
-    before = {number: signal.signal(number, wish.receive) for number in SIGNALS}
+    before = {number: signal.signal(number, stop_signal.receive) for number in SIGNALS}
     try:
-        yield wish
+        yield stop_signal
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

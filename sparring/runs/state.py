@@ -1,6 +1,7 @@
-"""The state of a run: everything that its next step depends on besides its record, gathered, judged, and put back.
+"""State of a training: everything that its next step depends on except its configuration.
 
-state = weights and buffers of the game, averaged networks, optimisers, positions in the data and in time
+A checkpoint holds weights and buffers of the game, averaged networks, optimisers, and positions in data and time. The
+first state is a function of the configuration and the data.
 """
 
 from __future__ import annotations
@@ -8,133 +9,302 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
+from sparring._io.memory import total_memory
 from sparring._io.paths import expand_user
 from sparring.abilities import SupportsCaptionLookup, SupportsClassFrequencies
-from sparring.data import Dataset, Stream
+from sparring.data import DataFacts, Dataset, Stream
 from sparring.data.prefetch import PrefetchStream
-from sparring.errors import RunError
+from sparring.errors import GameError, RunError, SparringError
 from sparring.game import Game
 from sparring.networks.common.perceptual import FitsToData
-from sparring.recipes.importing import trust as trusted
+from sparring.recipes import FACTS
+from sparring.recipes.importing import trust as trust_recipes
+from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.rng import hash_seed
-from sparring.runs import config, performance
+from sparring.runs import config as configs
 from sparring.runs.checkpoint import State, load_by_name
-from sparring.runs.memory import memory
-from sparring.runs.wellformed import MOST
+from sparring.runs.config import LIMIT, RunConfig
+from sparring.runs.memory import bounded
+from sparring.runs.recipe_args import built, declared, settings
 from sparring.training import distributed
+from sparring.training.accumulation import require_divisible
 from sparring.training.ema import EMA
+from sparring.training.trainer import StepReport
 
-if TYPE_CHECKING:
-    from sparring.runs.run import Run
+CPU = torch.device("cpu")
 
 
-def untrained(
-    settings: config.Record, device: torch.device, said: Sequence[str] = (), dataset: Dataset | None = None
-) -> tuple[Game, EMA | None]:
-    """Builds the game of a record, and its average if it has one, as they are at step 0.
+@dataclass
+class TrainState:
+    """State of a training between two steps.
+
+    Attributes:
+        config: Configuration of the run.
+        dataset: The rows that are trained on.
+        game: The game in training.
+        optimizers: Its optimisers by player.
+        ema: Its averaged weights, if any.
+        stream: The batches.
+        step: Number of completed steps.
+        images: Number of images seen.
+        updates: Number of moves of each player.
+        skipped: Number of moves of each player that were skipped because they were not finite.
+        rollbacks: Reason of each rollback.
+    """
+
+    config: RunConfig
+    dataset: Dataset
+    game: Game
+    optimizers: dict[str, Optimizer]
+    ema: EMA | None
+    stream: Stream | PrefetchStream
+    step: int = 0
+    images: int = 0
+    updates: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    rollbacks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def fresh(cls, config: RunConfig, dataset: Dataset, device: torch.device) -> TrainState:
+        """Return the state at step 0.
+
+        Args:
+            config: Configuration of the run.
+            dataset: The rows to train on.
+            device: Device of the training.
+        """
+        captions = dataset.captions.unique if dataset.captions else ()
+        return cls.around(build_game(config, device, captions, dataset), config, dataset)
+
+    @classmethod
+    def around(cls, game: Game, config: RunConfig, dataset: Dataset) -> TrainState:
+        """Return the state at step 0 of a game that was just built.
+
+        Args:
+            game: The game, on its device.
+            config: Configuration of the run.
+            dataset: The rows to train on.
+        """
+        ema = prepare(config, game)
+        require_divisible(game, config.grad_accum)
+        with buildable(config.recipe):
+            optimizers = game.players()
+            if config.performance:
+                config.performance.fuse(optimizers.values())
+        batches = open_stream(config, dataset, game.device)
+        return cls(config, dataset, game, optimizers, ema, batches, updates=dict.fromkeys(optimizers, 0))
+
+    @property
+    def inference_game(self) -> Game:
+        """The game to sample and to evaluate: the averaged one, where there is one."""
+        return self.ema.game if self.ema else self.game
+
+    @property
+    def seed(self) -> int:
+        """Seed of the next steps: that of the run, and another one after each rollback."""
+        seed = self.config.seed
+        return hash_seed(seed, len(self.rollbacks)) if self.rollbacks else seed
+
+    def state_dict(self) -> State:
+        """Return the state as tensors, numbers, lists and dicts; of the averaged game only the averaged networks."""
+        mean = self.ema and self.ema.game
+        return {
+            "step": self.step,
+            "images": self.images,
+            "updates": dict(self.updates),
+            "skipped": dict(self.skipped),
+            "rollbacks": list(self.rollbacks),
+            "position": self.stream.position,
+            "game": self.game.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "ema": mean and {name: mean.get_submodule(name).state_dict() for name in mean.sampling_networks()},
+        }
+
+    def load_state_dict(self, state: State, folder: Path) -> None:
+        """Load a state.
+
+        Args:
+            state: As returned by `state_dict`.
+            folder: The run's folder, for the message.
+
+        Raises:
+            RunError: If the state does not fit the game.
+        """
+        load_networks(folder, state, self.game, self.ema)
+        with _fitting(folder):
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+            _require_counts(state["step"], state["images"], state["position"], *state["updates"].values())
+            _require_counts(*state["skipped"].values())
+            self.step, self.images = state["step"], state["images"]
+            self.updates = {name: state["updates"][name] for name in self.optimizers}
+            self.skipped, self.rollbacks = dict(state["skipped"]), list(state["rollbacks"])
+            self.reseed(state["position"])
+
+    def reseed(self, position: int) -> None:
+        """Open the batches again, in the order that the number of rollbacks decides.
+
+        Args:
+            position: Number of batches to pass over.
+        """
+        self.stream = open_stream(replace(self.config, seed=self.seed), self.dataset, self.game.device)
+        self.stream.seek(position)
+
+    def count(self, report: StepReport) -> None:
+        """Count a step.
+
+        Args:
+            report: What the step did.
+        """
+        self.step = report.step
+        self.images += report.images
+        for player, moves in report.updates.items():
+            self.updates[player] += moves
+
+
+def make_game(
+    recipe: str,
+    arguments: Mapping[str, Any],
+    facts: DataFacts,
+    *,
+    techniques: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: torch.device = CPU,
+    times: int = 1,
+) -> Game:
+    """Build a game on the CPU; its weights are a function of the seed.
 
     Args:
-        settings: The record.
-        device: Where the networks are to live.
-        said: Captions that the game is to know, if it must know them beforehand and no checkpoint tells them.
-        dataset: What parts of it are to see, likewise.
+        recipe: Name of the recipe.
+        arguments: Its keyword arguments, as plain values.
+        facts: Facts of the data.
+        techniques: Training techniques, as plain values. Default: none.
+        seed: Decides the weights.
+        device: Device on which the game will be.
+        times: Memory that the game will take there, in multiples of that of its weights.
+
+    Raises:
+        RunError: If the recipe has no such settings.
+        GameError: If there is no such recipe, the game cannot be built, or it does not fit into memory.
     """
-    game = built(settings, device, said, dataset)
-    return game, laid_out(settings, game)
+    function = declared(recipe)
+    known, parameters = facts.arguments(), signature(function).parameters
+    given = {name: known[name] for name in FACTS if name in known and name in parameters}
+    with buildable(recipe), bounded(device, times), torch.random.fork_rng(devices=[]):
+        chosen, around = settings(function, dict(arguments)), built(Techniques, dict(techniques or {}))
+        torch.default_generator.manual_seed(hash_seed(seed, -1))
+        return apply_techniques(lambda shape: function(**{**given, "shape": shape}, **chosen), given["shape"], around)
 
 
-def built(
-    settings: config.Record,
+def build_game(
+    config: RunConfig,
     device: torch.device,
-    said: Sequence[str] = (),
+    captions: Sequence[str] = (),
     dataset: Dataset | None = None,
     times: int = 1,
 ) -> Game:
-    """Builds the game of a record, laid out as its recipe has it.
+    """Build the game of a run as it is at step 0.
 
     Args:
-        settings: The record.
-        device: Where the networks are to live.
-        said: As for `untrained`.
-        dataset: As for `untrained`.
-        times: How many times the memory of its weights the game will take, see `sparring.runs.memory`.
-
-    Raises:
-        GameError: If that is more than there is.
+        config: Configuration of the run.
+        device: Device of the networks.
+        captions: Captions to register, where the game needs them and no checkpoint holds them.
+        dataset: Data to fit feature networks and class frequencies to, likewise.
+        times: As for `make_game`.
     """
-    game = config.game(settings, device, times).to(device)
+    parts: Any = {"techniques": config.techniques, "seed": config.seed, "device": device, "times": times}
+    game = make_game(config.recipe, config.arguments, config.data.facts, **parts).to(device)
     if dataset is not None:
-        for part in game.modules():
-            if isinstance(part, FitsToData):
-                part.fit_to(dataset)
-            if isinstance(part, SupportsClassFrequencies) and (counts := dataset.counts()) is not None:
-                part.set_class_counts(counts)
-    if said and isinstance(game.unwrapped, SupportsCaptionLookup):
-        game.unwrapped.register_captions(said)
+        fit_to_data(game, dataset)
+    if captions and isinstance(game.unwrapped, SupportsCaptionLookup):
+        game.unwrapped.register_captions(captions)
     return game
 
 
-def laid_out(settings: config.Record, game: Game) -> EMA | None:
-    """Does to a game what makes it fast, and returns its average if it has one.
+def fit_to_data(game: Game, dataset: Dataset) -> None:
+    """Fit the parts of a game that are fitted once before training: feature networks and class frequencies.
 
     Args:
-        settings: The record.
-        game: Just built.
+        game: Just built, on its device.
+        dataset: The rows to train on.
     """
-    if chosen := performance.of(settings, game):
-        chosen.put_on(game)
-    averaged = settings["ema_decay"] and game.sampling_networks()
-    return EMA(game, settings["ema_decay"]) if averaged else None
+    for part in game.modules():
+        if isinstance(part, FitsToData):
+            part.fit_to(dataset)
+        if isinstance(part, SupportsClassFrequencies) and (counts := dataset.counts()) is not None:
+            part.set_class_counts(counts)
 
 
-def optimisers(settings: config.Record, game: Game) -> dict[str, Optimizer]:
-    """Builds the players of a run, as they are at step 0.
+def prepare(config: RunConfig, game: Game) -> EMA | None:
+    """Apply the performance options of a run to its game, and return its averaged weights, if it has any.
 
     Args:
-        settings: The record.
-        game: That the record describes.
+        config: Configuration of the run.
+        game: Just built, on its device.
     """
-    players = game.players()
-    if chosen := performance.of(settings, game):
-        chosen.fuse(players.values())
-    return players
+    if config.performance:
+        config.performance.apply(game)
+    return EMA(game, config.ema_decay) if config.ema_decay and game.sampling_networks() else None
 
 
-def stream(settings: config.Record, dataset: Dataset, device: torch.device) -> Stream | PrefetchStream:
-    """Opens the batches of a run at position 0, for this rank.
+@contextmanager
+def buildable(recipe: str) -> Iterator[None]:
+    """Turn errors of building a recipe of this library into one sentence; other recipes keep their traceback.
 
     Args:
-        settings: The record.
-        dataset: The data that it names.
-        device: Where the batches are to go.
+        recipe: Its name.
 
     Raises:
-        RunError: If not even the rows of a batch fit into the memory of the device.
+        GameError: In place of errors of networks and optimisers about impossible settings.
     """
-    _require_room(settings["batch_size"] / distributed.world_size() / settings["grad_accum"], dataset, device)
+    try:
+        yield
+    except SparringError:
+        raise
+    except Exception as error:
+        if ":" in recipe:
+            raise
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise GameError(f"The recipe {recipe} cannot be built with these settings ({reason}): change them.") from error
+
+
+def open_stream(config: RunConfig, dataset: Dataset, device: torch.device) -> Stream | PrefetchStream:
+    """Open the batches of a run at position 0, for this rank.
+
+    Args:
+        config: Configuration of the run.
+        dataset: The rows to train on.
+        device: Device of the batches.
+
+    Raises:
+        RunError: If the rows of a batch do not fit into the memory of the device.
+    """
+    _require_room(config.batch_size / distributed.world_size() / config.grad_accum, dataset, device)
     batches = Stream(
         dataset,
-        settings["batch_size"],
-        seed=settings["seed"],
+        config.batch_size,
+        seed=config.seed,
         rank=distributed.rank(),
         world=distributed.world_size(),
-        parts=settings["grad_accum"],
-        mirror=settings["data"]["mirror"],
+        parts=config.grad_accum,
+        mirror=config.data.mirror,
         device=device,
     )
-    return PrefetchStream(batches) if settings.get("performance", {}).get("ahead") else batches
+    return PrefetchStream(batches) if config.performance and config.performance.prefetch else batches
 
 
 def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
-    """Refuses a batch that cannot be held, before anything is written for its training."""
+    """Refuse a batch that cannot be held, before anything is written for its training."""
     shapes = [dataset.shape, *([dataset.paired_domain.dataset.shape] if dataset.paired_domain else [])]
-    need, there = 4 * count * sum(map(math.prod, shapes)), memory(device)
+    need, there = 4 * count * sum(map(math.prod, shapes)), total_memory(device)
     if there is not None and need > there:
         raise RunError(
             f"The rows of a batch take {need / 2**30:,.0f} GiB, and {device} has {there / 2**30:,.0f} GiB of memory: "
@@ -142,145 +312,43 @@ def _require_room(count: float, dataset: Dataset, device: torch.device) -> None:
         )
 
 
-def rows(dataset: Dataset) -> int:
-    """Returns how many rows a batch has unless told.
+def default_batch_size(dataset: Dataset) -> int:
+    """Return the default batch size of a data set.
 
     Args:
-        dataset: Loaded.
+        dataset: The data.
     """
     if len(dataset.shape) != 3:
         return 256
     return 8 if dataset.paired_domain is not None else 64 if len(dataset) > 1 else 1
 
 
-def form(settings: config.Record, root: str | Path | None = None) -> dict[str, Any]:
-    """Returns how to load the data of a run, besides its name.
+def load_networks(folder: Path, state: State, game: Game, ema: EMA | None) -> None:
+    """Load the weights of a state, without its optimisers.
 
     Args:
-        settings: The run's record.
-        root: Where the standard data sets are, if they have moved.
-    """
-    told = settings["data"]
-    known = {"size": told["size"], "channels": told["channels"], "root": root or told["root"]}
-    return {**known, "margin": told.get("crop_margin", 0), "skip_bad": told.get("skip_unreadable", False)}
-
-
-def gathered(run: Run) -> State:
-    """Returns the state of a run as tensors, numbers and dicts; of the average only the networks that are its own.
-
-    Args:
-        run: Between two steps.
-    """
-    return {
-        "step": run.step,
-        "images": run.images,
-        "updates": dict(run.updates),
-        "skipped": dict(run.skipped),
-        "rollbacks": list(run.rollbacks),
-        "position": run.stream.position,
-        **_networks(run.game, run.players, run.average),
-    }
-
-
-def _networks(game: Game, players: Mapping[str, Optimizer], average: EMA | None) -> State:
-    """Returns the weights and what their optimisers remember."""
-    mean = average and average.game
-    return {
-        "game": game.state_dict(),
-        "players": {name: player.state_dict() for name, player in players.items()},
-        "average": mean and {name: mean.get_submodule(name).state_dict() for name in mean.sampling_networks()},
-    }
-
-
-def beginning(run: Run) -> State:
-    """Returns the state that a run had at step 0.
-
-    Args:
-        run: Any.
-    """
-    said = run.dataset.captions.unique if run.dataset.captions else ()
-    game, average = untrained(run.record, run.game.device, said, run.training)
-    players = optimisers(run.record, game)
-    return {
-        "step": 0,
-        "images": 0,
-        "updates": dict.fromkeys(players, 0),
-        "position": 0,
-        **_networks(game, players, average),
-    }
-
-
-def restore(run: Run, state: State) -> None:
-    """Puts a state back.
-
-    Args:
-        run: Just built.
-        state: As gathered.
-
-    Raises:
-        RunError: If the state was made by other code.
-    """
-    restore_networks(run.folder, state, run.game, run.average)
-    with _fitting(run.folder):
-        for name, player in run.players.items():
-            player.load_state_dict(state["players"][name])
-        _require_counts(state["step"], state["images"], state["position"], *state["updates"].values())
-        _require_counts(*state.get("skipped", {}).values())
-        run.step, run.images, run.updates = (
-            state["step"],
-            state["images"],
-            {name: state["updates"][name] for name in run.players},
-        )
-        run.skipped, run.rollbacks = dict(state.get("skipped", {})), list(state.get("rollbacks", []))
-        reseed(run, state["position"])
-
-
-def reseed(run: Run, position: int) -> None:
-    """Opens the batches of a run anew, in the order that its rollbacks ask for.
-
-    Args:
-        run: Its rollbacks are known.
-        position: How many batches were read before.
-    """
-    run.stream = stream({**run.record, "seed": seed(run)}, run.training, run.game.device)
-    run.stream.seek(position)
-
-
-def seed(run: Run) -> int:
-    """Returns what decides the draws of a run's next steps: its seed, and another one after each rollback.
-
-    Args:
-        run: Any.
-    """
-    return hash_seed(run.record["seed"], len(run.rollbacks)) if run.rollbacks else run.record["seed"]
-
-
-def restore_networks(folder: Path, state: State, game: Game, average: EMA | None) -> None:
-    """Puts back what sampling needs.
-
-    Args:
-        folder: The run's, for the message.
-        state: As gathered.
+        folder: The run's folder, for the message.
+        state: As returned by `TrainState.state_dict`.
         game: Just built.
-        average: Its average, if it has one.
+        ema: Its averaged weights, if any.
 
     Raises:
-        RunError: If the state was made by other code.
+        RunError: If the state does not fit the game.
     """
     with _fitting(folder):
         game.load_state_dict(state["game"])
-        if average is not None:
+        if ema is not None:
             for name in game.sampling_networks():
-                average.game.get_submodule(name).load_state_dict(state["average"][name])
+                ema.game.get_submodule(name).load_state_dict(state["ema"][name])
 
 
-def load(
+def load_game(
     folder: str | Path, *, device: str = "auto", checkpoint: str = "newest", trust: str | Iterable[str] = ()
 ) -> Game:
-    """Loads what a run learned, ready to be used: averaged weights, evaluation mode, no gradients; needs no data.
+    """Load a trained game: averaged weights, evaluation mode, no gradients. The data is not needed.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
         checkpoint: ``newest``, ``best``, or the step of one that is kept.
         trust: The run's recipe ``module:function`` if it is outside the library, see `sparring.Run.open`.
@@ -288,26 +356,27 @@ def load(
     Raises:
         SparringError: If it is no run, its recipe is not trusted, or none of its checkpoints is good.
     """
-    trusted(trust)
+    trust_recipes(trust)
     folder = expand_user(folder)
-    settings, (state, _) = config.read(folder), load_by_name(folder, checkpoint)
-    said = settings["data"]["facts"].get("captions", ()) if state is None else ()
-    game, average = untrained(settings, distributed.resolve_device(device), said)
+    config, (state, _) = configs.read(folder), load_by_name(folder, checkpoint)
+    captions = config.data.facts.captions or () if state is None else ()
+    game = build_game(config, distributed.resolve_device(device), captions)
+    ema = prepare(config, game)
     if state is not None:
-        restore_networks(folder, state, game, average)
-    return (average.game if average else game).eval().requires_grad_(False)
+        load_networks(folder, state, game, ema)
+    return (ema.game if ema else game).eval().requires_grad_(False)
 
 
 def _require_counts(*counts: Any) -> None:
-    """Refuses what counts nothing: other than whole numbers, below 0, or too large for any training."""
+    """Refuse counts other than whole numbers from 0 to the largest of 64 bits."""
     for count in counts:
-        if type(count) is not int or not 0 <= count <= MOST:
+        if type(count) is not int or not 0 <= count <= LIMIT:
             raise ValueError(f"it counts {str(count)[:40]!r} steps, images or moves")
 
 
 @contextmanager
 def _fitting(folder: Path) -> Iterator[None]:
-    """Says in one sentence that a checkpoint was made by other code."""
+    """Turn errors of loading a state into one sentence."""
     try:
         yield
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:

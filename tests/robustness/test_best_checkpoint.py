@@ -13,7 +13,7 @@ from sparring.metrics import Direction, Score
 from sparring.runs import checkpoint, logs
 from sparring.runs.early_stopping import FILE, EarlyStopping, best
 from sparring.runs.recovery import NonFinitePolicy
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from support import runs
 from support.runs import play, start
 from unit.runs.test_checkpoint import die_at
@@ -53,7 +53,7 @@ def improving(monkeypatch, after=0):
 def require_best(folder):
     """What evaluations.jsonl names can be loaded, also as it was at each checkpoint that can be gone back to."""
     rows = logs.read(folder / FILE)
-    named = [best(rows), *(best(rows, int(path.name)) for path in checkpoint.listed(folder))]
+    named = [best(rows), *(best(rows, int(path.name)) for path in checkpoint.list_checkpoints(folder))]
     for row in filter(None, named):
         state = checkpoint.load(folder / "best" / f"{row['step']:06d}")
         assert state["step"] == row["step"]
@@ -90,7 +90,7 @@ def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch
     for report in (reports := run.fit(20, save_every=5, early_stopping=EVERY)):
         if report.step == 8:
             break
-    monkeypatch.setattr("sparring.runs.saving.CheckpointWriter.save", lambda self, **_: None)  # as at a kill
+    monkeypatch.setattr("sparring.runs.loop.CheckpointWriter.save", lambda self, **_: None)  # as at a kill
     reports.close()
     monkeypatch.undo()
     runs.quick(monkeypatch)
@@ -99,7 +99,7 @@ def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch
     resumed = start(tmp_path / "run")
     assert resumed.step == 5
     next(reports := resumed.fit(20, save_every=5, early_stopping=EVERY))
-    assert best(resumed.judged, 6)["step"] == 6
+    assert best(resumed.evaluations, 6)["step"] == 6
     reports.close()
     require_best(tmp_path / "run")
 
@@ -117,14 +117,14 @@ def test_going_back_keeps_the_best_checkpoint_up_to_there(tmp_path, monkeypatch)
     with pytest.raises(Diverged):
         train()
     assert [each for each in found if each[0] == 6] == [(6, 0), (6, 1), (6, 2)]
-    assert load(run.folder, checkpoint="best") is not None
+    assert load_game(run.folder, checkpoint="best") is not None
 
 
 def test_the_best_is_what_the_judgements_name(tmp_path, monkeypatch):
     """A best checkpoint without its row is that of a process that died between the two."""
     improving(monkeypatch)
     run = play(start(tmp_path / "run"), 4, early_stopping=EVERY)
-    checkpoint.save(run.folder, 9, checkpoint.load(run.folder / "best/000004"), keep=None, place="best")
+    checkpoint.save(run.folder, 9, checkpoint.load(run.folder / "best/000004"), keep=None, kind="best")
     assert checkpoint.load_by_name(run.folder, "best")[0]["step"] == 4
     shutil.rmtree(run.folder / "best/000004")
     state, notes = checkpoint.load_by_name(run.folder, "best")

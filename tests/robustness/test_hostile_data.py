@@ -251,7 +251,7 @@ def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files,
     capsys.readouterr()
     assert main([*words, "--steps", "1", "--skip-unreadable"]) == 0
     told = capsys.readouterr().err
-    assert told.count("note: Passed over: ") == 4
+    assert told.count("note: Skipped: ") == 4
     lines = (tmp_path / "run/skipped-files.txt").read_text().splitlines()
     assert f"{len(lines) - 3} more, all of them named in skipped-files.txt" in told
     assert main(["resume", str(tmp_path / "run"), "--steps", "2"]) == 0

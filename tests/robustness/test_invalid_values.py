@@ -27,8 +27,6 @@ from sparring.metrics import extrapolate
 from sparring.runs import config, memory
 from sparring.runs.checkpoint import load as checkpoint
 from sparring.runs.run import Run
-from sparring.runs.state import restore
-from sparring.runs.wellformed import require_record
 from support import runs
 
 quick = pytest.fixture(autouse=True)(runs.quick)
@@ -81,7 +79,7 @@ def test_settings_that_no_run_can_have(tmp_path, capsys, flags, match):
 )
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_networks_that_do_not_fit_into_memory(tmp_path, capsys, monkeypatch, command, flags, match):
-    monkeypatch.setattr("sparring.runs.memory.memory", lambda device: 2**32)
+    monkeypatch.setattr("sparring.runs.memory.total_memory", lambda device: 2**32)
     words = [command, "nsgan", "--data", "ring", "--steps", "1", "--out", tmp_path / "run", "--device", "cpu"]
     assert re.search(match, refused(capsys, *words, *flags))
     assert not (tmp_path / "run").exists()
@@ -100,10 +98,10 @@ class Tied(nn.Module):
 def test_memory_is_counted_by_the_byte(monkeypatch):
     cpu = torch.device("cpu")
     for times in (1, memory.TRAINED):
-        monkeypatch.setattr("sparring.runs.memory.memory", lambda device, most=times * 4 * 125: most)
+        monkeypatch.setattr("sparring.runs.memory.total_memory", lambda device, most=times * 4 * 125: most)
         with memory.bounded(cpu, times):
             Tied()
-        monkeypatch.setattr("sparring.runs.memory.memory", lambda device, most=times * 4 * 125: most - 1)
+        monkeypatch.setattr("sparring.runs.memory.total_memory", lambda device, most=times * 4 * 125: most - 1)
         with pytest.raises(GameError, match="The networks take"), memory.bounded(cpu, times):
             Tied()
         Tied()  # outside of the context nothing is counted
@@ -112,13 +110,13 @@ def test_memory_is_counted_by_the_byte(monkeypatch):
 def test_networks_are_held_by_the_cpu_before_another_device_has_them(monkeypatch):
     device = torch.device("meta")
     for most in ({"meta": 2000, "cpu": 500}, {"meta": 10**6, "cpu": 499}, {"meta": 1999, "cpu": 10**6}):
-        monkeypatch.setattr("sparring.runs.memory.memory", lambda where, most=most: most[where.type])
+        monkeypatch.setattr("sparring.runs.memory.total_memory", lambda where, most=most: most[where.type])
         with nullcontext() if sum(most.values()) == 2500 else pytest.raises(GameError), memory.bounded(device, 4):
             Tied()
 
 
 def test_where_the_memory_is_not_known_networks_are_built(monkeypatch):
-    monkeypatch.setattr("sparring.runs.memory.memory", lambda device: None)
+    monkeypatch.setattr("sparring.runs.memory.total_memory", lambda device: None)
     with memory.bounded(torch.device("cpu")):
         Tied()
     with pytest.raises(GameError, match="need more memory than is free: make"), memory.bounded(torch.device("cpu")):
@@ -191,22 +189,22 @@ def test_a_checkpoint_that_counts_no_steps(tmp_path, step):
     state = checkpoint(run.folder / "checkpoints" / "000001")
     for name in ("step", "images", "position"):
         with pytest.raises(RunError, match="does not fit its recipe"):
-            restore(run, {**state, name: step})
+            run.state.load_state_dict({**state, name: step}, run.folder)
     with pytest.raises(RunError, match="does not fit its recipe"):
-        restore(run, {**state, "updates": dict.fromkeys(state["updates"], step)})
+        run.state.load_state_dict({**state, "updates": dict.fromkeys(state["updates"], step)}, run.folder)
     with pytest.raises(RunError, match="does not fit its recipe"):
-        restore(run, {**state, "updates": {}})
-    restore(run, state)
+        run.state.load_state_dict({**state, "updates": {}}, run.folder)
+    run.state.load_state_dict(state, run.folder)
 
 
 @pytest.mark.parametrize("place", ["a\0b", "a\ud800b"])
 @pytest.mark.parametrize("name", ["name", "root"])
 def test_a_record_whose_data_has_an_impossible_path(tmp_path, name, place):
     settings = json.loads((runs.start(tmp_path / "run").folder / "run.json").read_text())
-    require_record(settings)
+    config.parse(settings)
     settings["data"][name] = place
     with pytest.raises(ValueError, match=f"its data.{name} cannot be"):
-        require_record(settings)
+        config.parse(settings)
 
 
 BUDGETS = ["x", [], {}, {"amount": "x"}, {"amount": 10**400}, {"amount": None}]

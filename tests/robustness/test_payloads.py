@@ -102,7 +102,7 @@ def test_checkpoints(tmp_path, bait, kind):
         for file in path.iterdir():
             file.unlink()
         path.rmdir()
-    plant(run.folder, pickles(bait)[kind], run=run.record["id"])
+    plant(run.folder, pickles(bait)[kind], run=run.config.id)
     for work in (start, load_run, Run.open):
         assert "refused: its state is not plain data" in refused(RunError, work, run.folder)
 

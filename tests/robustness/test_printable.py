@@ -181,7 +181,7 @@ def test_halves_of_surrogate_pairs_in_a_record_are_written(tmp_path):
     """JSON can hold them, files in UTF-8 cannot."""
     run = runs.play(runs.start(tmp_path / "run"), 1)
     record = json.loads((run.folder / "run.json").read_text())
-    record["data"]["names"] = ["\ud800", "b"]
+    record["data"]["facts"]["class_names"] = ["\ud800", "b"]
     (run.folder / "run.json").write_text(json.dumps(record))
     assert main(["report", str(run.folder), "--device", "cpu"]) == 0
     assert main(["evaluate", str(run.folder), "--samples", "16", "--metrics", "sliced", "--device", "cpu"]) == 0

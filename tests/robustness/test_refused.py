@@ -60,7 +60,7 @@ OTHER = {
 
 @pytest.fixture
 def no_tensorboard(monkeypatch):
-    monkeypatch.setattr("sparring.runs.events.find_spec", lambda name: None)
+    monkeypatch.setattr("sparring.runs.logs.find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize("flags", [*BAD.values(), *OTHER.values()], ids=[*BAD, *OTHER])

@@ -13,7 +13,6 @@ import pytest
 from sparring.cli import main
 from sparring.errors import RunError
 from sparring.runs import checkpoint, logs
-from sparring.runs.state import gathered
 from support import runs
 from support.runs import difference, play, start
 
@@ -77,7 +76,7 @@ def require_intact(folder: Path, tmp_path: Path, step: int, steps: int = 12) -> 
     opened = start(folder)
     assert (opened.step, opened.notes) == (step, [])
     straight = play(start(tmp_path / "straight"), steps, save_every=4)
-    assert difference(gathered(straight), gathered(play(opened, steps, save_every=4))) == ""
+    assert difference(straight.state.state_dict(), play(opened, steps, save_every=4).state.state_dict()) == ""
     assert (folder / "log.jsonl").read_bytes() == (tmp_path / "straight/log.jsonl").read_bytes()
 
 
@@ -161,7 +160,7 @@ def test_parts_that_are_removed_are_made_again(tmp_path, monkeypatch):
         if report.step == 3:
             shutil.rmtree(run.folder / "checkpoints")
             shutil.rmtree(run.folder / "samples")
-    assert [path.name for path in checkpoint.listed(run.folder)] == ["000006", "000008"]
+    assert [path.name for path in checkpoint.list_checkpoints(run.folder)] == ["000006", "000008"]
     assert sorted(path.name for path in (run.folder / "samples").iterdir()) == [f"{k:06d}.png" for k in (4, 6, 8)]
 
 

@@ -26,7 +26,6 @@ from sparring.errors import RunError
 from sparring.runs import checkpoint, snapshots
 from sparring.runs import run as run_module
 from sparring.runs.run import Run
-from sparring.runs.state import gathered
 from sparring.training import distributed, parent_watch
 from support import runs
 
@@ -122,7 +121,7 @@ def torment(
         "deaths": deaths,
         "notes": notes,
         "step": other.step,
-        "difference": runs.difference(gathered(one), gathered(other)),
+        "difference": runs.difference(one.state.state_dict(), other.state.state_dict()),
         "lines": logs[0].count(b"\n"),
         "same log": logs[0] == logs[1],
         "left over": [path.name for path in (folder / "killed").rglob("*.tmp*")],

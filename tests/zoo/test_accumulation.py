@@ -37,7 +37,6 @@ from sparring.recipes.options import Networks
 from sparring.recipes.r3gan_stylegan2 import stylegan2
 from sparring.recipes.realness import realness
 from sparring.runs.run import Run
-from sparring.runs.state import gathered as state_of
 from sparring.training.accumulation import BATCH_DEPENDENT, MicroBatches, batch_dependent_layers
 from sparring.training.trainer import train, trainable_parameters
 from support import runs
@@ -405,4 +404,4 @@ def test_a_run_in_parts_resumes_bit_for_bit(name, tmp_path, monkeypatch):
     straight = runs.play(runs.start(tmp_path / "straight", name, grad_accum=2), 4)
     runs.play(runs.start(tmp_path / "stopped", name, grad_accum=2), 2)
     again = runs.play(Run.open(tmp_path / "stopped", device="cpu"), 4)
-    assert runs.difference(state_of(straight), state_of(again)) == ""
+    assert runs.difference(straight.state.state_dict(), again.state.state_dict()) == ""

@@ -30,7 +30,7 @@ from sparring.reports.run_report import protocol
 from sparring.rng import fixed_seed, rand
 from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from sparring.training.trainer import train
 from sparring.wrappers.ensemble import Ensemble
 from sparring.wrappers.instance_noise import InstanceNoise
@@ -259,10 +259,10 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
         run.game,
         run.inference_game,
         Run.open(tmp_path / "run", device="cpu").inference_game,
-        load(tmp_path / "run"),
+        load_game(tmp_path / "run"),
     ):
         assert game.frequencies.counts.tolist() == expected
-    asked = load(tmp_path / "run").class_of(latents_from_seeds(load(tmp_path / "run"), range(300)))
+    asked = load_game(tmp_path / "run").class_of(latents_from_seeds(load_game(tmp_path / "run"), range(300)))
     assert 5 < int(asked.sum()) < 60
     evaluate_run(run, extractor=pixels)
     found = json.loads((tmp_path / "run/evaluation.json").read_text())

@@ -13,7 +13,6 @@ from sparring import load
 from sparring.abilities import SupportsSampling
 from sparring.evaluation.evaluator import evaluate
 from sparring.inference.sampling import sample_seeds
-from sparring.runs.state import gathered
 from support import runs
 from support.runs import CASES, difference, play, start
 
@@ -57,7 +56,7 @@ def test_evaluation_on_or_off_gives_the_same_weights(tmp_path, kind, monkeypatch
             how = {"metrics": None} if kind is runs.POINTS else {"metrics": _memory()}
             evaluate(run.inference_game, run.training, samples=20, **how)
             sample_seeds(run.inference_game, [1, 2])
-    assert difference(gathered(straight), gathered(run)) == ""
+    assert difference(straight.state.state_dict(), run.state.state_dict()) == ""
     assert (straight.folder / "log.jsonl").read_bytes() == (run.folder / "log.jsonl").read_bytes()
 
 

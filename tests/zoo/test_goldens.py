@@ -232,7 +232,7 @@ def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
             for name in sorted(run.inference_game.sampling_networks())
             for key, value in weights(run.inference_game.get_submodule(name))
         ),
-        "optimisers": digest(leaves([optimiser.state_dict() for optimiser in run.players.values()])),
+        "optimisers": digest(leaves([optimiser.state_dict() for optimiser in run.optimizers.values()])),
     }
     if os.environ.get("RANK", "0") == "0":
         found |= {"log": digest(leaves(lines(folder))), "pictures": digest(pictures(folder))}

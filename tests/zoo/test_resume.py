@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparring.runs.state import gathered
 from support import runs
 from support.runs import CASES, IMAGES, difference, play, start
 
@@ -33,7 +32,7 @@ def test_every_recipe_resumes_bit_for_bit(tmp_path, drawn, name, kind):
     resumed = start(tmp_path / "stopped", name, kind)
     assert resumed.step == 2
     play(resumed, 4)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
     assert difference(first, dict(straight.game.state_dict())) != "", "nothing was trained"
     pictures = [
@@ -52,14 +51,14 @@ def test_every_setting_resumes_bit_for_bit(tmp_path, settings):
     straight = play(start(tmp_path / "straight", **settings), 5)
     play(start(tmp_path / "stopped", **settings), 3)
     resumed = play(start(tmp_path / "stopped", **settings), 5)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
 
 
 def test_mirrored_images_resume_bit_for_bit(tmp_path):
     straight = play(start(tmp_path / "straight", kind=IMAGES, mirror=True), 4)
     play(start(tmp_path / "stopped", kind=IMAGES, mirror=True), 1)
     resumed = play(start(tmp_path / "stopped", kind=IMAGES, mirror=True), 4)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
 
 
 def test_neither_cadence_nor_stops_nor_extensions_leave_a_trace(tmp_path):
@@ -67,7 +66,7 @@ def test_neither_cadence_nor_stops_nor_extensions_leave_a_trace(tmp_path):
     play(start(tmp_path / "often"), 12, save_every=1, sample_every=1, keep_checkpoints=3)
     for end in (1, 5, 6, 12):
         often = play(start(tmp_path / "extended"), end, save_every=4, sample_every=3)
-    assert difference(gathered(straight), gathered(often)) == ""
+    assert difference(straight.state.state_dict(), often.state.state_dict()) == ""
     logs = {(tmp_path / name / "log.jsonl").read_bytes() for name in ("straight", "often", "extended")}
     assert len(logs) == 1
 
@@ -81,7 +80,7 @@ def test_leaving_the_loop_saves_the_step(tmp_path):
     resumed = start(tmp_path / "left")
     assert resumed.step == 3
     play(resumed, 8)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "left/log.jsonl").read_bytes()
 
 
@@ -91,7 +90,7 @@ def test_a_log_that_ran_ahead_of_the_checkpoint_is_cut_back(tmp_path):
     with open(tmp_path / "ahead/log.jsonl", "ab") as log:
         log.write(b'{"step": 5, "images": 1, "terms": {}}\n{"step": 6, "ima')
     resumed = play(start(tmp_path / "ahead"), 6)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "ahead/log.jsonl").read_bytes()
 
 
@@ -104,7 +103,7 @@ def test_a_broken_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path)
     assert resumed.step == 3
     assert "000006" in resumed.notes[0]
     play(resumed, 8, save_every=3)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "broken/log.jsonl").read_bytes()
 
 
@@ -114,7 +113,7 @@ def test_the_seed_decides_the_first_weights_and_nothing_else_does(tmp_path):
     state = torch.random.get_rng_state()
     torch.manual_seed(2)
     other, third = start(tmp_path / "other", seed=3), start(tmp_path / "third", seed=4)
-    assert difference(gathered(one), gathered(other)) == ""
-    assert "game" in difference(gathered(one), gathered(third))
+    assert difference(one.state.state_dict(), other.state.state_dict()) == ""
+    assert "game" in difference(one.state.state_dict(), third.state.state_dict())
     torch.manual_seed(1)
     assert torch.equal(state, torch.random.get_rng_state()), "making a run disturbed the caller's generator"

@@ -122,5 +122,4 @@ MUTANTS = [
     ("inference/conditional.py", "torch.stack(columns, 1)", "torch.stack(columns)", CODES),
     ("inference/conditional.py", "between=torch.lerp", "between=lambda a, b, t: a", CODES),
     ("inference/conditional.py", "known |= {name: number", "known = {name: number", CODES),
-    ("runs/config.py", "{} if numbered else", "{} if True else", CODES),
 ]

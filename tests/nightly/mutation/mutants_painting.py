@@ -99,5 +99,5 @@ MUTANTS = [
     ("networks/common/perceptual.py", "new = False", "new = True", SEEN),
     ("networks/common/perceptual.py", "(x.expand(-1, 3, -1, -1) + 1) / 2", "x.expand(-1, 3, -1, -1)", SEEN),
     ("runs/state.py", "part.fit_to(dataset)", "pass", SEEN),
-    ("runs/run.py", "self.training if state is None else None", "self.training", SEEN),
+    ("runs/run.py", "self.training if saved is None else None", "self.training", SEEN),
 ]  # fmt: skip

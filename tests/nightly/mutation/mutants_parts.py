@@ -44,8 +44,8 @@ MUTANTS = [
     ),
     (
         "runs/run.py",
-        'batch_dependent_layers(self.game) if settings["grad_accum"] > 1',
-        'batch_dependent_layers(self.game) if settings["grad_accum"] > 2',
+        "batch_dependent_layers(game) if config.grad_accum > 1",
+        "batch_dependent_layers(game) if config.grad_accum > 2",
         PARTS,
     ),
 ]

@@ -119,7 +119,7 @@ MUTANTS = [
         EMBEDDINGS,
     ),
     ("runs/state.py", " if state is None else ()", "", EMBEDDINGS),
-    ("runs/run.py", "if dataset.captions and state is None else ()", "if dataset.captions else ()", EMBEDDINGS),
+    ("runs/run.py", "if dataset.captions and saved is None else ()", "if dataset.captions else ()", EMBEDDINGS),
     ("runs/run.py", "dataset.captions.unique", "dataset.captions.texts[0]", EMBEDDINGS),
     ("inference/conditional.py", "        game.unwrapped.register_captions([text])\n", "        pass\n", EMBEDDINGS),
     # pictures: of these seeds, by the reader as it is now

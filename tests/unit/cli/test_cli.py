@@ -258,11 +258,11 @@ def test_a_stop_is_told_and_its_code_passed_on(capsys, tmp_path, monkeypatch):
     from sparring.runs.run import Run
     from sparring.runs.signals import Stopped
 
-    def stopped(self, steps, **pace):
+    def stopped(self, options):
         raise Stopped(15)
         yield
 
-    monkeypatch.setattr(Run, "fit", stopped)
+    monkeypatch.setattr(Run, "train", stopped)
     assert main(["train", "nsgan", *RING, "--out", str(tmp_path / "run"), "--steps", "2"]) == 143
     assert "the same command goes on" in capsys.readouterr().err
 

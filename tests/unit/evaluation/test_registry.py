@@ -248,7 +248,7 @@ def test_held_out_rows_are_never_trained_on_and_the_same_for_every_seed(tmp_path
     assert len(first.training) + len(first.held_out) == len(first.dataset)
     assert not set(first.training.indices) & set(first.held_out.indices)
     assert np.array_equal(first.held_out.indices, second.held_out.indices)
-    assert first.stream.dataset is first.training
+    assert first.state.stream.dataset is first.training
     prints = {part.fingerprint for part in (first.dataset, first.training, first.held_out)}
     assert len(prints) == 3
     for share in (-0.1, 1.0, 1e-9):

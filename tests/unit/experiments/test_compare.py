@@ -427,7 +427,7 @@ def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
     assert main([*words, "--out", str(tmp_path)]) == 0
     saved = state(tmp_path, "nsgan-0")
     assert len(judged) == 2
-    assert difference(judged[-1], dict(saved["average"]["G"])) == ""
+    assert difference(judged[-1], dict(saved["ema"]["G"])) == ""
     assert any(not torch.equal(weight, saved["game"][f"G.{name}"]) for name, weight in judged[-1].items())
 
 

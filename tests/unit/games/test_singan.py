@@ -19,7 +19,7 @@ from sparring.networks.singan import MARGIN, SinGANCritic, SinGANGenerator
 from sparring.objectives.penalties import gradient_penalty, patch_penalty
 from sparring.recipes.singan import pyramid, singan
 from sparring.rng import turn_rng
-from sparring.runs.state import gathered, load
+from sparring.runs.state import load_game
 from sparring.training.trainer import train, update
 from support.runs import PHOTO, difference, play, start
 
@@ -397,7 +397,7 @@ def test_a_run_goes_on_bit_for_bit_within_a_scale_and_across_its_border(tmp_path
     straight = play(start(tmp_path / "straight", "singan", PHOTO), STEPS)
     play(start(tmp_path / "stopped", "singan", PHOTO), stop)
     resumed = play(start(tmp_path / "stopped", "singan", PHOTO), STEPS)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
 
 
@@ -407,16 +407,16 @@ def test_every_way_to_train_goes_on_bit_for_bit(tmp_path, settings, monkeypatch)
     straight = play(start(tmp_path / "straight", "singan", PHOTO, **settings), STEPS)
     play(start(tmp_path / "stopped", "singan", PHOTO, **settings), 3)
     resumed = play(start(tmp_path / "stopped", "singan", PHOTO, **settings), STEPS)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert torch.equal(straight.game.image, X) or settings == {"mirror": True}
 
 
 def test_a_checkpoint_alone_is_enough_to_sample(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     run = play(start(tmp_path / "run", "singan", PHOTO), STEPS)
-    game = load(tmp_path / "run", device="cpu")
+    game = load_game(tmp_path / "run", device="cpu")
     z = latents_from_seeds(game, [0])
     with evaluation_mode(run.game):
         assert torch.equal(game.sample(1, noise=z), run.game.sample(1, noise=z))
         assert torch.equal(game.reconstruct(2), run.game.reconstruct(2))
-    assert run.average is None, "a mean of weights over a scale lags behind"
+    assert run.ema is None, "a mean of weights over a scale lags behind"

@@ -24,7 +24,7 @@ from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
 from sparring.rng import fixed_seed
 from sparring.runs.run import Run
-from sparring.runs.state import gathered, load
+from sparring.runs.state import load_game
 from sparring.training.trainer import train, trainable_parameters, update
 from support.runs import difference, play
 from unit.data.annotations.test_captions import as_lines
@@ -432,12 +432,12 @@ def test_a_run_of_both_stages_resumes_bit_for_bit_and_samples_without_its_data(t
     straight = play(start(tmp_path / "straight", data), 4)
     for steps in (1, 2, 3, 4):
         stopped = play(start(tmp_path / "stopped", data), steps)
-    assert difference(gathered(straight), gathered(stopped)) == ""
+    assert difference(straight.state.state_dict(), stopped.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
     for path in data.iterdir():
         path.unlink()
-    assert sample_seeds(load(tmp_path / "straight", device="cpu"), [0, 1]).shape == (2, 3, 16, 16)
-    assert straight.record["data"]["words"] == ["a", "blue", "dog", "dogs", "heart", "one", "red", "two"]
+    assert sample_seeds(load_game(tmp_path / "straight", device="cpu"), [0, 1]).shape == (2, 3, 16, 16)
+    assert straight.config.data.facts.vocabulary == ("a", "blue", "dog", "dogs", "heart", "one", "red", "two")
 
 
 # --- learning

@@ -20,7 +20,7 @@ from sparring.recipes.options import Networks
 from sparring.runs.config import facts
 from sparring.wrappers.instance_noise import InstanceNoise
 from support import runs
-from support.runs import IMAGES, play, start
+from support.runs import IMAGES, start
 from support.toys import LinearCritic, Point, learn
 from unit.cli.test_cli import refused
 
@@ -159,25 +159,11 @@ def test_a_class_is_named_or_numbered():
         conditional.class_index("0", [])
 
 
-def test_names_of_classes_are_recorded_where_they_are_more_than_numbers(tmp_path, run):
-    assert list(facts(run / "cgan").class_names) == ["cat", "dog", "owl"]
-    assert json.loads((run / "cgan/run.json").read_bytes())["data"]["names"] == ["cat", "dog", "owl"]
+def test_names_of_classes_are_recorded(tmp_path, run):
+    assert facts(run / "cgan").class_names == ("cat", "dog", "owl")
+    assert json.loads((run / "cgan/run.json").read_bytes())["data"]["facts"]["class_names"] == ["cat", "dog", "owl"]
     start(tmp_path / "digits", "cgan", IMAGES)
-    assert "names" not in json.loads((tmp_path / "digits/run.json").read_bytes())["data"]
-    assert list(facts(tmp_path / "digits").class_names) == [str(digit) for digit in range(10)]
-
-
-def test_runs_of_before_know_their_classes_by_number_and_go_on(tmp_path, run):
-    start(tmp_path / "old", "cgan", {**IMAGES, "data": run / "data"})
-    path = tmp_path / "old/run.json"
-    record = json.loads(path.read_bytes())
-    del record["data"]["names"]
-    path.write_text(json.dumps(record))
-    assert list(facts(tmp_path / "old").class_names) == ["0", "1", "2"]
-    again = start(tmp_path / "old", "cgan", {**IMAGES, "data": run / "data"})
-    assert list(facts(tmp_path / "old").class_names) == ["0", "1", "2"]  # the record changes under the run's lock only
-    play(again, 1)
-    assert list(facts(tmp_path / "old").class_names) == ["cat", "dog", "owl"]
+    assert facts(tmp_path / "digits").class_names == tuple(str(digit) for digit in range(10))
 
 
 # --- the command line
@@ -190,11 +176,11 @@ def test_sample_draws_a_class_by_name_and_by_number(run, tmp_path):
 
 
 def test_a_grid_has_a_row_a_seed_and_a_column_a_class(run, tmp_path):
-    from sparring.runs.state import load
+    from sparring.runs.state import load_game
     from sparring.visualization.images import to_image
 
     seen = drawn(tmp_path, "sample", run / "cgan", "--grid", "classes", "--seeds", "5,2")
-    game = load(run / "cgan", device="cpu")
+    game = load_game(run / "cgan", device="cpu")
     rows = [conditional.sample_class(game, [seed], label) for seed in (5, 2) for label in range(3)]
     assert np.abs(seen.astype(int) - np.asarray(to_image(torch.cat(rows), columns=3)).astype(int)).max() <= 1
     assert main(["sample", str(run / "cgan"), "--grid", "classes", "--seeds", "5", "--out", str(tmp_path / "f")]) == 0

@@ -20,7 +20,7 @@ from sparring.inference.directions import (
 )
 from sparring.inference.sampling import latents_from_seeds, sample_seeds
 from sparring.objectives import NonSaturating
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from support.runs import IMAGES, difference, play, quick, start
 
 SIZES = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.1])
@@ -199,7 +199,7 @@ def test_the_commands_leave_what_they_name(capsys, tmp_path, monkeypatch):
     image = tmp_path / "one.png"
     Image.fromarray(data.load("digits", size=8).values[0, ..., 0]).save(image)
     assert main(["invert", folder, str(image), "--steps", "2", "--out", str(out / "i.png")]) == 0
-    assert np.load(out / "i.npy").shape == tuple(load(run.folder).noise(1).shape)
+    assert np.load(out / "i.npy").shape == tuple(load_game(run.folder).noise(1).shape)
     assert "mean squared error" in capsys.readouterr().out
     assert main(["sample", folder, "--truncation", "0", "1", "--text", "x"]) == 2
     assert main(["directions", folder, "--columns", "1"]) == 2

@@ -26,7 +26,7 @@ from sparring.inference.encoding import (
 )
 from sparring.recipes.options import Networks
 from sparring.runs.fitted_encoder import fitted_encoder
-from sparring.runs.state import gathered, load
+from sparring.runs.state import load_game
 from support.runs import IMAGES, POINTS, difference, play, start
 
 SHAPE = (1, 2, 2)
@@ -154,11 +154,11 @@ def test_an_encoder_fitted_to_a_run_resumes_and_needs_nothing_from_it_but_tensor
     straight = play(start(tmp_path / "straight", name, IMAGES, arguments=arguments), 4)
     play(start(tmp_path / "stopped", name, IMAGES, arguments=arguments), 2)
     resumed = play(start(tmp_path / "stopped", name, IMAGES, arguments=arguments), 4)
-    assert difference(gathered(straight), gathered(resumed)) == ""
-    of = load(runs_ / "dcgan", device="cpu")
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
+    of = load_game(runs_ / "dcgan", device="cpu")
     assert difference(dict(of.state_dict()), dict(straight.game.game.state_dict())) == ""
     assert reconstruct(
-        load(tmp_path / "straight", device="cpu"), load_images(["digits"], shape=(1, 8, 8), max_images=2)
+        load_game(tmp_path / "straight", device="cpu"), load_images(["digits"], shape=(1, 8, 8), max_images=2)
     ).shape
 
 

@@ -16,7 +16,7 @@ from sparring.inference.sampling import latents_from_seeds, slerp
 from sparring.reports.next_steps import commands
 from sparring.runs.config import facts
 from sparring.runs.run import Run
-from sparring.runs.state import gathered, load
+from sparring.runs.state import load_game
 from support.runs import difference, play
 from unit.games.test_gaugan import small
 
@@ -143,19 +143,19 @@ def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
     with pytest.raises(GameError, match="GAN cannot paint label maps: train gaugan"):
         require_label_maps(plain.game)
     with pytest.raises(GameError, match="GauGAN draws no samples, it paints label maps: see `sparring paint`"):
-        latents_from_seeds(load(run, device="cpu"), [0])
+        latents_from_seeds(load_game(run, device="cpu"), [0])
 
 
 def test_a_run_stopped_and_resumed_is_the_same_run(data, tmp_path):
     straight = play(start(tmp_path / "straight", data), 4)
     play(start(tmp_path / "stopped", data), 1)
     resumed = play(start(tmp_path / "stopped", data), 4)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
 
 
 def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(data, run, tmp_path):
-    opened, game = Run.open(run, device="cpu"), load(run, device="cpu")
+    opened, game = Run.open(run, device="cpu"), load_game(run, device="cpu")
     for painter in (opened.inference_game, game):
         with torch.no_grad():
             painter.E.body[-1].weight *= 100  # styles are seen in pictures only after a long training
@@ -222,7 +222,7 @@ def test_a_map_of_any_size_is_painted_in_a_photographs_style(run, data, tmp_path
     out = tmp_path / "one.png"
     told(capsys, run, "--labels", drawn, "--style", data / "images/2.png", "--out", out, "--device", "cpu")
     assert size(out) == (21, 30)
-    game, labels = load(run, device="cpu"), read_label_map(drawn, REGIONS)
+    game, labels = load_game(run, device="cpu"), read_label_map(drawn, REGIONS)
     expected = label_maps.paint(game, labels, label_maps.encode_styles(game, shown(data / "images/2.png")))
     assert (shown(out) - expected).abs().max() < 0.01
 

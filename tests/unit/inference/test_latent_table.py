@@ -16,7 +16,7 @@ from sparring.errors import DataError
 from sparring.games.common.latent_codes import LatentCodes
 from sparring.inference import encoding, latent_table
 from sparring.runs.fitted_encoder import RECIPE
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from support import runs
 from support.runs import IMAGES, play, start, tiny
 from unit.cli.test_cli import refused
@@ -74,7 +74,7 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
     with np.load(out) as book:
         assert book["names"].tolist()[1:4] == [str(folder / "b.png"), str(folder / "more/c.png"), "digits/0"]
         assert book["columns"].tolist() == [f"z{k}" for k in range(8)]
-        game = load(made / "vae", device="cpu")
+        game = load_game(made / "vae", device="cpu")
         expected = encoding.encode(game, load_images(sources, shape=SHAPE, max_images=5))
         np.testing.assert_allclose(book["codes"], expected.numpy(), rtol=1e-5, atol=1e-6)
         codes = book["codes"]
@@ -87,7 +87,7 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
 
 
 def test_an_infogan_writes_what_it_believes_of_each_code(made, folder):
-    game = load(made / "infogan", device="cpu")
+    game = load_game(made / "infogan", device="cpu")
     book = latent_table.encode_files(game, [folder], shape=SHAPE)
     assert book.columns == (*(f"category0={k}" for k in range(10)), "continuous0", "continuous1")
     np.testing.assert_allclose(book.codes[:, :10].sum(1), 1, rtol=1e-5)
@@ -127,7 +127,7 @@ def test_every_game_that_encodes_can_do_all_that_one_can(made, folder, tmp_path,
         play(start(run, RECIPE, IMAGES, arguments=arguments), 1)
     else:
         play(start(run, name, IMAGES), 1)
-    game, x = load(run, device="cpu"), load_images(["digits"], shape=SHAPE, max_images=12)
+    game, x = load_game(run, device="cpu"), load_images(["digits"], shape=SHAPE, max_images=12)
     codes = encoding.encode(game, x)
     assert codes.shape == (12, game.noise(1).shape[1])
     assert encoding.reconstruct(game, x).shape == x.shape

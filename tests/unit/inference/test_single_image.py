@@ -98,8 +98,8 @@ def test_a_run_remembers_the_photograph_and_knows_another(tmp_path, monkeypatch)
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     path = saved(tmp_path / "photo.png", photo())
     run = start(tmp_path / "run", "singan", {"data": path, "device": "cpu"}, size=30)
-    assert run.record["data"]["name"] == f"whole:{path}"
-    assert (run.record["batch_size"], run.dataset.shape) == (1, (3, 20, 30))
+    assert run.config.data.name == f"whole:{path}"
+    assert (run.config.batch_size, run.dataset.shape) == (1, (3, 20, 30))
     play(run, 1)
     assert Run.open(tmp_path / "run", device="cpu").step == 1
     photo((61, 40)).save(path)

@@ -13,7 +13,7 @@ from sparring.recipes.gan import nsgan
 from sparring.recipes.stackgan import stackgan
 from sparring.recipes.techniques import Techniques
 from sparring.runs.run import Run
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from support import runs
 from support.runs import play
 from unit.cli.test_cli import refused
@@ -35,7 +35,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def game(run):
-    return load(run, device="cpu")
+    return load_game(run, device="cpu")
 
 
 def test_samples_of_a_sentence_keep_all_else_of_their_seeds(game):

@@ -12,7 +12,7 @@ from sparring.game import evaluation_mode
 from sparring.inference import label_maps
 from sparring.inference.tiling import blend_tiles, resolve_overlap, tiles
 from sparring.layers.tiled_norm import collect_moments, with_moments
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from unit.games.test_gaugan import REGIONS, small
 from unit.inference.test_label_maps import data, run  # noqa: F401 (fixtures)
 
@@ -131,7 +131,7 @@ def test_the_command_paints_in_tiles(run, data, tmp_path, monkeypatch):  # noqa:
     drawn, out = tmp_path / "drawn.png", tmp_path / "one.png"
     Image.fromarray((np.arange(90 * 21).reshape(21, 90) % 3).astype(np.uint8)).save(drawn)
     assert main(["paint", str(run), "--labels", str(drawn), "--out", str(out), "--tile", "32", "--device", "cpu"]) == 0
-    game = load(run, device="cpu")
+    game = load_game(run, device="cpu")
     with Image.open(drawn) as image:
         labels = torch.from_numpy(np.array(image)).long()
     expected = label_maps.paint(game, labels, label_maps.sample_styles(game, [0]), tile=32)

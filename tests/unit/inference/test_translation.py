@@ -22,7 +22,7 @@ from sparring.recipes.cyclegan_nicegan import cyclegan, ganilla, nicegan
 from sparring.runs import snapshots
 from sparring.runs.config import facts
 from sparring.runs.early_stopping import EarlyStopping
-from sparring.runs.state import load as loaded
+from sparring.runs.state import load_game as loaded
 from sparring.visualization import images as pictures
 from support import runs
 from support.runs import UNPAIRED, play, start
@@ -274,7 +274,7 @@ def test_the_pictures_of_a_training_show_translations_there_and_back(tmp_path, m
         lambda images, path, *, folder, columns, real=None: drawn.setdefault(path.name, (images, columns)),
     )
     run = start(tmp_path / "run", "cyclegan", UNPAIRED)
-    run.picture()
+    run.save_samples()
     images, columns = drawn["000000.png"]
     assert (images.shape, columns) == ((6 * 3, 3, 32, 32), 6), "three images of B are all there are"
     rows = images.view(3, 6, 3, 32, 32)

@@ -11,7 +11,7 @@ from sparring.metrics import extractor_for
 from sparring.networks.common.perceptual import ClassifierMaps, VGG19Maps
 from sparring.recipes.pix2pix_gaugan import seen_by
 from sparring.runs.run import Run
-from sparring.runs.state import gathered, load
+from sparring.runs.state import load_game
 from support.runs import difference, play
 from unit.data.annotations.test_borders import TINY, cache, saved  # noqa: F401 (a fixture)
 
@@ -50,14 +50,14 @@ def test_a_run_sees_by_the_classifier_of_its_data_and_keeps_it(data, tmp_path):
     play(run, 2)
     assert difference(before, dict(run.game.V.state_dict())) == "", "means of batches are not taken up, either"
     assert "perception" in (tmp_path / "run/log.jsonl").read_text()
-    assert difference(before, dict(load(tmp_path / "run", device="cpu").V.state_dict())) == ""
+    assert difference(before, dict(load_game(tmp_path / "run", device="cpu").V.state_dict())) == ""
 
 
 def test_a_stop_changes_nothing_and_the_classifier_is_not_asked_again(data, tmp_path, monkeypatch):
     straight = play(start(tmp_path / "straight", data), 3)
     play(start(tmp_path / "stopped", data), 1)
     monkeypatch.setattr(ClassifierMaps, "fit_to", lambda *_: pytest.fail("asked again"))
-    assert difference(gathered(straight), gathered(play(start(tmp_path / "stopped", data), 3))) == ""
+    assert difference(straight.state.state_dict(), play(start(tmp_path / "stopped", data), 3).state.state_dict()) == ""
 
 
 def vgg(seed=0):
@@ -86,7 +86,7 @@ def test_vgg_sees_what_the_layers_of_the_paper_see(data, tmp_path):
     torch.testing.assert_close(network(grey)[2], network(grey.expand(-1, 3, -1, -1))[2])
     (tmp_path / "vgg.pth").unlink()
     play(run, 1)
-    assert load(tmp_path / "run", device="cpu").V is not None, "the file is not needed any more"
+    assert load_game(tmp_path / "run", device="cpu").V is not None, "the file is not needed any more"
 
 
 def test_files_that_are_no_vgg_are_refused_in_a_sentence(data, tmp_path):

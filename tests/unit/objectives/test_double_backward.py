@@ -14,7 +14,7 @@ from sparring.objectives.double_backward import fast_double_backward, plain_doub
 from sparring.objectives.penalties import gradient_penalty, scores_and_squared_norms
 from sparring.recipes.options import Networks
 from sparring.recipes.wgan import wgan_gp
-from sparring.runs.performance import Fast
+from sparring.runs.performance import PerformanceOptions
 
 SIDE = 8
 
@@ -291,10 +291,12 @@ def flat(loss, D, context):
     return torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
 
 
-@pytest.mark.parametrize(("chosen", "largest"), [(Fast("auto", slopes=True), 4), (Fast("off"), 8)])
+@pytest.mark.parametrize(
+    ("chosen", "largest"), [(PerformanceOptions("auto", fast_double_backward=True), 4), (PerformanceOptions("off"), 8)]
+)
 def test_a_run_on_the_plain_path_leaves_convolutions_to_torch(chosen, largest):
     game = wgan_gp((1, 16, 16), networks=Networks(latent=4, width=4), critic_steps=1)
-    chosen.put_on(game)
+    chosen.apply(game)
     with Seen() as seen:
         next(train(game, itertools.repeat((torch.rand(4, 1, 16, 16),)), 1))
     assert seen.kernel == largest

@@ -16,7 +16,6 @@ from sparring.games.wgan import WGANGP
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
 from sparring.recipes.techniques import EXCLUSIVE, LIMITS, TABLE, Stage, Techniques, apply_techniques
-from sparring.runs.state import gathered
 from support import runs
 from support.runs import IMAGES, POINTS, difference, play, start
 
@@ -92,7 +91,7 @@ def test_every_technique_resumes_bit_for_bit_and_changes_the_training(tmp_path, 
     resumed = start(tmp_path / "stopped", kind=kind, techniques=techniques)
     assert resumed.step == 3
     play(resumed, 5)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     plain = play(start(tmp_path / "plain", kind=kind), 5)
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("straight", "plain")]
     weights = [list(run.game.parameters()) for run in (straight, plain)]

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_the_page_tells_everything_and_asks_nothing_of_a_network(run):
 
 
 def test_words_from_outside_cannot_become_markup(run, monkeypatch):
-    monkeypatch.setitem(run.record["data"], "name", "<script>alert(1)</script>")
+    data = replace(run.config.data, name="<script>alert(1)</script>")
+    monkeypatch.setattr(run, "config", replace(run.config, data=data))
     assert "<script" not in run_report.page(run)
 
 
@@ -95,8 +97,3 @@ def test_an_evaluation_that_cannot_be_shown_is_broken_too(run, tmp_path, spoil):
     (tmp_path / "evaluation.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match="evaluate the run again"):
         run_report.evaluation(tmp_path)
-
-
-def test_a_run_that_does_not_say_what_made_it_is_reported(run, monkeypatch):
-    monkeypatch.setitem(run.record, "provenance", {})
-    assert "sparring unknown, torch unknown, device unknown" in run_report.page(run)

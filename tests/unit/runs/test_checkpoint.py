@@ -127,7 +127,9 @@ def plant(folder: Path, content: bytes, **identity: str) -> None:
     path = fill(folder, 1) / "000001"
     (path / "state.pt").write_bytes(content)
     files = {"state.pt": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
-    (path / "manifest.json").write_bytes(checkpoint._sealed({"step": 1, "files": files, "versions": {}, **identity}))
+    (path / "manifest.json").write_bytes(
+        checkpoint._sealed({"format": 1, "step": 1, "files": files, "versions": {}, **identity})
+    )
 
 
 def test_a_malicious_state_is_refused_and_not_run(tmp_path):
@@ -147,7 +149,7 @@ def test_a_malicious_state_is_refused_and_not_run(tmp_path):
 def test_a_manifest_of_an_impossible_size_is_one_error(tmp_path, size):
     plant(tmp_path, b"")
     files = {"state.pt": {"bytes": size, "sha256": ""}}
-    manifest = checkpoint._sealed({"step": 1, "files": files, "versions": {}})
+    manifest = checkpoint._sealed({"format": 1, "step": 1, "files": files, "versions": {}})
     (tmp_path / "checkpoints/000001/manifest.json").write_bytes(manifest)
     with pytest.raises(RunError, match="is broken"):
         checkpoint.load(tmp_path / "checkpoints/000001")
@@ -180,8 +182,8 @@ def refuse(monkeypatch, place: str, number: int, call: int = 1):
 @pytest.mark.parametrize(
     ("place", "call"),
     [
-        ("Folder.put", 1),
-        ("Folder.put", 2),
+        ("Folder.write_fsync", 1),
+        ("Folder.write_fsync", 2),
         ("os.fsync", 1),
         ("os.fsync", 2),
         ("os.mkdir", 1),

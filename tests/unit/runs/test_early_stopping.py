@@ -12,7 +12,7 @@ from sparring.metrics import train_extractor
 from sparring.runs import checkpoint, logs
 from sparring.runs.early_stopping import FILE, BestCheckpoint, EarlyStopping
 from sparring.runs.run import Run
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from support.runs import IMAGES, difference, play, quick, start
 
 
@@ -50,7 +50,7 @@ def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
     assert {row["score"] for row in found} == {"sliced Wasserstein"}
     best = [row for row in found if row["best"]][-1]
     assert best["value"] == min(row["value"] for row in found)
-    kept = [int(path.name) for path in checkpoint.listed(run.folder, "best")]
+    kept = [int(path.name) for path in checkpoint.list_checkpoints(run.folder, "best")]
     back = [max(row["step"] for row in found if row["best"] and row["step"] <= step) for step in (5, 6)]
     assert kept == sorted({*back}), "the best one up to each checkpoint, of steps 5 and 6"
     assert kept[-1] == best["step"]
@@ -99,8 +99,8 @@ def test_the_best_checkpoint_holds_the_weights_of_its_step(tmp_path, monkeypatch
     run, twin = start(tmp_path / "run"), start(tmp_path / "twin")
     play(run, 6, early_stopping=EVERY)
     play(twin, 2)
-    assert not difference(load(run.folder, checkpoint="best").state_dict(), load(twin.folder).state_dict())
-    assert difference(load(run.folder).state_dict(), load(twin.folder).state_dict())
+    assert not difference(load_game(run.folder, checkpoint="best").state_dict(), load_game(twin.folder).state_dict())
+    assert difference(load_game(run.folder).state_dict(), load_game(twin.folder).state_dict())
     opened = Run.open(run.folder, device="cpu", checkpoint="best")
     assert opened.step == 2
     assert not difference(opened.game.state_dict(), twin.game.state_dict())
@@ -111,7 +111,7 @@ def test_the_average_is_judged_against_rows_that_were_held_out(tmp_path, monkeyp
     run = start(tmp_path / "run", kind=IMAGES, hold_out=0.1)
     play(run, 4, early_stopping=EarlyStopping(0.016))
     ((game, dataset, how),) = seen
-    assert game is run.average.game
+    assert game is run.ema.game
     assert dataset is run.training
     assert how["held_out"] is run.held_out
     assert list(how["metrics"]) == ["frechet"]
@@ -130,7 +130,7 @@ def test_a_stopped_run_judges_as_one_that_was_not(tmp_path, stop):
     play(start(tmp_path / "parts"), stop, early_stopping=EVERY)
     parts = play(start(tmp_path / "parts"), 8, early_stopping=EVERY)
     assert (parts.folder / FILE).read_bytes() == (whole.folder / FILE).read_bytes()
-    names = [[path.name for path in checkpoint.listed(run.folder, "best")] for run in (whole, parts)]
+    names = [[path.name for path in checkpoint.list_checkpoints(run.folder, "best")] for run in (whole, parts)]
     assert names[0] == names[1]
 
 
@@ -138,7 +138,7 @@ def test_a_judgement_beyond_the_checkpoint_is_made_again(tmp_path, monkeypatch):
     run = start(tmp_path / "run")
     reports = run.fit(8, save_every=3, early_stopping=EVERY)
     assert [next(reports).step for _ in range(4)] == [1, 2, 3, 4]
-    monkeypatch.setattr("sparring.runs.saving.CheckpointWriter.save", lambda self, **_: None)  # as at kill -9
+    monkeypatch.setattr("sparring.runs.loop.CheckpointWriter.save", lambda self, **_: None)  # as at kill -9
     reports.close()
     monkeypatch.undo()
     quick(monkeypatch)
@@ -155,8 +155,8 @@ def test_patience_ends_the_training_saved_and_for_good(tmp_path, monkeypatch):
     patient = EarlyStopping(0.016, patience=2)
     run = play(start(tmp_path / "run"), 100, early_stopping=patient)
     assert run.step == 8
-    assert run.judged[-1]["step"] == 8
-    assert [int(path.name) for path in checkpoint.listed(run.folder)][-1] == 8
+    assert run.evaluations[-1]["step"] == 8
+    assert [int(path.name) for path in checkpoint.list_checkpoints(run.folder)][-1] == 8
     again = play(start(tmp_path / "run"), 100, early_stopping=patient)
     assert again.step == 8
     longer = play(start(tmp_path / "run"), 10, early_stopping=EarlyStopping(0.016, patience=3))
@@ -165,7 +165,7 @@ def test_patience_ends_the_training_saved_and_for_good(tmp_path, monkeypatch):
 
 def test_images_are_not_judged_by_what_they_are_trained_on(tmp_path):
     run = start(tmp_path / "run", kind=IMAGES)
-    with pytest.raises(RunError, match="never sees: hold some out, with --hold-out"):
+    with pytest.raises(RunError, match="not trained on: hold some out, with --hold-out"):
         play(run, 2, early_stopping=EarlyStopping(0.016))
     with pytest.raises(DataError, match="did you mean 'sliced'"):
         play(start(tmp_path / "ring"), 2, early_stopping=EarlyStopping(0.016, "slicd"))
@@ -176,24 +176,24 @@ def test_images_are_not_judged_by_what_they_are_trained_on(tmp_path):
 
 def test_a_checkpoint_is_found_by_its_name_or_refused_with_those_that_are(tmp_path):
     run = play(start(tmp_path / "run"), 6, save_every=2, keep_checkpoints=3)
-    assert load(run.folder, checkpoint="4") is not None
+    assert load_game(run.folder, checkpoint="4") is not None
     with pytest.raises(RunError, match="one of the steps 2, 4, 6"):
-        load(run.folder, checkpoint="5")
+        load_game(run.folder, checkpoint="5")
     with pytest.raises(RunError, match="train with --eval-every"):
-        load(run.folder, checkpoint="best")
-    two, six = (load(run.folder, checkpoint=name).state_dict() for name in ("2", "newest"))
+        load_game(run.folder, checkpoint="best")
+    two, six = (load_game(run.folder, checkpoint=name).state_dict() for name in ("2", "newest"))
     assert difference(two, six)
 
 
 def test_a_broken_best_checkpoint_is_refused(tmp_path):
     run = play(start(tmp_path / "run"), 4, early_stopping=EVERY)
-    path = checkpoint.listed(run.folder, "best")[-1]
+    path = checkpoint.list_checkpoints(run.folder, "best")[-1]
     assert int(path.name) == [row["step"] for row in rows(run.folder) if row["best"]][-1]
     content = bytearray((path / "state.pt").read_bytes())
     content[len(content) // 2] ^= 1
     (path / "state.pt").write_bytes(content)
     with pytest.raises(RunError, match="broken"):
-        load(run.folder, checkpoint="best")
+        load_game(run.folder, checkpoint="best")
 
 
 def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monkeypatch):
@@ -245,10 +245,10 @@ def test_the_command_line_says_when_patience_ends_and_resume_remembers_it(capsys
 def test_every_rank_ends_together_when_patience_does():
     """Patience is judged from rows that every rank has: none of them reads a file that only the first writes."""
     selection = BestCheckpoint.__new__(BestCheckpoint)
-    selection.judging, selection.rows = EarlyStopping(1.0, patience=1), [{"best": True}, {"best": False}]
-    assert selection.over
+    selection.options, selection.rows = EarlyStopping(1.0, patience=1), [{"best": True}, {"best": False}]
+    assert selection.should_stop
     selection.rows.append({"best": True})
-    assert not selection.over
+    assert not selection.should_stop
     assert torch.distributed.is_initialized() is False
 
 

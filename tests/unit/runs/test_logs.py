@@ -142,7 +142,9 @@ def test_a_broken_judgement_costs_neither_the_others_nor_the_best_checkpoint(tmp
     spoilt(tmp_path / "run" / FILE, row)
     resumed, sound = (play(start(tmp_path / name), 9, early_stopping=EVERY, save_every=4) for name in ("run", "sound"))
     assert logs.read(resumed.folder / FILE) == rows[:row] + rows[row + 1 :]
-    kept, expected = ({path.name for path in checkpoint.listed(run.folder, "best")} for run in (resumed, sound))
+    kept, expected = (
+        {path.name for path in checkpoint.list_checkpoints(run.folder, "best")} for run in (resumed, sound)
+    )
     assert expected
     assert expected <= kept
     assert any("evaluations.jsonl: line" in note for note in resumed.notes)

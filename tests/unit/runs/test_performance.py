@@ -19,22 +19,22 @@ from sparring.errors import DataError, RunError
 from sparring.games.gan import GAN
 from sparring.objectives import NonSaturating
 from sparring.recipes.options import Networks
-from sparring.runs.performance import Fast, of
-from sparring.runs.state import beginning, gathered
+from sparring.runs.performance import PerformanceOptions
+from sparring.runs.state import TrainState
 from sparring.training.ema import EMA
 from sparring.training.trainer import train
 from support.runs import IMAGES, POINTS, difference, play, start
 
-AUTO, OFF = {"performance": {"setting": "auto"}}, {"performance": {"setting": "off"}}
+AUTO, OFF = "auto", "off"
 RESIDUAL = Networks("resnet", latent=8, width=8)
 
 
-def played(name, settings, steps=3, **arguments):
+def played(name, setting, steps=3, **arguments):
     """Weights and averages of a game in double precision after a few steps."""
     torch.manual_seed(0)
     game = recipe(name)((1, 32, 32), **arguments)
-    chosen, players = of(settings, game), game.players()
-    chosen.put_on(game)
+    chosen, players = PerformanceOptions.for_game(setting, game), game.players()
+    chosen.apply(game)
     chosen.fuse(players.values())
     average = EMA(game)
     x = torch.rand(4, 1, 32, 32) * 2 - 1
@@ -87,11 +87,11 @@ def test_off_is_the_plain_path_and_auto_is_not(tmp_path):
         fast="off",
     )
     assert (layouts(fast.game), layouts(plain.game)) == ({True}, {False})
-    assert (layouts(fast.average.game.G), layouts(plain.average.game.G)) == ({True}, {False})
-    assert (steps(fast.players, "fused"), steps(plain.players, "fused")) == ({True}, {False})
+    assert (layouts(fast.ema.game.G), layouts(plain.ema.game.G)) == ({True}, {False})
+    assert (steps(fast.optimizers, "fused"), steps(plain.optimizers, "fused")) == ({True}, {False})
     folded = [{layer.fused for layer in run.game.modules() if hasattr(layer, "fused")} for run in (fast, plain)]
     assert folded == [{True}, {False}]
-    assert plain.fast == Fast("off")
+    assert plain.performance == PerformanceOptions("off")
     assert not difference(dict(fast.game.state_dict()), dict(plain.game.state_dict()))  # the same beginning
 
 
@@ -101,18 +101,18 @@ def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(folder)])
     assert "fast: auto (channels-last G, D; fused optimisers" in capsys.readouterr().out
     told = json.loads((folder / "run.json").read_text())["performance"]
-    assert told | {"keeping": True} == {
+    assert told | {"keep_freed_memory": True} == {
         "setting": "auto",
         "channels_last": ["G", "D"],
-        "fused": True,
-        "folded": False,  # there is nothing to fold in DCGAN
-        "ahead": False,
-        "keeping": True,
-        "slopes": True,
-        "folds": [],  # nor in a sequence of another's
+        "fused_optimizers": True,
+        "fused_resampling": False,  # there is nothing to fold in DCGAN
+        "prefetch": False,
+        "keep_freed_memory": True,
+        "fast_double_backward": True,
+        "fused_upsampling": [],  # nor in a sequence of another's
     }
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(tmp_path / "off"), "--fast", "off"])
-    assert "fast: off (the plain path)" in capsys.readouterr().out
+    assert "fast: off (none)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("setting", ["auto", "off"])
@@ -121,34 +121,25 @@ def test_a_resumed_run_keeps_its_choice_and_is_equal_to_the_bit(tmp_path, settin
     straight = play(start(tmp_path / "straight", "dcgan", IMAGES, size=16, fast=setting), 4)
     play(start(tmp_path / "stopped", "dcgan", IMAGES, size=16, fast=setting), 2)
     resumed = Run.open(tmp_path / "stopped", device="cpu")
-    assert resumed.fast == straight.fast
-    assert steps(resumed.players, "fused") == {setting == "auto"}
+    assert resumed.performance == straight.performance
+    assert steps(resumed.optimizers, "fused") == {setting == "auto"}
     assert layouts(resumed.game) == {setting == "auto"}
     play(resumed, 3)
     again = start(tmp_path / "stopped", "dcgan", IMAGES, size=16, fast=other)  # asks for the other one
-    assert again.fast.setting == setting
+    assert again.performance.setting == setting
     assert f"was made with --fast {setting}" in again.notes[-1]
-    assert not difference(gathered(straight), gathered(play(again, 4)))
-    assert steps(again.players, "fused") == {setting == "auto"}
+    assert not difference(straight.state.state_dict(), play(again, 4).state.state_dict())
+    assert steps(again.optimizers, "fused") == {setting == "auto"}
 
 
 def test_a_rollback_to_the_beginning_stays_on_the_plain_path(tmp_path):
     run = start(tmp_path / "run", fast="off")
-    groups = [group for player in beginning(run)["players"].values() for group in player["param_groups"]]
+    groups = [
+        group
+        for player in TrainState.fresh(run.config, run.training, run.game.device).state_dict()["optimizers"].values()
+        for group in player["param_groups"]
+    ]
     assert {group["fused"] for group in groups} == {False}
-
-
-def test_a_run_from_before_goes_on_as_it_was_built(tmp_path):
-    folder = tmp_path / "run"
-    straight = play(start(tmp_path / "straight", "dcgan", IMAGES, size=16), 3)
-    play(start(folder, "dcgan", IMAGES, size=16), 1)
-    record = json.loads((folder / "run.json").read_text())
-    del record["performance"]
-    (folder / "run.json").write_text(json.dumps(record))
-    run = start(folder, "dcgan", IMAGES, size=16, fast="off")
-    assert run.fast is None
-    assert "performance" not in json.loads((folder / "run.json").read_text())
-    assert not difference(gathered(straight), gathered(play(run, 3)))
 
 
 def test_there_is_no_other_setting(tmp_path):
@@ -161,12 +152,13 @@ def test_there_is_no_other_setting(tmp_path):
     "broken",
     [
         [],
-        {"setting": "auto"},
+        {},
+        None,
         {"setting": "very"},
-        {"fused": "yes"},
+        {"fused_optimizers": "yes"},
         {"channels_last": [1]},
-        {"folds": [1]},
-        {"folds": "G"},
+        {"fused_upsampling": [1]},
+        {"fused_upsampling": "G"},
         {"more": True},
     ],
 )
@@ -174,7 +166,7 @@ def test_a_broken_choice_is_one_sentence(tmp_path, broken):
     start(tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     record = json.loads(path.read_text())
-    whole = isinstance(broken, list) or broken == {"setting": "auto"}
+    whole = isinstance(broken, list) or not broken
     path.write_text(json.dumps({**record, "performance": broken if whole else {**record["performance"], **broken}}))
     with pytest.raises(RunError, match=r"performance|networks|fast"):
         Run.open(tmp_path / "run", device="cpu")
@@ -201,15 +193,15 @@ def written(norm, optimiser=plain_adam):
 
 def test_games_of_users_become_fast_where_that_is_safe():
     batch, single = written(nn.BatchNorm2d), written(lambda channels: nn.GroupNorm(1, channels))
-    assert of(AUTO, batch).channels_last == ("G", "D")
-    assert of(AUTO, single).channels_last == ()
+    assert PerformanceOptions.for_game("auto", batch).channels_last == ("G", "D")
+    assert PerformanceOptions.for_game("auto", single).channels_last == ()
     players = batch.players()
-    of(AUTO, batch).fuse(players.values())
+    PerformanceOptions.for_game("auto", batch).fuse(players.values())
     assert steps(players, "fused") == {True}
     next(train(batch, repeat((torch.zeros(2, 3, 4, 4),)), 1, players=players))
     told = written(nn.BatchNorm2d, unfused_adam)
     players = told.players()
-    of(AUTO, told).fuse(players.values())
+    PerformanceOptions.for_game("auto", told).fuse(players.values())
     assert steps(players, "fused") == {None}  # the user has said how
 
 
@@ -246,18 +238,18 @@ def test_a_run_whose_batches_are_made_ahead_is_equal_to_the_bit_also_after_a_sto
     start(folder, "wgan-gp", POINTS)
     path = folder / "run.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "performance": {**record["performance"], "ahead": True}}))
+    path.write_text(json.dumps({**record, "performance": {**record["performance"], "prefetch": True}}))
     play(Run.open(folder, device="cpu"), 2)
     run = Run.open(folder, device="cpu")
-    assert isinstance(run.stream, PrefetchStream)
-    assert not difference(gathered(straight), gathered(play(run, 4)))
+    assert isinstance(run.state.stream, PrefetchStream)
+    assert not difference(straight.state.state_dict(), play(run, 4).state.state_dict())
 
 
 FAULTS = """
 import resource, sys, torch
-from sparring.runs.performance import keep_memory
+from sparring.runs.performance import keep_freed_memory
 if sys.argv[1] == "keep":
-    keep_memory()
+    keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt  # importing torch takes tens of thousands
 for _ in range(40):
     torch.empty(2**24).fill_(1.0)
@@ -266,7 +258,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not of(AUTO, written(nn.Identity)).keeping, reason="the C library is not glibc")
+@pytest.mark.skipif(
+    not PerformanceOptions.for_game("auto", written(nn.Identity)).keep_freed_memory, reason="the C library is not glibc"
+)
 def test_freed_memory_is_kept():
     faults = [
         int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
@@ -277,12 +271,12 @@ def test_freed_memory_is_kept():
 
 def test_a_training_keeps_freed_memory_where_that_was_chosen(tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr("sparring.runs.performance.keep_memory", lambda: kept.append(True))
+    monkeypatch.setattr("sparring.runs.run.keep_freed_memory", lambda: kept.append(True))
     run = start(tmp_path / "run")
-    run.fast = replace(run.fast, keeping=True)
+    run.config = replace(run.config, performance=replace(run.performance, keep_freed_memory=True))
     play(run, 1)
     assert kept == [True]
     plain = start(tmp_path / "plain")
-    plain.fast = replace(plain.fast, keeping=False)
+    plain.config = replace(plain.config, performance=replace(plain.performance, keep_freed_memory=False))
     play(plain, 1)
     assert kept == [True]

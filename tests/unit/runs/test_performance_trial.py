@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import asdict
 from itertools import repeat
 
 import numpy as np
@@ -18,12 +19,10 @@ from sparring.games.wgan import WGANGP
 from sparring.objectives import NonSaturating
 from sparring.recipes.options import Adam
 from sparring.runs import performance_trial
-from sparring.runs.performance import of
-from sparring.runs.state import gathered
+from sparring.runs.performance import PerformanceOptions
 from support.runs import IMAGES, difference, play, start
 from zoo.test_recipes import CASES, batches, known, small
 
-AUTO = {"performance": {"setting": "auto"}}
 SHAPE = (1, 16, 16)
 
 
@@ -83,11 +82,19 @@ def images(n=4):
 
 
 def tried(game, **settings):
-    chosen, notes = performance_trial.tried(game, images(), of(AUTO, game), **settings)
-    return {key: value for key, value in chosen.plain().items() if key not in ("setting", "ahead", "keeping")}, notes
+    chosen, notes = performance_trial.tried(game, images(), PerformanceOptions.for_game("auto", game), **settings)
+    return {
+        key: value for key, value in asdict(chosen).items() if key not in ("setting", "prefetch", "keep_freed_memory")
+    }, notes
 
 
-ALL = {"channels_last": ["G", "D"], "fused": True, "folded": False, "slopes": True, "folds": ["G"]}
+ALL = {
+    "channels_last": ("G", "D"),
+    "fused_optimizers": True,
+    "fused_resampling": False,
+    "fast_double_backward": True,
+    "fused_upsampling": ("G",),
+}
 
 
 def test_a_game_that_bears_everything_keeps_everything():
@@ -99,7 +106,7 @@ def test_a_game_that_bears_everything_keeps_everything():
 @pytest.mark.parametrize(("recipe", "why"), [(with_view, "fails with it (view size"), (with_memory, "results change")])
 def test_channels_last_is_left_out_for_the_network_that_fails_or_changes(recipe, why):
     chosen, notes = tried(recipe(SHAPE))
-    assert chosen == ALL | {"channels_last": ["G"]}
+    assert chosen == ALL | {"channels_last": ("G",)}
     (note,) = notes
     assert note.startswith("--fast auto leaves out channels-last for D: ")
     assert why in note
@@ -153,10 +160,10 @@ def test_the_trial_leaves_no_trace(tmp_path, monkeypatch):
     assert torch.equal(torch.get_rng_state(), before)
     play(first, 3)
     monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
-    known = {"performance": first.fast.plain()}
-    monkeypatch.setattr("sparring.runs.run.decided", lambda settings, *_: (settings | known, []))
+    monkeypatch.setattr("sparring.runs.run.choose_options", lambda *_: (first.performance, []))
     assert not difference(
-        gathered(first), gathered(play(start(tmp_path / "b", recipe, IMAGES, size=16, arguments={}), 3))
+        first.state.state_dict(),
+        play(start(tmp_path / "b", recipe, IMAGES, size=16, arguments={}), 3).state.state_dict(),
     )
 
 
@@ -172,7 +179,7 @@ def test_a_game_is_not_changed_by_its_trial():
 def test_nothing_is_tried_again_where_it_is_recorded_nor_with_our_recipes(tmp_path, monkeypatch):
     run = start(tmp_path / "run", "unit.runs.test_performance_trial:with_view", IMAGES, size=16, arguments={})
     monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
-    assert Run.open(tmp_path / "run", device="cpu").fast == run.fast
+    assert Run.open(tmp_path / "run", device="cpu").performance == run.performance
     start(tmp_path / "ours", "dcgan", IMAGES, size=16)
 
 
@@ -190,7 +197,7 @@ def test_fused_optimisers_are_left_out_where_they_fail(monkeypatch):
     game = with_flatten(SHAPE)
     game._optimisers["D"] = lambda D: Picky(D.parameters(), lr=1e-3)
     chosen, (note,) = tried(game)
-    assert chosen == ALL | {"fused": False}
+    assert chosen == ALL | {"fused_optimizers": False}
     assert note == "--fast auto leaves out fused optimisers: it fails with it (not fused, please)."
 
 
@@ -209,8 +216,8 @@ class Vectorised(nn.Module):
 def test_slopes_are_left_out_where_a_penalised_critic_cannot_have_them():
     game = WGANGP(Up(), Vectorised(), critic=Adam(), generator=Adam())
     chosen, notes = tried(game)
-    assert chosen == ALL | {"slopes": False}
-    assert "leaves out slopes under penalties: it fails with it" in notes[0]
+    assert chosen == ALL | {"fast_double_backward": False}
+    assert "leaves out fast double backward: it fails with it" in notes[0]
 
 
 class Halved(nn.Module):
@@ -224,8 +231,8 @@ def test_folding_is_left_out_where_it_changes_results():
     game = with_flatten(SHAPE)
     game.G.body.insert(2, Halved())
     chosen, notes = tried(game)
-    assert chosen["folds"] == []
-    assert notes == ["--fast auto leaves out folded resampling for G: results change with it."]
+    assert chosen["fused_upsampling"] == ()
+    assert notes == ["--fast auto leaves out fused resampling for G: results change with it."]
 
 
 def test_a_difference_by_chance_is_no_reason(monkeypatch):
@@ -247,7 +254,7 @@ class Remembers(GAN):
 def test_a_game_whose_steps_cannot_be_repeated_is_said_to_be_one():
     game = Remembers(Up(), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
     chosen, notes = tried(game)
-    assert chosen == ALL | {"channels_last": ["G"]}  # what fails is still left out
+    assert chosen == ALL | {"channels_last": ("G",)}  # what fails is still left out
     assert "channels-last for D" in notes[0]
     assert "no resume is exact" in notes[1]
 
@@ -278,13 +285,17 @@ def test_a_game_that_needs_its_whole_batch_is_given_it(tmp_path, recipe):
     run = start(
         tmp_path / "run", f"unit.runs.test_performance_trial:{recipe}", IMAGES, size=16, batch_size=12, arguments={}
     )
-    assert run.fast.channels_last == ("G",)
+    assert run.performance.channels_last == ("G",)
     assert "channels-last for D" in run.notes[0]
 
 
 def test_a_game_that_cannot_be_played_is_left_to_the_training(tmp_path):
     run = start(tmp_path / "run", "unit.runs.test_performance_trial:fussy", IMAGES, size=16, batch_size=8, arguments={})
-    assert (run.fast.channels_last, run.fast.folds, run.fast.fused) == ((), (), False)
+    assert (run.performance.channels_last, run.performance.fused_upsampling, run.performance.fused_optimizers) == (
+        (),
+        (),
+        False,
+    )
     assert run.notes == ["--fast auto leaves out everything: the first step fails (8 rows)."]
     with pytest.raises(RoundError, match="8 rows"):
         play(run, 1)
@@ -311,7 +322,7 @@ def test_a_broken_rule_is_said_before_anything_is_written(tmp_path):
 def test_no_recipe_of_ours_loses_anything(name, shape):
     facts, conditions = known(name)
     game = small(name, shape, **facts)
-    chosen = of(AUTO, game)
+    chosen = PerformanceOptions.for_game("auto", game)
     assert performance_trial.tried(game, ((x, *conditions) for (x,) in batches(shape)), chosen) == (chosen, [])
 
 

@@ -11,8 +11,16 @@ import scipy.stats
 from sparring.cli import main
 from sparring.cli.train import advice
 from sparring.runs import profiling as module
-from sparring.runs.profiling import BatchProfile, CostEstimate, Option, chance, extrapolate_memory, options, plan, plans
-from sparring.runs.state import gathered
+from sparring.runs.profiling import (
+    BatchProfile,
+    CostEstimate,
+    Option,
+    chance,
+    estimate_cost,
+    estimate_costs,
+    extrapolate_memory,
+    options,
+)
 from support.runs import IMAGES, difference, play, start
 
 MIB = 2**20
@@ -38,8 +46,8 @@ def brief(monkeypatch):
 def test_a_plan_measures_what_could_be_chosen_and_leaves_the_run_as_it_is(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", IMAGES)
     play(run, 2)
-    before = deepcopy(gathered(run))
-    found = plan(run)
+    before = deepcopy(run.state.state_dict())
+    found = estimate_cost(run.state)
     assert found.asked == option(4)
     said = [(each.batch, each.option.precision, each.option.width) for each in found.probes]
     asked, others = (4, "fp32", None), [(4, "bf16", None), (4, "fp32", 4), (8, "fp32", None), (4, "fp32", 16)]
@@ -47,24 +55,24 @@ def test_a_plan_measures_what_could_be_chosen_and_leaves_the_run_as_it_is(tmp_pa
     assert all(list(each.times) == [0, 1] and min(each.times.values()) > 0 for each in found.probes)
     assert all(each.images == each.batch for each in found.probes)
     assert found.base.option == found.asked
-    assert not difference(before, gathered(run))
+    assert not difference(before, run.state.state_dict())
     assert run.step == 2
 
 
 def test_wider_networks_keep_more_and_narrower_ones_less(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", IMAGES, arguments={"networks": {"width": 16}})
-    sizes = {each.option.width: each.state for each in plan(run).probes}
+    sizes = {each.option.width: each.state for each in estimate_cost(run.state).probes}
     assert sizes[8] < sizes[None] < sizes[32]
 
 
 def test_a_width_that_was_not_given_is_that_of_the_networks(tmp_path):
     run = start(tmp_path / "run", "dcgan", IMAGES, arguments={})
-    assert {each.width for each in options(run)[0]} == {None, 32, 128}
+    assert {each.width for each in options(run.state)[0]} == {None, 32, 128}
 
 
 def test_a_checkpoint_is_as_large_as_foretold(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", IMAGES, arguments={"networks": {"width": 64}})
-    foretold_bytes = plan(run).base.state
+    foretold_bytes = estimate_cost(run.state).base.state
     play(run, 3)
     written = sum(file.stat().st_size for file in (tmp_path / "run" / "checkpoints" / "000003").iterdir())
     assert foretold_bytes == pytest.approx(written, rel=0.05)
@@ -72,7 +80,7 @@ def test_a_checkpoint_is_as_large_as_foretold(tmp_path, brief):
 
 def test_a_critic_that_moves_often_draws_as_many_images(tmp_path, brief):
     run = start(tmp_path / "run", "wgan-gp", arguments={"critic_steps": 3, "networks": {"width": 8}})
-    assert plan(run).step()[1] == 3 * 8
+    assert estimate_cost(run.state).step()[1] == 3 * 8
 
 
 def test_memory_is_extended_by_its_steepest_line():
@@ -185,7 +193,7 @@ def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
 
     monkeypatch.setattr("sparring.runs.profiling._Trial", trial_by(clock))
     run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 32})
-    found = plan(run, seconds=40)
+    found = estimate_cost(run.state, seconds=40)
     assert clock.now <= 40
     assert found.asked in found.left_out
     assert "a step would take about 32 s" in found.left_out[found.asked]
@@ -199,7 +207,7 @@ def test_only_what_is_compared_takes_all_turns(tmp_path, monkeypatch):
     clock = Clock()
     monkeypatch.setattr("sparring.runs.profiling.time", clock)
     monkeypatch.setattr("sparring.runs.profiling._Trial", trial_by(clock))
-    found = plan(start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 32}), seconds=1e6)
+    found = estimate_cost(start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 32}).state, seconds=1e6)
     turns = {each.option: len(each.times) for each in found.probes}
     assert {turns[each] for each in turns if found.comparable(each)} == {module.TURNS}
     assert {turns[each] for each in turns if not found.comparable(each)} == {module.FEW}
@@ -207,14 +215,14 @@ def test_only_what_is_compared_takes_all_turns(tmp_path, monkeypatch):
 
 def test_an_option_that_the_game_cannot_play_is_left_out_with_its_reason(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", {**IMAGES, "batch_size": 8}, techniques={"packing": 4})
-    found = plan(run)
+    found = estimate_cost(run.state)
     assert found.base.option == found.asked
     assert any(each.batch == 2 for each in found.left_out)
 
 
 def test_rows_come_as_they_are_measured(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", IMAGES)
-    seen = [len(found.probes) for found in plans(run)]
+    seen = [len(found.probes) for found in estimate_costs(run.state)]
     assert seen[:3] == [1, 2, 3]
 
 
@@ -244,7 +252,7 @@ def test_a_game_of_stages_is_planned_at_its_first_and_its_last(tmp_path, brief):
     from support.runs import PHOTO
 
     run = start(tmp_path / "run", "singan", PHOTO)
-    found = plan(run)
+    found = estimate_cost(run.state)
     assert found.base.option == found.asked
     assert found.asked.start == run.game.stages()[-1].start
     assert len(found.probes) == 3

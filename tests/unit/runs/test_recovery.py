@@ -16,9 +16,9 @@ from sparring.errors import Diverged, RunError
 from sparring.game import Data, Game, Move, adam
 from sparring.networks import MLPCritic, MLPGenerator
 from sparring.runs import checkpoint, logs
-from sparring.runs.recovery import NonFinitePolicy, named
+from sparring.runs.recovery import NonFinitePolicy
 from sparring.runs.run import Run
-from sparring.runs.state import beginning, gathered, reseed, restore, seed
+from sparring.runs.state import TrainState
 from sparring.training.finite import FiniteMonitor, TurnSnapshot, finite_probes, require_finite
 from sparring.training.trainer import train
 from support import runs
@@ -113,7 +113,7 @@ def test_going_back_is_going_on_with_other_luck_and_is_resumable_to_the_bit(tmp_
     pace = {"save_every": 4, "on_nonfinite": NonFinitePolicy(rollbacks=3)}
     play(straight, 12, **pace)
     assert straight.rollbacks[0].startswith("Step 7: the gradient of D.head.bias")
-    assert "Going back to step 4, with other draws (1 of 3)." in straight.notes[-1]
+    assert "Rolling back to step 4 with a new random stream (1 of 3)." in straight.notes[-1]
     lines = logs.read(tmp_path / "straight/log.jsonl")
     assert [line["step"] for line in lines] == list(range(1, 13))
     assert [line.get("rollbacks") for line in lines] == [None] * 4 + [1] * 8
@@ -126,7 +126,7 @@ def test_going_back_is_going_on_with_other_luck_and_is_resumable_to_the_bit(tmp_
                 if (report.step == stop and run.rollbacks) or report.step == stop < 6:
                     break
             with_stop.close()
-        assert difference(gathered(straight), gathered(run)) == ""
+        assert difference(straight.state.state_dict(), run.state.state_dict()) == ""
         assert (folder / "log.jsonl").read_bytes() == (tmp_path / "straight/log.jsonl").read_bytes()
 
 
@@ -145,13 +145,13 @@ def unlucky_once(folder, **how) -> int:
 
 def test_other_luck_means_other_noise_and_other_data(tmp_path):
     run = ailing(tmp_path / "run", luck=0.0)
-    first = next(run.stream)
-    run.rollbacks = ["once"]
-    reseed(run, 0)
-    assert not torch.equal(first[0], next(run.stream)[0])
-    once = seed(run)
-    run.rollbacks = ["once", "twice"]
-    assert len({run.record["seed"], once, seed(run)}) == 3
+    first = next(run.state.stream)
+    run.state.rollbacks = ["once"]
+    run.state.reseed(0)
+    assert not torch.equal(first[0], next(run.state.stream)[0])
+    once = run.state.seed
+    run.state.rollbacks = ["once", "twice"]
+    assert len({run.config.seed, once, run.state.seed}) == 3
 
 
 def test_trouble_that_stays_ends_after_so_many_rollbacks(tmp_path):
@@ -163,16 +163,16 @@ def test_trouble_that_stays_ends_after_so_many_rollbacks(tmp_path):
     before = ailing(tmp_path / "new", at=1)
     with pytest.raises(Diverged, match="Nothing was saved"):
         play(before, 12, save_every=4, on_nonfinite=NonFinitePolicy(rollbacks=1))
-    assert "Going back to step 0" in before.notes[0]
+    assert "Rolling back to step 0" in before.notes[0]
 
 
 def test_going_back_to_the_beginning_is_beginning(tmp_path):
     run, other = ailing(tmp_path / "run", luck=0.0), ailing(tmp_path / "other", luck=0.0)
-    first = copy.deepcopy(gathered(run))
+    first = copy.deepcopy(run.state.state_dict())
     play(run, 3, save_every=9)
-    restore(run, beginning(run))
-    assert difference(first, gathered(run)) == ""
-    assert difference(gathered(other), gathered(run)) == ""
+    run.state.load_state_dict(TrainState.fresh(run.config, run.training, run.game.device).state_dict(), run.folder)
+    assert difference(first, run.state.state_dict()) == ""
+    assert difference(other.state.state_dict(), run.state.state_dict()) == ""
 
 
 def test_the_scheduled_checkpoint_to_go_back_to_outlives_stops(tmp_path):
@@ -181,9 +181,9 @@ def test_the_scheduled_checkpoint_to_go_back_to_outlives_stops(tmp_path):
         for report in run.fit(20, save_every=4, keep_checkpoints=2):
             if report.step == stop:
                 break
-    assert [path.name for path in checkpoint.listed(tmp_path / "run")] == ["000004", "000006", "000007"]
+    assert [path.name for path in checkpoint.list_checkpoints(tmp_path / "run")] == ["000004", "000006", "000007"]
     play(ailing(tmp_path / "run", luck=0.0), 8, save_every=4, keep_checkpoints=2)
-    assert [path.name for path in checkpoint.listed(tmp_path / "run")] == ["000007", "000008"]
+    assert [path.name for path in checkpoint.list_checkpoints(tmp_path / "run")] == ["000007", "000008"]
 
 
 @pytest.mark.parametrize("bad", ["term", "gradient", "statistic"])
@@ -195,10 +195,10 @@ def test_a_skipped_move_was_never_made(tmp_path, bad, parts):
         ailing(tmp_path / "never", bad="absent", grad_accum=parts),
     )
     play(run, 6), play(never, 6)
-    assert difference(gathered(run), gathered(never)) == ""
+    assert difference(run.state.state_dict(), never.state.state_dict()) == ""
     play(run, 7, on_nonfinite=SKIP), play(never, 7)
-    one, other = gathered(run), gathered(never)
-    assert difference(one["players"]["D"], other["players"]["D"]) == ""
+    one, other = run.state.state_dict(), never.state.state_dict()
+    assert difference(one["optimizers"]["D"], other["optimizers"]["D"]) == ""
     names = [name for name in one["game"] if name.startswith("D.")]
     assert all(torch.equal(one["game"][name], other["game"][name]) for name in names)
     assert one["game"]["norm.running_mean"].isfinite().all()
@@ -218,20 +218,20 @@ def test_the_first_move_of_all_can_be_skipped(tmp_path):
     untouched = ailing(tmp_path / "untouched")
     for name, value in untouched.game.D.state_dict().items():
         assert torch.equal(value, run.game.D.state_dict()[name])
-    memory = [value for state in run.players["D"].state.values() for value in state.values()]
+    memory = [value for state in run.optimizers["D"].state.values() for value in state.values()]
     assert memory
     assert not any(value.any() for value in memory)
-    assert any(value.any() for state in run.players["G"].state.values() for value in state.values())
+    assert any(value.any() for state in run.optimizers["G"].state.values() for value in state.values())
 
 
 def test_skipping_is_resumable_and_costs_no_bit_where_all_is_well(tmp_path):
     straight = play(ailing(tmp_path / "straight"), 12, on_nonfinite=SKIP, save_every=2)
     for stop in (3, 7, 12):
         stopped = play(ailing(tmp_path / "stopped"), stop, on_nonfinite=SKIP, save_every=2)
-    assert difference(gathered(straight), gathered(stopped)) == ""
+    assert difference(straight.state.state_dict(), stopped.state.state_dict()) == ""
     assert (tmp_path / "straight/log.jsonl").read_bytes() == (tmp_path / "stopped/log.jsonl").read_bytes()
     well, skipping = (play(ailing(tmp_path / str(r), luck=0.0), 9, on_nonfinite=r) for r in (NonFinitePolicy(), SKIP))
-    assert difference(gathered(well), gathered(skipping)) == ""
+    assert difference(well.state.state_dict(), skipping.state.state_dict()) == ""
     assert (well.folder / "log.jsonl").read_bytes() == (skipping.folder / "log.jsonl").read_bytes()
 
 
@@ -267,9 +267,9 @@ def test_on_a_device_the_outcome_is_the_same(tmp_path, monkeypatch, remedy):
     how = {"luck": 0.6, "bad": "term"}
     how["seed"] = unlucky_once(tmp_path, **how)
     at_once = play(ailing(tmp_path / "at once", **how), 12, save_every=4, on_nonfinite=remedy)
-    monkeypatch.setattr(logs, "waits", lambda report: True)  # as if the terms were on a GPU
+    monkeypatch.setattr(logs, "waits_for_device", lambda report: True)  # as if the terms were on a GPU
     waited = play(ailing(tmp_path / "waited", **how), 12, save_every=4, on_nonfinite=remedy)
-    assert difference(gathered(at_once), gathered(waited)) == ""
+    assert difference(at_once.state.state_dict(), waited.state.state_dict()) == ""
     assert (tmp_path / "at once/log.jsonl").read_bytes() == (tmp_path / "waited/log.jsonl").read_bytes()
 
 
@@ -342,7 +342,7 @@ def test_a_turn_without_an_undo_leaves_its_trail():
 
 
 def test_remedies_have_names():
-    assert [named(name) for name in ("stop", "skip", "rollback:12")] == [
+    assert [NonFinitePolicy.parse(name) for name in ("stop", "skip", "rollback:12")] == [
         NonFinitePolicy(),
         SKIP,
         NonFinitePolicy(rollbacks=12),
@@ -356,14 +356,14 @@ def test_remedies_have_names():
         "": "give one of stop, rollback:3, skip",
     }.items():
         with pytest.raises(RunError, match=hint):
-            named(name)
+            NonFinitePolicy.parse(name)
 
 
 def test_the_command_line_tells_what_was_done(tmp_path, capsys):
     ring = ["--data", "ring", "--batch-size", "8", "--device", "cpu", "--save-every", "4", "--steps", "9"]
     words = ["train", "unit.runs.test_recovery:sick", *ring, "--bad", "term", "--out"]
     assert main([*words, str(tmp_path / "no"), "--on-nan", "ignore"]) == 2
-    assert "no remedy 'ignore'" in capsys.readouterr().err
+    assert "no policy 'ignore'" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
     assert main([*words, str(tmp_path / "skip"), "--on-nan", "skip"]) == 0
     assert "skipped because they were not finite: 1 of D." in capsys.readouterr().out
@@ -371,5 +371,5 @@ def test_the_command_line_tells_what_was_done(tmp_path, capsys):
     assert main([*words, str(tmp_path / "back"), "--on-nan", "rollback:1"]) == 2
     told = capsys.readouterr().err
     assert "note: Step 7: the term D/score became nan" in told
-    assert "Going back to step 4, with other draws (1 of 1)" in told
+    assert "Rolling back to step 4 with a new random stream (1 of 1)" in told
     assert told.splitlines()[-1].startswith("sparring: Step 7: the term D/score became nan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -20,7 +20,6 @@ from sparring.runs import config, logs
 from sparring.runs.recipe_args import built, plain, settings
 from sparring.runs.run import Run
 from sparring.runs.signals import Stopped
-from sparring.runs.state import gathered
 from support import runs
 from support.runs import IMAGES, difference, play, start
 
@@ -72,8 +71,8 @@ def test_the_record_is_enough_to_build_the_game_again(tmp_path):
     }.items() <= saved.items()
     assert {"torch", "sparring", "threads", "command", "time", "device"} <= set(saved["provenance"])
     opened = Run.open(tmp_path / "run", device="cpu")
-    assert difference(gathered(made), gathered(opened)) == ""
-    assert opened.players["D"].param_groups[0]["betas"] == (0.5, 0.9)
+    assert difference(made.state.state_dict(), opened.state.state_dict()) == ""
+    assert opened.optimizers["D"].param_groups[0]["betas"] == (0.5, 0.9)
     assert opened.game.critic_steps == 2
 
 
@@ -139,7 +138,7 @@ def test_data_that_moved_is_the_same_and_data_that_changed_is_refused(tmp_path, 
     [
         ({"seed": -1}, RunError, "seed -1 is negative"),
         ({"grad_accum": 0}, RunError, "grad_accum cannot be 0"),
-        ({"ema_decay": 1.0}, RunError, "decay by 1.0"),
+        ({"ema_decay": 1.0}, RunError, "ema_decay cannot be 1.0"),
         ({"precision": "fp16"}, RunError, "no precision 'fp16': give one of fp32, bf16"),
         ({"device": "tpu9"}, RunError, "device 'tpu9' cannot be used"),
         ({"batch_size": 7, "grad_accum": 2}, DataError, "cannot be shared equally"),
@@ -242,7 +241,7 @@ def test_divergence_before_the_first_checkpoint_says_so(tmp_path):
 
 
 def test_reports_that_wait_on_a_device_are_judged_before_a_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(logs, "waits", lambda report: True)  # as if the terms were on a GPU
+    monkeypatch.setattr(logs, "waits_for_device", lambda report: True)  # as if the terms were on a GPU
     run = start(tmp_path / "run", "support.runs:failing", arguments={"at": 6})
     seen = []
     with pytest.raises(Diverged, match=r"Step 7: the term D/score became nan.*The checkpoint of step 5"):
@@ -250,7 +249,7 @@ def test_reports_that_wait_on_a_device_are_judged_before_a_checkpoint(tmp_path, 
     assert seen[-1] == 9, "the reports of steps 6 to 10 are looked at when step 10 is to be saved"
     assert [line["step"] for line in logs.read(tmp_path / "run/log.jsonl")] == [1, 2, 3, 4, 5, 6]
     waited, at_once = play(start(tmp_path / "waited"), 7), start(tmp_path / "at_once")
-    monkeypatch.setattr(logs, "waits", lambda report: False)
+    monkeypatch.setattr(logs, "waits_for_device", lambda report: False)
     play(at_once, 7)
     assert (waited.folder / "log.jsonl").read_bytes() == (at_once.folder / "log.jsonl").read_bytes()
 
@@ -329,7 +328,7 @@ def test_counts_below_one_are_refused(tmp_path):
 
 
 def test_a_torn_record_is_never_seen(tmp_path, monkeypatch):
-    start(tmp_path / "run")
+    run = start(tmp_path / "run")
     before = (tmp_path / "run/run.json").read_bytes()
 
     def full(*_):
@@ -337,7 +336,7 @@ def test_a_torn_record_is_never_seen(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="No space left"):
-        config.write(Folder.open(tmp_path / "run"), {"recipe": "other"})
+        config.write(Folder.open(tmp_path / "run"), replace(run.config, recipe="other"))
     assert (tmp_path / "run/run.json").read_bytes() == before
     assert contents(tmp_path / "run") == {"run.json"}
 
@@ -360,7 +359,7 @@ def test_a_signal_ends_the_step_saves_and_tells(tmp_path, number, code):
     assert signal.getsignal(number) is before
     resumed = start(tmp_path / "run")
     assert resumed.step == 3
-    assert difference(gathered(play(resumed, 8)), gathered(straight)) == ""
+    assert difference(play(resumed, 8).state.state_dict(), straight.state.state_dict()) == ""
     assert (tmp_path / "run/log.jsonl").read_bytes() == (tmp_path / "straight/log.jsonl").read_bytes()
 
 

@@ -45,24 +45,24 @@ def test_sigterm_saves_and_ends_a_real_process(tmp_path):
 def test_a_second_signal_leaves_at_once(monkeypatch):
     left = []
     monkeypatch.setattr(os, "_exit", left.append)
-    with stopping.wishes() as wish:
+    with stopping.catch_stop_signals() as stop_signal:
         signal.raise_signal(signal.SIGINT)
-        assert (wish.signal, left) == (signal.SIGINT, [])
+        assert (stop_signal.signal, left) == (signal.SIGINT, [])
         signal.raise_signal(signal.SIGTERM)
     assert left == [143]
 
 
 def test_under_torchrun_the_echo_of_a_signal_is_passed_over(monkeypatch):
     monkeypatch.setattr(os, "_exit", lambda code: pytest.fail("left before saving"))
-    with stopping.wishes(patient=True) as wish:
+    with stopping.catch_stop_signals(ignore_repeated=True) as stop_signal:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
-    assert wish.signal == signal.SIGINT
+    assert stop_signal.signal == signal.SIGINT
 
 
 def test_who_listened_before_listens_again():
     before = [signal.getsignal(number) for number in stopping.SIGNALS]
-    with pytest.raises(ZeroDivisionError), stopping.wishes():
+    with pytest.raises(ZeroDivisionError), stopping.catch_stop_signals():
         raise ZeroDivisionError
     assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
 
@@ -71,8 +71,8 @@ def test_outside_the_main_thread_no_wish_comes_and_nothing_breaks():
     seen = []
 
     def work():
-        with stopping.wishes() as wish:
-            seen.append(wish.signal)
+        with stopping.catch_stop_signals() as stop_signal:
+            seen.append(stop_signal.signal)
 
     thread = threading.Thread(target=work)
     thread.start()

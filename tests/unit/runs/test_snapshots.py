@@ -10,7 +10,7 @@ from sparring.networks.common.text import HashedTextEncoder
 from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
-from sparring.runs.state import load
+from sparring.runs.state import load_game
 from support.runs import difference, play
 from unit.data.annotations.test_caption_embeddings import as_pair, model  # noqa: F401 (a fixture)
 from unit.data.annotations.test_captions import SAID, as_lines, pictures
@@ -64,7 +64,7 @@ def test_pictures_of_sentences_are_drawn_by_the_reader_as_it_is_at_their_step(
         name = f"samples/{step:06d}.png"
         assert torch.equal(drawn[tmp_path / "straight" / name], drawn[tmp_path / "stopped" / name])
         if step:
-            direct = sample_seeds(load(tmp_path / "straight", device="cpu", checkpoint=str(step)), range(8))
+            direct = sample_seeds(load_game(tmp_path / "straight", device="cpu", checkpoint=str(step)), range(8))
             assert torch.equal(drawn[tmp_path / "straight" / name], direct)
 
 

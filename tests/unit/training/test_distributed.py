@@ -14,7 +14,6 @@ import torch
 from sparring.errors import RunError
 from sparring.runs import checkpoint
 from sparring.runs import logs as journal
-from sparring.runs.state import gathered
 from sparring.training import distributed
 from support import ranks, runs
 
@@ -58,7 +57,7 @@ unit is active, and Adam makes whole steps of it."""
 def distance(one, other, without=()):
     """The largest difference of the weights and averages of two states."""
     pairs = [(one["game"][name], other["game"][name]) for name in one["game"] if name not in without]
-    pairs += [(value, other["average"]["G"][name]) for name, value in one["average"]["G"].items()]
+    pairs += [(value, other["ema"]["G"][name]) for name, value in one["ema"]["G"].items()]
     return max((first - second).abs().max().item() for first, second in pairs)
 
 
@@ -66,30 +65,30 @@ def distance(one, other, without=()):
 def test_two_processes_are_one_with_the_same_global_batch(two, tmp_path, name):
     alone = ranks.train(tmp_path / "alone", recipe=name)
     without = () if name == "nsgan" else FREE
-    assert distance(state(two / name), gathered(alone), without) < 1e-6
+    assert distance(state(two / name), alone.state.state_dict(), without) < 1e-6
     untrained = ranks.start(tmp_path / "untrained", name)
-    assert distance(gathered(untrained), gathered(alone), without) > 1e-3, "nothing was trained"
+    assert distance(untrained.state.state_dict(), alone.state.state_dict(), without) > 1e-3, "nothing was trained"
 
 
 @pytest.mark.parametrize("name", ["nsgan", "wgan-gp"])
 def test_two_processes_are_one_that_plays_its_batch_in_two_parts(two, tmp_path, name):
     parts = ranks.train(tmp_path / "parts", recipe=name, grad_accum=2)
-    assert distance(state(two / name), gathered(parts)) < 1e-6
+    assert distance(state(two / name), parts.state.state_dict()) < 1e-6
     other = ranks.train(tmp_path / "seed", recipe=name, grad_accum=2, seed=1)
-    assert distance(state(two / name), gathered(other)) > 1e-3
+    assert distance(state(two / name), other.state.state_dict()) > 1e-3
 
 
 def test_two_processes_with_two_parts_are_one_with_four(two, tmp_path):
     four = ranks.train(tmp_path / "four", recipe="wgan-gp", grad_accum=4)
-    assert distance(state(two / "parts"), gathered(four)) < 1e-6
+    assert distance(state(two / "parts"), four.state.state_dict()) < 1e-6
 
 
 @pytest.mark.parametrize("name", ranks.TOGETHER)
 def test_two_processes_with_two_parts_are_one_with_the_whole_batch(two, tmp_path, name):
     whole = ranks.train(tmp_path / "whole", recipe=name)
-    assert distance(state(two / f"{name}-parts"), gathered(whole), FREE) < 1e-6
+    assert distance(state(two / f"{name}-parts"), whole.state.state_dict(), FREE) < 1e-6
     untrained = ranks.start(tmp_path / "untrained", name)
-    assert distance(gathered(untrained), gathered(whole), FREE) > 1e-3, "nothing was trained"
+    assert distance(untrained.state.state_dict(), whole.state.state_dict(), FREE) > 1e-3, "nothing was trained"
 
 
 def test_two_processes_resume_bit_for_bit(two):
@@ -99,7 +98,7 @@ def test_two_processes_resume_bit_for_bit(two):
 
 def test_two_processes_share_one_pool_of_fakes_and_resume_bit_for_bit(two, tmp_path):
     """Else what a critic is shown would depend on the rank, and a checkpoint keeps the first one's history only."""
-    alone = gathered(ranks.train(tmp_path / "alone", recipe="cyclegan", **ranks.TRANSLATION))["game"]
+    alone = ranks.train(tmp_path / "alone", recipe="cyclegan", **ranks.TRANSLATION).state.state_dict()["game"]
     both = state(two / "cyclegan")["game"]
     assert int(both["pool_A.held"]) == 3
     assert max((both[name] - alone[name]).abs().max().item() for name in both if "pool" in name) < 1e-5

@@ -16,7 +16,6 @@ from sparring.errors import DataError, GameError
 from sparring.inference import label_maps
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
 from sparring.runs.run import Run
-from sparring.runs.state import gathered
 from support.runs import difference, play
 
 SIDE, COUNT = 16, 5
@@ -157,7 +156,7 @@ def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, caps
 
     straight = play(start(tmp_path / "straight"), 3)
     play(start(tmp_path / "stopped"), 1)
-    assert difference(gathered(straight), gathered(play(start(tmp_path / "stopped"), 3))) == ""
+    assert difference(straight.state.state_dict(), play(start(tmp_path / "stopped"), 3).state.state_dict()) == ""
     board = label_maps.comparison_grid(straight.inference_game, straight.dataset, np.array([0, 1]))
     assert board.shape == (8, 3, SIDE, SIDE)
     words = ["paint", str(tmp_path / "straight"), "--labels", str(data / "labels"), "--device", "cpu"]

@@ -20,7 +20,7 @@ from sparring.inference.conditional import sample_text
 from sparring.networks.common.caption_lookup import CaptionLookup, caption_keys
 from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
-from sparring.runs.state import gathered, load
+from sparring.runs.state import load_game
 from support import runs
 from support.runs import difference, play
 from unit.cli.test_cli import refused
@@ -159,7 +159,7 @@ def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_
     play(start(tmp_path / "stopped", data, tmp_path / "said.npz"), 2)
     (tmp_path / "said.npz").unlink()
     resumed = play(Run.open(tmp_path / "stopped", device="cpu"), 4)
-    assert difference(gathered(straight), gathered(resumed)) == ""
+    assert difference(straight.state.state_dict(), resumed.state.state_dict()) == ""
     run, out = str(tmp_path / "stopped"), str(tmp_path / "out.png")
     words = ["sample", run, "--seeds", "0", "--out", out, "--device", "cpu"]
     assert main([*words, "--text", "A RED square"]) == 0
@@ -173,7 +173,7 @@ def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_
 
 def test_a_run_before_its_first_step_can_be_drawn(tmp_path, data):
     start(tmp_path / "run", data, tmp_path / "said.npz")
-    assert sample_text(load(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
+    assert sample_text(load_game(tmp_path / "run", device="cpu"), [0], "blue").shape == (1, 3, 8, 8)
 
 
 def test_captions_of_the_data_that_a_file_lacks_are_named_before_training(tmp_path, data, capsys):
@@ -221,7 +221,7 @@ def test_a_sentence_model_reads_what_is_new_and_no_code_of_its_folder(tmp_path, 
     assert how["local_files_only"]
     assert not how["trust_remote_code"]
     assert how["model_kwargs"] == {"use_safetensors": True}
-    game, count = load(tmp_path / "run", device="cpu"), len(asked)
+    game, count = load_game(tmp_path / "run", device="cpu"), len(asked)
     old = sample_text(game, [0], "a red square")
     assert len(asked) == count, "known sentences need no model"
     assert not torch.equal(sample_text(game, [0], "a crimson square"), old)

@@ -441,9 +441,9 @@ def test_a_run_reads_its_pairs_again_as_it_began(tmp_path, recipe, kind):
     old = tmp_path / "old"
     shutil.copytree(tmp_path / "run", old)
     (old / "run.json").write_text(json.dumps(record))
-    first = next(made.stream)
+    first = next(made.state.stream)
     for folder in (tmp_path / "run", old):
-        for one, other in zip(first, next(Run.open(folder, device="cpu").stream), strict=True):
+        for one, other in zip(first, next(Run.open(folder, device="cpu").state.stream), strict=True):
             assert torch.equal(one, other)
     if kind == "numbers":
         assert load(f"pairs:{root}", size=16).fingerprint == record["data"]["fingerprint"]
@@ -548,9 +548,9 @@ def test_a_run_remembers_its_domains(folder, monkeypatch, tmp_path):
     made = Run.create(tmp_path / "run", "nsgan", arguments={"networks": {"width": 8, "latent": 4}}, **how)
     monkeypatch.chdir(tmp_path.parent)
     opened = Run.open(tmp_path / "run", device="cpu")
-    assert opened.record["data"]["crop_margin"] == 4
-    assert opened.record["data"]["facts"]["other"] == [3, 8, 8]
-    for one, other in zip(next(made.stream), next(opened.stream), strict=True):
+    assert opened.config.data.crop_margin == 4
+    assert opened.config.data.facts.other == (3, 8, 8)
+    for one, other in zip(next(made.state.stream), next(opened.state.stream), strict=True):
         assert torch.equal(one, other)
 
 
@@ -559,8 +559,8 @@ def test_a_run_remembers_what_its_label_maps_mean(tmp_path):
     (root / "classes.txt").write_text("sky\nwall\ntree\nroad\n")
     how = {"data": f"pairs:{root}", "size": 8, "batch_size": 2, "device": "cpu"}
     run = Run.create(tmp_path / "run", "nsgan", arguments={"networks": {"width": 8, "latent": 4}}, **how)
-    assert run.record["data"]["regions"]["names"] == ["sky", "wall", "tree", "road"]
-    assert len(run.record["data"]["regions"]["colours"]) == 4
+    assert run.config.data.facts.regions.names == ("sky", "wall", "tree", "road")
+    assert len(run.config.data.facts.regions.colours) == 4
 
 
 # orientations
