@@ -64,7 +64,7 @@ def commands(text: str) -> Iterator[list[str]]:
     for line in text.replace("\\\n", " ").split("\n"):
         before, start, rest = line.partition("sparring ")
         if start and (not before or before.endswith("-m ")):
-            yield shlex.split(rest, comments=True)
+            yield shlex.split(rest.partition(" > ")[0], comments=True)
 
 
 def inline(page: str) -> list[list[str]]:
