@@ -1,12 +1,12 @@
 """Randomness as a function of (seed, step, turn, shard), so that resume is exact and ranks are independent.
 
-Nothing random is remembered from one turn to the next: before each turn the trainer opens `turn_rng`, which seeds
+No random state is kept from one turn to the next: before each turn the trainer enters `turn_rng`, which seeds
 
 * torch's own generators from (seed, step, turn, shard): dropout, mixing coefficients, anything a network draws;
 * one generator from (seed, step, turn), the same on every shard: `randn` and `rand` draw the *whole* batch's noise
   from it and return this shard's rows. Hence one process and many see the same noise for the same image.
 
-A shard is one equal part of the global batch: part j of rank r among world x parts.
+A shard is one equal part of the global batch: micro-batch j of rank r among world size × micro-batches.
 """
 
 from __future__ import annotations
@@ -64,15 +64,15 @@ _generators: dict[torch.device, torch.Generator] = {}
 def turn_rng(
     seed: int, step: int, turn: int, *, shard: int = 0, num_shards: int = 1, device: torch.device | str = "cpu"
 ) -> Iterator[None]:
-    """Makes every draw inside a function of (seed, step, turn) and, where shards must differ, of the shard.
+    """Return a context in which draws depend on (seed, step, turn) and, where shards must differ, on the shard.
 
     Args:
         seed: The run's seed.
-        step: The step that is being played.
-        turn: The position of the turn in its round.
-        shard: Which part of the global batch is drawn for, from 0 to ``num_shards - 1``.
-        num_shards: How many parts the global batch has.
-        device: Where `randn` and `rand` draw.
+        step: The current step.
+        turn: Position of the turn in its round.
+        shard: Index of this shard of the global batch, from 0 to ``num_shards - 1``.
+        num_shards: Number of shards of the global batch.
+        device: Device on which `randn` and `rand` draw.
     """
     device = torch.device(device)
     _seed(hash_seed(seed, step, turn, shard), device)
@@ -84,7 +84,7 @@ def turn_rng(
 
 
 def _seed(value: int, device: torch.device) -> None:
-    """Seeds torch on the CPU and the device; `torch.manual_seed` would format a stack trace for each absent backend."""
+    """Seed torch on the CPU and the device; `torch.manual_seed` would format a stack trace for each absent backend."""
     torch.default_generator.manual_seed(value)
     if device.type != "cpu":
         backend = getattr(torch, device.type)
@@ -93,7 +93,7 @@ def _seed(value: int, device: torch.device) -> None:
 
 @contextmanager
 def fixed_seed(seed: int) -> Iterator[None]:
-    """Makes `randn` and `rand` a function of `seed`, the same on every device; torch's own state is not touched."""
+    """Return a context in which `randn` and `rand` depend on `seed` only. torch's own state is not changed."""
     with _using(_Draw(torch.Generator().manual_seed(hash_seed(seed)))):
         yield
 
@@ -110,10 +110,10 @@ def _using(draw: _Draw) -> Iterator[None]:
 
 @contextmanager
 def replicated(device: torch.device | str) -> Iterator[None]:
-    """Makes every shard draw what the first one draws, for what a round draws once for the whole batch.
+    """Return a context in which every shard draws what the first one draws, for values shared by the whole batch.
 
     Args:
-        device: Where torch's own generators draw.
+        device: Device of torch's generators.
     """
     if _now.shard == 0:
         with _using(replace(_now, num_shards=1)):
@@ -134,20 +134,20 @@ def replicated(device: torch.device | str) -> Iterator[None]:
 
 
 def num_shards() -> int:
-    """Returns how many equal parts the global batch has, of which the one that is played now is one.
+    """Return the number of shards of the global batch.
 
-    Losses of parts are averaged: what is to be a sum over the global batch is a part's sum times this number.
+    Losses of shards are averaged: a sum over the global batch is a shard's sum times this number.
     """
     return _now.num_shards
 
 
 def randn(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-    """Draws this shard's n rows of standard normal noise, shape (n, *shape)."""
+    """Draw this shard's n rows of standard normal noise, shape (n, *shape)."""
     return _rows(torch.randn, n, shape, device)
 
 
 def rand(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-    """Draws this shard's n rows of noise uniform on [0, 1), shape (n, *shape)."""
+    """Draw this shard's n rows of noise uniform on [0, 1), shape (n, *shape)."""
     return _rows(torch.rand, n, shape, device)
 
 

@@ -1,10 +1,10 @@
-"""What is taken over a whole batch though a process sees a part of it: means, all rows, and a standard deviation.
+"""Statistics of the whole batch, computed from its shards: means, standard deviation, gathered rows.
 
-    m = (1/S) Σ_s x_s        S shards: the accumulated parts of every process, of equal size
+    m = (1/S) Σ_s x_s        S shards: the micro-batches of every process, of equal size
 
-Over processes a mean is one all-reduce, which is its own derivative. Over accumulated parts only one part is in memory
-at a time, so a turn is rehearsed (`sparring.training.accumulation`): here is where a part says its own x and is given
-m.
+Over processes a mean is one all-reduce, which is its own derivative. Over micro-batches only one is in memory at a
+time, so every turn has a pass that computes the means first (`sparring.training.accumulation`): `MicroBatch` records
+the x of its micro-batch and returns m.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ __all__ = [
 
 @dataclass
 class MicroBatch:
-    """One part of a batch in one turn: what it says of itself, and what it is given of the whole.
+    """One micro-batch in one turn: the values it contributes to means over the batch, and the means it receives.
 
     Args:
         index: From 0 to ``parts - 1``.
-        parts: How many there are.
-        declared: Whether the game said that its round takes means over the batch.
-        means: Of all parts, in the order of the calls; None while they are being found.
-        leaves: Whether each mean that depends on parameters starts a graph of its own.
+        parts: Number of micro-batches.
+        declared: Whether the game declares, by `over_batch`, that its round takes means over the batch.
+        means: Means over all micro-batches, in the order of the calls; None while they are being computed.
+        leaves: Whether each mean that depends on parameters is a leaf that requires a gradient.
 
     Attributes:
         said: The x of each call.
@@ -57,7 +57,7 @@ class MicroBatch:
     given: list[Tensor] = field(default_factory=list)
 
     def mean(self, x: Tensor) -> Tensor:
-        """Returns the mean of x over the parts, or x itself while that is being found."""
+        """Return the mean of x over micro-batches, or x itself while that is being computed."""
         if not self.declared:
             raise GameError(
                 "This game takes a mean over the whole batch, but its over_batch(step) is false: let it be true in the "
@@ -66,7 +66,7 @@ class MicroBatch:
         found = x
         if self.means is not None:
             if len(self.said) == len(self.means) or self.means[len(self.said)].shape != x.shape:
-                raise GameError("The parts of a batch took different means: let a round's decisions come from `step`.")
+                raise GameError("Micro-batches took different means: let decisions of a round depend on `step` only.")
             found = self.means[len(self.said)].clone().requires_grad_(self.leaves and x.requires_grad)
         self.said.append(x)
         self.given.append(found)
@@ -78,10 +78,10 @@ _now: MicroBatch | None = None
 
 @contextmanager
 def micro_batch(part: MicroBatch | None) -> Iterator[None]:
-    """Makes every mean inside one over the parts of a batch.
+    """Return a context in which means are taken over all micro-batches.
 
     Args:
-        part: The part that is played; None where the batch is played as a whole.
+        part: The current micro-batch; None if the batch is processed as a whole.
     """
     global _now
     before, _now = _now, part
@@ -92,22 +92,22 @@ def micro_batch(part: MicroBatch | None) -> Iterator[None]:
 
 
 def num_shards() -> int:
-    """Returns how many equal shares the batch has: the parts of every process."""
+    """Return the number of shards: processes times micro-batches."""
     return _world() * (_now.parts if _now else 1)
 
 
 def global_mean(x: Tensor) -> Tensor:
-    """Returns the mean of `x` over all shards, in value and gradient as if one process played the batch as a whole."""
+    """Return the mean of `x` over all shards, with the value and gradient that the whole batch on one process gives."""
     return all_reduce_mean(_now.mean(x) if _now else x)
 
 
 def batch_mean(x: Tensor) -> Tensor:
-    """Returns the mean of `x` over the whole batch, equal shards assumed; alone, that is `x.mean()`."""
+    """Return the mean of `x` over the whole batch, for shards of equal size. With one shard: `x.mean()`."""
     return global_mean(x.mean())
 
 
 def batch_std(x: Tensor) -> Tensor:
-    """Returns the standard deviation of all numbers of a whole batch, of which `x` is a shard; alone, `x.std()`."""
+    """Return the standard deviation of the whole batch, of which `x` is a shard. With one shard: `x.std()`."""
     if num_shards() == 1:
         return x.std()
     count = x.numel() * num_shards()
@@ -118,10 +118,10 @@ def batch_std(x: Tensor) -> Tensor:
 
 
 def all_gather_rows(x: Tensor) -> Tensor:
-    """Returns the rows of all shards, (S n, ...) for the n of this one; alone, `x` itself.
+    """Return the rows of all shards, (S n, ...). With one shard: `x` itself.
 
     Args:
-        x: The rows of this shard, (n, ...); each has as many.
+        x: The rows of this shard, (n, ...); n is the same on all.
     """
     count = num_shards()
     if count == 1:
@@ -133,7 +133,7 @@ def all_gather_rows(x: Tensor) -> Tensor:
 
 
 def all_reduce_mean(x: Tensor) -> Tensor:
-    """Returns the mean of `x` over processes, its gradient averaged in the same way."""
+    """Return the mean of `x` over processes, its gradient averaged in the same way."""
     return x if _world() == 1 else _AllReduceMean.apply(x)
 
 

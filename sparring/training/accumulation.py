@@ -1,14 +1,14 @@
-"""Accumulation that is the same step: what the parts of a batch must know of each other, and what they must not.
+"""Gradient accumulation that gives the gradient of the whole batch, also along means over the batch.
 
     loss = (1/P) Σ_p ℓ_p(θ, m),    m = (1/P) Σ_p x_p(θ)
     d loss / dθ = (1/P) Σ_p d/dθ [ℓ_p(θ, m) + ⟨g, x_p(θ)⟩],    g = (1/P) Σ_p ∂ℓ_p/∂m,    m and g held fixed in the sum
 
-Where a round takes means m over the batch (`Game.over_batch`), each of its turns is played three times, part by part:
-once for the x_p, once for g, once for the gradient. One part is in memory at a time, as ever, and the gradient is that
-of the whole batch, also along m (for contrastive losses this is known as gradient caching: Gao et al., 2021).
+Where a round takes means m over the batch (`Game.over_batch`), each of its turns is run three times for every
+micro-batch p: once for the x_p, once for g, once for the gradient. One micro-batch is in memory at a time, and the
+gradient is that of the whole batch (for contrastive losses this is known as gradient caching: Gao et al., 2021).
 
-Parts are to each other as processes are: all begin a turn with the same buffers, each draws rows of its own from every
-batch, and running means end as the mean of theirs.
+Micro-batches behave as processes do: all begin a turn with the same buffers, each takes its own rows of every batch,
+and running means end as the mean over micro-batches.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from sparring.game import Data, Game, Move, Turn
 from sparring.objectives.batch_statistics import MicroBatch, all_reduce_mean
 
 RunTurn = Callable[[int, Iterator[Turn], MicroBatch], tuple[Move, ...]]
-"""Plays the next turn of a part's round: its index, the round, what it is given of the whole."""
+"""Runs the next turn of a micro-batch's round, given its index, the round and the `MicroBatch`."""
 
 
 class MicroBatches:
-    """Hands the parts of every batch out, each to its part: the k-th batch of part p is part p of the k-th batch.
+    """Distributes a stream of micro-batches: the k-th batch of index p is micro-batch p of the k-th batch.
 
     Args:
-        data: The parts of one batch after the other.
-        parts: How many make a batch.
+        data: The micro-batches of one batch after the other.
+        parts: Number of micro-batches per batch.
     """
 
     def __init__(self, data: Data, parts: int) -> None:
@@ -41,10 +41,10 @@ class MicroBatches:
         self._drawn: list[tuple[Tensor, ...]] = []
 
     def part(self, index: int) -> Data:
-        """Returns the shares of one part, the same ones each time that it is asked.
+        """Return the batches of one index; every call starts at the first one.
 
         Args:
-            index: Of the part.
+            index: Index of the micro-batch.
         """
         return self.data if self.parts == 1 else self._shares(index)
 
@@ -57,22 +57,22 @@ class MicroBatches:
 
 @dataclass
 class BatchMeans:
-    """What one turn takes over the batch.
+    """Means over the batch that one turn takes.
 
     Attributes:
         values: The means, in the order of the calls.
-        slopes: For each player how its loss depends on each mean; None where it does not.
+        slopes: For each player the gradient of its loss in each mean; None where it does not depend on it.
     """
 
     values: list[Tensor] = field(default_factory=list)
     slopes: dict[str, list[Tensor | None]] = field(default_factory=dict)
 
     def along(self, player: str, said: Sequence[Tensor]) -> Tensor | None:
-        """Returns ⟨g, x⟩ of a part, which a player minimises besides; None where no x depends on parameters.
+        """Return ⟨g, x⟩ of a micro-batch, to be added to a player's loss; None where no x depends on parameters.
 
         Args:
             player: The player.
-            said: The x of the part, in the order of the calls.
+            said: The x of the micro-batch, in the order of the calls.
         """
         pairs = zip(self.slopes.get(player, ()), said, strict=False)
         terms = [(slope * x).sum() for slope, x in pairs if slope is not None and x.requires_grad]
@@ -80,13 +80,13 @@ class BatchMeans:
 
 
 class GradientCache:
-    """Plays a round ahead, turn by turn, for the means that its parts take over the batch.
+    """Computes the means over the batch and the gradients in them before each turn.
 
     Args:
         game: The game.
-        rounds: Begins the round of a part, by its index.
-        parts: How many parts there are.
-        play: Plays the next turn of a part.
+        rounds: Starts the round of a micro-batch, given its index.
+        parts: Number of micro-batches.
+        play: Runs the next turn of a micro-batch.
     """
 
     def __init__(self, game: Game, rounds: Callable[[int], Iterator[Turn]], parts: int, play: RunTurn) -> None:
@@ -94,10 +94,10 @@ class GradientCache:
         self._looking, self._sloping = ([rounds(part) for part in range(parts)] for _ in range(2))
 
     def turn(self) -> BatchMeans:
-        """Returns the means of the next turn; the game's buffers are left as they were.
+        """Return the means of the next turn. The game's buffers are restored.
 
         Raises:
-            GameError: If the parts take different means, or one mean depends on another.
+            GameError: If micro-batches take different means, or one mean depends on another.
         """
         buffers, said = BufferSnapshot(self.game), []
         for index in range(self.parts):
@@ -106,7 +106,7 @@ class GradientCache:
             buffers.restore(everything=True)
             said.append([x.detach() for x in part.said])
         if len({tuple(x.shape for x in each) for each in said}) > 1:
-            raise GameError("The parts of a batch took different means: let a round's decisions come from `step`.")
+            raise GameError("Micro-batches took different means: let decisions of a round depend on `step` only.")
         means = BatchMeans([all_reduce_mean(torch.stack(each).mean(0)) for each in zip(*said, strict=True)])
         slopes: dict[str, list[list[Tensor | None]]] = {}
         for index in range(self.parts):
@@ -120,7 +120,7 @@ class GradientCache:
 
 
 def _mean_gradients(move: Move, part: MicroBatch) -> list[Tensor | None]:
-    """Returns how a move's loss depends on each mean."""
+    """Return the gradient of a move's loss in each mean."""
     leaves, loss = [given for given in part.given if given.requires_grad], move.loss
     if not leaves or not loss.requires_grad:
         return [None] * len(part.given)
@@ -133,22 +133,22 @@ def _mean_gradients(move: Move, part: MicroBatch) -> list[Tensor | None]:
 
 
 def _mean_of_gradients(slopes: Sequence[Tensor | None]) -> Tensor | None:
-    """Returns the mean of the slopes of all parts, of which those that are missing are 0."""
+    """Return the mean of the gradients of all micro-batches; missing ones count as 0."""
     there = [slope for slope in slopes if slope is not None]
     return torch.stack(there).sum(0) / len(slopes) if there else None
 
 
 BATCH_DEPENDENT = {
-    "_BatchNorm": "batch norm takes the statistics of images",
+    "_BatchNorm": "batch norm takes statistics over images",
     "MinibatchStdDev": "minibatch deviation compares images",
     "MinibatchDiscrimination": "minibatch discrimination compares images",
     "StackGAN": "wrong captions are drawn",
 }
-"""What looks at several images at once and sees those of its own part only, by the class of a module."""
+"""Layers that combine images, which see those of one micro-batch only, by the name of the class."""
 
 
 def batch_dependent_layers(game: nn.Module) -> list[str]:
-    """Says what makes a step that is played in parts another one than that of the whole batch; nothing if nothing does.
+    """Return a warning if an accumulated step differs from the step of the whole batch, else an empty list.
 
     Args:
         game: Any.
@@ -157,25 +157,27 @@ def batch_dependent_layers(game: nn.Module) -> list[str]:
     found = [words for kind, words in BATCH_DEPENDENT.items() if kind in kinds]
     if not found:
         return []
-    return [f"Within each part of a batch, {' and '.join(found)}: a step of several parts is another one than a whole."]
+    return [
+        f"Within each micro-batch, {' and '.join(found)}: an accumulated step differs from the step of the whole batch."
+    ]
 
 
 def require_divisible(game: Game, parts: int) -> None:
-    """Refuses to play a game in parts that needs its batch as a whole.
+    """Raise an error if a game that needs its whole batch is run with gradient accumulation.
 
     Args:
         game: Any.
-        parts: How many parts a batch is played in.
+        parts: Number of micro-batches.
 
     Raises:
-        GameError: The message says why.
+        GameError: The message gives the reason.
     """
     if parts > 1 and (reason := game.undivided()):
         raise GameError(f"{reason}: play it with --grad-accum 1.")
 
 
 class BufferSnapshot:
-    """The buffers of a game as they are before a turn of several parts.
+    """The buffers of a game before a turn that is accumulated over micro-batches.
 
     Modules with ``sequential_micro_batches`` are left out: their buffers take the rows of one micro-batch after the
     other.
@@ -193,10 +195,10 @@ class BufferSnapshot:
 
     @torch.no_grad()
     def restore(self, *, everything: bool = False) -> None:
-        """Puts back what has changed.
+        """Restore the buffers that have changed.
 
         Args:
-            everything: Also what modules with ``sequential_micro_batches`` hold.
+            everything: Also restore modules with ``sequential_micro_batches``.
         """
         for index, (buffer, before) in enumerate(self._all):
             if (everything or self._alike[index]) and buffer._version != self._versions[index]:
@@ -204,13 +206,13 @@ class BufferSnapshot:
                 self._versions[index] = buffer._version
 
     def next_part(self) -> None:
-        """Notes the buffers as a part has left them, and puts them back for the next."""
+        """Record the buffers at the end of a micro-batch and restore them for the next one."""
         self._left.append([buffer.clone() for buffer, _ in self._all])
         self.restore()
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Makes running means those of all parts, once the last part has been played."""
+        """Set running means to their mean over micro-batches, after the last one."""
         if not self._left:
             return
         for index, (buffer, _) in enumerate(self._all):

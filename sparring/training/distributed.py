@@ -1,7 +1,7 @@
-"""Many processes: joining the group that ``torchrun`` prepared, agreeing, and proving that all hold the same game.
+"""Distributed training: the process group of ``torchrun``, collective operations, checks that replicas are identical.
 
-Gradients are averaged by the trainer; here is what a run needs besides. Everything that is agreed on lives on the CPU
-(gloo), so that it never waits for a device; tensors of a CUDA device travel by NCCL.
+Gradients are averaged by the trainer. Values that a run agrees on are reduced on the CPU (gloo), so that no device is
+synchronised; tensors of a CUDA device use NCCL.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from sparring.training.gradient_sync import rank_and_world
 from sparring.training.parent_watch import watch_parent
 from sparring.training.rendezvous import rendezvous
 
-TIMEOUT = timedelta(seconds=120)  # for a rank that hangs; one that dies is noticed at once
+TIMEOUT = timedelta(seconds=120)  # for a rank that hangs; one that dies is detected at once
 
 
 def resolve_device(name: str) -> torch.device:
-    """Returns the device of this process.
+    """Return the device of this process.
 
     Args:
-        name: What torch calls it, or ``auto``: CUDA where there is one, else the CPU.
+        name: A torch device string, or ``auto``: CUDA if available, else the CPU.
 
     Raises:
         RunError: If there is no such device.
@@ -46,15 +46,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 def init_process_group(device: torch.device, timeout: timedelta = TIMEOUT) -> None:
-    """Joins the process group that ``torchrun`` describes in the environment; alone, or in it already, does nothing.
+    """Join the process group that ``torchrun`` describes in the environment. A single process does nothing.
 
     Args:
-        device: Where this process trains.
-        timeout: How long to wait for another rank before giving up. In the rendezvous a rank that is gone is noticed
-            within seconds.
+        device: Device on which this process trains.
+        timeout: Time to wait for another rank. In the rendezvous a rank that has died is detected within seconds.
 
     Raises:
-        RunError: If the others cannot be reached, or one of them is gone.
+        RunError: If another rank cannot be reached or has died.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         return
@@ -66,7 +65,7 @@ def init_process_group(device: torch.device, timeout: timedelta = TIMEOUT) -> No
 
 
 def init(name: str, timeout: timedelta = TIMEOUT) -> torch.device:
-    """Returns the device of this process, which has joined the group where there is one.
+    """Join the process group if there is one and return the device of this process.
 
     Args:
         name: As for `resolve_device`.
@@ -78,40 +77,40 @@ def init(name: str, timeout: timedelta = TIMEOUT) -> torch.device:
 
 
 def destroy_process_group() -> None:
-    """Leaves the process group, if in one."""
+    """Leave the process group, if there is one."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def world_size() -> int:
-    """Returns the number of processes."""
+    """Return the number of processes."""
     return rank_and_world().world
 
 
 def rank() -> int:
-    """Returns the index of this process; the first, 0, is the one that writes files."""
+    """Return the index of this process. Rank 0 writes files."""
     return rank_and_world().rank
 
 
 def barrier() -> None:
-    """Waits until every rank is here."""
+    """Wait until every rank has reached this call."""
     all_reduce_max(0)
 
 
 def is_peer_failure(error: RuntimeError) -> bool:
-    """Tells whether an error means that another rank is gone or hangs.
+    """Return whether an error means that another rank has died or hangs.
 
     Args:
-        error: Raised while training.
+        error: Raised during training.
     """
     return world_size() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error))
 
 
 def all_reduce_max(number: int) -> int:
-    """Returns the largest of the ranks' numbers, so that all decide alike.
+    """Return the maximum of a number over all ranks.
 
     Args:
-        number: This rank's.
+        number: The number of this rank.
     """
     if world_size() == 1:
         return number
@@ -121,10 +120,10 @@ def all_reduce_max(number: int) -> int:
 
 
 def all_reduce_mean(values: Tensor) -> Tensor:
-    """Returns the mean of the ranks' tensors; one that is not finite anywhere is so everywhere.
+    """Return the mean of a tensor over all ranks. A value that is not finite on one rank is not finite on all.
 
     Args:
-        values: This rank's.
+        values: The tensor of this rank.
     """
     if world_size() == 1:
         return values
@@ -134,13 +133,13 @@ def all_reduce_mean(values: Tensor) -> Tensor:
 
 
 def require_identical_replicas(game: nn.Module) -> None:
-    """Compares the ranks' parameters and batch-norm statistics by their hashes.
+    """Compare parameters and batch-norm statistics over all ranks by their hashes.
 
     Args:
-        game: This rank's.
+        game: The game of this rank.
 
     Raises:
-        RunError: On every rank, if one of them drifted; the message names the first tensor that differs, and the rank.
+        RunError: On every rank, if one has diverged; the message names the first tensor that differs and the rank.
     """
     if world_size() == 1:
         return
@@ -159,7 +158,7 @@ def require_identical_replicas(game: nn.Module) -> None:
 
 
 def replicated_tensors(game: nn.Module) -> dict[str, Tensor]:
-    """Returns, by name, what must be the same on every rank: parameters and batch-norm statistics.
+    """Return the tensors that must be identical on every rank, by name: parameters and batch-norm statistics.
 
     Args:
         game: Any module.
@@ -174,7 +173,7 @@ def replicated_tensors(game: nn.Module) -> dict[str, Tensor]:
 
 
 def fingerprint(tensor: Tensor) -> int:
-    """Returns 63 bits of the SHA-256 of a tensor's bytes.
+    """Return 63 bits of the SHA-256 of a tensor's bytes.
 
     Args:
         tensor: Any.

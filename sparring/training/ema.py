@@ -1,9 +1,9 @@
-"""Averaged weights: the exponential moving average of the networks that sampling uses.
+"""Exponential moving average (EMA) of the networks that sampling uses.
 
     theta_avg  <-  beta theta_avg + (1 - beta) theta,      beta = min(decay, (1 + t) / (10 + t))
 
-The average forgets the noise of the last moves and gives better samples than any single iterate (Yazıcı et al., 2019);
-the ramp of beta lets it forget the untrained start.
+The average removes the noise of the last updates and gives better samples than any single iterate (Yazıcı et al.,
+2019); the ramp of beta discounts the untrained start.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sparring.game import Game
 
 
 class EMA:
-    """A copy of a game whose sampling networks are averaged over the training; every other network is shared.
+    """A copy of a game whose sampling networks are averaged over training. All other networks are shared.
 
-    Batch-norm statistics are averaged like weights; every other buffer is copied. The vectors of spectral norm must be:
-    a mean of unit vectors is shorter than 1, which makes W / σ too large.
+    Batch-norm statistics are averaged like weights; every other buffer is copied. The vectors of spectral norm must be
+    copied: a mean of unit vectors is shorter than 1, which makes W / σ too large.
 
     Args:
         game: The game in training.
@@ -32,7 +32,7 @@ class EMA:
         GameError: If the game names no network that sampling uses.
 
     Attributes:
-        game: Sample and score with this one.
+        game: The averaged game, for sampling and evaluation.
     """
 
     def __init__(self, game: Game, decay: float = 0.999) -> None:
@@ -50,7 +50,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Moves the average towards the current weights, after `step` (counted from 0)."""
+        """Update the average with the current weights, after `step` (counted from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         mine, theirs = (list(side) for side in zip(*self._means, strict=True))
         torch._foreach_lerp_(mine, theirs, weight)
@@ -59,12 +59,12 @@ class EMA:
 
 
 def _related(path: str, names: tuple[str, ...]) -> bool:
-    """Tells whether a module is one of the named ones, inside one, or around one."""
+    """Return whether a module is one of the named ones, inside one, or contains one."""
     return any(f"{path}.".startswith(f"{name}.") or f"{name}.".startswith(f"{path}.") for name in names)
 
 
 def _pairs(mine: nn.Module, theirs: nn.Module) -> Iterator[tuple[bool, Tensor, Tensor]]:
-    """Yields whether to average, and the tensors of the average and of the game, for parameters and buffers."""
+    """Yield whether to average, and the tensors of the average and of the game, for parameters and buffers."""
     for parameter, current in zip(mine.parameters(), theirs.parameters(), strict=True):
         yield True, parameter, current
     for (name, buffer), now in zip(mine.named_buffers(), theirs.buffers(), strict=True):

@@ -1,8 +1,8 @@
-"""Whether a game is still sound: every term, gradient and weight of a step, in the order of play; and turns taken back.
+"""Checks that terms, gradients and weights are finite, and undoing of turns that are not.
 
-A tensor is judged by its sum, which is finite only if all of it is (and if it is not so large that it soon would not
-be): one pass over memory. The sums stay where the networks live, so that nobody waits for a device, and travel with the
-terms.
+A tensor is checked by its sum, which is finite only if every entry is (and if they are not so large that they soon
+would not be): one pass over memory. The sums stay on the device of the networks, so that the host is not synchronised,
+and are transferred with the terms.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from sparring.training.gradient_sync import rank_and_world
 
 @dataclass(frozen=True)
 class FiniteCheck:
-    """What was looked at at one moment of a step.
+    """Values that were checked at one point of a step.
 
     Attributes:
-        names: What each value stands for.
-        values: One number each (n,), finite if what it stands for is.
+        names: Name of each checked tensor.
+        values: One number per tensor (n,), finite if the tensor is.
     """
 
     names: tuple[str, ...]
     values: Tensor
 
     def require_finite(self, step: int) -> None:
-        """Refuses what is not finite.
+        """Raise an error if a value is not finite.
 
         Args:
-            step: Steps completed, for the message.
+            step: Number of completed steps, for the message.
 
         Raises:
-            Diverged: The message names the first of the names that is not.
+            Diverged: The message names the first tensor that is not finite.
         """
         if torch.isfinite(self.values).all():
             return
@@ -53,11 +53,11 @@ class FiniteCheck:
 
 
 class FiniteMonitor:
-    """Looks at a game while it is played.
+    """Records checks of terms, gradients and weights during a step.
 
     Args:
         game: The game; its networks are named without the techniques around it.
-        snapshot: Takes back the turns that were not sound.
+        snapshot: Undoes turns that are not finite.
     """
 
     def __init__(self, game: nn.Module, snapshot: TurnSnapshot | None = None) -> None:
@@ -68,34 +68,34 @@ class FiniteMonitor:
         self._trail: list[FiniteCheck] = []
         self._sound: Tensor | None = None
 
-    def begin(self) -> None:
-        """Notes that a turn begins."""
+    def begin_turn(self) -> None:
+        """Start a turn."""
         self._sound = None
         if self._undo:
             self._undo.remember()
 
-    def terms(self, move: Move) -> None:
-        """Looks at the terms of a move.
+    def check_terms(self, move: Move) -> None:
+        """Check the terms of a move.
 
         Args:
-            move: Proposed.
+            move: The move.
         """
         names = tuple(f"the term {move.player}/{name}" for name in move.terms)
         self._trail.append(FiniteCheck(names, torch.stack([value.detach().float() for value in move.terms.values()])))
 
-    def gradients(self, player: str, parameters: Iterable[Tensor]) -> None:
-        """Looks at the gradient that a player is about to follow.
+    def check_gradients(self, player: str, parameters: Iterable[Tensor]) -> None:
+        """Check the gradients of a player before its step.
 
         Args:
-            player: Its name.
-            parameters: What it owns.
+            player: Name of the player.
+            parameters: The parameters of the player.
         """
         held = [(p, p.grad) for p in parameters if p.grad is not None]
         names = (f"the gradient of {self._names.get(id(p), 'a parameter')} for player {player}" for p, _ in held)
         self._look(tuple(names), [gradient for _, gradient in held])
 
-    def weights(self) -> None:
-        """Looks at every parameter and persistent buffer of the game, as they are at the end of a step."""
+    def check_weights(self) -> None:
+        """Check every parameter and persistent buffer of the game at the end of a step."""
         held = [
             (prefix + name, tensor)
             for prefix, tensors, left_out in self._holders
@@ -106,10 +106,10 @@ class FiniteMonitor:
 
     @contextmanager
     def stepping(self, movers: list[Optimizer]) -> Iterator[None]:
-        """Lets optimisers step inside the block, for good or, where that is asked for, only if the turn was sound.
+        """Return a context for the optimisers' steps, undone if a snapshot is given and the turn is not finite.
 
         Args:
-            movers: Those that step.
+            movers: The optimisers that step.
         """
         if not (self._undo and movers):
             yield
@@ -118,14 +118,14 @@ class FiniteMonitor:
         with self._undo.unless(self._sound, movers):
             yield
 
-    def end(self) -> Tensor | None:
-        """Tells, as one boolean on the device, whether the turn was made; None where turns are never taken back."""
+    def end_turn(self) -> Tensor | None:
+        """Return whether the turn was kept, as a boolean tensor; None if turns are never undone."""
         if self._undo:
             self._trail.clear()
         return self._sound
 
     def _judged(self) -> Tensor:
-        """Whether all that was looked at in this turn was finite, on every rank."""
+        """Return whether every check of this turn was finite on every rank."""
         good = torch.cat([looked.values for looked in self._trail]).isfinite().all()
         if rank_and_world().world > 1:
             votes = good.float()
@@ -133,8 +133,8 @@ class FiniteMonitor:
             good = votes > 0
         return good
 
-    def taken(self) -> tuple[FiniteCheck, ...]:
-        """Returns everything looked at, and forgets it."""
+    def pop_checks(self) -> tuple[FiniteCheck, ...]:
+        """Return the recorded checks and clear them."""
         trail, self._trail = tuple(self._trail), []
         return trail
 
@@ -145,29 +145,29 @@ class FiniteMonitor:
 
 @dataclass
 class TurnSnapshot:
-    """Takes turns back that were not sound, as if they had never been made, and counts them; the host never waits.
+    """Undoes turns that are not finite, without synchronising the host.
 
-    What a turn changes are the buffers of the game (batch statistics, pools), the parameters of its movers and the
-    state of their optimisers. A turn with several simultaneous moves is taken back as a whole.
+    A turn changes the buffers of the game (batch statistics, pools), the parameters of the players that move and the
+    state of their optimisers. A turn with several simultaneous moves is undone as a whole.
 
     Args:
-        game: The game that is played.
+        game: The game in training.
     """
 
     game: nn.Module
     _buffers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def remember(self) -> None:
-        """Notes the buffers as they are before a turn."""
+        """Record the buffers before a turn."""
         self._buffers = [(buffer, buffer.clone()) for buffer in self.game.buffers()]
 
     @contextmanager
     def unless(self, sound: Tensor, movers: list[Optimizer]) -> Iterator[None]:
-        """Lets optimisers step inside the block, and takes everything back at its end unless the turn was sound.
+        """Return a context for the optimisers' steps, which are undone at its end unless the turn was finite.
 
         Args:
-            sound: One boolean.
-            movers: Those that step.
+            sound: Boolean tensor: whether the turn was finite.
+            movers: The optimisers that step.
         """
         parameters = [p for mover in movers for group in mover.param_groups for p in group["params"]]
         before = [(p, p.detach().clone()) for p in parameters]
@@ -176,33 +176,33 @@ class TurnSnapshot:
         with torch.no_grad():
             after = [(value, known.get(id(value), torch.zeros_like(value))) for value in _optimizer_state(movers)]
             for tensor, old in [*self._buffers, *before, *after]:
-                if tensor.device == sound.device:  # else it is a count of the host's, which no result depends on
+                if tensor.device == sound.device:  # else it is a counter on the host, which no result depends on
                     tensor.copy_(torch.where(sound, tensor, old))
 
 
 def finite_probes(tensors: list[Tensor]) -> Tensor:
-    """Returns one number for each tensor (n,), finite if all of the tensor is.
+    """Return one number per tensor (n,), finite if every entry of the tensor is.
 
     Args:
-        tensors: Of real numbers, at least one.
+        tensors: Real tensors, at least one.
 
     >>> finite_probes([torch.ones(3), torch.tensor([1.0, torch.nan])])
     tensor([3., nan])
     """
-    if tensors[0].device.type == "cpu":  # where a sum is the fastest
+    if tensors[0].device.type == "cpu":  # where a sum is fastest
         return torch.stack([tensor.sum(dtype=torch.float32) for tensor in tensors])
-    return torch.stack([norm.float() for norm in torch._foreach_norm(tensors, 1)])  # a kernel for all of them
+    return torch.stack([norm.float() for norm in torch._foreach_norm(tensors, 1)])  # one kernel for all
 
 
 def require_finite(step: int, state: Mapping[str, Tensor]) -> None:
-    """Refuses a state that is lost.
+    """Raise an error if a state is not finite.
 
     Args:
-        step: Steps completed, for the message.
+        step: Number of completed steps, for the message.
         state: Parameters and buffers by name.
 
     Raises:
-        Diverged: The message names the first that is not finite.
+        Diverged: The message names the first tensor that is not finite.
     """
     real = {_unwrapped_name(name): tensor for name, tensor in state.items() if _is_checkable(tensor)}
     if real:
@@ -212,7 +212,7 @@ def require_finite(step: int, state: Mapping[str, Tensor]) -> None:
 
 
 def _holders(game: nn.Module) -> Iterator[tuple[str, dict[str, Any], set[str]]]:
-    """Yields prefix, tensors and names to leave out of each module; by reference, for a buffer may be replaced."""
+    """Yield prefix, tensors and names to skip of each module; by reference, since a buffer may be replaced."""
     for name, module in game.named_modules():
         prefix = _unwrapped_name(f"{name}." if name else "")
         for tensors, left_out in ((module._parameters, set()), (module._buffers, module._non_persistent_buffers_set)):
@@ -221,14 +221,14 @@ def _holders(game: nn.Module) -> Iterator[tuple[str, dict[str, Any], set[str]]]:
 
 
 def _optimizer_state(movers: list[Optimizer]) -> Iterator[Tensor]:
-    """Yields every tensor of the optimisers' states."""
+    """Yield every tensor of the optimisers' states."""
     for mover in movers:
         for memory in mover.state.values():
             yield from (value for value in memory.values() if isinstance(value, Tensor))
 
 
 def _unwrapped_name(name: str) -> str:
-    """Returns the name of a tensor as the game inside all techniques calls it."""
+    """Return the name of a tensor as the game inside all techniques calls it."""
     while name.startswith("game."):
         name = name.removeprefix("game.")
     return name

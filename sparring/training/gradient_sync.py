@@ -1,7 +1,7 @@
-"""What processes exchange in a step: means of tensors, by an all-reduce of one flat tensor each; counted and timed.
+"""Averages gradients and statistics over processes, by an all-reduce of one flat tensor each; counted and timed.
 
-A player's gradients travel when it moves, after its backward pass, and batch-norm statistics at the end of a step.
-Nothing else is done meanwhile.
+A player's gradients are reduced when it moves, after its backward pass, and batch-norm statistics at the end of a step,
+without overlap with computation.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional  # before any group: its defaults keep the one they find, threads and all
+import torch.distributed.nn.functional  # before any group: its default arguments keep the current one
 from torch import Tensor, nn
 
 
 class RankAndWorld(NamedTuple):
-    """Which process this is, and of how many."""
+    """Rank of this process and number of processes."""
 
     rank: int
     world: int
@@ -28,11 +28,11 @@ SINGLE_PROCESS = RankAndWorld(0, 1)
 
 
 class GradientSync:
-    """Averages over the processes, and remembers what that cost since it was made; alone, it does nothing.
+    """Averages over processes and records the cost. With one process it does nothing.
 
     Attributes:
-        bytes: What this process gave to all-reduce: 4 for each single-precision number.
-        times: How often it did.
+        bytes: Bytes that this process passed to all-reduce: 4 per single-precision number.
+        times: Number of all-reduce calls.
     """
 
     def __init__(self) -> None:
@@ -42,14 +42,14 @@ class GradientSync:
 
     @property
     def seconds(self) -> float:
-        """How long all-reduce took, waiting for the others included; on a CUDA device, waits for it to be over."""
+        """Seconds spent in all-reduce, including the wait for other ranks. On a CUDA device this synchronises."""
         return self._seconds + sum(_elapsed(begin, end) for begin, end in self._events)
 
-    def gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Averages gradients; a missing one counts as zero.
+    def average_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Average gradients over processes; a missing one counts as zero.
 
         Args:
-            parameters: What a player owns, in the same order in every process.
+            parameters: The parameters of a player, in the same order in every process.
         """
         if rank_and_world() == SINGLE_PROCESS:
             return
@@ -58,8 +58,8 @@ class GradientSync:
         for parameter, gradient in zip(parameters, self._averaged(gradients), strict=True):
             parameter.grad = gradient
 
-    def statistics(self, game: nn.Module) -> None:
-        """Averages batch-norm statistics, so that every process holds the same game.
+    def average_statistics(self, game: nn.Module) -> None:
+        """Average batch-norm statistics, so that replicas stay identical.
 
         Args:
             game: Any module.
@@ -88,20 +88,20 @@ class GradientSync:
             self._seconds += time.perf_counter() - start
             return
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        begin.record()  # on the device, which gets here later; nobody waits for it
+        begin.record()  # asynchronous: the host does not wait
         yield
         end.record()
         self._events.append((begin, end))
 
 
 def rank_and_world() -> RankAndWorld:
-    """Returns the rank of this process and the number of processes."""
+    """Return the rank of this process and the number of processes."""
     if not (dist.is_available() and dist.is_initialized()):
         return SINGLE_PROCESS
     return RankAndWorld(dist.get_rank(), dist.get_world_size())
 
 
 def _elapsed(begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
-    """Returns the seconds between two moments of a device, which it has passed then."""
+    """Return the seconds between two events, after waiting for the second."""
     end.synchronize()
     return float(begin.elapsed_time(end)) / 1e3

@@ -1,12 +1,12 @@
-"""What critics and generators return in a round, and which of it does not fit how it is used.
+"""Checks of what critics and generators return in a round against how it is used.
 
-`OutputChecks` watches the networks of a game while its round is played; of a game that names no critics, all networks
-are taken for critics. It raises where numbers are surely wrong,
+`OutputChecks` observes the networks of a game during a round. In a game that names no critics, all networks count as
+critics. It raises an error where numbers are certainly wrong,
 
-    scores (N, 1) compared with N numbers      every score meets every number, (N, N)
-    scores (N, N) of N rows                    the same, inside the critic
+    scores (N, 1) compared with N numbers every score is compared with every number, (N, N) scores (N, N) of N rows the
+    same, inside the critic
 
-and notes what is most likely a mistake:
+and reports what is most likely a mistake:
 
     scores (N, 1) where (N,) is expected       the next comparison may be the one above
     a sigmoid below a loss that applies its own, or that expects scores without bounds
@@ -47,16 +47,16 @@ SHAPE_OPS = (
     "Permute",
     "Clone",
 )
-"""What leaves numbers as they are, by the names of its backward functions."""
+"""Operations that keep the values, by the names of their backward functions."""
 LINEAR_OPS = ("neg", "negative", "add", "radd", "sub", "subtract", "rsub", "mul", "multiply", "rmul")
 SIGMOID_OPS = ("sigmoid", "softplus", "logsigmoid", "log_sigmoid", "binary_cross_entropy_with_logits")
-MAX_OUTSIDE = 0.5  # of a generator's pixels outside of [-1, 1]: a normal distribution has a third there
+MAX_OUTSIDE = 0.5  # share of a generator's pixels outside of [-1, 1]; a normal distribution has a third there
 LEVELS = 255.0
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """Scores of a critic, or what was made of each of them.
+    """Scores of a critic, or an elementwise function of them.
 
     Attributes:
         tensor: The scores, kept so that no other tensor gets its id.
@@ -71,7 +71,7 @@ class _Scores:
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Images that a network was given or has made.
+    """Range and shape of the images that a network received or returned.
 
     Attributes:
         shape: Of one image, (C, H, W).
@@ -89,10 +89,10 @@ class _Pixels:
 
 
 class OutputChecks:
-    """Watches what the networks of a game are given and return.
+    """Observes the inputs and outputs of a game's networks.
 
     Args:
-        game: Whose rounds are watched.
+        game: The game to observe.
     """
 
     def __init__(self, game: Game) -> None:
@@ -109,10 +109,10 @@ class OutputChecks:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watches inside the block: a turn, or several.
+        """Return a context in which networks are observed, for one or several turns.
 
         Raises:
-            GameError: From the block, where scores are compared with numbers that they do not fit.
+            GameError: Inside the context, if scores are compared with numbers of another shape.
         """
         with ExitStack() as stack:
             networks = dict(self.game.named_modules())
@@ -126,7 +126,7 @@ class OutputChecks:
             yield
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what deserves a sentence, once all was watched.
+        """Return one sentence per likely mistake.
 
         Raises:
             GameError: If a critic compares its rows.
@@ -138,22 +138,22 @@ class OutputChecks:
         return *self.found, *(images or self._samples())
 
     def sampled(self, images: Any, batch: tuple[Tensor, ...]) -> None:
-        """Looks at samples of the game.
+        """Record samples of the game.
 
         Args:
-            images: What `Samples.sample` has returned.
-            batch: Of the data.
+            images: Samples of the game.
+            batch: A batch of the data.
         """
         if isinstance(self.game.unwrapped, LatentGame):
             self.samples, self.data = _pixels(images), _pixels(batch[0])
 
     def called(self, function: Any, given: list[Tensor], result: Any) -> None:
-        """Looks at a call of torch.
+        """Record a call of a torch function.
 
         Args:
-            function: Which was called.
-            given: The tensors among its arguments.
-            result: What it has returned.
+            function: The function.
+            given: Its tensor arguments.
+            result: Its result.
         """
         known = [self.scores[id(each)] for each in given if id(each) in self.scores]
         if not known and not any(id(each) in self.derived for each in given):
@@ -162,7 +162,7 @@ class OutputChecks:
         for scores in known:
             self._compared(scores, name, given, result)
             if scores.squashed and name in SIGMOID_OPS:
-                self._note_squashed(scores.critic, f"{name} squashes them once more")
+                self._note_squashed(scores.critic, f"{name} is applied on top")
         results = [each for each in (result if isinstance(result, (tuple, list)) else [result]) if _is_float(each)]
         for each in results:
             self.derived[id(each)] = each
@@ -171,7 +171,7 @@ class OutputChecks:
                     self.scores[id(each)] = _Scores(each, scores.critic, scores.squashed and name in LINEAR_OPS)
 
     def _compared(self, scores: _Scores, name: str, given: list[Tensor], result: Any) -> None:
-        """Refuses that scores (N, 1) meet numbers (N,) of other origin."""
+        """Raise an error if scores (N, 1) are compared with numbers (N,) of other origin."""
         shape = tuple(scores.tensor.shape)
         if not _is_column(shape) or shape[0] == 1:
             return
@@ -214,7 +214,7 @@ class OutputChecks:
         self.found[sentence] = None
 
     def _images(self) -> Iterator[str]:
-        """Yields what is to be said of the ranges of images."""
+        """Yield warnings about the ranges of images."""
         for critic, seen in self.seen.items():
             shapes, signed, odd = {p.shape for p in seen}, [p for p in seen if p.low < 0], [p for p in seen if p.dark]
             for generator, images in self.made.items():
@@ -237,7 +237,7 @@ class OutputChecks:
                     )
 
     def _samples(self) -> Iterator[str]:
-        """Yields what is to be said of samples beside the data."""
+        """Yield warnings about samples compared with the data."""
         made, data = self.samples, self.data
         if made is None or data is None:
             return
@@ -254,7 +254,7 @@ class OutputChecks:
 
 
 class _CallRecorder(TorchFunctionMode):
-    """Tells of every call of torch."""
+    """Reports every call of a torch function."""
 
     def __init__(self, conventions: OutputChecks) -> None:
         super().__init__()
@@ -268,7 +268,7 @@ class _CallRecorder(TorchFunctionMode):
 
 
 def _require_rows(critic: str, network: nn.Module, x: Tensor) -> None:
-    """Refuses a critic whose scores are (N, N) for any N."""
+    """Raise an error for a critic whose scores are (N, N) for any N."""
     rows = len(x) - 1
     with evaluation_mode(network):
         scores = network(x[:rows])
@@ -280,7 +280,7 @@ def _require_rows(critic: str, network: nn.Module, x: Tensor) -> None:
 
 
 def _expects_raw(core: Game) -> str:
-    """Returns why a game of ours expects scores without bounds; empty if it does not."""
+    """Return why a built-in game expects unbounded scores; an empty string if it does not."""
     objective = getattr(core, "objective", None)
     if not isinstance(objective, Objective) or not _is_builtin(type(objective)) or not _is_builtin(type(core).round):
         return ""
@@ -294,14 +294,14 @@ def _is_builtin(what: Any) -> bool:
 
 
 def _ends_in_sigmoid(node: Any) -> bool:
-    """Tells whether a tensor's last function, but for its shape, was a sigmoid."""
+    """Return whether the last function of a tensor, apart from reshaping, was a sigmoid."""
     while (node is not None and node.name().startswith(SHAPE_OPS)) or type(node).__name__.startswith("Unsafe"):
         node = node.next_functions[0][0]
     return node is not None and node.name().startswith(("SigmoidBackward", "HardsigmoidBackward"))
 
 
 def _is_column(shape: tuple[int, ...]) -> bool:
-    """Tells whether a shape is (N, 1), (N, 1, 1), ..."""
+    """Return whether a shape is (N, 1), (N, 1, 1), ..."""
     return len(shape) > 1 and set(shape[1:]) == {1}
 
 
@@ -310,7 +310,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _pixels(images: Any) -> _Pixels | None:
-    """Returns what is to be known of a batch of images; None of anything else."""
+    """Return range and shape of a batch of images; None for other tensors."""
     if not _is_float(images) or images.dim() != 4 or images.shape[1] > 4 or not images.numel():
         return None
     x = images.detach().float()
@@ -324,5 +324,5 @@ def _pixels(images: Any) -> _Pixels | None:
 
 
 def _range(images: list[_Pixels]) -> str:
-    """Returns between which values images lie, in words."""
+    """Return the range of images as text."""
     return f"from {min(pixels.low for pixels in images):.2g} to {max(pixels.high for pixels in images):.2g}"

@@ -1,11 +1,11 @@
-"""Ending with the parent: a process that works for another one leaves when that one is gone.
+"""Ends a child process when its parent has ended.
 
-A parent that is killed cannot stop its children, which would train on and hold the locks of their runs. So a child asks
-several times a second whether its parent is still the same process, and leaves at once if not. Nothing is saved then:
-what a run keeps is as after any other kill, and the next start of the same command finds no lock.
+A parent that is killed cannot stop its children, which would continue to train and hold the locks of their runs. A
+child therefore polls its parent's process id several times a second and exits if it changes. Nothing is saved then: the
+run folder is as after any other kill, and the next start of the same command finds no lock.
 
-The operating system gives a child another parent when its own ends, on Linux and macOS; Windows does not, and there
-nothing is noticed.
+On Linux and macOS the operating system assigns another parent when the first one ends. Windows does not, and there
+nothing is detected.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from contextlib import suppress
 __all__ = ["exit_with_parent", "parent_env", "watch_parent"]
 
 PARENT = "SPARRING_PARENT"
-"""The environment variable by which a process names itself to the children that must not outlive it."""
+"""Environment variable with the process id of the parent that children must not outlive."""
 AGENT = "TORCHELASTIC_RUN_ID"  # set by torchrun's agent for its workers
-POLL_INTERVAL = 0.2  # seconds between two looks at the parent
+POLL_INTERVAL = 0.2  # seconds between polls
 
 
 def parent_env() -> dict[str, str]:
-    """Returns the environment variable that makes a child leave with this process.
+    """Return the environment variable that makes a child end with this process.
 
     The child calls `watch_parent`.
     """
@@ -33,9 +33,9 @@ def parent_env() -> dict[str, str]:
 
 
 def watch_parent() -> None:
-    """Ends this process with its parent, if that is torchrun's agent or has named itself by `parent_env`.
+    """End this process with its parent, if that is torchrun's agent or was given by `parent_env`.
 
-    Any other parent may end first: a shell that starts a training in the background does.
+    Other parents may end first, for example a shell that starts a training in the background.
     """
     parent = os.environ.pop(PARENT, None)
     if parent is not None or AGENT in os.environ:
@@ -43,10 +43,10 @@ def watch_parent() -> None:
 
 
 def exit_with_parent(parent: int) -> None:
-    """Watches the parent from a thread of its own, and ends this process when it has another parent.
+    """Poll the parent from a thread and end this process when the parent has changed.
 
     Args:
-        parent: The identifier of the process that is the parent now; if it has ended already, so does this process.
+        parent: Process id of the parent. If it has already ended, so does this process.
     """
     threading.Thread(target=_poll_parent, args=(parent,), name="parent", daemon=True).start()
 
@@ -54,6 +54,6 @@ def exit_with_parent(parent: int) -> None:
 def _poll_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(POLL_INTERVAL)
-    with suppress(OSError):  # nobody may be left to read it
+    with suppress(OSError):  # the pipe may be closed
         os.write(2, b"The process that started this one has ended, so this one ends.\n")
     os._exit(128 + signal.SIGTERM)

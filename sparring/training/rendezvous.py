@@ -1,4 +1,4 @@
-"""Where the processes of one training meet, and how a dead one is noticed while the others wait.
+"""Rendezvous of the processes of one training, with detection of processes that have died.
 
 torch's own rendezvous waits for every rank until its timeout, whether a rank is slow or dead. Here each rank counts up
 a number of its own in the store of the rendezvous while it waits, and looks at the number of the next rank. Where that
@@ -21,21 +21,21 @@ from sparring.training.parent_watch import AGENT
 
 __all__ = ["rendezvous"]
 
-ARRIVAL_TIMEOUT = timedelta(seconds=30)  # between the first rank and the last one, where no agent watches them
-HEARTBEAT_TIMEOUT = timedelta(seconds=5)  # of a rank that waits
-POLL_INTERVAL = 0.2  # seconds between two numbers of a rank
-DONE = 10**9  # beyond any count: this rank no longer waits
+ARRIVAL_TIMEOUT = timedelta(seconds=30)  # between the first and the last rank, without an agent
+HEARTBEAT_TIMEOUT = timedelta(seconds=5)  # of a waiting rank
+POLL_INTERVAL = 0.2  # seconds between heartbeats
+DONE = 10**9  # above any count: this rank no longer waits
 
 
 def rendezvous(device: torch.device, timeout: timedelta) -> None:
-    """Makes the process group that the environment describes, as soon as every rank is there.
+    """Create the process group that the environment describes, as soon as every rank has arrived.
 
     Args:
-        device: Where this process trains.
-        timeout: The timeout of the rendezvous, and of whatever the group does later.
+        device: Device on which this process trains.
+        timeout: Timeout of the rendezvous and of later collective operations.
 
     Raises:
-        RunError: If the environment describes no group, or a rank did not come or is gone.
+        RunError: If the environment describes no group, or a rank did not arrive or has died.
     """
     try:
         group = _Group(device, timeout)
@@ -49,7 +49,7 @@ def rendezvous(device: torch.device, timeout: timedelta) -> None:
 
 
 class _Group:
-    """The process group, made in a thread: torch's call does not return before all ranks are there."""
+    """The process group, created in a thread: torch's call does not return before all ranks have arrived."""
 
     def __init__(self, device: torch.device, timeout: timedelta) -> None:
         self._device, self._patience = device, timeout
@@ -58,7 +58,7 @@ class _Group:
         self._thread.start()
 
     def made(self, seconds: float) -> bool:
-        """Waits for some seconds and returns whether the group is there; raises what torch raised."""
+        """Wait for some seconds and returns whether the group is there; raises what torch raised."""
         self._thread.join(seconds)
         if self._error is not None:
             raise self._error
@@ -75,7 +75,7 @@ class _Group:
 
 
 class _Heartbeats:
-    """The ranks that have arrived, by their numbers in the store of the rendezvous."""
+    """Heartbeats of the ranks in the store of the rendezvous."""
 
     def __init__(self, arrival: timedelta) -> None:
         self._rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -90,7 +90,7 @@ class _Heartbeats:
         self._count, self._moved = 0, time.monotonic()
 
     def call(self) -> None:
-        """Counts this rank and looks at the next one."""
+        """Send a heartbeat and check that of the next rank."""
         self._store.add(str(self._rank), 1)
         if self._store.check(["gone"]):
             raise _missing_rank(int(self._store.get("gone")), "is gone")
@@ -103,7 +103,7 @@ class _Heartbeats:
             raise _missing_rank(self._next, "is gone" if count else missing)
 
     def through(self) -> None:
-        """Notes that this rank no longer waits."""
+        """Record that this rank no longer waits."""
         self._store.add(str(self._rank), DONE)
 
 

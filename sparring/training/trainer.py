@@ -1,4 +1,4 @@
-"""The trainer: plays the rounds of any game, and is the only place that calls backward, step and all-reduce.
+"""The trainer: runs the rounds of any game. It is the only place that calls backward, step and all-reduce.
 
     for each step:  for each turn of game.round(data, step):
         theta_p  <-  optimiser_p(theta_p, d loss_p / d theta_p)      for every player p that moves, all gradients first
@@ -37,16 +37,16 @@ Players = Mapping[str, Optimizer]
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step did.
+    """Result of one step.
 
     Attributes:
-        step: Steps completed, this one included.
+        step: Number of completed steps, including this one.
         images: Real images (or points) that this process's rounds drew in this step.
-        updates: How often each player moved.
-        terms: Every term of every player as ``"player/term"``, averaged over the player's moves; on the device still.
-        finite_checks: What must be finite, in the order of play: terms, gradients, weights; on the device still.
-        skipped: How many of its moves each player did not make because they were not sound; on the device still.
-        gradient_sync: What this process exchanged with the others.
+        updates: Number of moves of each player.
+        terms: Every term of every player as ``"player/term"``, averaged over the player's moves, on the device.
+        finite_checks: Checks of terms, gradients and weights in order, on the device.
+        skipped: Number of moves of each player that were undone because they were not finite, on the device.
+        gradient_sync: Cost of averaging over processes.
     """
 
     step: int
@@ -58,16 +58,16 @@ class StepReport:
     gradient_sync: GradientSync = field(default_factory=GradientSync)
 
     def require_finite(self) -> None:
-        """Looks at the trail, at the price of a transfer where it is on a device.
+        """Raise an error if a check failed. This synchronises the device.
 
         Raises:
-            Diverged: If anything was not finite; the message names the first in the order of play.
+            Diverged: If a value was not finite; the message names the first one.
         """
         for looked in self.finite_checks:
             looked.require_finite(self.step)
 
     def scalars(self) -> dict[str, float]:
-        """Moves the terms to Python with one transfer; those of moves that were never made are left out.
+        """Return the terms as Python floats, with one transfer. Terms of moves that were undone are left out.
 
         Raises:
             Diverged: If a term is not finite; the message names it.
@@ -93,23 +93,23 @@ def train(
     precision: torch.dtype | None = None,
     snapshot: TurnSnapshot | None = None,
 ) -> Iterator[StepReport]:
-    """Plays rounds `start` to `steps - 1` and yields a report after each.
+    """Run rounds `start` to `steps - 1` and yield a report after each.
 
     Args:
-        game: The game; trained in place, where its networks live.
-        data: Endless batches on the same device. With `grad_accum` > 1, each of the size of one part.
-        steps: The step to stop at.
-        start: The step to begin at, when resuming.
-        seed: With the step, decides everything random.
-        players: Optimisers to go on with; `game.players()` where none are given.
-        ema: Averaged weights to update after each step.
+        game: The game, trained in place on the device of its networks.
+        data: Endless batches on the same device. With `grad_accum` > 1, each is a micro-batch.
+        steps: Step to stop at.
+        start: Step to start at, when resuming.
+        seed: Seed of all random numbers, together with the step.
+        players: Optimisers to continue with. Default: `game.players()`.
+        ema: Moving average to update after each step.
         grad_accum: Number of micro-batches per step, whose gradients are accumulated: less memory and the same step,
             except for layers that combine images, see `sparring.training.accumulation.batch_dependent_layers`.
         precision: ``torch.bfloat16`` for automatic mixed precision; penalties, not their gradients, stay in float32.
         snapshot: Undoes every turn whose terms or gradients are not finite. Default: such turns are kept.
 
     Raises:
-        GameError: If the game breaks a rule of play, or cannot be played in parts.
+        GameError: If the game breaks a rule, or cannot be run with gradient accumulation.
         RoundError: If the game's own code raises an exception.
 
     Under ``torch.distributed`` each rank calls this with its own shard of the data; gradients are averaged.
@@ -122,11 +122,11 @@ def train(
         set_lr_scale(players, game.lr_scale(step))
         with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)):
             tally = _run_step(game, data, step, players, monitor, seed=seed, grad_accum=grad_accum, precision=precision)
-        tally.gradient_sync.statistics(game)
+        tally.gradient_sync.average_statistics(game)
         if ema is not None:
             ema.update(step)
-        monitor.weights()
-        yield tally.report(step + 1, monitor.taken())
+        monitor.check_weights()
+        yield tally.report(step + 1, monitor.pop_checks())
 
 
 def update(
@@ -139,16 +139,16 @@ def update(
     gradient_sync: GradientSync | None = None,
     extra_terms: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Gives every mover the gradient of its own loss, then (if `step`) lets every mover step.
+    """Give each player that moves the gradient of its own loss, then (if `step`) step its optimiser.
 
     Args:
         moves: One move, or several made simultaneously: all gradients are taken before any parameter changes.
         players: The optimiser of each player.
-        scale: Weight of these gradients, 1/k for each of k accumulated parts.
-        step: Whether to finish: average over processes, step and clear.
-        monitor: Looks at terms and gradients, and may take the turn back.
-        gradient_sync: Averages over processes, and counts it.
-        extra_terms: What players minimise besides their moves, which is neither looked at nor logged.
+        scale: Factor of these gradients, 1/k for each of k micro-batches.
+        step: Whether to average over processes, step and clear the gradients.
+        monitor: Checks terms and gradients, and may undo the turn.
+        gradient_sync: Averages over processes and records the cost.
+        extra_terms: Terms added to the players' losses that are neither checked nor logged.
 
     Raises:
         GameError: If a move names no player, or its loss depends on no parameter.
@@ -163,12 +163,12 @@ def update(
         (loss * scale if scale < 1 else loss).backward(  # type: ignore[no-untyped-call]
             inputs=trainable_parameters(players[move.player]), retain_graph=after > 0
         )
-        monitor.terms(move)
+        monitor.check_terms(move)
     if not step:
         return
     for move in moves:
-        gradient_sync.gradients(trainable_parameters(players[move.player]))
-        monitor.gradients(move.player, trainable_parameters(players[move.player]))
+        gradient_sync.average_gradients(trainable_parameters(players[move.player]))
+        monitor.check_gradients(move.player, trainable_parameters(players[move.player]))
     movers = [players[move.player] for move in moves]
     with monitor.stepping(movers):
         for mover in movers:
@@ -177,12 +177,12 @@ def update(
 
 
 def trainable_parameters(player: Optimizer) -> list[Tensor]:
-    """Returns the trainable parameters that a player owns."""
+    """Return the trainable parameters of a player."""
     return [p for group in player.param_groups for p in group["params"] if p.requires_grad]
 
 
 def set_lr_scale(players: Players, lr_scale: float) -> None:
-    """Sets every learning rate to `lr_scale` times the one it was built with."""
+    """Set every learning rate to `lr_scale` times its initial value."""
     for player in players.values():
         for group in player.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * lr_scale
@@ -199,7 +199,7 @@ def _run_step(
     grad_accum: int,
     precision: torch.dtype | None,
 ) -> _StepTotals:
-    """Plays one round, its parts in lockstep, and tells what happened."""
+    """Run one round, its micro-batches in lockstep, and return the totals."""
     rank, world = rank_and_world()
     device, tally, turn = game.device, _StepTotals(world), 0
     together = grad_accum > 1 and game.over_batch(step)
@@ -221,7 +221,7 @@ def _run_step(
     going = True
     while going:
         made: list[tuple[Move, ...]] = []
-        monitor.begin()
+        monitor.begin_turn()
         means = ahead.turn() if ahead else BatchMeans()
         buffers = BufferSnapshot(game) if grad_accum > 1 else None
         for index, moves in enumerate(rounds):
@@ -242,14 +242,16 @@ def _run_step(
             if buffers and index < grad_accum - 1:
                 buffers.next_part()
         if len({tuple(move.player for move in now) for now in made}) > 1:
-            raise GameError(f"The parts of step {step} made different moves: let a round's decisions come from `step`.")
-        tally.add(made, monitor.end())
+            raise GameError(
+                f"Micro-batches of step {step} made different moves: let decisions of a round depend on `step` only."
+            )
+        tally.add(made, monitor.end_turn())
         turn, going = turn + 1, bool(now)
     return tally
 
 
 class _StepTotals:
-    """Counts the images of one round, and sums the terms of its moves."""
+    """Number of images of one round and sums of the terms of its moves."""
 
     def __init__(self, world: int) -> None:
         self.world = world
@@ -260,7 +262,7 @@ class _StepTotals:
         self.times: dict[tuple[str, str], Tensor | int] = {}
 
     def add(self, parts: list[tuple[Move, ...]], sound: Tensor | None) -> None:
-        """Adds a turn; of one that was taken back only that it was."""
+        """Add a turn. For one that was undone only that is recorded."""
         for move in parts[-1]:
             self.moves[move.player] += 1
             if sound is not None:
@@ -278,7 +280,7 @@ class _StepTotals:
 
 
 class _CountedBatches:
-    """Hands on batches and counts their images."""
+    """Iterates over batches and counts their images."""
 
     def __init__(self, data: Data, tally: _StepTotals) -> None:
         self.data, self.tally = data, tally
@@ -297,7 +299,7 @@ def _tuple(moves: Turn) -> tuple[Move, ...]:
 
 
 def _loss(move: Move, players: Players, extra_terms: Tensor | None = None) -> Tensor:
-    """Returns the move's loss, and what its player minimises besides, if it can be played."""
+    """Return the move's loss plus the extra terms of its player."""
     if move.player not in players:
         raise GameError(f"A move names the player {move.player!r}, but the players are {', '.join(players)}.")
     loss = move.loss if extra_terms is None else move.loss + extra_terms

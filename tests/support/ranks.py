@@ -156,10 +156,10 @@ def exchanged() -> dict[str, Any]:
     parameters[0].grad = torch.full((3,), float(distributed.rank()))
     parameters[1].grad = torch.ones(2) if distributed.rank() else None
     time.sleep(0.3 * distributed.rank())
-    exchange.gradients(iter(parameters))
+    exchange.average_gradients(iter(parameters))
     norm = torch.nn.BatchNorm1d(2)
     norm.running_var += distributed.rank()
-    exchange.statistics(torch.nn.Sequential(torch.nn.Linear(2, 2), norm))
+    exchange.average_statistics(torch.nn.Sequential(torch.nn.Linear(2, 2), norm))
     return {
         "gradients": [p.grad.tolist() for p in parameters],
         "variance": norm.running_var.tolist(),

@@ -226,7 +226,7 @@ def test_parts_are_played_as_a_training_plays_them():
         return ((torch.full((2, 2), float(step % 3 == 1)),) for step in count())
 
     check_game(DecidesByItsRows(), ((torch.zeros(2, 2),) for _ in count()), grad_accum=2)
-    with pytest.raises(GameError, match=r"parts of step \d made different moves"):
+    with pytest.raises(GameError, match=r"Micro-batches of step \d made different moves"):
         check_game(DecidesByItsRows(), rows(), grad_accum=2)
 
 

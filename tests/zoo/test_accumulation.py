@@ -373,12 +373,14 @@ def test_every_shard_draws_alike_what_is_drawn_once():
 
 def test_what_looks_at_several_images_at_once_is_said_when_a_run_of_parts_begins(tmp_path):
     run = runs.start(tmp_path / "parts", grad_accum=2)
-    said = [note for note in run.notes if "Within each part of a batch" in note]
+    said = [note for note in run.notes if "Within each micro-batch" in note]
     assert len(said) == 1
     assert "batch norm" in said[0]
-    assert not [note for note in runs.start(tmp_path / "whole").notes if "Within each part" in note]
+    assert not [note for note in runs.start(tmp_path / "whole").notes if "Within each micro-batch" in note]
     assert not [
-        note for note in runs.start(tmp_path / "plain", "wgan-gp", grad_accum=2).notes if "Within each part" in note
+        note
+        for note in runs.start(tmp_path / "plain", "wgan-gp", grad_accum=2).notes
+        if "Within each micro-batch" in note
     ]
 
 

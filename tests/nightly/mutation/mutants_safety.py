@@ -43,14 +43,14 @@ MUTANTS = [
         "tests/robustness/test_invalid_values.py",
     ),
     # what is not finite: found, named, taken back
-    ("training/trainer.py", "        monitor.weights()\n", "", REMEDIES),
+    ("training/trainer.py", "        monitor.check_weights()\n", "", REMEDIES),
     (
         "training/trainer.py",
-        "        monitor.gradients(move.player, trainable_parameters(players[move.player]))\n",
+        "        monitor.check_gradients(move.player, trainable_parameters(players[move.player]))\n",
         "",
         REMEDIES,
     ),
-    ("training/trainer.py", "        monitor.terms(move)\n", "", REMEDIES),
+    ("training/trainer.py", "        monitor.check_terms(move)\n", "", REMEDIES),
     (
         "training/finite.py",
         "tensor.copy_(torch.where(sound, tensor, old))",

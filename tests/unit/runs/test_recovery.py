@@ -331,14 +331,14 @@ def test_simultaneous_moves_are_taken_back_together():
 
 def test_a_turn_without_an_undo_leaves_its_trail():
     watch = FiniteMonitor(torch.nn.Linear(1, 1))
-    watch.begin()
-    watch.terms(Move("D", a=torch.tensor(1.0), b=torch.tensor(torch.nan)))
-    assert watch.end() is None
-    (looked,) = watch.taken()
+    watch.begin_turn()
+    watch.check_terms(Move("D", a=torch.tensor(1.0), b=torch.tensor(torch.nan)))
+    assert watch.end_turn() is None
+    (looked,) = watch.pop_checks()
     assert looked.names == ("the term D/a", "the term D/b")
     with pytest.raises(Diverged, match="D/b became nan"):
         looked.require_finite(1)
-    assert watch.taken() == ()
+    assert watch.pop_checks() == ()
 
 
 def test_remedies_have_names():

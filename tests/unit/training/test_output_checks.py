@@ -162,9 +162,9 @@ def test_a_sigmoid_is_noted_where_scores_are_to_be_raw(objective):
 
 def test_a_sigmoid_is_noted_where_a_users_loss_applies_its_own():
     (note,) = notes(Own(D(probability), entropy_of_scores))
-    assert "binary_cross_entropy_with_logits squashes them once more" in note
+    assert "binary_cross_entropy_with_logits is applied on top" in note
     (note,) = notes(Own(D(probability), lambda p, target: F.softplus(-(2 * p - target)).mean()))
-    assert "softplus squashes them once more" in note
+    assert "softplus is applied on top" in note
 
 
 @pytest.mark.parametrize(
