@@ -1,10 +1,10 @@
-"""Self-attention over the positions of a feature map (Zhang et al., 2019), in the form of the released code.
+"""Self-attention over the positions of a feature map (Zhang et al., 2019), as in the released code.
 
     A = softmax(θ(x)ᵀ φ(x)) over the positions of φ,   y = x + γ · o(A g(x))
 
 θ, φ, g and o are 1×1 convolutions without bias, to C/8, C/8, C/2 and back to C channels. φ and g are pooled 2×2, so a
-position looks at a quarter of the others. There is no 1/√d, and γ starts at 0: the layer begins as the identity. The
-paper's text has C/8 channels in g, no pooling and another order of the indices; its experiments ran the code.
+position attends to a quarter of the others. There is no 1/√d, and γ starts at 0: the layer starts as the identity. The
+paper's text has C/8 channels in g, no pooling and another order of the indices; its experiments used the code.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ class SelfAttention(nn.Module):
 
     Args:
         channels: Channels of the feature map.
-        pool: Makes the pooling of the positions that are attended to; `nn.Identity` for none.
+        pool: Builds the pooling of the attended positions; `nn.Identity` for none.
 
     Attributes:
-        gain: γ, how much attention counts; 0 at first.
+        gain: γ, the weight of attention, initially 0.
 
     Example:
         >>> layer, x = SelfAttention(16), torch.randn(2, 16, 8, 8)
@@ -46,7 +46,7 @@ class SelfAttention(nn.Module):
         self.gain = nn.Parameter(torch.zeros(()))
 
     def weights(self, x: Tensor) -> Tensor:
-        """Where each position looks: A, (N, positions, positions after pooling), each row adding up to 1.
+        """Return the attention A, (N, positions, positions after pooling); each row sums to 1.
 
         Args:
             x: Feature map (N, C, H, W).

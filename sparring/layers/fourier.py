@@ -1,10 +1,10 @@
-"""Fourier features of points (Tancik et al., 2020): waves of many lengths, for functions that change quickly.
+"""Random Fourier features of points (Tancik et al., 2020), for functions of high frequency.
 
     x ↦ (x, sin(b₁ · x), cos(b₁ · x), …, sin(b_K · x), cos(b_K · x))
 
-A perceptron learns slow functions of its input long before quick ones. A critic of narrow modes far apart, and a
-generator that maps a plane of noise onto them, are quick functions: waves let them be learned at all scales at once.
-The b_k have random directions, and lengths spread evenly over the octaves between the lowest and highest frequency.
+A perceptron learns low frequencies of its input long before high ones. A critic of narrow modes far apart, and a
+generator that maps noise onto them, have high frequencies: Fourier features let all scales be learned at once. The b_k
+have random directions, and lengths spread evenly over the octaves between the lowest and highest frequency.
 """
 
 from math import log
@@ -16,7 +16,7 @@ __all__ = ["FourierFeatures"]
 
 
 class FourierFeatures(nn.Module):
-    """Appends sines and cosines of random frequencies, which do not learn.
+    """Appends sines and cosines of fixed random frequencies.
 
     Args:
         inputs: Coordinates of x.

@@ -1,7 +1,7 @@
-"""Initialisations, each a function of one module, to be handed to `nn.Module.apply`.
+"""Initialisations, each a function of one module for `nn.Module.apply`.
 
-They touch a module's own weights only and set its biases to zero, so `network.apply(normal(0.02))` reaches every layer
-once. Apply them before `spectral`: a parametrised weight is a computed tensor, which nothing can be written into.
+They set a module's own weights and zero its biases, so `network.apply(normal(0.02))` initialises every layer once.
+Apply them before `spectral`: a parametrised weight is a computed tensor and cannot be written to.
 """
 
 from collections.abc import Callable
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 Init = Callable[[nn.Module], None]
-WARM_UP = 15  # power iterations after which spectral norms are right again
+WARM_UP = 15  # power iterations until spectral norms are accurate again
 
 
-LAYERS: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd)  # those whose weights are filled
+LAYERS: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd)  # layers that are initialised
 
 
 def _weights(fill: Callable[..., object], layers: tuple[type[nn.Module], ...] = LAYERS) -> Init:
@@ -83,14 +83,14 @@ def glorot_normal(gain: float = 1.0) -> Init:
 def orthogonal(gain: float = 1.0) -> Init:
     """Weights with orthogonal rows or columns of length gain (Saxe et al., 2014)."""
 
-    def fill(weight: Tensor) -> None:  # torch's own cannot fill weights that are laid out channels-last
+    def fill(weight: Tensor) -> None:  # torch's own fails on channels-last weights
         weight.data.copy_(nn.init.orthogonal_(torch.empty_like(weight, memory_format=torch.contiguous_format), gain))
 
     return _weights(fill)
 
 
 def gamma_normal(std: float = 0.02) -> Init:
-    """Batch-norm gains γ from N(1, std²), offsets β = 0; other layers keep what they have."""
+    """Batch-norm gains γ from N(1, std²), offsets β = 0; other layers are not changed."""
 
     def init(module: nn.Module) -> None:
         if isinstance(module, _BatchNorm) and module.affine:
@@ -113,13 +113,13 @@ def wgan_gp(module: nn.Module) -> None:
 
 
 def reinitialise(network: nn.Module, init: Init) -> nn.Module:
-    """Initialises a finished network anew, also where its weights are computed from others (spectral norm).
+    """Initialise a network again, including weights with a parametrisation (spectral norm).
 
-    Layers whose weights are frozen keep them.
+    Frozen layers are not changed.
 
     Args:
         network: Changed in place.
-        init: Initialises each module.
+        init: Initialisation of each module.
 
     Returns:
         The network itself.
@@ -141,5 +141,5 @@ def reinitialise(network: nn.Module, init: Init) -> nn.Module:
         for step in steps:
             parametrize.register_parametrization(module, "weight", step, unsafe=True)
         for _ in range(WARM_UP):
-            module.weight  # noqa: B018  # each look in training mode is one power iteration
+            module.weight  # noqa: B018  # each access in training mode is one power iteration
     return network

@@ -22,10 +22,10 @@ __all__ = ["MinibatchDiscrimination", "MinibatchStdDev"]
 
 
 class MinibatchStdDev(nn.Module):
-    """Appends the mean standard deviation of each group as one more channel, or feature.
+    """Appends the mean standard deviation of each group as a channel or feature.
 
-    The samples of a group are no longer scored apart: do not put it into a critic that is penalised per sample,
-    unless, as StyleGAN2 does, you accept the small coupling.
+    The samples of a group are no longer scored independently: avoid it in a critic with a penalty per sample, unless,
+    as in StyleGAN2, the small coupling is acceptable.
 
     Args:
         group: Samples in a group, 4 in the papers; the largest divisor of the batch up to it is used.
@@ -39,7 +39,7 @@ class MinibatchStdDev(nn.Module):
     def __init__(self, group: int = 4) -> None:
         super().__init__()
         if group < 1:
-            raise ValueError(f"a group holds at least one sample, not {group}")
+            raise ValueError(f"a group needs at least one sample, not {group}")
         self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,10 +57,10 @@ class MinibatchStdDev(nn.Module):
 
 
 class MinibatchDiscrimination(nn.Module):
-    """Appends the closeness to the rest of the batch, by several learned measures.
+    """Appends the closeness to the rest of the batch in several learned measures.
 
-    The batch is that of one process and one part: with more of them D compares fewer samples. Samples are no longer
-    scored apart, so penalties on the slope of single scores lose their meaning.
+    The batch is the micro-batch of one process: with several, D compares fewer samples. Samples are no longer scored
+    independently, so penalties on the gradient of single scores lose their meaning.
 
     Args:
         features: A, coordinates of h.
@@ -72,7 +72,7 @@ class MinibatchDiscrimination(nn.Module):
         [1.0, 1.0, 1.0, 3.0, 3.0]
 
     Attributes:
-        compares_samples: Says so to those who ask for the slope of each sample's own score.
+        compares_samples: Marks that a score depends on other samples, for penalties per sample.
     """
 
     compares_samples = True
@@ -80,13 +80,13 @@ class MinibatchDiscrimination(nn.Module):
     def __init__(self, features: int, measures: int = 100, coordinates: int = 5) -> None:
         super().__init__()
         self.measures = measures
-        # Every coordinate of M then has about the spread of one feature's, whatever their number.
+        # Every coordinate of M then has about the spread of one feature, whatever their number.
         self.T = nn.Parameter(torch.randn(features, measures * coordinates) / features**0.5)
 
     def forward(self, h: Tensor) -> Tensor:
         """Map (N, A) to (N, A + B)."""
         M = (h @ self.T).unflatten(1, (self.measures, -1))
-        M = M.to(torch.promote_types(M.dtype, torch.float32))  # a count of neighbours needs more than 8 bits
+        M = M.to(torch.promote_types(M.dtype, torch.float32))  # a sum over neighbours needs more than 8 bits
         distances = (M[:, None] - M[None]).abs().sum(3)
         return torch.cat([h, torch.exp(-distances).sum(1) - 1], 1)
 

@@ -44,13 +44,13 @@ __all__ = [
 ]
 
 Norm = Callable[[int], nn.Module]
-"""Makes the normalisation of so many features: `nn.BatchNorm2d`, `layer_norm`, `nn.Identity`."""
+"""Builds the normalisation for a number of channels: `nn.BatchNorm2d`, `layer_norm`, `nn.Identity`."""
 
 
 def layer_norm(channels: int) -> nn.Module:
     """Normalise each sample over (C, H, W), with a gain per channel (Gulrajani et al., 2017, section 4).
 
-    Unlike batch norm it keeps the samples apart, so that a penalty on slopes holds for each of them.
+    Unlike batch norm it treats samples independently, so that a gradient penalty holds for each of them.
 
     Args:
         channels: Channels of the feature map.
@@ -71,11 +71,11 @@ def instance_norm(channels: int) -> nn.Module:
 
 
 class AdaILN(nn.Module):
-    """Mixes instance and layer norm by a learned ratio per channel; gain and offset are given with each sample.
+    """Mixes instance and layer norm by a learned ratio per channel; gain and offset are inputs.
 
     Args:
         channels: Channels of the feature map.
-        logits: Of instance and layer norm at first: (3.2, 1) is nine parts of ten of the former.
+        logits: Initial logits of instance and layer norm: (3.2, 1) is 90 % instance norm.
     """
 
     def __init__(self, channels: int, logits: tuple[float, float] = (3.2, 1.0)) -> None:
@@ -100,7 +100,7 @@ class AdaILN(nn.Module):
 
 
 class ILN(nn.Module):
-    """AdaILN with a learned gain and offset per channel, which begins nine parts of ten as layer norm.
+    """AdaILN with a learned gain and offset per channel, initially 90 % layer norm.
 
     Args:
         channels: Channels of the feature map.
@@ -122,7 +122,7 @@ def _standardise(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 class ClassConditionalBatchNorm(nn.Module):
-    """Batch norm with a gain and an offset per class, from tables (Dumoulin et al., 2017; Zhang et al., 2019, code).
+    """Batch norm with a gain and an offset per class (Dumoulin et al., 2017; Zhang et al., 2019, code).
 
     Args:
         channels: Channels of the feature map.
@@ -174,7 +174,7 @@ class VirtualBatchNorm(nn.Module):
         eps: ε.
 
     Attributes:
-        references: How many samples at the head of a batch are references; `WithReferenceBatch` sets it.
+        references: Number of references at the head of a batch; set by `WithReferenceBatch`.
     """
 
     references = 0
@@ -186,13 +186,15 @@ class VirtualBatchNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (|R| + N, C, ...) to the like.
+        """Map (|R| + N, C, ...) to the same shape.
 
         Raises:
             ValueError: If the batch holds no references.
         """
         if not 0 < self.references <= len(x):
-            raise ValueError("virtual batch norm needs its references first in the batch: wrap the network, Referenced")
+            raise ValueError(
+                "virtual batch norm needs its references first in the batch: wrap the network in WithReferenceBatch"
+            )
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision does not survive m − μ²
         mean, square = (_per_sample(value) for value in (wide, wide.square()))
         share = torch.full_like(mean[:, :1], 1 / (self.references + 1))
@@ -209,14 +211,14 @@ class VirtualBatchNorm(nn.Module):
 
 
 class WithReferenceBatch(nn.Module):
-    """Runs a network on [references; x] and returns what it makes of x.
+    """Runs a network on [references; x] and returns the outputs of x.
 
     Args:
-        network: The network; its batch norms are converted.
+        network: The network. Its batch norms are converted.
         reference: The references (|R|, ...), kept in a buffer of the same name.
     """
 
-    sequential_micro_batches = True  # the first part of a batch draws the references, and the others find them
+    sequential_micro_batches = True  # the first micro-batch draws the references for all
 
     def __init__(self, network: nn.Module, reference: Tensor) -> None:
         super().__init__()
@@ -227,7 +229,7 @@ class WithReferenceBatch(nn.Module):
                 module.references = len(reference)
 
     def __getattr__(self, name: str) -> Any:
-        """Finds the network's own attributes, such as its shape or latent."""
+        """Return attributes of the network, such as its shape or latent."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -236,17 +238,17 @@ class WithReferenceBatch(nn.Module):
             return getattr(self.network, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x as the network would, in the company of the references."""
+        """Return the network's outputs of x, normalised with the references."""
         return self.network(torch.cat([self.reference.to(x.dtype), x]))[len(self.reference) :]
 
     def features(self, x: Tensor) -> Tensor:
-        """The network's features of x."""
+        """Return the network's features of x."""
         seen = self.network.features(torch.cat([self.reference.to(x.dtype), x]))  # type: ignore[operator]
         return seen[len(self.reference) :]
 
 
 def to_virtual_batch_norm(network: Module) -> Module:
-    """Converts every batch norm of a network, which keeps its γ, β and ε.
+    """Convert every batch norm of a network to virtual batch norm, keeping γ, β and ε.
 
     Args:
         network: Changed in place.
@@ -272,5 +274,5 @@ def _convert(norm: _BatchNorm) -> VirtualBatchNorm:
 
 
 def _per_sample(x: Tensor) -> Tensor:
-    """Mean over positions, (N, C, 1, ...)."""
+    """Return the mean over positions, (N, C, 1, ...)."""
     return x.mean(tuple(range(2, x.dim())), keepdim=True) if x.dim() > 2 else x

@@ -1,8 +1,8 @@
-"""A few colours in place of many: k-means of an image's pixels (Lloyd, 1982; begun after Arthur & Vassilvitskii, 2007).
+"""Colour quantisation by k-means of pixels (Lloyd, 1982), with k-means++ starts (Arthur & Vassilvitskii, 2007).
 
     centres    minimise  Σ_pixels min_k ‖x − c_k‖²;  every pixel becomes the nearest of them
 
-SinGAN's code paints with the photograph's own colours this way: a drawing's, whatever they are, become those nearest.
+SinGAN's code uses it for paint-to-image: the colours of a drawing are replaced by the nearest ones of the photograph.
 """
 
 import torch
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 __all__ = ["Palette"]
 
-STARTS, ROUNDS = 4, 30  # of which the best is kept; after which it is left
+STARTS, ROUNDS = 4, 30  # restarts, of which the best is kept; iterations of each
 
 
 class Palette(nn.Module):
-    """Gives every pixel the nearest of so many colours, which are learnt from one image.
+    """Replaces every pixel by the nearest of a number of colours, which are fitted to one image.
 
     Args:
-        channels: Of the images.
-        colours: How many; 5 in SinGAN's code.
+        channels: Channels of the images.
+        colours: Number of colours; 5 in SinGAN's code.
 
     Example:
         >>> palette, image = Palette(1, 2), torch.tensor([[[[0.0, 0.2, 0.8, 1.0]]]])
@@ -33,9 +33,9 @@ class Palette(nn.Module):
         self.register_buffer("centres", torch.zeros(colours, channels))
 
     def fit(self, image: Tensor) -> None:
-        """Learns the colours of an image (1, C, H, W), the commonest first; the same of the same image always.
+        """Fit the colours to an image (1, C, H, W), the most frequent first; deterministic.
 
-        An image of fewer colours than there are centres has some twice.
+        An image with fewer colours has duplicate centres.
         """
         pixels = image[0].flatten(1).T.double().cpu()
         generator = torch.Generator().manual_seed(0)
@@ -45,18 +45,18 @@ class Palette(nn.Module):
         self.centres.copy_(best[counts.argsort(descending=True, stable=True)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns images (N, C, H, W) in the colours of the palette."""
+        """Return images (N, C, H, W) in the colours of the palette."""
         far = torch.stack([(x - colour[:, None, None]).square().sum(1) for colour in self.centres])
         return self.centres[far.argmin(0)].movedim(3, 1)
 
 
 def _squared_distances(pixels: Tensor, centres: Tensor) -> Tensor:
-    """Squared distances (pixels, centres)."""
+    """Return squared distances (pixels, centres)."""
     return (pixels[:, None] - centres).square().sum(2)
 
 
 def _kmeans_plus_plus(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """First centres: pixels, each drawn in proportion to its squared distance to those drawn before."""
+    """Return initial centres: pixels drawn in proportion to their squared distance to the centres before."""
     drawn = pixels[torch.randint(len(pixels), (1,), generator=generator)]
     while len(drawn) < count:
         far = _squared_distances(pixels, drawn).amin(1)
@@ -66,7 +66,7 @@ def _kmeans_plus_plus(pixels: Tensor, count: int, generator: torch.Generator) ->
 
 
 def _lloyd(pixels: Tensor, centres: Tensor) -> Tensor:
-    """Centres moved to the means of the pixels that are nearest to them, until they stay; one of no pixel stays."""
+    """Run Lloyd's iterations: move centres to the means of their nearest pixels until they converge."""
     for _ in range(ROUNDS):
         nearest = _squared_distances(pixels, centres).argmin(1)
         counts = nearest.bincount(minlength=len(centres))[:, None]

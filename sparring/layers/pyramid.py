@@ -1,11 +1,11 @@
-"""The Laplacian pyramid: an image as a small image and one residual a doubling (Burt & Adelson, 1983).
+"""The Laplacian pyramid: an image as a small image and one residual per doubling (Burt & Adelson, 1983).
 
     levels:     I_K = x,  I_{k−1} = down(I_k)                        level 0 is the smallest image, K the whole one
     bands:      l_k = up(I_{k−1}),  h_k = I_k − l_k                  l_0 = 0, so h_0 = I_0
     rebuild:    I_k = up(I_{k−1}) + h_k                              exact, whatever down and up are
 
-What makes it exact is only that both directions use the same `upsample`: data, training and sampling all call this one.
-LAPGAN's code shrinks and enlarges bilinearly (Denton et al., 2015), which for a factor 2 is what follows.
+It is exact because both directions use the same `upsample`: data, training and sampling all call this one. LAPGAN's
+code resizes bilinearly (Denton et al., 2015), which for a factor 2 is what follows.
 """
 
 from collections.abc import Iterable
@@ -43,10 +43,10 @@ def laplacian_pyramid(x: Tensor, levels: int) -> Pyramid:
 
     Args:
         x: (N, C, H, W) with sides that can be halved `levels` − 1 times.
-        levels: How many there are.
+        levels: Number of levels.
 
     Raises:
-        ValueError: If the sides cannot be halved so often.
+        ValueError: If the sides cannot be halved `levels` − 1 times.
 
     Example:
         >>> [tuple(residual.shape) for residual, _ in laplacian_pyramid(torch.zeros(1, 3, 32, 32), 3)]
@@ -64,7 +64,7 @@ def laplacian_pyramid(x: Tensor, levels: int) -> Pyramid:
 
 
 def reconstruct(residuals: Iterable[Tensor]) -> Tensor:
-    """Add the residuals up again, the smallest first: the inverse of `laplacian_pyramid`.
+    """Return the image of its residuals, the smallest first: the inverse of `laplacian_pyramid`.
 
     Args:
         residuals: h_0, …, h_K, each (N, C, H, W), each with twice the sides of the one before.

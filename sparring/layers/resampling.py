@@ -44,7 +44,7 @@ __all__ = [
 
 
 class UpConv(nn.Conv2d):
-    """Nearest ×2 up-sampling, then a 3×3 convolution, folded into one transposed convolution.
+    """Nearest ×2 up-sampling, then a 3×3 convolution, fused into one transposed convolution.
 
     Args:
         inputs: Input channels.
@@ -52,7 +52,7 @@ class UpConv(nn.Conv2d):
         bias: Whether to add a bias.
 
     Attributes:
-        fused: Whether to do both in one.
+        fused: Whether to use one operation.
 
     Example:
         >>> import torch
@@ -80,24 +80,24 @@ def upsample_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, trainin
         x: Feature maps, (N, inputs, H, W).
         weight: Kernel of the 3×3 convolution, (outputs, inputs, 3, 3).
         bias: Its bias, (outputs,).
-        training: Whether gradients of the bias follow.
+        training: Whether the bias needs a gradient.
     """
     transposed = weight.transpose(0, 1)
-    if weight.is_contiguous(memory_format=torch.channels_last):  # or else everything after it is contiguous
+    if weight.is_contiguous(memory_format=torch.channels_last):  # else all following tensors are contiguous
         transposed = transposed.contiguous(memory_format=torch.channels_last)
     sums = F.avg_pool2d(transposed, 2, stride=1, padding=1, divisor_override=1)
-    # A transposed convolution writes where a convolution reads, so its kernel is turned round.
+    # A transposed convolution scatters where a convolution gathers, so its kernel is flipped.
     kernel = sums.flip(2, 3)
     if bias is None or not (training and torch.is_grad_enabled()):
         return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
-    # On a CPU torch's gradient of the bias would cost half of the kernel's: the bias is added without one, and then
-    # a 0 that has it.
+    # On a CPU torch's gradient of the bias would cost half of the kernel's: the bias is added without a gradient,
+    # then a 0 with one.
     y = F.conv_transpose2d(x, kernel, bias.detach(), stride=2, padding=1)
     return y.add_((bias - bias.detach()).to(y.dtype)[:, None, None])
 
 
 class ConvDown(nn.Conv2d):
-    """A 3×3 convolution, then 2×2 average pooling, folded into one strided convolution.
+    """A 3×3 convolution, then 2×2 average pooling, fused into one strided convolution.
 
     Args:
         inputs: Input channels.
@@ -105,7 +105,7 @@ class ConvDown(nn.Conv2d):
         bias: Whether to add a bias.
 
     Attributes:
-        fused: Whether to do both in one.
+        fused: Whether to use one operation.
 
     Example:
         >>> import torch
@@ -130,7 +130,7 @@ BILINEAR = (1.0, 3.0, 3.0, 1.0)
 
 
 class Blur(nn.Module):
-    """Filters each channel, at the same scale.
+    """Low-pass filter of each channel at constant scale.
 
     Args:
         taps: The filter along one axis, symmetric, of any sum.
@@ -155,12 +155,12 @@ class Blur(nn.Module):
         return F.conv2d(x, self._each(x), padding=self.padding, groups=x.shape[1])
 
     def _each(self, x: Tensor) -> Tensor:
-        """The filter, once for each channel."""
+        """Return the filter, expanded to each channel."""
         return self.filter.expand(x.shape[1], 1, -1, -1)
 
 
 class BlurDown(Blur):
-    """Filters, then keeps every second row and column.
+    """Low-pass filter, then every second row and column.
 
     Args:
         taps: The filter along one axis, symmetric, of any sum.
@@ -179,7 +179,7 @@ class BlurDown(Blur):
 
 
 class BlurUp(Blur):
-    """Puts zeros between rows and columns, then filters.
+    """Inserts zeros between rows and columns, then filters.
 
     Args:
         taps: The filter along one axis, symmetric, of any sum.
@@ -195,11 +195,11 @@ class BlurUp(Blur):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, 2 H, 2 W)."""
         y = F.conv_transpose2d(x, self._each(x), stride=2, padding=self.padding, groups=x.shape[1])
-        return y[..., : 2 * x.shape[2], : 2 * x.shape[3]]  # an odd number of taps makes one more
+        return y[..., : 2 * x.shape[2], : 2 * x.shape[3]]  # an odd number of taps gives one more
 
 
 def resize_bicubic(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return images of an exact size; what the cubics overshoot is cut to [−1, 1].
+    """Resize images bicubically with antialiasing; values are clamped to [−1, 1].
 
     Args:
         x: Images (N, C, H, W) in [−1, 1].
@@ -216,12 +216,12 @@ def resize_bicubic(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def back_project(larger: Tensor, x: Tensor, rounds: int) -> Tensor:
-    """Return enlarged images that are x again when they are made small, nearly (Irani & Peleg, 1991).
+    """Correct enlarged images so that they shrink to x again, approximately (Irani & Peleg, 1991).
 
     Args:
-        larger: Images (N, C, H', W'); what they lack of x is added to them, enlarged.
+        larger: Images (N, C, H', W'). Their enlarged difference from x is added.
         x: Images (N, C, H, W) in [−1, 1].
-        rounds: How often.
+        rounds: Number of corrections.
     """
     for _ in range(rounds):
         lost = x - resize_bicubic(larger, (x.shape[2], x.shape[3]))

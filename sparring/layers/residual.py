@@ -1,9 +1,9 @@
-"""Pre-activation residual blocks of WGAN-GP, SNGAN and their heirs (Gulrajani et al., 2017; Miyato et al., 2018).
+"""Pre-activation residual blocks of WGAN-GP, SNGAN and later networks (Gulrajani et al., 2017; Miyato et al., 2018).
 
     block(x) = residual(x) + shortcut(x)
 
-Papers write the 1×1 convolution of a shortcut at the larger scale: up-sampled before it, pooled after it. It treats all
-positions alike and so commutes with both; here it runs at the smaller scale, with the same result.
+Papers write the 1×1 convolution of a shortcut at the larger scale: up-sampled before it, pooled after it. It is the
+same at all positions and so commutes with both; here it runs at the smaller scale, with the same result.
 """
 
 from math import sqrt
@@ -22,8 +22,8 @@ class Residual(nn.Module):
     """The sum of two paths.
 
     Args:
-        residual: The path that learns.
-        shortcut: The path that keeps x, at most rescaled and with other channels.
+        residual: The residual path.
+        shortcut: The identity path, up to scale and number of channels.
     """
 
     def __init__(self, residual: nn.Module, shortcut: nn.Module) -> None:
@@ -31,7 +31,7 @@ class Residual(nn.Module):
         self.residual, self.shortcut = residual, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to what both paths map it to."""
+        """Return the sum of both paths."""
         return self.residual(x) + self.shortcut(x)
 
 
@@ -45,7 +45,7 @@ class UpBlock(Residual):
     Args:
         inputs: Input channels.
         outputs: Output channels.
-        norm: Makes the normalisation of so many channels.
+        norm: Builds the normalisation for a number of channels.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Norm = nn.BatchNorm2d) -> None:
@@ -61,8 +61,8 @@ class DownBlock(Residual):
     Args:
         inputs: Input channels.
         outputs: Output channels.
-        norm: Makes the normalisation before each ReLU; these critics have none.
-        hidden: Channels between the convolutions; `inputs` in SNGAN (the default), `outputs` in SAGAN and BigGAN.
+        norm: Builds the normalisation before each ReLU. Default: none.
+        hidden: Channels between the convolutions; `outputs` in SAGAN and BigGAN. Default: `inputs`, as in SNGAN.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Norm = nn.Identity, hidden: int | None = None) -> None:
@@ -74,11 +74,11 @@ class DownBlock(Residual):
 
 
 class SameBlock(Residual):
-    """A residual block that keeps channels and scale, with a bare shortcut.
+    """A residual block that keeps channels and scale, with an identity shortcut.
 
     Args:
         channels: Input and output channels.
-        norm: Makes the normalisation before each ReLU.
+        norm: Builds the normalisation before each ReLU.
     """
 
     def __init__(self, channels: int, norm: Norm = nn.Identity) -> None:
@@ -88,7 +88,7 @@ class SameBlock(Residual):
 
 
 class FirstBlock(Residual):
-    """The critic's first block: no activation comes before, for an image has no sign to cut off ("optimised" block).
+    """The critic's first block, without an activation on the image ("optimised" block).
 
     Args:
         inputs: Channels of the image.
@@ -101,12 +101,12 @@ class FirstBlock(Residual):
 
 
 class ConditionalUpBlock(nn.Module):
-    """The residual block of SNGAN's generator, which doubles the side, with a condition in both of its norms.
+    """The residual block of SNGAN's generator, which doubles the side, with a condition in both norms.
 
     Args:
         inputs: Input channels.
         outputs: Output channels.
-        norm: Makes the normalisation of so many channels, which takes the condition too.
+        norm: Builds the normalisation for a number of channels, which also takes the condition.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Norm) -> None:
@@ -116,7 +116,7 @@ class ConditionalUpBlock(nn.Module):
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2))
 
     def forward(self, x: Tensor, *y: Tensor) -> Tensor:
-        """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W), given a condition or none."""
+        """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W), given an optional condition."""
         seen = self.up(relu(self.first(x, *y)))
         return self.same(relu(self.paired_domain(seen, *y))) + self.shortcut(x)
 
@@ -125,7 +125,7 @@ def residual_glorot(network: nn.Module) -> None:
     """Glorot-uniform weights with gain √2 on residual paths and 1 elsewhere (Miyato et al., 2018, code).
 
     Args:
-        network: A whole network, not one module: which path a layer lies on is known from above only.
+        network: A whole network, not one module, since the path of a layer is determined by its parents.
     """
     network.apply(glorot_uniform())
     for block in network.modules():

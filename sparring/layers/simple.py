@@ -16,7 +16,7 @@ __all__ = ["Affine", "GaussianHead", "Maxout", "ProjectionHead"]
 
 
 class Affine(nn.Module):
-    """x ↦ scale · x + shift, with nothing to learn.
+    """x ↦ scale · x + shift, without parameters.
 
     Example:
         >>> import torch
@@ -43,7 +43,7 @@ class Maxout(nn.Module):
     Args:
         inputs: Number of input features.
         outputs: Number of units.
-        pieces: Affine functions that each unit takes the maximum of.
+        pieces: Number of affine functions per unit.
 
     Example:
         >>> import torch
@@ -62,11 +62,11 @@ class Maxout(nn.Module):
 
 
 class GaussianHead(nn.Module):
-    """A linear layer to the means and log variances of independent Gaussians, and a draw from them.
+    """A linear layer to means and log variances of independent Gaussians, and a draw from them.
 
     Args:
         inputs: Number of input features.
-        outputs: Numbers drawn for each sample.
+        outputs: Number of outputs.
 
     Example:
         >>> GaussianHead(3, 7).eval()(torch.zeros(2, 3)).shape
@@ -84,11 +84,11 @@ class GaussianHead(nn.Module):
 
 
 class ProjectionHead(nn.Module):
-    """The head of a critic that is told the class: ψ(h) + ⟨V y, h⟩, ψ linear (Miyato & Koyama, 2018, equation 5).
+    """Projection head of a class-conditional critic: ψ(h) + ⟨V y, h⟩, ψ linear (Miyato & Koyama, 2018, equation 5).
 
     Args:
         features: Coordinates of h.
-        classes: Number of classes; without any the head is ψ alone.
+        classes: Number of classes; with None the head is ψ alone.
 
     Example:
         >>> head = ProjectionHead(2, 3)
@@ -102,6 +102,6 @@ class ProjectionHead(nn.Module):
         self.embed = nn.Linear(classes, features, bias=False) if classes else None
 
     def forward(self, h: Tensor, *y: Tensor) -> Tensor:
-        """Map features (N, features), and weights of classes (N, classes) where there are any, to scores (N,)."""
+        """Map features (N, features), and weights of classes (N, classes) if conditional, to scores (N,)."""
         score = self.linear(h).squeeze(1)
         return score if self.embed is None else score + (self.embed(*y) * h).sum(1)

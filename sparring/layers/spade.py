@@ -66,7 +66,7 @@ class SPADE(nn.Module):
 
 
 class SPADEBlock(nn.Module):
-    """The residual block of the SPADE generator: two spectrally normalised convolutions, each told the label map.
+    """The residual block of the SPADE generator: two spectrally normalised convolutions, conditioned on the label map.
 
     Args:
         inputs: Input channels.

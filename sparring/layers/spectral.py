@@ -40,11 +40,11 @@ Module = TypeVar("Module", bound=nn.Module)
 def spectral(module: Module, layers: tuple[type[nn.Module], ...] = (nn.Linear, _ConvNd, nn.Embedding)) -> Module:
     """Normalise the weight of every layer in a module, or of one layer (Miyato et al., 2018, algorithm 1).
 
-    Fifteen power iterations are run here, so the first forward is right already; initialise before, not after.
-    A layer that has a parametrised weight is left alone.
+    Fifteen power iterations are run here, so the first forward is already accurate; initialise before, not after. A
+    layer with a parametrised weight is skipped.
 
     Args:
-        module: A layer or a network; changed in place. `spectral(D.trunk)` spares the last layer.
+        module: A layer or a network; changed in place. `spectral(D.trunk)` leaves out the last layer.
         layers: Which kinds of layers to normalise.
 
     Returns:
@@ -93,7 +93,7 @@ class _Normalised(nn.Module):
     """W ↦ W / σ(W); a weight of zeros stays zero.
 
     Args:
-        outputs: The dimension of the weight that counts outputs.
+        outputs: Index of the output dimension of the weight.
     """
 
     def __init__(self, outputs: int) -> None:
@@ -101,7 +101,7 @@ class _Normalised(nn.Module):
         self.outputs = outputs
 
     def forward(self, weight: Tensor) -> Tensor:
-        with full_precision(weight):  # ten products of a matrix, differentiated: too many for half precision
+        with full_precision(weight):  # ten differentiated matrix products are inaccurate in half precision
             return weight / stateless_spectral_norm(weight.transpose(0, self.outputs)).clamp(min=1e-12)
 
 
@@ -110,11 +110,11 @@ def stateless_spectral(
 ) -> Module:
     """Normalise the weight of every layer in a module, at each forward anew (Su, 2018, code).
 
-    A layer that has a parametrised weight, or none, is left alone. Initialise before, not after.
+    A layer with a parametrised weight, or none, is skipped. Initialise before, not after.
 
     Args:
         module: A layer or a network; changed in place.
-        layers: Which kinds of layers to normalise; without `_BatchNorm`, gains stay free.
+        layers: Which kinds of layers to normalise; without `_BatchNorm`, gains are not normalised.
 
     Returns:
         The module itself.

@@ -36,8 +36,8 @@ class EqualizedLinear(nn.Module):
     Args:
         inputs: Input features.
         outputs: Output features.
-        bias: Where every bias starts, or None for a layer without.
-        rate: How fast the layer learns, in multiples of the learning rate.
+        bias: Initial value of the biases; None for no bias.
+        rate: Multiple of the learning rate.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -60,8 +60,7 @@ class EqualizedLinear(nn.Module):
 class EqualizedConv(nn.Module):
     """A convolution with an equalised learning rate.
 
-    At stride 1 it is padded to keep the side. At stride 2 it takes maps that a blur has lengthened to 2 n + 1 instead,
-    and makes n of them.
+    At stride 1 it is padded to keep the side. At stride 2 it maps sides of 2 n + 1, as padded by a blur, to n.
 
     Args:
         inputs: Input channels.
@@ -88,16 +87,16 @@ class EqualizedConv(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A convolution without bias whose input channels a style scales.
+    """A convolution without bias whose input channels are scaled by a style.
 
     Args:
         inputs: Input channels.
         outputs: Output channels.
         style: Coordinates of w.
         kernel: Side of the kernel, odd.
-        demodulate: Whether each output channel is brought to unit variance; where not (the layer that makes colours),
-            the weights are scaled by 1 / √fan-in instead.
-        up: Whether the side doubles: a transposed convolution, then the low-pass filter.
+        demodulate: Whether each output channel is scaled to unit variance; if not (in the layers to RGB), weights are
+            scaled by 1 / √fan-in instead.
+        up: Whether to double the side, by a transposed convolution and a low-pass filter.
 
     Example:
         >>> layer = ModulatedConv(4, 6, style=8, up=True)
@@ -120,7 +119,7 @@ class ModulatedConv(nn.Module):
 
         Args:
             x: Feature maps.
-            w: What the mapping made of the noise.
+            w: Styles of the mapping network.
         """
         s = self.style(w)
         y = self._convolved(x * _channels(s, x), self.scale * self.weight)
@@ -132,7 +131,7 @@ class ModulatedConv(nn.Module):
         return self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
 
     def _demodulation(self, s: Tensor) -> Tensor:
-        """Returns d, shape (N, outputs)."""
+        """Return d, (N, outputs)."""
         energy = self.weight.square().sum((2, 3))
         return (F.linear(s.square(), energy) + 1e-8).rsqrt()
 

@@ -1,8 +1,8 @@
-"""Instance norm of parts by the moments of a whole: what a network of such norms needs that is run tile by tile.
+"""Instance norm of tiles by the moments of the whole image, for networks that are run tile by tile.
 
-A tile that is normalised by itself forgets how bright and how busy it is beside the others. So the mean and variance of
-what every norm is given are gathered over all tiles first, norm after norm, since each depends on those before it: so
-many norms, so many times all tiles, each time as far as the next norm. Then tiles are normalised by these.
+A tile normalised by itself loses its brightness and contrast relative to the others. So the mean and variance of every
+norm's input are collected over all tiles first, norm after norm, since each depends on those before it: one pass over
+all tiles per norm, each up to the next norm. Then tiles are normalised by these moments.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch.nn.functional import interpolate
 __all__ = ["collect_moments", "with_moments"]
 
 Moments = dict[nn.Module, tuple[Tensor, Tensor]]
-"""Mean and variance of what each norm is given, (N, C, 1, 1)."""
+"""Mean and variance of each norm's input, (N, C, 1, 1)."""
 
 Tile = tuple[Callable[[], object], Tensor]
-"""What runs a part through the network; and how much of the whole each place of it stands for, (h, w)."""
+"""A function that runs a tile through the network, and the weight of each of its positions, (h, w)."""
 
 
 def collect_moments(network: nn.Module, parts: Sequence[Tile]) -> Moments:
-    """Returns the moments of all norms without gains, over a whole that is never run at once.
+    """Return the moments of all norms without gains over the whole image, collected tile by tile.
 
     Args:
-        network: Each of its norms is asked once in a run.
-        parts: Those of the whole, of as many images each.
+        network: The network. Each norm is called once per run.
+        parts: The tiles, each with the same number of images.
 
     Example:
         >>> norm, whole = nn.InstanceNorm2d(1), torch.tensor([[[[1.0, 3.0, 5.0, 7.0]]]])
@@ -46,7 +46,7 @@ def collect_moments(network: nn.Module, parts: Sequence[Tile]) -> Moments:
             for norm in norms:
                 stack.callback(norm.register_forward_pre_hook(tally).remove)
             tally.run(parts)
-        if tally.norm is None:  # the others are not asked
+        if tally.norm is None:  # the others are not called
             break
         moments[tally.norm] = tally.moments
     return moments
@@ -54,10 +54,10 @@ def collect_moments(network: nn.Module, parts: Sequence[Tile]) -> Moments:
 
 @contextmanager
 def with_moments(moments: Moments) -> Iterator[None]:
-    """Normalises by what was gathered.
+    """Return a context in which norms use the collected moments.
 
     Args:
-        moments: Of as many images as now go through.
+        moments: Moments of the same number of images.
     """
 
     def answer(module: Any, given: Any, made: Tensor) -> Tensor:
@@ -71,11 +71,11 @@ def with_moments(moments: Moments) -> Iterator[None]:
 
 
 class _NormReached(Exception):
-    """The next norm has been asked, and no more is needed of this part."""
+    """Raised when the next norm has been reached, so that the rest of the tile is not needed."""
 
 
 class _MomentAccumulator:
-    """Adds up what the first norm is given whose moments are not known yet."""
+    """Accumulates the input of the first norm whose moments are not yet known."""
 
     def __init__(self, moments: Moments) -> None:
         self.known, self.norm, self.share = moments, None, torch.ones(1, 1)

@@ -1,6 +1,6 @@
-"""Folds a nearest up-sampling and the 3×3 convolution after it, where they stand in an `nn.Sequential`.
+"""Fuses nearest up-sampling and the following 3×3 convolution in an `nn.Sequential`.
 
-`UpConv` does both in one (see `sparring.layers.resampling`); networks of users have two layers in its place,
+`UpConv` computes both in one operation (see `sparring.layers.resampling`); users' networks have two layers instead,
 
     nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1)
 
@@ -29,10 +29,10 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 @contextmanager
 def fused_upsampling(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Computes up-sampling and convolution in one inside the block, in every sequence of some networks that has both.
+    """Return a context in which every sequence computes up-sampling and the convolution after it in one operation.
 
     Args:
-        networks: In the block their parameters, hooks and outputs are what they are outside, outputs to rounding.
+        networks: Parameters, hooks and outputs stay the same, outputs to rounding.
 
     Example:
         >>> import torch
@@ -54,7 +54,7 @@ def fused_upsampling(networks: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def can_fuse_upsampling(network: nn.Module) -> bool:
-    """Tells whether a network has a sequence with such a pair.
+    """Return whether a network has a sequence with such a pair.
 
     Args:
         network: Any module.
@@ -63,10 +63,10 @@ def can_fuse_upsampling(network: nn.Module) -> bool:
 
 
 class _Fused(nn.Sequential):
-    """A sequence, nested ones included, that computes its pairs in one."""
+    """A sequence, including nested ones, that computes its pairs in one operation."""
 
     def forward(self, input: Any) -> Any:
-        """Return what the layers make of the input, one after another."""
+        """Apply the layers one after another."""
         layers = deque(_layers(self))
         while layers:
             layer = layers.popleft()
@@ -84,7 +84,7 @@ def _sequences(network: nn.Module) -> list[nn.Sequential]:
 
 
 def _layers(sequence: nn.Sequential) -> Iterator[nn.Module]:
-    """Yields the layers of a sequence in their order, those of sequences inside it in their place."""
+    """Yield the layers of a sequence in order, with nested sequences flattened."""
     for layer in sequence:
         if isinstance(layer, nn.Sequential) and type(layer) in (nn.Sequential, _Fused) and _has_no_hooks(layer):
             yield from _layers(layer)
@@ -93,7 +93,7 @@ def _layers(sequence: nn.Sequential) -> Iterator[nn.Module]:
 
 
 def _pair(up: nn.Module, convolution: nn.Module) -> bool:
-    """Tells whether two layers are a nearest up-sampling by 2 and a 3×3 convolution with a border of 1 zero."""
+    """Return whether two layers are a nearest up-sampling by 2 and a 3×3 convolution with a border of 1 zero."""
     return (
         _is_nearest_doubling(up) and _is_same_conv3x3(convolution) and _has_no_hooks(up) and _has_no_hooks(convolution)
     )
@@ -113,6 +113,6 @@ def _is_same_conv3x3(layer: nn.Module) -> bool:
 
 
 def _has_no_hooks(layer: nn.Module) -> bool:
-    """Tells whether a call of a layer does nothing but its class's forward."""
+    """Return whether a call of a layer runs only its class's forward."""
     hooked = _has_any_global_hook() or any(getattr(layer, hooks) for hooks in HOOKS)
     return not hooked and "forward" not in layer.__dict__

@@ -32,7 +32,7 @@ from torch.nn.functional import relu, softplus
 
 from sparring.objectives.batch_statistics import batch_mean
 
-Link = Callable[[Tensor], Tensor]  # φ: the price of a comparison of two critic outputs; small where the first is larger
+Link = Callable[[Tensor], Tensor]  # φ: loss of a comparison of two critic outputs, small where the first is larger
 
 
 @runtime_checkable
@@ -40,7 +40,7 @@ class Objective(Protocol):
     """A pair of losses on critic outputs; subclass it to inherit the defaults of `needs_real` and `equilibrium`."""
 
     needs_real: ClassVar[bool] = False
-    """Whether `generator` must be given the critic's outputs on reals too."""
+    """Whether `generator` also needs the critic's outputs on real samples."""
 
     @abstractmethod
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Objective(Protocol):
 
     @property
     def centred(self) -> bool | None:
-        """Whether an output of 0 lies midway between real and fake; None where that is not known."""
+        """Return whether an output of 0 lies midway between real and fake; None if that is unknown."""
         return None
 
     @property
@@ -65,7 +65,7 @@ class Objective(Protocol):
 class Minimax(Objective):
     """The zero-sum game of Goodfellow et al. (2014), equation 1.
 
-    Its generator's gradient dies where the critic is sure: dL_G/dC = −σ(C).
+    The generator's gradient vanishes where the critic is confident: dL_G/dC = −σ(C).
     """
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -83,19 +83,20 @@ class Minimax(Objective):
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """The critic cannot tell: σ(C) = ½."""
+        """The critic is undecided: σ(C) = ½."""
         return {"D": 2 * math.log(2), "G": -math.log(2)}
 
 
 @dataclass(frozen=True)
 class NonSaturating(Objective):
-    """The game everybody plays (Goodfellow et al., 2014, section 3): the generator maximises log σ(C(G)).
+    """The non-saturating game (Goodfellow et al., 2014, section 3): the generator maximises log σ(C(G)).
 
-    dL_G/dC = −σ(−C): same sign as minimax, strongest where the critic is sure.
+    dL_G/dC = −σ(−C): the same sign as minimax, strongest where the critic is confident.
 
     Args:
         smoothing: The critic's target on real samples; 0.9 is one-sided label smoothing (Salimans et al., 2016).
-        fake_target: The critic's target on fakes; above 0 the smoothing is two-sided, and no longer safe.
+        fake_target: The critic's target on fakes; above 0 the smoothing is two-sided, which Salimans et
+            al. advise against.
     """
 
     smoothing: float = 1.0
@@ -138,7 +139,7 @@ class LeastSquares(Objective):
     Args:
         a: The critic's target on fakes.
         b: The critic's target on real samples.
-        c: What the generator wants the critic to say on fakes.
+        c: The generator's target for the critic's output on fakes.
 
     >>> LeastSquares().equilibrium
     {'D': 0.25, 'G': 0.125}
@@ -163,13 +164,13 @@ class LeastSquares(Objective):
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """The critic answers half-way between its two targets."""
+        """The critic's output is half-way between its two targets."""
         return {"D": (self.b - self.a) ** 2 / 4, "G": ((self.a + self.b) / 2 - self.c) ** 2 / 2}
 
 
 @dataclass(frozen=True)
 class Hinge(Objective):
-    """Hinge loss (Lim and Ye, 2017; as used by SNGAN, SAGAN, BigGAN); the critic needs a Lipschitz control.
+    """Hinge loss (Lim and Ye, 2017; as used by SNGAN, SAGAN, BigGAN); the critic needs a Lipschitz constraint.
 
     Its optimum is sign(p − q), and L_D = 2(1 − TV) there.
     """
@@ -179,7 +180,7 @@ class Hinge(Objective):
         return relu(1 - real).mean() + relu(1 + fake).mean()
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Return −E C(G): the generator's side has no hinge."""
+        """Return −E C(G): there is no hinge in the generator's loss."""
         return -fake.mean()
 
     @property
@@ -212,7 +213,7 @@ class Wasserstein(Objective):
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """W1 is 0; the generator's value is free, for a critic may be shifted by any constant."""
+        """W1 is 0; the generator's value is undetermined, since a critic may be shifted by any constant."""
         return {"D": 0.0}
 
 
@@ -233,9 +234,9 @@ def hinged(t: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Relativistic(Objective):
-    """Relativistic GAN (Jolicoeur-Martineau, 2019, equations 7 and 8): is this real more real than that fake?
+    """Relativistic GAN (Jolicoeur-Martineau, 2019, equations 7 and 8): is a real sample more realistic than a fake one?
 
-    Samples are paired by index, so never sorted; the generator's turn wants fresh reals.
+    Samples are paired by index, so never sorted; the generator's turn needs fresh real samples.
 
     Args:
         link: φ; `logistic` gives RSGAN.
@@ -268,9 +269,9 @@ class Relativistic(Objective):
 
 @dataclass(frozen=True)
 class RelativisticAverage(Objective):
-    """Relativistic average GAN (Jolicoeur-Martineau, 2019, section 4.2): more real than the *average* of the others?
+    """Relativistic average GAN (Jolicoeur-Martineau, 2019, section 4.2): compared with the *average* of the other kind.
 
-    The average is in the graph on both sides and runs over the whole batch: all processes and all accumulated parts.
+    The average is in the graph on both sides and runs over the whole batch: all processes and all micro-batches.
     The paper's sum is kept; its code halves it.
 
     Args:

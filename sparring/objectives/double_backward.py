@@ -1,18 +1,18 @@
-"""Layers that are differentiated twice, as gradient penalties do; exact to rounding.
+"""Fast second derivatives of layers, for gradient penalties; exact to rounding.
 
-A penalty asks for the slope s = ∂C/∂x of a critic C through a convolution y = x ∗ W, and then how s depends on W. With
+A penalty needs the gradient s = ∂C/∂x of a critic C through a convolution y = x ∗ W, and the derivative of s in W. With
 g = ∂C/∂y it is s = g ⋆ W, the gradient of a convolution's input, linear in both. For an upstream ∂P/∂s it follows that
 
     ∂P/∂g = (∂P/∂s) ∗ W                   a convolution like the first
     ∂P/∂W = ∂⟨g, (∂P/∂s) ∗ W⟩ / ∂W        the gradient of a convolution's weight, with ∂P/∂s in the place of x
 
 torch computes the second as a convolution with a kernel as large as the image, at a fifth of the speed, after copying
-all of it into another layout. Here it is what it is, a gradient of a weight.
+the operands into another layout. Here it is computed as the gradient of a weight.
 
-Rectifiers and average pools are linear wherever they have a derivative: their slopes depend on g alone. torch hands the
-remaining zero for x down through all layers below, which then compute gradients of zero. Here it is dropped at once.
-The gradients of 0 that biases below would have received are added by `attach_zero_grads`: an optimiser applies its
-momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
+Rectifiers and average pools are linear wherever they have a derivative: their gradients depend on g alone. torch
+propagates the remaining zero for x through all layers below, which then compute gradients of zero. Here it is dropped
+at once. The gradients of 0 that biases below would have received are added by `attach_zero_grads`: an optimiser applies
+its momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
 
 `fast_double_backward` puts this in the place of torch's functions inside the block; `plain_double_backward` restores
 them, which is what ``--fast off`` does.
@@ -38,16 +38,16 @@ _plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 
 
 def fast_double_backward(precision: torch.dtype | None = None) -> AbstractContextManager[Any]:
-    """Returns a context in which layers are quickly differentiated twice, unless all are to be plain.
+    """Return a context with fast second derivatives, unless `plain_double_backward` is active.
 
-    Where a precision is given, convolutions are differentiated twice in it, unless third derivatives follow.
+    If a precision is given, second derivatives of convolutions are computed in it, unless third derivatives follow.
     """
     return nullcontext() if _plain.get() else _FastMode(precision)
 
 
 @contextmanager
 def plain_double_backward(plain: bool = True) -> Iterator[None]:
-    """Leaves all layers to torch, or, by False, lets them be swift where a penalty asks for it."""
+    """Return a context with torch's own derivatives; with False, fast ones are used where a penalty requests them."""
     token = _plain.set(plain)
     try:
         yield
@@ -56,18 +56,18 @@ def plain_double_backward(plain: bool = True) -> Iterator[None]:
 
 
 def attach_zero_grads(slope: Tensor, scores: Tensor) -> Tensor:
-    """Returns a slope that gives a gradient of 0 to whatever torch would give one through rectifiers and pools.
+    """Return the gradient, connected to leaves below rectifiers and pools, which receive a gradient of 0 as in torch.
 
     Args:
         slope: ∂C/∂x, in a graph.
-        scores: C, of which it was taken inside `fast_double_backward`.
+        scores: C, computed inside `fast_double_backward`.
     """
     leaves = _leaves_behind_cuts(scores.grad_fn)
     return _AttachZeroGrads.apply(slope, *leaves) if leaves else slope
 
 
 def _leaves_behind_cuts(node: Any) -> list[Tensor]:
-    """Returns the leaves of a graph that are reached through a function whose slope ends at once."""
+    """Return the leaves of a graph below functions whose second derivative in x is dropped."""
     found: dict[Any, Tensor] = {}
     seen, todo = set(), [(node, False)]
     while todo:
@@ -89,7 +89,7 @@ class _Function(Function):
 
 
 class _AttachZeroGrads(_Function):
-    """A slope as it is, on which more depends than is seen."""
+    """The identity, with further leaves in the graph."""
 
     @staticmethod
     def forward(ctx: Any, slope: Tensor, *leaves: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class _AttachZeroGrads(_Function):
 
 
 class _ConvArgs(NamedTuple):
-    """What a convolution is told besides its input, weight and bias."""
+    """Arguments of a convolution apart from input, weight and bias."""
 
     stride: list[int]
     padding: list[int]
@@ -111,15 +111,15 @@ class _ConvArgs(NamedTuple):
     precision: torch.dtype | None
 
     def convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Returns x ∗ W + b."""
+        """Return x ∗ W + b."""
         return torch.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def by_input(self, g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        """Returns g ⋆ W, the gradient of an input shaped like x."""
+        """Return g ⋆ W, the gradient of an input shaped like x."""
         return self._backward(g, x, weight, [True, False, False])[0]
 
     def by_weight(self, g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        """Returns the gradient of a weight that has made an output with gradient g of x."""
+        """Return the gradient of the weight, given the gradient g of the output for the input x."""
         return self._backward(g, x, weight, [False, True, False])[1]
 
     def _backward(self, g: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]) -> tuple[Tensor, ...]:
@@ -129,9 +129,9 @@ class _ConvArgs(NamedTuple):
 
 
 class _Conv(_Function):
-    """y = x ∗ W + b, which knows the way back to W and b alone: x comes in a tuple, where autograd does not see it.
+    """y = x ∗ W + b with gradients of W and b only: x is passed in a tuple, so autograd does not track it.
 
-    torch would ask a function of both for both gradients, wanted or not, and a penalty wants only that of x at first.
+    torch would compute both gradients of one function, and a penalty first needs only that of x.
     """
 
     @staticmethod
@@ -150,7 +150,7 @@ class _Conv(_Function):
 
 
 class _ConvInputGrad(_Function):
-    """y as it is, with the way back to x, too."""
+    """The identity of y, with the gradient in x."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, weight: Tensor, form: _ConvArgs) -> Tensor:
@@ -219,7 +219,7 @@ class _LeakyReLUBackward(_Function):
 
 
 class _AvgPool(_Function):
-    """The means of windows."""
+    """Average pooling."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, how: tuple[Any, ...]) -> Tensor:
@@ -233,7 +233,7 @@ class _AvgPool(_Function):
 
 
 class _AvgPoolBackward(_Function):
-    """Each mean's gradient, spread over its window."""
+    """The gradient of average pooling."""
 
     @staticmethod
     def forward(ctx: Any, g: Tensor, like: tuple[Tensor], how: tuple[Any, ...]) -> Tensor:
@@ -247,7 +247,7 @@ class _AvgPoolBackward(_Function):
 
 
 class _FastMode(TorchFunctionMode):
-    """Puts these functions in the place of torch's."""
+    """Replaces torch's functions by these."""
 
     def __init__(self, precision: torch.dtype | None) -> None:
         super().__init__()
@@ -267,7 +267,7 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolves as `torch.conv2d` does; what is rare is left to it, here and below."""
+    """Convolve as `torch.conv2d` does; rare arguments are left to torch, here and below."""
     if isinstance(padding, str) or input.dim() != 4 or not input.requires_grad:
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     form = _ConvArgs(_pair(stride), _pair(padding), _pair(dilation), groups, precision)

@@ -1,12 +1,12 @@
-"""Energies: what an energy-based GAN asks of them, and of the codes behind them (Zhao et al., 2017).
+"""Losses of energy-based GANs (Zhao et al., 2017).
 
     E(x) = ‖Dec(Enc(x)) - x‖                                              `reconstruction_error`
     L_D  = mean E(x) + mean max(0, m - E(G))                              `margin_loss`, equation 1
     f_PT = 1/(N (N - 1)) Σ_i Σ_{j≠i} (S_i · S_j / (‖S_i‖ ‖S_j‖))²           `pulling_away`, equation 4
 
 Energies are low on real data. The best of them is 0 where p > q and m where p < q, with L_D = m (1 - TV(p, q)): m, the
-value at the Nash equilibrium, if model and data agree. Each sample has its own hinge: a fake that is far enough away
-pays nothing, whatever the others do.
+value at the Nash equilibrium, if model and data agree. Each sample has its own hinge: a fake beyond the margin has no
+loss, whatever the others are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def reconstruction_error(made: Tensor, x: Tensor) -> Tensor:
 
     Args:
         made: Reconstructions (N, ...).
-        x: What they reconstruct, (N, ...).
+        x: The samples that they reconstruct, (N, ...).
 
     Raises:
         ValueError: If the shapes differ.
@@ -59,10 +59,10 @@ def margin_loss(real: Tensor, fake: Tensor, margin: float) -> Tensor:
 def pulling_away(codes: Tensor) -> Tensor:
     """Return the mean squared cosine between the codes of different samples (Zhao et al., 2017, equation 4).
 
-    It is 0 where codes are orthogonal, 1 where they are parallel, and does not see their signs or lengths.
+    It is 0 where codes are orthogonal, 1 where they are parallel, and does not depend on their signs or lengths.
 
     Args:
-        codes: What an encoder says of the samples of one batch, (N, ...).
+        codes: Codes of the samples of one batch, (N, ...).
 
     Raises:
         ValueError: If there is only one sample.

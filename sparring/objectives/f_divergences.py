@@ -9,7 +9,7 @@ maximises F. P is the data, Q the model. Each row below gives f* ∘ g_f in one 
 critic calls x real where g_f(V(x)) > f'(1).
 
 Two names mislead: "jensen-shannon" is *twice* the Jensen–Shannon divergence, and "gan" is that minus log 4.
-Exponentials of a critic output are replaced by their tangent beyond e^20, so losses stay finite and their slope alive.
+Exponentials of a critic output are replaced by their tangent beyond e^20, so losses and gradients stay finite.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LIMIT = 20.0
 
 @dataclass(frozen=True)
 class Divergence:
-    """One row of the table: a convex f with what a GAN needs of it (Nowozin et al., 2016, tables 1, 2 and 6).
+    """One row of the table: a convex f with the functions that a GAN needs (Nowozin et al., 2016, tables 1, 2 and 6).
 
     Args:
         name: Its name.
@@ -41,7 +41,7 @@ class Divergence:
         conjugate: f*(t) = sup_u ut − f(u).
         activation: g_f, increasing, from raw critic outputs into the domain of f*.
         composite: f*(g_f(v)) in one stable formula.
-        threshold: f'(1), what an undecided critic says after the activation.
+        threshold: f'(1), the output of an undecided critic after the activation.
         optimum: The raw critic output at which the bound is attained, given u; infinite for total variation.
     """
 
@@ -78,7 +78,7 @@ class FGAN(Objective):
 
     @property
     def centred(self) -> bool:
-        """Whether the best critic says 0 where p = q."""
+        """Return whether the optimal critic is 0 where p = q."""
         return abs(self.divergence.optimum(torch.ones((), dtype=torch.float64)).item()) < 1e-9
 
     @property
@@ -136,7 +136,7 @@ def alpha(order: float) -> Divergence:
     """Return the α-divergence, f(u) = (u^α − 1 − α(u − 1)) / (α(α − 1)).
 
     Order 2 is ½ Pearson χ², −1 is ½ Neyman χ², ½ is twice the squared Hellinger distance; the limits at 1 and 0 are the
-    Kullback–Leibler divergences, which have rows of their own.
+    Kullback–Leibler divergences, which have their own rows.
 
     Args:
         order: α, neither 0 nor 1.

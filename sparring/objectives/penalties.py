@@ -1,4 +1,4 @@
-"""Penalties on the slope of a critic, the clipping of its weights, and a penalty on filters that are alike.
+"""Gradient penalties, weight clipping and an orthogonality penalty for critics.
 
     ====================  =====================================  ==================================================
     `gradient_penalty`    E (‖∇C(x̂)‖₂ − 1)², x̂ = εx + (1 − ε)x̃   Gulrajani et al. (2017), equation 3
@@ -9,11 +9,11 @@
     `orthogonal_penalty`  Σ ‖WᵀW ⊙ (1 − I)‖²_F                   Brock et al. (2019), equation 3, without its β
     ====================  =====================================  ==================================================
 
-A penalty is differentiable in the critic's parameters (double backward) and knows nothing of the samples' history. The
-norm runs over everything but the batch, in `patch_penalty` over the channels of a pixel. Slopes are squared and
-differentiated twice, which half precision does not survive: inside a penalty the critic runs in full precision whatever
-autocast says outside. The gradient of a finished penalty is rounded as all gradients are: where autocast has bfloat16,
-so do its convolutions.
+A penalty is differentiable in the critic's parameters (double backward) and does not propagate into the samples. The
+norm runs over everything but the batch, in `patch_penalty` over the channels of a pixel. Gradients are squared and
+differentiated twice, which is too inaccurate in half precision: inside a penalty the critic runs in full precision even
+under autocast. The gradient of the penalty itself is rounded as all gradients are: where autocast has bfloat16, so do
+its convolutions.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ def gradient_penalty(
 ) -> Tensor:
     """Return E (‖∇C(x̂)‖₂ − target)² at points x̂ between reals and fakes (Gulrajani et al., 2017, equation 3).
 
-    A critic under this penalty must not normalise over the batch: a slope per sample would have no meaning.
+    A critic under this penalty must not normalise over the batch: a gradient per sample would have no meaning.
 
     Args:
         critic: The critic.
         real: Real samples (N, ...).
         fake: Fake samples (N, ...).
-        target: The slope that costs nothing.
-        mix: ε in [0, 1], one per sample (N,); drawn uniformly if not given.
-        through: Whether the penalty is differentiable in the samples too, as unrolling needs it.
+        target: The gradient norm with zero penalty.
+        mix: ε in [0, 1], one per sample (N,); Default: drawn uniformly.
+        through: Whether the penalty is also differentiable in the samples, as unrolling needs.
 
     Raises:
         ValueError: If reals and fakes differ in shape.
@@ -67,14 +67,14 @@ def gradient_penalty(
 def patch_penalty(critic: Critic, real: Tensor, fake: Tensor, *, mix: Tensor | None = None) -> Tensor:
     """Return E (‖∂ΣC(x̂) / ∂x̂_p‖₂ − 1)² over the pixels p of images between reals and fakes (Shaham et al., 2019).
 
-    For critics of patches, whose scores are maps. The norm runs over channels alone: taken over a whole image it would
-    grow with its size, and hold the slope of each score down instead of near 1.
+    For critics of patches, whose scores are maps. The norm runs over channels alone: over a whole image it would grow
+    with the size, and reduce the gradient of each score instead of keeping it near 1.
 
     Args:
         critic: The critic, images (N, C, H, W) to maps of scores (N, 1, H', W').
         real: Real images (N, C, H, W).
         fake: Fake images (N, C, H, W).
-        mix: ε in [0, 1], one per image (N,); drawn uniformly if not given.
+        mix: ε in [0, 1], one per image (N,); Default: drawn uniformly.
 
     Raises:
         ValueError: If reals and fakes differ in shape.
@@ -105,7 +105,7 @@ def dragan(critic: Critic, real: Tensor, *, spread: float = 0.5) -> Tensor:
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:
-    """Return E ‖∇C(x)‖², the squared slope on real samples (Mescheder et al., 2018, equation 9).
+    """Return E ‖∇C(x)‖², the squared gradient norm on real samples (Mescheder et al., 2018, equation 9).
 
     There is no ½ here. The papers multiply by γ/2: a game that follows them writes `gamma / 2 * r1(D, x)`.
 
@@ -133,7 +133,7 @@ def r2(critic: Critic, fake: Tensor) -> Tensor:
 def clip(module: nn.Module, bound: float) -> None:
     """Move every parameter into [−bound, bound], in place (Arjovsky et al., 2017, Algorithm 1, line 7).
 
-    Every parameter means biases and the scales of normalisation layers too, as in the official code.
+    This includes biases and the scales of normalisation layers, as in the official code.
 
     Args:
         module: The critic.
@@ -152,7 +152,7 @@ def orthogonal_penalty(weights: Iterable[Tensor]) -> Tensor:
     """Return Σ ‖WᵀW ⊙ (1 − I)‖²_F, the squared inner products of different filters (Brock et al., 2019, equation 3).
 
     The columns of the paper's W are filters; torch's weights hold them as rows, (filters, ...), and so does the code
-    here. With M the products of different filters the gradient is 4 M W; the authors' code uses the half of it.
+    here. With M the products of different filters the gradient is 4 M W; the authors' code uses half of it.
 
     Args:
         weights: One tensor (filters, ...) a layer, at least one.
@@ -164,19 +164,19 @@ def orthogonal_penalty(weights: Iterable[Tensor]) -> Tensor:
 
 
 def full_precision(x: Tensor) -> torch.autocast:
-    """Return a context without autocast on the device of `x`; feed it inputs of at least float32."""
+    """Return a context without autocast on the device of `x`. Inputs should be at least float32."""
     return torch.autocast(x.device.type, enabled=False)
 
 
 def _autocast_dtype(x: Tensor) -> torch.dtype | None:
-    """Return bfloat16 if autocast has it for what is computed of `x`."""
+    """Return bfloat16 if autocast is enabled with it on the device of `x`."""
     device, half = x.device.type, torch.bfloat16
     mixed = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == half
     return half if mixed and x.dtype == torch.float32 else None
 
 
 def _off_diagonal_energy(rows: Tensor) -> Tensor:
-    """Return the squared inner products of different rows, each pair counted twice, out of reach of autocast."""
+    """Return the squared inner products of different rows, each pair counted twice, without autocast."""
     rows = rows if rows.dtype == torch.float64 else rows.float()
     with full_precision(rows):
         products = rows @ rows.mT
@@ -187,7 +187,7 @@ def scores_and_squared_norms(critic: Critic, x: Tensor, *, through: bool = False
     """Return the scores C(x_i) and ‖∇C(x_i)‖², (N,) both, from one pass in the graph of the critic's parameters.
 
     Args:
-        critic: The critic; each of its outputs depends on its own sample alone.
+        critic: The critic; each output depends on its own sample alone.
         x: Samples (N, ...).
         through: Whether the samples receive a gradient.
     """

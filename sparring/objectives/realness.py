@@ -1,17 +1,15 @@
-"""RealnessGAN's mathematics: realness is a distribution over N outcomes, not a number (Xiangli et al., 2020).
+"""Losses of RealnessGAN: realness is a distribution over N outcomes, not a number (Xiangli et al., 2020).
 
 D answers with N logits, D(x) = softmax. Two *anchors*, distributions over the same outcomes, stand for "real" (A1) and
 "fake" (A0). With the sum over outcomes, the mean over the batch, and natural logarithms:
 
     L_D = E KL(A1 ‖ D(x)) + E KL(A0 ‖ D(G))
 
-    ==========  ============================================  ========================================
-    goal        L_G                                           what G wants of its samples
-    ==========  ============================================  ========================================
-    `Away`      −E KL(A0 ‖ D(G))                              to be unlike the fake anchor
-    `Paired`    E KL(D(x) ‖ D(G)) − E KL(A0 ‖ D(G))           ... and judged as a real sample is
-    `Anchored`  E KL(A1 ‖ D(G)) − E KL(A0 ‖ D(G))             ... and like the real anchor
-    ==========  ============================================  ========================================
+    ========== ============================================ ======================================== goal L_G effect
+    ========== ============================================ ======================================== `Away` −E KL(A0 ‖
+    D(G)) to be unlike the fake anchor `Paired` E KL(D(x) ‖ D(G)) − E KL(A0 ‖ D(G)) ... and judged as a real sample is
+    `Anchored` E KL(A1 ‖ D(G)) − E KL(A0 ‖ D(G)) ... and like the real anchor ==========
+    ============================================ ========================================
 
 The best D is (p A1 + q A0) / (p + q), outcome by outcome; at p = q its loss is 2 JSD(A1, A0), and it is lower by
 2 KL((p A1 + q A0)/2 ‖ (p + q)(A1 + A0)/4) elsewhere. So G finds the data if A1 ≠ A0 somewhere. With two outcomes and
@@ -35,7 +33,7 @@ from torch import Tensor
 
 
 class Anchors(NamedTuple):
-    """What D should say.
+    """Target distributions of D.
 
     Attributes:
         real: A1, of real samples; probabilities (N,).
@@ -47,12 +45,12 @@ class Anchors(NamedTuple):
 
 
 AnchorSource = Callable[[torch.device | str], Anchors]
-"""Gives the anchors of one round, on a device."""
+"""Return the anchors of one round, on a device."""
 
 
 @dataclass(frozen=True)
 class DrawnAnchors:
-    """Anchors drawn anew at each call: histograms of uniform (real) and Gaussian (fake) numbers, skewed apart.
+    """Anchors drawn at each call: histograms of uniform (real) and Gaussian (fake) numbers, skewed apart.
 
     Because a histogram spans its own sample, the Gaussian's is a bell over all outcomes whatever its deviation.
 
@@ -82,14 +80,14 @@ class DrawnAnchors:
 
 @dataclass(frozen=True)
 class FixedAnchors:
-    """Anchors that stay.
+    """Constant anchors.
 
     Args:
         real: Probabilities of the N outcomes of real samples.
         fake: Probabilities of the N outcomes of fakes.
 
     Raises:
-        ValueError: If they are no probabilities of as many outcomes, or are equal, so that nothing could be learnt.
+        ValueError: If they are not probabilities of equal length, or are equal, so that nothing can be learned.
     """
 
     real: tuple[float, ...]
@@ -112,7 +110,7 @@ def skew_normal(outcomes: int, distance: float) -> FixedAnchors:
 
     A1 is a skew normal density (Azzalini, 1985) at N points t of [−2, 2], A1 ∝ φ(t) Φ(st), and A0 has −s. The
     divergence grows with the shape s from 0 without bound, so s is found by halving an interval. The family is ours:
-    the paper varies the divergence, too, over 1.66, 5.11, 7.81 and 11.05.
+    the paper also varies the divergence, over 1.66, 5.11, 7.81 and 11.05.
 
     Args:
         outcomes: N, at least 2.
@@ -168,7 +166,7 @@ def divergence(target: Tensor, logits: Tensor) -> Tensor:
 
     Args:
         target: Probabilities (N,), or (B, N) for one a sample.
-        logits: D's answers (B, N).
+        logits: D's outputs (B, N).
 
     >>> divergence(torch.tensor([1.0, 0.0]), torch.zeros(7, 2))
     tensor(0.6931)
@@ -178,10 +176,10 @@ def divergence(target: Tensor, logits: Tensor) -> Tensor:
 
 
 class Goal(Protocol):
-    """What G minimises; subclass it to inherit the default of `needs_real`."""
+    """The loss of G; subclass it to inherit the default of `needs_real`."""
 
     needs_real: ClassVar[bool] = False
-    """Whether it must be given D's answers to real samples too."""
+    """Whether it also needs D's outputs on real samples."""
 
     @abstractmethod
     def __call__(self, fake: Tensor, anchors: Anchors, real: Tensor | None = None) -> Tensor:
@@ -193,7 +191,7 @@ class Away(Goal):
     """The first objective: −E KL(A0 ‖ D(G))."""
 
     def __call__(self, fake: Tensor, anchors: Anchors, real: Tensor | None = None) -> Tensor:
-        """Return the loss; large where D knows the fakes."""
+        """Return the loss; large where D recognises the fakes."""
         return -divergence(anchors.fake, fake)
 
 
@@ -201,7 +199,7 @@ class Away(Goal):
 class Paired(Goal):
     """The second objective: E KL(D(x) ‖ D(G)) − E KL(A0 ‖ D(G)), the authors' default.
 
-    Real and fake samples are paired by index. D(x) is a target: nothing flows back through it, and it is not skewed.
+    Real and fake samples are paired by index. D(x) is a target without gradient, and it is not skewed.
 
     Raises:
         ValueError: From the loss, if the reals are missing or differ from the fakes in shape.
@@ -210,7 +208,7 @@ class Paired(Goal):
     needs_real: ClassVar[bool] = True
 
     def __call__(self, fake: Tensor, anchors: Anchors, real: Tensor | None = None) -> Tensor:
-        """Return the loss; `real` are D's logits (B, N) on other real samples than D has just learned from."""
+        """Return the loss; `real` are D's logits (B, N) on real samples that D has not just been trained on."""
         if real is None or real.shape != fake.shape:
             seen = None if real is None else tuple(real.shape)
             raise ValueError(f"answers to reals {seen} and fakes {tuple(fake.shape)} are paired: draw as many reals")
@@ -229,11 +227,11 @@ class Anchored(Goal):
 
 @dataclass(frozen=True)
 class Realness:
-    """The two losses, and where their anchors come from.
+    """The losses of both players and the source of their anchors.
 
     Args:
-        anchors: Gives the anchors of one round.
-        goal: What G minimises.
+        anchors: Source of the anchors of one round.
+        goal: The loss of G.
     """
 
     anchors: AnchorSource
@@ -249,7 +247,7 @@ class Realness:
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """The values of both losses at p = q, where D says (A1 + A0)/2; of drawn anchors it knows only the mean."""
+        """The values of both losses at p = q, where D is (A1 + A0)/2; for drawn anchors, their means over 200 draws."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             draws = [self.anchors("cpu") for _ in range(200)]
