@@ -89,7 +89,7 @@ class DCGANAutoencoder(Autoencoder):
         width: Channels of the largest feature map.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, width: int = 64) -> None:

@@ -65,7 +65,7 @@ class BigGANGenerator(nn.Module):
         width: The unit of the plan of channels; as published, 64 up to 32 × 32 and 96 above.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
         GameError: If there are fewer coordinates than chunks.
 
     Attributes:
@@ -97,11 +97,11 @@ class BigGANGenerator(nn.Module):
             spectral(part)
 
     def forward(self, z: Tensor, *y: Tensor) -> Tensor:
-        """Draw one image for each row of z.
+        """Return one image for each row of z.
 
         Args:
             z: Noise, (N, latent).
-            y: Weights of the classes, (N, classes), unless G was built without any.
+            y: Weights of the classes, (N, classes), if G has classes.
         """
         first, *chunks = z.split(self.chunk, 1)
         told = [] if self.embed is None else [self.embed(*y)]
@@ -122,7 +122,7 @@ class BigGANCritic(ProjectionCritic):
         width: The unit of the plan of channels; as published, 64 up to 32 × 32 and 96 above.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, classes: int | None = None, width: int | None = None) -> None:

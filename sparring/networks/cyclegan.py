@@ -30,8 +30,8 @@ class ResidualBlock(nn.Module):
     """x + f(x), f: convolution, norm, ReLU, convolution, norm; nothing after the sum.
 
     Args:
-        channels: Of the feature map.
-        norm: Makes the normalisation of so many channels.
+        channels: Channels of the feature map.
+        norm: Builds the normalisation for a number of channels.
     """
 
     def __init__(self, channels: int, norm: Norm) -> None:
@@ -50,14 +50,14 @@ class ResNetTranslator(nn.Module):
     With 9 blocks, for 256 pixels and more, it has 11,378,179 parameters in colour; with 6, for 128, 7,837,699.
 
     Args:
-        channels: Of the images that come in.
-        outputs: Channels of those that go out.
+        channels: Channels of the input images.
+        outputs: Channels of the output images.
         width: Channels of the largest feature map.
         blocks: Residual blocks.
-        norm: Makes the normalisation of so many channels.
+        norm: Builds the normalisation for a number of channels.
     """
 
-    multiple, smallest = 4, 8  # of which sides of images must be multiples, and the smallest that can be
+    multiple, smallest = 4, 8  # divisor of the sides of images, and their smallest side
 
     def __init__(
         self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 9, norm: Norm = instance_norm
@@ -87,7 +87,7 @@ class PatchCritic(nn.Module):
         channels: Of the images; of input and output together where it judges pairs.
         width: Channels of the largest feature map.
         layers: Halvings; the receptive field is 16, 34, 70, 142 pixels for 1, 2, 3, 4.
-        norm: Makes the normalisation of so many channels, for all but the first and the last convolution:
+        norm: Builds the normalisation of so many channels, for all but the first and the last convolution:
             `instance_norm`, `nn.BatchNorm2d` for pix2pix, `nn.Identity`.
         bias: Whether normalised convolutions have biases, as CycleGAN's have; pix2pix's have not.
     """

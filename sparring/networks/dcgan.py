@@ -25,7 +25,7 @@ class DCGANGenerator(Generator):
         width: Channels of the largest feature map.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> sum(weight.numel() for weight in DCGANGenerator((3, 64, 64)).parameters())
@@ -50,12 +50,12 @@ class DCGANCritic(Critic):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         width: Channels of the largest feature map.
-        norm: Makes the normalisation: `nn.BatchNorm2d`; `nn.Identity` for WGAN-GP and under `spectral`.
+        norm: Builds the normalisation: `nn.BatchNorm2d`; `nn.Identity` for WGAN-GP and under `spectral`.
         bias: Whether convolutions have biases; the paper's need none, a critic without normalisation does.
         outcomes: Scores per sample.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(

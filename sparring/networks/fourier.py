@@ -1,6 +1,6 @@
-"""Perceptrons behind Fourier features, for points whose modes are many and narrow (Tancik et al., 2020).
+"""Perceptrons on Fourier features, for points with many narrow modes (Tancik et al., 2020).
 
-The critic sees points in units of `scale`, the size of a typical coordinate; the generator draws them in it.
+Critic inputs are divided by `scale`, the size of a typical coordinate; generator outputs are multiplied by it.
 """
 
 from itertools import pairwise
@@ -17,7 +17,7 @@ SLOPE = 0.2
 
 
 class FourierGenerator(Generator):
-    """Waves of the noise, hidden layers of leaky ReLUs, a linear layer.
+    """Fourier features of the noise, hidden layers of leaky ReLU, a linear layer.
 
     Args:
         shape: (D,), the coordinates of one point.
@@ -42,7 +42,7 @@ class FourierGenerator(Generator):
 
 
 class FourierCritic(Critic):
-    """Waves of the point, hidden layers of leaky ReLUs, a linear layer.
+    """Fourier features of the point, hidden layers of leaky ReLU, a linear layer.
 
     Args:
         shape: (D,), the coordinates of one point.
@@ -74,6 +74,6 @@ class FourierCritic(Critic):
 
 
 def _hidden(inputs: int, width: int, depth: int) -> list[nn.Module]:
-    """`depth` hidden layers of one width."""
+    """Return Return `depth` hidden layers of one width."""
     sizes = [inputs] + [width] * depth
     return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(SLOPE))]

@@ -1,4 +1,4 @@
-"""GANILLA's generator (Hicsonmez et al., 2020): residual blocks that concatenate, and a pyramid back up.
+"""GANILLA's generator (Hicsonmez et al., 2020): concatenating residual blocks and a feature pyramid.
 
 Its decoder sums the features of every scale, without norm or ReLU, so that content survives; at 7,228,419 parameters in
 colour it is smaller than CycleGAN's.
@@ -16,13 +16,13 @@ __all__ = ["GANILLATranslator"]
 
 
 class ConcatenatingBlock(nn.Module):
-    """Two convolutions beside a shortcut, both concatenated, and a third one that reads them.
+    """Two convolutions and a shortcut, concatenated, and a third convolution.
 
     Args:
         inputs: Channels.
         outputs: Channels.
-        stride: Of the first convolution and of the shortcut.
-        norm: Makes the normalisation of so many channels.
+        stride: Stride of the first convolution and the shortcut.
+        norm: Builds the normalisation for a number of channels.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
@@ -43,17 +43,17 @@ class ConcatenatingBlock(nn.Module):
 
 
 class GANILLATranslator(nn.Module):
-    """Four scales down, and a sum of all four back up.
+    """Four scales down, and the sum of all four back up.
 
     Args:
-        channels: Of the images that come in.
-        outputs: Channels of those that go out.
+        channels: Channels of the input images.
+        outputs: Channels of the output images.
         width: Channels of the first feature map.
-        blocks: Blocks of each scale.
-        norm: Makes the normalisation of so many channels.
+        blocks: Blocks per scale.
+        norm: Builds the normalisation for a number of channels.
     """
 
-    multiple, smallest = 16, 32  # of which sides of images must be multiples, and the smallest that can be
+    multiple, smallest = 16, 32  # divisor of the sides of images, and their smallest side
 
     def __init__(
         self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 2, norm: Norm = instance_norm

@@ -1,10 +1,10 @@
-"""Two strided convolutions and a layer that sees the whole image: InfoGAN's networks on MNIST (Chen et al., 2016, C.1).
+"""InfoGAN's networks on MNIST: two strided convolutions and a dense layer (Chen et al., 2016, C.1).
 
     D   conv w, leaky ReLU    conv 2w, batch norm, leaky ReLU    dense 16w, batch norm, leaky ReLU    one score
     G   dense 16w, dense 2w maps of S/4 × S/4, transposed conv w, batch norm and ReLU after each; transposed conv, tanh
 
-All convolutions are 4 × 4 with stride 2; w is 64. Whoever reads codes from D's features reads them from the dense
-layer, that is, from whole images; a DCGAN critic leaves a 4 × 4 map of local features instead.
+All convolutions are 4 × 4 with stride 2; w is 64. Codes are predicted from the dense layer, that is, from features of
+the whole image; a DCGAN critic has a 4 × 4 map of local features instead.
 """
 
 from torch import nn
@@ -28,7 +28,7 @@ class InfoGANGenerator(Generator):
         width: w, channels of the largest feature map.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> import torch
@@ -55,11 +55,11 @@ class InfoGANCritic(Critic):
     Args:
         shape: (C, S, S), S a power of two from 8 to 256; the dense layer grows with its square.
         width: w, channels of the largest feature map.
-        norm: Makes the normalisation: `nn.BatchNorm2d`; `nn.Identity` for penalties and under `spectral`.
+        norm: Builds the normalisation: `nn.BatchNorm2d`; `nn.Identity` for penalties and under `spectral`.
         outcomes: Scores per sample.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, width: int = 64, norm: Norm = nn.BatchNorm2d, *, outcomes: int = 1) -> None:

@@ -1,7 +1,7 @@
 """The networks of LAPGAN's levels, at any size (Denton et al., 2015, section 3, and its CIFAR code).
 
-A level's generator draws the residual of a coarse image, which it sees as planes beside one plane of noise. A critic
-judges the whole image, residual and coarse image added, so that it is a critic like any other.
+A level's generator takes the coarse image and one plane of noise as channels and returns the residual. A critic scores
+the sum of residual and coarse image, so it is a critic like any other.
 """
 
 from math import prod
@@ -18,8 +18,8 @@ __all__ = ["BaseCritic", "BaseGenerator", "LevelCritic", "LevelGenerator"]
 class LevelGenerator(nn.Module):
     """Convolutions 7 × 7, 7 × 7 and 5 × 5 from a noise plane and the coarse image to the residual.
 
-    The last layer is linear and the residual is in the image's own units: it is added to the coarse image both for the
-    critic and for the next level, so any other scale would only have to be undone.
+    The last layer is linear and the residual is in the image's units, since it is added to the coarse image both for
+    the critic and for the next level.
 
     Args:
         shape: (C, H, W) of the level's images.
@@ -44,7 +44,7 @@ class LevelGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor, coarse: Tensor) -> Tensor:
-        """Draw one residual for each row.
+        """Return one residual for each row.
 
         Args:
             z: Noise, (N, H · W): one plane, row by row.
@@ -81,9 +81,9 @@ class LevelCritic(Critic):
 class BaseGenerator(Generator):
     """Two layers of ReLU units and a linear one, for the smallest images.
 
-    The last layer is linear, like the paper's: behind a tanh a background of exactly −1 is out of reach, and the critic
-    wins within 200 moves. Weights are He's, which spread the noise at any width; the code's N(0, .05²) is their like
-    for 800 inputs.
+    The last layer is linear, like the paper's: with a tanh a background of exactly −1 cannot be reached, and the critic
+    wins within 200 moves. Weights are He's, which keep the scale at any width; the code's N(0, .05²) corresponds to 800
+    inputs.
 
     Args:
         shape: (C, H, W) of one image.

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: the networks of every toy problem, and of the first GAN.
+"""Multi-layer perceptrons: the networks of toy problems and of the first GAN.
 
 The general pair is the one of the WGAN-GP toys (Gulrajani et al., 2017): three hidden layers of 512 ReLU, He-uniform.
 The named ones are those of Goodfellow et al. (2014), of ALI's mixture (Dumoulin et al., 2017; also in PacGAN and
@@ -33,12 +33,12 @@ _ALI = normal(0.02)
 
 
 def _dense(norm: Norm, activation: Callable[[], nn.Module], bias: bool) -> Layer:
-    """The usual hidden layer: affine, normalised, bent."""
+    """Return a hidden layer: linear, normalisation, activation."""
     return lambda inputs, width: nn.Sequential(nn.Linear(inputs, width, bias), norm(width), activation())
 
 
 def _hidden(inputs: int, width: int, depth: int, layer: Layer) -> list[nn.Module]:
-    """`depth` hidden layers of one width."""
+    """Return Return `depth` hidden layers of one width."""
     return [layer(inputs if i == 0 else width, width) for i in range(depth)]
 
 
@@ -50,10 +50,10 @@ class MLPGenerator(Generator):
         latent: Coordinates of z.
         width: Units of a hidden layer.
         depth: Hidden layers.
-        norm: Makes the normalisation of a hidden layer.
-        activation: Makes the activation of a hidden layer.
-        bias: Whether hidden layers have biases (needless before a batch norm).
-        init: Initialises each module.
+        norm: Builds the normalisation of a hidden layer.
+        activation: Builds the activation of a hidden layer.
+        bias: Whether hidden layers have biases (redundant before a batch norm).
+        init: Initialisation of each module.
 
     Example:
         >>> import torch
@@ -88,9 +88,9 @@ class MLPCritic(Critic):
         width: Units of a hidden layer.
         depth: Hidden layers.
         outcomes: Scores per sample.
-        norm: Makes the normalisation of a hidden layer.
-        activation: Makes the activation of a hidden layer.
-        init: Initialises each module.
+        norm: Builds the normalisation of a hidden layer.
+        activation: Builds the activation of a hidden layer.
+        init: Initialisation of each module.
 
     Example:
         >>> import torch
@@ -122,7 +122,7 @@ class AliToyGenerator(MLPGenerator):
         shape: Shape of one sample.
         latent: Coordinates of z ~ N(0, 1).
         width: Units of a hidden layer.
-        init: Initialises each module; RealnessGAN keeps torch's weights and passes `gamma_normal()`.
+        init: Initialisation of each module; RealnessGAN keeps torch's weights and passes `gamma_normal()`.
     """
 
     def __init__(self, shape: Shape = (2,), latent: int = 2, width: int = 400, *, init: Init = _ALI) -> None:
@@ -134,10 +134,10 @@ class AliToyCritic(Critic):
     """Three layers of 200 maxout units with 5 pieces (Dumoulin et al., 2017, toy experiment).
 
     Args:
-        shape: Shape of one sample; packed critics see (2 m,).
+        shape: Shape of one sample; packed critics take (2 m,).
         width: Units of a hidden layer.
         outcomes: Scores per sample (RealnessGAN: many).
-        init: Initialises each module.
+        init: Initialisation of each module.
     """
 
     def __init__(self, shape: Shape = (2,), width: int = 200, *, outcomes: int = 1, init: Init = _ALI) -> None:
@@ -168,7 +168,7 @@ class GoodfellowGenerator(Generator):
 class GoodfellowCritic(Critic):
     """The critic of the first GAN on MNIST: 240–240 maxout units, dropout before each (Goodfellow et al., 2014).
 
-    Pixels are mapped back to the paper's [0, 1], so that dropout paints them black. The dropout stays on in G's moves.
+    Pixels are mapped back to the paper's [0, 1], so that dropout sets them to black. The dropout stays on in G's moves.
 
     Args:
         shape: Shape of one image.

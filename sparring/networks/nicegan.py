@@ -1,9 +1,9 @@
-"""NICE-GAN's networks (Chen et al., 2020): a critic whose first part is the encoder of translation, and generators.
+"""NICE-GAN's networks (Chen et al., 2020): a critic whose first part is also the encoder, and generators.
 
     E   two halvings to x₀ = E₀(x); a class activation map: w of one linear layer on mean and maximum of x₀, its logit;
         attention a = conv1×1([x₀, x₀] ⊙ w), code z = LReLU(λ a + x₀), λ learned from 0
-    C   scores of patches at two scales, from z
-    G   from z to an image: six residual blocks whose AdaILN is told by the mean of z (light) or by all of z
+    C scores of patches at two scales, from z G from z to an image: six residual blocks whose AdaILN is conditioned on
+    the mean of z (light) or on all of z
 
 In colour E has 167,489 parameters, C 46,706,944, G 8,104,640.
 """
@@ -22,15 +22,15 @@ __all__ = ["NICECritic", "NICEEncoder", "NICEEncodingCritic", "NICETranslator", 
 
 
 def _halving(inputs: int, outputs: int, stride: int = 2, *, bias: bool = True) -> nn.Sequential:
-    """A 4×4 convolution under spectral norm that sees a mirror at the border."""
+    """Return a 4×4 convolution with spectral norm and reflection padding."""
     return nn.Sequential(nn.ReflectionPad2d(1), spectral(nn.Conv2d(inputs, outputs, 4, stride, bias=bias)))
 
 
 class NICEEncoder(nn.Module):
-    """E: images (N, C, H, W) to codes (N, 2 width, H / 4, W / 4), and what its attention says.
+    """E: images (N, C, H, W) to codes (N, 2 width, H / 4, W / 4), and the logit of the attention.
 
     Args:
-        channels: Of the images.
+        channels: Channels of the images.
         width: Channels of the larger feature map.
     """
 
@@ -43,15 +43,15 @@ class NICEEncoder(nn.Module):
         self.strength = nn.Parameter(torch.zeros(1))
 
     def attended(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns features λ a + x₀ (N, 2 width, H / 4, W / 4) and the logit of the attention (N, 1)."""
+        """Return features λ a + x₀ (N, 2 width, H / 4, W / 4) and the logit of the attention (N, 1)."""
         h = self.body(x)
-        weight = self.cam.weight  # looked at once: each look is a power iteration
+        weight = self.cam.weight  # accessed once: each access is a power iteration
         logit = linear(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1), weight)
         attention = self.attend(torch.cat([h, h], 1) * weight[..., None, None])
         return self.strength * attention + h, logit
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns codes z and the logit of the attention (N, 1)."""
+        """Return codes z and the logit of the attention (N, 1)."""
         features, logit = self.attended(x)
         return leaky_relu(features, 0.2), logit
 
@@ -60,10 +60,10 @@ class NICECritic(nn.Module):
     """C: codes to the scores of small and of large patches.
 
     Args:
-        width: That of the encoder.
-        shared: Halvings before both scores.
-        deep: Further ones before the score of large patches.
-        widest: Channels at most.
+        width: Width of the encoder.
+        shared: Number of halvings before both scores.
+        deep: Number of further halvings before the score of large patches.
+        widest: Maximum number of channels.
     """
 
     def __init__(self, width: int = 64, shared: int = 1, deep: int = 2, widest: int = 2048) -> None:
@@ -74,7 +74,7 @@ class NICECritic(nn.Module):
         self.large = nn.Sequential(*_halvings(widths[shared:-1]), *_scores(*widths[-2:]))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns scores (N, 1, H', W') of small and (N, 1, H", W") of large patches, large = real."""
+        """Return scores (N, 1, H', W') of small and (N, 1, H", W") of large patches, large = real."""
         h = self.trunk(z)
         return self.small(h), self.large(h)
 
@@ -88,11 +88,11 @@ def _scores(narrow: int, wide: int) -> list[nn.Module]:
 
 
 class NICEEncodingCritic(nn.Module):
-    """D = C ∘ E: a critic that encodes.
+    """D = C ∘ E: a critic that includes the encoder.
 
     Args:
         E: The encoder.
-        C: What judges codes.
+        C: The critic of codes.
     """
 
     def __init__(self, E: nn.Module, C: nn.Module) -> None:
@@ -100,24 +100,24 @@ class NICEEncodingCritic(nn.Module):
         self.E, self.C = E, C
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns the codes of images (N, C, H, W)."""
+        """Return the codes of images (N, C, H, W)."""
         return self.E(x)[0]
 
     def attention_map(self, x: Tensor) -> Tensor:
-        """Returns where the encoder looks, (N, 1, H / 4, W / 4): its attended features, summed over channels."""
+        """Return the attention map, (N, 1, H / 4, W / 4): the attended features summed over channels."""
         return self.E.attended(x)[0].sum(1, keepdim=True)  # type: ignore[operator]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Returns three kinds of scores: of small patches, of large ones, of the attention."""
+        """Return three kinds of scores: of small patches, of large ones, of the attention."""
         z, logit = self.E(x)
         return *self.C(z), logit
 
 
 class AdaILNBlock(nn.Module):
-    """A residual block whose norms are told gain and offset.
+    """A residual block with AdaILN, which takes gain and offset as inputs.
 
     Args:
-        channels: Of the feature map.
+        channels: Channels of the feature map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -126,7 +126,7 @@ class AdaILNBlock(nn.Module):
         self.norms = nn.ModuleList([AdaILN(channels), AdaILN(channels)])
 
     def forward(self, x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
-        """Map (N, C, H, W) to the like, told γ and β (N, C)."""
+        """Map (N, C, H, W) to the same shape, given γ and β (N, C)."""
         h = self.norms[0](self.first(x), gain, offset).relu()
         return x + self.norms[1](self.second(h), gain, offset)
 
@@ -136,13 +136,13 @@ class NICETranslator(nn.Module):
 
     Args:
         outputs: Channels of the images.
-        width: That of the encoder.
+        width: Width of the encoder.
         blocks: Residual blocks.
-        whole: Side of the codes, H / 4, where gains and offsets are to depend on every position of them (276 million
+        whole: Side of the codes, H / 4, if gains and offsets depend on every position of them (276 million
             parameters at 256 pixels, which then is the only size); None for their mean, the light form.
     """
 
-    multiple, smallest = 4, 8  # of which sides of images must be multiples, and the smallest that can be
+    multiple, smallest = 4, 8  # divisor of the sides of images, and their smallest side
 
     def __init__(self, outputs: int = 3, width: int = 64, blocks: int = 6, whole: int | None = None) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class NICETranslator(nn.Module):
 
 
 def _doubling(broad: int) -> list[nn.Module]:
-    """Half the channels and twice the side, by pixel shuffling."""
+    """Return layers for half the channels and twice the side, by pixel shuffling."""
     half = broad // 2
     first = [reflect_conv(broad, half, 3, bias=False), ILN(half), nn.ReLU()]
     return [*first, nn.Conv2d(half, 4 * half, 1), nn.PixelShuffle(2), ILN(half), nn.ReLU()]

@@ -38,7 +38,7 @@ class R3GANGenerator(Generator):
         blocks: Residual blocks in a stage.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
         GameError: If the width cannot be divided.
 
     Example:
@@ -69,7 +69,7 @@ class R3GANCritic(Critic):
         outcomes: Scores per sample.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
         GameError: If the width cannot be divided.
     """
 

@@ -24,10 +24,10 @@ class RadfordGenerator(Generator):
         shape: (C, H, W), H = W a power of two from 8 to 256.
         latent: Coordinates of z.
         width: Channels of the largest feature map.
-        init: Initialises each module.
+        init: Initialisation of each module.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, latent: int = 100, width: int = 128, *, init: Init = dcgan) -> None:
@@ -52,13 +52,13 @@ class RadfordCritic(Critic):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         width: Channels of the largest feature map.
-        norm: Makes the normalisation of so many channels; `nn.Identity` for WGAN-GP.
+        norm: Builds the normalisation of so many channels; `nn.Identity` for WGAN-GP.
         bias: Whether convolutions have biases.
         outcomes: Scores per sample.
-        init: Initialises each module.
+        init: Initialisation of each module.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(

@@ -56,10 +56,10 @@ class ResNetGenerator(Generator):
         shape: (C, H, W), H = W a power of two from 8 to 256.
         latent: Coordinates of z.
         width: Channels of the largest feature map; as published, 256 up to 32 × 32 and 64 above.
-        norm: Makes the normalisation of so many channels.
+        norm: Builds the normalisation for a number of channels.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> import torch
@@ -91,12 +91,12 @@ class ResNetCritic(Critic):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         width: Channels of the first feature map; as published, 128 up to 32 × 32 and 64 above.
-        norm: Makes the normalisation of so many channels; the papers have none here.
-        pool: Makes the global pooling, `GlobalSum` or `GlobalMean`.
+        norm: Builds the normalisation for a number of channels. Default: none, as in the papers.
+        pool: Builds the global pooling, `GlobalSum` or `GlobalMean`.
         outcomes: Scores per sample.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(

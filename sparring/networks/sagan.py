@@ -36,7 +36,7 @@ class SAGANGenerator(nn.Module):
         width: Channels of the largest feature map.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> import torch
@@ -56,11 +56,11 @@ class SAGANGenerator(nn.Module):
         spectral(self.apply(glorot_uniform()))
 
     def forward(self, z: Tensor, *y: Tensor) -> Tensor:
-        """Draw one image for each row of z.
+        """Return one image for each row of z.
 
         Args:
             z: Noise, (N, latent).
-            y: Weights of the classes, (N, classes), unless G was built without any.
+            y: Weights of the classes, (N, classes), if G has classes.
         """
         return self.end(self.stages(self.start(z), [y] * len(self.stages.grow)))
 
@@ -74,7 +74,7 @@ class SAGANCritic(ProjectionCritic):
         width: Channels of the first feature map.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, classes: int | None = None, width: int = 64) -> None:

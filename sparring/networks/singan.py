@@ -1,7 +1,7 @@
-"""The networks of one scale of SinGAN, of no fixed size (Shaham, Dekel & Michaeli, 2019, section 3 and its code).
+"""The networks of one scale of SinGAN, for images of any size (Shaham, Dekel & Michaeli, 2019, section 3 and code).
 
-Five 3 × 3 convolutions without padding see 11 × 11 pixels: nothing that is larger can be learned by heart at one scale.
-A generator pads what it is given by the 5 pixels that its convolutions take away, and adds what it draws to the image.
+Five 3 × 3 convolutions without padding have a receptive field of 11 × 11 pixels: no larger structure can be memorised
+at one scale. A generator pads its input by the 5 pixels that its convolutions remove, and adds its output to the image.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sparring.layers.init import normal
 
 __all__ = ["MARGIN", "SinGANCritic", "SinGANGenerator"]
 
-MARGIN = 5  # pixels that five 3 × 3 convolutions take away on every side
-AT_ONCE = 2**18  # pixels that pass through the layers together, where nothing is learned
+MARGIN = 5  # pixels that five 3 × 3 convolutions remove on every side
+AT_ONCE = 2**18  # pixels per pass without gradients
 
 Moments = tuple[Tensor, Tensor]
 
@@ -25,13 +25,13 @@ Moments = tuple[Tensor, Tensor]
 class SinGANGenerator(nn.Module):
     """Adds detail to an image: y + tanh(convolutions(y + z)).
 
-    Features are normalised over the positions of an image, always: batch norm does just that while it learns from one
-    image, and remembers means over the last moves for afterwards, by which neither the reconstruction nor samples were
-    made (docs/notebook.md). A large image is made in strips, to the same values, in memory that does not grow with its
-    height: its statistics are gathered first, layer after layer, at three times the work.
+    Features are normalised over the positions of each image, also in evaluation mode: batch norm does the same in
+    training on one image, but its running means differ from the statistics of both reconstruction and samples
+    (docs/notebook.md). A large image is computed in strips, to the same values, in memory that does not grow with its
+    height: its statistics are collected first, layer after layer, at three times the work.
 
     Args:
-        channels: Of the images.
+        channels: Channels of the images.
         width: Channels of the hidden layers.
 
     Example:
@@ -50,7 +50,7 @@ class SinGANGenerator(nn.Module):
 
         Args:
             z: Noise (N, C, H, W), already scaled; or with noise beyond the border as well, (N, C, H + 10, W + 10).
-                One channel stands for all of them.
+                One channel is broadcast to all.
             y: Images (N, C, H, W).
 
         Returns:
@@ -66,7 +66,7 @@ class SinGANGenerator(nn.Module):
         return y + self._drawn(F.pad(y, [MARGIN] * 4) + z)
 
     def _drawn(self, x: Tensor) -> Tensor:
-        """What the convolutions make of padded images; of large ones, where nothing is learned, piece by piece."""
+        """Apply the convolutions to padded images; large ones are processed in pieces if no gradient is needed."""
         positions = x.shape[2] * x.shape[3]
         if torch.is_grad_enabled() or len(x) * positions <= AT_ONCE:
             return self.body(x)
@@ -79,7 +79,7 @@ class SinGANGenerator(nn.Module):
         return torch.cat([*self._strips(x, len(self.body), moments)], 2)
 
     def _strips(self, x: Tensor, end: int, moments: Sequence[Moments]) -> Iterator[Tensor]:
-        """Yields what the first `end` layers make of an image, from top to bottom, given what norms divide by."""
+        """Yield the outputs of the first `end` layers in strips from top to bottom, given the moments of the norms."""
         layers = list(self.body)[:end]
         lost = 2 * sum(isinstance(layer, nn.Conv2d) for layer in layers)  # rows, 1 at either side a layer
         rows = max(1, AT_ONCE // x.shape[3])
@@ -94,7 +94,7 @@ class SinGANCritic(nn.Module):
     """Scores every 11 × 11 patch of an image: (N, C, H, W) -> (N, 1, H − 10, W − 10).
 
     Args:
-        channels: Of the images.
+        channels: Channels of the images.
         width: Channels of the hidden layers.
     """
 
@@ -109,7 +109,7 @@ class SinGANCritic(nn.Module):
 
 
 def _features(channels: int, width: int) -> list[nn.Module]:
-    """Four convolutions, each normalised over the positions of an image."""
+    """Return four convolutions, each normalised over the positions of an image."""
     layers: list[nn.Module] = []
     for inputs in (channels, width, width, width):
         layers += [nn.Conv2d(inputs, width, 3), nn.InstanceNorm2d(width, affine=True), nn.LeakyReLU(0.2)]
@@ -124,7 +124,7 @@ def _initial(module: nn.Module) -> None:
 
 
 def _moments(strips: Iterable[Tensor]) -> Moments:
-    """Mean and variance of every channel over the positions of all strips, (1, C, 1, 1) each."""
+    """Return mean and variance of every channel over the positions of all strips, (1, C, 1, 1) each."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for strip in strips:
         h = strip.double()
@@ -135,7 +135,7 @@ def _moments(strips: Iterable[Tensor]) -> Moments:
 
 
 def _normalised(h: Tensor, mean: Tensor, variance: Tensor, norm: nn.InstanceNorm2d) -> Tensor:
-    """Features by given moments."""
+    """Normalise features by given moments."""
     gain = norm.weight[:, None, None] * (variance + norm.eps).rsqrt()
     shift = norm.bias[:, None, None] - mean * gain
     return h * gain.to(h.dtype) + shift.to(h.dtype)

@@ -1,7 +1,7 @@
 """The "standard CNN" of SNGAN (Miyato et al., 2018, table 3; Jolicoeur-Martineau, 2019) at any power-of-two size.
 
 The critic alternates 3×3 convolutions with 4×4 ones that halve the side. `spectral(SNCNNCritic(shape))` normalises all
-layers; the code of the relativistic GANs spares the last linear one: `spectral(critic.trunk)`.
+layers; the code of the relativistic GANs leaves out the last linear one: `spectral(critic.trunk)`.
 """
 
 from itertools import pairwise
@@ -25,7 +25,7 @@ class SNCNNGenerator(Generator):
         width: Channels of the largest feature map.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, latent: int = 128, width: int = 64) -> None:
@@ -44,11 +44,11 @@ class SNCNNCritic(Critic):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         width: Channels of the largest feature map.
-        norm: Makes the normalisation of so many channels, for comparisons without `spectral`.
+        norm: Builds the normalisation for a number of channels, for comparisons without `spectral`.
         outcomes: Scores per sample.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, width: int = 64, norm: Norm = nn.Identity, *, outcomes: int = 1) -> None:

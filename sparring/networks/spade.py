@@ -1,11 +1,11 @@
 """The networks of GauGAN (Park et al., 2019): a generator of label maps, a critic at several scales, a style encoder.
 
-The generator has no encoder of the label map: it starts from the style z, or where there is none from the map itself in
-the size of its first features, and meets the map again in every norm (`sparring.layers.spade`). It draws in the size of
-the map it is given; the style's first features, made for one size, are stretched over others.
+The generator has no encoder of the label map: it starts from the style z, or without one from the map in the size of
+its first features, and the map is an input of every norm (`sparring.layers.spade`). Images have the size of the map;
+the style's first features, made for one size, are resized for others.
 
 The critic is that of pix2pixHD (Wang et al., 2018): the same small network at the full size, half of it, and so on,
-each handing out every one of its feature maps, for feature matching. All weights begin as Xavier's with gain .02.
+each returning all of its feature maps, for feature matching. Weights are initialised as Xavier's with gain .02.
 """
 
 from itertools import pairwise
@@ -32,20 +32,20 @@ STAGES = 5  # doublings in the paper's network for 256 × 256
 class SPADEGenerator(nn.Module):
     """G: label maps (N, labels, H, W) and styles (N, latent) to images (N, C, H, W) in [−1, 1].
 
-    One block at the first size, two at twice of it, then a block with half the channels for every further doubling.
-    At 512 the second of the two is doubled, too ("more" in the authors' code).
+    One block at the first size, two at twice of it, then a block with half the channels for every further doubling. At
+    512 the second of the two is also doubled ("more" in the authors' code).
 
     Args:
-        shape: (C, H, W) of the images to learn from, H = W a power of two from 8 to 512.
+        shape: (C, H, W) of the training images, H = W a power of two from 8 to 512.
         labels: Channels of the label map.
-        latent: Coordinates of z; None for no style, so that a label map has one picture only.
+        latent: Coordinates of z; None for no style: one image per label map.
         width: Channels of the last feature map; 64 in the paper.
-        hidden: Channels in which a norm reads the label map; 128 in the paper.
-        norm: Makes the normalisation without gains; instance norm for small batches.
-        gain: Of the initialisation.
+        hidden: Channels of the label map inside a norm; 128 in the paper.
+        norm: Builds the normalisation without gains; instance norm for small batches.
+        gain: Gain of the initialisation.
 
     Raises:
-        DataError: If the network cannot make images of this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> G = SPADEGenerator((3, 32, 32), labels=4, latent=8, width=4, hidden=8)
@@ -84,20 +84,20 @@ class SPADEGenerator(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """What the sides of a label map must be multiples of."""
+        """The divisor of the sides of a label map."""
         return 1 << self.stages
 
     def forward(self, m: Tensor, *z: Tensor, within: Within | None = None) -> Tensor:
-        """Draw one image for each label map.
+        """Return one image for each label map.
 
         Args:
             m: Label maps, (N, labels, H, W), H and W multiples of `multiple`.
-            z: Styles, (N, latent); nothing where there are none.
-            within: Where the maps lie in larger ones, over which the style's first features are stretched: the top, the
-                left, and height and width of these, all of them multiples.
+            z: Styles, (N, latent), if the generator has them.
+            within: Position of the maps in larger ones, over which the style's first features are resized: top, left,
+                and height and width of the larger ones, all multiples.
 
         Raises:
-            ValueError: If the maps do not fit.
+            ValueError: If the maps have another shape.
         """
         height, width = m.shape[2:]
         if m.shape[1] != self.labels or height % self.multiple or width % self.multiple:
@@ -120,17 +120,17 @@ class SPADEGenerator(nn.Module):
 
 
 class MultiScaleCritic(nn.Module):
-    """D: images beside their label maps to feature maps at several scales; the last of each scale are the scores.
+    """D: images with their label maps to feature maps at several scales; the last one of each scale are the scores.
 
     Each scale: 4 × 4 convolutions with leaky ReLU, all but the last two of stride 2; spectral and instance norm from
     the second on; between scales the image is averaged over 3 × 3 at every second place.
 
     Args:
         inputs: Channels of image and label map together.
-        scales: How many sizes are looked at; 2 in the paper.
+        scales: Number of scales; 2 in the paper.
         layers: Convolutions before the scores; 4 in the paper, 3 for images below 128 pixels.
-        width: Channels of the first; 64 in the paper.
-        gain: Of the initialisation.
+        width: Channels of the first layer; 64 in the paper.
+        gain: Gain of the initialisation.
 
     Example:
         >>> D = MultiScaleCritic(3 + 4, layers=3, width=4)
@@ -144,7 +144,7 @@ class MultiScaleCritic(nn.Module):
         reinitialise(self, glorot_normal(gain))
 
     def forward(self, x: Tensor, m: Tensor) -> list[list[Tensor]]:
-        """Look at images (N, C, H, W) of label maps (N, labels, H, W).
+        """Score images (N, C, H, W) of label maps (N, labels, H, W).
 
         Returns:
             For each scale, the largest first, its feature maps in order; the last one, (N, 1, h, w), are scores.
@@ -163,15 +163,15 @@ class MultiScaleCritic(nn.Module):
 class StyleEncoder(nn.Module):
     """E: images (N, C, H, W) to means and log variances of their styles, (N, 2 latent).
 
-    Convolutions 3 × 3 of stride 2 down to 4 × 4, spectral and instance norm, leaky ReLU, a linear end. Instance norm
-    takes away each map's mean, hence an image's mean colour: on tiny data, whose style is little else, leave it out.
+    Convolutions 3 × 3 of stride 2 down to 4 × 4, spectral and instance norm, leaky ReLU, a linear layer. Instance norm
+    removes each map's mean, hence an image's mean colour: on small images, whose style is mostly that, leave it out.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 512; images of other sizes are brought to this one.
+        shape: (C, H, W), H = W a power of two from 8 to 512; images of other sizes are resized to this one.
         latent: Coordinates of a style.
         width: Channels of the first feature map; 64 in the paper.
-        norm: Whether to normalise.
-        gain: Of the initialisation.
+        norm: Whether to use instance norm.
+        gain: Gain of the initialisation.
 
     Example:
         >>> StyleEncoder((3, 32, 32), 8, width=4)(torch.randn(2, 3, 32, 32)).shape
@@ -188,18 +188,18 @@ class StyleEncoder(nn.Module):
         reinitialise(self, glorot_normal(gain))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Read each image's style."""
+        """Return means and log variances of each image's style."""
         size = self.shape[1:]
         return self.body(x if x.shape[2:] == size else interpolate(x, size=size, mode="bilinear", antialias=True))
 
 
 def _stretched(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """First features in the size of another label map."""
+    """Resize the first features to another label map."""
     return x if x.shape[2:] == size else interpolate(x, size=size, mode="bilinear")
 
 
 def _patches(inputs: int, layers: int, width: int) -> nn.Sequential:
-    """One scale of the critic, a child for each feature map."""
+    """Return one scale of the critic, with a child module for each feature map."""
     channels = [width * min(1 << power, 8) for power in range(layers)]
     first = nn.Sequential(nn.Conv2d(inputs, width, 4, 2, 2), nn.LeakyReLU(SLOPE))
     found: list[nn.Module] = [first]

@@ -1,10 +1,10 @@
 """The networks of StackGAN's two stages, at any size (Zhang et al., 2017, section 3, and the authors' code).
 
-A caption's vector φ becomes a normal distribution of conditions, of which a generator gets a draw c. Stage I makes an
-image of z and c; stage II reads a stage-I image of half the side, and c once more, and draws what is missing. A critic
-reads φ itself through a layer of its own, laid over every position of its last feature map.
+A caption's vector φ parametrises a normal distribution of conditions, from which c is drawn. Stage I maps z and c to an
+image; stage II takes a stage-I image of half the side, and c again, and adds detail. A critic takes φ itself through a
+layer of its own, broadcast over its last feature map.
 
-The critics have no batch norm, which would tell a batch of wrong pairs by its company; their weights are He's.
+The critics have no batch norm, which would reveal a batch of wrong pairs; their weights are He's.
 """
 
 from itertools import pairwise
@@ -22,11 +22,11 @@ from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["StackGANCritic", "StageIGenerator", "StageIIGenerator"]
 
-KEPT = 0.9  # of the coarse image, so that black and white have a slope, too
+KEPT = 0.9  # factor of the coarse image, so that black and white have a gradient
 
 
 class _Augmenting(nn.Module):
-    """A generator with a layer that makes conditions of captions; no activation, for σ must fall below 1."""
+    """A generator with a conditioning layer for captions; no activation, since σ must fall below 1."""
 
     def __init__(self, shape: Shape, features: int, condition: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class _Augmenting(nn.Module):
         self.conditions = nn.Linear(features, 2 * condition)
 
     def augment(self, phi: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of the conditions of captions (N, features), (N, condition) each."""
+        """Return mean and log variance of the conditions of captions (N, features), (N, condition) each."""
         mean, log_variance = self.conditions(phi).chunk(2, 1)
         return mean, log_variance
 
@@ -44,7 +44,7 @@ class StageIGenerator(_Augmenting):
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
-        features: Coordinates of a caption.
+        features: Dimension of a caption's vector.
         latent: Coordinates of z.
         condition: Coordinates of c.
         width: Channels of the largest feature map; the smallest has as many for each halving of the side.
@@ -70,21 +70,21 @@ class StageIGenerator(_Augmenting):
 
 
 class StageIIGenerator(_Augmenting):
-    """Stage II: reads a coarse image down to a quarter of its side, meets c, draws what is missing by residual blocks.
+    """Stage II: encodes a coarse image to a quarter of its side, concatenates c, and adds detail by residual blocks.
 
         x = tanh(missing + artanh(.9 · coarse, doubled))
 
-    The paper's networks draw the whole image anew, and so must learn to copy first; here it begins with the coarse one.
+    The paper's networks generate the whole image and must learn to copy first; here the coarse image is added.
 
     Args:
         shape: (C, H, W) of the fine image, H = W a power of two from 16 to 256.
-        features: Coordinates of a caption.
+        features: Dimension of a caption's vector.
         condition: Coordinates of c.
         width: Channels of the largest feature map.
         blocks: Residual blocks; the paper has 4 at 256 × 256.
 
     Attributes:
-        begun: Whether its training has begun: until then nobody should look at what it draws.
+        begun: Whether its training has begun; until then its output is untrained.
 
     Example:
         >>> G = StageIIGenerator((3, 32, 32), 64, condition=4, width=8)
@@ -120,7 +120,7 @@ class StackGANCritic(nn.Module):
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
-        features: Coordinates of a caption.
+        features: Dimension of a caption's vector.
         condition: Coordinates of what its own layer makes of the caption.
         width: Channels of the largest feature map.
         heads: 1, or 2 for both questions.

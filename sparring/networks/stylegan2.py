@@ -63,7 +63,7 @@ class Mapping(nn.Module):
         return w
 
     def truncated(self, w: Tensor, truncation: float) -> Tensor:
-        """Moves styles towards their average: w̄ + ψ (w − w̄).
+        """Move styles towards their average: w̄ + ψ (w − w̄).
 
         Args:
             w: Styles (N, style).
@@ -78,7 +78,7 @@ class Synthesis(nn.Module):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         style: Coordinates of w.
-        width: Channels at full resolution; the published plan unless told.
+        width: Channels at full resolution. Default: as published.
 
     Attributes:
         layers: How many styles an image takes, one a layer; the first is the coarsest.
@@ -114,11 +114,11 @@ class StyleGAN2Generator(Generator):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         latent: Coordinates of z, and of w.
-        width: Channels at full resolution; the published plan unless told.
+        width: Channels at full resolution. Default: as published.
         depth: Layers of the mapping.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> StyleGAN2Generator((3, 32, 32), latent=16, width=4)(torch.randn(2, 16)).shape
@@ -145,13 +145,13 @@ class StyleGAN2Critic(Critic):
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
-        width: Channels at full resolution; the published plan unless told.
-        group: Samples that share a deviation; 4 in the papers, 32 for CIFAR-10.
+        width: Channels at full resolution. Default: as published.
+        group: Samples per group of the minibatch standard deviation; 4 in the papers, 32 for CIFAR-10.
         residual: Whether blocks have shortcuts; the authors leave them out for CIFAR-10.
         outcomes: Scores per sample.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(
@@ -170,8 +170,8 @@ class StyleGAN2Critic(Critic):
 class _Layer(nn.Module):
     """A modulated convolution, noise, bias, leaky ReLU.
 
-    The noise of a layer is new for each image while training and one fixed picture when sampling, so that a picture is
-    a function of its seed.
+    In training the noise of a layer is drawn for each image; in evaluation it is a fixed buffer, so that an image is a
+    function of its seed.
     """
 
     fixed: Tensor
@@ -191,7 +191,7 @@ class _Layer(nn.Module):
 
 
 class _Colours(nn.Module):
-    """The image of one scale: a modulated 1×1 convolution, not demodulated, and a bias."""
+    """The RGB output of one scale: a modulated 1×1 convolution without demodulation, and a bias."""
 
     def __init__(self, inputs: int, colours: int, style: int) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class _Halving(nn.Module):
 
 
 def _path(inputs: int, outputs: int) -> nn.Module:
-    """Two convolutions, the second behind the low-pass filter and of stride 2."""
+    """Return two convolutions, the second after the low-pass filter and of stride 2."""
     first = [EqualizedConv(inputs, inputs, 3), _Leaky()]
     return nn.Sequential(*first, Blur(padding=2), EqualizedConv(inputs, outputs, 3, stride=2), _Leaky())
 
@@ -228,7 +228,7 @@ class _Leaky(nn.Module):
 
 
 def _channels(shape: Shape, width: int | None) -> list[int]:
-    """Channels from full resolution down to 4 × 4."""
+    """Return the channels from full resolution down to 4 × 4."""
     halvings = num_doublings(shape, "StyleGAN2")
     finest = PLAN // shape[1] if width is None else width
     return [min(finest << k, MOST) for k in range(halvings + 1)]

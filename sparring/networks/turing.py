@@ -1,12 +1,12 @@
-"""The networks of the T-GANs: an encoder E, a judge D of differences of codes, a generator G (Su, 2018, code).
+"""The networks of the T-GANs: an encoder E, a critic D of differences of codes, a generator G (Su, 2018, code).
 
 At 32 × 32 these are the code's CIFAR-10 networks. At every other size they follow its CelebA networks for 64, 128 and
 256: G starts at 4 × 4 with 8 d channels, which halve whenever the side doubles; E halves the side four times, at 256
 five times, and ends with 8 d channels. d is the side of the image; for 8 and 16 pixels, for which the code has no
-network, d is 32. Weights are Glorot-uniform. Biases that a batch norm or the difference of two codes would cancel are
+network, d is 32. Weights are Glorot-uniform. Biases that cancel in a batch norm or in the difference of two codes are
 left out.
 
-E and D are to be normalised: `stateless(E)` as in the code, or `spectral(E)`.
+E and D should be normalised: `stateless(E)` as in the code, or `spectral(E)`.
 """
 
 from itertools import pairwise
@@ -27,13 +27,13 @@ _GENERATOR_32 = ((8, 4, 1), (4, 4, 2), (2, 4, 1), (1, 4, 2), (1, 5, 1))  # sides
 
 
 def _side(shape: Shape, width: int | None) -> tuple[int, int]:
-    """The side of the image and d."""
+    """Return the side of the image and d."""
     side = 4 * 2 ** num_doublings(shape, "T-GAN")
     return side, width or max(32, side)
 
 
 def _conv_norm_act(convolution: nn.Conv2d | nn.ConvTranspose2d, bend: nn.Module) -> list[nn.Module]:
-    """A convolution, the code's batch norm, an activation."""
+    """Return a convolution, the code's batch norm and an activation."""
     return [convolution, nn.BatchNorm2d(convolution.out_channels, eps=1e-3, momentum=0.01), bend]
 
 
@@ -46,7 +46,7 @@ class TuringGenerator(Generator):
         width: d; as published, 32 at 32 pixels and the side of the image elsewhere.
 
     Raises:
-        DataError: If the network cannot make this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> TuringGenerator((3, 32, 32)).latent, TuringGenerator((1, 16, 16)).latent
@@ -95,7 +95,7 @@ class TuringEncoder(nn.Module):
         features: Coordinates of a code.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, width: int | None = None) -> None:

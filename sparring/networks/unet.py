@@ -1,10 +1,10 @@
-"""The U-Net of pix2pix (Isola et al., 2017, section 6.1): an image down to 1 × 1 and up again, each size remembered.
+"""The U-Net of pix2pix (Isola et al., 2017, section 6.1): down to 1 × 1 and up again, with skip connections.
 
-    down   conv 4 × 4, stride 2            leaky ReLU before all but the first, a norm after all but the first and last
-    up     ReLU, transposed conv 4 × 4, stride 2, norm; beside it what was seen on the way down at this size
+    down conv 4 × 4, stride 2 leaky ReLU before all but the first, a norm after all but the first and last up ReLU,
+    transposed conv 4 × 4, stride 2, norm; concatenated with the down features of this size
 
 Channels are 1, 2, 4, 8, 8, 8, … times the width. Dropout of one half follows every norm on the way up between maps of 8
-times the width: three of them at 256 × 256. It is the paper's only noise; in evaluation mode it is off, and one image
+times the width: three of them at 256 × 256. It is the paper's only noise; in evaluation mode it is off, and an image
 has one translation.
 """
 
@@ -27,14 +27,14 @@ class UNet(nn.Module):
     """G: images (N, inputs, H, W) to images (N, C, H, W) in [−1, 1] of the same size.
 
     Args:
-        shape: (C, H, W) of the images to make, H = W a power of two from 8 to 512.
-        inputs: Channels of the images to read; as many unless told.
+        shape: (C, H, W) of the output images, H = W a power of two from 8 to 512.
+        inputs: Channels of the input images. Default: C.
         width: Channels of the largest feature map; 64 in the paper.
-        norm: Makes the normalisation; batch norm in the paper.
-        dropout: Share of what is dropped on the way up.
+        norm: Builds the normalisation; batch norm in the paper.
+        dropout: Dropout probability in the decoder.
 
     Raises:
-        DataError: If the network cannot make images of this shape.
+        DataError: If the network does not support this shape.
 
     Example:
         >>> UNet((3, 16, 16), inputs=1, width=4)(torch.randn(2, 1, 16, 32)).shape
@@ -70,14 +70,14 @@ class UNet(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """What the sides of an image must be multiples of."""
+        """The divisor of the sides of an image."""
         return 1 << self.depth
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate images (N, inputs, H, W), H and W multiples of `multiple`.
 
         Raises:
-            ValueError: If they do not fit.
+            ValueError: If the images have another shape.
         """
         if x.shape[1] != self.inputs or any(side % self.multiple for side in x.shape[2:]):
             raise ValueError(

@@ -1,6 +1,6 @@
-"""The two roles every game knows: a generator maps noise to data, a critic maps data to scores.
+"""Base classes of networks: a generator maps noise to data, a critic maps data to scores.
 
-A network of either role is a constructor only: it assembles its layers and hands them over here.
+An architecture is a constructor only: it builds its layers and passes them to one of these classes.
 """
 
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class Generator(nn.Module):
         self.shape, self.latent, self.body = tuple(shape), latent, body
 
     def forward(self, z: Tensor) -> Tensor:
-        """Draw one sample for each row of z.
+        """Return one sample for each row of z.
 
         Args:
             z: Noise, (N, latent).
@@ -41,7 +41,7 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """D: data (N, *shape) to raw scores, large = real; no sigmoid, so that every objective can read it.
+    """D: data (N, *shape) to raw scores, large = real; no sigmoid, as every objective expects.
 
     Args:
         shape: Shape of one sample.
@@ -55,7 +55,7 @@ class Critic(nn.Module):
         self.shape, self.outcomes, self.trunk, self.head = tuple(shape), outcomes, trunk, head
 
     def features(self, x: Tensor) -> Tensor:
-        """What the trunk sees in x, flattened to (N, F): for feature matching and for further heads."""
+        """Return the features of x, flattened to (N, F), for feature matching and further heads."""
         return self._seen(x).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Critic(nn.Module):
             x: Data, (N, *shape).
 
         Returns:
-            Scores, (N,), or (N, outcomes) where there are several.
+            Scores, (N,), or (N, outcomes) if there are several.
 
         Raises:
             ValueError: If x is not (N, *shape).

@@ -1,4 +1,4 @@
-"""Several generators that share their first layers (Ghosh et al., 2018): common ways of drawing, different subjects.
+"""Several generators that share their first layers (Ghosh et al., 2018).
 
 h = trunk(z),   G_k(z) = branch_k(h)
 """
@@ -15,14 +15,14 @@ __all__ = ["BranchingGenerator"]
 
 
 class BranchingGenerator(nn.Module):
-    """Joins generators of one plan: the first layers of the first of them serve all.
+    """Combines generators of one architecture that share the first layers.
 
     Args:
-        generators: K generators, alike but for their weights.
-        shared: Layers with weight matrices that they share, fewer than they have; half of them unless told.
+        generators: K generators of the same architecture.
+        shared: Number of shared layers with weight matrices, fewer than there are. Default: half.
 
     Raises:
-        GameError: If no layer would be left to a branch.
+        GameError: If no layer is left for the branches.
 
     Attributes:
         latent: Coordinates of z.

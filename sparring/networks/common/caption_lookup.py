@@ -1,14 +1,14 @@
-"""A reader of captions that looks them up: vectors which a larger model computed, kept with the network.
+"""A text encoder that looks captions up in a table of vectors computed by a larger model.
 
 Vectors are centred and scaled as the captions of the data are,
 
     φ = (e − mean e) / rms (e − mean e),        e: what was embedded
 
-since a model of all language puts the captions of one data set close together. An embedding of another number of
-coordinates is carried over by a fixed matrix of random signs, which hardly changes angles (Achlioptas, 2003).
+since a general language model maps the captions of one data set close together. An embedding of another dimension is
+projected by a fixed matrix of random signs, which nearly preserves angles (Achlioptas, 2003).
 
-What is known is a table of buffers, so that a checkpoint holds it: neither the file nor the model is asked again but
-for a sentence that is new.
+The table consists of buffers, so that a checkpoint contains it: the file or model is needed again only for new
+captions.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ TABLE = ("keys", "vectors", "centre", "scale")
 
 
 def caption_keys(token_ids: Tensor) -> Tensor:
-    """Number captions, by all their words in their order; two of a million share a number by a chance of 1 in 10⁷.
+    """Return a hash of each caption, of all its words in order; among a million, two collide with probability 10⁻⁷.
 
     Args:
-        token_ids: int64 (N, L), zero behind the last word.
+        token_ids: int64 (N, L), zero after the last word.
 
     Returns:
         int64 (N,), below 2⁶³.
@@ -46,11 +46,11 @@ def caption_keys(token_ids: Tensor) -> Tensor:
 
 
 class CaptionLookup(nn.Module):
-    """Knows captions that it was made to know before.
+    """Encodes captions that have been registered.
 
     Args:
-        embed: Vectors (N, F) of N captions; raises a `DataError` where it has none.
-        features: Coordinates of a caption.
+        embed: Returns vectors (N, F) of N captions; raises a `DataError` if it has none.
+        features: Dimension of a caption's vector.
 
     Example:
         >>> read = CaptionLookup(lambda texts: torch.tensor([[float(len(text)), 1.0] for text in texts]), 2)
@@ -74,10 +74,10 @@ class CaptionLookup(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def register(self, texts: Sequence[str]) -> None:
-        """Make captions known; the first ones decide the mean and the scale of all.
+        """Add captions to the table; the first call determines the mean and the scale.
 
         Args:
-            texts: What is going to be asked for or learned from.
+            texts: The captions.
 
         Raises:
             DataError: If one of them cannot be embedded.
@@ -95,23 +95,23 @@ class CaptionLookup(nn.Module):
         self.keys, self.vectors = every[order], torch.cat([self.vectors, self._placed(vectors)])[order]
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """Look captions up.
+        """Return the vectors of captions.
 
         Args:
-            token_ids: int64 (N, L), zero behind the last word.
+            token_ids: int64 (N, L), zero after the last word.
 
         Returns:
-            (N, features), each coordinate about 1 in size.
+            (N, features), each coordinate of order 1.
 
         Raises:
-            DataError: If one of them is not known.
+            DataError: If a caption is not in the table.
         """
         wanted = caption_keys(token_ids)
         rows = torch.searchsorted(self.keys, wanted).clamp_max(max(len(self.keys) - 1, 0))
         if not len(self.keys) or not bool((self.keys[rows] == wanted).all()):
             raise DataError(
-                f"{len(self.keys)} captions are embedded, and one that is asked for is not: ask for one of those, or "
-                "train with --text hashed, which reads any sentence."
+                f"{len(self.keys)} captions are embedded, and a requested one is not: request one of those, or "
+                "train with --text hashed, which encodes any sentence."
             )
         return self.vectors[rows]
 
@@ -120,7 +120,7 @@ class CaptionLookup(nn.Module):
         return row < len(self.keys) and int(self.keys[row]) == number
 
     def _placed(self, vectors: Tensor) -> Tensor:
-        """Centres and scales embeddings (N, F), and carries them over to (N, features)."""
+        """Centre and scale embeddings (N, F), and project them to (N, features)."""
         given = (vectors - self.centre) / self.scale
         width = given.shape[1]
         if width == self.features:
@@ -129,7 +129,7 @@ class CaptionLookup(nn.Module):
         return given @ (1 - 2 * (numbers >> 15 & 1)).to(given) / width**0.5
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
-        """Takes over a table of any length."""
+        """Load a table of any length."""
         for name in TABLE:
             if (given := state_dict.get(prefix + name)) is not None:
                 setattr(self, name, torch.empty_like(given, device=self.keys.device))

@@ -1,4 +1,4 @@
-"""Q, the reader of codes behind a critic's trunk (Chen et al., 2016, appendix C)."""
+"""Q, the head that predicts latent codes from a critic's features (Chen et al., 2016, appendix C)."""
 
 from torch import Tensor, nn
 
@@ -8,13 +8,13 @@ __all__ = ["CodeReader"]
 
 
 class CodeReader(nn.Sequential):
-    """Features (N, F) -> 128 units, batch norm, leaky ReLU -> answers (N, answers).
+    """Features (N, F) to 128 units, batch norm, leaky ReLU, to outputs (N, answers).
 
-    Features that a layer has added to the critic's since, behind its own (minibatch discrimination), are not read.
+    Features that a layer has since appended to the critic's (minibatch discrimination) are ignored.
 
     Args:
         features: F.
-        answers: Numbers that describe the distribution of the codes.
+        answers: Number of parameters of the distribution of the codes.
         width: Units of the hidden layer.
     """
 
@@ -25,5 +25,5 @@ class CodeReader(nn.Sequential):
         self.features = features
 
     def forward(self, h: Tensor) -> Tensor:
-        """Read codes from features (N, F), or more."""
+        """Return the parameters of the codes' distribution, given features (N, F) or more."""
         return super().forward(h[:, : self.features])

@@ -1,6 +1,6 @@
-"""Any generator and any critic, told the class: beside the noise, beside the image, or at the critic's head.
+"""Class-conditional versions of any generator and critic: concatenation with noise or image, or a projection head.
 
-A class is told as a row of weights over the classes, (N, classes), as in `sparring.layers.normalization`.
+A class is a row of weights over the classes, (N, classes), as in `sparring.layers.normalization`.
 """
 
 import torch
@@ -14,7 +14,7 @@ __all__ = ["ConcatCritic", "ConcatGenerator", "TwoHeadCritic", "concat_shape"]
 
 
 def concat_shape(shape: Shape, classes: int) -> Shape:
-    """The shape of a sample with its class beside it: as coordinates of a point, as constant channels of an image.
+    """Return the shape of a sample concatenated with its class: coordinates of a point, constant channels of an image.
 
     >>> concat_shape((3, 8, 8), 10), concat_shape((2,), 10)
     ((13, 8, 8), (12,))
@@ -26,8 +26,8 @@ class ConcatGenerator(nn.Module):
     """G(z, y) = body([z, y]) (Mirza & Osindero, 2014).
 
     Args:
-        body: A generator of as many coordinates as z and y have together.
-        classes: How many of them are y's.
+        body: A generator with the latent dimension of z and y together.
+        classes: Number of classes.
 
     Example:
         >>> from sparring.networks.mlp import MLPGenerator
@@ -40,7 +40,7 @@ class ConcatGenerator(nn.Module):
         self.body, self.shape, self.latent = body, body.shape, body.latent - classes
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """Draw one sample for each row of z (N, latent), of the class y (N, classes)."""
+        """Return one sample for each row of z (N, latent) of class y (N, classes)."""
         return self.body(torch.cat([z, y], 1))
 
 
@@ -48,7 +48,7 @@ class ConcatCritic(nn.Module):
     """D(x, y) = body([x, y]): y as further coordinates of a point, as constant channels of an image.
 
     Args:
-        body: A critic of samples with their class beside them, of the shape that `concat_shape` returns.
+        body: A critic of samples concatenated with their class, of shape `concat_shape`.
         classes: Number of classes.
     """
 
@@ -65,7 +65,7 @@ class ConcatCritic(nn.Module):
 class TwoHeadCritic(nn.Module):
     """D(x, y) -> (N, 2): "real?", linear in the features h, and "matches y?", ψ(h) + ⟨V y, h⟩.
 
-    A perceptron on [h, y] hardly learns to match: the few coordinates of y drown among those of h.
+    A perceptron on [h, y] hardly learns to match, since y has few coordinates compared with h.
 
     Args:
         critic: A critic whose trunk is used.
@@ -81,6 +81,6 @@ class TwoHeadCritic(nn.Module):
             head.apply(normal(0.02))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Answer both questions about x (N, *shape) and y (N, classes)."""
+        """Return both scores of x (N, *shape) and y (N, classes), (N, 2)."""
         h = self.trunk(x)
         return torch.cat([self.real(h), self.match(h, y)[:, None]], 1)

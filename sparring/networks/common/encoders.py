@@ -1,10 +1,10 @@
-"""Encoders, which read data as codes, and what else plays with them: critics of pairs, generators fed z again.
+"""Encoders from data to codes, joint critics of data and codes, and generators with z in every layer.
 
 The perceptrons are those of BiGAN on MNIST (Donahue et al., 2017, code): two hidden layers of 1024, batch norm after
 E's second and in G's every hidden layer; z enters each hidden layer of G and the second one of D. The convolutions are
-those of DCGAN. Codes are not bounded as theirs are: they are to look like z ~ N(0, I). That is why D has no batch norm
-where it reads codes: it would hide from D how large they are, and E makes them ever larger (on MNIST at 16 pixels,
-after 2,400 steps: a variance of 815 with it, 1.2 without).
+those of DCGAN. Codes are not bounded as theirs are: their target is z ~ N(0, I). D therefore has no batch norm on
+codes: it would hide their scale from D, and E makes them ever larger (on MNIST at 16 pixels, after 2,400 steps: a
+variance of 815 with it, 1.2 without).
 """
 
 from math import prod
@@ -34,7 +34,7 @@ class Encoder(nn.Module):
 
     Args:
         shape: Shape of one sample.
-        outputs: Numbers a row.
+        outputs: Numbers per row.
         body: Maps (N, *shape) to (N, outputs).
     """
 
@@ -43,7 +43,7 @@ class Encoder(nn.Module):
         self.shape, self.outputs, self.body = tuple(shape), outputs, body
 
     def forward(self, x: Tensor) -> Tensor:
-        """Read each sample.
+        """Encode each sample.
 
         Args:
             x: Data, (N, *shape).
@@ -59,11 +59,11 @@ class Encoder(nn.Module):
 
 
 class MLPEncoder(Encoder):
-    """Layers of leaky ReLU, batch-normalised but for the first, and a linear end (Donahue et al., 2017, MNIST).
+    """Layers of leaky ReLU, batch-normalised except the first, and a linear layer (Donahue et al., 2017, MNIST).
 
     Args:
         shape: Shape of one sample.
-        outputs: Numbers a row.
+        outputs: Numbers per row.
         width: Units of a hidden layer.
         depth: Hidden layers.
 
@@ -81,15 +81,15 @@ class MLPEncoder(Encoder):
 
 
 class DCGANEncoder(Encoder):
-    """The strided convolutions of a DCGAN critic down to 4 × 4, and a linear end.
+    """The strided convolutions of a DCGAN critic down to 4 × 4, and a linear layer.
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
-        outputs: Numbers a row.
+        outputs: Numbers per row.
         width: Channels of the largest feature map.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, outputs: int, width: int = 64) -> None:
@@ -105,7 +105,7 @@ class JointCritic(nn.Module):
         latent: Coordinates of a code.
         trunk: Maps (N, *shape) to (N, F).
         reader: Maps (N, latent) to (N, R).
-        head: Maps what both see, (N, F + R), to (N, 1).
+        head: Maps both features, (N, F + R), to (N, 1).
     """
 
     def __init__(self, shape: Shape, latent: int, trunk: nn.Module, reader: nn.Module, head: nn.Module) -> None:
@@ -133,7 +133,7 @@ class JointCritic(nn.Module):
 
 
 class MLPJointCritic(JointCritic):
-    """Two hidden layers of leaky ReLU; the second reads the code, too (Donahue et al., 2017, MNIST).
+    """Two hidden layers of leaky ReLU; the second also takes the code (Donahue et al., 2017, MNIST).
 
     Args:
         shape: Shape of one sample.
@@ -149,7 +149,7 @@ class MLPJointCritic(JointCritic):
 
 
 class DCGANJointCritic(JointCritic):
-    """DCGAN's convolutions beside a layer that reads the code, and a layer that reads both (Dumoulin et al., 2017).
+    """DCGAN's convolutions of the image, a layer of the code, and a layer of both (Dumoulin et al., 2017).
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
@@ -157,7 +157,7 @@ class DCGANJointCritic(JointCritic):
         width: Channels of the largest feature map; the layers of the code and of both have 8 times as many units.
 
     Raises:
-        DataError: If the network cannot read this shape.
+        DataError: If the network does not support this shape.
     """
 
     def __init__(self, shape: Shape, latent: int, width: int = 64) -> None:
@@ -169,7 +169,7 @@ class DCGANJointCritic(JointCritic):
 
 
 class InjectedGenerator(Generator):
-    """A perceptron of batch-normalised ReLU that is given z again in each hidden layer (Donahue et al., 2017, MNIST).
+    """A perceptron of batch-normalised ReLU with z as an input of each hidden layer (Donahue et al., 2017, MNIST).
 
     Args:
         shape: Shape of one sample; images (C, H, W) end in a tanh, points (D,) are not bounded.
@@ -184,12 +184,12 @@ class InjectedGenerator(Generator):
         self.apply(he_uniform)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Draw one sample for each row of z (N, latent)."""
+        """Return one sample for each row of z (N, latent)."""
         return self.end(super().forward(z))
 
 
 class _Injected(nn.Module):
-    """Hidden layers h ← relu(norm(W [h, z])), and a linear end."""
+    """Hidden layers h ← relu(norm(W [h, z])), and a linear layer."""
 
     def __init__(self, outputs: int, latent: int, width: int, depth: int) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ class _Injected(nn.Module):
 
 
 def _convolutions(shape: Shape, width: int) -> tuple[nn.Module, int]:
-    """A DCGAN critic's trunk, flattened, and how many features it has."""
+    """Return a DCGAN critic's trunk, flattened, and its number of features."""
     trunk = DCGANCritic(shape, width).trunk
     channels = [layer.out_channels for layer in trunk.modules() if isinstance(layer, nn.Conv2d)]
     return nn.Sequential(trunk, nn.Flatten()), channels[-1] * 16

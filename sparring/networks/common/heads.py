@@ -1,4 +1,4 @@
-"""Another head for a critic: more features to read, more answers to give; what it knew stays.
+"""Changing the head of a critic: more input features or more outputs, keeping the trained weights.
 
     W' = [ W   N(0, s²) ]        s: root mean square of W
          [ N(0, s²)     ]
@@ -21,20 +21,20 @@ __all__ = ["head_features", "insert_before_head", "widen_outputs"]
 
 
 def insert_before_head(critic: nn.Module, layer: Callable[[int], nn.Module]) -> nn.Module:
-    """Puts a layer between a critic's features and its head, which reads what the layer adds besides.
+    """Insert a layer between a critic's features and its head, and widen the head to the new features.
 
-    The layer keeps the features as its first outputs: minibatch discrimination, minibatch deviation. The critic gives
-    the scores it gave, but for the new features times their new, small weights. `features` includes them.
+    The layer keeps the features as its first outputs: minibatch discrimination, minibatch deviation. Scores change only
+    by the new features times their new, small weights. `features` includes them.
 
     Args:
-        critic: A `Critic`; changed in place.
-        layer: Makes the layer for so many features, (N, features) -> (N, more).
+        critic: A `Critic`, changed in place.
+        layer: Builds the layer for a number of features, (N, features) -> (N, more).
 
     Returns:
         The critic itself.
 
     Raises:
-        GameError: If it is no critic with a linear head.
+        GameError: If it is not a critic with a linear head.
     """
     core = _core(critic)
     known = _linear(core).weight.flatten(1)
@@ -47,17 +47,17 @@ def insert_before_head(critic: nn.Module, layer: Callable[[int], nn.Module]) -> 
 
 
 def widen_outputs(critic: nn.Module, outcomes: int) -> nn.Module:
-    """Lets a critic give so many answers instead of one.
+    """Give a critic several outputs instead of one.
 
     Args:
-        critic: A `Critic` with fewer answers; changed in place.
+        critic: A `Critic` with fewer outputs, changed in place.
         outcomes: Scores per sample.
 
     Returns:
         The critic itself.
 
     Raises:
-        GameError: If it is no critic with a linear head.
+        GameError: If it is not a critic with a linear head.
     """
     core = _core(critic)
     core.head = nn.Sequential(nn.Flatten(), _grown(core, head_features(core), outcomes))
@@ -66,13 +66,13 @@ def widen_outputs(critic: nn.Module, outcomes: int) -> nn.Module:
 
 
 def head_features(critic: nn.Module) -> int:
-    """Returns how many features the head of a critic reads, flattened.
+    """Return the number of input features of a critic's head.
 
     Args:
         critic: A `Critic`.
 
     Raises:
-        GameError: If it is no critic with a linear head.
+        GameError: If it is not a critic with a linear head.
     """
     return prod(_linear(_core(critic)).weight.shape[1:])
 
@@ -86,7 +86,7 @@ def _core(critic: nn.Module) -> Critic:
 
 
 def _linear(critic: Critic) -> nn.Linear | nn.Conv2d:
-    """The one layer of the head that has weights."""
+    """Return the layer of the head with weights."""
     parts = [*critic.head] if isinstance(critic.head, nn.Sequential) else [critic.head]
     layers = [layer for layer in parts if not isinstance(layer, nn.Flatten)]
     if len(layers) != 1 or not isinstance(layers[0], (nn.Linear, nn.Conv2d)):
@@ -96,7 +96,7 @@ def _linear(critic: Critic) -> nn.Linear | nn.Conv2d:
 
 @torch.no_grad()
 def _grown(critic: Critic, features: int, outcomes: int) -> nn.Linear:
-    """The head for at least as many features and outcomes, with the old weights and the old normalisation."""
+    """Return a head with more features and outputs, with the old weights and normalisation."""
     old = _linear(critic)
     stored = "parametrizations.weight.original" if is_parametrized(old, "weight") else "weight"
     known = old.get_parameter(stored).flatten(1)

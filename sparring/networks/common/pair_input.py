@@ -1,4 +1,4 @@
-"""A critic that sees what it judges beside what that was made of (Isola et al., 2017)."""
+"""A critic of pairs: an image and the input that it was generated from (Isola et al., 2017)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,10 @@ __all__ = ["PairCritic"]
 
 
 class PairCritic(nn.Module):
-    """D(x, given): the critic of both in one image, given first.
+    """D(x, given): a critic of the concatenation [given, x] along channels.
 
     Args:
-        critic: Reads images of as many channels as both have together.
+        critic: A critic of images with the channels of both.
 
     Example:
         >>> PairCritic(nn.Conv2d(4, 1, 1))(torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)).shape
@@ -22,5 +22,5 @@ class PairCritic(nn.Module):
         self.critic = critic
 
     def forward(self, x: Tensor, given: Tensor) -> Tensor:
-        """Score images x (N, C, H, W), made of images (N, C', H, W)."""
+        """Score images x (N, C, H, W), generated from images (N, C', H, W)."""
         return self.critic(torch.cat([given, x], 1))

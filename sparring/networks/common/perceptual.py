@@ -1,12 +1,11 @@
-"""Networks by whose eyes images are compared: nobody trains them, they are made acquainted with the data once.
+"""Fixed feature networks for perceptual losses. Their weights are set once, before training.
 
-    ClassifierMaps    the convolutions of the tool's own classifier of the data, see
+    ClassifierMaps    the convolutions of the classifier trained on the data, see
     `sparring.metrics.extractors.classifier` VGG19Maps         relu1_1, relu2_1, …, relu5_1 of VGG-19 (Simonyan &
     Zisserman, 2015), from a file of its weights
 
-Each turns images (N, C, H, W) in [−1, 1] into a list of feature maps, for
-`sparring.games.common.multiscale.Perception`. Weights come when a training begins, by `fit_to`, and are part of its
-checkpoints from then on.
+Each maps images (N, C, H, W) in [−1, 1] to a list of feature maps, for `sparring.games.common.multiscale.Perception`.
+Weights are set when a training begins, by `fit_to`, and are part of its checkpoints.
 """
 
 from __future__ import annotations
@@ -26,26 +25,26 @@ from sparring.metrics.extractors.classifier import extractor_for
 
 __all__ = ["ClassifierMaps", "FitsToData", "VGG19Maps"]
 
-CHANNELS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # 0: the half size
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images of its training, from 0 to 1
+CHANNELS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)  # 0: half the size
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, in [0, 1]
 
 
 @runtime_checkable
 class FitsToData(Protocol):
-    """A part of a game that must see the data before a training begins."""
+    """A module that is fitted to the data before a training begins."""
 
     def fit_to(self, dataset: Dataset) -> None:
-        """Takes its weights from the data, or for them."""
+        """Set the weights for a data set."""
 
 
 class ClassifierMaps(nn.Module):
-    """What the three convolutions of the tool's own classifier see, at half, a quarter and an eighth of the size.
+    """Feature maps of the classifier's three convolutions, at a half, a quarter and an eighth of the size.
 
     Args:
-        channels: Of the images.
+        channels: Channels of the images.
 
     Attributes:
-        weights: How the maps weigh against each other, deeper ones more.
+        weights: Weights of the maps; deeper ones have more.
 
     Example:
         >>> [tuple(seen.shape) for seen in ClassifierMaps(3)(torch.zeros(2, 3, 48, 64))]
@@ -59,15 +58,15 @@ class ClassifierMaps(nn.Module):
         self.body = nn.Sequential(*list(Classifier(channels, 1).trunk)[:-2])
 
     def fit_to(self, dataset: Dataset) -> None:
-        """Trains the classifier on the data, to tell classes or else quarter turns, or finds it in the cache.
+        """Train the classifier on the data (classes, or quarter turns without labels), or load it from the cache.
 
         Raises:
-            DataError: The data are too few.
+            DataError: If there are too few images.
         """
         self.body.load_state_dict(extractor_for(dataset).network.trunk[:-2].state_dict())
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Returns the maps behind each convolution, its norm and leaky ReLU."""
+        """Return the maps after each convolution with its norm and leaky ReLU."""
         maps = []
         for place, layer in enumerate(self.body):
             x = layer(x)
@@ -77,13 +76,13 @@ class ClassifierMaps(nn.Module):
 
 
 class VGG19Maps(nn.Module):
-    """What VGG-19 sees behind the first ReLU of each of its five sizes.
+    """Feature maps of VGG-19 after the first ReLU at each of its five sizes.
 
     Args:
         file: Its weights, as torchvision saves them: ``features.0.weight`` and so on, .pth or .safetensors.
 
     Attributes:
-        weights: How the maps weigh against each other (Wang et al., 2018).
+        weights: Weights of the maps (Wang et al., 2018).
     """
 
     weights = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
@@ -102,23 +101,23 @@ class VGG19Maps(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
 
     def fit_to(self, dataset: Dataset) -> None:
-        """Reads the file.
+        """Read the file.
 
         Raises:
-            DataError: It is absent, or holds other weights; or images are neither grey nor in colour.
+            DataError: If the file is missing or holds other weights, or images have neither 1 nor 3 channels.
         """
         if dataset.shape[0] not in (1, 3):
-            raise DataError(f"VGG-19 sees images of 1 or 3 channels, not {dataset.shape[0]}: leave --perception out.")
+            raise DataError(f"VGG-19 takes images of 1 or 3 channels, not {dataset.shape[0]}: leave --perception out.")
         own = {f"features.{name}": value for name, value in self.features.state_dict().items()}
         known = _read(self.file)
         if strange := [name for name in own if name not in known or known[name].shape != own[name].shape]:
             raise DataError(
-                f"{self.file} is no VGG-19, its {strange[0]} is missing or of another shape: give its file."
+                f"{self.file} is not VGG-19: its {strange[0]} is missing or of another shape: give its file."
             )
         self.features.load_state_dict({name.removeprefix("features."): known[name] for name in own})
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Returns the five maps; grey images are seen as colours."""
+        """Return the five maps; grey images are repeated to three channels."""
         x, maps, new = ((x.expand(-1, 3, -1, -1) + 1) / 2 - self.mean) / self.deviation, [], True
         for layer in self.features:
             x = layer(x)
@@ -130,14 +129,14 @@ class VGG19Maps(nn.Module):
 
 
 def _read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file, in which no code is run."""
+    """Return the tensors of a file, without running code in it."""
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load(file.read_bytes())
         known = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"{file} does not exist: give the weights of VGG-19, or leave --perception out.") from None
-    except Exception as error:  # torch and pickle raise whatever they stumble over
+    except Exception as error:  # torch and pickle raise many kinds
         reason = type(error).__name__
         raise DataError(f"{file} cannot be read as weights ({reason}): give a .pth or .safetensors file.") from error
     return known if isinstance(known, dict) else {}

@@ -1,4 +1,4 @@
-"""Which image sizes a convolutional network can make."""
+"""Image sizes that a convolutional network supports."""
 
 from math import ceil, log2
 
@@ -9,12 +9,12 @@ __all__ = ["num_doublings", "require_images"]
 
 
 def num_doublings(shape: Shape, network: str, largest: int = 256) -> int:
-    """How often 4 × 4 must double to reach the image's side.
+    """Return the number of doublings from 4 × 4 to the image's side.
 
     Args:
         shape: (C, H, W) of one image.
-        network: Name for the message.
-        largest: Largest side that the network was made for, in pixels.
+        network: Name of the network, for the message.
+        largest: Largest supported side in pixels.
 
     Raises:
         DataError: If the images are not square, or their side is no power of two from 8 to `largest`.
@@ -36,14 +36,14 @@ def num_doublings(shape: Shape, network: str, largest: int = 256) -> int:
 
 
 def require_images(shape: Shape, network: str) -> None:
-    """Refuses points.
+    """Raise an error for points.
 
     Args:
-        shape: Of a row of the data.
-        network: Name for the message.
+        shape: Shape of one sample.
+        network: Name of the network, for the message.
 
     Raises:
-        DataError: If it is not (C, H, W).
+        DataError: If the shape is not (C, H, W).
     """
     if len(shape) != 3:
         raise DataError(f"{network} needs images (C, H, W), not {shape}: use an MLP for points.")

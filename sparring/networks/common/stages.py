@@ -1,4 +1,4 @@
-"""What SAGAN and BigGAN are built of: residual stages with attention at one scale, in a generator and in a critic."""
+"""Parts of SAGAN and BigGAN: residual stages with attention at one scale, for generators and critics."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,11 +16,11 @@ __all__ = ["ProjectionCritic", "Stages", "wide_trunk"]
 
 
 class Stages(nn.Module):
-    """Residual blocks that double the side from 4 × 4 on, each told its condition.
+    """Conditional residual blocks, each of which doubles the side, from 4 × 4 on.
 
     Args:
         channels: Of every feature map from 4 × 4 to the last.
-        norm: Makes the normalisation of so many channels, which takes the condition too.
+        norm: Builds the normalisation for a number of channels, which also takes the condition.
         attend: Side of the feature map with attention, below the last one's; None for no attention.
     """
 
@@ -34,7 +34,7 @@ class Stages(nn.Module):
 
         Args:
             x: The smallest feature map.
-            conditions: For each block what it is told: one tensor, or nothing.
+            conditions: The condition of each block: one tensor, or an empty tuple.
         """
         for look, grow, condition in zip(self.look, self.grow, conditions, strict=True):
             x = grow(look(x), *condition)
@@ -42,7 +42,7 @@ class Stages(nn.Module):
 
 
 class ProjectionCritic(nn.Module):
-    """D: data (N, *shape), and the weights of its classes where there are any, to raw scores (N,), large = real.
+    """D: data (N, *shape), and weights of the classes if conditional, to raw scores (N,), large = real.
 
     Args:
         shape: Shape of one sample.
@@ -56,7 +56,7 @@ class ProjectionCritic(nn.Module):
         self.shape, self.trunk, self.head = tuple(shape), trunk, ProjectionHead(features, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the trunk sees in x, (N, F), whatever its class."""
+        """Return the features of x, (N, F), independent of the class."""
         if x.shape[1:] != self.shape:
             raise ValueError(f"this critic takes data (N, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}.")
         return self.trunk(x)
@@ -66,7 +66,7 @@ class ProjectionCritic(nn.Module):
 
         Args:
             x: Data, (N, *shape).
-            y: Weights of the classes, (N, classes), unless the critic was built without any.
+            y: Weights of the classes, (N, classes), if the critic has classes.
 
         Raises:
             ValueError: If x is not (N, *shape).
@@ -75,12 +75,12 @@ class ProjectionCritic(nn.Module):
 
 
 def wide_trunk(shape: Shape, down: Sequence[int], same: Sequence[int], attend: int | None) -> nn.Module:
-    """Residual blocks, ReLU, sum over positions; wide: a block has its output's channels inside (Brock et al., 2019).
+    """Return residual blocks with the wide bottleneck of Brock et al. (2019), ReLU and a sum over positions.
 
     Args:
         shape: (C, H, W) of one image.
         down: Channels after each block that halves the side.
-        same: Channels after each block behind them, at constant scale.
+        same: Channels after each following block at constant scale.
         attend: Side of the feature map with attention, below the image's; None for no attention.
     """
     side = shape[1] // 2

@@ -4,7 +4,7 @@
 random signs, a function of its token id (feature hashing, Weinberger et al., 2009); a caption is their sum over the
 root of its number of words. It gives the same result in every process and on every device, and encodes any new word.
 
-`GRUTextEncoder` learns: an embedding of each word, a gated recurrent network (Cho et al., 2014), its last state.
+`GRUTextEncoder` is trained: word embeddings and the last state of a gated recurrent network (Cho et al., 2014).
 """
 
 import torch
@@ -17,7 +17,7 @@ MASK = 2**32 - 1
 
 
 def hash32(numbers: Tensor) -> Tensor:
-    """Hash each number below 2³³ to one below 2³², every bit of which depends on all of the number's lower 32.
+    """Hash each number below 2³³ to one below 2³², every bit of which depends on all of its lower 32 bits.
 
     Args:
         numbers: int64, of any shape.
@@ -34,10 +34,10 @@ def hash32(numbers: Tensor) -> Tensor:
 
 
 class HashedTextEncoder(nn.Module):
-    """A bag of words and pairs of neighbours, each a fixed row of signs.
+    """A bag of words and word pairs, each a fixed vector of random signs.
 
     Args:
-        features: Coordinates of a caption.
+        features: Dimension of a caption's vector.
 
     Example:
         >>> from sparring.data.annotations.captions import tokenize
@@ -50,13 +50,13 @@ class HashedTextEncoder(nn.Module):
         self.features = features
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """Read captions.
+        """Encode captions.
 
         Args:
-            token_ids: int64 (N, L), zero behind the last word.
+            token_ids: int64 (N, L), zero after the last word.
 
         Returns:
-            (N, features), each coordinate about 1 in size; zero without words.
+            (N, features), each coordinate of order 1; zero for an empty caption.
         """
         mask = token_ids > 0
         pairs = hash32(token_ids[:, :-1]) + (token_ids[:, 1:] & MASK)
@@ -64,7 +64,7 @@ class HashedTextEncoder(nn.Module):
         return bag / mask.sum(1, keepdim=True).clamp_min(1).sqrt()
 
     def signs(self, token_ids: Tensor, mask: Tensor) -> Tensor:
-        """The sum of the directions of codes (N, L), where they are there, (N, features)."""
+        """Return the sum of the sign vectors of tokens (N, L) under a mask, (N, features)."""
         coordinates = hash32(torch.arange(1, self.features + 1, device=token_ids.device))
         bits = hash32(token_ids[..., None] ^ coordinates) >> 15 & 1
         return ((1 - 2 * bits) * mask[..., None]).sum(1).to(torch.get_default_dtype())
@@ -74,7 +74,7 @@ class GRUTextEncoder(nn.Module):
     """Embedded words, read one after the other by a gated recurrent unit; to be trained.
 
     Args:
-        features: Coordinates of a caption.
+        features: Dimension of a caption's vector.
         width: Coordinates of a word and of the state.
         slots: Rows of the table of words; two words share a row with probability 1 / slots.
 
@@ -92,10 +92,10 @@ class GRUTextEncoder(nn.Module):
         self.out = nn.Linear(width, features)
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """Read captions.
+        """Encode captions.
 
         Args:
-            token_ids: int64 (N, L), zero behind the last word.
+            token_ids: int64 (N, L), zero after the last word.
 
         Returns:
             (N, features) of length √features, so that a coordinate is about 1 in size.

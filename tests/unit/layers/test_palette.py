@@ -70,7 +70,7 @@ def test_the_scale_learns_from_images_in_colours_of_the_photograph_and_the_other
         assert len(seen) == 3 + 3 + 3, "every sample and every reconstruction"
         assert all((len(colours_of(y)) <= 3) == few for y in seen)
     with evaluation_mode(game):
-        below = resize_bicubic(game.reconstructed(0), game.sizes[1])
+        below = resize_bicubic(game.reconstruct(0), game.sizes[1])
     known = Palette(3, 3)
     known.fit(resize_bicubic(X, game.sizes[0]))
     assert torch.equal(game.palette.centres, known.centres)
@@ -95,7 +95,7 @@ def test_a_drawing_enters_where_the_game_takes_it_in_its_colours():
     drawing = -X
     with evaluation_mode(game):
         coarse = resize_bicubic(drawing, game.sizes[1])
-        expected = game.G[2](torch.zeros(1, *game.dimensions(2)), game.palette(resize_bicubic(coarse, game.sizes[2])))
+        expected = game.G[2](torch.zeros(1, *game.noise_shape(2)), game.palette(resize_bicubic(coarse, game.sizes[2])))
     torch.testing.assert_close(single_image.paint_to_image(game, drawing), expected.clamp(-1, 1))
 
 
@@ -106,7 +106,7 @@ def test_any_game_can_be_given_a_drawing_in_the_photographs_colours():
     palette.fit(resize_bicubic(X, game.sizes[0]))
     drawing = palette(resize_bicubic(resize_bicubic(-X, game.sizes[0]), game.sizes[1]))
     with evaluation_mode(game):
-        expected = game.grown([torch.zeros(1, *game.dimensions(k)) for k in (1, 2)], drawing, 1)
+        expected = game.run_scales([torch.zeros(1, *game.noise_shape(k)) for k in (1, 2)], drawing, 1)
     torch.testing.assert_close(single_image.paint_to_image(game, -X, colours=4), expected.clamp(-1, 1))
     with pytest.raises(DataError, match="give 2 or more"):
         single_image.paint_to_image(game, X, colours=1)

@@ -98,8 +98,8 @@ def test_files_that_are_no_vgg_are_refused_in_a_sentence(data, tmp_path):
         return str(error.value)
 
     assert "none.pth does not exist" in told("none.pth")
-    assert "is no VGG-19, its features.0.weight is missing" in told("other.pth", {"x": torch.zeros(1)})
-    assert "is no VGG-19" in told("list.pth", [1, 2])
+    assert "is not VGG-19: its features.0.weight is missing" in told("other.pth", {"x": torch.zeros(1)})
+    assert "is not VGG-19" in told("list.pth", [1, 2])
     assert "cannot be read as weights" in told("code.pth", print)
     (tmp_path / "text.pth").write_text("no weights")
     assert "cannot be read as weights" in told("text.pth")

@@ -127,7 +127,7 @@ def test_captions_are_told_apart_by_every_word_and_their_order():
 
 
 def test_an_unknown_caption_and_an_empty_table_are_refused():
-    with pytest.raises(DataError, match="4 captions are embedded, and one that is asked for is not"):
+    with pytest.raises(DataError, match="4 captions are embedded, and a requested one is not"):
         known()(tokenize(["a red square", "no"]))
     with pytest.raises(DataError, match="0 captions"):
         CaptionLookup(lambda texts: None)(tokenize(["a"]))
