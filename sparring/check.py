@@ -1,7 +1,7 @@
-"""The conformance check of a game: plays a few rounds of a copy and tests every rule of play.
+"""The conformance check of a game: run a few rounds of a copy and test every rule.
 
-`check_game` is what our own test suite asks of every recipe, and what ``sparring check module:recipe`` asks of yours.
-It raises `GameError` with a sentence that names the cause and the remedy, or returns what it saw.
+`check_game` tests every recipe of this library, and ``sparring check module:recipe`` tests yours. It raises a
+`GameError` that names the cause and the remedy, or returns a summary of the game.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sparring.training.trainer import Players, train, trainable_parameters, upda
 
 @dataclass(frozen=True)
 class Conformance:
-    """What `check_game` saw of a game that keeps the rules.
+    """Summary of a game that keeps the rules.
 
     Attributes:
         turns: Who moved in each turn of the first round.
@@ -58,7 +58,7 @@ class Conformance:
 def check_game(
     game: Game, data: Data, rounds: int = 2, *, grad_accum: int = 1, precision: torch.dtype | None = None
 ) -> Conformance:
-    """Plays `rounds` rounds of a copy of the game and tests every rule of play.
+    """Play `rounds` rounds of a copy of the game and tests every rule of play.
 
     Args:
         game: The game to check; it is not changed.
@@ -68,7 +68,7 @@ def check_game(
         precision: ``torch.bfloat16`` for automatic mixed precision, as in `sparring.train`.
 
     Returns:
-        What was seen: the turns, the terms, who owns what, and what is most likely a mistake.
+        A summary: the turns, the terms, the owners of parameters, and what is most likely a mistake.
 
     Raises:
         GameError: If a rule is broken; the message says which, where, and what to do.
@@ -88,10 +88,10 @@ def check_game(
 
 
 def check_players(game: Game) -> Players:
-    """Builds the players and checks that together they own exactly the game's trainable parameters.
+    """Build the players and checks that together they own exactly the game's trainable parameters.
 
     Raises:
-        GameError: If a player owns a stranger, or a parameter has no owner.
+        GameError: If a player owns a parameter that is not in the game, or a parameter has no owner.
     """
     players = game.players()
     if not players or not all(isinstance(player, Optimizer) for player in players.values()):
@@ -103,14 +103,14 @@ def check_players(game: Game) -> Players:
     orphans = [name for name, who in owners(game, players).items() if not who]
     if orphans:
         raise GameError(
-            f"Nobody owns {orphans[0]!r} ({len(orphans)} such parameters): "
+            f"No player owns {orphans[0]!r} ({len(orphans)} such parameters): "
             "add its network to a player's optimiser, or freeze it with requires_grad_(False)."
         )
     return players
 
 
 def owners(game: Game, players: Players) -> dict[str, tuple[str, ...]]:
-    """Returns for each trainable parameter, by name, the players that own it."""
+    """Return for each trainable parameter, by name, the players that own it."""
     belongings = {
         player: {id(parameter) for parameter in trainable_parameters(optimiser)}
         for player, optimiser in players.items()
@@ -123,7 +123,7 @@ def owners(game: Game, players: Players) -> dict[str, tuple[str, ...]]:
 
 
 class _Referee:
-    """Plays a game turn by turn and looks at everything before and after each."""
+    """Run a game turn by turn and check everything before and after each."""
 
     def __init__(self, game: Game, precision: torch.dtype | None) -> None:
         self.game, self.precision = game.train(), precision
@@ -135,7 +135,7 @@ class _Referee:
         self.moved: tuple[str, ...] = ()
 
     def play(self, tape: _Tape, step: int) -> tuple[tuple[str, ...], ...]:
-        """Plays one round and returns who moved in each turn."""
+        """Play one round and returns who moved in each turn."""
         moves_of_round = self.game.round(tape, step)
         if not isinstance(moves_of_round, Iterator):
             raise GameError("round() must be a generator: yield its moves, do not return them.")
@@ -153,7 +153,7 @@ class _Referee:
         return tuple(turns)
 
     def advance(self, moves_of_round: Iterator[Turn], step: int, turn: int) -> tuple[Move, ...]:
-        """Lets the round's own code run up to its next turn, and checks what it did."""
+        """Run the round's own code up to its next turn, and check what it did."""
         before = self.weights()
         with explain_round_errors(self.game), self.playing(step, turn), self.conventions.watching():
             moves = next(moves_of_round, ())
@@ -172,7 +172,7 @@ class _Referee:
         return moves
 
     def playing(self, step: int, turn: int) -> ExitStack:
-        """Returns what surrounds a turn of a training."""
+        """Return the contexts in which a turn of a training runs."""
         stack, game = ExitStack(), self.game
         stack.enter_context(turn_rng(0, step, turn, device=game.device))
         stack.enter_context(torch.autocast(game.device.type, dtype=self.precision, enabled=self.precision is not None))
@@ -184,7 +184,7 @@ class _Referee:
         return stack
 
     def look_at(self, moves: tuple[Move, ...]) -> None:
-        """Checks the moves of one turn before they are made."""
+        """Check the moves of one turn before they are made."""
         movers = [move.player for move in moves]
         for move in moves:
             self.terms[move.player] = tuple(move.terms)
@@ -195,7 +195,7 @@ class _Referee:
                 raise GameError(f"{name!r} belongs to several movers of one turn: let them move one after another.")
 
     def update(self, moves: tuple[Move, ...]) -> None:
-        """Makes the moves, and checks that they reach the movers and change nobody else."""
+        """Make the moves, and check that they change the parameters of the movers and no others."""
         before = self.weights()
         with explain_round_errors(self.game, moves):
             update(moves, self.players, step=False)
@@ -214,7 +214,7 @@ class _Referee:
                 raise GameError(f"A move of {moves[0].player!r} changed {name!r}, which it does not own.")
 
     def check_everyone_learnt(self) -> None:
-        """Raises where a parameter never received a gradient."""
+        """Raise where a parameter never received a gradient."""
         idle = [name for name in self.owners if name not in self.learnt]
         if idle:
             raise GameError(
@@ -223,16 +223,16 @@ class _Referee:
             )
 
     def weights(self) -> dict[str, Tensor]:
-        """Copies every parameter."""
+        """Copy every parameter."""
         return {name: parameter.detach().clone() for name, parameter in self.game.named_parameters()}
 
     def changed_since(self, before: dict[str, Tensor]) -> list[str]:
-        """Names the parameters that are no longer, bit for bit, what they were."""
+        """Return the names of the parameters whose bits have changed."""
         return [name for name, parameter in self.game.named_parameters() if not torch.equal(parameter, before[name])]
 
 
 def _check_replay(game: Game, tape: _Tape, rounds: int, **how: Any) -> None:
-    """Stops after one round, loads what a checkpoint holds into a fresh copy, and expects the same weights."""
+    """Stop after one round, load the checkpoint into a new copy, and require the same weights."""
     straight, stopped = copy.deepcopy(game), copy.deepcopy(game)
     _run(straight, straight.players(), tape.rewound(), 0, rounds, **how)
     players = stopped.players()
@@ -278,7 +278,7 @@ def _check_sampling(game: Game) -> Any:
 
 
 class _Tape:
-    """Records the batches that are drawn, so that they can be played again, and sees whether a round changes one."""
+    """Record the batches that are drawn, to use them again, and to detect whether a round changes one."""
 
     def __init__(self, data: Data) -> None:
         self.data = data
@@ -295,13 +295,13 @@ class _Tape:
         return batch
 
     def check_untouched(self) -> None:
-        """Raises where a round changed a batch in place."""
+        """Raise where a round changed a batch in place."""
         for batch, kept in zip(self.given, self.kept, strict=True):
             if not all(torch.equal(one, other) for one, other in zip(batch, kept, strict=True)):
                 raise GameError("The round changed its batch in place: work on a copy.")
 
     def rewound(self) -> Data:
-        """Plays the recorded batches again, and records more where more are drawn."""
+        """Yield the recorded batches again, and record more where more are drawn."""
         for place in count():
             if place == len(self.kept):
                 next(self)

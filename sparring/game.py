@@ -101,7 +101,7 @@ class CriticOutput(StrEnum):
     SCORES = "scores of several questions"
     CLASSES = "logits of classes"
     OUTCOMES = "logits of a distribution over outcomes"
-    CODES = "codes, which another network judges"
+    CODES = "codes, which another network scores"
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class CriticSpec:
 
 
 class Game(nn.Module, ABC):
-    """Networks and the rules by which they play.
+    """Networks and the rules by which they are trained.
 
     Attributes:
         plain_double_backward: Whether penalties leave all layers to torch, see `sparring.objectives.double_backward`.
@@ -164,11 +164,11 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def players(self) -> dict[str, Optimizer]:
-        """Returns who plays: for each player the optimiser over the parameters that it owns."""
+        """Return the optimiser of each player, over the parameters that the player owns."""
 
     @abstractmethod
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Yields the moves of one round of the algorithm, in order.
+        """Yield the moves of one round of the algorithm, in order.
 
         Args:
             data: Call ``next(data)`` for each batch that the round needs.
@@ -176,11 +176,11 @@ class Game(nn.Module, ABC):
         """
 
     def lr_scale(self, step: int) -> float:
-        """Returns the factor by which every learning rate is multiplied at `step`."""
+        """Return the factor by which every learning rate is multiplied at `step`."""
         return 1.0
 
     def stages(self) -> tuple[Stage, ...]:
-        """Returns the parts of the training in their order, the last of which says how long it takes; none unless told.
+        """Return the stages of the training in order; the last one ends where the training ends. Default: none.
 
         A network may be given its start, by the round, until its player moves for the first time.
         """
@@ -198,19 +198,19 @@ class Game(nn.Module, ABC):
         return bool(getattr(getattr(self, "objective", None), "over_batch", False))
 
     def undivided(self) -> str:
-        """Returns why the game cannot be played in parts, as the beginning of a sentence; "" where it can."""
+        """Return why a batch cannot be split into micro-batches, as the beginning of a sentence; "" where it can."""
         return ""
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """Returns the names of the networks that sampling uses, which are therefore worth averaging."""
+        """Return the names of the networks that sampling uses; their weights are averaged."""
         return ()
 
     def critic_networks(self) -> tuple[str, ...]:
-        """Returns the names of the networks that see samples and judge them, on which training techniques may act."""
+        """Return the names of the networks that score samples, on which training techniques act."""
         return ()
 
     def critic_spec(self) -> CriticSpec:
-        """Returns what the critics say and how the game uses it, from which follows which training techniques fit."""
+        """Return facts about the critics, from which follows which training techniques fit."""
         return CriticSpec()
 
     @property
@@ -220,7 +220,7 @@ class Game(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the networks live."""
+        """Device of the networks."""
         return next(self.parameters()).device
 
 
@@ -250,11 +250,11 @@ class LatentGame(Game):
         self._schedule = schedule
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D and G."""
+        """Return the optimisers of D and G."""
         return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](self.G)}
 
     def lr_scale(self, step: int) -> float:
-        """Follows the schedule given at construction."""
+        """Follow the schedule given at construction."""
         return self._schedule(step)
 
     def sampling_networks(self) -> tuple[str, ...]:
@@ -262,37 +262,37 @@ class LatentGame(Game):
         return ("G",)
 
     def critic_networks(self) -> tuple[str, ...]:
-        """D alone sees samples."""
+        """Only D scores samples."""
         return ("D",)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns the plain case: a score a sample; where there are classes, both players take one."""
+        """Return the plain case: a score a sample; where there are classes, both players take one."""
         given = "" if getattr(self, "classes", None) is None else CLASS_CONDITION
         parts = f"gives G {given} apart" if given else ""
         known = getattr(getattr(self, "objective", None), "centred", None)
         return CriticSpec(condition=given, noise_condition=given, generator_use=parts, zero_centred=known)
 
     def noise(self, n: int) -> Tensor:
-        """Draws z ~ N(0, I), shape (n, latent)."""
+        """Draw z ~ N(0, I), shape (n, latent)."""
         return randn(n, latent(self.G), device=self.device)
 
     def fakes_with_grad(self, n: int) -> Tensor:
-        """Draws n samples in G's graph, as G's own move does."""
+        """Draw n samples in G's graph, as G's own move does."""
         return self.G(self.noise(n))
 
     def fakes(self, n: int) -> Tensor:
-        """Draws n samples without a graph: for moves that need none of G's gradients."""
+        """Draw n samples without a graph: for moves that need none of G's gradients."""
         with torch.no_grad():
             return self.fakes_with_grad(n)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
+        """Draw n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
         with torch.no_grad():
             return self.G(self.noise(n) if noise is None else noise)
 
 
 def latent(generator: nn.Module) -> int:
-    """Returns how many coordinates of noise a generator starts from.
+    """Return how many coordinates of noise a generator starts from.
 
     Args:
         generator: With an attribute ``latent``.
@@ -312,7 +312,7 @@ def latent(generator: nn.Module) -> int:
 
 @contextmanager
 def evaluation_mode(game: nn.Module) -> Iterator[None]:
-    """Puts a game into evaluation mode without gradients, and back at the end of the block, module by module.
+    """Put a game into evaluation mode without gradients, and back at the end of the block, module by module.
 
     Args:
         game: Any module.
@@ -328,7 +328,7 @@ def evaluation_mode(game: nn.Module) -> Iterator[None]:
 
 
 def adam(*networks: nn.Module, lr: float, betas: tuple[float, float] = (0.5, 0.999), **settings: Any) -> Optimizer:
-    """Returns a fused Adam (Kingma & Ba, 2015) over every parameter of the networks.
+    """Return a fused Adam (Kingma & Ba, 2015) over every parameter of the networks.
 
     Args:
         networks: What the player owns.
@@ -340,7 +340,7 @@ def adam(*networks: nn.Module, lr: float, betas: tuple[float, float] = (0.5, 0.9
 
 
 def rmsprop(*networks: nn.Module, lr: float, **settings: Any) -> Optimizer:
-    """Returns RMSprop (Hinton, 2012) over every parameter of the networks."""
+    """Return RMSprop (Hinton, 2012) over every parameter of the networks."""
     return torch.optim.RMSprop(_parameters(networks), lr=lr, **settings)
 
 

@@ -37,21 +37,21 @@ class BiGAN(LatentGame):
         self.E = E
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D and of encoder and generator together."""
+        """Return the optimisers of D and of encoder and generator together."""
         both = nn.ModuleList([self.E, self.G])
         return {"D": self._optimisers["D"](self.D), "GE": self._optimisers["G"](both)}
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        """Sampling uses G; its codes come from E, which is averaged as well."""
         return ("E", "G")
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D takes codes, and sees real and made samples in one batch."""
+        """Return that D takes codes, and sees real and made samples in one batch."""
         mixed, fooling = "real and made samples", ("encoder", "generator")
         return CriticSpec(condition="a code", mixed_batches=mixed, adversarial_terms=fooling, zero_centred=True)
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
-        """Plays D, and E with G, at once."""
+        """Play D, and E with G, at once."""
         x, *_ = next(data)
         z = self.noise(len(x))
         real, fake = self.D(torch.cat([x, self.G(z)]), torch.cat([self.code(x), z])).chunk(2)
@@ -61,11 +61,11 @@ class BiGAN(LatentGame):
         )
 
     def code(self, x: Tensor) -> Tensor:
-        """Returns the codes of x that D is shown, (N, latent)."""
+        """Return the codes of x that D receives, (N, latent)."""
         return self.E(x)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns the code of each row of x, (N, latent)."""
+        """Return the code of each row of x, (N, latent)."""
         with torch.no_grad():
             return self.E(x)
 
@@ -74,10 +74,10 @@ class ALI(BiGAN):
     """BiGAN whose encoder (N, *shape) -> (N, 2 latent) states means and log variances, from which codes are drawn."""
 
     def code(self, x: Tensor) -> Tensor:
-        """Draws a code of each row of x."""
+        """Draw a code of each row of x."""
         return reparameterise(*mean_and_log_variance(self.E(x)))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns the mean code of each row of x, (N, latent)."""
+        """Return the mean code of each row of x, (N, latent)."""
         with torch.no_grad():
             return mean_and_log_variance(self.E(x))[0]

@@ -36,7 +36,7 @@ class BigGAN(ConditionalGAN):
         self.orthogonal = orthogonal
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D k times, then G with its regularisation."""
+        """Play D k times, then G with its regularisation."""
         for move in super().round(data, step):
             if move.player == "G" and self.orthogonal:
                 penalty = self.orthogonal * orthogonal_penalty(self.G.filters())  # type: ignore[operator]

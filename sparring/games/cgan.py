@@ -32,7 +32,7 @@ from sparring.rng import rand
 
 
 def wrong(y: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Draws for each one-hot row of y (N, classes) another class, uniform over the others.
+    """Draw for each one-hot row of y (N, classes) another class, uniform over the others.
 
     Args:
         y: One-hot rows.
@@ -55,7 +55,7 @@ class LabelledGAN(ConditionalGAN):
     """What the three games share: batches with labels, and samples of the labels of a batch."""
 
     def labelled(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Returns the next samples x (N, *shape), and their classes y as one-hot rows (N, classes).
+        """Return the next samples x (N, *shape), and their classes y as one-hot rows (N, classes).
 
         Raises:
             GameError: If the data has no labels, or the game no classes.
@@ -67,7 +67,7 @@ class LabelledGAN(ConditionalGAN):
         return x, y
 
     def drawn(self, y: Tensor) -> Tensor:
-        """Draws one sample with new z for each row of y."""
+        """Draw one sample with new z for each row of y."""
         return self.G(self.split(self.noise(len(y)))[0], y)
 
 
@@ -77,7 +77,7 @@ class MatchingGAN(LabelledGAN):
     fewest = 2
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D k times, then G."""
+        """Play D k times, then G."""
         for _ in range(self.critic_steps):
             x, y = self.labelled(data)
             with torch.no_grad():
@@ -97,7 +97,7 @@ class SeparateGAN(LabelledGAN):
     fewest = 2
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D answers two questions."""
+        """Return that D answers two questions."""
         return replace(
             super().critic_spec(),
             output=CriticOutput.SCORES,
@@ -106,7 +106,7 @@ class SeparateGAN(LabelledGAN):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D k times, then G."""
+        """Play D k times, then G."""
         for _ in range(self.critic_steps):
             x, y = self.labelled(data)
             with torch.no_grad():
@@ -126,13 +126,13 @@ class AuxiliaryGAN(LabelledGAN):
     """D(x) -> (N, 1 + classes): a score, and logits of the class, which D and G both want right; any objective."""
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D gives a score and logits of classes, of the sample alone."""
+        """Return that D gives a score and logits of classes, of the sample alone."""
         return replace(
             super().critic_spec(), output=CriticOutput.CLASSES, condition="", custom_critic_step="D names classes, too"
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D k times, then G."""
+        """Play D k times, then G."""
         for _ in range(self.critic_steps):
             x, y = self.labelled(data)
             with torch.no_grad():
@@ -145,5 +145,5 @@ class AuxiliaryGAN(LabelledGAN):
 
 
 def parted(answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the scores (N,) and the logits of the classes (N, classes) in answers (N, 1 + classes)."""
+    """Return the scores (N,) and the logits of the classes (N, classes) in answers (N, 1 + classes)."""
     return answers[:, 0], answers[:, 1:]

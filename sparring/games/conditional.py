@@ -1,11 +1,11 @@
-"""Conditional games: G is told which class to draw, D which class it is shown (Mirza & Osindero, 2014).
+"""Conditional games: G and D take the class of a sample as a further input (Mirza & Osindero, 2014).
 
     repeat k times:  D minimises  L_D(D(x, y), D(G(z, y′), y′))       y′ as often as in the data, G held fixed
     once:            G minimises  L_G(D(G(z, y′), y′))                D held fixed
 
 Any objective; how y enters the networks is theirs (projection: Miyato & Koyama, 2018). Data without classes play the
-same game without y. A class is told as a row of weights over the classes, one-hot for a class, so that one row of noise
-is [z, weights]: whoever starts from it (grids, walks between samples, scores) need not know that there are classes.
+same game without y. A class is a row of weights over the classes, one-hot for one class, so that a row of noise
+is [z, weights]: what starts from it (grids, walks between samples, scores) is the same with and without classes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         self.frequencies: Any = ClassFrequencies(classes) if classes else None
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D k times, then G."""
+        """Play D k times, then G."""
         for _ in range(self.critic_steps):
             x, *labels = next(data)
             z, *y = self.split(self.noise(len(x)))
@@ -70,11 +70,11 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         yield Move("G", adversarial=self.objective.generator(self.D(self.G(z, *y), *y)))
 
     def noise(self, n: int) -> Tensor:
-        """Draws rows [z, weights of the classes], z ~ N(0, I), each row of one class, as often as the data has it."""
+        """Draw rows [z, weights of the classes], z ~ N(0, I), each row of one class, as often as the data has it."""
         return self.noise_for(n)
 
     def noise_for(self, n: int, given: Tensor | None = None) -> Tensor:
-        """Draws rows as `noise` does; with given counts int64 (classes,), classes as often as these say.
+        """Draw rows as `noise` does; with given counts int64 (classes,), classes as often as these say.
 
         Raises:
             GameError: If they are counts of another number of classes.
@@ -83,7 +83,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         return torch.cat([z, *self.one_hot(self.frequencies.sample(n, given))], 1) if self.frequencies else z
 
     def split(self, noise: Tensor) -> tuple[Tensor, ...]:
-        """Cuts noise into z and, where there are classes, their weights, which are made to add up to 1."""
+        """Cut noise into z and, where there are classes, their weights, which are made to add up to 1."""
         z, weights = noise.split([latent(self.G), self.classes or 0], 1)
         if self.classes is None:
             return (z,)
@@ -106,7 +106,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         return torch.cat([z, *self.one_hot(torch.full((len(z),), int(value), device=z.device))], 1)
 
     def one_hot(self, *labels: Tensor) -> tuple[Tensor, ...]:
-        """Turns labels (N,) into one-hot rows (N, classes); to nothing where there are no classes.
+        """Turn labels (N,) into one-hot rows (N, classes); to nothing where there are no classes.
 
         Raises:
             GameError: If there are classes, but no labels.
@@ -118,18 +118,18 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         return (one_hot(labels[0], self.classes).float(),)
 
     def fakes_with_grad(self, n: int) -> Tensor:
-        """Draws n samples of random classes in G's graph."""
+        """Draw n samples of random classes in G's graph."""
         z, *y = self.split(self.noise(n))
         return self.G(z, *y)
 
     def fakes(self, n: int) -> Tensor:
-        """Draws n samples of random classes without a graph."""
+        """Draw n samples of random classes without a graph."""
         return self.sample(n)
 
     def sample(
         self, n: int, *, noise: Tensor | None = None, label: int | None = None, truncation: float | None = None
     ) -> Tensor:
-        """Draws n samples, shape (n, *shape).
+        """Draw n samples, shape (n, *shape).
 
         Args:
             n: How many.

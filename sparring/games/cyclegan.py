@@ -56,11 +56,11 @@ class CycleGAN(TwoDomainGame):
         return ("G_AB", "G_BA")
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that both critics score patches."""
+        """Return that both critics score patches."""
         return CriticSpec(output=CriticOutput.PATCHES, adversarial_terms=("fool_A", "fool_B"))
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays G, then D on the same fakes or on older ones."""
+        """Play G, then D on the same fakes or on older ones."""
         a, b, *_ = next(data)
         fake_b, fake_a = self.G_AB(a), self.G_BA(b)
         yield Move(
@@ -79,7 +79,7 @@ class CycleGAN(TwoDomainGame):
         )
 
     def unchanged(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
-        """Returns what it costs that images of a generator's own target are changed."""
+        """Return the identity terms: the price of changes to images of a generator's own target."""
         if not self.identity:
             return {}
         weights = [self.identity * weight for weight in self.cycle]
@@ -89,5 +89,5 @@ class CycleGAN(TwoDomainGame):
         }
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
-        """Returns images carried by one generator."""
+        """Return images carried by one generator."""
         return self.G_AB(x) if to == "B" else self.G_BA(x)

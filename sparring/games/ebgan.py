@@ -38,7 +38,7 @@ class EBGAN(LatentGame):
         self.margin, self.pulling_away = margin, pulling_away
 
     def energy(self, x: Tensor) -> Tensor:
-        """Returns E(x), (N,): how badly D reconstructs each sample."""
+        """Return E(x), (N,): how badly D reconstructs each sample."""
         return -self.D(x)
 
     def over_batch(self, step: int) -> bool:
@@ -46,7 +46,7 @@ class EBGAN(LatentGame):
         return self.pulling_away > 0
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that scores are minus energies, and that G also pays for its codes."""
+        """Return that scores are minus energies, and that G also pays for its codes."""
         return replace(
             super().critic_spec(),
             adversarial_terms=("energy",),
@@ -55,15 +55,15 @@ class EBGAN(LatentGame):
         )
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
-        """Returns what D minimises, given real samples and fakes (N, *shape)."""
+        """Return what D minimises, given real samples and fakes (N, *shape)."""
         return {"margin": margin_loss(self.energy(x), self.energy(fake), self.margin)}
 
     def generator_terms(self, x: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Returns the energy of fakes (N, *shape), G's adversarial term."""
+        """Return the energy of fakes (N, *shape), G's adversarial term."""
         return {"energy": self.energy(fake).mean()}
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G."""
+        """Play D, then G."""
         x, *_ = next(data)
         yield Move("D", margin=margin_loss(self.energy(x), self.energy(self.fakes(len(x))), self.margin))
         fake = self.G(self.noise(len(x)))

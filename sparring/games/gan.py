@@ -49,7 +49,7 @@ class GAN(AdversarialGame):
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D k times, then G."""
+        """Play D k times, then G."""
         for _ in range(self.critic_steps):
             x, *_ = next(data)
             fake = self.fakes(len(x))
@@ -75,7 +75,7 @@ class SharedFakesGAN(AdversarialGame):
         self.objective = objective
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G, on the same fakes."""
+        """Play D, then G, on the same fakes."""
         x, *_ = next(data)
         fake = self.G(self.noise(len(x)))
         yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(fake.detach())))

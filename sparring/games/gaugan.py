@@ -31,7 +31,7 @@ HINGE = Hinge()
 
 
 def summed(divergences: Tensor) -> Tensor:
-    """Returns the sum over the global batch, of which the divergences (n,) are one part."""
+    """Return the sum over the global batch, of which the divergences (n,) are one part."""
     return divergences.sum() * num_shards()
 
 
@@ -67,14 +67,14 @@ class GauGAN(LabelMapGame):
         self.V = perception and perception.network.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Sets the mode of every network but V, which always sees alike."""
+        """Set the mode of every network but V, which stays in evaluation mode."""
         super().train(mode)
         if self.V is not None:
             self.V.eval()
         return self
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D gives maps at several scales, which are compared, of pictures beside their label maps."""
+        """Return that D gives maps at several scales, which are compared, of pictures beside their label maps."""
         return CriticSpec(
             output=CriticOutput.SCALES,
             condition="a label map",
@@ -85,7 +85,7 @@ class GauGAN(LabelMapGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays G with E, then D."""
+        """Play G with E, then D."""
         x, m = self.shown(data)
         style, terms = self.styled(x)
         fake = self.G(m, *style)
@@ -104,7 +104,7 @@ class GauGAN(LabelMapGame):
             yield Move("D", adversarial=over_scales(self._told_apart, real, false))
 
     def styled(self, x: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Returns styles drawn around those of images, and the term that they cost; nothing where there are none."""
+        """Return styles drawn around those of images, and the term that they cost; nothing where there are none."""
         if self.E is None:
             return [], {}
         mean, log_variance = mean_and_log_variance(self.E(x))

@@ -56,18 +56,18 @@ class InfoGAN(LatentGame):
         self.categorical, self.continuous = categorical, continuous
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D, which owns Q, and of G."""
+        """Return the optimisers of D, which owns Q, and of G."""
         return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.Q])), "G": self._optimisers["G"](self.G)}
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that noise holds codes, which Q reads from D's features, and that G also pays for them."""
+        """Return that noise holds codes, which Q reads from D's features, and that G also pays for them."""
         ahead = "Q reads codes from D's features, which they would change"
         return replace(
             super().critic_spec(), adversarial_terms=("adversarial",), noise_condition="codes", custom_critic_step=ahead
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D with Q, then G; each on codes of its own."""
+        """Play D with Q, then G; each on codes of its own."""
         x, *_ = next(data)
         noise = self.noise(len(x))
         scores, answers = self.judged(self.sample(len(x), noise=noise))
@@ -77,33 +77,33 @@ class InfoGAN(LatentGame):
         yield Move("G", adversarial=self.objective.generator(scores), **self.information(answers, noise))
 
     def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns D's scores (N,) and Q's answers (N, answers), by one pass through the trunk."""
+        """Return D's scores (N,) and Q's answers (N, answers), by one pass through the trunk."""
         h = self.D.features(x)  # type: ignore[operator]
         return self.D.head(h).squeeze(1), self.Q(h)  # type: ignore[operator]
 
     def information(self, answers: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Returns the terms −λ_d L_d and −λ_c L_c."""
+        """Return the terms −λ_d L_d and −λ_c L_c."""
         return self.code.terms(answers, self.split(noise)[1], self.categorical, self.continuous)
 
     def bounds(self, n: int = 1000) -> dict[str, float]:
-        """Measures what can be read of each code at least, in nats, on n new samples, by Q as it is."""
+        """Measure what can be read of each code at least, in nats, on n new samples, by Q as it is."""
         with evaluation_mode(self):
             noise = self.noise(n)
             bounds = self.code.bounds(self.judged(self.G(noise))[1], self.split(noise)[1])
         return {name: bound.item() for name, bound in bounds.items()}
 
     def noise(self, n: int) -> Tensor:
-        """Draws rows [z, c], z ~ N(0, I), c uniform."""
+        """Draw rows [z, c], z ~ N(0, I), c uniform."""
         z = randn(n, latent(self.G) - self.code.size, device=self.device)
         return torch.cat([z, self.code.sample(n, self.device)], 1)
 
     def split(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Cuts noise into z and c; weights of a category are made to add up to 1."""
+        """Cut noise into z and c; weights of a category are made to add up to 1."""
         z, c = noise.split([noise.shape[1] - self.code.size, self.code.size], 1)
         return z, self.code.normalised(c)
 
     def latent_codes(self) -> dict[str, tuple[float, ...]]:
-        """Returns the values of each code that are worth seeing."""
+        """Return the values of each code to show."""
         return self.code.values()
 
     def with_code(self, latents: Tensor, name: str, value: float) -> Tensor:
@@ -112,17 +112,17 @@ class InfoGAN(LatentGame):
         return torch.cat([z, self.code.replaced(c, name, value)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Draws n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z and spares c."""
+        """Draw n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z and spares c."""
         z, c = self.split(self.noise(n) if noise is None else noise)
         with torch.no_grad():
             return self.G(torch.cat([truncation * z, c], 1))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns rows that `sample` starts from: z = 0, of which Q knows nothing, then what it reads in x (N, ...)."""
+        """Return rows that `sample` starts from: z = 0, of which Q knows nothing, then what it reads in x (N, ...)."""
         return torch.cat([torch.zeros_like(self.split(self.noise(len(x)))[0]), *self.posteriors(x).values()], 1)
 
     def posteriors(self, x: Tensor) -> dict[str, Tensor]:
-        """Returns what Q reads in x: probabilities of each categorical code (N, K), means of continuous ones (N, 1)."""
+        """Return what Q reads in x: probabilities of each categorical code (N, K), means of continuous ones (N, 1)."""
         return self.code.parts(self.code.posterior(self.judged(x)[1].detach()))
 
 
@@ -130,11 +130,11 @@ class InfoGANQWithG(InfoGAN):
     """Q belongs to G; D knows nothing of codes, and so its trunk is not trained to show them."""
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D and of G, which owns Q."""
+        """Return the optimisers of D and of G, which owns Q."""
         return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](nn.ModuleList([self.G, self.Q]))}
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G with Q."""
+        """Play D, then G with Q."""
         x, *_ = next(data)
         yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
         noise = self.noise(len(x))
@@ -146,12 +146,12 @@ class InfoGANSeparateQ(InfoGAN):
     """Q is a third player, by an optimiser of its own over Q, the trunk and G, whom others own as well."""
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D, of G, and of Q, made as G's is."""
+        """Return the optimisers of D, of G, and of Q, made as G's is."""
         owned: Any = [self.Q, self.D.trunk, self.G]
         return {**LatentGame.players(self), "Q": self._optimisers["G"](nn.ModuleList(owned))}
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G, then Q together with the trunk and G."""
+        """Play D, then G, then Q together with the trunk and G."""
         x, *_ = next(data)
         yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
         yield Move("G", adversarial=self.objective.generator(self.D(self.G(self.noise(len(x))))))

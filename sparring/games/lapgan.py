@@ -42,7 +42,7 @@ class LAPGAN(Game):
         up: Doubles the sides of images, as `bands` does.
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
-        turns: How often each level plays in a round, in the same order; once each unless told.
+        turns: How often each level plays in a round, in the same order. Default: once each.
         penalty: γ, the weight of R1 at every level (Mescheder et al., 2018).
 
     Raises:
@@ -72,7 +72,7 @@ class LAPGAN(Game):
         self._optimisers = {"D": critic, "G": generator}
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D0, G0, D1, G1, ..."""
+        """Return the optimisers of D0, G0, D1, G1, ..."""
         pairs = [{"D": D, "G": G} for D, G in zip(self.D, self.G, strict=True)]
         return {f"{role}{k}": self._optimisers[role](pair[role]) for k, pair in enumerate(pairs) for role in pair}
 
@@ -81,11 +81,11 @@ class LAPGAN(Game):
         return ("G",)
 
     def critic_networks(self) -> tuple[str, ...]:
-        """The critic of every level sees images."""
+        """The critic of every level scores images."""
         return tuple(f"D.{level}" for level in range(len(self.D)))
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that each level has players of its own, and may pay for its slope."""
+        """Return that each level has players of its own, and may pay for its slope."""
         penalties, slope = (("r1",), 0) if self.penalty else ((), None)
         return CriticSpec(
             gradient_penalties=penalties,
@@ -95,7 +95,7 @@ class LAPGAN(Game):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays every level as often as it may: D on images and on fakes that continue others, then G on new fakes."""
+        """Play every level as often as it may: D on images and on fakes that continue others, then G on new fakes."""
         for turn in range(max(self.turns)):
             images, others = (self.bands(next(data)[0], len(self.G)) for _ in range(2))
             for k in (k for k, turns in enumerate(self.turns) if turn < turns):
@@ -108,29 +108,29 @@ class LAPGAN(Game):
                 yield Move(f"G{k}", adversarial=self.objective.generator(self.score(k, self.residual(k, m), m)))
 
     def score(self, level: int, residual: Tensor, coarse: Tensor) -> Tensor:
-        """Returns the scores (N,) of a level's critic, which sees the two images (N, *shape) added."""
+        """Return the scores (N,) of a level's critic, which sees the two images (N, *shape) added."""
         return self.D[level](residual + coarse)
 
     def residual(self, level: int, coarse: Tensor, z: Tensor | None = None) -> Tensor:
-        """Draws what a level adds to each of its coarse images (N, *shape), from noise (N, latent) or fresh noise."""
+        """Draw what a level adds to each of its coarse images (N, *shape), from noise (N, latent) or fresh noise."""
         z = self._draw(level, len(coarse)) if z is None else z
         return self.G[level](z, coarse) if level else self.G[level](z)
 
     def noise(self, n: int) -> Tensor:
-        """Draws the noise of every level, uniform on [−1, 1), shape (n, sum of latents), the smallest level first."""
+        """Draw the noise of every level, uniform on [−1, 1), shape (n, sum of latents), the smallest level first."""
         return torch.cat([self._draw(level, n) for level in range(len(self.G))], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples, shape (n, *shape), from the given noise, as `noise` draws it, or from fresh noise."""
+        """Draw n samples, shape (n, *shape), from the given noise, as `noise` draws it, or from fresh noise."""
         return self.levels(self.noise(n) if noise is None else noise)[-1]
 
     def levels(self, noise: Tensor) -> list[Tensor]:
-        """Returns how the samples of the given noise grow: one image (N, C, H, W) a level; the last are the samples."""
+        """Return how the samples of the given noise grow: one image (N, C, H, W) a level; the last are the samples."""
         channels, height, width = self.G[0].shape  # type: ignore[misc]
         return self._climb(noise.new_zeros(len(noise), channels, height // 2, width // 2), 0, noise)
 
     def refine(self, images: Tensor, *, noise: Tensor | None = None) -> Tensor:
-        """Returns small images with the detail that the levels above theirs draw: a learned super-resolution.
+        """Return small images with the detail that the levels above theirs draw: a learned super-resolution.
 
         Args:
             images: (N, C, H, W) in [−1, 1], of the size of any level but the last.
@@ -146,7 +146,7 @@ class LAPGAN(Game):
         return self._climb(images, shapes.index(shape) + 1, noise)[-1]
 
     def _climb(self, image: Tensor, level: int, noise: Tensor) -> list[Tensor]:
-        """Returns the images of `level` and those above it, begun with images of half its size."""
+        """Return the images of `level` and those above it, begun with images of half its size."""
         parts = noise.split([G.latent for G in self.G], 1)
         made = []
         with torch.no_grad():

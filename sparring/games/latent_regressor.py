@@ -6,7 +6,7 @@
 minimises κ times the same besides, so that no two codes give one sample (JLR; κ = 1/4 in the authors' code: with 1 the
 samples degenerate). `FittedEncoder` trains E for a generator that has finished, whatever game it comes from.
 
-E never sees data. Where G draws nothing like x, neither is the reconstruction G(E(x)) like x.
+E is not trained on data. Where G generates nothing similar to x, the reconstruction G(E(x)) is not similar either.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sparring.objectives import Objective
 
 
 def code_error(code: Tensor, z: Tensor) -> Tensor:
-    """Returns the mean square of what codes miss."""
+    """Return the mean square of what codes miss."""
     return (code - z).square().mean()
 
 
@@ -58,15 +58,15 @@ class LatentRegressor(AdversarialGame):
         self._optimisers["E"] = encoder
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D, G and E."""
+        """Return the optimisers of D, G and E."""
         return {**super().players(), "E": self._optimisers["E"](self.E)}
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        """Sampling uses G; its codes come from E, which is averaged as well."""
         return ("E", "G")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G, then E."""
+        """Play D, then G, then E."""
         x, *_ = next(data)
         yield Move("D", adversarial=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))
         z = self.noise(len(x))
@@ -77,7 +77,7 @@ class LatentRegressor(AdversarialGame):
         yield Move("E", code=code_error(self.E(self.sample(len(x), noise=z)), z))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns the code of each row of x, (N, latent)."""
+        """Return the code of each row of x, (N, latent)."""
         with torch.no_grad():
             return self.E(x)
 
@@ -85,7 +85,7 @@ class LatentRegressor(AdversarialGame):
 class FittedEncoder(Game):
     """An encoder for a finished game, which stays as it is, in evaluation mode, and gives its samples.
 
-    Codes are the rows that the game calls noise: where it knows classes, E learns to tell them, too.
+    Codes are rows of the game's noise; where these contain classes, E learns the classes as well.
 
     Args:
         game: Any game that can sample; frozen here.
@@ -104,34 +104,34 @@ class FittedEncoder(Game):
         self.train()
 
     def train(self, mode: bool = True) -> Self:
-        """Sets E's mode; the game stays in evaluation mode."""
+        """Set E's mode; the game stays in evaluation mode."""
         super().train(mode)
         self.game.eval()
         return self
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimiser of E."""
+        """Return the optimiser of E."""
         return {"E": self._encoder(self.E)}
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """E is worth averaging; the game has finished."""
+        """E is averaged; the game has finished training."""
         return ("E",)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays E, on as many samples as the batch has rows."""
+        """Play E, on as many samples as the batch has rows."""
         x, *_ = next(data)
         z = self.noise(len(x))
         yield Move("E", code=code_error(self.E(self.sample(len(x), noise=z)), z))
 
     def noise(self, n: int) -> Tensor:
-        """Draws what the game samples from, one row a sample."""
+        """Draw what the game samples from, one row a sample."""
         return self.game.noise(n)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples of the game."""
+        """Draw n samples of the game."""
         return self.game.sample(n, noise=noise)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns the code of each row of x, one row of noise."""
+        """Return the code of each row of x, one row of noise."""
         with torch.no_grad():
             return self.E(x)

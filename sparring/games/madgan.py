@@ -23,12 +23,12 @@ from sparring.rng import randn
 
 
 def real_loss(scores: Tensor) -> Tensor:
-    """Returns −E log D_{K+1} of scores (N, K + 1): what D minimises on data, and every G_i on its samples."""
+    """Return −E log D_{K+1} of scores (N, K + 1): what D minimises on data, and every G_i on its samples."""
     return cross_entropy(scores, torch.full((len(scores),), scores.shape[1] - 1, device=scores.device))
 
 
 def identity_loss(scores: Tensor) -> Tensor:
-    """Returns −Σ_i E log D_i of scores (K, N, K + 1), of N samples of each generator."""
+    """Return −Σ_i E log D_i of scores (K, N, K + 1), of N samples of each generator."""
     members, n, _ = scores.shape
     makers = torch.arange(members, device=scores.device).repeat_interleave(n)
     return members * cross_entropy(scores.flatten(0, 1), makers)
@@ -50,7 +50,7 @@ class MADGAN(Game):
         self._optimisers = {"D": critic, "G": generator}
 
     def players(self) -> dict[str, Any]:
-        """Returns the optimisers of D and of all generators together."""
+        """Return the optimisers of D and of all generators together."""
         return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](self.G)}
 
     def sampling_networks(self) -> tuple[str, ...]:
@@ -58,11 +58,11 @@ class MADGAN(Game):
         return ("G",)
 
     def critic_networks(self) -> tuple[str, ...]:
-        """D alone sees samples."""
+        """Only D scores samples."""
         return ("D",)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D names the maker of a sample, and sees the samples of all generators in one batch."""
+        """Return that D classifies the generator of a sample, and scores the samples of all generators in one batch."""
         return CriticSpec(
             output=CriticOutput.CLASSES,
             noise_condition="a choice of a generator",
@@ -71,7 +71,7 @@ class MADGAN(Game):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then the generators, each on n samples of each."""
+        """Play D, then the generators, each on n samples of each."""
         x, *_ = next(data)
         with torch.no_grad():
             fake = self.G(self._z(len(x)))
@@ -80,15 +80,15 @@ class MADGAN(Game):
         yield Move("G", fool=fool.shape[0] * real_loss(fool.flatten(0, 1)))
 
     def scores(self, fake: Tensor) -> Tensor:
-        """Returns what D says of the samples of all generators, in one pass: (K, N, *shape) to (K, N, K + 1)."""
+        """Return D's outputs for the samples of all generators, in one pass: (K, N, *shape) to (K, N, K + 1)."""
         return self.D(fake.flatten(0, 1)).unflatten(0, fake.shape[:2])
 
     def noise(self, n: int) -> Tensor:
-        """Draws rows [choice of a generator, z], (n, 2 + latent)."""
+        """Draw rows [choice of a generator, z], (n, 2 + latent)."""
         return append_choice(self._z(n))
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples of the mixture, (n, *shape)."""
+        """Draw n samples of the mixture, (n, *shape)."""
         members, z = split_choice(self.noise(n) if noise is None else noise, self.G.members)  # type: ignore[arg-type]
         with torch.no_grad():
             return select_members(self.G(z), members)

@@ -34,7 +34,7 @@ class NICEGAN(TwoDomainGame):
         D_A: Critic of A, images -> several tensors of scores; with methods ``encode``, images -> codes, and ``heat``,
             images -> where it looks.
         D_B: Critic of B.
-        adversarial: Weight of being judged.
+        adversarial: Weight of the adversarial terms.
         cycle: λ.
         reconstruction: ρ.
         **learning: As for `TwoDomainGame`.
@@ -60,13 +60,13 @@ class NICEGAN(TwoDomainGame):
         return ("G_AB", "G_BA", "D_A", "D_B")
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that both critics score patches, and that G reads their encoders."""
+        """Return that both critics score patches, and that G reads their encoders."""
         return CriticSpec(
             output=CriticOutput.PATCHES, adversarial_terms=("fool_A", "fool_B"), features_shared_with="translation"
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, which encodes anew, then G from the new codes."""
+        """Play D, which encodes anew, then G from the new codes."""
         a, b, *_ = next(data)
         fake_a, fake_b = self.translate(b, "A"), self.translate(a, "B")
         yield Move(
@@ -87,23 +87,23 @@ class NICEGAN(TwoDomainGame):
         )
 
     def judged(self, D: nn.Module, x: Tensor, target: float) -> Tensor:
-        """Returns adv(x, t), the price of all of a critic's scores."""
+        """Return adv(x, t), the price of all of a critic's scores."""
         return torch.stack([least_squares(scores, target) for scores in D(x)]).sum()
 
     def encode(self, x: Tensor, domain: str = "A") -> Tensor:
-        """Returns the codes of images of a domain; both domains have one space of codes."""
+        """Return the codes of images of a domain; both domains have one space of codes."""
         with torch.no_grad():
             return self.code(x, domain)
 
     def code(self, x: Tensor, domain: str) -> Tensor:
-        """Returns the codes of images of a domain, with gradients."""
+        """Return the codes of images of a domain, with gradients."""
         return self.get_submodule(f"D_{domain}").encode(x)  # type: ignore[operator]
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
-        """Returns images encoded by the critic of their own domain, and drawn by the other one's generator."""
+        """Return images encoded by the critic of their own domain, and drawn by the other one's generator."""
         return self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
 
     def attention_map(self, x: Tensor, domain: str) -> Tensor:
-        """Returns where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
+        """Return where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
         with torch.no_grad():
             return self.get_submodule(f"D_{domain}").attention_map(x)  # type: ignore[operator]

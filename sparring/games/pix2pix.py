@@ -1,10 +1,10 @@
 """pix2pix: one picture into another, learned from pairs (a, b) that show the same thing (Isola et al., 2017).
 
     b̃ = G(a)
-    D minimises  ½ L_D(D(b, a), D(b̃, a))                G held fixed; D sees what it judges beside what it was made of
-    G minimises  L_G(D(b̃, a)) + λ mean ‖b̃ − b‖₁         the b̃ that D has just learned from; λ = 100
+    D minimises  ½ L_D(D(b, a), D(b̃, a))                G held fixed; D takes an image beside its source
+    G minimises  L_G(D(b̃, a)) + λ mean ‖b̃ − b‖₁         the b̃ that D has just learned from. Default: λ = 100
 
-L_D and L_G are the cross-entropies of the paper unless told. The half slows D down. There is no noise z: what G leaves
+L_D and L_G are the cross-entropies of the paper. The half slows D down. There is no noise z: what G leaves
 open it decides by dropout, if it has any, and in evaluation mode one a has one b̃.
 """
 
@@ -56,11 +56,11 @@ class Pix2Pix(Game):
         self.objective, self.likeness, self.domain = objective, likeness, to
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D and G."""
+        """Return the optimisers of D and G."""
         return {"D": self._critic(self.D), "G": self._generator(self.G)}
 
     def lr_scale(self, step: int) -> float:
-        """Follows the schedule given at construction."""
+        """Follow the schedule given at construction."""
         return self._schedule(step)
 
     def sampling_networks(self) -> tuple[str, ...]:
@@ -68,11 +68,11 @@ class Pix2Pix(Game):
         return ("G",)
 
     def critic_networks(self) -> tuple[str, ...]:
-        """D alone sees translations."""
+        """Only D scores translations."""
         return ("D",)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D scores patches of pairs of pictures."""
+        """Return that D scores patches of pairs of pictures."""
         return CriticSpec(
             output=CriticOutput.PATCHES,
             condition="the picture that it was made of",
@@ -81,7 +81,7 @@ class Pix2Pix(Game):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G."""
+        """Play D, then G."""
         a, b = self.pair(data)
         fake = self.G(a)
         yield Move("D", adversarial=self.objective.critic(self.D(b, a), self.D(fake.detach(), a)) / 2)
@@ -89,7 +89,7 @@ class Pix2Pix(Game):
         yield Move("G", adversarial=adversarial, likeness=self.likeness * l1_loss(fake, b))
 
     def pair(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Returns the next pictures to translate, and what they are to become.
+        """Return the next pictures to translate, and what they are to become.
 
         Raises:
             GameError: If the data are no pairs of pictures.
@@ -100,7 +100,7 @@ class Pix2Pix(Game):
         return (a, second[0]) if self.domain == "B" else (second[0], a)
 
     def translate(self, x: Tensor, to: str) -> Tensor:
-        """Returns pictures (N, C, H, W) as the domain `to` would show them.
+        """Return pictures (N, C, H, W) as the domain `to` would show them.
 
         Raises:
             GameError: If that is not the direction that was learned.

@@ -42,7 +42,7 @@ class R3GAN(LatentGame):
         self.penalty = penalty
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D pays R1 and R2 on each sample, and that only differences of scores count."""
+        """Return that D pays R1 and R2 on each sample, and that only differences of scores count."""
         return replace(
             super().critic_spec(),
             adversarial_terms=("relativistic",),
@@ -53,7 +53,7 @@ class R3GAN(LatentGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D with both penalties, then G against new real images."""
+        """Play D with both penalties, then G against new real images."""
         x, *_ = next(data)
         yield Move("D", **self.critic_terms(x, None, step))
         x, *_ = next(data)
@@ -62,12 +62,12 @@ class R3GAN(LatentGame):
         yield Move("G", relativistic=relativistic.generator(self.D(self.G(self.noise(len(x)))), real))
 
     def critic_terms(self, x: Tensor, fake: Tensor | None = None, step: int = 0) -> dict[str, Tensor]:
-        """Returns what D minimises at a step, given real samples and fakes (N, *shape), or new fakes."""
+        """Return what D minimises at a step, given real samples and fakes (N, *shape), or new fakes."""
         real, r1 = scores_and_squared_norms(self.D, x)
         made, r2 = scores_and_squared_norms(self.D, self.fakes(len(x)) if fake is None else fake, through=True)
         half = self.penalty(step) / 2
         return {"relativistic": relativistic.critic(real, made), "r1": half * r1.mean(), "r2": half * r2.mean()}
 
     def generator_terms(self, x: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Returns G's term, given real samples and fakes (N, *shape)."""
+        """Return G's term, given real samples and fakes (N, *shape)."""
         return {"relativistic": relativistic.generator(self.D(fake), self.D(x))}

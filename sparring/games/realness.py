@@ -50,7 +50,7 @@ class RealnessGAN(LatentGame):
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D answers with a distribution over outcomes."""
+        """Return that D answers with a distribution over outcomes."""
         ahead = "each round draws anchors of its own"
         return replace(
             super().critic_spec(),
@@ -60,7 +60,7 @@ class RealnessGAN(LatentGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G, both against the anchors of this round."""
+        """Play D, then G, both against the anchors of this round."""
         with replicated(self.device):
             anchors = self.objective.anchors(self.device)
         for _ in range(self.critic_steps):
@@ -73,7 +73,7 @@ class RealnessGAN(LatentGame):
             yield Move("G", realness=self.objective.generator(self.D(fake), anchors, real))
 
     def judged(self, data: Data) -> Tensor:
-        """Returns D's answers to a new real batch, without a graph: they are targets."""
+        """Return D's answers to a new real batch, without a graph: they are targets."""
         x, *_ = next(data)
         with torch.no_grad():
             return self.D(x)

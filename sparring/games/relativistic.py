@@ -1,4 +1,4 @@
-"""Relativistic GANs: D judges how much more real a real image is than a fake one (Jolicoeur-Martineau, 2019).
+"""Relativistic GANs: D scores how much more real a real image is than a fake one (Jolicoeur-Martineau, 2019).
 
     paired:   D minimises  mean φ(D(x) - D(G(z)))                          G minimises the same, real and fake exchanged
     average:  D minimises  mean φ(D(x) - mean D(G)) + mean φ(mean D(x) - D(G))     G likewise, exchanged
@@ -49,7 +49,7 @@ class RelativisticGAN(AdversarialGame):
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G against new real images."""
+        """Play D, then G against new real images."""
         for _ in range(self.critic_steps):
             x, *_ = next(data)
             yield Move("D", relativistic=self.objective.critic(self.D(x), self.D(self.fakes(len(x)))))

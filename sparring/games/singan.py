@@ -37,7 +37,7 @@ DROP, LATE = 0.8, 0.1  # for the last fifth of a scale's rounds every learning r
 
 
 class SinGAN(SingleImageGame):
-    """One generator and one critic a scale, trained scale after scale on the first image that it is shown.
+    """One generator and one critic a scale, trained scale after scale on the first image of the data.
 
     Args:
         G: The generators, see `SingleImageGame`.
@@ -80,12 +80,12 @@ class SinGAN(SingleImageGame):
         self._optimisers = {"D": critic, "G": generator}
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D0, G0, D1, G1, ..."""
+        """Return the optimisers of D0, G0, D1, G1, ..."""
         pairs = [{"D": D, "G": G} for D, G in zip(self.D, self.G, strict=True)]
         return {f"{role}{k}": self._optimisers[role](pair[role]) for k, pair in enumerate(pairs) for role in pair}
 
     def critic_networks(self) -> tuple[str, ...]:
-        """The critic of every scale sees images."""
+        """The critic of every scale scores images."""
         return tuple(f"D.{scale}" for scale in range(len(self.D)))
 
     def stages(self) -> tuple[Stage, ...]:
@@ -94,15 +94,15 @@ class SinGAN(SingleImageGame):
         return tuple(Stage(name, k * self._rounds, (k + 1) * self._rounds) for k, name in enumerate(names))
 
     def lr_scale(self, step: int) -> float:
-        """Falls to a tenth for the last fifth of every scale's rounds."""
+        """Fall to a tenth for the last fifth of every scale's rounds."""
         return LATE if step - self.scale_at(step) * self._rounds >= DROP * self._rounds else 1.0
 
     def scale_at(self, step: int) -> int:
-        """Returns which scale is trained at a step; the last one goes on for ever."""
+        """Return which scale is trained at a step; the last one goes on for ever."""
         return min(step // self._rounds, len(self.sizes) - 1)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that the critic of each scale scores patches, and pays for their slope."""
+        """Return that the critic of each scale scores patches, and pays for their slope."""
         return CriticSpec(
             output=CriticOutput.PATCHES,
             adversarial_terms=("adversarial",),
@@ -114,7 +114,7 @@ class SinGAN(SingleImageGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G, of the scale whose time it is."""
+        """Play D, then G, of the scale whose time it is."""
         (x, *_), n = next(data), self.scale_at(step)
         self.begin(n, x[:1])
         real, D, target = self.resize(x, self.sizes[n]), self.D[n], self.resize(self.image, self.sizes[n])
@@ -131,7 +131,7 @@ class SinGAN(SingleImageGame):
 
     @torch.no_grad()
     def begin(self, n: int, x: Tensor) -> None:
-        """Gives scale n, when it begins, its start and the strength of its noise.
+        """Give scale n, when it begins, its start and the strength of its noise.
 
         Args:
             n: The scale.

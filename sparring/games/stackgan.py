@@ -85,7 +85,7 @@ class StackGAN(TextGame):
         self.E: Any = reading and reading.E
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D and G, of D2 and G2 where there are two stages, and of T where it learns."""
+        """Return the optimisers of D and G, of D2 and G2 where there are two stages, and of T where it learns."""
         second = {"D2": self._critic(self.D2), "G2": self._generator(self.G2)} if self.second else {}
         text = {"T": self.reading.learn(nn.ModuleList([self.text, self.E]))} if self.reading else {}
         return {**super().players(), **second, **text}
@@ -99,7 +99,7 @@ class StackGAN(TextGame):
         return ("D", "D2") if self.second else ("D",)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that D answers of a sample and a sentence, in stage II two questions."""
+        """Return that D answers of a sample and a sentence, in stage II two questions."""
         output = CriticOutput.SCORES if self.second else CriticOutput.SCORE
         return CriticSpec(
             output=output,
@@ -112,7 +112,7 @@ class StackGAN(TextGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Lets T learn at first; then plays D and G of the stage whose time it is."""
+        """Let T learn at first; then plays D and G of the stage whose time it is."""
         x, codes = self.captioned_batch(data)
         apart = are_different(x, codes)
         if self.reading and step < self.reading.rounds:
@@ -132,14 +132,14 @@ class StackGAN(TextGame):
         yield Move(f"G{stage}", adversarial=softplus(-D(fake, phi)).sum(1).mean(), divergence=self.divergence * far)
 
     def staged(self, x: Tensor, step: int) -> tuple[Tensor, Any, str]:
-        """Returns what the stage's critic is shown of x, that critic, and what its players' names end in."""
+        """Return what the stage's critic is shown of x, that critic, and what its players' names end in."""
         if self.second is None or step < self.second.begins:
             return (self.second.down(x) if self.second else x), self.D, ""
         self.G2.begun.fill_(True)
         return x, self.D2, "2"
 
     def drawn(self, phi: Tensor, stage: str) -> tuple[Tensor, Tensor]:
-        """Draws a sample of each caption by the stage; and returns its conditions' divergence, a coordinate."""
+        """Draw a sample of each caption by the stage; and returns its conditions' divergence, a coordinate."""
         start, G = self.z(len(phi)), self.G2 if stage else self.G
         if stage:
             with evaluation_mode(self.G):
@@ -148,11 +148,11 @@ class StackGAN(TextGame):
         return G(start, reparameterise(mean, log_variance)), kl_to_prior(mean, log_variance).mean() / mean.shape[1]
 
     def generators(self) -> tuple[Any, ...]:
-        """Returns G, and G2 where there are two stages."""
+        """Return G, and G2 where there are two stages."""
         return (self.G, self.G2) if self.second else (self.G,)
 
     def paint(self, z: Tensor, conditions: list[Tensor]) -> Tensor:
-        """Draws by stage I, and refines by stage II once its training has begun; before, only the size is doubled."""
+        """Draw by stage I, and refines by stage II once its training has begun; before, only the size is doubled."""
         x = self.G(z, conditions[0])
         if self.second is None:
             return x

@@ -65,7 +65,7 @@ class StyleGAN2(LatentGame):
         return bool(self.path) and step % self.path_every == 0
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that the slopes of D and G are paid for in moves of their own, and that G is used in two parts."""
+        """Return that the slopes of D and G are paid for in moves of their own, and that G is used in two parts."""
         return CriticSpec(
             adversarial_terms=("adversarial",),
             regulariser_terms=("r1", "path"),
@@ -77,7 +77,7 @@ class StyleGAN2(LatentGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G, each with its regulariser where it is due."""
+        """Play D, then G, each with its regulariser where it is due."""
         x, *_ = next(data)
         with torch.no_grad():
             fake = self.drawn(len(x))
@@ -89,23 +89,23 @@ class StyleGAN2(LatentGame):
             yield Move("G", path=self.path_every * self.path * self.deviation(max(len(x) // 2, 1)))
 
     def fakes_with_grad(self, n: int) -> Tensor:
-        """Draws n samples in G's graph, as G's own move does."""
+        """Draw n samples in G's graph, as G's own move does."""
         return self.drawn(n)
 
     def drawn(self, n: int) -> Tensor:
-        """Draws n samples for training, some of them of mixed styles."""
+        """Draw n samples for training, some of them of mixed styles."""
         w = self.G.mapping(self.noise(n))
         return self.G.synthesis(self.mixed(w) if self.mixing else w)
 
     def mixed(self, w: Tensor) -> Tensor:
-        """Gives some images another style from a random layer on, (N, style) -> (N, layers, style)."""
+        """Give some images another style from a random layer on, (N, style) -> (N, layers, style)."""
         layers = torch.arange(self.G.synthesis.layers, device=w.device)
         first = torch.randint(1, len(layers), (len(w), 1), device=w.device)
         other = (layers >= first) & (torch.rand(len(w), 1, device=w.device) < self.mixing)
         return torch.where(other[..., None], self.G.mapping(self.noise(len(w)))[:, None], w[:, None])
 
     def deviation(self, n: int) -> Tensor:
-        """Returns E (ℓ − a)² over n samples and moves a by a hundredth of the way to their mean."""
+        """Return E (ℓ − a)² over n samples and moves a by a hundredth of the way to their mean."""
         w = self.G.mapping(self.noise(n))
         lengths = path_lengths(self.G.synthesis, w[:, None].repeat(1, self.G.synthesis.layers, 1))
         target = torch.lerp(self.path_length, batch_mean(lengths), 0.01)
@@ -113,11 +113,11 @@ class StyleGAN2(LatentGame):
         return (lengths - target).square().mean()
 
     def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Draws n samples.
+        """Draw n samples.
 
         Args:
             n: How many.
-            noise: What they start from, (n, latent); fresh noise unless told.
+            noise: What they start from, (n, latent). Default: fresh noise.
             truncation: ψ; below 1, styles move towards their average: less variety, often better looks.
         """
         with torch.no_grad():
@@ -126,7 +126,7 @@ class StyleGAN2(LatentGame):
 
 
 def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
-    """Returns how far images move with their styles, ℓ = √(mean over layers of ‖J_wᵀ y‖²), shape (N,).
+    """Return how far images move with their styles, ℓ = √(mean over layers of ‖J_wᵀ y‖²), shape (N,).
 
     Its mean square is ‖J‖² / (H W) over layers, for J_wᵀ y is a random projection. In full precision, as slopes need.
 

@@ -1,4 +1,4 @@
-"""Turing GANs: D is shown a real and a fake image, in either order, and must say which order it is (Su, 2018).
+"""Turing GANs: D takes a real and a fake image, in either order, and classifies which order it is (Su, 2018).
 
     T(a, b) = D(E(a) - E(b))            P = p ⊗ q: the real one first            Q = q ⊗ p: the fake one first
 
@@ -57,19 +57,19 @@ class TuringGAN(LatentGame):
         self.E, self.objective, self.generator_steps = E, objective, generator_steps
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimiser of D and E, and that of G."""
+        """Return the optimiser of D and E, and that of G."""
         return {"D": self._optimisers["D"](nn.ModuleList([self.D, self.E])), "G": self._optimisers["G"](self.G)}
 
     def critic_networks(self) -> tuple[str, ...]:
-        """E sees the samples, D their codes alone."""
+        """E encodes the samples, and D scores their codes."""
         return ("E",)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that E gives codes, which D judges by pairs."""
+        """Return that E gives codes, which D judges by pairs."""
         return replace(super().critic_spec(), output=CriticOutput.CODES)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, then G a few times."""
+        """Play D, then G a few times."""
         x, *_ = next(data)
         yield Move("D", turing=self.test(self.E(x), self.E(self.fakes(len(x)))))
         for _ in range(self.generator_steps):
@@ -79,5 +79,5 @@ class TuringGAN(LatentGame):
             yield Move("G", turing=self.test(self.E(self.G(self.noise(len(x)))), real))
 
     def test(self, a: Tensor, b: Tensor) -> Tensor:
-        """Returns L(T(a, b), T(b, a)), what it costs to hold the codes `a` for real and their partners `b` for fake."""
+        """Return L(T(a, b), T(b, a)), what it costs to hold the codes `a` for real and their partners `b` for fake."""
         return self.objective.critic(self.D(a - b), self.D(b - a))

@@ -50,15 +50,15 @@ class VAE(PosteriorGame):
         self._autoencoder, self._schedule = autoencoder, schedule
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimiser of encoder and decoder."""
+        """Return the optimiser of encoder and decoder."""
         return {"AE": self._autoencoder(nn.ModuleList([self.E, self.G]))}
 
     def lr_scale(self, step: int) -> float:
-        """Follows the schedule given at construction."""
+        """Follow the schedule given at construction."""
         return self._schedule(step)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays one move of encoder and decoder."""
+        """Play one move of encoder and decoder."""
         x, *_ = next(data)
         mean, log_variance = mean_and_log_variance(self.E(x))
         again = self.G(reparameterise(mean, log_variance))
@@ -66,11 +66,11 @@ class VAE(PosteriorGame):
         yield Move("AE", likeness=self.likelihood(x, again).mean(), prior=prior)
 
     def weight(self, step: int) -> float:
-        """Returns β at a step."""
+        """Return β at a step."""
         return self.beta * min(1.0, step / self.warm_up) if self.warm_up else self.beta
 
     def elbo(self, x: Tensor) -> Tensor:
-        """Returns a lower bound of log p(x) of each row, in nats, (N,), constants included, from one draw a row."""
+        """Return a lower bound of log p(x) of each row, in nats, (N,), constants included, from one draw a row."""
         with torch.no_grad():
             mean, log_variance = mean_and_log_variance(self.E(x))
             return -self.likelihood(x, self.G(reparameterise(mean, log_variance))) - kl_to_prior(mean, log_variance)

@@ -1,4 +1,4 @@
-"""The VAE-GAN (Larsen et al., 2016, Algorithm 1): an autoencoder that is judged in the features of a critic.
+"""The VAE-GAN (Larsen et al., 2016, Algorithm 1): the reconstruction error is that of a critic's features.
 
     L_prior = KL(N(μ, σ²) ‖ N(0, I))        x̃ = G(z), z ~ N(μ, σ²), (μ, log σ²) = E(x);   x_p = G(z_p), z_p ~ N(0, I)
     L_like  = ½ Σ (F(x) − F(x̃))²            over the features F of D; Gaussian of variance 1, without its constant
@@ -30,7 +30,7 @@ from sparring.objectives.variational import kl_to_prior
 
 
 def unlikeness(features: Tensor, target: Tensor) -> Tensor:
-    """Returns L_like of features (N, F), a mean over samples."""
+    """Return L_like of features (N, F), a mean over samples."""
     return (features - target).square().sum(1).mean() / 2
 
 
@@ -45,10 +45,10 @@ class VAEGAN(PosteriorGame):
         generator: Builds G's optimiser.
         critic: Builds D's optimiser.
         gamma: γ, the weight of likeness in G's loss.
-        judge_reconstructions: Whether D is shown x̃ besides x_p; the paper's is, its code's for faces is not.
+        judge_reconstructions: Whether D also scores x̃ besides x_p, as in the paper; its code for faces does not.
         equilibrium: Cross-entropy around which the gates are open, .68 in the authors' code; None leaves them open.
             Gates look at the whole batch.
-        margin: How far the cross-entropies may be from it.
+        margin: Largest distance of the cross-entropies from it.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class VAEGAN(PosteriorGame):
         self.equilibrium, self.margin = equilibrium, margin
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of encoder, generator and critic."""
+        """Return the optimisers of encoder, generator and critic."""
         return {name: build(self.get_submodule(name)) for name, build in self._optimisers.items()}
 
     def critic_networks(self) -> tuple[str, ...]:
-        """D alone sees samples."""
+        """Only D scores samples."""
         return ("D",)
 
     def over_batch(self, step: int) -> bool:
@@ -84,7 +84,7 @@ class VAEGAN(PosteriorGame):
         return self.equilibrium is not None
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that reconstructions are judged by D's features of them."""
+        """Return that reconstructions are compared in D's features."""
         features = "the features of a sample and of its reconstruction"
         return CriticSpec(
             adversarial_terms=("fool",),
@@ -94,7 +94,7 @@ class VAEGAN(PosteriorGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
-        """Plays all three at once, or those whose gates are open."""
+        """Play all three at once, or those whose gates are open."""
         x, *_ = next(data)
         mean, log_variance = mean_and_log_variance(self.E(x))
         again, imagined = self.G(reparameterise(mean, log_variance)), self.G(self.noise(len(x)))
@@ -113,7 +113,7 @@ class VAEGAN(PosteriorGame):
         yield tuple(move for move in moves if move.player not in waiting)
 
     def waiting(self, on_real: Tensor, on_fake: Tensor) -> set[str]:
-        """Returns who has to wait at these cross-entropies of D, means over the batch."""
+        """Return who has to wait at these cross-entropies of D, means over the batch."""
         if self.equilibrium is None:
             return set()
         costs = [batch_mean(cost.detach()).item() for cost in (on_real, on_fake)]

@@ -57,11 +57,11 @@ class WGAN(AdversarialGame):
         require_positive(critic_steps=critic_steps, generator_steps=generator_steps, burst=self.burst)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns the plain case, but for the clipping of D's weights."""
+        """Return the plain case, but for the clipping of D's weights."""
         return replace(super().critic_spec(), custom_critic_step="its weights are clipped after each step")
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D, clipping after each move, then G."""
+        """Play D, clipping after each move, then G."""
         for _ in range(self.burst if step < 25 or step % 500 == 0 else self.critic_steps):
             x, *_ = next(data)
             fake = self.fakes(len(x))
@@ -103,16 +103,16 @@ class WGANGP(AdversarialGame):
         self.penalty, self.critic_steps, self.generator_steps = penalty, critic_steps, generator_steps
 
     def critic_spec(self) -> CriticSpec:
-        """Returns the plain case, and the penalty."""
+        """Return the plain case, and the penalty."""
         return replace(super().critic_spec(), gradient_penalties=("penalty",), penalty_target=1)
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
-        """Returns the estimate of the distance, and the penalty."""
+        """Return the estimate of the distance, and the penalty."""
         penalty = gradient_penalty(self.D, x, fake, through=fake.requires_grad)
         return {**super().critic_terms(x, fake, step), "penalty": self.penalty * penalty}
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Plays D with its penalty, then G."""
+        """Play D with its penalty, then G."""
         for _ in range(self.critic_steps):
             x, *_ = next(data)
             fake = self.fakes(len(x))

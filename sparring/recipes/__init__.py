@@ -40,7 +40,7 @@ class Row:
 
 
 FACTS = ("shape", "classes", "captions", "other", "paired", "regions", "instances")
-"""What a recipe may ask that the data tells: neither arguments nor flags."""
+"""Facts of the data that a recipe may take as arguments; they are no flags."""
 ONE_IMAGE = "one image"  # needed as it is, neither cropped nor one of many
 PAIRED_IMAGES, UNPAIRED_IMAGES, LABEL_MAPS = "paired images", "unpaired images", "images with label maps"
 _HOUSE = "sparring.recipes"
@@ -91,7 +91,7 @@ RECIPES: dict[str, Row] = {
 
 
 def recipe(name: str) -> Recipe:
-    """Finds a recipe by the name that the user gives; files may then name it as well, in this process.
+    """Find a recipe by the name that the user gives, and trust it in files read by this process.
 
     Args:
         name: A name of the table, ``module:function``, or the name of an installed entry point of ``sparring.recipes``.
@@ -107,7 +107,7 @@ def recipe(name: str) -> Recipe:
 
 
 def stored(name: str) -> Recipe:
-    """Finds a recipe by a name that may come out of a file.
+    """Find a recipe by a name that may come out of a file.
 
     Args:
         name: As for `recipe`; ``module:function`` outside the library must be trusted, see `sparring.recipes.importing.trust`.

@@ -38,14 +38,14 @@ def vae(
     beta: float = 1.0,
     warm_up: int = 0,
 ) -> VAE:
-    """Variational autoencoder (Kingma & Welling, 2014): no game to speak of, and the measure of all that encode.
+    """Variational autoencoder (Kingma & Welling, 2014): one player; the baseline of all models that encode.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
         networks: Which decoder plays; the encoder is convolutional where it is, else a perceptron.
         autoencoder: How encoder and decoder learn.
         likelihood: Of the data around a reconstruction; bernoulli is for images that are almost black and white.
-        deviation: σ of the gaussian likelihood, on the scale of the data; .5 for images and .1 for points unless told.
+        deviation: σ of the gaussian likelihood, on the scale of the data. Default: .5 for images and .1 for points.
         beta: Weight of the prior; above 1 the codes get more orderly and the images more blurred.
         warm_up: Steps over which that weight rises from 0.
     """
@@ -68,19 +68,20 @@ def vae_gan(
     equilibrium: float | None = None,
     margin: float = 0.35,
 ) -> VAEGAN:
-    """VAE-GAN (Larsen et al., 2016): an autoencoder whose reconstructions are judged in a critic's features.
+    """VAE-GAN (Larsen et al., 2016): an autoencoder whose reconstruction error is taken in a critic's features.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play; the encoder is convolutional where the generator is, else a perceptron.
-        encoder: How E learns.
-        generator: How G learns.
-        critic: How D learns; slower than the others, since a D that wins makes all likeness large.
-        likeness: Weight of likeness in G's loss times the number of features; the paper's γ is this by that number.
-        judge_reconstructions: Show D reconstructions, too, as the paper does and its code for faces does not.
-        equilibrium: Let D or G wait where one wins, around this cross-entropy; .68 in the authors' code, none unless
-            told. Not to be had with a batch in parts.
-        margin: How far the cross-entropies may be from it.
+        networks: Kind and size of the networks; the encoder is convolutional where the generator is, else a perceptron.
+        encoder: Optimiser of E.
+        generator: Optimiser of G.
+        critic: Optimiser of D; slower than the others, since a D that wins makes all features differ.
+        likeness: Weight of the reconstruction error in G's loss, times the number of features; γ in the paper is this
+            divided by that number.
+        judge_reconstructions: Let D score reconstructions as well, as in the paper; its code for faces does not.
+        equilibrium: D or G does not move where its cross-entropy is too far from this; .68 in the authors' code.
+            It cannot be combined with gradient accumulation. Default: none.
+        margin: Largest distance of the cross-entropies from it.
     """
     G, D = networks.pair(shape, BATCH_NORM, latent=128)
     E = _encoder(G, shape, 2 * _latent(G), networks.width)
@@ -110,9 +111,9 @@ def bigan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Perceptrons (toy, mlp) or convolutions (the others); the former up to 32 × 32 unless told.
+        networks: Perceptrons (toy, mlp) or convolutions (the others). Default: the former up to 32 × 32.
         stochastic: Let the encoder draw its codes, as ALI's does.
-        critic: How D learns.
+        critic: Optimiser of D.
         generator: How E and G learn.
     """
     small = len(shape) != 3 or shape[1] <= SMALL
@@ -139,10 +140,10 @@ def latent_regressor(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play; the encoder is convolutional where the generator is, else a perceptron.
-        critic: How D learns.
-        generator: How G learns.
-        encoder: How E learns.
+        networks: Kind and size of the networks; the encoder is convolutional where the generator is, else a perceptron.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
+        encoder: Optimiser of E.
         joint: Weight of E's error in G's loss; 0.25 is the joint regressor of the authors' code.
     """
     G, D = networks.pair(shape, BATCH_NORM)
@@ -152,13 +153,13 @@ def latent_regressor(
 
 
 def encoder_for(shape: Shape, outputs: int, network: Literal["mlp", "dcgan"] | None, width: int | None) -> nn.Module:
-    """Returns an encoder of data of a shape: convolutional for images, unless told.
+    """Return an encoder of data of a shape. Default: convolutional for images.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
         outputs: Numbers a row.
         network: Its kind.
-        width: Units or channels; the kind's own unless told.
+        width: Units or channels. Default: the kind's own.
     """
     dense = network == "mlp" or (network is None and len(shape) != 3)
     given = {} if width is None else {"width": width}

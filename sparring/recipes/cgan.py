@@ -40,18 +40,18 @@ def cgan(
     generator: AdamOverrides = AdamOverrides(),
     critic_steps: int = 1,
 ) -> ConditionalGAN:
-    """Conditional GAN (Mirza & Osindero, 2014): samples of the class that is asked for; learns from labelled data.
+    """Conditional GAN (Mirza & Osindero, 2014): samples of given classes; needs labelled data.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
         classes: Number of classes, at least 1; 2 for designs with wrong labels.
-        design: How D is told the class. joint: beside the image; matching: likewise, and wrong labels are fakes, too
+        design: How D takes the class. joint: beside the image; matching: beside it, and wrong labels are fakes
             (Reed et al., 2016); separate: "real?" and "matches?" are two scores (Zhang et al., 2019); projection: by
             an inner product with its features, hinge and spectral norm (Miyato & Koyama, 2018); auxiliary: not at all,
-            it names the class itself (Odena et al., 2017).
-        networks: Which networks play; G gets the class beside its noise.
-        critic: How D learns; rate 2e-4 and decays .5 and .999 unless told, 0 and .9 for projection.
-        generator: How G learns; likewise.
+            it classifies the image (Odena et al., 2017).
+        networks: Kind and size of the networks; G gets the class beside its noise.
+        critic: Optimiser of D. Default: Adam at 2e-4 with betas .5 and .999, or 0 and .9 for projection.
+        generator: Optimiser of G. Default: the same.
         critic_steps: Moves of D for each move of G.
 
     Raises:

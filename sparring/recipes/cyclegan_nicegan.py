@@ -1,4 +1,4 @@
-"""Recipes that carry images from one domain to another, learnt from unpaired images of both."""
+"""Recipes that translate images between two domains, from unpaired images of both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NARROW = 512  # channels at most of NICE-GAN's critics below 128 pixels
 
 @dataclass(frozen=True)
 class DecayedAdam:
-    """How a player learns, by Adam with weight decay.
+    """Optimiser of a player: Adam with weight decay.
 
     Attributes:
         lr: Learning rate.
@@ -39,7 +39,7 @@ class DecayedAdam:
     decay: float = 1e-4
 
     def __call__(self, network: nn.Module) -> Optimizer:
-        """Builds the optimiser of a network."""
+        """Build the optimiser of a network."""
         return adam(network, lr=self.lr, betas=self.betas, weight_decay=self.decay)
 
 
@@ -58,20 +58,20 @@ def cyclegan(
     constant: int = 100_000,
     decay: int = 100_000,
 ) -> CycleGAN:
-    """CycleGAN (Zhu et al., 2017): carries images between two domains, both ways; learns from unpaired images.
+    """CycleGAN (Zhu et al., 2017): translation between two domains, both ways; needs unpaired images of both.
 
     Args:
         shape: (C, H, W) of domain A, sides multiples of 4 from 8.
         other: (C', H, W) of domain B.
         width: Channels of the largest feature map.
-        blocks: Residual blocks of each generator; 9 from 256 pixels and 6 below unless told.
-        layers: Halvings of each critic; 3 from 64 pixels, 2 from 16 and 1 below unless told.
+        blocks: Residual blocks of each generator. Default: 9 from 256 pixels and 6 below.
+        layers: Halvings of each critic. Default: 3 from 64 pixels, 2 from 16 and 1 below.
         cycle: Weights of returning to A and to B.
         identity: Share of these weights for leaving an image of the target as it is; keeps colours. 0 where the domains
             differ in channels.
         pool: Fakes of the past from which each critic learns.
-        critic: How both critics learn.
-        generator: How both generators learn.
+        critic: Optimiser of both critics.
+        generator: Optimiser of both generators.
         constant: Steps at the full learning rates; the paper's 100 epochs are 100,000 steps of one image of 1000.
         decay: Steps after these in which they fall to zero, linearly.
 
@@ -112,13 +112,13 @@ def ganilla(
         other: (C', H, W) of domain B.
         width: Channels of the largest feature map.
         blocks: Residual blocks of each scale.
-        layers: Halvings of each critic; 3 from 64 pixels and 2 below unless told.
+        layers: Halvings of each critic. Default: 3 from 64 pixels and 2 below.
         cycle: Weights of returning to A and to B.
         identity: Share of these weights for leaving an image of the target as it is; 0 where the domains differ in
             channels.
         pool: Fakes of the past from which each critic learns.
-        critic: How both critics learn.
-        generator: How both generators learn.
+        critic: Optimiser of both critics.
+        generator: Optimiser of both generators.
         constant: Steps at the full learning rates.
         decay: Steps after these in which they fall to zero, linearly.
 
@@ -177,23 +177,23 @@ def nicegan(
     constant: int = 150_000,
     decay: int = 150_000,
 ) -> NICEGAN:
-    """NICE-GAN (Chen et al., 2020): translation from the critics' own encoders; learns from unpaired images.
+    """NICE-GAN (Chen et al., 2020): translation from the critics' own encoders; needs unpaired images.
 
     Args:
         shape: (C, H, W) of domain A, sides multiples of 4 from 16.
         other: (C', H, W) of domain B.
         width: Channels of the largest feature map.
         blocks: Residual blocks of each generator.
-        shared: Halvings of each critic before its scores part; 1 from 64 pixels and 0 below unless told.
-        deep: Further ones before the scores of large patches; 2 from 128 pixels, 1 from 32 and 0 below unless told.
-        widest: Channels of a critic at most; 2048 from 128 pixels and 512 below unless told.
+        shared: Halvings of each critic before its scores part. Default: 1 from 64 pixels and 0 below.
+        deep: Further ones before the scores of large patches. Default: 2 from 128 pixels, 1 from 32 and 0 below.
+        widest: Channels of a critic at most. Default: 2048 from 128 pixels and 512 below.
         full: Let a generator's norms depend on every position of the code, not on its mean; 276 million parameters at
             256 pixels, and no other size of image can be translated.
-        adversarial: Weight of being judged.
+        adversarial: Weight of the adversarial terms.
         cycle: Weight of returning.
         reconstruction: Weight of a domain's own images drawn from their codes.
-        critic: How both critics learn, their encoders among them.
-        generator: How both generators learn.
+        critic: Optimiser of both critics, with their encoders.
+        generator: Optimiser of both generators.
         constant: Steps at the full learning rates, half of the paper's 300,000 of one image.
         decay: Steps after these in which they fall to zero, linearly.
 

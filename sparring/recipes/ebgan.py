@@ -30,10 +30,10 @@ def ebgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play; D is convolutional where G is, else a perceptron.
+        networks: Kind and size of the networks; D is convolutional where G is, else a perceptron.
         critic: How D learns; 1e-3 for both players in the paper's perceptrons on MNIST.
-        generator: How G learns.
-        margin: Energy up to which D pushes fakes; 10 √(CHW / 784) unless told.
+        generator: Optimiser of G.
+        margin: Energy to which D raises that of fakes. Default: 10 √(CHW / 784).
         pulling_away: Weight of the pulling-away term; 0 leaves it out.
     """
     G, _ = networks.pair(shape, BATCH_NORM)

@@ -42,9 +42,9 @@ def mmgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """
@@ -68,9 +68,9 @@ def nsgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
         smoothing: D's target on real samples; 0.9 smooths it on one side (Salimans et al., 2016).
@@ -97,14 +97,14 @@ def lsgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
         a: D's target on fakes.
         b: D's target on real samples.
-        c: What G wants D to say on fakes; (a, b, c) = (-1, 1, 0) minimises the Pearson divergence.
+        c: Target of D's output on fakes in G's loss; (a, b, c) = (-1, 1, 0) minimises the Pearson divergence.
     """
     G, D = networks.pair(shape, BATCH_NORM)
     moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
@@ -124,9 +124,9 @@ def hinge(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """
@@ -157,9 +157,9 @@ def fgan(
             divergence than the named one.
         order: The order of the alpha divergence, neither 0 nor 1.
         weight: The weight of the data in the weighted Jensen–Shannon divergence.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """
@@ -179,9 +179,9 @@ def dcgan(
 
     Args:
         shape: (C, H, W), square, a power of two from 8 to 256.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
     """
     G, D = networks.pair(shape, BATCH_NORM, points="dcgan")
     return SharedFakesGAN(G, D, NonSaturating(), critic=critic, generator=generator)
@@ -201,9 +201,9 @@ def sngan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
         decay: The step at which the learning rates, falling linearly, reach zero.

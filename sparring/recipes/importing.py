@@ -39,7 +39,7 @@ def trust(names: str | Iterable[str]) -> None:
 
 
 def outside(name: str) -> bool:
-    """Returns whether a name is a ``module:function`` that the library does not hold.
+    """Return whether a name is a ``module:function`` that the library does not hold.
 
     >>> outside("mine:game"), outside("nsgan"), outside("sparring.runs.fitted_encoder:fitted_encoder")
     (True, False, False)
@@ -49,7 +49,7 @@ def outside(name: str) -> bool:
 
 
 def require_trusted(name: str, what: str = "recipe") -> None:
-    """Refuses a ``module:function`` from a file, unless it is the library's or the user named it himself.
+    """Refuse a ``module:function`` from a file, unless it is the library's or the user named it himself.
 
     Args:
         name: As the file says it.
@@ -69,7 +69,7 @@ def require_trusted(name: str, what: str = "recipe") -> None:
 
 
 def imported(home: str, what: str = "recipe", *, here: bool = True) -> Any:
-    """Imports ``module:function``; a module that is found nowhere else is looked for in the working directory.
+    """Import ``module:function``; a module that is found nowhere else is looked for in the working directory.
 
     Args:
         home: Where it is; trusted by the caller.
@@ -89,7 +89,7 @@ def imported(home: str, what: str = "recipe", *, here: bool = True) -> Any:
 
 
 def published(group: str) -> dict[str, EntryPoint]:
-    """Returns the entry points of installed distributions, by name.
+    """Return the entry points of installed distributions, by name.
 
     Only the folders for installed packages are searched: the metadata of a distribution can lie in any folder, so also
     in one that was downloaded.
@@ -105,7 +105,7 @@ def published(group: str) -> dict[str, EntryPoint]:
 
 
 def _module(name: str, here: bool) -> ModuleType:
-    """Imports a module, after a look at where it and each package around it come from."""
+    """Import a module, after a look at where it and each package around it come from."""
     parts = name.split(".")
     if parts[0] in sys.stdlib_module_names:
         raise ImportError(f"{parts[0]} is Python's own module")
@@ -121,7 +121,7 @@ def _module(name: str, here: bool) -> ModuleType:
 
 
 def _require_own(spec: ModuleSpec) -> None:
-    """Refuses a module that lies in the folder of a run, before it is imported."""
+    """Refuse a module that lies in the folder of a run, before it is imported."""
     for place in filter(None, [spec.origin, *(spec.submodule_search_locations or [])]):
         for path in (Path(place).absolute(), Path(place).resolve()):
             if any((folder / "run.json").exists() for folder in (path, *path.parents)):

@@ -36,16 +36,16 @@ def infogan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        categories: Values of each categorical code; one code of 10 for images and of 8 for points unless told.
-        continuous: How many continuous codes there are, on [-1, 1]; 2 for images and 1 for points unless told.
+        categories: Values of each categorical code. Default: one code of 10 for images and of 8 for points.
+        continuous: Number of continuous codes, on [-1, 1]. Default: 2 for images and 1 for points.
         categorical_weight: λ_d, the weight of what is known of the categorical codes.
         continuous_weight: λ_c, that of the continuous codes.
         owner: Whose optimiser moves Q, which reads the codes: the critic's, as in the authors' code; the generator's;
             or its own, which moves the critic's trunk and the generator as well.
-        networks: Which networks play; 62 coordinates of z for images unless told, and up to 32 × 32 the paper's own
-            networks, whose critic ends in a dense layer: codes are read from whole images.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks. Default: 62 coordinates of z for images, and up to
+            32 × 32 the paper's networks, whose critic ends in a dense layer, so that codes depend on whole images.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
     """
     images = len(shape) == 3
     several = (10 if images else 8,) if categories is None else categories

@@ -34,7 +34,7 @@ class RisingSGD(torch.optim.SGD):
         self.rise, self.limit = rise, limit
 
     def step(self, closure: Any = None) -> Any:
-        """Moves the parameters; the momentum reached is part of the optimiser's state, so that a resume is exact."""
+        """Move the parameters; the momentum reached is part of the optimiser's state, so that a resume is exact."""
         loss = super().step(closure)
         for group in self.param_groups:
             group["momentum"] = min(group["momentum"] + self.rise, self.limit)
@@ -43,7 +43,7 @@ class RisingSGD(torch.optim.SGD):
 
 @dataclass(frozen=True)
 class SGD:
-    """How a player learns, by gradient descent with a rising momentum (Denton et al., 2015, section 3).
+    """Optimiser of a player: gradient descent with a rising momentum (Denton et al., 2015, section 3).
 
     Attributes:
         lr: Learning rate.
@@ -58,7 +58,7 @@ class SGD:
     limit: float = 0.7
 
     def __call__(self, network: nn.Module) -> RisingSGD:
-        """Builds the optimiser of a network."""
+        """Build the optimiser of a network."""
         return RisingSGD(network.parameters(), rise=self.rise, limit=self.limit, lr=self.lr, momentum=self.momentum)
 
 

@@ -26,9 +26,9 @@ def madgan(
     Args:
         shape: (2,) for points or (C, H, W) for images.
         generators: K, how many there are.
-        shared: How many of their first layers they share; half of them unless told.
-        networks: Which networks play.
-        critic: How D learns.
+        shared: Number of first layers that they share. Default: half of them.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
         generator: How the generators learn.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The settings that recipes share: which networks play, what restrains the critic, how each player learns.
+"""Settings that recipes share: networks, constraints of the critic, optimisers.
 
 Each is a small value with documented fields; on the command line the fields are flags (``--width 32``,
 ``--critic.lr 4e-4``), so that every recipe can be widened, narrowed or given two time scales (Heusel et al., 2017).
@@ -28,7 +28,7 @@ Pair = tuple[nn.Module, nn.Module]
 
 @dataclass(frozen=True)
 class Adam:
-    """How a player learns, by Adam (Kingma & Ba, 2015).
+    """Optimiser of a player: Adam (Kingma & Ba, 2015).
 
     Attributes:
         lr: Learning rate.
@@ -39,24 +39,24 @@ class Adam:
     betas: tuple[float, float] = (0.5, 0.999)
 
     def __call__(self, network: nn.Module) -> Optimizer:
-        """Builds the optimiser of a network."""
+        """Build the optimiser of a network."""
         return adam(network, lr=self.lr, betas=self.betas)
 
 
 @dataclass(frozen=True)
 class AdamOverrides:
-    """How a player learns, by Adam (Kingma & Ba, 2015), where the paper's settings depend on the data.
+    """Optimiser of a player: Adam (Kingma & Ba, 2015), where the paper's settings depend on the data.
 
     Attributes:
-        lr: Learning rate; the one published for such data unless told.
-        betas: Decay rates of the two moments; likewise.
+        lr: Learning rate. Default: the one published for such data.
+        betas: Decay rates of the two moments. Default: the published ones.
     """
 
     lr: float | None = None
     betas: tuple[float, float] | None = None
 
     def resolve(self, published: Adam) -> Adam:
-        """Returns what was told, and for the rest what was published.
+        """Return Adam with these settings, and the published ones for the rest.
 
         Args:
             published: The settings for the data at hand.
@@ -66,7 +66,7 @@ class AdamOverrides:
 
 @dataclass(frozen=True)
 class RMSprop:
-    """How a player learns, by RMSprop (Hinton, 2012).
+    """Optimiser of a player: RMSprop (Hinton, 2012).
 
     Attributes:
         lr: Learning rate.
@@ -75,7 +75,7 @@ class RMSprop:
     lr: float = 5e-5
 
     def __call__(self, network: nn.Module) -> Optimizer:
-        """Builds the optimiser of a network."""
+        """Build the optimiser of a network."""
         return rmsprop(network, lr=self.lr)
 
 
@@ -106,9 +106,9 @@ class Networks:
     """Which generator and critic play.
 
     Attributes:
-        network: Kind of network; a perceptron for points and the paper's for images unless told.
-        latent: Coordinates of the noise z; 2 for points and the paper's number for images unless told.
-        width: Units or channels of the networks; the paper's unless told.
+        network: Kind of network. Default: a perceptron for points and the paper's for images.
+        latent: Coordinates of the noise z. Default: 2 for points and the paper's number for images.
+        width: Units or channels of the networks. Default: the paper's.
     """
 
     network: Network | None = None

@@ -40,8 +40,8 @@ class Painters:
         latent: Coordinates of a style.
         width: Channels of the largest feature map of each network.
         hidden: Channels in which a SPADE layer reads the label map.
-        scales: How many sizes of an image the critic looks at.
-        layers: Of the critic before its scores; 4 in the paper, 3 for images below 128 pixels unless told.
+        scales: Number of scales of the critic.
+        layers: Of the critic before its scores. Default: 4 as in the paper, 3 for images below 128 pixels.
         gain: Of the initialisation.
     """
 
@@ -92,13 +92,13 @@ def gaugan(
         shape: (C, H, W) of the images, square, a power of two from 8 to 512.
         regions: Classes of the label maps.
         instances: Whether the label maps tell where objects meet.
-        networks: Which networks play.
+        networks: Kind and size of the networks.
         style: Whether there are styles; without any a map has one picture.
-        edges: Tell the networks where objects meet; unless told, if the data says it.
+        edges: Give the networks the edges of objects. Default: whether the data has instances.
         matching: Weight of feature matching.
-        perceptual: Weight of the perceptual term, 10 in the paper; none unless told.
-        perception: By whose features: classifier, the tool's own, trained on the data, unless told; or a file with the
-            weights of VGG-19, the paper's.
+        perceptual: Weight of the perceptual term, 10 in the paper. Default: none.
+        perception: Features of the perceptual term: classifier, trained on the data; or a file with the weights of
+            VGG-19, as in the paper. Default: classifier.
         divergence: Weight of the divergence of styles from N(0, I).
         reduction: Of that divergence over a batch: sum as in the authors' code, or mean.
         critic_steps: Moves of the critic in a round.
@@ -131,19 +131,19 @@ def gaugan(
 
 
 def seen_by(channels: int, weight: float | None, seer: str | None) -> Perception | None:
-    """Returns the perceptual term, if any.
+    """Return the perceptual term, if any.
 
     Args:
         channels: Of the images.
         weight: Of the term; None for none.
-        seer: ``classifier``, or a file; the classifier unless told.
+        seer: ``classifier``, or a file. Default: the classifier.
 
     Raises:
-        DataError: If somebody is to see and nothing depends on it.
+        DataError: If features are chosen and their weight is 0.
     """
     if weight is None:
         if seer is not None:
-            raise DataError("Who sees makes no difference without a weight: add --perceptual 10.")
+            raise DataError("The perceptual features have no effect without a weight: add --perceptual 10.")
         return None
     network = ClassifierMaps(channels) if seer in (None, "classifier") else VGG19Maps(seer)
     return Perception(network, network.weights, weight)
@@ -175,7 +175,7 @@ def pix2pix(
         norm: What all networks normalise by; instance for batches of four or fewer.
         dropout: Share of what the generator drops while it learns; the paper's only noise.
         width: Channels of the largest feature map of each network; 64 in the paper.
-        layers: Halvings of the critic; 3 in the paper and for 64 pixels or more, fewer below unless told.
+        layers: Halvings of the critic. Default: 3 as in the paper for 64 pixels or more, fewer below.
         likeness: Weight of the mean absolute difference.
         critic: How the critic learns.
         generator: How the generator learns.

@@ -38,16 +38,16 @@ def r3gan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        latent: Coordinates of z; 64 for images and 2 for points unless told.
+        latent: Coordinates of z. Default: 64 for images and 2 for points.
         width: Channels of the stages up to 32 × 32, 768 as published, or units of a hidden layer, 128.
-        cardinality: Groups of the 3×3 convolutions; one for every 8 channels unless told.
+        cardinality: Groups of the 3×3 convolutions. Default: one for every 8 channels.
         scale: Size of a typical coordinate, for points.
         penalty: γ at the start and after the burn-in; .05 and .005 for CIFAR-10, 2 and .2 for FFHQ at 64 px.
         cooling: The factor that learning rates have fallen to after the burn-in.
         burn_in: Steps of the half cosine along which γ and the rates fall; as published, 20 million images of CIFAR-10
             in batches of 512.
-        critic: How D learns.
-        generator: How G learns.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
     """
     if len(shape) == 3:
         G: nn.Module = R3GANGenerator(shape, latent or 64, width or 768, cardinality)
@@ -81,9 +81,9 @@ def stylegan2(
     Args:
         shape: (C, H, W), square, a power of two from 8 to 256.
         latent: Coordinates of z, and of the style w.
-        width: Channels at full resolution; they double at each halving, to 512. The authors' unless told.
+        width: Channels at full resolution; they double at each halving, to 512. Default: the authors'.
         mapping: Layers from z to w.
-        group: Samples of which D sees the common deviation.
+        group: Samples that share the standard deviation that D takes as a feature.
         residual: Whether D has shortcuts.
         penalty: γ, the weight of R1.
         path: The weight of the path lengths, 0 for none.
@@ -105,7 +105,7 @@ def stylegan2(
 
 
 def lazy(learner: Adam, every: int | None) -> Adam:
-    """Slows a learner whose every k-th step is followed by a step on a regulariser, so that k + 1 steps move like k.
+    """Slow a learner whose every k-th step is followed by a step on a regulariser, so that k + 1 steps move like k.
 
     Rates are multiplied by c = k / (k + 1), decay rates raised to it (Karras et al., 2020, appendix B).
 

@@ -39,17 +39,17 @@ def realness(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        outcomes: How many outcomes realness has, at least 2; 5 for points and 51 for images unless told.
-        goal: What G wants of D's answers: away from the fake anchor, that and paired with the answers to real samples
+        outcomes: Number of outcomes of realness, at least 2. Default: 5 for points and 51 for images.
+        goal: Target of G: away from the fake anchor, that and paired with the answers to real samples
             (the authors' default), or that and at the real anchor.
         skew: How far the drawn anchors are moved apart, in units of their support [-1, 1].
-        distance: KL(A1 ‖ A0) of fixed skew normal anchors in nats; drawn anchors unless told.
+        distance: KL(A1 ‖ A0) of fixed skew normal anchors in nats. Default: drawn anchors.
         latent: Coordinates of the noise z.
-        width: Channels of the largest feature map, or units of a layer; the paper's unless told.
-        critic: How D learns.
-        generator: How G learns.
+        width: Channels of the largest feature map, or units of a layer. Default: the paper's.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
-        generator_steps: Moves of G in a round; 3 for points and 1 for images unless told.
+        generator_steps: Moves of G in a round. Default: 3 for points and 1 for images.
 
     Raises:
         GameError: If the outcomes are too few, or no anchors have this distance.

@@ -21,9 +21,9 @@ def rsgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """
@@ -43,9 +43,9 @@ def rasgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """
@@ -67,9 +67,9 @@ def ralsgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """
@@ -91,9 +91,9 @@ def rahinge(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """

@@ -31,7 +31,7 @@ def sagan(
         latent: Coordinates of the noise z.
         width: Channels of the largest feature map.
         critic: How D learns; the paper's second decay is .9, its code's .999.
-        generator: How G learns.
+        generator: Optimiser of G.
         critic_steps: Moves of D for each move of G.
     """
     classes = classes or None  # data without labels have 0 classes
@@ -66,10 +66,10 @@ def biggan(
         shape: (C, H, W), square, a power of two from 8 to 256.
         classes: Number of classes; none plays without labels.
         latent: Coordinates of the noise z at most: a multiple of its chunks is used.
-        width: The unit of the plan of channels; 64 up to 32 × 32 and 96 above unless told.
-        critic: How D learns; rate 2e-4 unless told.
-        generator: How G learns; rate 2e-4 up to 32 × 32 and 5e-5 above unless told.
-        critic_steps: Moves of D for each move of G; 4 up to 32 × 32 and 2 above unless told.
+        width: The unit of the plan of channels. Default: 64 up to 32 × 32 and 96 above.
+        critic: Optimiser of D. Default: Adam at 2e-4.
+        generator: Optimiser of G. Default: Adam at 2e-4 up to 32 × 32 and 5e-5 above.
+        critic_steps: Moves of D for each move of G. Default: 4 up to 32 × 32 and 2 above.
         orthogonal: Weight of the orthogonal regularisation of G.
     """
     classes = classes or None  # data without labels have 0 classes

@@ -47,7 +47,7 @@ def singan(
         noisy_border: Let noise reach beyond the image, where else zeros tell the networks where the border is: for
             films, and for more variety there.
         quantise: Train this scale, from 1, on images in a few of the photograph's colours, for drawings to enter there.
-        colours: How many these are; 5 unless told.
+        colours: Number of colours. Default: 5.
         critic: How every scale's critic learns.
         generator: How every scale's generator learns.
 
@@ -88,7 +88,7 @@ def _entrance(quantise: int | None, colours: int | None, last: int) -> int | Non
     if quantise is not None and not 1 <= quantise <= last:
         raise DataError(f"Drawings cannot enter at scale {quantise}: the scales above the coarsest are 1 to {last}.")
     if colours is not None and not 2 <= colours <= MANY:
-        raise DataError(f"A drawing cannot have {colours} colours: give 2 to {MANY}, 5 unless told.")
+        raise DataError(f"A drawing cannot have {colours} colours: give 2 to {MANY}.")
     return quantise
 
 

@@ -38,13 +38,13 @@ def stackgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
 ) -> StackGAN:
-    """StackGAN: draws what a sentence says, in one stage or in two (Zhang et al., 2017); learns from captioned images.
+    """StackGAN: images from captions, in one stage or in two (Zhang et al., 2017); needs captioned images.
 
     Args:
         shape: (C, H, W), square, a power of two from 8 to 256; with two stages from 16.
         captions: Some captions of the data, for samples that nobody gave a sentence.
         refine_from: The step from which on a second stage refines images of half the side, which the first stage has
-            learned until then; one stage makes whole images unless told.
+            learned until then. Default: one stage makes whole images.
         text: hashed reads the words by fixed random signs; recurrent learns to, from the data's own captions. Or a
             path: a file of embedded captions (.npz, .npy, .safetensors), or the folder of a sentence-transformer.
         reading: Rounds in which the recurrent reader learns.

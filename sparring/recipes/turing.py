@@ -47,12 +47,12 @@ def tsgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        latent: Coordinates of the noise z; 2 for points, 64 at 32 pixels and 100 elsewhere unless told.
-        width: Units or channels of the networks; the code's unless told.
+        latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
+        width: Units or channels of the networks. Default: the code's.
         normalisation: Of E and D: the code's, without a memory and of the gains too; the usual spectral one; or none.
-            The code's for images unless told, and none for points, between whose modes a critic of slope 1 is flat.
-        critic: How D and E learn.
-        generator: How G learns.
+            Default: the code's for images, and none for points, between whose modes a critic of slope 1 is flat.
+        critic: Optimiser of D and E.
+        generator: Optimiser of G.
         generator_steps: Moves of G for each move of D.
     """
     objective = NonSaturating()
@@ -74,12 +74,12 @@ def twgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        latent: Coordinates of the noise z; 2 for points, 64 at 32 pixels and 100 elsewhere unless told.
-        width: Units or channels of the networks; the code's unless told.
+        latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
+        width: Units or channels of the networks. Default: the code's.
         normalisation: Of E and D, which it keeps Lipschitz: the code's, without a memory and of the gains too; the
             usual spectral one; or none.
-        critic: How D and E learn.
-        generator: How G learns.
+        critic: Optimiser of D and E.
+        generator: Optimiser of G.
         generator_steps: Moves of G for each move of D.
     """
     objective = Wasserstein()
@@ -102,11 +102,11 @@ def tgan(
     Args:
         shape: (2,) for points or (C, H, W) for images.
         objective: What D minimises on pairs; the roles of real and fake exchanged, G minimises it too.
-        latent: Coordinates of the noise z; 2 for points, 64 at 32 pixels and 100 elsewhere unless told.
-        width: Units or channels of the networks; the code's unless told.
+        latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
+        width: Units or channels of the networks. Default: the code's.
         normalisation: Of E and D: the code's, without a memory and of the gains too; the usual spectral one; or none.
-        critic: How D and E learn.
-        generator: How G learns.
+        critic: Optimiser of D and E.
+        generator: Optimiser of G.
         generator_steps: Moves of G for each move of D.
     """
     chosen = _OBJECTIVES[objective]

@@ -22,13 +22,13 @@ def wgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
         bound: D's parameters are clamped to [-bound, bound] after each of its moves.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
-        burst: Moves of D in the first 25 rounds and every 500th; 100 in the authors' code, critic_steps unless told.
+        burst: Moves of D in the first 25 rounds and every 500th; 100 in the authors' code. Default: critic_steps.
     """
     G, D = networks.pair(shape, BATCH_NORM, points="mlp")
     moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
@@ -49,10 +49,10 @@ def wgan_gp(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which networks play.
-        critic: How D learns.
-        generator: How G learns.
-        penalty: Weight of the gradient penalty; 0.1 for points and 10 for images unless told.
+        networks: Kind and size of the networks.
+        critic: Optimiser of D.
+        generator: Optimiser of G.
+        penalty: Weight of the gradient penalty. Default: 0.1 for points and 10 for images.
         critic_steps: Moves of D in a round.
         generator_steps: Moves of G in a round.
     """

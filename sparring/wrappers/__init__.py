@@ -1,1 +1,1 @@
-"""Training techniques: games around games, one file for each idea; whatever they wrap keeps its own round."""
+"""Wrappers: training techniques as games around games, one file for each idea."""

@@ -1,11 +1,11 @@
-"""A critic that sees everything augmented, by a fixed law or by one that fits the strength to how much it overfits.
+"""Augmentation of everything that a critic receives, of fixed strength, or of one that adapts to how much D overfits.
 
     T before D, everywhere:   L_D(D(T x), D(T G(z)))      L_G(D(T G(z)))              Zhao et al. (2020)
 
     r = E sign D(T x)         p ← p + sign(r − target) · images since / images to go from 0 to 1
                                                                                       Karras et al. (2020), equation 1
 
-A critic that knows its few images by heart scores all of them above zero: r → 1, and p rises. So D's zero must lie
+A critic that has memorised its few images scores all of them above zero: r → 1, and p rises. So D's zero must lie
 between real and fake, as that of a logit or of the hinge game does; a Wasserstein or relativistic critic is free to
 shift all its scores, and least squares put the middle at ½.
 """
@@ -33,7 +33,7 @@ from sparring.wrappers.requirements import (
 
 
 class Augmentation(Wrapper):
-    """Lets every critic see its samples, real or fake, through an augmentation (Zhao et al., 2020, section 3.2).
+    """Augment all samples, real or fake, before every critic (Zhao et al., 2020, section 3.2).
 
     Each look has a draw of its own, so it needs a game that compares no two samples by what the critic sees of each,
     and a critic that sees no picture or map beside the sample, whose places would no longer be those of the sample.
@@ -99,29 +99,29 @@ class AdaptiveAugmentation(Wrapper):
         return (step + 1) % self.every == 0 or super().over_batch(step)
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round, then fits p in every fourth."""
+        """Play the game's round, then fits p in every fourth."""
         drawn = LastBatch(data)
         yield from self.game.round(drawn, step)
         if (step + 1) % self.every == 0:
             self.fit(drawn.x, *self._told(drawn.batch))
 
     def fit(self, x: Tensor, *given: Tensor) -> None:
-        """Moves p towards where r is on target.
+        """Move p towards where r is on target.
 
         Args:
             x: Real samples (N, *shape).
-            given: What D is told besides.
+            given: Further inputs of D.
         """
         r = batch_mean(self._scores(x, *given).sign())
         seen = self.every * len(x) * num_shards()
         self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
 
     def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Returns what a conditional game tells its critic about real samples."""
+        """Return what a conditional game tells its critic about real samples."""
         return self.one_hot(*batch[1:]) if hasattr(self.game, "one_hot") else ()
 
     def _scores(self, x: Tensor, *given: Tensor) -> Tensor:
-        """Returns D's scores in training mode, as D's own move sees them, on copies of its buffers."""
+        """Return D's scores in training mode, as D's own move sees them, on copies of its buffers."""
         D = self.get_submodule(self._path)
         copies = {name: buffer.clone() for name, buffer in D.named_buffers()}
         with torch.no_grad():

@@ -1,9 +1,9 @@
-"""What every training technique is made of: a game around a game.
+"""Base classes of training techniques: a game around a game.
 
     wrapped = InstanceNoise(R1(game, ...), ...)         a technique wraps any game, and an wrapped game again
 
-A wrapper changes what goes into a round (the data), what comes out of it (the moves), or what the critics see of their
-samples. It never repeats a round. Whatever it does not change is the inner game's: players,
+A wrapper changes what goes into a round (the data), what comes out of it (the moves), or the samples that critics
+receive. It never repeats a round. Whatever it does not change is the inner game's: players,
 learning rates, abilities, networks.
 """
 
@@ -23,7 +23,7 @@ from sparring.game import CriticSpec, Data, Game, Move, Stage, Turn
 
 
 class Wrapper(Game):
-    """A game that plays another.
+    """A game around another game.
 
     Args:
         game: The game to play.
@@ -41,7 +41,7 @@ class Wrapper(Game):
         self.__dict__.update({name: getattr(game, name) for name in able})
 
     def __getattr__(self, name: str) -> Any:
-        """Finds whatever the wrapper lacks in the game: its networks, objective, abilities."""
+        """Return the attribute of the inner game that the wrapper lacks: networks, objective, abilities."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -55,39 +55,39 @@ class Wrapper(Game):
         return self.game.unwrapped
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns those of the game."""
+        """Return those of the game."""
         return self.game.players()
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round."""
+        """Play the game's round."""
         yield from self.game.round(data, step)
 
     def lr_scale(self, step: int) -> float:
-        """Returns that of the game."""
+        """Return that of the game."""
         return self.game.lr_scale(step)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Returns those of the game."""
+        """Return those of the game."""
         return self.game.stages()
 
     def over_batch(self, step: int) -> bool:
-        """Tells whether the game takes means over the batch."""
+        """Return whether the game takes means over the batch."""
         return self.game.over_batch(step)
 
     def undivided(self) -> str:
-        """Returns why the game cannot be played in parts."""
+        """Return why the game cannot be played in parts."""
         return self.game.undivided()
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """Returns those of the game, by their paths from here."""
+        """Return those of the game, by their paths from here."""
         return tuple(f"game.{name}" for name in self.game.sampling_networks())
 
     def critic_networks(self) -> tuple[str, ...]:
-        """Returns those of the game, by their paths from here."""
+        """Return those of the game, by their paths from here."""
         return tuple(f"game.{name}" for name in self.game.critic_networks())
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that of the game."""
+        """Return that of the game."""
         return self.game.critic_spec()
 
 
@@ -99,7 +99,7 @@ class ExtraTerms(Wrapper):
 
     @abstractmethod
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
-        """Returns what a player minimises besides; nothing, where it is not concerned.
+        """Return further terms that a player minimises; empty for other players.
 
         Args:
             player: Who is about to move.
@@ -108,7 +108,7 @@ class ExtraTerms(Wrapper):
         """
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round, with more terms in its moves."""
+        """Play the game's round, with more terms in its moves."""
         drawn, spec = LastBatch(data), self.game.critic_spec()
         for turn in self.game.round(drawn, step):
             yield map_moves(
@@ -116,7 +116,7 @@ class ExtraTerms(Wrapper):
             )
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that of the game, whose D may now minimise more than the game states."""
+        """Return that of the game, whose D may now minimise more than the game states."""
         return replace(self.game.critic_spec(), custom_critic_step=f"{type(self).__name__} adds a term")
 
     def _extended(self, move: Move, drawn: LastBatch, step: int) -> Move:
@@ -124,12 +124,12 @@ class ExtraTerms(Wrapper):
 
 
 def is_adversarial(move: Move, spec: CriticSpec) -> bool:
-    """Tells whether the players meet in a move, or it only pays for the game's upkeep."""
+    """Return whether the players meet in a move, or it only pays for the game's upkeep."""
     return not set(move.terms) <= set(spec.regulariser_terms)
 
 
 def remaining_terms(move: Move, spec: CriticSpec) -> dict[str, Tensor] | None:
-    """Returns the terms of a move of G that stay where a technique gives it another goal.
+    """Return the terms of a move of G that stay where a technique gives it another goal.
 
     Args:
         move: G's.
@@ -152,7 +152,7 @@ def _extended(move: Move, more: dict[str, Tensor]) -> Move:
     for name in more:
         if name in move.terms:
             raise GameError(
-                f"The player {move.player!r} minimises a term {name!r} already: put this technique on once, or not."
+                f"The player {move.player!r} minimises a term {name!r} already: apply the technique at most once."
             )
     return Move(move.player, **move.terms, **more)
 
@@ -182,15 +182,17 @@ class LastBatch:
     def x(self) -> Tensor:
         """The images or points of the last batch."""
         if not self.batch:
-            raise GameError("A technique that looks at real samples wraps a game that has drawn none before its move.")
+            raise GameError(
+                "The technique needs real samples, but the game drew none before its move: call next(data) first."
+            )
         return self.batch[0]
 
 
 class TransformedCritic(nn.Module):
-    """A critic that sees its samples through a transform; everything else about it stays.
+    """A critic whose samples pass through a transform first.
 
     Args:
-        transform: Maps samples (N, *shape) to the like.
+        transform: Maps samples (N, *shape) to samples of the same shape.
         critic: The critic; its further arguments (labels, coarse images) are handed on.
     """
 
@@ -199,7 +201,7 @@ class TransformedCritic(nn.Module):
         self.transform, self.critic = transform, critic
 
     def __getattr__(self, name: str) -> Any:
-        """Finds the critic's own attributes, such as its shape."""
+        """Find the critic's own attributes, such as its shape."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -208,7 +210,7 @@ class TransformedCritic(nn.Module):
             return getattr(self.critic, name)
 
     def forward(self, x: Tensor, *given: Tensor) -> Tensor:
-        """Scores what the transform makes of x."""
+        """Score what the transform makes of x."""
         return self.critic(self.transform(x), *given)
 
     def features(self, x: Tensor) -> Tensor:
@@ -217,7 +219,7 @@ class TransformedCritic(nn.Module):
 
 
 def transform_critics(game: Game, transform: Callable[[], nn.Module]) -> None:
-    """Lets every critic of a game see its samples through a transform of its own.
+    """Put a transform of its own before every critic of a game.
 
     Args:
         game: The game, wrapped or not; its critics are replaced.
@@ -237,7 +239,7 @@ def transform_critics(game: Game, transform: Callable[[], nn.Module]) -> None:
 
 
 def map_moves(turn: Turn, change: Callable[[Move], Move]) -> Turn:
-    """Returns a turn with every move changed.
+    """Return a turn with every move changed.
 
     Args:
         turn: One move, or simultaneous ones.

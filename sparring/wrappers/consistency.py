@@ -58,7 +58,7 @@ class CR(CriticTerm):
         self.transform = transform
 
     def term(self, x: Tensor) -> Tensor:
-        """Returns E (D(x) − D(Tx))²."""
+        """Return E (D(x) − D(Tx))²."""
         return mse_loss(self.critic(x), self.critic(self.transform(x)))
 
 
@@ -81,7 +81,7 @@ class BCR(CriticTerm):
         self.transform = transform
 
     def term(self, x: Tensor) -> Tensor:
-        """Returns E (D(x) − D(Tx))² + E (D(G(z)) − D(T G(z)))²."""
+        """Return E (D(x) − D(Tx))² + E (D(G(z)) − D(T G(z)))²."""
         both = x, self.fakes(len(x))
         first, second = (mse_loss(self.critic(x), self.critic(self.transform(x))) for x in both)
         return first + second
@@ -108,14 +108,14 @@ class ZCR(CriticTerm):
         self._maker = owner(self, self.G)
 
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
-        """Returns D's term in D's moves, and G's in G's."""
+        """Return D's term in D's moves, and G's in G's."""
         terms = super().terms(player, x, step)
         if player == self._maker:
             terms["variety"] = -self.spread * mse_loss(*self._pair(len(x)))
         return terms
 
     def term(self, x: Tensor) -> Tensor:
-        """Returns E (D(G(z)) − D(G(z′)))²."""
+        """Return E (D(G(z)) − D(G(z′)))²."""
         with torch.no_grad():
             one, other = self._pair(len(x))
         return mse_loss(self.critic(one), self.critic(other))
@@ -166,17 +166,17 @@ class LeCam(CriticTerm):
         return step >= self.start or super().over_batch(step)
 
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
-        """Returns the term in D's moves from step `start` on."""
+        """Return the term in D's moves from step `start` on."""
         return super().terms(player, x, step) if step >= self.start else {}
 
     def term(self, x: Tensor) -> Tensor:
-        """Moves the means, then returns E relu(D(x) − f̄)² + E relu(r̄ − D(G(z)))²."""
+        """Move the means, then returns E relu(D(x) − f̄)² + E relu(r̄ − D(G(z)))²."""
         real, fake = self.critic(x), self.critic(self.fakes(len(x)))
         self._follow(*(scores.detach().to(self.usual_real) for scores in (real, fake)))
         return relu(real - self.usual_fake).square().mean() + relu(self.usual_real - fake).square().mean()
 
     def _follow(self, real: Tensor, fake: Tensor) -> None:
-        """Moves both means towards those of the whole batch; at first onto them."""
+        """Move both means towards those of the whole batch; at first onto them."""
         rate = torch.where(self.followed, 1 - self.decay, 1.0)
         self.usual_real.lerp_(batch_mean(real), rate)
         self.usual_fake.lerp_(batch_mean(fake), rate)

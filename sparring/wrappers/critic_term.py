@@ -45,18 +45,18 @@ class CriticTerm(ExtraTerms):
 
     @property
     def critic(self) -> nn.Module:
-        """The critic, as it is seen now: other techniques may have let it see through a transform since."""
+        """The critic at present: other techniques may have put a transform before it."""
         return self.get_submodule(self._path)
 
     def terms(self, player: str, x: Tensor, step: int) -> dict[str, Tensor]:
-        """Returns the term in the owner's moves of every k-th step."""
+        """Return the term in the owner's moves of every k-th step."""
         if player != self._owner or step % self.every:
             return {}
         return {type(self).__name__.lower(): self.weight * self.every * self.term(x)}
 
     @abstractmethod
     def term(self, x: Tensor) -> Tensor:
-        """Returns the term without its weight.
+        """Return the term without its weight.
 
         Args:
             x: Real samples (N, *shape).
@@ -69,7 +69,7 @@ def latent_game(game: Game) -> LatentGame:
 
 
 def owner(game: Wrapper, network: nn.Module) -> str:
-    """Returns the player that owns a network.
+    """Return the player that owns a network.
 
     Args:
         game: The technique that asks.

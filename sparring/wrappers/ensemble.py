@@ -50,61 +50,61 @@ class Ensemble(Game):
                 setattr(self, name, getattr(self, f"_{name}"))
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns those of all members."""
+        """Return those of all members."""
         return {f"{k}/{name}": player for k, game in self._games() for name, player in game.players().items()}
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays a round of one member after the other."""
+        """Play a round of one member after the other."""
         for k, game in self._games():
             for turn in game.round(data, step):
                 yield map_moves(turn, lambda move, k=k: Move(f"{k}/{move.player}", **move.terms))  # type: ignore[misc]
 
     def stages(self) -> tuple[Stage, ...]:
-        """Returns those of the games, which are alike."""
+        """Return those of the games, which are alike."""
         return self._games()[0][1].stages()
 
     def over_batch(self, step: int) -> bool:
-        """Tells whether a member takes means over the batch."""
+        """Return whether a member takes means over the batch."""
         return any(game.over_batch(step) for _, game in self._games())
 
     def undivided(self) -> str:
-        """Returns why the members, which are alike, cannot be played in parts."""
+        """Return why the members, which are alike, cannot be played in parts."""
         return self._games()[0][1].undivided()
 
     def lr_scale(self, step: int) -> float:
-        """Returns that of the members, which are alike."""
+        """Return that of the members, which are alike."""
         return self._games()[0][1].lr_scale(step)
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """Returns those of all members."""
+        """Return those of all members."""
         return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.sampling_networks())
 
     def critic_networks(self) -> tuple[str, ...]:
-        """Returns those of all members."""
+        """Return those of all members."""
         return tuple(f"members.{k}.{name}" for k, game in self._games() for name in game.critic_networks())
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that of the members, which are alike."""
+        """Return that of the members, which are alike."""
         return self._games()[0][1].critic_spec()
 
     def noise(self, n: int) -> Tensor:
-        """Draws rows [choice of a member, its noise]."""
+        """Draw rows [choice of a member, its noise]."""
         return append_choice(self._games()[0][1].noise(n))
 
     def _conditions(self) -> str:
-        """Returns what every member is asked for."""
+        """Return what every member is asked for."""
         return self._games()[0][1].conditions()
 
     def _noise_for(self, n: int, given: Tensor) -> Tensor:
-        """Draws rows [choice of a member, its noise under the conditions of given data]."""
+        """Draw rows [choice of a member, its noise under the conditions of given data]."""
         return append_choice(self._games()[0][1].noise_for(n, given))
 
     def _class_of(self, latents: Tensor) -> Tensor | None:
-        """Returns the classes (N,) that rows of noise ask for, which are the same for every member."""
+        """Return the classes (N,) that rows of noise ask for, which are the same for every member."""
         return self._games()[0][1].class_of(split_choice(latents, len(self.members))[1])
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples of the mixture, (n, *shape)."""
+        """Draw n samples of the mixture, (n, *shape)."""
         members, z = split_choice(self.noise(n) if noise is None else noise, len(self.members))
         # Every member makes every row, so that a sample does not depend on who else is in the batch.
         return select_members(torch.stack([game.sample(n, noise=z) for _, game in self._games()]), members)

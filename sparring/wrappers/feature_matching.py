@@ -1,6 +1,6 @@
 """Feature matching (Salimans et al., 2016, section 3.1): G aims at the mean of D's features, not at D's score.
 
-    L_G = ‖E f(x) − E f(G(z))‖²,        f: what D's last hidden layer sees
+    L_G = ‖E f(x) − E f(G(z))‖²,        f: the features of D's last hidden layer
 
 D learns as ever, to tell the samples apart; its features are those that differ. G's goal moves more slowly than the
 score, and is met exactly when the means agree. The reals are a batch of their own, which D has not just learnt from.
@@ -22,12 +22,12 @@ from sparring.wrappers.requirements import no_lookahead, one_pair, require, samp
 
 
 def squared(gap: Tensor) -> Tensor:
-    """Returns ‖gap‖², the paper's distance."""
+    """Return ‖gap‖², the paper's distance."""
     return gap.square().sum()
 
 
 def absolute(gap: Tensor) -> Tensor:
-    """Returns the mean |gap| of a feature, as the authors' code for CIFAR-10 has it."""
+    """Return the mean |gap| of a feature, as the authors' code for CIFAR-10 has it."""
     return gap.abs().mean()
 
 
@@ -64,12 +64,12 @@ class FeatureMatching(Wrapper):
         return True
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round with another goal for G."""
+        """Play the game's round with another goal for G."""
         for turn in self.game.round(data, step):
             yield map_moves(turn, lambda move: self.matched(move, data) if move.player == "G" else move)
 
     def matched(self, move: Move, data: Data) -> Move:
-        """Returns a move of G towards the features of new real samples.
+        """Return a move of G towards the features of new real samples.
 
         Args:
             move: G's own.
@@ -87,6 +87,6 @@ class FeatureMatching(Wrapper):
 
 
 def over_batch(features: Tensor) -> Tensor:
-    """Returns the mean features (F,) of the whole batch, of which (N, F) are a share."""
+    """Return the mean features (F,) of the whole batch, of which (N, F) are a share."""
     features = features.to(torch.promote_types(features.dtype, torch.float32))
     return global_mean(features.mean(0))

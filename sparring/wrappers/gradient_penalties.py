@@ -50,13 +50,13 @@ class GradientPenalty(CriticTerm):
     """A penalty on the slope of each score in its own sample.
 
     Attributes:
-        target: The norm of the slope at which it costs nothing.
+        target: The norm of the slope at which the penalty is 0.
     """
 
     target: ClassVar[float] = 0
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that of the game, which now pays for slopes."""
+        """Return that of the game, which now pays for slopes."""
         known = super().critic_spec()
         return replace(
             known,
@@ -71,7 +71,7 @@ class R1(GradientPenalty):
     Args:
         game: The game to play.
         gamma: γ; StyleGAN2-ADA begins at .0002 · pixels / batch.
-        every: The penalty is paid every so many steps, that many times as high.
+        every: Steps from one payment of the penalty to the next; the penalty is multiplied by this number.
     """
 
     needs: ClassVar[tuple[Need, ...]] = (no_penalty_named("r1"), *SLOPED, same_penalty_target(0))
@@ -80,7 +80,7 @@ class R1(GradientPenalty):
         super().__init__(game, gamma / 2, every)
 
     def term(self, x: Tensor) -> Tensor:
-        """Returns E ‖∇D(x)‖²."""
+        """Return E ‖∇D(x)‖²."""
         return r1(self.critic, x)
 
 
@@ -90,7 +90,7 @@ class R2(GradientPenalty):
     Args:
         game: The game to play.
         gamma: γ.
-        every: The penalty is paid every so many steps, that many times as high.
+        every: Steps from one payment of the penalty to the next; the penalty is multiplied by this number.
 
     Raises:
         GameError: If the game cannot draw fakes.
@@ -107,7 +107,7 @@ class R2(GradientPenalty):
         super().__init__(game, gamma / 2, every)
 
     def term(self, x: Tensor) -> Tensor:
-        """Returns E ‖∇D(G(z))‖²."""
+        """Return E ‖∇D(G(z))‖²."""
         return r2(self.critic, self.fakes(len(x)))
 
 
@@ -118,7 +118,7 @@ class DRAGAN(GradientPenalty):
         game: The game to play.
         weight: λ.
         spread: Reach of the noise, in standard deviations of the batch.
-        every: The penalty is paid every so many steps, that many times as high.
+        every: Steps from one payment of the penalty to the next; the penalty is multiplied by this number.
     """
 
     needs: ClassVar[tuple[Need, ...]] = (
@@ -141,5 +141,5 @@ class DRAGAN(GradientPenalty):
         return step % self.every == 0 or super().over_batch(step)
 
     def term(self, x: Tensor) -> Tensor:
-        """Returns E (‖∇D(x + noise)‖ − 1)²."""
+        """Return E (‖∇D(x + noise)‖ − 1)²."""
         return dragan(self.critic, x, spread=self.spread)

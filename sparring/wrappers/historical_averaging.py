@@ -1,4 +1,4 @@
-"""Historical averaging (Salimans et al., 2016, section 3.3): every player is held near the mean of its own past.
+"""Historical averaging (Salimans et al., 2016, section 3.3): weights stay near the mean of their past.
 
     L_p  ←  L_p + weight ‖θ_p − θ̄_p‖²,        θ̄_p = (1/t) Σ_{i ≤ t} θ_p,i
 
@@ -53,14 +53,14 @@ class HistoricalAveraging(Wrapper):
         self.register_buffer("latest", torch.tensor(-1))
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round, every move held back."""
+        """Play the game's round, every move held back."""
         self.remember(step)
         spec = self.game.critic_spec()
         for turn in self.game.round(data, step):
             yield map_moves(turn, lambda move: self._held_back(move) if is_adversarial(move, spec) else move)
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that of the game, whose D now minimises more than the game states."""
+        """Return that of the game, whose D now minimises more than the game states."""
         return replace(self.game.critic_spec(), custom_critic_step="historical averaging adds a term")
 
     def _held_back(self, move: Move) -> Move:
@@ -80,7 +80,7 @@ class HistoricalAveraging(Wrapper):
         self.latest.fill_(step)
 
     def held(self, player: str) -> Tensor:
-        """Returns weight · ‖θ − θ̄‖² of one player.
+        """Return weight · ‖θ − θ̄‖² of one player.
 
         Args:
             player: Its name.

@@ -1,6 +1,6 @@
-"""Instance noise (Sønderby et al., 2017; Arjovsky & Bottou, 2017): critics see every sample through fading noise.
+"""Instance noise (Sønderby et al., 2017; Arjovsky & Bottou, 2017): noise on all samples of critics, which falls to 0.
 
-    x̃ = x + σ_t ε,   ε ~ N(0, I) new at every look,   σ_t = σ max(0, 1 − t / steps)
+    x̃ = x + σ_t ε,   ε ~ N(0, I) new in every pass,   σ_t = σ max(0, 1 − t / steps)
 
 Data and fakes may lie on sets that do not meet: then a perfect critic exists, Jensen–Shannon is stuck at log 2, and no
 gradient tells G where to go. Smoothed by the noise both have densities everywhere. For two points at distance θ the
@@ -36,9 +36,9 @@ class Haze(nn.Module):
 
 
 class InstanceNoise(Wrapper):
-    """Adds fading noise to all that critics see: reals and fakes, in every player's moves, inside penalties.
+    """Add noise that falls to 0 to all samples of critics: reals and fakes, in all moves, inside penalties.
 
-    It needs a game that compares no two samples by what the critic sees of each, for each look has noise of its own.
+    It needs a game that compares no two samples after this noise, which is drawn anew in every pass.
 
     Args:
         game: The game to play.
@@ -59,6 +59,6 @@ class InstanceNoise(Wrapper):
         transform_critics(game, lambda: self.haze)
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round in the haze of this step."""
+        """Play the game's round in the haze of this step."""
         self.haze.sigma = self.sigma * self.fading(step)
         yield from self.game.round(data, step)

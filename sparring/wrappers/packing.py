@@ -1,4 +1,4 @@
-"""PacGAN (Lin et al., 2018): D judges packs of m samples, all real or all fake.
+"""PacGAN (Lin et al., 2018): D scores packs of m samples, all real or all fake.
 
     x = (x_1, …, x_m),   G(z) = (G(z_1), …, G(z_m)),        stacked along channels or coordinates
 
@@ -54,7 +54,7 @@ class PackedGenerator(nn.Module):
         self.single, self.m, self.latent = G, m, m * G.latent  # type: ignore[operator]
 
     def __getattr__(self, name: str) -> Any:
-        """Finds the generator's own attributes, such as its filters."""
+        """Find the generator's own attributes, such as its filters."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -98,15 +98,15 @@ class Packing(Wrapper):
         core.G = PackedGenerator(core.G, m)
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round on packs."""
+        """Play the game's round on packs."""
         yield from self.game.round(Packs(data, self.m), step)
 
     def noise(self, n: int) -> Tensor:
-        """Draws the noise of n single samples, (n, latent)."""
+        """Draw the noise of n single samples, (n, latent)."""
         return randn(n, latent(self.unwrapped.G.single), device=self.device)  # type: ignore[union-attr, arg-type]
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n single samples, (n, *shape)."""
+        """Draw n single samples, (n, *shape)."""
         with torch.no_grad():
             return self.unwrapped.G.single(self.noise(n) if noise is None else noise)  # type: ignore[union-attr, operator]
 
@@ -131,7 +131,7 @@ class Packs:
 
 
 def packed(make: Callable[[tuple[int, ...]], Game], shape: tuple[int, ...], m: int = 2) -> Packing:
-    """Builds a game twice, takes G from the one for single samples and all else from the one for packs.
+    """Build a game twice, takes G from the one for single samples and all else from the one for packs.
 
     Args:
         make: Builds the game for data of a shape.

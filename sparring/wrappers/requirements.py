@@ -22,7 +22,7 @@ COMPARES = "compares_samples"  # the attribute of a layer whose answer to a samp
 
 
 def require(name: str, game: Game, *needs: Need) -> None:
-    """Refuses a game that lacks something.
+    """Refuse a game that lacks something.
 
     Args:
         name: Name of the technique.
@@ -38,7 +38,7 @@ def require(name: str, game: Game, *needs: Need) -> None:
 
 
 def critics(name: str, game: Game) -> str:
-    """At least one network that sees samples."""
+    """At least one critic."""
     return (
         ""
         if game.critic_networks()
@@ -47,7 +47,7 @@ def critics(name: str, game: Game) -> str:
 
 
 def one_critic(name: str, game: Game) -> str:
-    """One network that sees samples: of several it is not known which samples each sees."""
+    """One critic: of several it is not known which samples each receives."""
     count = len(game.critic_networks())
     return (
         ""
@@ -72,7 +72,7 @@ def samples_or_classes(name: str, game: Game) -> str:
 
 
 def critic_outputs(*outputs: CriticOutput) -> Need:
-    """Returns the need for a critic that answers in one of some forms."""
+    """Return the need for a critic that answers in one of some forms."""
 
     def need(name: str, game: Game) -> str:
         output = game.critic_spec().output
@@ -100,7 +100,7 @@ def scores_each_sample(name: str, game: Game) -> str:
 
 
 def no_penalty_named(term: str) -> Need:
-    """Returns the need for a game that does not pay for a slope by this name already."""
+    """Return the need for a game that does not pay for a slope by this name already."""
 
     def need(name: str, game: Game) -> str:
         return (
@@ -113,7 +113,7 @@ def no_penalty_named(term: str) -> Need:
 
 
 def same_penalty_target(target: float) -> Need:
-    """Returns the need for a game that pays for no slope, or for one that differs from the same target."""
+    """Return the need for a game that pays for no slope, or for one that differs from the same target."""
 
     def need(name: str, game: Game) -> str:
         slope = game.critic_spec().penalty_target
@@ -168,7 +168,7 @@ def one_generator_function(name: str, game: Game) -> str:
 
 
 def has_attributes(*abilities: str) -> Need:
-    """Returns the need for attributes: ``fakes``, ``noise``, ``G``."""
+    """Return the need for attributes: ``fakes``, ``noise``, ``G``."""
 
     def need(name: str, game: Game) -> str:
         lacks = next((ability for ability in abilities if not hasattr(game, ability)), None)
@@ -213,7 +213,7 @@ def no_gradient_penalties(name: str, game: Game) -> str:
 
 
 def zero_centred(name: str, game: Game) -> str:
-    """Scores with a zero midway between real and fake."""
+    """Score with a zero midway between real and fake."""
     if game.critic_spec().zero_centred is False:
         return f"{name} reads the sign of D's scores, but 0 is not midway between real and fake in {_core(game)}."
     return ""
@@ -224,7 +224,7 @@ def _networks(game: Game) -> list[nn.Module]:
 
 
 def _wanted(critic: nn.Module) -> str:
-    """Returns the name of an argument that a critic takes after the sample; empty where it wants none."""
+    """Return the name of an argument that a critic takes after the sample; empty where there is none."""
     while (inner := getattr(critic, "critic", None)) is not None and hasattr(critic, "transform"):
         critic = inner
     _, *more = signature(critic.forward).parameters.values()

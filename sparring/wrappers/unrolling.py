@@ -88,17 +88,17 @@ class Unrolling(Wrapper):
         return "Unrolling takes steps of D ahead, on a batch as a whole" if self.steps else super().undivided()
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round, G's moves unrolled."""
+        """Play the game's round, G's moves unrolled."""
         drawn = LastBatch(data)
         for turn in self.game.round(drawn, step):
             yield map_moves(turn, lambda move: self.ahead(move, drawn.x, step))
 
     def critic_spec(self) -> CriticSpec:
-        """Returns that of the game, in which G now looks ahead."""
+        """Return that of the game, in which G now looks ahead."""
         return replace(self.game.critic_spec(), lookahead="Unrolling" if self.steps else "")
 
     def ahead(self, move: Move, x: Tensor, step: int) -> Move:
-        """Returns a move of G against the unrolled D; moves of others, and those in which G fools nobody, as they are.
+        """Return a move of G against the unrolled D; moves of others, and those in which G fools nobody, as they are.
 
         Args:
             move: Any move.
@@ -114,7 +114,7 @@ class Unrolling(Wrapper):
             return Move("G", **terms, unrolled=self.loss(x, wide, step))
 
     def loss(self, x: Tensor, fake: Tensor, step: int = 0) -> Tensor:
-        """Returns L_G(θ_k), differentiable through θ_k.
+        """Return L_G(θ_k), differentiable through θ_k.
 
         Args:
             x: Real samples (N, *shape).

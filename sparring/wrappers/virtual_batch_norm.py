@@ -59,14 +59,14 @@ class VirtualBatch(Wrapper):
         self.register_buffer("ready", torch.tensor(False))
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
-        """Plays the game's round; before the very first one, draws D's references."""
+        """Play the game's round; before the very first one, draws D's references."""
         if step == 0 and self.refers and not self.ready:  # the other parts of this step find them drawn
             self.refer(data)
         yield from self.game.round(data, step)
 
     @torch.no_grad()
     def refer(self, data: Data) -> None:
-        """Fills D's references from the data.
+        """Fill D's references from the data.
 
         Args:
             data: Gives as many batches as it takes.

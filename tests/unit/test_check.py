@@ -151,7 +151,7 @@ class AveragesNobody(Honest):
 
 
 BROKEN = {
-    Orphan: "Nobody owns 'G.b'",
+    Orphan: "No player owns 'G.b'",
     Stranger: "'E' owns a parameter that is not in the game",
     NoPlayers: r"players\(\) must return",
     NotAGenerator: "must be a generator",

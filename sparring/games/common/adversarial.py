@@ -30,14 +30,14 @@ class AdversarialGame(LatentGame):
     adversarial: ClassVar[str] = "adversarial"
 
     def critic_spec(self) -> CriticSpec:
-        """Returns the plain case, with the name of G's term."""
+        """Return the plain case, with the name of G's term."""
         return replace(super().critic_spec(), adversarial_terms=(self.adversarial,))
 
     def critic_terms(self, x: Tensor, fake: Tensor, step: int = 0) -> dict[str, Tensor]:
-        """Returns what D minimises at a step, given real samples and fakes (N, *shape)."""
+        """Return what D minimises at a step, given real samples and fakes (N, *shape)."""
         return {self.adversarial: self.objective.critic(self.D(x), self.D(fake))}
 
     def generator_terms(self, x: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Returns G's adversarial term, given real samples and fakes (N, *shape)."""
+        """Return G's adversarial term, given real samples and fakes (N, *shape)."""
         real = self.D(x) if self.objective.needs_real else None
         return {self.adversarial: self.objective.generator(self.D(fake), real)}

@@ -14,7 +14,7 @@ from sparring.rng import rand
 
 
 def are_different(x: Tensor, codes: Tensor) -> Tensor:
-    """Tells which rows are apart.
+    """Tell which rows are apart.
 
     Args:
         x: Images, (N, C, H, W).
@@ -33,7 +33,7 @@ def are_different(x: Tensor, codes: Tensor) -> Tensor:
 
 
 def sample_mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple[Tensor, Tensor]:
-    """Draws for each row others that are apart from it, uniform over those, and keeps that of the nearest caption.
+    """Draw for each row others that are apart from it, uniform over those, and keeps that of the nearest caption.
 
     Args:
         apart: bool (N, N).
@@ -50,7 +50,7 @@ def sample_mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple
 
 
 def structured_loss(images: Tensor, captions: Tensor, apart: Tensor) -> Tensor:
-    """Returns by how much wrong pairs are not worse, by a margin of 1, than right ones (Reed et al., 2016, equation 2).
+    """Return by how much wrong pairs are not worse, by a margin of 1, than right ones (Reed et al., 2016, equation 2).
 
     Args:
         images: What an encoder says of images, (N, F).

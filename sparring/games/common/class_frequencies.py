@@ -19,7 +19,7 @@ __all__ = ["ClassFrequencies", "ClassSampling", "sample_classes"]
 
 
 def sample_classes(counts: Tensor, n: int) -> Tensor:
-    """Draws n classes, int64 (n,), each as often as it is counted; one that is counted 0 times is never drawn.
+    """Draw n classes, int64 (n,), each as often as it is counted; one that is counted 0 times is never drawn.
 
     Args:
         counts: Images of each class, int64 (classes,), not all 0.
@@ -50,7 +50,7 @@ class ClassFrequencies(nn.Module):
         self.register_buffer("counts", torch.ones(classes, dtype=torch.int64))
 
     def set_class_counts(self, counts: Tensor, fewest: int = 1) -> None:
-        """Takes over how often each class occurs.
+        """Take over how often each class occurs.
 
         Args:
             counts: Images of each class, int64 (classes,).
@@ -68,7 +68,7 @@ class ClassFrequencies(nn.Module):
         self.counts.copy_(counts)
 
     def sample(self, n: int, given: Tensor | None = None) -> Tensor:
-        """Draws n classes, int64 (n,).
+        """Draw n classes, int64 (n,).
 
         Args:
             n: How many.
@@ -85,11 +85,11 @@ class ClassFrequencies(nn.Module):
         return sample_classes(known if known.any() else self.counts, n)
 
     def present_classes(self) -> tuple[int, ...]:
-        """Returns the classes that have images."""
+        """Return the classes that have images."""
         return tuple(self.counts.nonzero().flatten().tolist())
 
     def require_class(self, value: float) -> None:
-        """Refuses to draw a class that has no images, or that there is none of.
+        """Refuse to draw a class that has no images, or that there is none of.
 
         Raises:
             GameError: The message names those that have images.
@@ -109,7 +109,7 @@ class ClassFrequencies(nn.Module):
             )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
-        """Reads checkpoints without counts as those of a game that drew each class as often as the others."""
+        """Read checkpoints without counts as those of a game that drew each class as often as the others."""
         state_dict.setdefault(f"{prefix}counts", torch.ones_like(self.counts))
         super()._load_from_state_dict(state_dict, prefix, *settings)
 
@@ -126,15 +126,15 @@ class ClassSampling:
     fewest = 1
 
     def conditions(self) -> str:
-        """Returns "classes", or "" where there are none."""
+        """Return "classes", or "" where there are none."""
         return "classes" if self.frequencies else ""
 
     def latent_codes(self) -> dict[str, tuple[float, ...]]:
-        """Returns what noise asks for besides z: the classes that have images, where there are any."""
+        """Return the classes that have images, as the code "class", where there are classes."""
         return {"class": self.frequencies.present_classes()} if self.frequencies else {}
 
     def set_class_counts(self, counts: Tensor) -> None:
-        """Takes over how often each class occurs in the training data.
+        """Take over how often each class occurs in the training data.
 
         Args:
             counts: Images of each class, int64 (classes,).

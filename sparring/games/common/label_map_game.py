@@ -1,6 +1,6 @@
 """What games of label maps share: maps in the batches, styles read from images or drawn, pictures of maps.
 
-A label map gives each place the number of its class, (N, H, W). Networks are told it as one channel a class, and one
+A label map gives each place the number of its class, (N, H, W). Networks take it as one channel a class, and one
 for what is unknown; and perhaps one for where objects meet, which lies beside the numbers, (N, 2, H, W): a map of
 classes alone does not tell two cars side by side from one. A style is a row z ~ N(μ, σ²), (μ, log σ²) = E(x). Without
 an E there are no styles: empty rows.
@@ -24,7 +24,7 @@ from sparring.rng import randn
 
 
 class LabelMapGame(Game):
-    """A painter of label maps, an encoder of styles, a critic that sees images beside their maps.
+    """A generator of images from label maps, an encoder of styles, a critic of images beside their maps.
 
     Args:
         G: Label maps (N, regions + 1, H, W), one channel more with edges, and styles (N, latent) where there is an E,
@@ -35,7 +35,7 @@ class LabelMapGame(Game):
         critic: Builds D's optimiser.
         generator: Builds the optimiser of G and E.
         schedule: Factor of all learning rates, as a function of the step.
-        edges: Whether the networks are told where objects meet.
+        edges: Whether the networks take a map of the edges of objects.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class LabelMapGame(Game):
         self._critic, self._generator, self._schedule = critic, generator, schedule
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of G with E, and of D."""
+        """Return the optimisers of G with E, and of D."""
         painter = nn.ModuleList([self.G] if self.E is None else [self.G, self.E])
         return {"G": self._generator(painter), "D": self._critic(self.D)}
 
     def lr_scale(self, step: int) -> float:
-        """Follows the schedule given at construction."""
+        """Follow the schedule given at construction."""
         return self._schedule(step)
 
     def sampling_networks(self) -> tuple[str, ...]:
@@ -69,11 +69,11 @@ class LabelMapGame(Game):
         return ("G",) if self.E is None else ("E", "G")
 
     def critic_networks(self) -> tuple[str, ...]:
-        """D alone judges images."""
+        """Only D scores images."""
         return ("D",)
 
     def shown(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Returns the next images, and their label maps spread over channels.
+        """Return the next images, and their label maps spread over channels.
 
         Raises:
             GameError: If the data has no label maps.
@@ -87,13 +87,13 @@ class LabelMapGame(Game):
         return x, self.spread(second[0]).to(x)
 
     def spread(self, labels: Tensor) -> Tensor:
-        """Spreads class numbers over channels, those of no class to the last of regions + 1; edges are one more.
+        """Spread class numbers over channels, those of no class to the last of regions + 1; edges are one more.
 
         Args:
             labels: Class numbers, int64 (N, H, W), or class numbers and edges (N, 2, H, W).
 
         Raises:
-            GameError: If the networks are told edges, and there are none.
+            GameError: If the networks take edges, and there are none.
         """
         numbers, edges = (labels, None) if labels.dim() == 3 else labels.unbind(1)
         known = (numbers >= 0) & (numbers < self.regions)
@@ -101,20 +101,20 @@ class LabelMapGame(Game):
         if not self.edges:
             return m
         if edges is None:
-            raise GameError("This game is told where objects meet: give class numbers and edges, (N, 2, H, W).")
+            raise GameError("This game takes edges of objects: give class numbers and edges, (N, 2, H, W).")
         return torch.cat([m, edges[:, None].float()], 1)
 
     def styles(self, n: int) -> Tensor:
-        """Draws styles z ~ N(0, I), (n, latent); (n, 0) where there are none."""
+        """Draw styles z ~ N(0, I), (n, latent); (n, 0) where there are none."""
         return randn(n, self.G.latent or 0, device=self.device)
 
     def encode_style(self, x: Tensor) -> Tensor:
-        """Returns the mean style of each image, (N, latent); (N, 0) where there are no styles."""
+        """Return the mean style of each image, (N, latent); (N, 0) where there are no styles."""
         with torch.no_grad():
             return x.new_zeros(len(x), 0) if self.E is None else mean_and_log_variance(self.E(x))[0]
 
     def paint(self, labels: Tensor, styles: Tensor, within: Window | None = None) -> Tensor:
-        """Paints label maps of any size, or parts of larger ones.
+        """Paint label maps of any size, or parts of larger ones.
 
         Args:
             labels: Class numbers, int64 (N, H, W), or class numbers and edges (N, 2, H, W).

@@ -26,7 +26,7 @@ STEPS = 10  # values of a continuous code that are worth seeing
 
 @dataclass(frozen=True)
 class LatentCodes:
-    """What a sample is asked to show besides its noise: a row [one-hot rows, continuous ones] of `size` coordinates.
+    """Codes of a sample in addition to its noise: a row [one-hot rows, continuous ones] of `size` coordinates.
 
     Args:
         categories: How many values each categorical code has.
@@ -57,16 +57,16 @@ class LatentCodes:
         return self.size + self.continuous
 
     def sample(self, n: int, device: torch.device) -> Tensor:
-        """Draws n codes, (n, size), every value as likely as the others."""
+        """Draw n codes, (n, size), every value as likely as the others."""
         u = rand(n, len(self.categories) + self.continuous, device=device)
         hot = [one_hot((k * u[:, i]).long(), k).to(u) for i, k in enumerate(self.categories)]
         return torch.cat([*hot, 2 * u[:, len(self.categories) :] - 1], 1)
 
     def bounds(self, answers: Tensor, c: Tensor) -> dict[str, Tensor]:
-        """Returns L of each code by its name, in nats.
+        """Return L of each code by its name, in nats.
 
         Args:
-            answers: What Q says of samples, (N, answers).
+            answers: Outputs of Q for samples, (N, answers).
             c: What they were asked for, (N, size).
         """
         *asked, values = c.split([*self.categories, self.continuous], 1)
@@ -77,10 +77,10 @@ class LatentCodes:
         return dict(zip(self.names(), [*found, *(math.log(2) + likely.mean(0))], strict=True))
 
     def terms(self, answers: Tensor, c: Tensor, categorical: float, continuous: float) -> dict[str, Tensor]:
-        """Returns −λ_d ΣL_d and −λ_c ΣL_c, to be minimised, for the kinds of codes that there are.
+        """Return −λ_d ΣL_d and −λ_c ΣL_c, to be minimised, for the kinds of codes that there are.
 
         Args:
-            answers: What Q says of samples, (N, answers).
+            answers: Outputs of Q for samples, (N, answers).
             c: What they were asked for, (N, size).
             categorical: λ_d.
             continuous: λ_c.
@@ -90,27 +90,27 @@ class LatentCodes:
         return {kind: -weight * torch.stack(each).sum() for kind, (weight, each) in kinds.items() if each}
 
     def posterior(self, answers: Tensor) -> Tensor:
-        """Returns what Q believes, laid out like c (N, size): probabilities of categories, means of continuous ones."""
+        """Return what Q believes, laid out like c (N, size): probabilities of categories, means of continuous ones."""
         *logits, means, _ = answers.split([*self.categories, self.continuous, self.continuous], 1)
         return torch.cat([*(each.softmax(1) for each in logits), means], 1)
 
     def parts(self, c: Tensor) -> dict[str, Tensor]:
-        """Cuts rows laid out like c (N, size) into the codes, by their names."""
+        """Cut rows laid out like c (N, size) into the codes, by their names."""
         return dict(zip(self.names(), c.split([*self.categories, *[1] * self.continuous], 1), strict=True))
 
     def names(self) -> list[str]:
-        """Returns the names of the codes: category0, ..., continuous0, ..."""
+        """Return the names of the codes: category0, ..., continuous0, ..."""
         named = {"category": len(self.categories), "continuous": self.continuous}
         return [f"{kind}{i}" for kind, count in named.items() for i in range(count)]
 
     def values(self) -> dict[str, tuple[float, ...]]:
-        """Returns the values of each code that are worth seeing."""
+        """Return the values of each code to show."""
         steps = tuple(2 * i / (STEPS - 1) - 1 for i in range(STEPS))
         each = [*(tuple(range(k)) for k in self.categories), *[steps] * self.continuous]
         return dict(zip(self.names(), each, strict=True))
 
     def replaced(self, c: Tensor, name: str, value: float) -> Tensor:
-        """Returns codes (N, size) with one of them at a value, a continuous one beyond ±1 if asked for.
+        """Return codes (N, size) with one of them at a value, a continuous one beyond ±1 if asked for.
 
         Raises:
             GameError: If there is no such code, or no such value of a category.
@@ -128,7 +128,7 @@ class LatentCodes:
         return torch.cat([*parts.values()], 1)
 
     def normalised(self, c: Tensor) -> Tensor:
-        """Makes the weights of each category add up to 1, which mixtures of rows need not do."""
+        """Make the weights of each category add up to 1, which mixtures of rows need not do."""
         *weights, values = c.split([*self.categories, self.continuous], 1)
         tiny = torch.finfo(c.dtype).tiny
         return torch.cat([*(w / w.sum(1, keepdim=True).clamp_min(tiny) for w in weights), values], 1)

@@ -19,7 +19,7 @@ WIDTH = 2  # coordinates of u
 
 
 def append_choice(z: Tensor) -> Tensor:
-    """Puts a random choice before every row of noise.
+    """Put a random choice before every row of noise.
 
     Args:
         z: Noise (N, latent).
@@ -28,7 +28,7 @@ def append_choice(z: Tensor) -> Tensor:
 
 
 def split_choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:
-    """Splits noise into the generators chosen (N,) and z (N, latent).
+    """Split noise into the generators chosen (N,) and z (N, latent).
 
     Args:
         noise: Rows [u, z], (N, 2 + latent).

@@ -27,7 +27,7 @@ class Perception(NamedTuple):
     weight: float = 10.0
 
     def __call__(self, fake: Tensor, x: Tensor) -> Tensor:
-        """Returns how unlike images are to V, (N, C, H, W) each."""
+        """Return how unlike images are to V, (N, C, H, W) each."""
         with torch.no_grad():
             known = self.network(x)
         parts = zip(self.weights, self.network(fake), known, strict=True)
@@ -35,16 +35,16 @@ class Perception(NamedTuple):
 
 
 def over_scales(loss: Callable[..., Tensor], *maps: Any) -> Tensor:
-    """Returns the mean over scales of a loss of their feature maps."""
+    """Return the mean over scales of a loss of their feature maps."""
     return torch.stack([loss(*scales) for scales in zip(*maps, strict=True)]).mean()
 
 
 def unlikeness(seen: Sequence[Tensor], known: Sequence[Tensor]) -> Tensor:
-    """Returns Σ_j mean |F_j − F′_j| over the feature maps of one scale, the scores left out."""
+    """Return Σ_j mean |F_j − F′_j| over the feature maps of one scale, the scores left out."""
     return torch.stack([l1_loss(one, other) for one, other in zip(seen[:-1], known[:-1], strict=True)]).sum()
 
 
 def halves(maps: Maps) -> tuple[Maps, Maps]:
-    """Cuts what was seen of two batches in one into what was seen of each."""
+    """Cut what was seen of two batches in one into what was seen of each."""
     pairs = [[each.chunk(2) for each in scale] for scale in maps]
     return [[first for first, _ in scale] for scale in pairs], [[second for _, second in scale] for scale in pairs]

@@ -27,30 +27,30 @@ class PosteriorGame(Game):
         self.E, self.G = E, G
 
     def sampling_networks(self) -> tuple[str, ...]:
-        """Sampling uses G; codes that it is to read come from E, which is averaged likewise."""
+        """Sampling uses G; its codes come from E, which is averaged as well."""
         return ("E", "G")
 
     def noise(self, n: int) -> Tensor:
-        """Draws codes z ~ N(0, I), shape (n, latent)."""
+        """Draw codes z ~ N(0, I), shape (n, latent)."""
         return randn(n, latent(self.G), device=self.device)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples, shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
+        """Draw n samples, shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
         with torch.no_grad():
             return self.G(self.noise(n) if noise is None else noise)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Returns the mean code of each row of x, (N, latent)."""
+        """Return the mean code of each row of x, (N, latent)."""
         with torch.no_grad():
             return mean_and_log_variance(self.E(x))[0]
 
 
 def mean_and_log_variance(encoded: Tensor) -> tuple[Tensor, Tensor]:
-    """Cuts what E says of x, (N, 2 latent), into means and log variances, (N, latent) each."""
+    """Cut what E says of x, (N, 2 latent), into means and log variances, (N, latent) each."""
     mean, log_variance = encoded.chunk(2, 1)
     return mean, log_variance
 
 
 def reparameterise(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Draws a code from each row's normal distribution; gradients reach its mean and its variance."""
+    """Draw a code from each row's normal distribution; gradients reach its mean and its variance."""
     return mean + (log_variance / 2).exp() * randn(*mean.shape, device=mean.device)

@@ -75,61 +75,61 @@ class SingleImageGame(Game):
         return self.resize(image, size)
 
     def noise_shape(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
-        """Returns the shape of scale k's noise: one channel, which serves for all, at scale 0, else the image's."""
+        """Return the shape of scale k's noise: one channel, which serves for all, at scale 0, else the image's."""
         height, width = (side + 2 * self.border for side in size or self.sizes[k])
         return self.image.shape[1] if k else 1, height, width
 
     def z(self, k: int, n: int, size: Size | None = None) -> Tensor:
-        """Draws noise for n images at scale k, in the scale's size unless told."""
+        """Draw noise for n images at scale k. Default size: the scale's."""
         return randn(n, *self.noise_shape(k, size), device=self.device)
 
     def fixed_noise(self, k: int) -> Tensor:
-        """Returns z* of scale k."""
+        """Return z* of scale k."""
         return self.anchor.new_zeros(1, *self.noise_shape(k)) if k else self.anchor
 
     def run_scale(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
-        """Returns what scale k makes of the image below it, or of nothing; in the scale's size unless told."""
+        """Return what scale k makes of the image below it, or of nothing. Default: in the scale's size."""
         size = size or self.sizes[k]
         y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.scale_input(k, image, size)
         return self.G[k](self.amplitudes[k] * z, y)
 
     def scale_input(self, k: int, image: Tensor, size: Size | None = None) -> Tensor:
-        """Returns an image as scale k is given it: in its size, and at the entrance of drawings in few colours."""
+        """Return an image as scale k is given it: in its size, and at the entrance of drawings in few colours."""
         y = self.resize(image, size or self.sizes[k])
         return self.palette(y) if self.palette is not None and k == self.entrance else y
 
     def run_scales(
         self, noise: Iterable[Tensor], image: Tensor | None = None, start: int = 0, sizes: Sequence[Size] | None = None
     ) -> Tensor | None:
-        """Returns what the scales from `start` on make of an image, as many scales as there is noise for.
+        """Return what the scales from `start` on make of an image, as many scales as there is noise for.
 
         Args:
             noise: One tensor a scale.
             image: What the scale below `start` made; None where there is none.
             start: The first scale.
-            sizes: Of all scales; their own unless told.
+            sizes: Of all scales. Default: their own.
         """
         for k, z in enumerate(noise, start):
             image = self.run_scale(k, z, image, (sizes or self.sizes)[k])
         return image
 
     def sample_scale(self, n: int, count: int) -> Tensor:
-        """Draws samples of scale n, (count, C, H, W), with a graph of that scale alone."""
+        """Draw samples of scale n, (count, C, H, W), with a graph of that scale alone."""
         with torch.no_grad():
             image = self.run_scales(self.z(k, count) for k in range(n))
         return self.run_scale(n, self.z(n, count), image)
 
     def reconstruct(self, n: int) -> Tensor | None:
-        """Returns r_n, what the scales up to n make of z*, (1, C, H, W); None below scale 0."""
+        """Return r_n, what the scales up to n make of z*, (1, C, H, W); None below scale 0."""
         with torch.no_grad():
             return self.run_scales(self.fixed_noise(k) for k in range(n + 1))
 
     def noise(self, n: int) -> Tensor:
-        """Draws the noise of all scales, one row a sample."""
+        """Draw the noise of all scales, one row a sample."""
         return torch.cat([self.z(k, n).flatten(1) for k in range(len(self.sizes))], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
-        """Draws n samples (n, C, H, W), by the scales that have begun, from rows of noise or from fresh noise."""
+        """Draw n samples (n, C, H, W), by the scales that have begun, from rows of noise or from fresh noise."""
         rows, shapes = self.noise(n) if noise is None else noise, [self.noise_shape(k) for k in range(len(self.sizes))]
         parts = zip(rows.split([prod(shape) for shape in shapes], 1), shapes, strict=True)
         known = [part.unflatten(1, shape) for part, shape in parts][: max(1, int(self.begun))]

@@ -15,7 +15,7 @@ from sparring.game import evaluation_mode
 
 
 def measure(game: nn.Module, G: nn.Module, draw: Callable[[], object], batches: int) -> None:
-    """Measures the statistics of G's batch norm, and leaves G in evaluation mode, which uses them.
+    """Measure the statistics of G's batch norm, and leaves G in evaluation mode, which uses them.
 
     Args:
         game: What plays while G draws; in evaluation mode but for G's norms.

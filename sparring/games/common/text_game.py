@@ -2,7 +2,7 @@
 
     φ = T(words);    c = μ(φ) + σ(φ) ⊙ ε,   ε ~ N(0, I)      conditioning augmentation, Zhang et al. (2017), section 3.2
 
-A sentence is told as a row of word codes. Noise is a row [z, ε for each generator, φ], φ that of one of the captions
+A sentence is a row of tokens. Noise is a row [z, ε for each generator, φ], φ that of one of the captions
 which the game was built with: whoever starts from it need not know that there are sentences.
 """
 
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
 
 
 class TextGame(Game):
-    """A reader of words, a generator that is told what they say, a critic that is told it, too.
+    """A text encoder, a generator and a critic that take its embedding.
 
     Args:
         text: T, word codes (N, L) -> (N, features), with an attribute ``features``, and a method ``register``
@@ -65,23 +65,23 @@ class TextGame(Game):
         self._critic, self._generator, self._schedule = critic, generator, schedule
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of D and G."""
+        """Return the optimisers of D and G."""
         return {"D": self._critic(self.D), "G": self._generator(self.G)}
 
     def lr_scale(self, step: int) -> float:
-        """Follows the schedule given at construction."""
+        """Follow the schedule given at construction."""
         return self._schedule(step)
 
     def generators(self) -> tuple[Any, ...]:
-        """Returns the generators that are told a condition each, in order."""
+        """Return the generators that take a condition each, in order."""
         return (self.G,)
 
     @abstractmethod
     def paint(self, z: Tensor, conditions: list[Tensor]) -> Tensor:
-        """Draws samples from z (N, latent) and a condition (N, condition) for each generator."""
+        """Draw samples from z (N, latent) and a condition (N, condition) for each generator."""
 
     def captioned_batch(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Returns the next images (N, *shape), and the word codes (N, L) of their captions.
+        """Return the next images (N, *shape), and the word codes (N, L) of their captions.
 
         Raises:
             GameError: If the data has no captions.
@@ -94,19 +94,19 @@ class TextGame(Game):
         return x, told[-1]
 
     def z(self, n: int) -> Tensor:
-        """Draws z ~ N(0, I), (n, latent)."""
+        """Draw z ~ N(0, I), (n, latent)."""
         return randn(n, self.G.latent, device=self.device)
 
     def noise(self, n: int) -> Tensor:
-        """Draws rows [z, ε for each generator, φ], each of one of the captions, uniform over them."""
+        """Draw rows [z, ε for each generator, φ], each of one of the captions, uniform over them."""
         return self.noise_for(n, self.captions)
 
     def conditions(self) -> str:
-        """Returns "captions"."""
+        """Return "captions"."""
         return "captions"
 
     def noise_for(self, n: int, given: Tensor) -> Tensor:
-        """Draws rows as `noise` does, each of one of given captions, word codes (K, L), uniform over them."""
+        """Draw rows as `noise` does, each of one of given captions, word codes (K, L), uniform over them."""
         draws = randn(n, self.G.latent + sum(G.condition for G in self.generators()), device=self.device)
         which = (len(given) * rand(n, device=self.device)).long()
         return self.with_text(
@@ -114,7 +114,7 @@ class TextGame(Game):
         )
 
     def register_captions(self, texts: Sequence[str]) -> None:
-        """Makes sentences known to a reader that must see their letters; others read word codes alone."""
+        """Register captions with an encoder that needs their text; other encoders need tokens alone."""
         if hasattr(self.text, "register"):
             self.text.register(texts)
 
@@ -130,7 +130,7 @@ class TextGame(Game):
         return torch.cat([latents[:, : -self.text.features], phi.to(latents)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Draws n samples, (n, *shape).
+        """Draw n samples, (n, *shape).
 
         Args:
             n: How many.
@@ -146,6 +146,6 @@ class TextGame(Game):
 
 
 def around(stated: tuple[Tensor, Tensor], draw: Tensor) -> Tensor:
-    """Returns μ + σ ⊙ ε of means and log variances, (N, condition) each."""
+    """Return μ + σ ⊙ ε of means and log variances, (N, condition) each."""
     mean, log_variance = stated
     return mean + (log_variance / 2).exp() * draw

@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 def truncated(z: Tensor, bound: float) -> Tensor:
-    """Maps normal noise to normal noise within ±bound: in law, every coordinate beyond is drawn again.
+    """Map normal noise to normal noise within ±bound: in law, every coordinate beyond is drawn again.
 
     Args:
         z: Standard normal noise, any shape.

@@ -6,7 +6,7 @@ from sparring.errors import GameError
 
 
 def require_positive(**turns: int) -> None:
-    """Refuses numbers of moves that leave a player out.
+    """Refuse numbers of moves that leave a player out.
 
     Args:
         turns: Of each setting, how often its player moves in a round.

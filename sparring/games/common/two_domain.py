@@ -24,12 +24,12 @@ DOMAINS = ("A", "B")
 
 
 def least_squares(scores: Tensor, target: float) -> Tensor:
-    """Returns E (C − t)², the least squares price of scores (Mao et al., 2017), over all samples and patches."""
+    """Return E (C − t)², the least squares price of scores (Mao et al., 2017), over all samples and patches."""
     return (scores - target).square().mean()
 
 
 def l1(one: Tensor, other: Tensor) -> Tensor:
-    """Returns E |x − y|, a mean over samples, channels and pixels."""
+    """Return E |x − y|, a mean over samples, channels and pixels."""
     return (one - other).abs().mean()
 
 
@@ -57,7 +57,7 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Returns as many images (N, C, H, W), without a graph, of which some are older."""
+        """Return as many images (N, C, H, W), without a graph, of which some are older."""
         images = images.detach()
         if not self.size:
             return images
@@ -67,7 +67,7 @@ class ImagePool(nn.Module):
         return torch.stack(shown[first : first + len(images)])
 
     def exchanged(self, image: Tensor, chance: Tensor) -> Tensor:
-        """Puts one image (C, H, W) in, by two chances in [0, 1), and returns one; the host need not wait for either."""
+        """Put one image (C, H, W) in, by two chances in [0, 1), and returns one; the host need not wait for either."""
         full = self.held >= self.size
         slot = torch.where(full, (chance[1] * self.size).long(), self.held).clamp(max=self.size - 1)[None]
         old = self.images.index_select(0, slot)[0]
@@ -79,7 +79,7 @@ class ImagePool(nn.Module):
 
 
 def _everyones(rows: Tensor) -> Tensor:
-    """Returns the rows of all processes, in order."""
+    """Return the rows of all processes, in order."""
     world = rank_and_world().world
     if world == 1:
         return rows
@@ -118,24 +118,24 @@ class TwoDomainGame(Game):
         self._schedule = schedule
 
     def players(self) -> dict[str, Optimizer]:
-        """Returns the optimisers of both critics and of both generators."""
+        """Return the optimisers of both critics and of both generators."""
         pairs = {"D": (self.D_A, self.D_B), "G": (self.G_AB, self.G_BA)}
         return {player: self._optimisers[player](nn.ModuleList(pair)) for player, pair in pairs.items()}
 
     def lr_scale(self, step: int) -> float:
-        """Follows the schedule given at construction."""
+        """Follow the schedule given at construction."""
         return self._schedule(step)
 
     def critic_networks(self) -> tuple[str, ...]:
-        """Both critics see images."""
+        """Both critics score images."""
         return ("D_A", "D_B")
 
     @abstractmethod
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
-        """Returns images (N, C, H, W) carried to the domain A or B, with gradients."""
+        """Return images (N, C, H, W) carried to the domain A or B, with gradients."""
 
     def translate(self, x: Tensor, to: str) -> Tensor:
-        """Returns images as the other domain would show them.
+        """Return images as the other domain would show them.
 
         Args:
             x: Images (N, C, H, W) in [−1, 1], of the other domain than `to`.

@@ -160,7 +160,7 @@ def test_extra_terms_see_the_last_real_samples_and_the_step():
 
 
 def test_a_technique_that_looks_at_samples_before_there_are_any_says_so():
-    with pytest.raises(GameError, match="drawn none"):
+    with pytest.raises(GameError, match="drew none"):
         LastBatch(iter([])).x  # noqa: B018
 
 

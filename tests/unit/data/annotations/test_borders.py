@@ -126,7 +126,7 @@ def test_networks_are_told_edges_in_a_channel_of_their_own():
     assert torch.equal(m[:, 3], edges.float())
     plain = built(edges=False)
     assert torch.equal(plain.spread(torch.stack([labels, edges], 1)), m[:, :3])
-    with pytest.raises(GameError, match="told where objects meet"):
+    with pytest.raises(GameError, match="takes edges of objects"):
         game.spread(labels)
     with pytest.raises(DataError, match="no maps of objects: put them into a folder instances"):
         gaugan((3, SIDE, SIDE), 2, edges=True)
@@ -184,4 +184,4 @@ def test_a_run_that_was_not_told_refuses_objects(data, tmp_path, capsys):
     )
     words = ["--labels", str(data / "labels/0.png"), "--instances", str(data / "instances/0.png"), "--device", "cpu"]
     assert main(["paint", str(tmp_path / "run"), *words, "--out", str(tmp_path / "x.png")]) == 2
-    assert "not told where objects meet: leave --instances out" in capsys.readouterr().err
+    assert "does not use the edges of objects: leave --instances out" in capsys.readouterr().err
