@@ -24,7 +24,7 @@ from torch import Tensor
 
 import sparring
 from sparring.game import evaluation_mode
-from sparring.inference import canvas, single_image
+from sparring.inference import single_image
 from sparring.layers.resampling import back_project, resize_bicubic
 from sparring.metrics import random_filters, single_image_distance, single_image_distances
 from sparring.rng import fixed_seed
@@ -89,7 +89,7 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
             "standard error": judged.standard_error,
             "deviation among samples, of that of the photograph's pixels": (drawn.std(0).mean() / x.std()).item(),
         }
-    other = canvas.load_image_like(PHOTOS / "Generation/pantheon.jpg", 3, None)
+    other = single_image.load_image_like(PHOTOS / "Generation/pantheon.jpg", 3, None)
     other = resize_bicubic(other, tuple(x.shape[2:]))
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)
     with fixed_seed(0):
@@ -109,7 +109,7 @@ def enlargement(game: Any, folder: Path) -> dict[str, Any]:
     """Twice as large: how near to the truth, to the photograph when made small again, and how sharp."""
     one = single_image.require_trained(game)
     x, (height, width) = one.image, one.image.shape[2:]
-    truth = canvas.load_image_like(PHOTOS / "Generation/mtrushmore.jpg", 3, None)
+    truth = single_image.load_image_like(PHOTOS / "Generation/mtrushmore.jpg", 3, None)
     truth = resize_bicubic(truth, (2 * height, 2 * width))
     bicubic = resize_bicubic(x, (2 * height, 2 * width))
     ways = {
@@ -144,7 +144,7 @@ def inversion(game: Any, folder: Path) -> dict[str, Any]:
     made = {k: single_image.harmonize(game, spoiled, mask, scale=k) for k in (1, 2, 3)}
     images.save_grid(torch.cat([spoiled, *made.values()]), folder / "inverted.png", columns=2, scale=4)
     where = (mask > 0).expand_as(x)
-    far = canvas.feather_mask(mask, 7 * width / 250, 5 * width / 250).expand_as(x) < 1e-6
+    far = single_image.feather_mask(mask, 7 * width / 250, 5 * width / 250).expand_as(x) < 1e-6
     return {
         "inverted patch: RMSE": rmse(spoiled[where], x[where]),
         **{f"harmonised at scale {k}: RMSE": rmse(y[where], x[where]) for k, y in made.items()},
@@ -159,8 +159,8 @@ def composite(picture: str, mask: str, reach: float) -> Callable[..., dict[str, 
         x = single_image.require_trained(game).image
         size = tuple(x.shape[2:])
         pasted, white = (
-            canvas.load_image_like(PHOTOS / picture, 3, size),
-            canvas.load_image_like(PHOTOS / mask, 1, size),
+            single_image.load_image_like(PHOTOS / picture, 3, size),
+            single_image.load_image_like(PHOTOS / mask, 1, size),
         )
         scales = range(1, len(single_image.require_trained(game).sizes))
         made = {k: single_image.harmonize(game, pasted, white, scale=k, reach=reach) for k in scales}

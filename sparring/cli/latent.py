@@ -37,7 +37,7 @@ def directions(
         out: The folder of the pictures.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import directions as exploring
+    from sparring.inference import directions as latent_directions
     from sparring.inference import sampling
     from sparring.runs.outputs import require_outputs
     from sparring.visualization import images as pictures
@@ -45,14 +45,14 @@ def directions(
     if not 2 <= columns <= COLUMNS:
         raise DataError(f"A direction cannot be shown in {columns:,} pictures: give --columns 2 to {COLUMNS:,}.")
     game = model.load(run)
-    find = exploring.principal_directions if kind == "principal" else exploring.closed_form_directions
+    find = latent_directions.principal_directions if kind == "principal" else latent_directions.closed_form_directions
     noise = sampling.latents_from_seeds(game, sampling.parse_seeds(seeds))
     steps = [reach * (2 * k / (columns - 1) - 1) for k in range(columns)]
     found = find(game, count)
     files = [out / f"{kind}-{number + 1}.png" for number in range(len(found))]
     require_outputs(run, files)
     for path, direction in zip(files, found, strict=True):
-        drawn = exploring.shift_along(game, noise, direction, steps).flatten(0, 1)
+        drawn = latent_directions.shift_along(game, noise, direction, steps).flatten(0, 1)
         pictures.save_grid(drawn, path, columns=columns)
     say(f"{count} {kind} directions, from -{reach:g} to {reach:g}, are in {out}.")
 
@@ -80,7 +80,7 @@ def invert(
 
     from sparring._io.atomic import atomic_write, io_errors
     from sparring.data import load_images
-    from sparring.inference import directions as exploring
+    from sparring.inference.inversion import invert as find_noise
     from sparring.runs.config import facts
     from sparring.runs.outputs import require_outputs, require_picture
     from sparring.visualization import images as pictures
@@ -89,7 +89,7 @@ def invert(
     require_picture(run, out, images)
     require_outputs(run, [numbers], images)
     game, x = model.load(run), load_images(images, shape=facts(run).shape, max_images=max_images)
-    found = exploring.invert(game, x, steps=steps)
+    found = find_noise(game, x, steps=steps)
     pairs = torch.stack([x, found.made.cpu()], 1).flatten(0, 1)
     pictures.save_grid(pairs, out, columns=8)
     with io_errors(numbers), atomic_write(numbers) as file:

@@ -18,6 +18,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from sparring._io.paths import expand_user
 from sparring.cli.console import say_lines, warn
 from sparring.cli.help import SECTIONS, VALUES, flags, help_of, keys_of
+from sparring.errors import DataError
 from sparring.recipes import FACTS
 from sparring.recipes.importing import trust
 from sparring.training.devices import DEVICES
@@ -35,6 +36,7 @@ __all__ = [
     "RunFolder",
     "Trust",
     "called",
+    "parse_size",
     "parsed",
     "recipe_arguments",
     "say_help",
@@ -241,3 +243,23 @@ def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
     )
     both.__doc__ = words.short_description or f"Trains {name}."
     return both
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Parse a width and a height, such as "240x100"; None stays None.
+
+    Returns:
+        Height and width.
+
+    Raises:
+        DataError: If it cannot be parsed.
+
+    >>> parse_size("240x100")
+    (100, 240)
+    """
+    if text is None:
+        return None
+    width, _, height = text.lower().replace("×", "x").partition("x")
+    if not (width.strip().isdecimal() and height.strip().isdecimal()):
+        raise DataError(f"The size {text!r} cannot be read: write width and height, such as 240x100.")
+    return int(height), int(width)

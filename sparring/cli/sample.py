@@ -44,7 +44,8 @@ def sample(
         columns: Images in a row of the grid.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import canvas, conditional, directions, sampling, single_image
+    from sparring.cli.options import parse_size
+    from sparring.inference import conditional, directions, sampling, single_image
     from sparring.runs.outputs import require_picture
     from sparring.visualization import images as pictures
 
@@ -64,7 +65,7 @@ def sample(
         drawn = conditional.traverse(game, "class", numbers, truncation=cut)
         names = [f"{name}-{k}" for name in names for k in range(drawn.shape[1])]
     elif size is not None or start_scale:
-        drawn = single_image.sample_seeds(game, numbers, size=canvas.parse_size(size), start=start_scale)
+        drawn = single_image.sample_seeds(game, numbers, size=parse_size(size), start=start_scale)
     else:
         drawn = _asked_for(run, game, numbers, label, text, cut)
     if cut is None or grid:

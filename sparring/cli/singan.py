@@ -60,12 +60,12 @@ def super_resolve(
         seed: Decides the noise.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import canvas, single_image
+    from sparring.inference import single_image
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [] if picture is None else [picture])
     game = _loaded(run, model)
-    image = None if picture is None else canvas.load_image_like(picture, _channels(game))
+    image = None if picture is None else single_image.load_image_like(picture, _channels(game))
     made = single_image.super_resolve(game, image, factor=factor, noise=noise, projections=projections, seed=seed)
     _saved(made, out)
 
@@ -94,14 +94,14 @@ def harmonize(
         seed: Decides the noise.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import canvas, single_image
+    from sparring.inference import single_image
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [picture, mask])
     game = _loaded(run, model)
     size = single_image.require_trained(game).sizes[-1]
-    white = canvas.load_mask(mask, size)
-    image = canvas.load_image_like(picture, _channels(game), size)
+    white = single_image.load_mask(mask, size)
+    image = single_image.load_image_like(picture, _channels(game), size)
     _saved(single_image.harmonize(game, image, white, scale=scale, reach=reach, blur=blur, seed=seed), out)
 
 
@@ -154,12 +154,12 @@ def paint(
         seed: Decides the noise.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.inference import canvas, single_image
+    from sparring.inference import single_image
     from sparring.runs.outputs import require_picture
 
     require_picture(run, out, [picture])
     game = _loaded(run, model)
-    drawing = canvas.load_image_like(picture, _channels(game))
+    drawing = single_image.load_image_like(picture, _channels(game))
     _saved(single_image.paint_to_image(game, drawing, scale=scale, colours=colours, seed=seed), out)
 
 

@@ -1,7 +1,7 @@
-"""From seeds to samples: one seed is one noise row is one picture, always, and paths lead from one to the next.
+"""Draw the samples of seeds, and interpolate between them: one seed is always one latent and one sample.
 
-A seed's row of noise depends on the seed alone: not on the batch it is drawn in, nor on the device. Samples are made in
-evaluation mode, in batches of one fixed size, so that a picture does not depend on its company either.
+The latent of a seed depends on the seed alone, not on the batch or the device. Samples are computed in evaluation mode,
+in batches of one fixed size, so that a sample does not depend on the others of its batch.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from sparring._interpolation import slerp
 from sparring.abilities import SupportsSampling, require_sampling
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
 from sparring.rng import fixed_seed
 
-__all__ = ["generate", "interpolate", "interpolate_seeds", "latents_from_seeds", "parse_seeds", "sample_seeds", "slerp"]
+__all__ = ["generate", "interpolate", "interpolate_seeds", "latents_from_seeds", "parse_seeds", "sample_seeds"]
 
 BATCH = 16
 MAX_SEEDS = 1_000_000  # seeds in one request
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Reads seeds as people write them: numbers and ranges, both ends included.
+    """Parse seeds: numbers and ranges, both ends included.
 
     Args:
-        text: Such as ``"0-63,70"``.
+        text: Numbers and ranges, such as ``"0-63,70"``.
 
     Raises:
-        DataError: If it cannot be read, or asks for more than a million.
+        DataError: If it cannot be parsed, or has more than a million seeds.
 
     >>> parse_seeds("0-3, 7")
     [0, 1, 2, 3, 7]
@@ -45,20 +46,20 @@ def parse_seeds(text: str) -> list[int]:
             raise DataError(f"The seeds {text!r} cannot be read: write numbers and ranges such as 0-63,70.")
         low, high = map(int, ends)
         if high < low or high - low + len(seeds) >= MAX_SEEDS:
-            raise DataError(f"The seeds {item.strip()!r} are too many or run backwards: write a range such as 0-63.")
+            raise DataError(f"The seeds {item.strip()!r} are too many or descending: write a range such as 0-63.")
         seeds += range(low, high + 1)
     return seeds
 
 
 def latents_from_seeds(game: Game, seeds: Sequence[int]) -> Tensor:
-    """Returns the noise of each seed, one row a seed, on the game's device; drawn in evaluation mode.
+    """Return the latent of each seed, one row per seed, on the game's device; drawn in evaluation mode.
 
     Args:
-        game: A game that can sample.
-        seeds: One number a row.
+        game: A game that samples.
+        seeds: One number per row.
 
     Raises:
-        GameError: If the game cannot sample.
+        GameError: If the game does not sample.
     """
     rows, able = [], require_sampling(game)
     with evaluation_mode(game):
@@ -69,15 +70,15 @@ def latents_from_seeds(game: Game, seeds: Sequence[int]) -> Tensor:
 
 
 def sample_seeds(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
-    """Returns the sample of each seed.
+    """Return the sample of each seed.
 
     Args:
-        game: A game that can sample.
-        seeds: One number a sample.
-        batch: How many are made at once; on a CPU the pixels do not depend on it beyond the rounding of a float.
-        truncation: ψ. Below 1 samples become more typical: less variety, often better looks; above 1 more daring. A
-            game whose `sample` knows truncation decides how (StyleGAN2: in its styles; BigGAN: z cut off at ±ψ); else
-            ψ scales the noise.
+        game: A game that samples.
+        seeds: One number per sample.
+        batch: Samples computed at once; on a CPU pixels depend on it only by floating-point rounding.
+        truncation: ψ. Below 1 samples are more typical, with less variety and often better quality; above 1 less
+            typical. Games whose `sample` has a truncation apply their own (StyleGAN2: in its styles; BigGAN: z cut off
+            at ±ψ); otherwise ψ scales the noise.
 
     Returns:
         Samples (len(seeds), *shape), on the game's device.
@@ -94,13 +95,13 @@ def interpolate_seeds(
     truncation: float = 1.0,
     batch: int = BATCH,
 ) -> Tensor:
-    """Returns the samples on a path that visits the seeds at constant pace.
+    """Return samples on a path through the latents of seeds, at constant speed.
 
     Args:
-        game: A game that can sample.
-        seeds: What is visited, in order; at least 2.
-        frames: Samples on the whole path.
-        loop: Whether the path returns to its first seed, which is then not repeated at the end.
+        game: A game that samples.
+        seeds: Seeds in order, at least 2.
+        frames: Number of samples.
+        loop: Whether to return to the first seed, which is then not repeated at the end.
         truncation: As for `sample_seeds`.
         batch: As for `sample_seeds`.
 
@@ -116,12 +117,12 @@ def interpolate_seeds(
 
 
 def generate(game: SupportsSampling, noise: Tensor, *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:
-    """Returns the samples of given noise, without gradients and without a trace in the game.
+    """Return the samples of given noise, without gradients; the game is left unchanged.
 
     Args:
-        game: A game that can sample.
-        noise: One row a sample.
-        batch: How many are made at once; the last batch is filled up, so that every sample is made alike.
+        game: A game that samples.
+        noise: One row per sample.
+        batch: Samples computed at once; the last batch is padded, so that all have one size.
         truncation: As for `sample_seeds`.
     """
     made: list[Tensor] = []
@@ -139,7 +140,13 @@ def generate(game: SupportsSampling, noise: Tensor, *, batch: int = BATCH, trunc
 def interpolate(
     ends: Tensor, frames: int, *, loop: bool = True, between: Callable[[Tensor, Tensor, float], Tensor] | None = None
 ) -> Tensor:
-    """Returns `frames` rows at constant pace from row to row of `ends` (N, ...), N at least 2: along arcs unless told.
+    """Return rows at constant speed from row to row.
+
+    Args:
+        ends: Rows (N, ...), N at least 2.
+        frames: Number of rows.
+        loop: Whether to return to the first row, which is then not repeated at the end.
+        between: Function that interpolates two rows at t in [0, 1]. Default: `slerp`.
 
     >>> interpolate(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 3, loop=False)
     tensor([[1.0000, 0.0000],
@@ -152,39 +159,28 @@ def interpolate(
     for frame in range(frames):
         way = frame * len(arcs) / (frames if loop else max(frames - 1, 1))
         arc = min(int(way), len(arcs) - 1)
-        rows.append((between or slerp)(*arcs[arc], way - arc))
+        rows.append((between or _slerp)(*arcs[arc], way - arc))
     return torch.stack(rows)
 
 
 def require_interpolation(stops: int, frames: int, such: str) -> None:
-    """Refuses a walk that leads nowhere or is too long.
+    """Raise an error for an interpolation with too few stops, or too few or too many frames.
 
     Args:
-        stops: How many are visited.
-        frames: Samples on the whole path.
-        such: A flag that names stops, with values that would do, for the message.
+        stops: Number of stops.
+        frames: Number of samples.
+        such: A flag that names stops, with example values, for the message.
 
     Raises:
         DataError: If there are fewer than two stops, or not 1 to a million frames.
     """
     if stops < 2:
-        raise DataError(f"A walk needs two {such.partition(' ')[0]} or more, not {stops}: try --{such}.")
+        raise DataError(f"An interpolation needs two {such.partition(' ')[0]} or more, not {stops}: try --{such}.")
     if not 1 <= frames <= MAX_SEEDS:
         raise DataError(
-            f"A walk cannot have {frames} frames: give a number from 1 to {MAX_SEEDS:,}, such as --frames 60."
+            f"An interpolation cannot have {frames} frames: give a number from 1 to {MAX_SEEDS:,}, such as --frames 60."
         )
 
 
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Returns the point at t ∈ [0, 1] of the arc from a to b (Shoemake, 1985; White, 2016).
-
-    Gaussian noise in many dimensions lies near a sphere, and a straight line would leave it: the middle of two noises
-    has √½ of their length. The direction turns at constant speed, the length changes linearly.
-    """
-    lengths = a.norm(), b.norm()
-    here, there = a / lengths[0], b / lengths[1]
-    angle = torch.arccos((here * there).sum().clamp(-1, 1))
-    if not torch.sin(angle) > 1e-4:  # the same direction, opposite ones, or no direction: there is no arc
-        return (1 - t) * a + t * b
-    direction = (torch.sin((1 - t) * angle) * here + torch.sin(t * angle) * there) / torch.sin(angle)
-    return ((1 - t) * lengths[0] + t * lengths[1]) * direction
+def _slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    return slerp(a.flatten()[None], b.flatten()[None], torch.tensor([t], dtype=torch.float64))[0].view_as(a)

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["PathLength", "feature_distance", "path_length", "slerp"]
+from sparring._interpolation import slerp
+
+__all__ = ["PathLength", "feature_distance", "path_length"]
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """Squared distances (N,) of two sets of samples."""
@@ -109,31 +111,6 @@ def feature_distance(features: Callable[[Tensor], Tensor]) -> Distance:
         return (features(a).double() - features(b).double()).square().sum(dim=1)
 
     return squared
-
-
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Return the points at t of the arcs from a to b, row by row (Shoemake, 1985; White, 2016).
-
-    The direction turns at constant speed, the length changes linearly; where there is no arc (one direction, opposite
-    ones or none), the line. Angles are taken in float64, for neighbouring points are subtracted.
-
-    Args:
-        a: (N, ...).
-        b: (N, ...).
-        t: (N,), 0 at a and 1 at b.
-
-    Example:
-        >>> slerp(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 4.0]]), torch.tensor([0.5]))
-        tensor([[2.1213, 2.1213]])
-    """
-    x, y = a.flatten(1).double(), b.flatten(1).double()
-    t = t.double()[:, None]
-    long, wide = x.norm(dim=1, keepdim=True), y.norm(dim=1, keepdim=True)
-    here, there = x / long, y / wide
-    angle = (here * there).sum(dim=1, keepdim=True).clamp(-1, 1).arccos()
-    turned = (torch.sin((1 - t) * angle) * here + torch.sin(t * angle) * there) / torch.sin(angle)
-    arc = ((1 - t) * long + t * wide) * turned
-    return arc.where(torch.sin(angle) > 1e-4, (1 - t) * x + t * y).reshape(a.shape).to(a.dtype)
 
 
 def _alike(generate: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

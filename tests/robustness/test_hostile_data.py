@@ -24,7 +24,7 @@ from sparring.data.sources.images import FORMATS, decode, decode_upright, open_i
 from sparring.data.sources.layouts import decode_half
 from sparring.errors import DataError
 from sparring.experiments import plots
-from sparring.inference import canvas
+from sparring.inference import single_image
 from sparring.inference.translation import translate_files
 from sparring.runs.run import Run
 from support import hostile, runs
@@ -304,7 +304,7 @@ DECODERS = {
 }
 OPENERS = {
     "photograph": lambda path: load(f"whole:{path}"),
-    "mask": lambda path: canvas.load_image_like(path, 1),
+    "mask": lambda path: single_image.load_image_like(path, 1),
     "drawn map": lambda path: read_label_map(path, REGIONS, nearest=True),
     "drawn objects": read_instances,
 }

@@ -124,24 +124,6 @@ def test_truncation_scales_the_noise():
     assert torch.equal(sampling.sample_seeds(game, range(5), truncation=0.0), torch.full((5, 2), 2.0))
 
 
-def test_an_arc_turns_at_constant_speed_and_keeps_to_the_sphere():
-    a, b = torch.tensor([3.0, 0.0, 0.0], dtype=torch.float64), torch.tensor([0.0, 3.0, 0.0], dtype=torch.float64)
-    for t in (0.0, 0.25, 0.5, 1.0):
-        expected = 3 * torch.tensor([math.cos(t * math.pi / 2), math.sin(t * math.pi / 2), 0], dtype=torch.float64)
-        torch.testing.assert_close(sampling.slerp(a, b, t), expected)
-
-
-def test_along_an_arc_the_length_changes_linearly():
-    a, b = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 4.0])
-    assert sampling.slerp(a, b, 0.25).norm().item() == pytest.approx(1.75)
-
-
-@pytest.mark.parametrize("b", [[2.0, 0.0], [-2.0, 0.0], [0.0, 0.0]])
-def test_without_an_arc_the_way_is_straight(b):
-    a, b = torch.tensor([1.0, 0.0]), torch.tensor(b)
-    torch.testing.assert_close(sampling.slerp(a, b, 0.25), 0.75 * a + 0.25 * b)
-
-
 def test_a_path_visits_every_end_and_a_loop_comes_back():
     ends = torch.eye(3, dtype=torch.float64)
     loop = sampling.interpolate(ends, 6)

@@ -15,7 +15,6 @@ from sparring.data import load
 from sparring.errors import DataError, GameError, RunError
 from sparring.evaluation import single_image
 from sparring.game import evaluation_mode as resting
-from sparring.inference import canvas
 from sparring.inference import single_image as one_image
 from sparring.inference.sampling import sample_seeds
 from sparring.layers.resampling import resize_bicubic
@@ -148,9 +147,9 @@ def test_large_samples_are_made_in_strips(game, monkeypatch):
 @pytest.mark.parametrize(
     ("how", "match"),
     [
-        ({"size": (0, 5)}, "cannot be made"),
-        ({"size": (10**5, 10**5)}, "cannot be made"),
-        ({"start": 3}, "There is no scale 3 to begin at: give one from 0 to 2"),
+        ({"size": (0, 5)}, "is not possible"),
+        ({"size": (10**5, 10**5)}, "is not possible"),
+        ({"start": 3}, "There is no scale 3 to start from: give one from 0 to 2"),
         ({"start": -1}, "There is no scale -1"),
     ],
 )
@@ -218,8 +217,8 @@ def test_back_projection_keeps_what_is_known_and_the_detail_that_was_added():
     ("image", "how", "match"),
     [
         (None, {"factor": 1.0}, "above 1"),
-        (None, {"factor": 10.0**5}, "cannot be made"),
-        (torch.zeros(1, 1, 9, 9), {"factor": 2.0}, "give its channels"),
+        (None, {"factor": 10.0**5}, "is not possible"),
+        (torch.zeros(1, 1, 9, 9), {"factor": 2.0}, "channels of the photograph"),
         (None, {"projections": -1}, "give 0 or more"),
     ],
 )
@@ -234,16 +233,16 @@ def test_pictures_that_cannot_be_made_larger_are_refused(game, image, how, match
 def test_a_mask_grows_by_a_disc_and_gets_a_soft_edge():
     mask = torch.zeros(1, 1, 41, 41)
     mask[..., 20, 20] = 1
-    grown = canvas.feather_mask(mask, 7, 0)
+    grown = one_image.feather_mask(mask, 7, 0)
     y, x = torch.meshgrid(torch.arange(41) - 20, torch.arange(41) - 20, indexing="ij")
     assert torch.equal(grown[0, 0], (x**2 + y**2 <= 49).float())
-    soft = canvas.feather_mask(mask, 7, 2.5)
+    soft = one_image.feather_mask(mask, 7, 2.5)
     assert soft.sum().item() == pytest.approx(grown.sum().item(), rel=1e-3)
     assert soft[0, 0, 20].tolist() == sorted(soft[0, 0, 20, :21].tolist()) + sorted(
         soft[0, 0, 20, 21:].tolist(), reverse=True
     )
     assert 0.4 < soft[0, 0, 20, 27] < 0.6, "half at the edge"
-    assert torch.equal(canvas.feather_mask(torch.ones(1, 1, 5, 6), 3, 5).round(decimals=5), torch.ones(1, 1, 5, 6))
+    assert torch.equal(one_image.feather_mask(torch.ones(1, 1, 5, 6), 3, 5).round(decimals=5), torch.ones(1, 1, 5, 6))
 
 
 def test_only_what_is_marked_changes(game):
@@ -293,8 +292,8 @@ def test_a_drawing_enters_where_told():
     [
         (X, torch.ones(1, 1, 9, 9), 1, "The mask is 9 × 9 pixels, the picture 24 × 16"),
         (X[..., :20], torch.ones(1, 1, 16, 20), 1, "The picture is 20 × 16 pixels, the photograph 24 × 16"),
-        (X, torch.ones(1, 1, 16, 24), 0, "There is no scale 0 to begin at: give one from 1 to 2"),
-        (X[:, :1], torch.ones(1, 1, 16, 24), 1, "give its channels"),
+        (X, torch.ones(1, 1, 16, 24), 0, "There is no scale 0 to start from: give one from 1 to 2"),
+        (X[:, :1], torch.ones(1, 1, 16, 24), 1, "channels of the photograph"),
     ],
 )
 def test_pictures_and_masks_that_do_not_fit_are_refused(game, image, mask, scale, match):
@@ -407,9 +406,9 @@ def test_every_use_is_a_command(trained_run, tmp_path, capsys):
         (["singan", "nowhere.jpg"], "nowhere.jpg is no image file"),
         (["singan", "animate", "RUN", "--start-scale", "9"], "There is no scale 9"),
         (["singan", "super-resolve", "RUN", "--factor", "0.5"], "give a factor above 1"),
-        (["singan", "harmonize", "RUN", "PHOTO", "--mask", "SQUARE"], "is no picture of the shape 24 × 16"),
+        (["singan", "harmonize", "RUN", "PHOTO", "--mask", "SQUARE"], "does not have the aspect ratio 24 × 16"),
         (["sample", "RUN", "--size", "large"], "write width and height, such as 240x100"),
-        (["sample", "RUN", "--size", "0x7"], "cannot be made"),
+        (["sample", "RUN", "--size", "0x7"], "is not possible"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(trained_run, tmp_path, capsys, words, sentence):
@@ -439,7 +438,7 @@ def drawn_mask(colour, around):
 )
 def test_a_mask_is_what_is_white_or_where_a_part_is_transparent_what_is_opaque(tmp_path, colour, around):
     path = saved(tmp_path / "mask.png", drawn_mask(colour, around))
-    white = canvas.load_mask(path, (HEIGHT, WIDTH)) > 0
+    white = one_image.load_mask(path, (HEIGHT, WIDTH)) > 0
     assert white.shape == (1, 1, HEIGHT, WIDTH)
     assert white[..., :6, :8].all()
     assert white.sum() == 6 * 8
@@ -450,7 +449,7 @@ def test_transparency_of_a_palette_is_a_mask_also_in_another_size(tmp_path):
     image.putpalette([0, 0, 0, 255, 255, 255])
     image.paste(0, (0, 0, 16, 12))
     image.save(tmp_path / "mask.png", transparency=1)
-    white = canvas.load_mask(tmp_path / "mask.png", (HEIGHT, WIDTH)) > 0
+    white = one_image.load_mask(tmp_path / "mask.png", (HEIGHT, WIDTH)) > 0
     assert white[..., :6, :8].all()
     assert white.sum() == 6 * 8
 
@@ -458,9 +457,9 @@ def test_transparency_of_a_palette_is_a_mask_also_in_another_size(tmp_path):
 @pytest.mark.parametrize(
     ("colour", "sentence"),
     [
-        ((0, 0, 0, 255), "is white nowhere: paint white what was pasted"),
-        ((255, 255, 255, 0), "is transparent everywhere: leave opaque what was pasted"),
-        ((0, 0, 0, 0), "is transparent everywhere: leave opaque what was pasted"),
+        ((0, 0, 0, 255), "is empty, so that nothing would change: make the pasted part white"),
+        ((255, 255, 255, 0), "is empty, so that nothing would change: make the pasted part opaque"),
+        ((0, 0, 0, 0), "is empty, so that nothing would change: make the pasted part opaque"),
     ],
 )
 @pytest.mark.parametrize("command", ["harmonize", "edit"])
@@ -518,7 +517,7 @@ def test_a_pyramid_of_one_scale_can_do_what_it_can():
     game.begin(0, X)
     assert one_image.sample_seeds(game.eval(), [0]).shape == X.shape
     assert one_image.super_resolve(game, factor=2).shape == (1, 3, 32, 48)
-    with pytest.raises(DataError, match="There is but one scale"):
+    with pytest.raises(DataError, match="There is only one scale"):
         one_image.paint_to_image(game, X)
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sparring.metrics.perceptual_path_length import feature_distance, path_length, slerp
+from sparring.metrics.perceptual_path_length import feature_distance, path_length
 
 SQUARED = feature_distance(lambda x: x)
 
@@ -84,33 +84,6 @@ def test_places_are_fixed_by_the_seed_and_batches_change_nothing():
     assert lengths() == lengths()
     assert lengths(batch=7) == pytest.approx(lengths(), rel=1e-9)
     assert lengths(seed=1) != lengths()
-
-
-def test_arcs_turn_at_constant_speed():
-    a, b = right_angles(3)
-    angles = torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64)
-    found = slerp(2 * a, 4 * b, angles)
-    torch.testing.assert_close(found.norm(dim=1), torch.tensor([2.0, 2.5, 4.0], dtype=torch.float64))
-    turned = torch.atan2((found * b).sum(1), (found * a).sum(1)) / (math.pi / 2)
-    torch.testing.assert_close(turned, angles, rtol=0, atol=1e-12)
-    image = slerp(a.reshape(3, 2, 3), b.reshape(3, 2, 3), angles)
-    torch.testing.assert_close(image.flatten(1), slerp(a, b, angles))
-
-
-@pytest.mark.parametrize("degrees", [1, 60, 120, 179])
-def test_arcs_of_any_angle_stay_on_the_circle(degrees):
-    angle = math.radians(degrees)
-    a = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
-    b = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
-    third = torch.tensor([[math.cos(angle / 3), math.sin(angle / 3)]], dtype=torch.float64)
-    torch.testing.assert_close(slerp(a, b, torch.tensor([1 / 3], dtype=torch.float64)), third, rtol=1e-9, atol=0)
-
-
-def test_where_there_is_no_arc_there_is_a_line():
-    a = torch.tensor([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]])
-    b = torch.tensor([[2.0, 4.0], [-1.0, -2.0], [3.0, 0.0]])
-    expected = torch.tensor([[1.5, 3.0], [0.0, 0.0], [1.5, 0.0]])
-    torch.testing.assert_close(slerp(a, b, torch.full((3,), 0.5)), expected)
 
 
 def test_senseless_input_is_refused():
