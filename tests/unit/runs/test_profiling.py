@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from sparring.cli import main
-from sparring.cli.train import advice
+from sparring.cli.train import _conclude, advice
 from sparring.runs import profiling as module
 from sparring.runs.profiling import (
     BatchProfile,
@@ -185,6 +185,12 @@ def trial_by(clock):
             return BatchProfile(self.option, 1, dict(self.times), self.option.batch, None, MIB)
 
     return Trial
+
+
+def test_all_advice_is_printed(capsys):
+    _conclude(found := CostEstimate((probe(4, memory=9 * MIB), probe(8, speed=300.0)), option(4), MIB), 30, False)
+    assert len(advice(found)) == 2
+    assert capsys.readouterr().out.splitlines()[-2:] == advice(found)
 
 
 def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
