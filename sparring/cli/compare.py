@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import tyro
 
-from sparring.cli.console import clock, say, say_data, show_table
+from sparring.cli.console import clock, progress, say, say_data, show_table
 from sparring.cli.help import flags
 from sparring.cli.options import METRICS, Device, Trust, parsed, recipe_arguments, with_recipe
 from sparring.errors import RunError, SparringError
@@ -216,12 +216,14 @@ def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
 
 
 def _train(made: Sequence[Trial], words: Sequence[str], jobs: int) -> None:
-    from sparring.experiments import Progress, run_trials
+    from sparring.experiments import Monitor, run_trials
 
     closed = sum(trial.is_closed() for trial in made)
     say(f"{len(made)} trials, {closed} closed already; {made[0].protocol.budget} each, in {made[0].folder.parent}")
     command = [sys.executable, "-m", "sparring", "compare", *words]
-    run_trials(made, Progress(made, say, clock), jobs, lambda trial: [*command, "--only", trial.name])
+    start = Monitor(made, lambda *event: None).done
+    with progress(done=start, total=len(made)) as show:
+        run_trials(made, Monitor(made, show.line), jobs, lambda trial: [*command, "--only", trial.name])
 
 
 def _publish(made: Sequence[Trial], words: Sequence[str]) -> None:

@@ -1,8 +1,4 @@
-"""What the user sees: sentences, tables, and the progress of a training.
-
-On a terminal a training is a bar with the losses, the speed and the time left; elsewhere it is one plain line every few
-seconds.
-"""
+"""Output for users: lines, tables, and progress, as a bar on a terminal and as plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,10 +15,8 @@ from sparring.errors import printable
 
 if TYPE_CHECKING:
     from sparring.data import Dataset
-    from sparring.game import Stage
-    from sparring.training.trainer import StepReport
 
-__all__ = ["Ticker", "bar", "say", "say_data", "say_lines", "show_table", "ticker", "unbroken", "warn"]
+__all__ = ["Progress", "clock", "progress", "say", "say_data", "say_lines", "show_table", "unbroken", "warn"]
 
 EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
 
@@ -124,103 +118,107 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     (console if console.is_terminal else Console(width=200)).print(table)
 
 
-class Ticker:
-    """Follows a training from step to step; see `ticker`.
+class Progress:
+    """Progress of some work; see `progress`.
 
     Args:
-        start: Where the training begins, in the unit of `goal`.
-        goal: Where it is to end, in steps or in images.
-        show: Called with the position, the step, its terms, the speed and the time left, all but the first as text.
+        show: Called with the amount done, the total and a line of status.
+        done: Amount done at the start.
+        total: Amount to be done.
         every: Seconds between two calls.
-        stages: The parts of the training, if it has any.
+        keep: Whether the last state is shown as well.
     """
 
-    def __init__(self, start: int, goal: int, show: Any, every: float, stages: Sequence[Stage] = ()) -> None:
-        self._stages = stages
-        self._start, self._goal, self._show, self._every = start, goal, show, every
+    def __init__(
+        self, show: Callable[[float, float, str], None], done: float, total: float, every: float, keep: bool
+    ) -> None:
+        self._show, self._start, self._total, self._every, self._keep = show, done, total, every, keep
         self._begun = self._last = time.perf_counter()
-        self._images = 0
 
-    def tick(self, report: StepReport, position: int) -> None:
-        """Tells of a step, if it is time.
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return max(time.perf_counter() - self._begun, 1e-9)
+
+    def left(self, done: float, total: float) -> str:
+        """Return the time that the rest will take, as text.
 
         Args:
-            report: What the step did.
-            position: Steps completed, or images seen.
+            done: Amount done.
+            total: Amount to be done.
         """
-        self._images += report.images
-        now, last = time.perf_counter(), position >= self._goal
-        if now - self._last >= self._every or last:
-            self._last = now
-            spent = max(now - self._begun, 1e-9)
-            left = spent * (self._goal - position) / max(position - self._start, 1)
-            terms = "  ".join(f"{name} {value:.4f}" for name, value in report.scalars().items())
-            speed = f"{self._images / spent:,.0f} img/s"
-            self._show(position, f"step {report.step}{self._stage(report.step)}", terms, speed, clock(left))
+        return clock(self.seconds * (total - done) / max(done - self._start, 1e-9))
 
-    def _stage(self, step: int) -> str:
-        """Returns in which part of the training a step was, and how much of that is over; nothing if it has none."""
-        for stage in self._stages:
-            if step <= stage.end or stage is self._stages[-1]:
-                return f"  {stage.name}, {min(1.0, (step - stage.start) / (stage.end - stage.start)):.0%} of it"
-        return ""
+    def due(self, done: float, total: float | None = None) -> bool:
+        """Return whether it is time to show the state.
+
+        Args:
+            done: Amount done.
+            total: Amount to be done. Default: that of the start.
+        """
+        waited = time.perf_counter() - self._last >= self._every
+        return waited or (self._keep and done >= (self._total if total is None else total))
+
+    def update(self, done: float, total: float | None = None, head: str = "", tail: str = "") -> None:
+        """Show the state, if it is time.
+
+        Args:
+            done: Amount done.
+            total: Amount to be done. Default: that of the start.
+            head: Status before the time that is left. Default: the amounts.
+            tail: Status after it.
+        """
+        total = self._total if total is None else total
+        if self.due(done, total):
+            self._last = time.perf_counter()
+            words = [head or f"{done:,} of {total:,}", f"{self.left(done, total)} left", tail]
+            self._show(done, total, "  ".join(filter(None, words)))
+
+    def line(self, text: str, done: float, head: str) -> None:
+        """Print an event, and show the state with it.
+
+        Args:
+            text: The event.
+            done: Amount done.
+            head: Status.
+        """
+        known = f", about {self.left(done, self._total)} left" if done > self._start else ""
+        if sys.stdout.isatty():
+            say(text)
+            self._show(done, self._total, f"{head}{known}")
+        else:
+            say(f"{text}; {head}{known}")
 
 
 @contextmanager
-def ticker(start: int, goal: int, stages: Sequence[Stage] = ()) -> Iterator[Ticker]:
-    """Opens a display of a training's progress.
+def progress(description: str = "", done: float = 0, total: float = 1, *, keep: bool = False) -> Iterator[Progress]:
+    """Show progress: a bar on a terminal, else a plain line every few seconds.
 
     Args:
-        start: Where the training begins.
-        goal: Where it is to end.
-        stages: Its parts, if it has any.
+        description: Text before each status.
+        done: Amount done at the start.
+        total: Amount to be done.
+        keep: Show the last state as well, and keep the bar. Default: short work is not shown.
     """
+    before = f"{description}: " if description else ""
     if not sys.stdout.isatty():
-
-        def line(position: int, step: str, terms: str, speed: str, left: str) -> None:
-            say(f"{step}  {terms}  {speed}  {left} left")
-
-        yield Ticker(start, goal, line, EVERY[False], stages)
+        yield Progress(lambda done, total, status: say(f"{before}{status}"), done, total, EVERY[False], keep)
         return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
     from rich.text import Text
 
-    with Progress(BarColumn(BAR), TaskProgressColumn(), TextColumn("{task.description}", markup=False)) as progress:
-        task = progress.add_task("", total=goal, completed=start)
+    columns = BarColumn(BAR), TaskProgressColumn(), TextColumn("{task.description}", markup=False)
+    with Bar(*columns, transient=not keep) as bar:
+        task = bar.add_task("", total=total)
+        bar.update(task, completed=done)
 
-        def show(position: int, step: str, terms: str, speed: str, left: str) -> None:
-            words = Text(printable(f"{left} left  {step}  {speed}  {terms}"))
-            words.truncate(max(1, progress.console.width - BAR - len(" 100% ")), overflow="ellipsis")
-            progress.update(task, completed=position, description=words.plain)
+        def show(done: float, total: float, status: str) -> None:
+            words = Text(printable(f"{before}{status}"))
+            words.truncate(max(1, bar.console.width - BAR - len(" 100% ")), overflow="ellipsis")
+            bar.update(task, completed=done, total=total, description=words.plain)
 
-        yield Ticker(start, goal, show, EVERY[True], stages)
-
-
-@contextmanager
-def bar(words: str) -> Iterator[Callable[[int, int], None]]:
-    """Opens a display of work that knows how much is done of how much; short work passes in silence.
-
-    Args:
-        words: What is being done.
-    """
-    begun = last = time.perf_counter()
-    if not sys.stdout.isatty():
-
-        def line(done: int, goal: int) -> None:
-            nonlocal last
-            now = time.perf_counter()
-            if now - last >= EVERY[False]:
-                last = now
-                say(f"{words}: {done:,} of {goal:,}, {clock((now - begun) * (goal - done) / done)} left")
-
-        yield line
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, transient=True) as progress:
-        task = progress.add_task(printable(words), total=None)
-        yield lambda done, goal: progress.update(task, completed=done, total=goal)
+        yield Progress(show, done, total, EVERY[True], keep)
 
 
 def say_data(dataset: Dataset, held: int = 0) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from sparring.cli.console import say, say_data
+from sparring.cli.console import progress, say, say_data
 
 
 def prepare(
@@ -31,7 +31,9 @@ def prepare(
     from sparring.data import load
     from sparring.data import prepare as write
 
-    path = write(source, target, size=size, channels=channels, root=data_root, skip_bad=skip_unreadable)
+    with progress("preparing images") as show:
+        settings: Any = {"size": size, "channels": channels, "root": data_root, "skip_bad": skip_unreadable}
+        path = write(source, target, progress=show.update, **settings)
     dataset = load(path)
     say_data(dataset)
     for sentence in dataset.skipped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from sparring.cli.console import clock, say, show_table
+from sparring.cli.console import clock, progress, say, show_table
 from sparring.cli.options import METRICS, NEWEST, Device, Model, RunFolder
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ def evaluate(
         seed: Decides the noise and the choice of real samples.
         model: Which checkpoint is used, and on which device.
     """
-    from sparring.cli.console import bar
     from sparring.evaluation.extractors import get_extractor
     from sparring.evaluation.registry import get_metrics
     from sparring.runs.evaluation import evaluate_run
@@ -39,8 +38,8 @@ def evaluate(
     opened = model.open(run)
     images = len(opened.dataset.shape) == 3
     seer = get_extractor(extractor, opened.training, str(opened.game.device)) if images else None
-    with bar("looking at samples") as progress:
-        result = evaluate_run(opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=progress)
+    with progress("evaluating samples") as show:
+        result = evaluate_run(opened, metrics=chosen, samples=samples, extractor=seer, seed=seed, progress=show.update)
     show_evaluation(result)
     for name in result.images:
         say(f"Samples, each beside its nearest training image: {run / name}.png")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 from tyro.conf import Positional, arg
 
 from sparring._io.folder import Folder
-from sparring.cli.console import clock, say, say_data, show_table, ticker, warn
+from sparring.cli.console import clock, progress, say, say_data, show_table, warn
 from sparring.cli.options import Device, Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
@@ -306,10 +306,16 @@ def _fit(run: Run, goal: Goal) -> None:
         say(f"It is there already, at step {run.step}: give a larger --{'kimg' if images else 'steps'} to go on.")
         return
     try:
-        with ticker(start, aim, run.game.stages()) as show:
+        with progress(done=start, total=aim, keep=True) as show:
+            images_before = run.images
             for report in _reports(run, goal):
                 told = pass_on(run, told)
-                show.tick(report, run.images if images else run.step)
+                position = run.images if images else run.step
+                if show.due(position):
+                    speed = (run.images - images_before) / show.seconds
+                    head = f"step {report.step}{_stage(run, report.step)}  {speed:,.0f} img/s"
+                    terms = "  ".join(f"{name} {value:.4f}" for name, value in report.scalars().items())
+                    show.update(position, head=head, tail=terms)
                 if run.evaluations and run.evaluations[-1]["step"] == run.step:
                     say(_verdict(run.evaluations[-1]))
         if (run.images if images else run.step) < aim:
@@ -317,6 +323,15 @@ def _fit(run: Run, goal: Goal) -> None:
     except SystemExit:
         warn(f"Stopped at step {run.step} and saved: the same command goes on.")
         raise
+
+
+def _stage(run: Run, step: int) -> str:
+    """Return the stage of a step and how much of it is over; nothing if the game has no stages."""
+    stages = run.game.stages()
+    for stage in stages:
+        if step <= stage.end or stage is stages[-1]:
+            return f"  {stage.name}, {min(1.0, (step - stage.start) / (stage.end - stage.start)):.0%} of it"
+    return ""
 
 
 def describe(run: Run, folder: Path, *, written: bool = True) -> None:

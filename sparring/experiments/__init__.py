@@ -13,12 +13,12 @@ from sparring.experiments.experiment import Budget, Entry, Protocol, Trial, tria
 from sparring.experiments.report import save_report
 from sparring.experiments.results import collect, inequalities
 from sparring.experiments.trial import create_run, run_trial
-from sparring.experiments.workers import Progress, run_trials
+from sparring.experiments.workers import Monitor, run_trials
 
 __all__ = [
     "Budget",
     "Entry",
-    "Progress",
+    "Monitor",
     "Protocol",
     "Trial",
     "collect",

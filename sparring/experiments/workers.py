@@ -17,56 +17,53 @@ from sparring.experiments.trial import Row, run_trial
 from sparring.runs.signals import Stopped, catch_stop_signals
 from sparring.training.parent_watch import parent_env
 
-__all__ = ["Progress", "cores", "run_trials"]
+__all__ = ["Monitor", "cores", "run_trials"]
 
-Write = Callable[[str], None]
+Show = Callable[[str, float, str], None]
 POLL_SECONDS = 0.2  # seconds between two looks at the processes
 
 
-class Progress:
-    """Says how far the whole comparison is, and how long it will still take at the pace so far.
+class Monitor:
+    """Follows a comparison by the share of its budget that every trial has used.
 
     Args:
         trials: All of them.
-        tell: Is given each line.
-        clock: Turns seconds into words.
+        show: Called with an event, the sum of the shares, and the number of trials that are closed.
     """
 
-    def __init__(self, trials: Sequence[Trial], tell: Write, clock: Callable[[float], str]) -> None:
+    def __init__(self, trials: Sequence[Trial], show: Show) -> None:
         self._shares = {trial.name: 1.0 if trial.is_closed() else trial.share() for trial in trials}
-        self._done, self._tell, self._clock = sum(self._shares.values()), tell, clock
-        self._begun = time.perf_counter()
+        self._show = show
+
+    @property
+    def done(self) -> float:
+        """The sum of the shares."""
+        return sum(self._shares.values())
 
     def evaluated(self, trial: Trial, row: Row) -> None:
-        """Tells of a judgement.
+        """Report an evaluation.
 
         Args:
-            trial: Which.
-            row: What it scored.
+            trial: The trial.
+            row: Its scores.
         """
-        self._shares[trial.name] = trial.share()
         scores = ", ".join(f"{score['name']} {float(score['value']):.4g}" for score in row["scores"])
-        self._tell(f"{_title(trial)}: step {row['step']:,}, {row['images']:,} images: {scores}; {self._left()}")
+        self._report(trial, trial.share(), f": step {row['step']:,}, {row['images']:,} images: {scores}")
 
     def ended(self, trial: Trial) -> None:
-        """Tells of a trial that is over.
+        """Report the end of a trial.
 
         Args:
-            trial: Which.
+            trial: The trial.
         """
-        self._shares[trial.name] = 1.0
         told = trial.read() or {}
-        sentence = f": {told['error']}" if told.get("error") else ""
-        self._tell(f"{_title(trial)} {told.get('state', 'never began')}{sentence}; {self._left()}")
+        error = f": {told['error']}" if told.get("error") else ""
+        self._report(trial, 1.0, f" {told.get('state', 'never began')}{error}")
 
-    def _left(self) -> str:
-        share, all_ = sum(self._shares.values()), len(self._shares)
-        whole = f"{sum(s == 1.0 for s in self._shares.values())} of {all_} trials"
-        gained = share - self._done
-        if not gained:
-            return whole
-        left = (all_ - share) * (time.perf_counter() - self._begun) / gained
-        return f"{whole}, about {self._clock(left)} left"
+    def _report(self, trial: Trial, share: float, event: str) -> None:
+        self._shares[trial.name] = share
+        closed = sum(each == 1.0 for each in self._shares.values())
+        self._show(f"{_title(trial)}{event}", self.done, f"{closed} of {len(self._shares)} trials")
 
 
 def _title(trial: Trial) -> str:
@@ -78,12 +75,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_trials(trials: Sequence[Trial], progress: Progress, jobs: int, command: Callable[[Trial], list[str]]) -> None:
+def run_trials(trials: Sequence[Trial], monitor: Monitor, jobs: int, command: Callable[[Trial], list[str]]) -> None:
     """Trains what is not closed yet.
 
     Args:
         trials: All of them.
-        progress: Is told of everything.
+        monitor: Called after every evaluation and every end.
         jobs: Processes at a time; 1 trains in this one.
         command: The words that train a single trial in a process of its own, which leaves when this one is gone.
 
@@ -95,18 +92,18 @@ def run_trials(trials: Sequence[Trial], progress: Progress, jobs: int, command: 
         raise RunError(f"--jobs is {jobs}, and there are {cores()} cores: give a number from 1 to {cores()}.")
     open_ = [trial for trial in trials if not trial.is_closed()]
     if jobs == 1 or len(open_) < 2:
-        _run_in_process(open_, progress)
+        _run_in_process(open_, monitor)
     else:
-        _run_in_workers(open_, progress, jobs, command)
+        _run_in_workers(open_, monitor, jobs, command)
 
 
-def _run_in_process(trials: Sequence[Trial], progress: Progress) -> None:
+def _run_in_process(trials: Sequence[Trial], monitor: Monitor) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a process of its own, so that it makes no difference
     try:
         for trial in trials:
-            run_trial(trial, progress.evaluated)
-            progress.ended(trial)
+            run_trial(trial, monitor.evaluated)
+            monitor.ended(trial)
     finally:
         torch.set_num_threads(threads)
 
@@ -126,12 +123,12 @@ class _Worker:
             stdin=subprocess.DEVNULL,
         )
 
-    def look(self, progress: Progress) -> bool:
+    def look(self, monitor: Monitor) -> bool:
         """Tells of what is new, and returns whether the process is still there."""
         running = self.process.poll() is None
         rows = self.trial.rows()
         for row in rows[self.seen :]:
-            progress.evaluated(self.trial, row)
+            monitor.evaluated(self.trial, row)
         self.seen = max(self.seen, len(rows))
         return running
 
@@ -145,7 +142,7 @@ class _Worker:
 
 
 def _run_in_workers(
-    trials: Sequence[Trial], progress: Progress, jobs: int, command: Callable[[Trial], list[str]]
+    trials: Sequence[Trial], monitor: Monitor, jobs: int, command: Callable[[Trial], list[str]]
 ) -> None:
     waiting, running = list(trials), list[_Worker]()
     with catch_stop_signals(ignore_repeated=True) as stop_signal:
@@ -155,11 +152,11 @@ def _run_in_workers(
                     trial = waiting.pop(0)
                     running.append(_Worker(trial, command(trial)))
                 time.sleep(POLL_SECONDS)
-                gone = [child for child in running if not child.look(progress)]
+                gone = [child for child in running if not child.look(monitor)]
                 for child in gone:
                     running.remove(child)
                     child.bury()
-                    progress.ended(child.trial)
+                    monitor.ended(child.trial)
         finally:
             for child in running:
                 child.process.terminate()

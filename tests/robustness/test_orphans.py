@@ -17,7 +17,7 @@ import torch.distributed as dist
 from sparring._io.folder import run_lock
 from sparring.cli import main
 from sparring.errors import RunError
-from sparring.experiments import Progress, run_trials
+from sparring.experiments import Monitor, run_trials
 from sparring.training import distributed, rendezvous
 from sparring.training.parent_watch import AGENT, watch_parent
 from support import forked, runs
@@ -73,7 +73,7 @@ with run_lock(Path(sys.argv[1])):
 
 def compare_two(folder):
     made = [make_trial(folder, seed=seed) for seed in range(2)]
-    run_trials(made, Progress(made, print, str), 2, lambda one: [sys.executable, "-c", CHILD, str(one.folder)])
+    run_trials(made, Monitor(made, print), 2, lambda one: [sys.executable, "-c", CHILD, str(one.folder)])
 
 
 def test_cells_side_by_side_leave_with_the_process_that_started_them(tmp_path, monkeypatch):

@@ -169,8 +169,8 @@ def test_train_says_what_it_does_in_plain_lines(capsys, tmp_path):
     assert told[3] == "batch 16, seed 0, fp32 on cpu"
     assert told[4].startswith("fast: auto (fused optimisers")
     assert told[5] == f"folder: {out}"
-    assert told[6].startswith("step 2  D/wasserstein ")
-    assert all(words in told[6] for words in ("D/penalty", "G/wasserstein", "img/s", "left"))
+    assert told[6].startswith("step 2  ")
+    assert all(words in told[6] for words in ("D/wasserstein ", "D/penalty", "G/wasserstein", "img/s", "left"))
     assert any(line == f"  sparring resume {out} --steps 4" for line in told)
     assert not any("\x1b" in line for line in told)
     assert json.loads((out / "run.json").read_text())["arguments"]["critic_steps"] == 3

@@ -21,14 +21,13 @@ import sparring
 from sparring import data
 from sparring.cli import main
 from sparring.cli.compare import Comparison, entries, sorted_flags
-from sparring.cli.console import clock
 from sparring.errors import SparringError
 from sparring.evaluation import evaluator
 from sparring.evaluation.significance import Spread, holm, spread, summary_over_training, welch_t_test
 from sparring.experiments import (
     Budget,
     Entry,
-    Progress,
+    Monitor,
     Protocol,
     Trial,
     estimate_costs,
@@ -361,7 +360,7 @@ def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pic
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "evaluated", stop)
+        patch.setattr(Monitor, "evaluated", stop)
         assert main([*words, str(tmp_path / "stopped")]) == 130
     done = everything(tmp_path / "stopped/trials/nsgan-0")
     lines = (tmp_path / "stopped/trials/rsgan-0/evaluations.jsonl").read_bytes()
@@ -435,7 +434,7 @@ def test_a_process_that_dies_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
     made, told = [make_trial(tmp_path, seed=seed) for seed in range(3)], []
     code = "import sys; print('first\\nno memory left', file=sys.stderr); sys.exit(3)"
-    run_trials(made, Progress(made, told.append, clock), 2, lambda trial: [sys.executable, "-c", code])
+    run_trials(made, Monitor(made, lambda *event: told.append(event[0])), 2, lambda trial: [sys.executable, "-c", code])
     assert [one.read()["error"] for one in made] == ["Its process ended with code 3: no memory left"] * 3
     assert len(told) == 3
     assert "no memory left" in told[-1]
@@ -448,7 +447,7 @@ def test_a_cell_has_one_thread_in_this_process_too(tmp_path, monkeypatch):
     torch.set_num_threads(2)
     try:
         made = [make_trial(tmp_path)]
-        run_trials(made, Progress(made, lambda _: None, clock), 1, lambda trial: [])
+        run_trials(made, Monitor(made, lambda *event: None), 1, lambda trial: [])
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -468,7 +467,7 @@ def test_a_signal_ends_every_process(tmp_path, monkeypatch):
     threading.Thread(target=interrupt, daemon=True).start()
     start = time.monotonic()
     with pytest.raises(Stopped):
-        run_trials(made, Progress(made, lambda _: None, clock), 2, lambda trial: [sys.executable, "-c", code])
+        run_trials(made, Monitor(made, lambda *event: None), 2, lambda trial: [sys.executable, "-c", code])
     assert time.monotonic() - start < 40, "they were waited for, not ended"
     children = [int(path.name.removeprefix("begun")) for path in tmp_path.glob("begun*")]
     assert len(children) == 2
