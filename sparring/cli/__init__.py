@@ -1,7 +1,7 @@
-"""The command line: each command is a thin function over the library, its flags are the function's arguments.
+"""The command line: each command is a thin function over the library, and its flags are the function's arguments.
 
-Exit codes: 0 done; 2 wrong usage or bad input, told in one sentence; 1 a fault of ours; 130 and 143 stopped by a
-signal, after saving. Nothing here needs torch before a command does.
+Exit codes: 0 done; 2 wrong usage or bad input, with a one-sentence message; 1 an internal error; 130 and 143 stopped by
+a signal, after saving. Torch is imported by commands only, not by their help.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from sparring.errors import RoundError, SparringError, printable
 __all__ = ["main"]
 
 NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory", "can't start new thread")
-"""How torch, CUDA, the C++ library, the operating system and Python say so."""
+"""Messages of torch, CUDA, the C++ library, the operating system and Python."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit code.
+    """Run a command and return its exit code.
 
     Args:
-        words: What was typed after ``sparring``; the process's arguments unless told.
+        words: The words after ``sparring``. Default: those of the process.
     """
     words = sys.argv[1:] if words is None else list(words)
     with unbroken() as lost:
@@ -38,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    """Runs a command and returns its exit code."""
+    """Run a command and return its exit code."""
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(overview())
@@ -64,7 +64,7 @@ def _main(words: list[str]) -> int:
 
 
 def _sentence(error: Exception) -> str | None:
-    """Returns what a user can do about an error, or None if nothing: then it is a fault of ours."""
+    """Return the message for an error that a user can mend, or None for an internal error."""
     if isinstance(error, RoundError):
         return f"{error} SPARRING_TRACEBACK=1 shows the traceback."
     if isinstance(error, SparringError):
@@ -82,12 +82,12 @@ def _sentence(error: Exception) -> str | None:
 
 
 def overview() -> str:
-    """Returns the help of the program."""
+    """Return the help of the program."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {words}" for name, (_, words) in COMMANDS.items()]
     return "\n".join(
         [
-            "Networks that learn by playing against each other.",
+            "Build, train, evaluate, compare and explore generative adversarial networks.",
             "",
             "usage: sparring COMMAND ...     sparring COMMAND --help     sparring --version",
             "",
@@ -99,7 +99,7 @@ def overview() -> str:
 
 
 def _run(words: list[str]) -> None:
-    """Finds a command by its name, imports no other, and calls it with what follows."""
+    """Find a command by its name, import its module only, and call it with the words that follow."""
     longest = sorted(COMMANDS, key=len, reverse=True)
     name = next((n for n in longest if n.split() == words[: len(n.split())]), None)
     if name is None:

@@ -101,7 +101,7 @@ class Comparison:
     trust: Trust = ()
 
     def shared(self) -> dict[str, Any]:
-        """Returns what `sparring.Run.create` is given, the same for all."""
+        """Return the arguments of `sparring.Run.create` that all entries share."""
         names = (
             "data",
             "batch_size",
@@ -117,7 +117,7 @@ class Comparison:
 
 
 def compare(words: list[str]) -> None:
-    """Trains entries over seeds and says who is best; the same words again go on.
+    """Train entries over seeds and compare them; the same words again continue.
 
     Args:
         words: The recipes' names, then flags: those of `Comparison` and those of the recipes.
@@ -188,7 +188,7 @@ def _unknown_trial(made: Sequence[Trial], name: str) -> NoReturn:
 
 
 def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
-    """Refuses what cannot be built for this data now, not in the middle of the night; what else fails is the trial's.
+    """Refuse entries that cannot be built for this data before any training; later failures are recorded per trial.
 
     Returns what is not alike about the entries.
     """
@@ -259,7 +259,7 @@ def _show_costs(made: Sequence[Trial], jobs: int) -> None:
 
 
 def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Group]]:
-    """Returns the words that are everybody's, and the flags that are the recipes'.
+    """Return the words of the comparison, and the flags of recipes.
 
     Args:
         form: The dataclass of what is asked of everybody, with techniques.
@@ -272,7 +272,7 @@ def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Grou
 
 
 def grouped(words: Sequence[str]) -> Iterator[Group]:
-    """Yields each flag with its values.
+    """Yield each flag with its values.
 
     >>> list(grouped(["--a", "1", "2", "--b=3", "--c"]))
     [['--a', '1', '2'], ['--b=3'], ['--c']]
@@ -290,7 +290,7 @@ def grouped(words: Sequence[str]) -> Iterator[Group]:
 def entries(
     form: type, names: Sequence[str], common: Sequence[str], groups: Sequence[Group], varied: Sequence[str]
 ) -> Iterator[Entry]:
-    """Yields the entries: every recipe under every combination of the varied settings that it knows.
+    """Yield the entries: every recipe under every combination of the varied settings that it has.
 
     Args:
         form: The dataclass of what is asked of everybody, with techniques.
@@ -328,7 +328,7 @@ def _flag(group: Group) -> str:
 
 
 def _addressed(group: Group, name: str, known: dict[str, set[str]]) -> Group:
-    """Returns a flag as the recipe `name` is to read it, nothing if it is not meant."""
+    """Return a flag as the recipe `name` reads it; nothing if it is for other recipes."""
     flag = _flag(group)
     if flag in known[name]:
         return group
@@ -342,7 +342,7 @@ def _require_known(
     known: dict[str, set[str]],
     read: Callable[[list[str]], object],
 ) -> None:
-    """Refuses what nobody knows, in the words of the first recipe, which name the nearest flag."""
+    """Refuse flags that no recipe has, with the message of the first recipe, which names the nearest flag."""
     for group in groups:
         if not any(_addressed(group, name, known) for name in known):
             read(group)
@@ -355,7 +355,7 @@ def _require_known(
 
 
 def _variation(text: str) -> Variation:
-    """Reads a setting and its values.
+    """Read a setting and its values.
 
     >>> _variation("critic.betas=0 0.9,0.5 0.999")
     ('critic.betas', ['0 0.9', '0.5 0.999'])

@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "clock", "progress", "say", "say_data", "say_lines", "show_table", "unbroken", "warn"]
 
-EVERY = {True: 0.25, False: 5.0}  # seconds between two looks at the losses, on a terminal and elsewhere
+EVERY = {True: 0.25, False: 5.0}  # seconds between two updates, on a terminal and elsewhere
 
-BAR = 20  # columns of the terminal; it and the percentage stay, what is behind them is cut
+BAR = 20  # columns of the bar; text after it and the percentage is cut to the width of the terminal
 
 
-GONE = {errno.EPIPE, errno.EBADF, errno.EINVAL, errno.EIO, errno.ECONNRESET}  # errors of a stream that nobody reads
+GONE = {errno.EPIPE, errno.EBADF, errno.EINVAL, errno.EIO, errno.ECONNRESET}  # errors of a stream without a reader
 
 
 class _Raw(io.FileIO):
-    """A stream that drops what nobody reads any longer, or what cannot be written.
+    """A stream that discards output once its reader is gone or it cannot be written.
 
     Attributes:
-        lost: The error since which everything is dropped, if there was one.
+        lost: The error since which output is discarded, if any.
     """
 
     lost: OSError | None = None
 
     def write(self, content: Any) -> int:
-        """Writes, or drops, some bytes."""
+        """Write or discard bytes."""
         if self.lost is None:
             try:
                 return super().write(content)
@@ -47,10 +47,10 @@ class _Raw(io.FileIO):
 
 @contextmanager
 def unbroken() -> Iterator[Callable[[], OSError | None]]:
-    """Lets a command go on when nobody reads its output any longer, or its streams are closed.
+    """Let a command continue when the reader of its output is gone, or its streams are closed.
 
     Yields:
-        A function that returns the error by which output was lost; None if none was, or nobody wanted it.
+        A function that returns the error that lost output; None if no output was lost, or its reader was gone.
     """
     for number in range(3):  # or the first file that is opened would get the number of a closed stream
         try:
@@ -74,7 +74,7 @@ def unbroken() -> Iterator[Callable[[], OSError | None]]:
 
 
 def _unbroken(stream: Any, raws: list[_Raw]) -> Any:
-    """Returns a stream over the same file, whose failures are not raised; one without a file is returned as it is."""
+    """Return a stream over the same file whose errors are not raised; a stream without a file is returned as it is."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
     try:
@@ -90,7 +90,7 @@ def _unbroken(stream: Any, raws: list[_Raw]) -> Any:
 
 
 def say(*words: object) -> None:
-    """Prints one line to the user at once."""
+    """Print one line to standard output at once."""
     print(*map(printable, words), flush=True)
 
 
@@ -101,12 +101,12 @@ def say_lines(text: str) -> None:
 
 
 def warn(*words: object) -> None:
-    """Prints one line to the user at once, beside what a command prints."""
+    """Print one line to standard error at once."""
     print(*map(printable, words), flush=True, file=sys.stderr)
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows of text under headings; on a terminal too narrow for them the cells are folded."""
+    """Print a table of text; cells are folded on a narrow terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -222,11 +222,11 @@ def progress(description: str = "", done: float = 0, total: float = 1, *, keep: 
 
 
 def say_data(dataset: Dataset, held: int = 0) -> None:
-    """Says what was understood of the data, in two lines.
+    """Print what was understood of the data, in two lines.
 
     Args:
         dataset: All of it.
-        held: Rows of it that are held out.
+        held: Number of its rows that are held out.
     """
     rows, details = dataset.describe()
     say(f"data: {rows}" + (f", {held:,} of them held out" if held else ""))
@@ -234,7 +234,7 @@ def say_data(dataset: Dataset, held: int = 0) -> None:
 
 
 def clock(seconds: float) -> str:
-    """Returns a duration as people say it.
+    """Return a duration as text.
 
     >>> clock(5), clock(65), clock(3700)
     ('5 s', '1 min 05 s', '1 h 01 min')

@@ -18,7 +18,7 @@ def prepare(
     data_root: Path | None = None,
     skip_unreadable: bool = False,
 ) -> None:
-    """Decodes images once, into a file that any training opens at once.
+    """Decode images once, into a file that trainings open without decoding.
 
     Args:
         source: Name of a data set, folder or zip of images, or array file.

@@ -1,4 +1,4 @@
-"""A minute of everything: train on real handwritten digits, sample, film, score and report.
+"""A demonstration in one minute: train on real handwritten digits, sample, interpolate, evaluate and report.
 
 The digits are in the package (1,797, enlarged from 8 × 8 to 16 × 16), so nothing is downloaded. The game is the
 relativistic GAN (Jolicoeur-Martineau, 2019) between small DCGAN networks; the spectrally normalised critic learns twice
@@ -28,12 +28,12 @@ WALKS, STOPS, FRAMES = 16, 4, 96
 
 
 def demo(out: Path = Path("runs/demo"), steps: int = STEPS, seed: int = 0) -> None:
-    """Trains on handwritten digits for about a minute, then samples, films, scores and reports.
+    """Train on handwritten digits for about a minute, then sample, interpolate, evaluate and report.
 
     Args:
         out: The run's folder.
         steps: Steps of training.
-        seed: Decides everything random.
+        seed: Seed of everything random.
     """
     import torch
 
@@ -52,25 +52,25 @@ def _play(out: Path, steps: int, seed: int) -> None:
     from sparring.runs.evaluation import evaluate_run
     from sparring.runs.run import Run
 
-    say("Two networks are about to spar: G draws digits, D tells them from real ones, each learns from the other.")
+    say("Training two networks: G generates digits, D discriminates them from real ones.")
     say()
     run = Run.create(out, "rsgan", data="digits", size=16, arguments=ARGUMENTS, seed=seed, ema_decay=0.998, begin=False)
     fit(run, Goal(steps=steps, sample_every=-(-steps // 10)))
     say()
-    say("Filming walks through the space of noise ...")
+    say("Filming interpolations in the latent space ...")
     film = save_walks(run, out / "walk.gif")
-    say("Scoring 898 samples in the features of a small classifier, trained on the digits for this ...")
+    say("Evaluating 898 samples in the features of a small classifier that is trained on the digits ...")
     say()
     show_evaluation(evaluate_run(run, seed=seed))
     page = save_report(run)
     say()
-    say("What there is to see:")
+    say("Results:")
     for what, path in {
         "everything on one page": page,
         "samples over time": run.folder / "samples",
         "real digits": run.folder / "reals.png",
-        "walks": film,
-        "losses, and where theory puts them": run.folder / "losses.png",
+        "interpolations": film,
+        "losses, with their values at equilibrium": run.folder / "losses.png",
         "scores": run.folder / "evaluation.json",
     }.items():
         say(f"  {path}  ({what})")
@@ -78,7 +78,7 @@ def _play(out: Path, steps: int, seed: int) -> None:
 
 
 def save_walks(run: Run, path: Path) -> Path:
-    """Films several walks side by side, each through seeds of its own.
+    """Film several interpolations side by side, each through seeds of its own.
 
     Args:
         run: The run.

@@ -1,4 +1,4 @@
-"""The commands of games that encode: codes in a file, reconstructions, walks, attributes, encoders fitted to games."""
+"""Commands of games that encode: latents in a file, reconstructions, attributes, and encoders for trained games."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 USAGE = """usage: sparring train-encoder RUN --out FOLDER [--steps N] ...
 
-Fits an encoder to the generator of a finished run, on its own samples, into a run of its own, which then reconstructs,
-interpolates and edits real images. It takes every flag of `sparring train`, and those of the encoder:
-see `sparring train-encoder RUN --help`."""
+Train an encoder for the generator of a run, on its samples, into a new run, which reconstructs, interpolates and edits
+real images. Flags are those of `sparring train` and of the encoder: `sparring train-encoder RUN --help`."""
 
 
 def reconstruct(
@@ -30,13 +29,13 @@ def reconstruct(
     max_images: int = 32,
     model: Model = NEWEST,
 ) -> None:
-    """Draws images, each beside what its code makes of it.
+    """Show images, each beside its reconstruction.
 
     Args:
         run: The run's folder.
         images: Files, folders or zips of images.
-        out: The picture file.
-        max_images: How many images are drawn.
+        out: The image file.
+        max_images: Largest number of images.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.data import load_images
@@ -57,13 +56,13 @@ def encode(
     max_images: int | None = None,
     model: Model = NEWEST,
 ) -> None:
-    """Writes the codes of images to a file: of an InfoGAN what it reads in them, else rows that samples start from.
+    """Write the latents of images to a file; of InfoGAN, the latent codes that it recognises.
 
     Args:
         run: The run's folder.
         images: Files, folders or zips of images, or names of data sets.
-        out: The file: .npz with names, columns and codes, or .csv with a row an image.
-        max_images: How many images are encoded; all unless told.
+        out: .npz file with names, columns and latents, or .csv file with a row per image.
+        max_images: Largest number of images. Default: all.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import latent_table
@@ -86,16 +85,16 @@ def edit(
     max_images: int = 16,
     model: Model = NEWEST,
 ) -> None:
-    """Gives images what others have, such as glasses: draws each, its reconstruction, and that with the attribute.
+    """Add an attribute, such as glasses, to images: show each, its reconstruction, and the edit.
 
     Args:
         run: The run's folder.
-        with_: Folder or zip of images that have it.
-        without: Folder or zip of images that have not, otherwise as alike as can be.
-        images: Files, folders or zips of the images to change.
-        strength: How much of it; -1 takes it away.
-        out: The picture file.
-        max_images: How many images are drawn.
+        with_: Folder or zip of images with the attribute.
+        without: Folder or zip of images without it, otherwise as similar as possible.
+        images: Files, folders or zips of the images to edit.
+        strength: Factor of the attribute direction; -1 removes the attribute.
+        out: The image file.
+        max_images: Largest number of images.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.data import load_images
@@ -113,13 +112,13 @@ def edit(
 
 
 def train_encoder(words: Sequence[str]) -> None:
-    """Fits an encoder to a finished run: ``sparring train`` of a recipe that is told the run and its data.
+    """Train an encoder for the generator of a run: ``sparring train`` with the run and its data as arguments.
 
     Args:
         words: The run's folder, then any flags of ``sparring train``.
 
     Raises:
-        SparringError: If no run is named first.
+        SparringError: If the first word is no run.
     """
     if words and words[0] in ("-h", "--help"):
         print(USAGE)
@@ -143,7 +142,7 @@ def train_encoder(words: Sequence[str]) -> None:
 
 
 def _beside(out: Path, *columns: Tensor) -> None:
-    """Saves images with what became of them to their right, four such groups a row."""
+    """Save images with their results to the right, four groups in a row."""
     import torch
 
     from sparring.visualization.images import save_grid

@@ -19,15 +19,15 @@ def evaluate(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Scores a run, beside what real data and noise would score, and writes evaluation.json into it.
+    """Evaluate a run, with real data and noise as references, and write evaluation.json into it.
 
     Args:
         run: The run's folder.
         metrics: Names of metrics, with commas between.
-        samples: How many are generated; 2,500 points or 2,000 images unless told, at most half of the data.
-        extractor: What sees images: classifier (the tool's own, trained on the data), inception (downloads its weights
-            once), or module:function of yours.
-        seed: Decides the noise and the choice of real samples.
+        samples: Number of generated samples. Default: 2,500 points or 2,000 images, at most half of the data.
+        extractor: Feature extractor of images: classifier (trained on the data), inception (its weights are downloaded
+            once), or module:function.
+        seed: Seed of the latents and of the choice of real samples.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.evaluation.extractors import get_extractor
@@ -47,7 +47,7 @@ def evaluate(
 
 
 def show_evaluation(result: Evaluation) -> None:
-    """Prints the scores of an evaluation, how they were measured, and what that cost.
+    """Print the scores of an evaluation, their protocol, and the time they took.
 
     Args:
         result: What `sparring.evaluation.evaluator` returned.
@@ -64,7 +64,7 @@ def show_evaluation(result: Evaluation) -> None:
 
 
 def report(run: RunFolder, device: Device = "auto") -> None:
-    """Writes losses.png and report.html, one page that needs nothing but itself, into a run.
+    """Write losses.png and report.html, a page with everything embedded, into a run.
 
     Args:
         run: The run's folder.

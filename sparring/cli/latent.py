@@ -11,7 +11,7 @@ from sparring.cli.console import say
 from sparring.cli.options import NEWEST, Model, RunFolder
 from sparring.errors import DataError
 
-COLUMNS = 1000  # pictures in a row
+COLUMNS = 1000  # images in a row at most
 
 
 def directions(
@@ -24,17 +24,17 @@ def directions(
     out: Path = Path("directions"),
     model: Model = NEWEST,
 ) -> None:
-    """Draws what the directions do along which samples change most: one grid each, a seed a row.
+    """Show the latent directions along which samples change most: one grid per direction, one row per seed.
 
     Args:
         run: The run's folder.
-        kind: principal (components of the samples, carried back to the noise) or closed (what the first layer stretches
-            most).
-        count: How many directions.
-        reach: How far noise is moved to either side.
-        columns: Pictures in a row.
+        kind: principal (principal components of samples, mapped back to the latent space) or closed (singular vectors
+            of the first layer).
+        count: Number of directions.
+        reach: Distance in either direction.
+        columns: Images in a row.
         seeds: Rows, such as 0-3.
-        out: The folder of the pictures.
+        out: Folder of the images.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import directions as latent_directions
@@ -65,14 +65,14 @@ def invert(
     max_images: int = 16,
     model: Model = NEWEST,
 ) -> None:
-    """Finds the noise of real images, by descent from the best of many draws or from an encoder's code, and draws it.
+    """Find latents of real images by gradient descent, from the best of many draws or from the encoder.
 
     Args:
         run: The run's folder.
         images: Files, folders or zips of images.
-        steps: Of the descent.
-        out: The picture file, each image beside what its noise makes; the noise is in a .npy file of the same name.
-        max_images: How many images.
+        steps: Steps of gradient descent.
+        out: Image file of each image beside its inversion; the latents are in a .npy file of the same name.
+        max_images: Largest number of images.
         model: Which checkpoint is used, and on which device.
     """
     import numpy as np

@@ -43,7 +43,7 @@ __all__ = [
     "with_recipe",
 ]
 
-OWN_WORDS = ("networks",)  # settings whose fields say by themselves what they are: --width, not --networks.width
+OWN_WORDS = ("networks",)  # settings whose fields are flags without a prefix: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
 TYPES = ConstructorRegistry()
 
@@ -223,7 +223,7 @@ def recipe_arguments(recipe: Callable[..., Any], taken: Collection[str] = ()) ->
 
 
 def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
-    """Returns a form with two fields: ``given``, what is asked of every training, and ``arguments``, the recipe's own.
+    """Return a dataclass of two fields: ``given``, the form, and ``arguments``, the recipe's own.
 
     Args:
         form: The dataclass of what is asked of every training.

@@ -1,4 +1,4 @@
-"""The command that paints label maps."""
+"""The command that generates images from label maps."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ def paint(
     tile: int = 512,
     model: Model = NEWEST,
 ) -> None:
-    """Paints label maps in the style of photographs or of seeds; films the way from style to style.
+    """Generate images from label maps, in the style of photographs or of seeds, or a film from style to style.
 
     Args:
         run: The run's folder.
-        labels: A label map of any size, in the palette's colours or in class numbers; or a folder of them.
-        style: Photographs whose styles are painted in.
-        seeds: Styles by their seeds, such as 0-3; seed 0 where no style is given.
-        instances: Of each label map where its objects are, one number or colour an object: a file, or a folder with the
-            same names; for a run that learned from such. Unless told, every patch of one class is one object.
-        out: A picture file for one map, which shows the map and all its pictures if there are several styles; a film
-            for --frames; or a folder, which gets every picture by itself, under the name of its map.
-        frames: Pictures of a film that goes from style to style; none unless told.
-        fps: Pictures a second.
-        nearest: Read colours of no class as the nearest class's, for maps that were saved as JPEG.
-        palette: Write the classes with their colours into this file, .txt or .gpl (for GIMP, Krita, Inkscape).
-        tile: Sides of the largest map that goes through the networks at once; larger ones are painted in tiles.
+        labels: A label map of any size, in the colours of the palette or in class numbers; or a folder of them.
+        style: Photographs whose styles are used.
+        seeds: Seeds of styles, such as 0-3. Default: 0 without --style.
+        instances: Instance map of each label map, one number or colour per object, for runs that learned from such: a
+            file, or a folder with the same names. Default: each connected region of a class is an object.
+        out: Image file for one map, which shows the map beside its images if there are several styles; film for
+            --frames; or folder of single images with the names of their maps.
+        frames: Frames of a film from style to style. Default: no film.
+        fps: Frames per second.
+        nearest: Assign other colours to the nearest class, for maps that were saved as JPEG.
+        palette: File for the classes and their colours, .txt or .gpl (for GIMP, Krita, Inkscape).
+        tile: Largest side of a map that is processed at once; larger maps are processed in tiles.
         model: Which checkpoint is used, and on which device.
 
     Raises:
-        DataError: If there is nothing to paint, or the output does not fit it.
+        DataError: If no label map is given, or the output does not fit.
     """
     from sparring.inference import label_maps
     from sparring.runs import config
@@ -58,7 +58,7 @@ def paint(
     facts = config.facts(run)
     regions = label_maps.require_palette(facts)
     if labels is None and palette is None:
-        raise DataError("There is nothing to paint: give --labels map.png, or --palette palette.txt to draw one.")
+        raise DataError("No label map is given: give --labels map.png, or --palette palette.txt to draw one.")
     read = [*style, *filter(None, (labels, instances))]
     if palette is not None:
         require_outputs(run, [palette], read, flag="--palette")
@@ -78,7 +78,7 @@ def paint(
 
 
 def _save_palette(regions: LabelMapClasses, path: Path | None) -> None:
-    """Writes the classes with their colours, if that is asked for."""
+    """Write the classes with their colours, if a path is given."""
     from sparring.data.annotations import palettes
 
     if path is not None:
@@ -86,12 +86,12 @@ def _save_palette(regions: LabelMapClasses, path: Path | None) -> None:
 
 
 def _single(out: Path) -> bool:
-    """Whether an output is one file, not a folder."""
+    """Return whether an output is one file, not a folder."""
     return bool(out.suffix) and not out.is_dir()
 
 
 def _files(place: Path, out: Path) -> dict[str, Path]:
-    """Label maps by their names below the folder that was given, without endings; no two names are alike."""
+    """Return label maps by their names below the given folder, without endings; names are unique."""
     from sparring._io.targets import unique_names
     from sparring.data.annotations import palettes
 
@@ -104,14 +104,14 @@ def _files(place: Path, out: Path) -> dict[str, Path]:
 
 
 def _maps(files: dict[str, Path], regions: LabelMapClasses, nearest: bool) -> dict[str, Tensor]:
-    """Reads label maps."""
+    """Read label maps."""
     from sparring.data.annotations import palettes
 
     return {name: palettes.read_label_map(file, regions, nearest=nearest) for name, file in files.items()}
 
 
 def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[tuple[str, str], Path]:
-    """Paths of all pictures by map and style; a film, or a picture of all styles, has no style of its own.
+    """Return paths of all images by map and style; a film, or an image of all styles, has no style of its own.
 
     Raises:
         RunError: If the ending of the one file names no format.
@@ -132,7 +132,7 @@ def _targets(out: Path, maps: list[str], styles: list[str], film: bool) -> dict[
 def _with_objects(
     game: Game, maps: dict[str, Tensor], files: dict[str, Path], labels: Path, place: Path
 ) -> dict[str, Tensor]:
-    """Label maps beside where their objects meet, by their names."""
+    """Return label maps with the borders of their objects, by name."""
     from sparring.data.annotations import palettes
     from sparring.inference import label_maps
 
@@ -152,7 +152,7 @@ def _picture(
     frames: int,
     fps: float,
 ) -> None:
-    """Saves what a map looks like in some styles; with frames, a film of the way from style to style."""
+    """Save the image of a map in some styles; with frames, a film from style to style."""
     import torch
 
     from sparring.inference import label_maps
@@ -166,7 +166,7 @@ def _picture(
 
 
 def _sheet(path: Path, game: Game, m: Tensor, styles: dict[str, Tensor], regions: LabelMapClasses, tile: int) -> None:
-    """Saves the picture of one style as it is; those of several behind the map, side by side."""
+    """Save the image of one style; images of several styles beside their map."""
     import torch
 
     from sparring.data.annotations import palettes

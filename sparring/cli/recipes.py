@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def show(match: str = "*") -> None:
-    """Shows the recipes.
+    """List the recipes.
 
     Args:
         match: Only names or systems that fit this pattern, such as "*wgan*".
@@ -98,7 +98,7 @@ def check(words: list[str]) -> None:
 
 
 def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: dict[str, Any]) -> list[str]:
-    """Checks a recipe that cannot be played on points."""
+    """Check a recipe that does not take points."""
     from sparring.errors import GameError, RoundError, SparringError
 
     try:
@@ -129,7 +129,7 @@ def _conforms(
     where: torch.device,
     settings: dict[str, Any],
 ) -> list[str]:
-    """Checks a recipe on some data and returns what was seen."""
+    """Check a recipe on some data, and return the findings."""
     from sparring.check import check_game
     from sparring.data import DataFacts, Stream, load
     from sparring.runs.memory import TRAINED
@@ -152,5 +152,5 @@ def _conforms(
 
 
 def _numberless(note: str) -> str:
-    """Returns a note without its figures, which other draws change."""
+    """Return a note without its numbers, which depend on random draws."""
     return re.sub(r"\d[\d.]*", "", note)

@@ -1,4 +1,4 @@
-"""Commands that draw samples: single samples, films between them, and what each code changes."""
+"""Commands that generate samples: from seeds, along interpolations, and over the values of latent codes."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def sample(
     columns: int | None = None,
     model: Model = NEWEST,
 ) -> None:
-    """Draws the samples of seeds; a seed gives the same sample always.
+    """Generate samples from seeds; a seed always gives the same sample.
 
     Args:
         run: The run's folder.
         seeds: Numbers and ranges, such as 0-63,70. Default: 0-63; 0-7 for a grid of classes or of truncations.
-        label: Draws all of them as this class, by its name or number.
-        text: Draws all of them as this sentence says, such as "a red heart".
-        grid: classes draws every seed as every class: a row has one z, a column one class.
+        label: Class of all samples, by its name or number.
+        text: Caption of all samples, such as "a red heart".
+        grid: classes generates each seed as each class: a row has one z, a column one class.
         truncation: Below 1 more typical samples, above 1 more varied ones; several values give a column each.
-        size: Width and height in pixels, such as 240x100, for a game that learned from one photograph.
-        start_scale: Keeps the photograph's own layout below this scale, for the same; 0 keeps nothing.
-        out: A picture file for one grid; a name without an ending, or a folder, for one file a seed.
-        columns: Images in a row of the grid.
+        size: Width and height in pixels, such as 240x100, for runs on one photograph.
+        start_scale: Scale below which the layout of the photograph is kept, for runs on one photograph.
+        out: An image file for one grid; a folder for one file per sample.
+        columns: Images in a row of the grid. Default: a square grid.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.cli.options import parse_size
@@ -50,9 +50,9 @@ def sample(
     from sparring.visualization import images as pictures
 
     if label is not None and grid is not None:
-        raise DataError("A grid of classes draws every class: leave --label out, or --grid.")
+        raise DataError("--grid classes generates every class: leave --label or --grid out.")
     if text is not None and (label is not None or grid is not None):
-        raise DataError("A sentence says all that is to be seen: leave --text out, or --label and --grid.")
+        raise DataError("A caption determines the class: leave --text out, or --label and --grid.")
     numbers = sampling.parse_seeds(seeds or ("0-7" if grid or len(truncation) > 1 else "0-63"))
     cut = _one_truncation(truncation, label, text, grid, size or start_scale or None)
     if single := bool(out.suffix) and not out.is_dir():
@@ -87,7 +87,7 @@ def _asked_for(
         return conditional.sample_class(game, seeds, chosen, truncation=truncation)
     if text is not None:
         drawn = conditional.sample_text(game, seeds, text, truncation=truncation)
-        tell_strangers(run, text)
+        warn_unknown_words(run, text)
         return drawn
     return sampling.sample_seeds(game, seeds, truncation=truncation)
 
@@ -102,7 +102,7 @@ def _one_truncation(truncation: Sequence[float], *other: object) -> float | None
 
 
 def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
-    """Saves each sample in a file of its own."""
+    """Save each sample in a file of its own."""
     from sparring.runs.outputs import require_outputs
     from sparring.visualization import images as pictures
 
@@ -113,18 +113,18 @@ def _singly(run: Path, out: Path, names: Sequence[str], drawn: Tensor) -> None:
     say(f"{len(files)} samples are in {out}, one file a sample.")
 
 
-def tell_strangers(run: Path, *texts: str) -> None:
-    """Says which words of sentences a run has never read; it draws them all the same.
+def warn_unknown_words(run: Path, *texts: str) -> None:
+    """Warn about prompt words that do not occur in the training captions. Sampling continues.
 
     Args:
         run: The run's folder.
-        texts: The sentences.
+        texts: The prompts.
     """
     from sparring.inference.conditional import unknown_words
     from sparring.runs.config import facts
 
     if unknown := unknown_words(facts(run).vocabulary or (), *texts):
-        say(f"The captions that {run} learned from never say: {', '.join(unknown)}.")
+        say(f"Words that do not occur in the captions of {run}: {', '.join(unknown)}.")
 
 
 def interpolate(
@@ -139,18 +139,18 @@ def interpolate(
     images: tuple[Path, ...] = (),
     model: Model = NEWEST,
 ) -> None:
-    """Films a walk from seed to seed and back, along arcs in the space of noise; or by classes, sentences, two images.
+    """Film an interpolation through seeds and back, between classes, captions or two images.
 
     Args:
         run: The run's folder.
-        seeds: What is visited; 0,1,2, or for a walk between classes or sentences 0, unless told.
-        labels: Classes to walk between, by name or number, such as 3,8, with the z of one seed.
-        texts: Sentences to walk between, such as "a red heart" "a blue heart", with all else of one seed.
-        frames: Pictures in the film.
+        seeds: Seeds to visit. Default: 0,1,2; 0 for classes and captions.
+        labels: Classes to visit, by name or number, such as 3,8, with the z of one seed.
+        texts: Captions to visit, such as "a red heart" "a blue heart", with the z of one seed.
+        frames: Number of frames.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
-        fps: Pictures a second.
-        truncation: Below 1 more typical samples, above 1 more daring ones.
-        images: Two image files to walk between, in place of seeds, if the game encodes.
+        fps: Frames per second.
+        truncation: Below 1 more typical samples, above 1 more varied ones.
+        images: Two image files to interpolate between, for games that encode.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import conditional, sampling
@@ -159,7 +159,7 @@ def interpolate(
     from sparring.visualization import video
 
     if labels and texts:
-        raise DataError("A walk goes between classes or between sentences: leave --labels out, or --texts.")
+        raise DataError("An interpolation visits classes or captions: leave --labels or --texts out.")
     require_film(run, out, images)
     if images:
         _between_images(run, images, frames, out, fps, model)
@@ -170,28 +170,28 @@ def interpolate(
         way = sampling.interpolate_seeds(game, numbers, frames, truncation=truncation)
     elif len(numbers) > 1:
         raise DataError(
-            f"A walk between {'sentences' if texts else 'classes'} keeps one z, not {len(numbers)}: give one seed, "
-            f"or leave --{'texts' if texts else 'labels'} out."
+            f"An interpolation between {'captions' if texts else 'classes'} has one z, not {len(numbers)}: give one "
+            f"seed, or leave --{'texts' if texts else 'labels'} out."
         )
     elif texts:
         way = conditional.interpolate_texts(game, numbers[0], texts, frames, truncation=truncation)
-        tell_strangers(run, *texts)
+        warn_unknown_words(run, *texts)
     else:
         names = facts(run).class_names
         visited = [conditional.class_index(label, names) for label in (labels or "").split(",")]
         way = conditional.interpolate_classes(game, numbers[0], visited, frames, truncation=truncation)
-    say(f"The walk is in {video.save_animation(video.frames(way), out, fps=fps)}.")
+    say(f"The interpolation is in {video.save_animation(video.frames(way), out, fps=fps)}.")
 
 
 def _between_images(run: Path, images: Sequence[Path], frames: int, out: Path, fps: float, model: ModelOptions) -> None:
-    """Films a walk between two real images: ``sparring interpolate RUN --images a.png b.png``.
+    """Film an interpolation between two real images.
 
     Args:
         run: The run's folder.
         images: Two files.
-        frames: Pictures in the film.
+        frames: Number of frames.
         out: The film.
-        fps: Pictures a second.
+        fps: Frames per second.
         model: Which checkpoint is used, and on which device.
 
     Raises:
@@ -204,9 +204,9 @@ def _between_images(run: Path, images: Sequence[Path], frames: int, out: Path, f
 
     game, ends = model.load(run), load_images(images, shape=facts(run).shape)
     if len(ends) != 2:
-        raise DataError(f"A walk leads from one image to another, not through {len(ends)}: --images a.png b.png")
+        raise DataError(f"An interpolation is between two images, not {len(ends)}: --images a.png b.png")
     way = encoding.interpolate_images(game, ends[0], ends[1], frames)
-    say(f"The walk is in {video.save_animation(video.frames(way), out, fps=fps)}.")
+    say(f"The interpolation is in {video.save_animation(video.frames(way), out, fps=fps)}.")
 
 
 def traverse(
@@ -218,15 +218,15 @@ def traverse(
     out: Path = Path("traversal"),
     model: Model = NEWEST,
 ) -> None:
-    """Draws what each code changes: one grid a code, one row a seed, one column a value of the code.
+    """Show what each latent code changes: one grid per code, one row per seed, one column per value.
 
     Args:
         run: The run's folder.
-        code: The name of a code, such as category0, continuous1 or class; all of them unless told.
-        seeds: Numbers and ranges, such as 0-7; everything but the code stays as a seed has it.
-        values: What the code is set to, such as -2 -1 0 1 2; all values worth seeing unless told.
-        truncation: Below 1 more typical samples, above 1 more daring ones.
-        out: The folder of the pictures, each named after its code; or a picture file, whose name gets the code's.
+        code: Name of a code, such as category0, continuous1 or class. Default: all.
+        seeds: Seeds of all other coordinates, such as 0-7.
+        values: Values of the code, such as -2 -1 0 1 2. Default: its categories, or evenly spaced values.
+        truncation: Below 1 more typical samples, above 1 more varied ones.
+        out: Folder of the images, one per code; or an image file, to whose name the code is appended.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import conditional, sampling

@@ -1,4 +1,4 @@
-"""The commands of a photograph: ``sparring singan PHOTO`` learns from it, the others use what was learned."""
+"""Commands of SinGAN: ``sparring singan PHOTO`` trains on a photograph, the others use the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Picture = Annotated[Positional[Path], arg(metavar="PICTURE")]
 
 
 def train(words: list[str]) -> None:
-    """Trains SinGAN on one photograph: ``sparring train singan --data PHOTO``, said shortly.
+    """Train SinGAN on one photograph: short for ``sparring train singan --data PHOTO``.
 
     Args:
         words: The photograph, then flags.
@@ -47,17 +47,17 @@ def super_resolve(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Makes the photograph, or another picture, larger, with detail of the kind that the photograph has.
+    """Increase the size of the photograph, or of another image, with detail like that of the photograph.
 
     Args:
-        run: The run's folder; for this it is best trained with --reconstruction 100 --ratio 0.794.
-        picture: What to make larger; the photograph unless told.
-        factor: How many times as large.
-        noise: Add noise, as in a sample.
-        projections: Rounds of back-projection (Irani & Peleg, 1991), by which the result keeps what is known: made
-            small again it is the picture. 0 is the paper's form.
-        out: The picture file.
-        seed: Decides the noise.
+        run: The run's folder, preferably trained with --reconstruction 100 --ratio 0.794.
+        picture: The image. Default: the photograph.
+        factor: Factor of the size.
+        noise: Add noise, as in samples.
+        projections: Rounds of back-projection (Irani & Peleg, 1991), so that the result, reduced again, equals the
+            image. 0 is the method of the paper.
+        out: The image file.
+        seed: Seed of the noise.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import single_image
@@ -81,17 +81,17 @@ def harmonize(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Blends what was pasted into the photograph: it takes on the colours and the brushwork of the rest.
+    """Blend pasted content into the photograph: it takes on the colours and textures of the rest.
 
     Args:
         run: The run's folder.
-        picture: The photograph with something pasted into it.
-        mask: A picture that is white where that is and black elsewhere, or opaque there and transparent elsewhere.
-        scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
-        reach: Pixels by which the mask is grown, in a picture 250 pixels long.
-        blur: Deviation of the blur of its edge, likewise.
-        out: The picture file.
-        seed: Decides the noise.
+        picture: The photograph with pasted content.
+        mask: Image that is white, or opaque, at that content, and black, or transparent, elsewhere.
+        scale: Scale at which the image enters, from 1; later scales change less. Default: at two thirds.
+        reach: Pixels by which the mask is dilated, for an image of 250 pixels.
+        blur: Standard deviation of the blur of its edge, for an image of 250 pixels.
+        out: The image file.
+        seed: Seed of the noise.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import single_image
@@ -116,17 +116,17 @@ def edit(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Makes a rough edit, such as parts that were copied and moved, look like a photograph.
+    """Make a rough edit, such as copied and moved parts, look like a photograph.
 
     Args:
         run: The run's folder.
         picture: The photograph with some parts copied, moved or painted over.
-        mask: A picture that is white where that is and black elsewhere, or opaque there and transparent elsewhere.
-        scale: Where the picture enters, from 1; the later, the less is changed. Two thirds of the way unless told.
-        reach: Pixels by which the mask is grown, in a picture 250 pixels long.
-        blur: Deviation of the blur of its edge, likewise.
-        out: The picture file.
-        seed: Decides the noise.
+        mask: Image that is white, or opaque, at that content, and black, or transparent, elsewhere.
+        scale: Scale at which the image enters, from 1; later scales change less. Default: at two thirds.
+        reach: Pixels by which the mask is dilated, for an image of 250 pixels.
+        blur: Standard deviation of the blur of its edge, for an image of 250 pixels.
+        out: The image file.
+        seed: Seed of the noise.
         model: Which checkpoint is used, and on which device.
     """
     harmonize(run, picture, mask, scale, reach, blur, out, seed, model)
@@ -141,17 +141,16 @@ def paint(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Makes a rough drawing look like the photograph (paint-to-image).
+    """Turn a drawing into an image like the photograph (paint-to-image).
 
     Args:
-        run: The run's folder; for this it is best trained with --quantise 1, or another scale.
+        run: The run's folder, preferably trained with --quantise 1, or another scale.
         picture: The drawing.
-        scale: Where it enters, from 1; the earlier, the less of it stays. Where the run was trained to take drawings,
-            else 1, unless told.
-        colours: Bring it to so many of the photograph's own colours first, such as 5, for drawings whose colours are
-            not the photograph's. A run trained with --quantise does so by itself.
-        out: The picture file.
-        seed: Decides the noise.
+        scale: Scale at which it enters, from 1; earlier scales keep less of it. Default: that of --quantise, else 1.
+        colours: Number of colours of the photograph to which the drawing is first reduced, such as 5. Runs trained with
+            --quantise do this always.
+        out: The image file.
+        seed: Seed of the noise.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.inference import single_image
@@ -174,17 +173,17 @@ def animate(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Films the photograph moving.
+    """Animate the photograph.
 
     Args:
-        run: The run's folder; for this it is best trained with --noisy-border.
-        frames: How many.
-        start_scale: What is coarser stays still; the later, the smaller the motion.
-        pull: How strongly everything is drawn back to the photograph, from 0 to 1.
-        inertia: How far a motion goes on, from 0 to 1; .8 to .95 is smooth.
-        fps: Frames a second.
+        run: The run's folder, preferably trained with --noisy-border.
+        frames: Number of frames.
+        start_scale: Scale from which the image moves; later scales move less.
+        pull: Weight of the photograph in each frame, from 0 to 1.
+        inertia: Weight of the previous motion, from 0 to 1; .8 to .95 is smooth.
+        fps: Frames per second.
         out: The film: .gif, .webp or .png, and .mp4 where ffmpeg is installed.
-        seed: Decides the motion.
+        seed: Seed of the motion.
         model: Which checkpoint is used, and on which device.
     """
     import torch
@@ -207,13 +206,14 @@ def evaluate(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Says how like the photograph samples are, and how unlike each other; writes evaluation.json into the run.
+    """Measure the similarity of samples to the photograph, and their diversity; write evaluation.json into the run.
 
     Args:
         run: The run's folder.
-        samples: How many from each scale.
-        inception: Let the Inception of the FID judge (downloads its weights once), not random filters.
-        seed: Of the first sample.
+        samples: Number of samples from each scale.
+        inception: Use features of the Inception network of the FID (its weights are downloaded once) instead of random
+            filters.
+        seed: Seed of the first sample.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.cli.evaluate import show_evaluation
@@ -245,4 +245,4 @@ def _saved(image: Tensor, out: Path) -> None:
     from sparring.visualization import images
 
     path = images.save_grid(image, out, scale=1)
-    say(f"The picture, {image.shape[3]} × {image.shape[2]} pixels, is in {path}.")
+    say(f"The image, {image.shape[3]} × {image.shape[2]} pixels, is in {path}.")

@@ -1,4 +1,4 @@
-"""The command that gives lessons in theory."""
+"""The command of lessons in theory."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def theory(
 
 
 def typed(lessons: tuple[str, ...], p: str, q: str, out: Path) -> str:
-    """Returns the command as it was typed, without what goes without saying."""
+    """Return the command line, without arguments at their defaults."""
     words = ["sparring theory", *lessons]
     if (p, q) != PAIR:
         words += ["--p", p, "--q", q]

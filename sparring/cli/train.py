@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Goal", "Training", "advice", "describe", "farewell", "fit", "resume", "train"]
 
-STEPS = 10_000  # unless told
+STEPS = 10_000  # default
 FOREVER = 10**12  # steps, where images are counted instead
-FILE = "fit.json"  # in the run's folder: how far to go, for a `resume` that does not say
+FILE = "fit.json"  # in the run's folder: the length of the training, for `resume`
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Goal:
     on_nan: str = "stop"
 
     def judging(self) -> EarlyStopping | None:
-        """Returns when and how the training is judged, if it is."""
+        """Return the settings of evaluation during training, if it is asked for."""
         from sparring.runs.early_stopping import EarlyStopping
 
         if self.eval_every is None:
@@ -77,18 +77,18 @@ USUAL = Goal()
 
 
 def finish(goal: Goal, run: Run) -> int:
-    """Returns where to end, in images where they are counted, else in steps.
+    """Return the end of a training, in images if they are counted, else in steps.
 
     Args:
-        goal: Sensible.
-        run: Whose game may have stages, which are all played unless told.
+        goal: The length of the training.
+        run: The run; by default all stages of its game are played.
     """
     usual = max((stage.end for stage in run.game.stages()), default=STEPS)
     return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or usual
 
 
 def require(goal: Goal) -> None:
-    """Refuses a goal that is none.
+    """Refuse a length that cannot be trained.
 
     Args:
         goal: As asked for.
@@ -110,14 +110,14 @@ def require(goal: Goal) -> None:
 
 
 def remembered(folder: Path | Folder, goal: Goal) -> Goal:
-    """Returns what is asked of a run, and of what is not, what it was last given.
+    """Return the length of a training; what is not given is read from the run.
 
     Args:
         folder: The run's.
         goal: As asked for.
 
     Raises:
-        RunError: If neither says how far to go.
+        RunError: If the length is neither given nor recorded.
     """
     asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
     far = {"steps", "kimg"} & set(asked)
@@ -133,7 +133,7 @@ def remembered(folder: Path | Folder, goal: Goal) -> Goal:
 
 
 def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a file says of a goal, if each of its values is of the kind that the flag takes."""
+    """Return a recorded length if each of its values has the type of its flag."""
     hints = get_type_hints(Goal)
     for name, value in goal.items():
         kinds = get_args(hints[name]) or (hints[name],)
@@ -210,13 +210,13 @@ class Training:
     trust: Trust = ()
 
     def settings(self) -> dict[str, Any]:
-        """Returns what `Run.create` asks for, but for the recipe."""
+        """Return the arguments of `Run.create`, without the recipe."""
         beside = ("goal", "out", "dry_run", "estimate", "trust")
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
 
 
 def train(words: list[str]) -> None:
-    """Trains a recipe on data; the same words again resume, and a larger --steps extends.
+    """Train a recipe on data; the same words again resume, and a larger --steps extends.
 
     Args:
         words: The recipe's name, then flags: those of `Training` and those of the recipe.
@@ -256,13 +256,13 @@ def resume(
     data_root: Path | None = None,
     device: Device = "auto",
 ) -> None:
-    """Goes on with a run where it stopped, to the bit: with the goal it had before, unless told anew.
+    """Resume a run where it stopped, bit by bit. Default: to the end that it was given before.
 
     Args:
         run: The run's folder.
-        goal: How far.
-        data: Where the data is now, if it has moved; its content must be the same. The new place is recorded.
-        data_root: Where the standard data sets are, if they have moved.
+        goal: Length of the training.
+        data: New place of the data if it has moved; its content must be the same. The new place is recorded.
+        data_root: New folder of the standard data sets if they have moved.
         device: The device.
     """
     from sparring.runs.run import Run
@@ -275,11 +275,11 @@ def resume(
 
 
 def fit(run: Run, goal: Goal) -> None:
-    """Trains a run up to its goal, showing how it goes.
+    """Train a run to its end, and show the progress.
 
     Args:
         run: Opened.
-        goal: How far.
+        goal: Length of the training.
     """
     from sparring.training import distributed
 
@@ -293,7 +293,7 @@ def fit(run: Run, goal: Goal) -> None:
 
 
 def _fit(run: Run, goal: Goal) -> None:
-    """Trains a run that no other process can train."""
+    """Train a run that is locked by this process."""
     from sparring._io.folder import open_atomic
 
     describe(run, run.folder)
@@ -303,7 +303,7 @@ def _fit(run: Run, goal: Goal) -> None:
     images, aim = bool(goal.kimg), finish(goal, run)
     start = run.images if images else run.step
     if start >= aim:
-        say(f"It is there already, at step {run.step}: give a larger --{'kimg' if images else 'steps'} to go on.")
+        say(f"The run is already at step {run.step}: give a larger --{'kimg' if images else 'steps'} to continue.")
         return
     try:
         with progress(done=start, total=aim, keep=True) as show:
@@ -319,9 +319,9 @@ def _fit(run: Run, goal: Goal) -> None:
                 if run.evaluations and run.evaluations[-1]["step"] == run.step:
                     say(_verdict(run.evaluations[-1]))
         if (run.images if images else run.step) < aim:
-            say(f"Patience is at its end: {goal.patience} judgements in vain; a larger --patience goes on.")
+            say(f"Early stopping: no improvement in {goal.patience} evaluations. Increase --patience to continue.")
     except SystemExit:
-        warn(f"Stopped at step {run.step} and saved: the same command goes on.")
+        warn(f"Stopped at step {run.step} and saved: the same command resumes.")
         raise
 
 
@@ -335,11 +335,11 @@ def _stage(run: Run, step: int) -> str:
 
 
 def describe(run: Run, folder: Path, *, written: bool = True) -> None:
-    """Says what is trained, with how many parameters, on what, and where it goes.
+    """Print the game, its parameters, its data and the run's folder.
 
     Args:
         run: Opened.
-        folder: Where it goes.
+        folder: The run's folder.
         written: Whether the folder is written.
     """
     from sparring.reports.run_report import parameters
@@ -366,11 +366,11 @@ def describe(run: Run, folder: Path, *, written: bool = True) -> None:
 
 
 def pass_on(run: Run, told: int = 0) -> int:
-    """Passes on what deserves a sentence, and returns how many there were.
+    """Print the notes of a run, and return their number.
 
     Args:
         run: Opened.
-        told: How many were passed on before.
+        told: Number of notes that were printed before.
     """
     for note in run.notes[told:]:
         warn(f"note: {note}")
@@ -378,7 +378,7 @@ def pass_on(run: Run, told: int = 0) -> int:
 
 
 def farewell(run: Run) -> None:
-    """Says where the pictures are and what to type next.
+    """Print where the samples are, and the next commands.
 
     Args:
         run: Trained.
@@ -392,18 +392,18 @@ def farewell(run: Run) -> None:
     if run.skipped:
         counts = ", ".join(f"{count} of {player}" for player, count in run.skipped.items())
         say()
-        say(f"Moves that were skipped because they were not finite: {counts}.")
+        say(f"Updates that were skipped because they were not finite: {counts}.")
     if found := best(run.evaluations):
         say()
         say(f"The best checkpoint, `--checkpoint best`, is that of {_verdict(found | {'best': False})}")
     say()
-    say(f"Pictures are in {run.folder / 'samples'}. What to type next:")
+    say(f"Samples are in {run.folder / 'samples'}. Next steps:")
     for line in commands(run):
         say(f"  {line}")
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Returns a judgement as a sentence."""
+    """Return an evaluation as a line of text."""
     beside = ", ".join(f"{name} {value:.4g}" for name, value in row.get("beside", {}).items())
     scores = f"{row['score']} {row['value']:.4g}" + (f" ({beside})" if beside else "")
     return f"step {row['step']}: {scores}{', the best so far' if row['best'] else ''}"
@@ -438,7 +438,7 @@ def _reports(run: Run, goal: Goal) -> Any:
 
 
 def tell(run: Run, aim: int, *, images: bool) -> None:
-    """Plays steps of a run, and of what could be chosen instead, in copies, and says what training will cost.
+    """Measure steps of a run, and of alternatives, in copies, and print the cost of the training.
 
     Each row is printed when it was first measured; at the end, or at Ctrl-C, the medians of all.
 
@@ -452,7 +452,7 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
     """
     from sparring.runs.profiling import SECONDS, estimate_costs
 
-    say(f"Playing steps for about {SECONDS:g} s; Ctrl-C ends that with what is known by then.")
+    say(f"Measuring steps for about {SECONDS:g} s; Ctrl-C ends this with the results so far.")
     found: CostEstimate | None = None
     try:
         for later in estimate_costs(run.state):
@@ -480,7 +480,7 @@ def _news(before: CostEstimate | None, now: CostEstimate) -> list[str]:
 
 
 def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
-    """Prints the medians of all steps, what the whole training will take, and advice."""
+    """Print the medians of all steps, the time of the whole training, and advice."""
     say()
     say("Medians of the steps in turns, and their quartiles:")
     show_table(["", "steps", "a step", "quartiles", "images/s", "memory"], [_row(probe) for probe in found.probes])
@@ -492,7 +492,7 @@ def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
         most = "at most " if found.asked.stage else ""
         say(
             f"Time: {most}about {clock(rounds * seconds)} for {rounds:,} steps of {rows:,} images{more}, "
-            "without pictures and judgements."
+            "without samples and evaluations."
         )
     say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep-checkpoints says how many stay.")
     for line in advice(found):
@@ -500,18 +500,16 @@ def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
 
 
 def advice(found: CostEstimate) -> list[str]:
-    """Returns a sentence for each thing that would cost less, or that must be otherwise to fit.
+    """Return a sentence for each option that costs less, or that is needed to fit into memory.
 
     Args:
         found: What was measured.
     """
     lines, parts = [], found.parts()
     if parts is None:
-        lines.append("No part of this batch fits into memory: take smaller images or a smaller --width.")
+        lines.append("No part of this batch fits into memory: use smaller images or a smaller --width.")
     elif parts > 1:
-        lines.append(
-            f"The batch does not fit into memory ({_size(found.free)} are free): play it with --grad-accum {parts}."
-        )
+        lines.append(f"The batch does not fit into memory ({_size(found.free)} are free): use --grad-accum {parts}.")
     base = found.base
     for better in sorted(found.faster(), key=lambda probe: -probe.speed):
         assert base is not None
@@ -525,8 +523,8 @@ def advice(found: CostEstimate) -> list[str]:
             )
     if not lines:
         several = base is not None and len(base.times) > 2 and len(found.probes) > 1
-        few = "Too few steps were played to compare options: nothing is recommended."
-        lines.append("Nothing that was tried is faster beyond the spread of the steps." if several else few)
+        few = "Too few steps were measured to compare options: nothing is recommended."
+        lines.append("No option is faster beyond the spread of the steps." if several else few)
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The command that carries images from one domain to another."""
+"""The command that translates images from one domain to another."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def translate(
     overlap: int | None = None,
     model: Model = NEWEST,
 ) -> None:
-    """Translates images of any size to the other domain; each keeps its name.
+    """Translate images of any size to the other domain; files keep their names.
 
     Args:
         run: The run's folder.
-        images: Files, folders or zips of images of the other domain than --to; for both a set of A, then one of B.
-        to: The domain to translate to, A or B; or both, which also writes a page of all strips, OUT/report.html.
+        images: Files, folders or zips of images of the source domain; for --to both a set of A, then one of B.
+        to: Target domain, A or B; or both, which also writes a page of all strips, OUT/report.html.
         out: Folder of the translations.
-        strips: Draw each image beside its translation, too, into OUT/strips.
-        cycle: Draw besides what comes back from there, into OUT/strips.
-        heatmaps: Draw where the critic of the images' own domain looks (nicegan), into OUT/heatmaps.
-        tile: Sides of the largest image that goes through the networks at once; larger ones go in tiles.
-        overlap: Pixels that neighbouring tiles share; 64, or a quarter of smaller tiles, unless told.
+        strips: Also save each image beside its translation, in OUT/strips.
+        cycle: Also save the translation back, in OUT/strips.
+        heatmaps: Also save the attention of the source domain's critic (nicegan), in OUT/heatmaps.
+        tile: Largest side of an image that is translated at once; larger images are translated in tiles.
+        overlap: Pixels that neighbouring tiles share. Default: 64, or a quarter of smaller tiles.
         model: Which checkpoint is used, and on which device.
     """
     from sparring.errors import DataError
@@ -59,11 +59,11 @@ def translate(
 
 
 def _both(run: Path, images: tuple[Path, ...], out: Path, how: dict[str, Any]) -> None:
-    """Translates one set of each domain, and says where the page is."""
+    """Translate one set of each domain, and print the path of the page."""
     from sparring.errors import DataError
-    from sparring.reports.cycle_report import translate_both
+    from sparring.reports.cycle_report import write_cycle_report
 
     if len(images) != 2:
         raise DataError(f"Both ways take two sets of images, of A and then of B, not {len(images)}: name two.")
-    page = translate_both(run, *images, out, **how)
+    page = write_cycle_report(run, *images, out, **how)
     say(f"Translations of both domains are in {out}, and strips of them side by side in {page}.")

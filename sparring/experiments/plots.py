@@ -1,4 +1,4 @@
-"""The pictures of a comparison: scores against images and against seconds, and films of points over training."""
+"""Plots of a comparison: scores against images and against seconds, and films of points over training."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:
 
 
 def _course(trial: dict[str, Any], score: str, axis: str) -> np.ndarray:
-    """Where and how well, one row a judgement."""
+    """Return positions and scores, one row per evaluation."""
     scale = AXES[axis][1]
     return np.array([(row[axis] / scale, row["scores"][score]) for row in trial["rows"]], dtype=float)
 
 
 def _mean(courses: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The mean over seeds at each judgement that all of them reached; of a diverged one as far as it came."""
+    """Return the mean over seeds at each evaluation; diverged trials are used as far as they came."""
     full = max((len(course) for course in courses), default=0)
     whole = [course for course in courses if len(course) == full]
     if not full:

@@ -1,4 +1,4 @@
-"""A comparison to read: compare.md, and compare.html, one page that needs nothing but itself."""
+"""The report of a comparison: compare.md, and compare.html with everything embedded."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["FILES", "save_report", "tables", "verdicts"]
 
 Values = dict[str, Any]
 FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # besides the folder of the trials
-SHOWN = 3  # seeds whose pictures are in the page
+SHOWN = 3  # seeds whose samples are in the page
 HOW = (
     "At the end: mean ± standard deviation over seeds. Over training: minimum, maximum, mean and standard deviation of "
-    "the scores of one training at all its judgements, averaged over seeds. Statistics are of finished trials only; a "
-    "entry that lost seeds looks better than it is."
+    "the scores of one training at all its evaluations, averaged over seeds. Statistics are of finished trials only; "
+    "an entry that lost seeds looks better than it is."
 )
 TEST = (
     f"Welch's t-test of the scores at the end, one value a seed, two-sided, adjusted by Holm's method for all pairs; "
@@ -34,7 +34,7 @@ TEST = (
 
 
 def save_report(result: Values, trials: Sequence[Trial], out: Path) -> Path:
-    """Writes compare.json, compare.md, curves.png, films of points, and compare.html; returns the path of the last.
+    """Write compare.json, compare.md, curves.png, films of points, and compare.html; return the path of the last.
 
     Args:
         result: What `sparring.experiments.collect` returned.
@@ -52,7 +52,7 @@ def save_report(result: Values, trials: Sequence[Trial], out: Path) -> Path:
 
 
 def tables(result: Values) -> dict[str, Table]:
-    """Returns the tables of a comparison by their titles.
+    """Return the tables of a comparison by their titles.
 
     Args:
         result: What `sparring.experiments.collect` returned.
@@ -104,7 +104,7 @@ def _cells(result: Values) -> Table:
 
 
 def verdicts(result: Values) -> Iterator[str]:
-    """Yields what makes the comparison unfair, then the verdict with its reason, then who lost seeds.
+    """Yield inequalities between entries, then the verdict with its reason, then entries that lost seeds.
 
     Args:
         result: What `sparring.experiments.collect` returned.
@@ -127,7 +127,7 @@ def _title(result: Values) -> str:
 
 
 def _notes(result: Values) -> dict[str, str]:
-    """Returns what is to be said below a table, by its title; of the tests once, below the last."""
+    """Return the text below a table, by its title; that of the tests is below the last."""
     return {"At the end": HOW, f"Differences in {list(result['significance'])[-1]}: p": TEST}
 
 

@@ -1,1 +1,1 @@
-"""Pages of HTML about a run."""
+"""HTML reports."""

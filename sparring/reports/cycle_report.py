@@ -1,4 +1,4 @@
-"""Two sets of images, each translated to the other's domain and back, and one page that shows it all."""
+"""The report page of translations of two sets of images, each to the other domain and back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sparring.runs import config
 from sparring.runs.outputs import require_outputs
 from sparring.runs.state import load_game
 
-__all__ = ["translate_both"]
+__all__ = ["write_cycle_report"]
 
-SHOWN = 24  # strips of each direction in the page; all of them are in the folders
+SHOWN = 24  # strips of each direction in the page
 
 
-def translate_both(
+def write_cycle_report(
     run: str | Path,
     a: str | Path,
     b: str | Path,

@@ -38,11 +38,11 @@ __all__ = [
     "table",
 ]
 
-SHOWN = 6  # pictures of the training in the page
+SHOWN = 6  # grids of samples in the page
 
 
 def save_report(run: Run) -> Path:
-    """Writes ``losses.png`` and ``report.html`` into a run's folder, and returns the path of the page.
+    """Write ``losses.png`` and ``report.html`` into a run's folder, and return the path of the page.
 
     Args:
         run: The run; its pictures, log and evaluation are read from its folder.
@@ -80,7 +80,7 @@ def equilibrium(game: Game) -> dict[str, float]:
 
 
 def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Returns an evaluation as headings and rows of text: each score, beside it its references.
+    """Return an evaluation as headings and rows of text: each score with its references.
 
     Args:
         result: What was measured.
@@ -95,7 +95,7 @@ def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
 
 
 def protocol(score: Score) -> str:
-    """Returns in one line how a score was measured."""
+    """Return the protocol of a score in one line."""
     how = score.protocol
     raw = "points" if len(how["shape"]) == 1 else "pixels"
     judge = f"{how['extractor']} ({how['extractor_sha256'][:12]}), {how['resize']}" if how["extractor"] else raw
@@ -148,7 +148,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 
 def parameters(network: Any) -> int:
-    """Returns how many parameters a network has."""
+    """Return the number of parameters of a network."""
     return sum(weight.numel() for weight in network.parameters())
 
 

@@ -1,1 +1,1 @@
-"""Grids, films and plots."""
+"""Images, films and plots."""

@@ -51,13 +51,13 @@ def save_grid(
     real: Tensor | None = None,
     folder: Folder | None = None,
 ) -> Path:
-    """Save samples as one picture: images as a grid, points as a cloud.
+    """Save samples as one image: images as a grid, points as a scatter plot.
 
     Args:
         samples: Images (N, C, H, W) in [−1, 1] or points (N, 2).
         path: The file; its ending chooses the format.
-        columns: Images in a row; a square unless told.
-        scale: How many times images are enlarged; towards 512 pixels unless told.
+        columns: Images in a row. Default: a square.
+        scale: Factor by which images are enlarged. Default: towards 512 pixels.
         real: Points (M, 2) of the data to show behind the samples.
         folder: The folder that the file is in, if that is open. Default: found by the path.
 
@@ -74,7 +74,7 @@ def save_grid(
 def to_image(
     samples: Tensor, *, columns: int | None = None, scale: int | None = None, real: Tensor | None = None
 ) -> Image.Image:
-    """Returns samples as one picture; the arguments are those of `save_grid`.
+    """Return samples as one image; the arguments are those of `save_grid`.
 
     >>> picture(torch.zeros(4, 3, 8, 8), scale=2).size
     (34, 34)
@@ -85,7 +85,7 @@ def to_image(
 
 
 def grid(images: Tensor, *, columns: int | None = None, scale: int | None = None) -> Image.Image:
-    """Returns images (N, C, H, W) in [−1, 1] side by side, row after row, on white."""
+    """Return images (N, C, H, W) in [−1, 1] side by side, row after row, on white."""
     tiles = to_uint8(images)
     n, height, width = tiles.shape[:3]
     if columns is not None and columns < 1:
@@ -102,7 +102,7 @@ def grid(images: Tensor, *, columns: int | None = None, scale: int | None = None
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
-    """Returns images (N, C, H, W) in [−1, 1] as bytes, grey (N, H, W) or colour (N, H, W, 3).
+    """Return images (N, C, H, W) in [−1, 1] as bytes, grey (N, H, W) or colour (N, H, W, 3).
 
     Raises:
         DataError: If these are no images of 1 to 4 channels.
@@ -126,7 +126,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
 
 
 def scatter(points: Tensor, *, real: Tensor | None = None, title: str | None = None) -> Image.Image:
-    """Returns points (N, 2) as a cloud, over the real ones in grey, which also fix the frame.
+    """Return a scatter plot of points (N, 2), over real points in grey, which also set the limits.
 
     Raises:
         DataError: If the points are not in the plane.
@@ -151,7 +151,7 @@ def scatter(points: Tensor, *, real: Tensor | None = None, title: str | None = N
 
 
 def render_figure(figure: Figure) -> Image.Image:
-    """Returns a matplotlib figure as a picture, without a display."""
+    """Return a matplotlib figure as an image, without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -160,7 +160,7 @@ def render_figure(figure: Figure) -> Image.Image:
 
 
 def save_image(image: Image.Image, path: str | Path, folder: Folder | None = None) -> Path:
-    """Saves a picture whole or not at all.
+    """Save an image; the file appears when it is complete.
 
     Args:
         image: The picture.
@@ -177,7 +177,7 @@ def save_image(image: Image.Image, path: str | Path, folder: Folder | None = Non
 
 
 def require_image_format(path: Path) -> str:
-    """Returns the format of a picture by the ending of its file.
+    """Return the format of an image by the ending of its file.
 
     Raises:
         RunError: If the ending names no format.

@@ -1,7 +1,7 @@
-"""The losses of a run as curves, one panel a player.
+"""Plots of losses, one panel per player.
 
-A loss of a GAN says little by its height and nothing by its fall: the players chase each other. What can be said is
-where theory puts both losses once the model equals the data, for this objective: the dashed line in each panel.
+The losses of a GAN do not fall as the samples improve, since each player changes the other's task. The dashed line in
+each panel is the loss of the objective at equilibrium, where the model equals the data.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LIMIT = 1e300  # of the size of a number; larger ones overflow when they are dra
 
 
 def plot_losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
-    """Draws every term of every player against the step: raw and smoothed, one panel a player.
+    """Plot every term of every player against the step, raw and smoothed, one panel per player.
 
     Args:
         lines: Of ``log.jsonl``.
         theory: The value of each player's loss at equilibrium.
 
     Raises:
-        RunError: If there is no term, or something else in place of one.
+        RunError: If there is no term, or a term is not a number.
     """
     from matplotlib.figure import Figure
 
@@ -56,12 +56,12 @@ def _drawable(value: Any) -> bool:
 
 
 def _words(name: str) -> str:
-    """Returns a name from a file as a figure shows it: printable, and no formula."""
+    """Return a name as a figure shows it: printable, and not a formula."""
     return printable(name).replace("$", r"\$")
 
 
 def smoothed(values: np.ndarray, width: int) -> np.ndarray:
-    """Returns the running mean of `values` (N,) over the `width` values around each, fewer at the ends.
+    """Return the running mean of `values` (N,) over the `width` values around each, fewer at the ends.
 
     >>> smoothed(np.array([0.0, 3.0, 0.0, 3.0]), 3).tolist()
     [1.5, 1.0, 2.0, 1.5]
@@ -75,7 +75,7 @@ def smoothed(values: np.ndarray, width: int) -> np.ndarray:
 def _panel(
     axes: Axes, player: str, lines: Sequence[dict[str, Any]], names: Sequence[str], theory: float | None
 ) -> None:
-    """Draws one player; the first tenth, often wild, does not decide the height of the panel."""
+    """Plot one player. The first tenth of the training, where losses vary most, does not set the limits."""
     seen = [] if theory is None else [theory]
     for index, name in enumerate(names):
         steps, values = np.array([(line["step"], line["terms"][name]) for line in lines if name in line["terms"]]).T

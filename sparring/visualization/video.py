@@ -22,7 +22,7 @@ FILMS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
 
 def require_video_format(path: Path) -> str:
-    """Returns the format of a film by the ending of its file.
+    """Return the format of a film by the ending of its file.
 
     Raises:
         RunError: If the ending names no format, or ffmpeg is needed and missing.
@@ -36,19 +36,19 @@ def require_video_format(path: Path) -> str:
 def save_animation(
     frames: Iterable[Image.Image], path: str | Path, *, fps: float = 20.0, folder: Folder | None = None
 ) -> Path:
-    """Saves a film that plays in a loop: GIF, WebP or animated PNG, and MP4 where ffmpeg is installed.
+    """Save a looping film as GIF, WebP or animated PNG, or as MP4 if ffmpeg is installed.
 
     Args:
-        frames: Pictures of one size.
+        frames: Images of one size.
         path: The file; its ending chooses the format.
-        fps: Frames a second.
+        fps: Frames per second.
         folder: The folder that the file is in, if that is open; not for MP4. Default: found by the path.
 
     Returns:
         The path.
 
     Raises:
-        DataError: If no player shows so many frames a second.
+        DataError: If the formats do not allow the frames per second.
         RunError: If the file cannot be written, its ending names no format, or ffmpeg is needed and missing.
     """
     path, pictures = expand_user(path), list(frames)
@@ -68,7 +68,7 @@ def save_animation(
 
 
 def frames(way: Tensor, *, real: Tensor | None = None) -> list[Image.Image]:
-    """Returns the frames of a walk: one image each, or for points the way so far.
+    """Return the frames of an interpolation: one image each, or for points the path so far.
 
     Args:
         way: Images (T, C, H, W) or points (T, 2), one for each frame.
@@ -80,7 +80,7 @@ def frames(way: Tensor, *, real: Tensor | None = None) -> list[Image.Image]:
 
 
 def _save_mp4(frames: Sequence[Image.Image], path: Path, fps: float) -> Path:
-    """Pipes raw frames to ffmpeg; H.264 wants even sides, so an odd one is padded."""
+    """Pipe raw frames to ffmpeg. H.264 needs even sides, so odd ones are padded."""
     width, height = frames[0].size
     form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
     pad = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]

@@ -165,7 +165,7 @@ def hang(folder: Path, patience: float) -> tuple[float, str]:
     os.waitpid(children[1], 0)
     assert code == 2, "the one that waited says in a sentence what happened"
     step = checkpoint.load_newest(folder)[0]["step"]
-    assert codes(life(2, train, folder, "nsgan", MLP, step + 2)) == [0, 0], "the same command goes on"
+    assert codes(life(2, train, folder, "nsgan", MLP, step + 2)) == [0, 0], "the same command resumes"
     return took, (folder / "told").read_text()
 
 

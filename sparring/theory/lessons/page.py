@@ -1,4 +1,4 @@
-"""What a lesson is made of, and the page that lessons make: paragraphs, tables and pictures."""
+"""Lessons of paragraphs, tables and figures, and the Markdown page of several lessons."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Rows = tuple[tuple[Cell, ...], ...]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under heads; numbers stay numbers until they are shown.
+    """A table; numbers are formatted when they are shown.
 
     Args:
-        heads: One for each column.
-        rows: Words and numbers.
-        digits: Behind the point.
+        heads: Head of each column.
+        rows: Texts and numbers.
+        digits: Decimals.
 
     >>> Table(("x", "log x"), ((1, 0.0), (0, -math.inf)), digits=2).cells()
     [['1', '0.00'], ['0', '−∞']]
@@ -37,11 +37,11 @@ class Table:
     digits: int = 4
 
     def cells(self) -> list[list[str]]:
-        """Returns the rows as they are shown."""
+        """Return the rows as text."""
         return [[shown(cell, self.digits) for cell in row] for row in self.rows]
 
     def markdown(self) -> str:
-        """Returns the table in Markdown, columns of numbers to the right."""
+        """Return the table in Markdown, with columns of numbers aligned to the right."""
         numbers = [not all(isinstance(row[i], str) for row in self.rows) for i in range(len(self.heads))]
         rule = ["---:" if right else "---" for right in numbers]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in [self.heads, rule, *self.cells()])
@@ -49,11 +49,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that is drawn when it is asked for.
+    """A figure that is drawn on demand.
 
     Args:
         draw: Draws it.
-        caption: What there is to see.
+        caption: Its caption.
     """
 
     draw: Callable[[], Figure]
@@ -62,13 +62,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One thing that theory says, computed.
+    """One result of the theory, computed.
 
     Args:
-        name: What it is called on the command line, and its picture's file.
-        title: Its headline.
+        name: Its name on the command line, and that of its figure's file.
+        title: Its heading.
         blocks: Paragraphs and tables, in order.
-        picture: Shown at the end.
+        picture: The figure at the end.
     """
 
     name: str
@@ -78,16 +78,16 @@ class Lesson:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables alone."""
+        """The tables of the lesson."""
         return tuple(block for block in self.blocks if isinstance(block, Table))
 
 
 def shown(cell: Cell, digits: int) -> str:
-    """Returns a cell as text: integers as they are, no minus before a zero.
+    """Return a cell as text: integers unchanged, no minus before a zero.
 
     Args:
-        cell: A word or a number.
-        digits: Behind the point.
+        cell: A text or a number.
+        digits: Decimals.
 
     >>> shown(-0.00001, 3), shown(-1.5, 1), shown(3, 3)
     ('0.000', '−1.5', '3')
@@ -102,12 +102,12 @@ def shown(cell: Cell, digits: int) -> str:
 
 
 def text(lessons: Sequence[Lesson], pair: Pair, command: str) -> str:
-    """Returns the page of some lessons in Markdown; its pictures are in the folder `theory` beside it.
+    """Return the page of some lessons in Markdown; its figures are in the folder `theory` beside it.
 
     Args:
         lessons: The lessons.
-        pair: The distributions they were given on.
-        command: What to type for this page.
+        pair: Their distributions.
+        command: The command that writes this page.
     """
     parts = [
         "# Theory",
@@ -127,13 +127,13 @@ def text(lessons: Sequence[Lesson], pair: Pair, command: str) -> str:
 
 
 def save_page(lessons: Sequence[Lesson], pair: Pair, command: str, folder: Path) -> Path:
-    """Writes ``theory.md`` and the pictures in ``theory/`` into a folder.
+    """Write ``theory.md`` and the figures in ``theory/`` into a folder.
 
     Args:
         lessons: The lessons.
-        pair: The distributions they were given on.
-        command: What to type for this page.
-        folder: Where to; made where it is missing.
+        pair: Their distributions.
+        command: The command that writes this page.
+        folder: The folder; it is created if it is missing.
 
     Returns:
         The page's path.

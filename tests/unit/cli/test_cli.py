@@ -218,7 +218,7 @@ def test_the_same_words_again_resume_and_more_steps_extend(capsys, tmp_path):
     straight, stopped = log(tmp_path / "a", 6), log(tmp_path / "b", 3, 3, 6)
     assert straight == stopped
     assert straight.count(b"\n") == 6
-    assert "It is there already, at step 3: give a larger --steps" in capsys.readouterr().out
+    assert "The run is already at step 3: give a larger --steps" in capsys.readouterr().out
     assert "was made with seed = 0, not 1" in refused(
         capsys, "train", "nsgan", *RING, "--out", str(tmp_path / "a"), "--steps", "6", "--seed", "1"
     )
@@ -264,7 +264,7 @@ def test_a_stop_is_told_and_its_code_passed_on(capsys, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Run, "train", stopped)
     assert main(["train", "nsgan", *RING, "--out", str(tmp_path / "run"), "--steps", "2"]) == 143
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
 
 
 def test_a_seed_is_the_same_picture_in_a_grid_alone_or_by_python(run, tmp_path):

@@ -248,7 +248,7 @@ def test_the_palette_can_be_had_and_what_is_wrong_is_said_in_a_sentence(run, dat
     assert "3 classes" in told(capsys, run, "--palette", tmp_path / "palette.gpl")
     assert (tmp_path / "palette.gpl").exists()
     for words, what in (
-        ([], "There is nothing to paint"),
+        ([], "No label map is given"),
         (["--labels", data / "labels", "--out", tmp_path / "one.png"], "name a folder in --out"),
         (["--labels", data / "images/0.png"], "--nearest"),
         (["--labels", tmp_path / "none.png"], "cannot be read"),

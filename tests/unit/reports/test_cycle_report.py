@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sparring.cli import main
-from sparring.reports.cycle_report import translate_both
+from sparring.reports.cycle_report import write_cycle_report
 from support.runs import PAIRED, UNPAIRED, play, start
 from unit.inference.test_translation import picture, sizes
 
@@ -44,7 +44,7 @@ def test_a_page_of_many_shows_some_of_all(run, tmp_path, monkeypatch):
     for index in range(5):
         picture(tmp_path / f"a/{index}.png", (16, 16))
     picture(tmp_path / "b/x.png", (16, 16))
-    text = translate_both(run, tmp_path / "a", tmp_path / "b", tmp_path / "out", device="cpu").read_text()
+    text = write_cycle_report(run, tmp_path / "a", tmp_path / "b", tmp_path / "out", device="cpu").read_text()
     assert re.findall(r"<figcaption>(.*?)</figcaption>", text) == ["0", "2", "x"]
     assert "2 of 5" in text
     assert len(list((tmp_path / "out/to-B/strips").iterdir())) == 5

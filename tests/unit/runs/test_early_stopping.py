@@ -233,9 +233,9 @@ def test_the_command_line_says_when_patience_ends_and_resume_remembers_it(capsys
     out = str(tmp_path / "run")
     words = ["train", "nsgan", "--data", "ring", "--batch-size", "8", "--steps", "20", "--out", out, "--width", "8"]
     assert main([*words, "--eval-every", "0.016", "--patience", "1"]) == 0
-    assert "Patience is at its end: 1 judgements" in capsys.readouterr().out
+    assert "Early stopping: no improvement in 1 evaluations" in capsys.readouterr().out
     assert main(["resume", out, "--device", "cpu"]) == 0
-    assert "Patience is at its end" in capsys.readouterr().out
+    assert "Early stopping" in capsys.readouterr().out
     assert main(["resume", out, "--steps", "8", "--patience", "2", "--device", "cpu"]) == 0
     told = capsys.readouterr().out
     assert "step 6: scripted 0.5, the best so far" in told

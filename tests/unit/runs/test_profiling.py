@@ -151,7 +151,7 @@ def test_the_chance_is_that_of_a_paired_t_test():
 
 def test_too_few_turns_are_said():
     one = CostEstimate((probe(32, turns=1), probe(64, speed=900.0, turns=1)), option(32), free=None)
-    assert advice(one) == ["Too few steps were played to compare options: nothing is recommended."]
+    assert advice(one) == ["Too few steps were measured to compare options: nothing is recommended."]
 
 
 def test_quartiles_and_medians():
