@@ -17,7 +17,7 @@ from sparring.games.bigan import BiGAN
 from sparring.networks.common.base import Shape
 from sparring.recipes.autoencoders import bigan
 from sparring.recipes.options import Adam, Networks
-from sparring.runs.recipe_args import declared, settings
+from sparring.runs.recipe_args import fill_arguments, find_recipe
 from sparring.wrappers.base import Wrapper, map_moves
 
 
@@ -41,9 +41,9 @@ def flipped(
         recipe: Its name.
         arguments: Its arguments.
     """
-    function = declared(recipe)
+    function = find_recipe(recipe)
     facts = {"classes": classes} if "classes" in signature(function).parameters else {}
-    return Flipped(function(shape, **facts, **settings(function, arguments or {})))
+    return Flipped(function(shape, **facts, **fill_arguments(function, arguments or {})))
 
 
 def dcgan(shape: Shape, *, networks: Networks = Networks()) -> Flipped:
@@ -86,8 +86,8 @@ def shuffled(shape: Shape, classes: int, *, recipe: str, arguments: dict[str, An
         recipe: Its name.
         arguments: Its arguments.
     """
-    function = declared(recipe)
-    return Shuffled(function(shape, classes, **settings(function, arguments or {})))
+    function = find_recipe(recipe)
+    return Shuffled(function(shape, classes, **fill_arguments(function, arguments or {})))
 
 
 class Detached(BiGAN):
@@ -123,8 +123,8 @@ def deaf(shape: Shape, *, recipe: str, arguments: dict[str, Any] | None = None) 
         recipe: Its name.
         arguments: Its arguments.
     """
-    function = declared(recipe)
-    return Deaf(function(shape, **settings(function, arguments or {})))
+    function = find_recipe(recipe)
+    return Deaf(function(shape, **fill_arguments(function, arguments or {})))
 
 
 class Unmatched(Wrapper):
@@ -146,5 +146,5 @@ def unmatched(shape: Shape, captions: Sequence[str] | None = None, *, arguments:
         captions: Some captions of the data.
         arguments: Those of the recipe.
     """
-    function = declared("stackgan")
-    return Unmatched(function(shape, captions=captions, **settings(function, arguments)))
+    function = find_recipe("stackgan")
+    return Unmatched(function(shape, captions=captions, **fill_arguments(function, arguments)))

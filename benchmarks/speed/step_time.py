@@ -54,7 +54,7 @@ from sparring.networks.common.base import Shape
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
 from sparring.runs import performance
-from sparring.runs.performance_trial import allowed
+from sparring.runs.performance_trial import safe_options
 from sparring.training import parent_watch
 from sparring.training.trainer import train
 
@@ -283,7 +283,7 @@ def _contend(name: str, player: str, threads: int, clock: Callable[[], float], p
     else:
         performance.keep_freed_memory()  # as `Run.fit` does
         precision = torch.bfloat16 if player == "bf16" else None
-        chosen, _ = allowed(game, repeat(images), "auto", precision)
+        chosen, _ = safe_options(game, repeat(images), "auto", precision)
         chosen.apply(game)
         players = game.players()
         chosen.fuse(players.values())

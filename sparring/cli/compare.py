@@ -128,7 +128,7 @@ def compare(words: list[str]) -> None:
     from sparring.data import load
     from sparring.evaluation.evaluator import shortfall_notes
     from sparring.metrics import extractor_for
-    from sparring.runs.recipe_args import suited
+    from sparring.runs.recipe_args import data_name
     from sparring.training import distributed
 
     names = list(takewhile(lambda word: not word.startswith("-"), words))
@@ -139,7 +139,7 @@ def compare(words: list[str]) -> None:
     trust(given.trust)
     budget = _budget(given)
     who = list(entries(Comparison, names, common, others, given.vary))
-    dataset = load(suited(names[0], given.data), size=given.size, channels=given.channels, root=given.data_root)
+    dataset = load(data_name(names[0], given.data), size=given.size, channels=given.channels, root=given.data_root)
     made = _trials(given, budget, who, dataset)
     if given.only:
         _train([trial for trial in made if trial.name in given.only] or _unknown_trial(made, given.only[0]), words, 1)
@@ -304,7 +304,7 @@ def entries(
     """
     from sparring.experiments import Entry
     from sparring.recipes import recipe
-    from sparring.runs.recipe_args import described
+    from sparring.runs.recipe_args import describe_game
 
     variations = [_variation(text) for text in varied]
     taken = {flag.name for flag in flags(form)}
@@ -320,7 +320,7 @@ def entries(
             filled: Any = parsed(forms[name], [*common, *mine, *words], f"train {name}")
             arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
             label = " ".join([name, *(f"{flag}={value}" for flag, value in settings.items())])
-            yield Entry(**described(name, arguments, filled.given.techniques), label=label)
+            yield Entry(**describe_game(name, arguments, filled.given.techniques), label=label)
 
 
 def _flag(group: Group) -> str:

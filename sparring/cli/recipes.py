@@ -74,7 +74,7 @@ def check(words: list[str]) -> None:
     from sparring.recipes import recipe as recipe_named
     from sparring.recipes.importing import trust
     from sparring.runs.config import PRECISIONS
-    from sparring.runs.recipe_args import described
+    from sparring.runs.recipe_args import describe_game
     from sparring.training import distributed
 
     recipe, *rest = words
@@ -84,7 +84,7 @@ def check(words: list[str]) -> None:
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
     how: Any = {"batch": given.batch_size, "rounds": given.rounds, "parts": given.grad_accum, "fast": given.fast}
     how |= {"kind": PRECISIONS[given.precision], "where": distributed.resolve_device(given.device)}
-    how |= {"settings": described(recipe, arguments, {})}
+    how |= {"settings": describe_game(recipe, arguments, {})}
     try:
         lines = _conforms(recipe, given.data or "ring", given.size, **how)
     except Exception as error:
@@ -133,15 +133,15 @@ def _conforms(
     from sparring.check import check_game
     from sparring.data import DataFacts, Stream, load
     from sparring.runs.memory import TRAINED
-    from sparring.runs.performance_trial import allowed
-    from sparring.runs.recipe_args import suited
+    from sparring.runs.performance_trial import safe_options
+    from sparring.runs.recipe_args import data_name
     from sparring.runs.state import fit_to_data, make_game
 
-    dataset = load(suited(recipe, data), size=size)
+    dataset = load(data_name(recipe, data), size=size)
     how: Any = {"techniques": settings["techniques"], "device": where, "times": TRAINED}
     game = make_game(recipe, settings["arguments"], DataFacts.of(dataset), **how).to(where)
     fit_to_data(game, dataset)
-    chosen, notes = allowed(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
+    chosen, notes = safe_options(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
     chosen.apply(game)
     seen = check_game(
         game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind

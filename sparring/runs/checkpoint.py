@@ -207,7 +207,7 @@ def last_scheduled(folder: Folder, step: int, every: int) -> tuple[State | None,
 
     Args:
         folder: The run's folder.
-        step: Later checkpoints are passed over.
+        step: Later checkpoints are skipped.
         every: The interval in steps.
 
     Returns:

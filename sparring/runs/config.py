@@ -27,7 +27,7 @@ from sparring.data import NAMES, DataFacts, Dataset
 from sparring.data.sources.layouts import absolute_name, data_paths
 from sparring.errors import DataError, RunError
 from sparring.runs.performance import PerformanceOptions
-from sparring.runs.recipe_args import plain
+from sparring.runs.recipe_args import to_plain
 from sparring.training import distributed
 
 FORMAT = 1
@@ -200,7 +200,7 @@ class RunConfig:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         data = {each.name: getattr(self.data, each.name) for each in fields(self.data)}
         values["data"] = {**data, "facts": self.data.facts.to_json()}
-        return {"format": FORMAT, **plain("run", values)}
+        return {"format": FORMAT, **to_plain("run", values)}
 
 
 def parse(record: Any) -> RunConfig:

@@ -46,7 +46,7 @@ from sparring.training.trainer import StepReport
 Line = dict[str, Any]
 LARGEST = 2**32  # largest size of a file in bytes
 LONGEST = 2**20  # bytes of a line
-NUMBERS = ("images", "seconds", "value")  # of a line, beside its terms
+NUMBERS = ("images", "seconds", "value")  # entries of a line that must be numbers, with its terms
 FARTHEST = 2**63  # above every step
 LIMIT = 1e300  # of the size of a number; larger ones overflow when they are added or drawn
 LAG = 50  # steps whose reports may wait on a device for one transfer

@@ -1,18 +1,18 @@
-"""Tries what ``--fast auto`` does on the game first, and leaves out what the game cannot bear.
+"""Trial of the performance options on a game of a user, which leaves out those that fail or change its results.
 
-Copies of the game play the first round, and the first of each stage, on a few rows: once on the plain path, once with
-everything that is to be chosen. What both give is compared: the terms of every move, all gradients, second derivatives
-of penalties among them, and samples. Where something fails or differs, each choice is tried alone, network by network,
-and those that fail or differ are left out. Both paths are given the same random numbers, and all numbers are those of
-full precision; in a lower one it is only seen whether the round can be played. Rounding can carry a rectifier across
-its kink, which changes a gradient by far more than rounding, but only by chance: what differs is tried on other rows
-and random numbers, and is left out if it differs on all of them.
+Copies of the game run the first round, and the first of each stage, on a few rows: once without any option, once with
+all options that are to be chosen. Terms of every move, all gradients (with second derivatives of penalties), and
+samples are compared. Where something fails or differs, each option is tried alone, network by network, and those that
+fail or differ are left out. Both runs draw the same random numbers, in full precision; in a lower precision the trial
+only tests that the round runs. Rounding can move a rectifier across its kink, which changes a gradient by far more than
+rounding, but only by chance: what differs is tried on other rows and random numbers, and is left out if it differs on
+all of them.
 
-Only copies play, and torch's generators are put back, so that the training does not depend on whether there was a
-trial. The game of a recipe of this library is not tried, since our tests do so for all of them.
+Only copies run, and torch's generators are restored, so the training does not depend on whether there was a trial.
+Games of this library's recipes are not tried, since tests do so for all of them.
 
-On the plain path it is also seen whether networks return what fits (`sparring.training.output_checks`), with ``--fast
-off``, too.
+The run without options also tests that networks return values of the expected shape and range
+(`sparring.training.output_checks`), with ``--fast off`` as well.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from sparring.training import distributed
 from sparring.training.output_checks import OutputChecks
 from sparring.training.trainer import Players, trainable_parameters, update
 
-__all__ = ["allowed", "choose_options", "tried"]
+__all__ = ["choose_options", "safe_options", "try_options"]
 
 ROWS = 4  # of a batch of the trial
 DRAWS = 3  # of rows and random numbers
@@ -63,7 +63,7 @@ UNREPEATABLE = (
 CHANGES, ELSEWHERE = "results change with it", "it fails in another process"
 
 Numbers = list[tuple[str, list[Tensor]]]
-"""What a play gave, in its order: of which kind, and the tensors."""
+"""Numbers of a run of the game in their order: their kind, and the tensors."""
 
 
 def choose_options(
@@ -88,7 +88,7 @@ def choose_options(
     share = config.batch_size // (distributed.world_size() * config.grad_accum)
     for rows in sorted({min(share, ROWS), share}):
         try:
-            return tried(game, _batches(config, dataset, rows, game.device), chosen, config.autocast)
+            return try_options(game, _batches(config, dataset, rows, game.device), chosen, config.autocast)
         except Exception as error:
             if rows < share:  # perhaps they are too few
                 continue
@@ -99,18 +99,18 @@ def choose_options(
     return replace(chosen, **NOTHING), []
 
 
-def tried(
+def try_options(
     game: Game, data: Data, chosen: PerformanceOptions, precision: torch.dtype | None = None
 ) -> tuple[PerformanceOptions, list[str]]:
-    """Returns those of some choices that fail nowhere and change results by rounding only, and sentences to the user.
+    """Return the options that do not fail and change results by rounding only, and sentences for the user.
 
-    They say what was left out and why, and what `sparring.training.output_checks` notes of the game.
+    The sentences name what was left out and why, and what `sparring.training.output_checks` notes of the game.
 
     Args:
         game: On its device, as it was built; it is not changed.
-        data: Endless batches on the same device; a few are drawn.
-        chosen: What would be done without a trial.
-        precision: Of the training, where it is not full.
+        data: Endless batches on the same device, of which a few are used.
+        chosen: Options to try.
+        precision: Type of mixed precision. Default: full precision.
 
     Raises:
         Exception: Whatever the game raises on the plain path.
@@ -121,20 +121,20 @@ def tried(
         return _Trial(game, data, precision).judged(chosen)
 
 
-def allowed(
+def safe_options(
     game: Game, data: Data, setting: str, precision: torch.dtype | None = None
 ) -> tuple[PerformanceOptions, list[str]]:
-    """Returns what a training would do to be fast, and sentences to the user, as `tried`; nothing if the game fails.
+    """Return the options of a training and sentences for the user, as `try_options`; none if the game fails.
 
     Args:
         game: On its device, as it was built; it is not changed.
-        data: Endless batches on the same device; a few are drawn.
+        data: Endless batches on the same device, of which a few are used.
         setting: A name of `sparring.runs.performance.SETTINGS`.
-        precision: Of the training, where it is not full.
+        precision: Type of mixed precision. Default: full precision.
     """
     chosen = PerformanceOptions.for_game(setting, game)
     try:
-        return tried(game, data, chosen, precision)
+        return try_options(game, data, chosen, precision)
     except Exception:  # `sparring.check_game` says which rule is broken
         return replace(chosen, **NOTHING), []
 
@@ -146,12 +146,12 @@ def _batches(config: RunConfig, dataset: Dataset, rows: int, device: torch.devic
 
 
 class _Trial:
-    """Plays copies of a game and compares them.
+    """Runs copies of a game and compares their numbers.
 
     Args:
-        game: As for `tried`, like the others.
+        game: As for `try_options`, like the others.
         data: Endless batches.
-        precision: Of the training.
+        precision: Type of mixed precision, if any.
     """
 
     def __init__(self, game: Game, data: Data, precision: torch.dtype | None) -> None:
@@ -162,7 +162,7 @@ class _Trial:
         self.expected = {0: self.played(PLAIN, 0, watched=True)}
 
     def judged(self, chosen: PerformanceOptions) -> tuple[PerformanceOptions, list[str]]:
-        """Returns what is left of a choice, and why."""
+        """Return the options that stay, and sentences about the others."""
         notes = list(self.seen)
         if chosen == PLAIN:
             return chosen, notes
@@ -175,7 +175,7 @@ class _Trial:
         return chosen, notes if self.repeats is not False else [*notes, UNREPEATABLE]
 
     def sorted_out(self, chosen: PerformanceOptions) -> tuple[PerformanceOptions, list[str]]:
-        """Tries each choice alone and leaves out those that cannot stay."""
+        """Try each option alone and leave out those that cannot stay."""
         bare, left = (
             replace(chosen, **{**NOTHING, "fused_optimizers": chosen.fused_optimizers}),
             dict[tuple[str, str], list[str]](),
@@ -195,7 +195,7 @@ class _Trial:
         return kept, notes
 
     def objection(self, choice: PerformanceOptions) -> str:
-        """Returns why a choice cannot stay, which all processes agree on; empty if it can."""
+        """Return why options cannot stay, the same in all processes; empty if they can."""
         for draw in range(DRAWS):
             why = self.compared(choice, draw)
             worst = distributed.all_reduce_max(0 if not why else 1 if why == CHANGES else 2)
@@ -207,7 +207,7 @@ class _Trial:
         return CHANGES
 
     def compared(self, choice: PerformanceOptions, draw: int) -> str:
-        """Returns how a choice fails, or that it changes results; empty if it does neither."""
+        """Return how options fail, or that they change results; empty if they do neither."""
         if draw not in self.expected:
             self.expected[draw] = self.played(PLAIN, draw)
         try:
@@ -217,18 +217,18 @@ class _Trial:
         return CHANGES if _differ(self.expected[draw], found) else ""
 
     def repeatable(self) -> bool:
-        """Tells whether the plain path gives the same again; or else nothing can be compared."""
+        """Return whether the game gives the same numbers again without options; otherwise nothing can be compared."""
         if self.repeats is None:
             self.repeats = not distributed.all_reduce_max(int(_differ(self.expected[0], self.played(PLAIN, 0))))
         return self.repeats
 
     def agreed(self, why: str) -> str:
-        """Returns a reason if any process has one."""
+        """Return a reason if any process has one."""
         anywhere = distributed.all_reduce_max(int(bool(why)))
         return why or (ELSEWHERE if anywhere else "")
 
     def fails(self, choice: PerformanceOptions) -> str:
-        """Returns how a step fails in the precision of the training, if it is not full; empty if it does not."""
+        """Return how a step fails in mixed precision; empty if it does not."""
         if self.precision is None:
             return ""
         try:
@@ -240,7 +240,7 @@ class _Trial:
     def played(
         self, choice: PerformanceOptions, draw: int, precision: torch.dtype | None = None, watched: bool = False
     ) -> Numbers:
-        """Plays the first step, and the first of each stage, in a copy, and samples."""
+        """Run the first step, and the first of each stage, in a copy, and sample."""
         game, reel = copy.deepcopy(self.game), self.reels[draw].rewound()
         conventions = OutputChecks(game) if watched else None
         choice.apply(game)
@@ -258,14 +258,14 @@ class _Trial:
         return numbers
 
     def steps_differ(self) -> str:
-        """Returns why the optimisers cannot step by one kernel; empty if they can."""
+        """Return why the optimisers cannot step by one kernel; empty if they can."""
         plain, fused = (self.stepped(PerformanceOptions("auto", fused_optimizers=how)) for how in (False, True))
         if isinstance(plain, str):  # as it will in any case
             return ""
         return fused if isinstance(fused, str) else CHANGES if _differ(plain, fused) else ""
 
     def stepped(self, choice: PerformanceOptions) -> Numbers | str:
-        """Returns by how much each player's step moves its parameters, for gradients of 1, or how it fails."""
+        """Return by how much each player's step moves its parameters, for gradients of 1, or how it fails."""
         players, numbers = copy.deepcopy(self.game).players(), Numbers()
         choice.fuse(players.values())
         try:
@@ -282,7 +282,7 @@ class _Trial:
 
 
 class _Moment(NamedTuple):
-    """What a step is played with: its seed, its number and its precision."""
+    """Seed, number and precision of a step."""
 
     seed: int
     step: int
@@ -290,7 +290,7 @@ class _Moment(NamedTuple):
 
 
 def _round(game: Game, players: Players, data: Data, now: _Moment, conventions: OutputChecks | None) -> Numbers:
-    """Plays one step whose movers do not move, and returns their terms and, of their first turn each, gradients."""
+    """Run one step without updates; return the terms and, of each first turn, the gradients."""
     numbers, moves_of_round, turn = Numbers(), game.round(data, now.step), 0
     moved: set[tuple[str, ...]] = set()
     while True:
@@ -324,7 +324,7 @@ def _mixed(game: Game, precision: torch.dtype | None) -> AbstractContextManager[
 
 
 class _Reel:
-    """Endless batches that can be given again from the beginning."""
+    """Endless batches that can be read again from the start."""
 
     def __init__(self, data: Data) -> None:
         self.data: Data = data
@@ -340,7 +340,7 @@ class _Reel:
 
 
 class _SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Draws random numbers in the order of a contiguous tensor, however it is laid out, such as those of dropout."""
+    """Draws random numbers, such as those of dropout, in the order of a contiguous tensor in any memory layout."""
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -354,7 +354,7 @@ class _SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _choices(chosen: PerformanceOptions) -> Iterator[tuple[str, PerformanceOptions]]:
-    """Yields each thing that would be done, in words and alone."""
+    """Yield each option in words and alone."""
     for name in chosen.channels_last:
         yield f"channels-last for {name}", PerformanceOptions("auto", channels_last=(name,))
     for name in chosen.fused_upsampling:
@@ -366,7 +366,7 @@ def _choices(chosen: PerformanceOptions) -> Iterator[tuple[str, PerformanceOptio
 
 
 def _both(one: PerformanceOptions, other: PerformanceOptions) -> PerformanceOptions:
-    """Returns what does all that two choices do."""
+    """Return the union of two sets of options."""
     return replace(
         one,
         channels_last=one.channels_last + other.channels_last,
@@ -377,7 +377,7 @@ def _both(one: PerformanceOptions, other: PerformanceOptions) -> PerformanceOpti
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:
-    """Takes the gradients of some parameters."""
+    """Take the gradients of parameters."""
     gradients = [torch.zeros(()) if each.grad is None else each.grad.clone() for each in parameters]
     for parameter in parameters:
         parameter.grad = None
@@ -385,7 +385,7 @@ def _gradients(parameters: list[Tensor]) -> list[Tensor]:
 
 
 def _differ(expected: Numbers, found: Numbers) -> bool:
-    """Tells whether numbers differ by more than rounding."""
+    """Return whether numbers differ by more than rounding."""
     if [(kind, len(each)) for kind, each in expected] != [(kind, len(each)) for kind, each in found]:
         return True
     return not all(_alike(kind, ours, theirs) for (kind, ours), (_, theirs) in zip(expected, found, strict=True))

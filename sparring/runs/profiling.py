@@ -35,11 +35,11 @@ __all__ = [
     "BatchProfile",
     "CostEstimate",
     "Option",
-    "chance",
     "estimate_cost",
     "estimate_costs",
     "extrapolate_memory",
     "options",
+    "p_value",
 ]
 
 FITS = 0.8  # of the free memory: the rest is for sample grids, evaluations and other processes
@@ -52,15 +52,15 @@ LEVEL = 0.05  # of all tests together
 
 @dataclass(frozen=True)
 class Option:
-    """One way to train.
+    """Settings of a training to compare.
 
     Attributes:
         batch: Rows over all processes and accumulation steps.
         precision: ``fp32`` or ``bf16``.
-        width: Of the networks. Default: that of the run.
+        width: Width of the networks. Default: that of the run.
         work: Expected work and memory per row, in multiples of those of the run's networks.
         stage: Name of the stage, for a game of stages.
-        start: Its first step.
+        start: First step of the stage.
     """
 
     batch: int
@@ -83,10 +83,10 @@ class BatchProfile:
     Attributes:
         option: The option.
         parts: Gradient accumulation steps.
-        times: Seconds of each step that counts, by its turn.
-        images: Rows that a step draws, every player's together.
-        memory: Bytes at the peak beyond what was held before any step; None where the system does not tell.
-        state: Bytes of what a checkpoint keeps.
+        times: Seconds of each step, by its turn.
+        images: Rows of a step, over all players.
+        memory: Peak in bytes beyond the use before the first step; None where the system does not report it.
+        state: Size of a checkpoint in bytes.
     """
 
     option: Option
@@ -103,12 +103,12 @@ class BatchProfile:
 
     @property
     def seconds(self) -> float:
-        """The median of its steps."""
+        """Median of the seconds of a step."""
         return statistics.median(self.times.values())
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The seconds between which the middle half of its steps lies."""
+        """Lower and upper quartile of the seconds of a step."""
         if len(self.times) < 2:
             return self.seconds, self.seconds
         low, _, high = statistics.quantiles(self.times.values(), n=4, method="inclusive")
@@ -126,8 +126,8 @@ class CostEstimate:
 
     Attributes:
         probes: Profiles of options, in the order in which they began.
-        asked: The option that was asked for; of a game of stages at its last stage.
-        free: Bytes of memory that were free; None where the system does not tell.
+        asked: The option that was asked for; for a game of stages at its last stage.
+        free: Free memory in bytes; None where the system does not report it.
         left_out: Why options were not run.
     """
 
@@ -138,27 +138,27 @@ class CostEstimate:
 
     @property
     def alike(self) -> list[BatchProfile]:
-        """The probes that differ from what was asked for by their batch alone, smallest first."""
+        """Profiles that differ from what was asked for by their batch size only, smallest first."""
         found = [probe for probe in self.probes if probe.option.but_batch == self.asked.but_batch]
         return sorted(found, key=lambda probe: probe.batch)
 
     @property
     def base(self) -> BatchProfile | None:
-        """What others are compared with: what was asked for, or the largest smaller batch where that was left out."""
+        """Profile to compare with: of what was asked for, or of the largest smaller batch if that was left out."""
         return next((probe for probe in reversed(self.alike) if probe.batch <= self.asked.batch), None)
 
     def step(self) -> tuple[float, int] | None:
-        """Return seconds and images of a step as asked for, extended from a smaller batch where it was left out."""
+        """Return seconds and images of a step as asked for, extrapolated from a smaller batch if it was left out."""
         if base := self.base:
             rows = self.asked.batch
             return self.seconds(rows), round(base.images * rows / base.batch)
         return None
 
     def seconds(self, rows: int) -> float:
-        """Extrapolate the time of a step from the two largest batches up to so many rows; from one, in proportion.
+        """Extrapolate the time of a step from the two largest batches up to a batch size; from one, in proportion.
 
         Args:
-            rows: Of the batch; at least those of the smallest that was played.
+            rows: Batch size, at least the smallest that was run.
         """
         *smaller, last = (probe for probe in self.alike if probe.batch <= rows)
         whole = last.seconds * rows / last.batch
@@ -168,14 +168,14 @@ class CostEstimate:
         return min(last.seconds + max(slope, 0.0) * (rows - last.batch), whole)
 
     def memory(self, rows: float) -> float | None:
-        """Extrapolate the bytes at the peak of a step to so many rows in a part."""
+        """Extrapolate the peak of memory in bytes to a number of rows in an accumulation step."""
         known = [(probe.batch / probe.parts, probe.memory) for probe in self.alike if probe.memory is not None]
         if len(known) == 1:  # what takes memory without any row is part of the state
             known = [(0, self.alike[0].state), *known]
         return extrapolate_memory(known, rows)
 
     def parts(self) -> int | None:
-        """Return in how many parts the batch fits into memory, at least 1; None if no power of two does."""
+        """Return the accumulation steps with which the batch fits into memory, a power of two; None if none fits."""
         parts = 1
         while parts <= self.asked.batch:
             need = self.memory(self.asked.batch / parts)
@@ -185,32 +185,31 @@ class CostEstimate:
         return None
 
     def comparable(self, option: Option) -> bool:
-        """Return whether an option is the same model in a batch that is not far from what was asked for.
+        """Return whether an option has the same networks and at least a quarter of the batch that was asked for.
 
         Args:
-            option: Any.
+            option: The option.
         """
         near = self.base is None or option.batch >= self.base.batch // 4
         return near and (option.width, option.stage) == (self.asked.width, self.asked.stage)
 
     def faster(self) -> list[BatchProfile]:
-        """Return the options with the networks that were asked for that are faster by the image beyond chance."""
+        """Return the comparable options that are significantly faster per image."""
         if (base := self.base) is None:
             return []
         others = [probe for probe in self.probes if probe is not base and self.comparable(probe.option)]
-        sure = [probe for probe in others if len(others) * chance(base, probe) < LEVEL]
+        sure = [probe for probe in others if len(others) * p_value(base, probe) < LEVEL]
         return [probe for probe in sure if probe.speed > WORTH * base.speed]
 
 
-def chance(base: BatchProfile, other: BatchProfile) -> float:
-    """Return how likely an option of the same speed by the image would come out so much faster, by a paired t-test.
+def p_value(base: BatchProfile, other: BatchProfile) -> float:
+    """Return the one-sided p-value of a paired t-test that another option is faster per image.
 
-    What is paired are the logarithms of seconds by the image in each turn. The first turn does not count, in which the
-    options did not alternate.
+    The logarithms of seconds per image are paired by turn. The first turn is left out, since options did not alternate.
 
     Args:
-        base: Of one option.
-        other: Of another.
+        base: Profile of one option.
+        other: Profile of another.
     """
     turns = sorted((base.times.keys() & other.times.keys()) - {0})
     gains = [math.log((base.times[t] / base.images) / (other.times[t] / other.images)) for t in turns]
@@ -267,7 +266,7 @@ def estimate_costs(state: TrainState, *, seconds: float = SECONDS) -> Iterator[C
 
 
 def options(state: TrainState) -> tuple[list[Option], Option]:
-    """Return what is worth playing, in the order in which it is begun, and which of it was asked for.
+    """Return the options to run, in their order, and which of them was asked for.
 
     Args:
         state: State of the run, which is not changed.
@@ -306,7 +305,7 @@ def _wide(arguments: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _refused(option: Option, found: CostEstimate, left: float, free: int | None) -> str:
-    """Return why an option is not to be played, or nothing."""
+    """Return why an option is left out; empty if it is not."""
     if not any(probe.batch <= option.batch for probe in found.alike):
         return ""
     need = found.memory(option.batch / found.alike[0].parts)
@@ -317,11 +316,11 @@ def _refused(option: Option, found: CostEstimate, left: float, free: int | None)
 
 
 def extrapolate_memory(known: Sequence[tuple[float, int]], rows: float) -> float | None:
-    """Extrapolate memory to other numbers of rows: between and beyond what is known, by its steepest straight line.
+    """Extrapolate memory to another number of rows with the steepest slope of the known points.
 
     Args:
         known: Rows and bytes, in ascending order of rows.
-        rows: To tell for.
+        rows: Number of rows.
 
     Returns:
         Bytes, or None where nothing is known.

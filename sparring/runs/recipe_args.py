@@ -1,8 +1,8 @@
-"""The arguments of a recipe, from values to plain JSON and back through the type hints of its signature.
+"""Arguments of a recipe: from values to plain JSON, and back through the type hints of its signature.
 
-So nothing but names and numbers is ever stored, and reading them can make nothing but what a recipe asks for. A record
-from elsewhere can name a recipe ``module:function``; it is imported only if the user names it, and called only if it
-is declared to return a game.
+So only names and numbers are stored, and reading them makes only what the recipe asks for. A ``run.json`` from
+elsewhere can name a recipe ``module:function``: it is imported only if the user names it, and called only if it is declared to
+return a game.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
 
 READ = {PAIRED_IMAGES: PICTURES, UNPAIRED_IMAGES: PICTURES, LABEL_MAPS: MAPS}
-"""What the second files of pairs are read as, by what a recipe needs."""
+"""How the second files of pairs are read, by the needs of a recipe."""
 
 KINDS: dict[Any, tuple[type, ...]] = {
     int: (int,),
@@ -32,11 +32,11 @@ KINDS: dict[Any, tuple[type, ...]] = {
     str: (str, Path),
     NoneType: (NoneType,),
 }
-"""What may be given where a type hint says so; of other hints nothing is asked here."""
+"""Types of values that a type hint allows; other hints are not checked."""
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "none"}
 
 
-def described(recipe: str, arguments: dict[str, Any], techniques: Techniques | dict[str, Any]) -> dict[str, Any]:
+def describe_game(recipe: str, arguments: dict[str, Any], techniques: Techniques | dict[str, Any]) -> dict[str, Any]:
     """Return how a run describes its game: the recipe, all arguments, and techniques that are not at their defaults.
 
     Args:
@@ -45,25 +45,25 @@ def described(recipe: str, arguments: dict[str, Any], techniques: Techniques | d
         techniques: As given to `sparring.Run.create`.
     """
     trust(recipe)
-    given = techniques if isinstance(techniques, Techniques) else built(Techniques, techniques)
-    return {"recipe": recipe, "arguments": recorded(recipe, arguments), "techniques": given.chosen()}
+    given = techniques if isinstance(techniques, Techniques) else from_plain(Techniques, techniques)
+    return {"recipe": recipe, "arguments": plain_arguments(recipe, arguments), "techniques": given.chosen()}
 
 
-def recorded(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Returns every keyword argument of a recipe as plain values, defaults too: a run outlives a change of them.
+def plain_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return every keyword argument of a recipe as plain values, with defaults, since a run outlives a change of them.
 
     Args:
-        name: The recipe's.
-        given: Values, or for dataclasses dicts of their fields.
+        name: Name of the recipe.
+        given: Values by name, or for dataclasses dicts of their fields.
     """
-    return {setting: plain(setting, value) for setting, value in settings(declared(name), given).items()}
+    return {setting: to_plain(setting, value) for setting, value in fill_arguments(find_recipe(name), given).items()}
 
 
-def declared(name: str) -> Callable[..., Game]:
-    """Finds a recipe and makes sure that it is one, before it is called with what a file says.
+def find_recipe(name: str) -> Callable[..., Game]:
+    """Return a recipe, after checking that it is declared as one.
 
     Args:
-        name: As for `sparring.recipes.stored`.
+        name: Name of the recipe, as for `sparring.recipes.stored`.
 
     Raises:
         GameError: If it is not trusted, takes no shape, or does not declare that it returns a game.
@@ -79,17 +79,17 @@ def declared(name: str) -> Callable[..., Game]:
     return function
 
 
-def suited(name: str, data: str | Path) -> str:
-    """Returns what `sparring.data.load` is to be asked for: one image whole, pairs with pictures or with label maps.
+def data_name(name: str, data: str | Path) -> str:
+    """Return the name of data as a recipe reads it: one whole image, pairs of images, or images with label maps.
 
     Args:
-        name: The recipe's.
-        data: As the user says it.
+        name: Name of the recipe.
+        data: Name or path of the data, as the user gives it.
 
     Raises:
         DataError: If the user asks for label maps where the recipe learns from pictures, or the reverse.
 
-    >>> suited("gaugan", "pairs:streets"), suited("pix2pix", "pairs:streets"), suited("singan", "a.jpg")
+    >>> data_name("gaugan", "pairs:streets"), data_name("pix2pix", "pairs:streets"), data_name("singan", "a.jpg")
     ('maps:streets', 'pictures:streets', 'whole:a.jpg')
     """
     needs, (kind, rest) = RECIPES[name].needs if name in RECIPES else "", split_kind(str(data))
@@ -104,19 +104,19 @@ def suited(name: str, data: str | Path) -> str:
     return f"{reads}:{rest}"
 
 
-def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns every keyword argument of a recipe: the given ones, made from plain values where they are, and defaults.
+def fill_arguments(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return every keyword argument of a recipe: those given, converted from plain values, and defaults.
 
     Args:
         function: The recipe.
-        arguments: By name: values, or for dataclasses dicts of their fields.
+        arguments: Values by name, or for dataclasses dicts of their fields.
 
     Raises:
         RunError: If the recipe has no such argument, needs one that is missing, or is given something of another kind.
     """
     hints = get_type_hints(function)
     known = {name: item for name, item in signature(function).parameters.items() if name not in FACTS}
-    require_known(f"recipe {function.__name__}", arguments, list(known))
+    require_names(f"recipe {function.__name__}", arguments, list(known))
     chosen = {}
     for name, item in known.items():
         default = None if item.default is Parameter.empty else item.default
@@ -129,33 +129,33 @@ def settings(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[s
     return chosen
 
 
-def built(hint: Any, value: Any, default: Any = None) -> Any:
-    """Makes what a type hint describes from plain values.
+def from_plain(hint: Any, value: Any, default: Any = None) -> Any:
+    """Convert plain values to the type of a hint.
 
     Args:
-        hint: A type, or a generic one.
-        value: As from JSON, or made already.
-        default: Where the missing fields of a dataclass come from.
+        hint: A type, a union, or a generic type.
+        value: A value from JSON, or one that is converted already.
+        default: Source of missing fields of a dataclass.
 
-    >>> built(tuple[float, float], [0, 0.9])
+    >>> from_plain(tuple[float, float], [0, 0.9])
     (0.0, 0.9)
     """
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
-        return value if value is None else built(_member(inner, value), value, default)
+        return value if value is None else from_plain(_member(inner, value), value, default)
     if is_dataclass(hint) and isinstance(value, dict):
         return _dataclass(hint, value, default)
     if kind in (tuple, list) and isinstance(value, (tuple, list)):
         hints = inner if kind is tuple and inner[-1] is not Ellipsis else inner[:1] * len(value)
-        return kind(map(built, hints, value)) if len(hints) == len(value) else value
+        return kind(map(from_plain, hints, value)) if len(hints) == len(value) else value
     return float(value) if hint is float and type(value) is int else value
 
 
-def plain(name: str, value: Any) -> Any:
-    """Turns a setting into what JSON can hold.
+def to_plain(name: str, value: Any) -> Any:
+    """Convert a setting to plain values that JSON can hold.
 
     Args:
-        name: Of the setting, for the message.
+        name: Name of the setting, for the message.
         value: A number, string, None, dataclass, path, or a dict, list or tuple of them.
 
     Raises:
@@ -164,23 +164,23 @@ def plain(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(f"{name}.{field.name}", getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_plain(f"{name}.{field.name}", getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(f"{name}.{key}", part) for key, part in value.items()}
+        return {str(key): to_plain(f"{name}.{key}", part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(name, part) for part in value]
+        return [to_plain(name, part) for part in value]
     if isinstance(value, Path):
         return str(value)
     raise RunError(f"The setting {name} is a {type(value).__name__}, which run.json cannot hold: use plain values.")
 
 
-def require_known(owner: str, given: dict[str, Any], known: list[str]) -> None:
-    """Refuses names that nobody knows.
+def require_names(owner: str, given: dict[str, Any], known: list[str]) -> None:
+    """Refuse unknown names.
 
     Args:
-        owner: Who should know them.
-        given: By name.
-        known: The names there are.
+        owner: What the names belong to, for the message.
+        given: Values by name.
+        known: The known names.
 
     Raises:
         RunError: With the nearest name.
@@ -193,7 +193,7 @@ def require_known(owner: str, given: dict[str, Any], known: list[str]) -> None:
 
 
 def _member(members: tuple[Any, ...], value: Any) -> Any:
-    """Returns the member of a union that a plain value stands for; of dataclasses the smallest with its fields."""
+    """Return the member of a union that a plain value fits; of dataclasses the smallest with its fields."""
     if isinstance(value, dict):
         held = [kind for kind in members if is_dataclass(kind) and set(value) <= {field.name for field in fields(kind)}]
         return min(held, key=lambda kind: len(fields(kind)), default=Any)
@@ -204,15 +204,15 @@ def _member(members: tuple[Any, ...], value: Any) -> Any:
 
 def _dataclass(kind: Any, value: dict[str, Any], default: Any) -> Any:
     hints = get_type_hints(kind)
-    require_known(kind.__name__, value, [field.name for field in fields(kind)])
+    require_names(kind.__name__, value, [field.name for field in fields(kind)])
     like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}
     made = {name: _fitting(name, hints[name], part, like.get(name)) for name, part in value.items()}
     return kind(**{**like, **made})
 
 
 def _fitting(name: str, hint: Any, given: Any, default: Any) -> Any:
-    """Makes what a type hint describes, and refuses what is of another kind."""
-    value = built(hint, given, default)
+    """Convert a plain value to the type of a hint, or refuse it."""
+    value = from_plain(hint, given, default)
     if not _fits(hint, value):
         raise RunError(f"The setting {name} cannot be {str(value)[:40]!r}: it is {_words(hint)}.")
     return value

@@ -39,7 +39,7 @@ from sparring.runs.loop import FitOptions, RunFiles, fit_loop
 from sparring.runs.memory import TRAINED
 from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_memory
 from sparring.runs.performance_trial import choose_options
-from sparring.runs.recipe_args import described, suited
+from sparring.runs.recipe_args import data_name, describe_game
 from sparring.runs.signals import catch_stop_signals
 from sparring.runs.state import TrainState, build_game, default_batch_size
 from sparring.training import distributed
@@ -155,9 +155,9 @@ class Run:
         """
         folder, where = expand_user(folder), distributed.init(device)
         form: Any = {"size": size, "channels": channels}
-        rows = load_data(suited(recipe, data), root=data_root, margin=crop_margin, skip_bad=skip_unreadable, **form)
+        rows = load_data(data_name(recipe, data), root=data_root, margin=crop_margin, skip_bad=skip_unreadable, **form)
         form |= {"mirror": mirror, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
-        chosen: Any = described(recipe, arguments or {}, techniques or {})
+        chosen: Any = describe_game(recipe, arguments or {}, techniques or {})
         chosen |= {"data": DataConfig.of(rows, root=data_root, hold_out=hold_out, **form), "seed": seed}
         chosen |= {"batch_size": default_batch_size(rows) if batch_size is None else batch_size}
         chosen |= {"grad_accum": grad_accum, "ema_decay": ema_decay, "precision": precision, "performance": None}
@@ -211,7 +211,7 @@ class Run:
         where = distributed.init(device)
         place = config.data.name if data is None else data
         with configs.moved_data(folder, place):
-            dataset = load_data(suited(config.recipe, place), **config.data.load_kwargs(data_root))
+            dataset = load_data(data_name(config.recipe, place), **config.data.load_kwargs(data_root))
         configs.require_same_data(folder, config, dataset)
         config = replace(config, data=replace(config.data, name=configs.locate(dataset)))
         run = cls(folder, config, dataset, where, checkpoint)
@@ -415,4 +415,4 @@ def empty_classes(dataset: Dataset, most: int = 10) -> list[str]:
     named = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
     are = "class {} has" if len(names) == 1 else "classes {} have"
     they = "it is" if len(names) == 1 else "they are"
-    return [f"The {are.format(named)} no images in {dataset.name}: {they} never drawn."]
+    return [f"The {are.format(named)} no images in {dataset.name}: {they} never sampled."]

@@ -33,7 +33,7 @@ from sparring.runs import config as configs
 from sparring.runs.checkpoint import State, load_by_name
 from sparring.runs.config import LIMIT, RunConfig
 from sparring.runs.memory import bounded
-from sparring.runs.recipe_args import built, declared, settings
+from sparring.runs.recipe_args import fill_arguments, find_recipe, from_plain
 from sparring.training import distributed
 from sparring.training.accumulation import require_divisible
 from sparring.training.ema import EMA
@@ -195,11 +195,11 @@ def make_game(
         RunError: If the recipe has no such settings.
         GameError: If there is no such recipe, the game cannot be built, or it does not fit into memory.
     """
-    function = declared(recipe)
+    function = find_recipe(recipe)
     known, parameters = facts.arguments(), signature(function).parameters
     given = {name: known[name] for name in FACTS if name in known and name in parameters}
     with buildable(recipe), bounded(device, times), torch.random.fork_rng(devices=[]):
-        chosen, around = settings(function, dict(arguments)), built(Techniques, dict(techniques or {}))
+        chosen, around = fill_arguments(function, dict(arguments)), from_plain(Techniques, dict(techniques or {}))
         torch.default_generator.manual_seed(hash_seed(seed, -1))
         return apply_techniques(lambda shape: function(**{**given, "shape": shape}, **chosen), given["shape"], around)
 
@@ -217,7 +217,7 @@ def build_game(
         config: Configuration of the run.
         device: Device of the networks.
         captions: Captions to register, where the game needs them and no checkpoint holds them.
-        dataset: Data to fit feature networks and class frequencies to, likewise.
+        dataset: Data to fit feature networks and class frequencies to, where no checkpoint holds them.
         times: As for `make_game`.
     """
     parts: Any = {"techniques": config.techniques, "seed": config.seed, "device": device, "times": times}

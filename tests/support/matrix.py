@@ -21,7 +21,7 @@ from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks
 from sparring.recipes.techniques import IMAGE_TECHNIQUES, Techniques, apply_techniques
 from sparring.rng import turn_rng
-from sparring.runs.recipe_args import declared, settings
+from sparring.runs.recipe_args import fill_arguments, find_recipe
 from support.runs import tiny
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "compatibility.md"
@@ -111,10 +111,10 @@ def data(name: str, shape: tuple[int, ...]) -> Data:
 
 def build(name: str, shape: tuple[int, ...], techniques: dict[str, Any], **chosen: Any) -> Game:
     """A recipe's game with the smallest networks and some techniques."""
-    function, facts = declared(name), known(name)[0]
+    function, facts = find_recipe(name), known(name)[0]
 
     def make(shape: tuple[int, ...]) -> Game:
-        return function(shape, **facts, **settings(function, {**tiny(name), **chosen}))
+        return function(shape, **facts, **fill_arguments(function, {**tiny(name), **chosen}))
 
     torch.manual_seed(0)
     return apply_techniques(make, shape, Techniques(**techniques))

@@ -289,7 +289,7 @@ def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):
     np.savez(tmp_path / "gap.npz", images=squares((0, 20, 20)).values, labels=labels)
     kind = {"data": str(tmp_path / "gap.npz"), "arguments": {"networks": {"width": 4}}, "batch_size": 20}
     run = Run.create(tmp_path / "run", "cgan", device="cpu", **kind)
-    assert any("The class 0 has no images" in note and "never drawn" in note for note in run.notes)
+    assert any("The class 0 has no images" in note and "never sampled" in note for note in run.notes)
     assert not any("has no images" in note for note in runs.start(tmp_path / "ring").notes)
 
 

@@ -24,7 +24,7 @@ from sparring.layers.resampling import GlobalMean, GlobalSum
 from sparring.objectives.f_divergences import DIVERGENCES
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks
-from sparring.runs.recipe_args import declared, settings
+from sparring.runs.recipe_args import fill_arguments, find_recipe
 from support.runs import tiny
 
 SMALL = Networks(latent=6, width=8)
@@ -66,9 +66,9 @@ def batches(shape, n=4):
 
 def small(name, shape, **facts):
     """A recipe's game with the smallest networks."""
-    function = declared(name)
+    function = find_recipe(name)
     torch.manual_seed(0)
-    return function(shape, **facts, **settings(function, tiny(name)))
+    return function(shape, **facts, **fill_arguments(function, tiny(name)))
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)

@@ -325,7 +325,7 @@ MUTANTS = [
         "HEARTBEAT_TIMEOUT",
         f"{ORPHANS} -k never",
     ),
-    ("runs/profiling.py", "len(others) * chance(base, probe) < LEVEL", "True", PLAN),
+    ("runs/profiling.py", "len(others) * p_value(base, probe) < LEVEL", "True", PLAN),
     ("runs/profiling.py", "keys()) - {0})", "keys()))", PLAN),
     ("runs/profiling.py", "if 2 * step > left", "if False", PLAN),
     ("runs/profiling.py", "option = replace(option, batch=base.batch)", "pass", PLAN),

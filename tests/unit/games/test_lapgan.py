@@ -17,7 +17,7 @@ from sparring.networks.lapgan import BaseCritic, LevelCritic, LevelGenerator
 from sparring.objectives import NonSaturating
 from sparring.recipes.lapgan import SGD, RisingSGD, lapgan
 from sparring.recipes.options import Adam
-from sparring.runs.recipe_args import settings
+from sparring.runs.recipe_args import fill_arguments
 from sparring.training.trainer import train
 
 
@@ -357,7 +357,7 @@ def test_players_learn_by_adam_or_as_in_the_paper():
         (group,) = player.param_groups
         assert type(player) is torch.optim.Adam
         assert (group["lr"], *group["betas"]) == ((1e-3, 0.5, 0.999) if name[0] == "D" else (2e-4, 0.0, 0.9))
-    assert settings(lapgan, {"descent": {"lr": 0.01}})["descent"] == SGD(0.01, 0.5, 0.0008 / 703, 0.7)
+    assert fill_arguments(lapgan, {"descent": {"lr": 0.01}})["descent"] == SGD(0.01, 0.5, 0.0008 / 703, 0.7)
     paper = small(descent=SGD())
     check_game(paper, batches())
     for player in paper.players().values():

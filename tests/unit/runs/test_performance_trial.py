@@ -82,7 +82,7 @@ def images(n=4):
 
 
 def tried(game, **settings):
-    chosen, notes = performance_trial.tried(game, images(), PerformanceOptions.for_game("auto", game), **settings)
+    chosen, notes = performance_trial.try_options(game, images(), PerformanceOptions.for_game("auto", game), **settings)
     return {
         key: value for key, value in asdict(chosen).items() if key not in ("setting", "prefetch", "keep_freed_memory")
     }, notes
@@ -159,7 +159,7 @@ def test_the_trial_leaves_no_trace(tmp_path, monkeypatch):
     first = start(tmp_path / "tried", recipe, IMAGES, size=16, arguments={})
     assert torch.equal(torch.get_rng_state(), before)
     play(first, 3)
-    monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
+    monkeypatch.setattr("sparring.runs.performance_trial.try_options", lambda *_: pytest.fail("it was decided before"))
     monkeypatch.setattr("sparring.runs.run.choose_options", lambda *_: (first.performance, []))
     assert not difference(
         first.state.state_dict(),
@@ -178,7 +178,7 @@ def test_a_game_is_not_changed_by_its_trial():
 
 def test_nothing_is_tried_again_where_it_is_recorded_nor_with_our_recipes(tmp_path, monkeypatch):
     run = start(tmp_path / "run", "unit.runs.test_performance_trial:with_view", IMAGES, size=16, arguments={})
-    monkeypatch.setattr("sparring.runs.performance_trial.tried", lambda *_: pytest.fail("it was decided before"))
+    monkeypatch.setattr("sparring.runs.performance_trial.try_options", lambda *_: pytest.fail("it was decided before"))
     assert Run.open(tmp_path / "run", device="cpu").performance == run.performance
     start(tmp_path / "ours", "dcgan", IMAGES, size=16)
 
@@ -323,7 +323,7 @@ def test_no_recipe_of_ours_loses_anything(name, shape):
     facts, conditions = known(name)
     game = small(name, shape, **facts)
     chosen = PerformanceOptions.for_game("auto", game)
-    assert performance_trial.tried(game, ((x, *conditions) for (x,) in batches(shape)), chosen) == (chosen, [])
+    assert performance_trial.try_options(game, ((x, *conditions) for (x,) in batches(shape)), chosen) == (chosen, [])
 
 
 def test_off_tries_nothing(tmp_path):

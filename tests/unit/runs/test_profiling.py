@@ -15,11 +15,11 @@ from sparring.runs.profiling import (
     BatchProfile,
     CostEstimate,
     Option,
-    chance,
     estimate_cost,
     estimate_costs,
     extrapolate_memory,
     options,
+    p_value,
 )
 from support.runs import IMAGES, difference, play, start
 
@@ -144,9 +144,9 @@ def test_the_chance_is_that_of_a_paired_t_test():
     rng = random.Random(1)
     slow, fast = (probe(32, speed=speed, turns=6, noise=lambda: rng.uniform(1, 1.3)) for speed in (100.0, 115.0))
     logs = [[math.log(each.times[turn]) for turn in range(1, 6)] for each in (slow, fast)]  # the first does not count
-    assert chance(slow, fast) == pytest.approx(scipy.stats.ttest_rel(*logs, alternative="greater").pvalue)
-    assert chance(fast, slow) == pytest.approx(1 - chance(slow, fast))
-    assert chance(slow, replace(fast, times={0: 0.1, 1: 0.1})) == 1, "one turn says nothing"
+    assert p_value(slow, fast) == pytest.approx(scipy.stats.ttest_rel(*logs, alternative="greater").pvalue)
+    assert p_value(fast, slow) == pytest.approx(1 - p_value(slow, fast))
+    assert p_value(slow, replace(fast, times={0: 0.1, 1: 0.1})) == 1, "one turn says nothing"
 
 
 def test_too_few_turns_are_said():

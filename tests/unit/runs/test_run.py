@@ -17,7 +17,7 @@ from sparring.errors import DataError, Diverged, GameError, RunError
 from sparring.game import evaluation_mode
 from sparring.recipes.options import Adam, Networks, RMSprop
 from sparring.runs import config, logs
-from sparring.runs.recipe_args import built, plain, settings
+from sparring.runs.recipe_args import fill_arguments, from_plain, to_plain
 from sparring.runs.run import Run
 from sparring.runs.signals import Stopped
 from support import runs
@@ -309,15 +309,15 @@ class Momentum:
     ids=str,
 )
 def test_settings_survive_json(hint, value):
-    again = built(hint, json.loads(json.dumps(plain("setting", value))))
+    again = from_plain(hint, json.loads(json.dumps(to_plain("setting", value))))
     assert again == value
     assert type(again) is type(value)
 
 
 def test_whole_numbers_are_numbers():
-    assert type(built(float | None, 1)) is float
-    assert type(built(int, 1)) is int
-    assert settings(runs.failing, {"at": 2}) == {"at": 2, "weight": False}
+    assert type(from_plain(float | None, 1)) is float
+    assert type(from_plain(int, 1)) is int
+    assert fill_arguments(runs.failing, {"at": 2}) == {"at": 2, "weight": False}
 
 
 def test_counts_below_one_are_refused(tmp_path):

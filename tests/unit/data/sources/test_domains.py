@@ -17,7 +17,7 @@ from sparring.data.ordering import crop_corners
 from sparring.data.sources.images import FORMATS, decode_upright, read_header
 from sparring.data.sources.layouts import absolute_name
 from sparring.errors import DataError
-from sparring.runs.recipe_args import suited
+from sparring.runs.recipe_args import data_name
 from sparring.runs.run import Run
 
 
@@ -310,13 +310,13 @@ def seconds(root: Path, kind: str) -> Path:
 @pytest.mark.parametrize("recipe", ["pix2pix", "cyclegan", "nicegan", "ganilla", "gaugan"])
 def test_a_recipe_decides_what_second_pictures_are_read_as(tmp_path, recipe, kind):
     root = seconds(tmp_path / "set", kind)
-    named = suited(recipe, f"pairs:{root}")
+    named = data_name(recipe, f"pairs:{root}")
     wants, other = ("maps", "pictures") if recipe == "gaugan" else ("pictures", "maps")
-    assert named == suited(recipe, f"{wants}:{root}") == suited(recipe, named)
+    assert named == data_name(recipe, f"{wants}:{root}") == data_name(recipe, named)
     with pytest.raises(
         DataError, match=f"{recipe} learns from .*, and {other}: reads .*: write pairs: before the path"
     ):
-        suited(recipe, f"{other}:{root}")
+        data_name(recipe, f"{other}:{root}")
     if wants == "maps" and kind in WHY_NOT:
         with pytest.raises(
             DataError, match=rf"Neither .*photos/0.png \(.*in colour.*\) nor .*/0.* \(.*{WHY_NOT[kind]}.*\)"
@@ -330,9 +330,9 @@ def test_a_recipe_decides_what_second_pictures_are_read_as(tmp_path, recipe, kin
 
 @pytest.mark.parametrize("recipe", ["unpaired", "dcgan", "my.games:paint"])
 def test_other_recipes_and_other_data_are_read_as_before(recipe):
-    assert suited(recipe, "pairs:x") == "pairs:x"
-    assert suited("gaugan", "unpaired:x") == "unpaired:x"
-    assert suited("pix2pix", "x") == "x"
+    assert data_name(recipe, "pairs:x") == "pairs:x"
+    assert data_name("gaugan", "unpaired:x") == "unpaired:x"
+    assert data_name("pix2pix", "x") == "x"
 
 
 @pytest.mark.parametrize("kind", SECONDS)
@@ -388,12 +388,12 @@ def test_maps_of_one_number_have_one_class(tmp_path):
 def test_one_changed_file_changes_no_reading(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     saved(root / "seconds/1.png", SECONDS["soft"](0))
-    assert load(suited("pix2pix", f"pairs:{root}")).facts()["regions"] == 0
+    assert load(data_name("pix2pix", f"pairs:{root}")).facts()["regions"] == 0
     with pytest.raises(DataError, match=r"seconds/1.png has class numbers up to 254: list the classes"):
-        load(suited("gaugan", f"pairs:{root}"))
+        load(data_name("gaugan", f"pairs:{root}"))
     saved(root / "seconds/1.png", SECONDS["colour"](0))
     with pytest.raises(DataError, match=r"seconds/1.png is no label map but a picture in colour"):
-        load(suited("gaugan", f"pairs:{root}"))
+        load(data_name("gaugan", f"pairs:{root}"))
 
 
 def test_a_list_of_classes_beside_pictures_is_named(tmp_path):
