@@ -10,7 +10,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -65,8 +64,8 @@ class Dataset:
 
     Example:
         >>> noise = Dataset("noise", np.zeros((5, 8, 8, 3), np.uint8))
-        >>> len(noise), noise.shape, noise.facts()
-        (5, (3, 8, 8), {'shape': (3, 8, 8), 'classes': 0})
+        >>> len(noise), noise.shape
+        (5, (3, 8, 8))
     """
 
     name: str
@@ -249,26 +248,6 @@ class Dataset:
         """
         rows = f"{self.name}, {len(self):,} rows of shape {tuple(self.shape)}"
         return printable(rows), printable("; ".join(details(self)))
-
-    def facts(self) -> dict[str, Any]:
-        """What a recipe may ask of the data: the shape of a row, the number of classes, and some captions if any.
-
-        Where there is a second domain, also ``other``, the shape of its rows, ``paired``, whether they belong to those
-        of the first, ``regions``, the number of classes in its label maps, 0 for images, and, if it is so,
-        ``instances``, that they tell where objects meet.
-        """
-        facts: dict[str, Any] = {"shape": self.shape, "classes": len(self.classes)}
-        if self.captions is not None:
-            facts["captions"] = self.captions.examples(indices=self.indices)
-        if self.paired_domain is not None:
-            maps = self.paired_domain.regions
-            facts |= {
-                "other": self.paired_domain.shape,
-                "paired": self.paired_domain.paired,
-                "regions": len(maps) if maps else 0,
-            }
-            facts |= {"instances": True} if self.paired_domain.edges is not None else {}
-        return facts
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Arguments of a recipe: from values to plain JSON, and back through the type hints of its signature.
 
 So only names and numbers are stored, and reading them makes only what the recipe asks for. A ``run.json`` from
-elsewhere can name a recipe ``module:function``: it is imported only if the user names it, and called only if it is declared to
-return a game.
+elsewhere can name a recipe ``module:function``: it is imported only if the user names it, and called only if it is
+declared to return a game.
 """
 
 from __future__ import annotations

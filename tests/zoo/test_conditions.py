@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sparring.cli import main
-from sparring.data import Dataset
+from sparring.data import DataFacts, Dataset
 from sparring.data.annotations.captions import Captions, tokenize
 from sparring.data.stream import scale_images
 from sparring.errors import GameError
@@ -312,7 +312,7 @@ def captioned(counts=(90, 10), seed=0):
 
 def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
     training, held_out = captioned((90, 10)), captioned((30, 270), seed=1)
-    game = stackgan((1, 8, 8), captions=training.facts()["captions"], width=4)
+    game = stackgan((1, 8, 8), captions=DataFacts.of(training).arguments()["captions"], width=4)
     bright = game.text(tokenize(["a bright square"]))[0]
 
     def share(noise):
@@ -328,4 +328,4 @@ def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
 def test_the_captions_of_a_training_split_are_those_of_its_rows():
     texts = tuple((f"number {row}",) for row in range(100))
     part = Dataset("told", squares((100,)).values, captions=Captions(texts)).subset(np.array([3, 50, 97]))
-    assert part.facts()["captions"] == ("number 3", "number 50", "number 97")
+    assert DataFacts.of(part).arguments()["captions"] == ("number 3", "number 50", "number 97")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sparring.check import check_game
 from sparring.cli import main
-from sparring.data import Stream, load
+from sparring.data import DataFacts, Stream, load
 from sparring.data.annotations.label_maps import decode_boundaries, instance_boundaries
 from sparring.data.annotations.palettes import read_instances
 from sparring.errors import DataError, GameError
@@ -81,8 +81,8 @@ def test_numbers_of_16_bits_and_colours_tell_objects_apart(tmp_path):
 
 def test_batches_have_edges_beside_the_numbers_cropped_and_mirrored_alike(data):
     dataset = load(f"pairs:{data}", size=SIDE)
-    assert dataset.facts()["instances"] is True
-    assert dataset.facts()["regions"] == 2
+    assert DataFacts.of(dataset).arguments()["instances"] is True
+    assert DataFacts.of(dataset).arguments()["regions"] == 2
     rows = dataset.paired_domain.rows(np.arange(COUNT))
     ids = torch.stack([torch.from_numpy(objects(index)) for index in range(COUNT)])
     assert torch.equal(rows, torch.stack([(ids > 7).long(), instance_boundaries(ids).long()], 1))
@@ -103,7 +103,7 @@ def test_data_without_objects_are_as_before_and_strays_are_refused(data, tmp_pat
     shutil.rmtree(tmp_path / "some/instances")
     plain = load(f"pairs:{tmp_path / 'some'}", size=SIDE)
     assert plain.paired_domain.rows(np.arange(2)).shape == (2, SIDE, SIDE)
-    assert "instances" not in plain.facts()
+    assert "instances" not in DataFacts.of(plain).arguments()
     assert plain.fingerprint != load(f"pairs:{data}", size=SIDE).fingerprint
     shutil.copytree(data / "instances", tmp_path / "some/instances")
     (tmp_path / "some/instances/3.png").unlink()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sparring.data import Dataset, Stream, load, prepare
+from sparring.data import DataFacts, Dataset, Stream, load, prepare
 from sparring.data.annotations.captions import Captions, split_words, token_ids, tokenize
 from sparring.data.sources.files import open_files
 from sparring.data.sources.image_sources import ImageFiles, content_key
@@ -58,7 +58,7 @@ def test_captions_found_later_or_changed_make_another_data_set(tmp_path):
     folder, cache = pictures(tmp_path / "data"), tmp_path / "cache"
     plain = load(folder, cache=cache)
     assert plain.captions is None
-    assert "captions" not in plain.facts()
+    assert "captions" not in DataFacts.of(plain).arguments()
     as_texts(folder)
     first = load(folder, cache=cache)
     (folder / "a.txt").write_text("a crimson square")
@@ -197,7 +197,7 @@ def test_parts_of_a_data_set_keep_their_own_captions():
     assert (len(rest), len(held)) == (4, 2)
     for part in (rest, held):
         assert {row for row, _ in read(next(Stream(part, len(part))))} == set(part.indices.tolist())
-    assert rest.facts()["captions"] == ("row0 way0", "row2 way0", "row4 way0", "row5 way0")
+    assert DataFacts.of(rest).arguments()["captions"] == ("row0 way0", "row2 way0", "row4 way0", "row5 way0")
 
 
 def test_some_captions_are_evenly_spaced_and_as_frequent_as_in_the_data():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from sparring.data import Dataset, LabelMapClasses, PairedDomain, Stream, load, pair_domains, prepare
+from sparring.data import DataFacts, Dataset, LabelMapClasses, PairedDomain, Stream, load, pair_domains, prepare
 from sparring.data.annotations.label_maps import decode_boundaries, decode_label_map, parse_class_list
 from sparring.data.annotations.palettes import read_instances, read_label_map
 from sparring.data.ordering import crop_corners
@@ -71,7 +71,13 @@ def folder(tmp_path):
 def test_train_a_and_train_b_are_two_domains(folder, pack, kind):
     data = load(f"{kind}{pack(folder)}")
     assert (len(data), len(data.paired_domain.dataset), data.paired_domain.paired) == (5, 3, False)
-    assert data.facts() == {"shape": (3, 16, 16), "classes": 0, "other": (3, 16, 16), "paired": False, "regions": 0}
+    assert DataFacts.of(data).arguments() == {
+        "shape": (3, 16, 16),
+        "classes": 0,
+        "other": (3, 16, 16),
+        "paired": False,
+        "regions": 0,
+    }
     assert data.labels is None
     assert data.captions is None
     a, b = next(Stream(data, 5))
@@ -215,7 +221,13 @@ def labelled(root: Path, *, palette: list[int] | None = None, folders: tuple[str
 @pytest.mark.parametrize("folders", [("photos", "labels"), ("images", "annotations")])
 def test_index_maps_are_found_on_either_side_and_come_second(tmp_path, folders):
     data = load(f"pairs:{labelled(tmp_path / 'set', folders=folders)}", size=8)
-    assert data.facts() == {"shape": (3, 8, 8), "classes": 0, "other": (4, 8, 8), "paired": True, "regions": 4}
+    assert DataFacts.of(data).arguments() == {
+        "shape": (3, 8, 8),
+        "classes": 0,
+        "other": (4, 8, 8),
+        "paired": True,
+        "regions": 4,
+    }
     x, m = next(Stream(data, 4))
     assert torch.equal(((x[:, 1] + 1) * 127.5 / 10).round().long().clamp(0, 3)[:, 1::2], m[:, 1::2])
     assert set(m.unique().tolist()) == {0, 1, 2, 3}, "nearest neighbours make no new class"
@@ -229,7 +241,7 @@ def test_a_list_names_classes_and_their_colours(tmp_path):
     assert regions.colours == ((10, 20, 30), (1, 2, 3), (255, 0, 128), (4, 5, 6))
     (root / "classes.txt").write_text("sky\nwall\n")
     data = load(f"pairs:{root}")
-    assert data.facts()["regions"] == 2
+    assert DataFacts.of(data).arguments()["regions"] == 2
     assert data.describe()[1] == f"pairs, each with a label map of 2 classes: sky, wall; classes by {root}/classes.txt"
     assert next(Stream(data, 4))[1].max() == 2, "what no class is named for is unknown"
 
@@ -324,7 +336,7 @@ def test_a_recipe_decides_what_second_pictures_are_read_as(tmp_path, recipe, kin
             load(named)
         return
     data = load(named)
-    assert data.facts()["regions"] == (LABELS[kind] if wants == "maps" else 0)
+    assert DataFacts.of(data).arguments()["regions"] == (LABELS[kind] if wants == "maps" else 0)
     assert data.paired_domain.paired
 
 
@@ -338,7 +350,7 @@ def test_other_recipes_and_other_data_are_read_as_before(recipe):
 @pytest.mark.parametrize("kind", SECONDS)
 def test_where_nobody_says_it_only_class_numbers_make_label_maps(tmp_path, kind):
     data = load(f"pairs:{seconds(tmp_path / 'set', kind)}")
-    assert data.facts()["regions"] == {"numbers": 4, "dark": 45}.get(kind, 0)
+    assert DataFacts.of(data).arguments()["regions"] == {"numbers": 4, "dark": 45}.get(kind, 0)
     assert ("label map" in data.describe()[1]) == (kind in ("numbers", "dark"))
 
 
@@ -388,7 +400,7 @@ def test_maps_of_one_number_have_one_class(tmp_path):
 def test_one_changed_file_changes_no_reading(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     saved(root / "seconds/1.png", SECONDS["soft"](0))
-    assert load(data_name("pix2pix", f"pairs:{root}")).facts()["regions"] == 0
+    assert DataFacts.of(load(data_name("pix2pix", f"pairs:{root}"))).arguments()["regions"] == 0
     with pytest.raises(DataError, match=r"seconds/1.png has class numbers up to 254: list the classes"):
         load(data_name("gaugan", f"pairs:{root}"))
     saved(root / "seconds/1.png", SECONDS["colour"](0))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparring.data import Dataset, load, prepare
+from sparring.data import DataFacts, Dataset, load, prepare
 from sparring.data.fingerprint import fingerprint
 from sparring.data.sources.files import open_files
 from sparring.data.sources.image_sources import ImageFiles
@@ -61,7 +61,7 @@ def test_folders_and_archives_are_read_in_order_with_their_classes(folder, pack)
     assert colours(data) == [[20, 0, 0], [10, 0, 0], [0, 0, 0], [30, 0, 0]]
     assert data.classes == ("a", "b")
     assert data.labels.tolist() == [0, 0, 1, 1]
-    assert data.facts() == {"shape": (3, 16, 16), "classes": 2}
+    assert DataFacts.of(data).arguments() == {"shape": (3, 16, 16), "classes": 2}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparring.data import Dataset, load
+from sparring.data import DataFacts, Dataset, load
 from sparring.data.fingerprint import fingerprint
 from sparring.errors import DataError
 
@@ -24,7 +24,7 @@ def test_a_mixture_has_the_modes_it_tells(name):
     data = load(name)
     points, labels = everything(name)
     assert (len(data), data.shape, len(data.classes)) == (100_000, (2,), modes)
-    assert data.facts() == {"shape": (2,), "classes": modes}
+    assert DataFacts.of(data).arguments() == {"shape": (2,), "classes": modes}
     assert data.mixture.deviation == deviation
     assert data.mixture.centres.shape == (modes, 2)
     counts = torch.bincount(labels, minlength=modes).double()
