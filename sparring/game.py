@@ -156,7 +156,7 @@ class Game(nn.Module, ABC):
     Attributes:
         plain_double_backward: Whether penalties leave all layers to torch, see `sparring.objectives.double_backward`.
         folds: Names of networks whose up-sampling and convolution are computed in one, see
-        `sparring.layers.upsample_fusion`.
+            `sparring.layers.upsample_fusion`.
     """
 
     plain_double_backward = False

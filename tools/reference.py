@@ -66,7 +66,8 @@ def help_of(*words: str) -> str:
     from sparring.cli import main
 
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        main(words)
+        code = main(words)
+    assert code == 0, words
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))
 
 
@@ -79,11 +80,12 @@ def write_commands(folder: Path) -> None:
     index = ["# Command reference", "", "```text", help_of("--help"), "```", "", "| command | purpose |", "|---|---|"]
     for command, (_, purpose) in COMMANDS.items():
         page = command.replace(" ", "-")
-        flags = ["train", "nsgan"] if command == "train" else command.split()
+        words = {"train": ["train", "nsgan"], "singan": ["train", "singan"]}.get(command, command.split())
+        full = command in OWN_FLAGS and command != "train-encoder"  # whose flags depend on a run
         body = [f"# sparring {command}", "", f"{purpose[0].upper()}{purpose[1:]}.", ""]
         if command == "train":
             body += ["```text", help_of("train", "--help"), "```", "", "With the flags of one recipe, `nsgan`:", ""]
-        body += ["```text", help_of(*flags, "--help-all" if command in OWN_FLAGS else "--help"), "```", ""]
+        body += ["```text", help_of(*words, "--help-all" if full else "--help"), "```", ""]
         if command == "train":
             body += ["Flags of each recipe: " + ", ".join(f"[{name}](train-{name}.md)" for name in RECIPES) + ".", ""]
         (folder / f"{page}.md").write_text("\n".join(body))

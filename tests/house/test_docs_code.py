@@ -15,6 +15,7 @@ from PIL import Image
 
 from sparring.cli import main, options
 from sparring.cli.registry import COMMANDS
+from sparring.recipes import RECIPES
 from support import docs
 
 PAGES = docs.pages()
@@ -160,3 +161,17 @@ def test_the_blocks_of_a_page_run_in_order(page, there):
             for words in docs.commands(block.text):
                 small = docs.tiny(words)
                 assert main(small) == 0, f"{page}:{block.line}: sparring {' '.join(small)}"
+
+
+def test_the_reference_has_a_page_for_every_package_command_and_recipe(tmp_path):
+    spec = importlib.util.spec_from_file_location("reference", docs.ROOT / "tools" / "reference.py")
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    reference.main(tmp_path)
+    pages = {path.stem: path.read_text() for path in (tmp_path / "commands").glob("*.md")}
+    assert {command.replace(" ", "-") for command in COMMANDS} | {f"train-{name}" for name in RECIPES} <= set(pages)
+    assert all("usage: sparring" in text for text in pages.values())
+    api = "".join(path.read_text() for path in (tmp_path / "api").glob("*.md"))
+    listed = set(re.findall(r"^::: (.*)$", api, flags=re.MULTILINE))
+    assert listed == {name for name, _ in reference.modules()}
+    assert {"sparring", "sparring.game", "sparring.games.wgan", "sparring.data.sources.files"} <= listed
