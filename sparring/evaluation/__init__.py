@@ -1,1 +1,1 @@
-"""Scores of a game beside those of real data and of noise."""
+"""Evaluation of games: metrics by name, sample sets, and the scores of samples, translations and label maps."""

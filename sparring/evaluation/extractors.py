@@ -1,4 +1,4 @@
-"""Who looks at the images, by name."""
+"""Feature extractors for images, by name."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ __all__ = ["get_extractor"]
 
 
 def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureExtractor:
-    """Returns an extractor by its name.
+    """Return a feature extractor by its name.
 
     Args:
-        name: ``classifier`` for the tool's own, trained on the data; ``inception`` for that of the FID; or
-            ``module:function``, which takes nothing and returns a module (N, C, H, W) in [−1, 1] -> (N, d).
-        dataset: The real images.
-        device: Where it is to live.
+        name: ``classifier`` for the library's own, trained on the data; ``inception`` for that of the FID; or
+            ``module:function``, a function without arguments that returns a module from (N, C, H, W) in [−1, 1] to
+            (N, d).
+        dataset: The training images.
+        device: Device of the extractor.
 
     Raises:
-        DataError: If there is no such extractor, its weights cannot be had, or it does not suit the data.
-        GameError: If it cannot be imported.
+        DataError: If the name is unknown, the weights are not available, or the extractor does not suit the data.
+        GameError: If the function cannot be imported.
     """
     require_many_images(dataset)
     if name == "classifier":
@@ -37,5 +38,5 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
     if isinstance(made, nn.Module):
         return ModuleExtractor(made.to(device), name)
     if not isinstance(made, FeatureExtractor):
-        raise DataError(f"{name} returns a {type(made).__name__}: let it return a module from images to features.")
+        raise DataError(f"{name} returns a {type(made).__name__}: return a module from images to features.")
     return made

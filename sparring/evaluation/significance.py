@@ -1,14 +1,13 @@
-"""What seeds allow to say: means, deviations, and whether a difference is more than luck.
+"""Statistics over seeds: means, deviations, and whether a difference is significant.
 
-Two contestants are compared by Welch's t-test (Welch, 1947), two-sided, on the scores at the end of training, one value
-a seed; seeds are independent trainings, so nothing is paired, and unequal deviations are the rule among GANs. All pairs
-of a comparison are tested for each score, so their p-values are adjusted by Holm's method (Holm, 1979), which bounds
-the chance of a single false claim among all of them without further assumptions.
+Two entries are compared by Welch's t-test (Welch, 1947), two-sided, on the scores at the end of training, one value
+per seed. Seeds are independent trainings, so that nothing is paired, and unequal deviations are the rule among GANs.
+All pairs of a comparison are tested for each score, and their p-values are adjusted by Holm's method (Holm, 1979),
+which bounds the probability of any false positive among them without further assumptions.
 
-Why no permutation test: with K seeds each, the smallest p it can give is 2 / C(2K, K), which is .1 for three seeds and
-.008 for five; after Holm's correction over the 36 pairs of nine contestants no difference could be found, however
-large. Welch's test pays for its power with the assumption that scores of seeds are normal, of which few seeds cannot
-tell; more seeds remain the better answer.
+A permutation test is not used: with K seeds each, its smallest p-value is 2 / C(2K, K), which is .1 for three seeds and
+.008 for five; after Holm's correction over the 36 pairs of nine entries no difference could be significant. Welch's
+test assumes that scores of seeds are normal, which few seeds cannot confirm; more seeds remain the better answer.
 
     t = (a − b) / √(s_a²/n_a + s_b²/n_b)      ν = (s_a²/n_a + s_b²/n_b)² / (s_a⁴/(n_a²(n_a−1)) + s_b⁴/(n_b²(n_b−1)))
     p = I_{ν/(ν + t²)}(ν/2, 1/2)              the regularised incomplete beta function
@@ -24,17 +23,17 @@ from dataclasses import dataclass
 __all__ = ["LEVEL", "Spread", "Welch", "holm", "one_sample_t_test", "spread", "summary_over_training", "welch_t_test"]
 
 LEVEL = 0.05
-SMALL = 1e-300  # in place of a zero divisor, in Lentz's algorithm
+SMALL = 1e-300  # replaces a zero divisor in Lentz's algorithm
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Several values in two numbers.
+    """Mean and standard deviation of several values.
 
     Attributes:
-        mean: Of the values; None of no values.
-        deviation: The sample's standard deviation (n − 1); None of fewer than two values, or if one is infinite.
-        count: How many values.
+        mean: Mean; None without values.
+        deviation: Sample standard deviation (n − 1); None for fewer than two values, or if one is infinite.
+        count: Number of values.
     """
 
     mean: float | None
@@ -44,12 +43,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Welch:
-    """The outcome of Welch's t-test.
+    """Result of a t-test.
 
     Attributes:
-        t: The statistic, negative where the first mean is lower.
+        t: The statistic, negative if the first mean is lower.
         freedom: Degrees of freedom.
-        p: Two-sided.
+        p: Two-sided p-value.
     """
 
     t: float
@@ -58,7 +57,10 @@ class Welch:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Returns mean and standard deviation.
+    """Return mean and standard deviation.
+
+    Args:
+        values: The values.
 
     >>> spread([1.0, 3.0])
     Spread(mean=2.0, deviation=1.4142135623730951, count=2)
@@ -72,7 +74,10 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def summary_over_training(values: Sequence[float]) -> dict[str, float]:
-    """Returns what the tables of RealnessGAN (Xiangli et al., 2020) tell of one training's scores over time.
+    """Return the summary of a training's scores over time in the tables of RealnessGAN (Xiangli et al., 2020).
+
+    Args:
+        values: Scores at several steps, at least one.
 
     >>> summary_over_training([3.0, 1.0, 2.0])
     {'min': 1.0, 'max': 3.0, 'mean': 2.0, 'SD': 1.0}
@@ -83,14 +88,14 @@ def summary_over_training(values: Sequence[float]) -> dict[str, float]:
 
 
 def welch_t_test(a: Sequence[float], b: Sequence[float]) -> Welch | None:
-    """Tests whether two samples have one mean, by Welch's t-test.
+    """Test whether two samples have equal means, by Welch's t-test.
 
     Args:
-        a: Values of the first, at least two.
-        b: Values of the second.
+        a: Values of the first sample.
+        b: Values of the second sample.
 
     Returns:
-        The outcome; None where the test says nothing: fewer than two values, an infinite one, or no spread in either.
+        The result; None if the test is undefined: fewer than two values, an infinite one, or no spread in both.
     """
     one, other = spread(a), spread(b)
     if one.deviation is None or other.deviation is None or not (one.deviation or other.deviation):
@@ -104,14 +109,14 @@ def welch_t_test(a: Sequence[float], b: Sequence[float]) -> Welch | None:
 
 
 def one_sample_t_test(values: Sequence[float], constant: float) -> Welch | None:
-    """Tests whether a sample has a given mean, by the t-test.
+    """Test whether a sample has a given mean, by the t-test.
 
     Args:
-        values: At least two.
-        constant: The mean that is tested.
+        values: Values of the sample.
+        constant: The mean to test.
 
     Returns:
-        The outcome; None of fewer than two values or an infinite one. Values without spread differ from any other mean.
+        The result; None for fewer than two values or an infinite one. Values without spread differ from any other mean.
 
     >>> t_test = one_sample_t_test
     >>> t_test([1.0, 1.0], 2.0).p, t_test([1.0, 1.0], 1.0).p, t_test([1.0], 2.0)
@@ -129,7 +134,10 @@ def one_sample_t_test(values: Sequence[float], constant: float) -> Welch | None:
 
 
 def holm(probabilities: Sequence[float]) -> list[float]:
-    """Adjusts p-values for their number: the k-th smallest of m times m − k + 1, never falling, never above 1.
+    """Adjust p-values for multiple tests: the k-th smallest of m times m − k + 1, non-decreasing and at most 1.
+
+    Args:
+        probabilities: The p-values.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -142,7 +150,7 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 
 def _beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b), by its continued fraction where that converges fast."""
+    """Return the regularised incomplete beta function I_x(a, b), by its continued fraction."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):
@@ -152,7 +160,7 @@ def _beta(a: float, b: float, x: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of I_x(a, b), by the algorithm of Lentz (1976)."""
+    """Return the continued fraction of I_x(a, b), by the algorithm of Lentz (1976)."""
     above, below = 1.0, 1 / ((1 - (a + b) * x / (a + 1)) or SMALL)
     value = below
     for m in range(1, 10_000):

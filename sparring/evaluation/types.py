@@ -169,12 +169,15 @@ def require_many_images(dataset: Dataset) -> None:
 
 
 def _parse(scores: list[dict[str, Any]]) -> list[Score]:
-    both = lambda low, high: (float(low), float(high))  # noqa: E731 (refuses any other number of ends)
-    ends = [both(*s["interval"]) if s["interval"] else None for s in scores]
+    ends = [_interval(*s["interval"]) if s["interval"] else None for s in scores]
     rows = zip(scores, ends, strict=True)
     return [
         Score(str(s["name"]), float(s["value"]), dict(s["protocol"]), Direction(s["better"]), end) for s, end in rows
     ]
+
+
+def _interval(low: Any, high: Any) -> tuple[float, float]:
+    return float(low), float(high)
 
 
 def _plain(score: Score) -> dict[str, Any]:

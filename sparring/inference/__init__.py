@@ -1,1 +1,1 @@
-"""What a trained game can do: sample, interpolate, encode, translate, paint."""
+"""Uses of trained games: sampling, interpolation, latent directions, inversion, encoding, translation and more."""

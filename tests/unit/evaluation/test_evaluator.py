@@ -94,7 +94,7 @@ def test_the_two_halves_of_real_samples_share_no_row():
 
 def test_images_are_judged_in_features_against_the_same_half():
     dataset = images()
-    game = Fixed(data.stream.scaled(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
+    game = Fixed(data.stream.scale_images(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
     found = evaluator.evaluate(game, dataset, extractor=pixels, seed=5)
     halves = RealSplits(dataset, None, 200, seed=5)
     real, other = (torch.cat([rows for rows, _ in half]) for half in (halves.real(), halves.other()))

@@ -287,7 +287,7 @@ def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
     real, other = (scale_images(part.rows(np.arange(50))[0]) for part in parts)
     seen = [get_extractor("seers:flat", parts[0]).features(rows) for rows in (real, other)]
     assert frechet_distance(*seen) > 0
-    with pytest.raises(DataError, match="let it return a module"):
+    with pytest.raises(DataError, match="return a module from images"):
         get_extractor("seers:none", parts[0])
     with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
         get_extractor("seers:nobody", parts[0])
