@@ -111,14 +111,14 @@ class ConditionalUpBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, norm: Norm) -> None:
         super().__init__()
-        self.first, self.paired_domain = norm(inputs), norm(outputs)
+        self.first, self.second = norm(inputs), norm(outputs)
         self.up, self.same = UpConv(inputs, outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2))
 
     def forward(self, x: Tensor, *y: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W), given an optional condition."""
         seen = self.up(relu(self.first(x, *y)))
-        return self.same(relu(self.paired_domain(seen, *y))) + self.shortcut(x)
+        return self.same(relu(self.second(seen, *y))) + self.shortcut(x)
 
 
 def residual_glorot(network: nn.Module) -> None:
