@@ -31,7 +31,7 @@ __all__ = ["AdaptiveAugment", "blitting", "colours", "geometry"]
 
 
 def blitting(x: Tensor, p: Tensor) -> Tensor:
-    """Moves pixels without changing any: flip, quarter turns (half turns where it is not square), whole shifts.
+    """Flip, rotate by quarter turns (half turns if not square) and shift by whole pixels.
 
     Args:
         x: Images (N, C, H, W).
@@ -50,7 +50,7 @@ def blitting(x: Tensor, p: Tensor) -> Tensor:
 
 
 def geometry(x: Tensor, p: Tensor) -> Tensor:
-    """Scales, turns, stretches, turns and shifts, all in one reading.
+    """Scale, rotate, stretch, rotate and shift, in one resampling.
 
     Args:
         x: Images (N, C, H, W).
@@ -60,7 +60,7 @@ def geometry(x: Tensor, p: Tensor) -> Tensor:
     down = torch.arange(height, device=x.device).view(1, 1, -1, 1)
     right = torch.arange(width, device=x.device).view(1, 1, 1, -1)
     middle = (height - 1) / 2, (width - 1) / 2
-    # From where a pixel is to where it came from: the last change is undone first.
+    # From the position of a pixel to its source: the last change is inverted first.
     happens, each_turn = _happens(x, p), 1 - (1 - p).sqrt()
     row = down - middle[0] - height * torch.where(happens, randn_per_image(x, 0.125), 0)
     column = right - middle[1] - width * torch.where(happens, randn_per_image(x, 0.125), 0)
@@ -74,7 +74,7 @@ def geometry(x: Tensor, p: Tensor) -> Tensor:
 
 
 def colours(x: Tensor, p: Tensor) -> Tensor:
-    """Changes brightness, contrast, luma, hue and saturation, in this order; those that the channels allow.
+    """Change brightness, contrast, luma, hue and saturation, in this order, as far as the channels allow.
 
     Args:
         x: Images (N, C, H, W).
@@ -91,10 +91,10 @@ def colours(x: Tensor, p: Tensor) -> Tensor:
 
 
 class AdaptiveAugment(nn.Module):
-    """Changes images with probability p; in evaluation mode it leaves them alone, like dropout.
+    """Applies each change with probability p in training mode; the identity in evaluation mode, like dropout.
 
     Args:
-        p: Where the probability starts.
+        p: Initial probability.
         parts: The changes, in order.
 
     Attributes:
@@ -111,13 +111,13 @@ class AdaptiveAugment(nn.Module):
         self.parts = tuple(parts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Draws a change of every image.
+        """Augment every image.
 
         Args:
             x: Images (N, C, H, W).
 
         Raises:
-            DataError: If x holds no images.
+            DataError: If x are not images.
         """
         for change in self.parts if self.training else ():
             x = change(require_images(x, "AdaptiveAugment"), self.p)
@@ -129,7 +129,7 @@ def _happens(x: Tensor, p: Tensor) -> Tensor:
 
 
 def _with_probability(x: Tensor, p: Tensor, value: Tensor, otherwise: float) -> Tensor:
-    """Returns the value with probability p for each image, and otherwise what changes nothing."""
+    """Return the value with probability p for each image, and otherwise what changes nothing."""
     return torch.where(_happens(x, p), value, otherwise)
 
 

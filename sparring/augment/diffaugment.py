@@ -1,9 +1,10 @@
-"""DiffAugment (Zhao et al., 2020): what the critic sees, real or fake, is changed at random, and G learns through it.
+"""DiffAugment (Zhao et al., 2020): differentiable random augmentation of the critic's inputs, real and fake.
 
     L_D(D(T x), D(T G(z)))      L_G(D(T G(z)))      T drawn anew for each image and each pass
 
-A critic that is shown few images learns them by heart; augmenting the real ones alone would teach G to draw augmented
-images. If T is put before D everywhere, and is differentiable, G is told how to change what comes *before* T.
+A critic trained on few images memorises them; augmenting the real ones alone would teach G to generate augmented
+images. If T is applied before D everywhere, and is differentiable, G receives gradients with respect to its images
+*before* T.
 
     ===========  ===========================================================  =================================
     colour       x + b                                                        b uniform on [−½, ½]
@@ -13,7 +14,7 @@ images. If T is put before D everywhere, and is differentiable, G is told how to
     cutout       a square becomes 0; it may stick out                         side ½, its centre anywhere
     ===========  ===========================================================  =================================
 
-Saturation needs several channels: with one, m is the pixel itself and nothing happens.
+Saturation needs several channels: with one, m is the pixel itself and saturation is the identity.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = ["DiffAugment", "colour", "cutout", "translation"]
 
 
 def colour(x: Tensor) -> Tensor:
-    """Changes brightness, saturation and contrast, in this order.
+    """Change brightness, saturation and contrast, in this order.
 
     Args:
         x: Images (N, C, H, W).
@@ -42,11 +43,11 @@ def colour(x: Tensor) -> Tensor:
 
 
 def translation(x: Tensor, reach: float = 1 / 8) -> Tensor:
-    """Moves every image by whole pixels; zeros enter.
+    """Translate every image by whole pixels with zero padding.
 
     Args:
         x: Images (N, C, H, W).
-        reach: The farthest move, as a share of the side.
+        reach: Maximum translation, as a share of the side.
     """
     height, width = x.shape[2:]
     rows, columns = _read_at(x, height, reach), _read_at(x, width, reach)
@@ -56,7 +57,7 @@ def translation(x: Tensor, reach: float = 1 / 8) -> Tensor:
 
 
 def cutout(x: Tensor, share: float = 1 / 2) -> Tensor:
-    """Sets a rectangle of every image to zero; its centre is uniform over the image, so part of it may be outside.
+    """Set a rectangle of every image to zero; its centre is uniform over the image, so part of it may be outside.
 
     Args:
         x: Images (N, C, H, W).
@@ -70,10 +71,10 @@ Change = Callable[[Tensor], Tensor]
 
 
 class DiffAugment(nn.Module):
-    """Changes images one after another; in evaluation mode it leaves them alone, like dropout.
+    """Applies changes one after another in training mode; the identity in evaluation mode, like dropout.
 
     Args:
-        policy: The changes, in order; none is the identity.
+        policy: The changes, in order; an empty policy is the identity.
     """
 
     def __init__(self, policy: Sequence[Change] = (colour, translation, cutout)) -> None:
@@ -81,13 +82,13 @@ class DiffAugment(nn.Module):
         self.policy = tuple(policy)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Draws a change of every image.
+        """Augment every image.
 
         Args:
             x: Images (N, C, H, W).
 
         Raises:
-            DataError: If there is something to change and x holds no images.
+            DataError: If the policy is not empty and x are not images.
         """
         for change in self.policy if self.training else ():
             x = change(require_images(x, "DiffAugment"))
@@ -95,13 +96,13 @@ class DiffAugment(nn.Module):
 
 
 def _read_at(x: Tensor, size: int, reach: float) -> Tensor:
-    """Draws from which line each line of an image comes, (N, size); those outside are outside."""
+    """Draw the source row or column of each one of an image, (N, size); it may lie outside."""
     farthest = int(size * reach + 0.5)
     return torch.arange(size, device=x.device) - randint_per_image(x, -farthest, farthest).flatten(1)
 
 
 def _covered(x: Tensor, size: int, share: float) -> Tensor:
-    """Draws which lines a rectangle covers, (N, size)."""
+    """Draw the rows or columns that a rectangle covers, (N, size)."""
     length = int(size * share + 0.5)
     # An even length has its middle between pixels, of which there is one more than there are pixels.
     first = randint_per_image(x, 0, size - length % 2).flatten(1) - length // 2

@@ -1,9 +1,9 @@
-"""What augmentations are made of: a number drawn for each image, and images whose pixels are read elsewhere.
+"""Parts of augmentations: one random number per image, and resampling of pixels.
 
-Reading pixels elsewhere is linear in the image. It is written with `gather`, which torch differentiates any number of
-times; `grid_sample` it does only once, and a penalty on a critic's slope needs twice.
+Resampling is linear in the image. It uses `gather`, which torch differentiates any number of times; `grid_sample` only
+once, and a gradient penalty needs two.
 
-Beyond its border an image goes on as in a mirror that stands on the outermost pixels:  … 2 1 | 0 1 2 3 | 2 1 0 …
+Beyond its border an image is reflected at the outermost pixels:  … 2 1 | 0 1 2 3 | 2 1 0 …
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ __all__ = [
 
 
 def require_images(x: Tensor, name: str) -> Tensor:
-    """Returns x if it holds images.
+    """Return x if it has the shape of images.
 
     Args:
-        x: Anything.
-        name: Who asks.
+        x: A tensor.
+        name: Name of the caller, for the message.
 
     Raises:
         DataError: If x is not (N, C, H, W).
@@ -44,22 +44,22 @@ def require_images(x: Tensor, name: str) -> Tensor:
 
 
 def rand_per_image(x: Tensor, low: float, high: float) -> Tensor:
-    """Draws a number for each image, uniform on [low, high), shape (N, 1, 1, 1), at least in single precision."""
+    """Draw a number for each image, uniform on [low, high), shape (N, 1, 1, 1), at least in single precision."""
     return low + (high - low) * torch.rand(len(x), 1, 1, 1, device=x.device, dtype=_precision(x))
 
 
 def randint_per_image(x: Tensor, low: int, high: int) -> Tensor:
-    """Draws an integer for each image, uniform from low to high, both included, shape (N, 1, 1, 1)."""
+    """Draw an integer for each image, uniform from low to high, both included, shape (N, 1, 1, 1)."""
     return torch.randint(low, high + 1, (len(x), 1, 1, 1), device=x.device)
 
 
 def randn_per_image(x: Tensor, spread: float) -> Tensor:
-    """Draws a number for each image, from N(0, spread²), shape (N, 1, 1, 1), at least in single precision."""
+    """Draw a number for each image, from N(0, spread²), shape (N, 1, 1, 1), at least in single precision."""
     return spread * torch.randn(len(x), 1, 1, 1, device=x.device, dtype=_precision(x))
 
 
 def reflect_index(at: Tensor, size: int) -> Tensor:
-    """Folds coordinates beyond 0 … size − 1 back in, as a mirror on the outermost pixels does.
+    """Reflect coordinates beyond 0 … size − 1 at the outermost pixels.
 
     >>> reflect_index(torch.tensor([-2, -1, 0, 3, 4, 5]), 4)
     tensor([2, 1, 0, 3, 2, 1])
@@ -69,7 +69,7 @@ def reflect_index(at: Tensor, size: int) -> Tensor:
 
 
 def gather_pixels(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Reads every image at the given rows and columns.
+    """Read every image at the given rows and columns.
 
     Args:
         x: Images (N, C, H, W).
@@ -80,7 +80,7 @@ def gather_pixels(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def shift(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Moves every image by whole pixels; what enters is the mirror image.
+    """Translate every image by whole pixels with reflection padding.
 
     Args:
         x: Images (N, C, H, W).
@@ -94,12 +94,12 @@ def shift(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def warp(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Reads every image at real coordinates, bilinearly; at whole ones exactly.
+    """Sample every image at real coordinates, bilinearly; exact at integers.
 
     Args:
         x: Images (N, C, H, W).
-        rows: Coordinates (N, 1, H, W) in pixels, 0 at the centre of the first row; beyond the border is a mirror.
-        columns: Likewise.
+        rows: Coordinates (N, 1, H, W) in pixels, 0 at the centre of the first row; reflected beyond the border.
+        columns: Coordinates (N, 1, H, W) in pixels.
     """
     height, width = x.shape[2:]
     (top, bottom, below), (left, right, beside) = _between(rows, height), _between(columns, width)
@@ -114,13 +114,13 @@ def warp(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def flip_and_shift(x: Tensor) -> Tensor:
-    """Flips every second image and shifts it by up to an eighth of its side (Zhang et al., 2020, section 2).
+    """Flip every second image and shifts it by up to an eighth of its side (Zhang et al., 2020, section 2).
 
     Args:
         x: Images (N, C, H, W).
 
     Raises:
-        DataError: If x holds no images.
+        DataError: If x are not images.
     """
     height, width = require_images(x, "flip_and_shift").shape[2:]
     x = torch.where(randint_per_image(x, 0, 1) == 1, x.flip(3), x)
@@ -128,7 +128,7 @@ def flip_and_shift(x: Tensor) -> Tensor:
 
 
 def _between(at: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the pixels before and after a coordinate, and the share of the latter."""
+    """Return the pixels before and after a coordinate, and the share of the latter."""
     at = reflect_index(at, size)
     before = at.floor().clamp(max=size - 1)
     return before.long(), (before.long() + 1).clamp(max=size - 1), at - before

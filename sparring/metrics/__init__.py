@@ -1,4 +1,4 @@
-"""How good is what a generator makes: coverage, distances of distributions, and the features and stamps behind them."""
+"""Metrics of generators: distances, coverage, diversity, memorisation; feature extractors and protocols."""
 
 from sparring.metrics.class_histogram import ModeHistogram, channel_labels, mode_histogram, stacked_histogram
 from sparring.metrics.cluster_accuracy import ClusterAccuracy, best_assignment, cluster_accuracy

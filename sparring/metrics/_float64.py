@@ -1,4 +1,4 @@
-"""The one way in which samples and features enter a metric: finite, in float64, without a graph."""
+"""Conversion of the inputs of metrics to float64, with a check that they are finite."""
 
 from torch import Tensor
 

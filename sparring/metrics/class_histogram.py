@@ -1,4 +1,4 @@
-"""Which classes a generator makes, and how evenly: divergences of the histogram of predicted labels.
+"""Divergences of the histogram of predicted classes of generated images from that of the data.
 
 With q the share of each class among the generated images, p that among real ones (or even shares), K classes:
 
@@ -13,7 +13,7 @@ are lost; the forward one is then infinite. Even a perfect sampler of N images s
 which is reported beside it: 0.0194 for 1000 classes and 26,000 images.
 
 **Stacked digits** make 1000 classes of ten: three random grey digits are the red, green and blue of one image. 26,000
-generated images are looked at by a classifier of single digits, channel by channel; the published sets hold 128,000.
+generated images are classified by a classifier of single digits, channel by channel; the published sets hold 128,000.
 """
 
 import math
@@ -31,7 +31,7 @@ __all__ = ["ModeHistogram", "channel_labels", "mode_histogram", "stacked_histogr
 
 @dataclass(frozen=True)
 class ModeHistogram:
-    """What `mode_histogram` found.
+    """Result of `mode_histogram`.
 
     Attributes:
         captured: classes that hold enough images.
@@ -39,8 +39,8 @@ class ModeHistogram:
         reverse_kl: KL(generated ‖ reference) in nats; infinite where a class is generated that the reference lacks.
         forward_kl: KL(reference ‖ generated) in nats; infinite where a class is missing.
         jensen_shannon: JSD of the two in nats, at most log 2.
-        floor: reverse KL that a perfect sampler of as many images scores on average.
-        ceiling: classes of the reference that a perfect sampler of as many images meets on average.
+        floor: expected reverse KL of as many images of a perfect sampler.
+        ceiling: expected number of reference classes in as many images of a perfect sampler.
         counts: images of each class.
     """
 
@@ -60,14 +60,14 @@ def mode_histogram(labels: Tensor, classes: int, *, reference: Tensor | None = N
     Args:
         labels: predicted classes of generated images, integers (N,) from 0 to `classes` − 1.
         classes: K.
-        reference: weights or counts of the classes in the data (K,); even unless told.
-        fewest: images that a class needs to count as captured.
+        reference: weights or counts of the classes in the data (K,). Default: uniform.
+        fewest: minimum number of images of a captured class.
 
     Returns:
-        Captured classes, the three divergences, and what a perfect sampler would score.
+        Captured classes, the three divergences, and the expected score of a perfect sampler.
 
     Raises:
-        ValueError: if a shape, a label or a weight makes no sense.
+        ValueError: if a shape, a label or a weight is invalid.
 
     Example:
         >>> found = mode_histogram(torch.tensor([0, 0, 1, 1]), 4)
@@ -117,17 +117,17 @@ def stacked_histogram(labels: Tensor, classes: int = 10, *, reference: Tensor | 
     Args:
         labels: classes of red, green and blue (N, 3), from `channel_labels`; N is 26,000 in the protocol.
         classes: K, so that there are K³ modes.
-        reference: weights of the K³ classes; even unless told.
+        reference: weights of the K³ classes. Default: uniform.
 
     Returns:
         As `mode_histogram`.
 
     Raises:
-        ValueError: if a shape or a label makes no sense.
+        ValueError: if a shape or a label is invalid.
     """
     if labels.ndim != 2 or labels.shape[1] != 3 or len(labels) == 0:
         raise ValueError(f"classes of three channels (N, 3) are needed, not {tuple(labels.shape)}")
-    if labels.min() < 0 or labels.max() >= classes:  # summed up, a wrong digit could pass for another stack
+    if labels.min() < 0 or labels.max() >= classes:  # a wrong digit could otherwise be another stack
         raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but there are {classes} classes")
     return mode_histogram(stack_classes(labels, classes), classes**3, reference=reference)
 

@@ -1,14 +1,14 @@
-"""Do codes that nobody named agree with classes? The best one-to-one naming, and what the two know of each other.
+"""Agreement between unsupervised codes and class labels: accuracy under the best one-to-one assignment, and NMI.
 
     accuracy = max_π (1/N) #{i : π(code_i) = class_i},  π one-to-one                        (Kuhn, 1955)
     I        = Σ p(code, class) log p(code, class) / p(code) p(class)                       in nats, of frequencies
     NMI      = 2 I / (H(code) + H(class)),  0 where neither varies
 
-Purity, the share of the commonest class of each code, is no such measure: a generator that draws a single image has
-purity 1, while its accuracy is 1/K and its NMI 0. Hence one-to-one.
+Purity, the share of the most frequent class of each code, is not suitable: a generator of a single image has purity 1,
+while its accuracy is 1/K and its NMI 0.
 
 The best π comes from shortest augmenting paths with prices (Kuhn's Hungarian method as Jonker & Volgenant, 1987, run
-it): row after row is let in, and whoever has to move takes the column that costs least more. O(K³).
+it): rows are added one after another, and displaced rows take the cheapest alternative column. O(K³).
 """
 
 import math
@@ -22,13 +22,13 @@ __all__ = ["ClusterAccuracy", "best_assignment", "cluster_accuracy"]
 
 @dataclass(frozen=True)
 class ClusterAccuracy:
-    """How codes and classes go together.
+    """Result of `cluster_accuracy`.
 
     Attributes:
-        accuracy: Share of samples whose class is the name of their code, under the best one-to-one naming, in [0, 1].
+        accuracy: Share of samples whose class is that of their code under the best assignment, in [0, 1].
         naming: The class of each code; −1 for codes beyond the number of classes.
         information: Mutual information of code and class, in nats.
-        normalised: The same by the mean of both entropies, in [0, 1].
+        normalised: Mutual information divided by the mean of both entropies, in [0, 1].
         count: Number of samples.
     """
 
@@ -40,16 +40,16 @@ class ClusterAccuracy:
 
 
 def cluster_accuracy(codes: Tensor, labels: Tensor, *, values: int, classes: int) -> ClusterAccuracy:
-    """Match codes with classes.
+    """Compute accuracy and mutual information of codes and classes.
 
     Args:
         codes: The code of each sample (N,), int64, from 0.
         labels: The class of each sample (N,), int64, from 0.
-        values: How many codes there are, used or not.
-        classes: How many classes there are.
+        values: Number of codes, used or not.
+        classes: Number of classes.
 
     Raises:
-        ValueError: If codes and labels are no integers of the same number within their ranges, or there is none.
+        ValueError: If codes and labels are not integers of equal count within their ranges, or are empty.
 
     Example:
         >>> found = cluster_accuracy(torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 0, 1]), values=2, classes=2)
@@ -67,13 +67,13 @@ def cluster_accuracy(codes: Tensor, labels: Tensor, *, values: int, classes: int
 
 
 def best_assignment(gains: Tensor) -> tuple[int, ...]:
-    """Return the column of each row, no column twice, for which the gains add up to most.
+    """Return the column of each row, without repetition, that maximises the sum of gains (linear assignment).
 
     Args:
         gains: Finite numbers (rows, columns).
 
     Returns:
-        One column a row; −1 for rows that no column is left for.
+        One column per row; −1 for rows without a column.
 
     Example:
         >>> best_assignment(torch.tensor([[9.0, 8.0], [8.0, 1.0]]))
@@ -92,7 +92,7 @@ def best_assignment(gains: Tensor) -> tuple[int, ...]:
 
 
 def _augment(row: int, costs: list[list[float]], holders: list[int], rents: list[float], prices: list[float]) -> None:
-    """Give one more row a column, others moving along the cheapest path; cost − rent − price is never below 0."""
+    """Add a row along the cheapest augmenting path; cost − rent − price stays non-negative."""
     size = len(costs)
     slack, came = [math.inf] * size, [-1] * size  # least reduced cost to reach each column, and from which column
     reached: list[int] = []

@@ -1,19 +1,19 @@
-"""What a classifier makes of images that were asked for by class: GAN-train and GAN-test (Shmelkov et al., 2018).
+"""GAN-train and GAN-test: accuracies of classifiers on class-conditional samples (Shmelkov et al., 2018).
 
-    baseline  = accuracy on real held-out images of a classifier trained on real images
-    GAN-train = accuracy on real held-out images of a classifier trained on generated images and no other
-    GAN-test  = accuracy on generated images, by the classes asked for, of the classifier trained on real images
+    baseline = accuracy on real held-out images of a classifier trained on real images GAN-train = accuracy on real
+    held-out images of a classifier trained on generated images only GAN-test = accuracy on generated images, by the
+    requested classes, of the classifier trained on real images
 
-GAN-train needs quality *and* variety: a class that is missing, or one image again and again, teaches little about real
-images. GAN-test needs quality alone, and may exceed the baseline: one clear image of each class is perfect to it. So
-GAN-test high and GAN-train low is a generator without variety, and both low one whose images are bad or do not obey
-their labels. GAN-train is also known as the classification accuracy score (Ravuri & Vinyals, 2019).
+GAN-train needs quality *and* variety: a missing class, or a single repeated image, teaches little about real images.
+GAN-test needs quality alone, and may exceed the baseline: one clear image per class is perfect. A high GAN-test with a
+low GAN-train means little variety; both low means images of low quality or of the wrong class. GAN-train is also known
+as the classification accuracy score (Ravuri & Vinyals, 2019).
 
-The papers train residual networks. Here it is the small classifier of `sparring.metrics.extractors.classifier`, in its
-one loop and its one protocol: of the images it is given it learns from nine tenths, 20,000 at most. Its accuracy is
-lower, so a number means something beside its own baseline only, which is trained on as many images, for as many steps,
-from the same seed. A classifier trained from another seed is a little better or worse, which no interval here knows
-of: where two numbers lie close, take several seeds.
+The papers train residual networks. Here it is the small classifier of `sparring.metrics.extractors.classifier`, with
+its training loop and protocol: it is trained on nine tenths of the images, 20,000 at most. Its accuracy is lower, so a
+number is meaningful only beside its own baseline, which is trained on as many images, for as many steps, from the same
+seed. The intervals do not include the variation over seeds of the classifier: where two numbers are close, use several
+seeds.
 """
 
 import math
@@ -30,12 +30,12 @@ from sparring.metrics.intervals import wilson_interval
 
 __all__ = ["Accuracy", "LabelledAccuracies", "gan_test", "gan_train", "labelled_accuracies"]
 
-FEWEST = 20  # images that a classifier can be trained on
+FEWEST = 20  # minimum number of images to train a classifier
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many images of each class a classifier named rightly.
+    """Number of correctly classified images of each class.
 
     Attributes:
         right: images named rightly, of each class.
@@ -60,12 +60,12 @@ class Accuracy:
 
     @property
     def value(self) -> float:
-        """Share of the images that were named rightly, in [0, 1]; each image counts the same, not each class."""
+        """Share of correctly classified images, in [0, 1], each image with equal weight."""
         return sum(self.right) / self.count
 
     @property
     def per_class(self) -> tuple[float, ...]:
-        """Share of each class that was named rightly; NaN for a class without images."""
+        """Share of correctly classified images per class; NaN for a class without images."""
         return tuple(right / of if of else math.nan for right, of in zip(self.right, self.counts, strict=True))
 
     @property
@@ -74,7 +74,7 @@ class Accuracy:
         return math.sqrt(self.value * (1 - self.value) / self.count)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the score interval, which holds near 0 and 1, too (Wilson, 1927).
+        """Return the score interval, which is also valid near 0 and 1 (Wilson, 1927).
 
         Args:
             confidence: probability of covering the accuracy on infinitely many such images, in (0, 1).
@@ -87,7 +87,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class LabelledAccuracies:
-    """GAN-train and GAN-test, with what they are to be read beside.
+    """GAN-train and GAN-test with their baseline.
 
     Attributes:
         gan_train: on held-out real images, by the classifier trained on generated ones.
@@ -182,7 +182,7 @@ def labelled_accuracies(
     side: int = SIDE,
     device: str = "cpu",
 ) -> LabelledAccuracies:
-    """Measure GAN-train, GAN-test and the baseline by two classifiers that were trained alike (Shmelkov et al., 2018).
+    """Measure GAN-train, GAN-test and the baseline with two classifiers of equal training (Shmelkov et al., 2018).
 
     Both are given the same number of images, as many as the smaller set has, drawn from the larger by the seed.
 
@@ -221,7 +221,7 @@ def labelled_accuracies(
 def _trained(
     images: Tensor, labels: Tensor, *, classes: int, seed: int, steps: int, side: int, device: str
 ) -> ClassifierExtractor:
-    """The default classifier of labelled images, which become the bytes that they would be in a file."""
+    """Return the default classifier trained on labelled images, rounded to bytes as in a file."""
     _require(images, labels, classes)
     if len(images) < FEWEST:
         raise ValueError(f"{len(images)} images are too few to train a classifier on: give at least {FEWEST}")
@@ -233,7 +233,7 @@ def _trained(
 
 
 def _drawn(images: Tensor, labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """So many images with their labels, without repetition."""
+    """Return a number of images with their labels, without repetition."""
     if count == len(images):
         return images, labels
     rows = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:count]

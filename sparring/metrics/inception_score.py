@@ -1,4 +1,4 @@
-"""How surely and how variously a classifier sees generated images: the Inception Score when it is Inception.
+"""The classifier score: confidence and diversity of predicted classes; with Inception, the Inception Score.
 
     score = exp E_x KL(p(y|x) ‖ p(y)) = exp(H(p(y)) − E_x H(p(y|x))),   p(y) = E_x p(y|x)    (Salimans et al., 2016)
 
@@ -24,7 +24,7 @@ __all__ = ["ClassifierScore", "classifier_score"]
 
 @dataclass(frozen=True)
 class ClassifierScore:
-    """What `classifier_score` found.
+    """Result of `classifier_score`.
 
     Attributes:
         mean: mean over the splits, in [1, K].

@@ -1,4 +1,4 @@
-"""What a score would be on other samples, and on infinitely many.
+"""Confidence intervals of scores, and extrapolation to infinitely many samples.
 
 * **Bootstrap** (Efron, 1979): the statistic of samples redrawn with replacement varies as the statistic of fresh
   samples does. Here a resample is as large as its set, and every set is redrawn on its own.
@@ -7,7 +7,7 @@
   equal n may rank two models wrongly. A line through the statistic of subsets of several sizes, drawn over 1/n, meets
   1/n = 0 at an estimate of T∞. With all images of one model at hand,
 
-      frechet_at_infinity = extrapolated(lambda fake: frechet_distance(real, fake), fakes)
+      frechet_at_infinity = extrapolate(lambda fake: frechet_distance(real, fake), fakes)
 
   The line removes the bias that the *generated* count causes. That of the real count stays.
 """
@@ -45,7 +45,7 @@ class Bootstrap:
 
     @property
     def bias(self) -> float:
-        """By how much resampling raises the statistic: mean of the replicates less the value."""
+        """Bias of resampling: mean of the replicates minus the value."""
         return statistics.fmean(self.replicates) - self.value
 
     def percentile(self, confidence: float = 0.95) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def extrapolate(
         statistic: from samples to a number whose bias falls as 1/n.
         samples: generated samples or features (N, ...); 50,000 in the paper.
         points: sizes at which the statistic is taken, evenly spaced from the smallest to N; 15 in the paper.
-        smallest: the smallest size, a tenth of N unless told. For a Fréchet distance it should exceed the number of
+        smallest: the smallest size. Default: N / 10. For a Fréchet distance it should exceed the number of
             features, below which the bias is not yet 1/n.
         seed: decides the subsets, each drawn without replacement.
 
@@ -153,7 +153,7 @@ def extrapolate(
 
 
 def wilson_interval(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a share of independent samples (Wilson, 1927), which is sound at 0 and 1, too.
+    """Return the score interval of a share of independent samples (Wilson, 1927), which is also valid at 0 and 1.
 
     Args:
         share: of the samples, in [0, 1].

@@ -1,9 +1,10 @@
-"""How much do samples of one class differ from each other, beside real ones of that class?
+"""Diversity within classes: the spread of generated samples relative to that of real samples of the class.
 
     spread of a class = √ tr Cov = √ E ‖x − mean of the class‖²,      variety = mean over classes of fake / real spread
 
-In pixels noise is variety, too; in the features of a classifier it is not. A generator may name its classes perfectly
-and draw one image of each: its label accuracy is 1, its variety 0 (Odena et al., 2017, measure the same by MS-SSIM).
+In pixels noise also counts as diversity; in the features of a classifier it does not. A generator may match its classes
+perfectly with one image of each: its label accuracy is 1, its diversity 0 (Odena et al., 2017, measure this by
+MS-SSIM).
 """
 
 import math
@@ -17,7 +18,7 @@ __all__ = ["IntraClassDiversity", "intra_class_diversity"]
 
 @dataclass(frozen=True)
 class IntraClassDiversity:
-    """How widely the samples of each class lie.
+    """Spread of the samples of each class.
 
     Attributes:
         fake: Spread of the generated samples of each class; NaN with fewer than two.
@@ -29,12 +30,12 @@ class IntraClassDiversity:
 
     @property
     def per_class(self) -> tuple[float, ...]:
-        """The ratio of each class; NaN where one of both is unknown or the real ones are all equal."""
+        """Ratio of each class; NaN if either is unknown or all real samples are equal."""
         return tuple(f / r if r else math.nan for f, r in zip(self.fake, self.real, strict=True))
 
     @property
     def value(self) -> float:
-        """The mean ratio of the classes that are known: 1 is as various as the data, 0 one sample a class."""
+        """Mean ratio over the known classes: 1 is as diverse as the data, 0 is one sample per class."""
         known = [ratio for ratio in self.per_class if math.isfinite(ratio)]
         return sum(known) / len(known) if known else math.nan
 
@@ -46,13 +47,13 @@ def intra_class_diversity(
 
     Args:
         fake: Generated samples or features of them (N, ...).
-        fake_labels: The classes that were asked for (N,), int64, from 0.
+        fake_labels: The requested classes (N,), int64, from 0.
         real: Real samples or features of them (M, ...), of the same shape.
         real_labels: Their classes (M,), int64.
-        classes: How many there are.
+        classes: Number of classes.
 
     Raises:
-        ValueError: If samples and labels do not fit together.
+        ValueError: If the shapes of samples and labels do not match.
 
     Example:
         >>> real, labels = torch.tensor([[-2.0], [2.0], [10.0], [14.0]]), torch.tensor([0, 0, 1, 1])
@@ -60,7 +61,7 @@ def intra_class_diversity(
         0.5
     """
     if fake.shape[1:] != real.shape[1:]:
-        raise ValueError(f"samples {tuple(fake.shape)} and {tuple(real.shape)} are not alike: resize one kind")
+        raise ValueError(f"samples {tuple(fake.shape)} and {tuple(real.shape)} have different shapes: resize one kind")
     pairs = ((fake, fake_labels), (real, real_labels))
     return IntraClassDiversity(*(_spreads(x, labels, classes) for x, labels in pairs))
 

@@ -7,9 +7,9 @@ distance:
     k(x, y) = (x·y / d + 1)³
     MMD² = 1/(N(N−1)) Σ_{i≠j} k(xᵢ, xⱼ) + 1/(M(M−1)) Σ_{i≠j} k(yᵢ, yⱼ) − 2/(NM) Σ_{i,j} k(xᵢ, yⱼ)
 
-It compares moments up to the third: for d = 1 it is 3 (Δm₁)² + 3 (Δm₂)² + (Δm₃)². Being unbiased it is now and then
-negative for equal distributions; it is reported as it is. The published number is the mean over random subsets; the
-same over all pairs at once, `kernel_distance`, has the same expectation and a smaller variance.
+It compares moments up to the third: for d = 1 it is 3 (Δm₁)² + 3 (Δm₂)² + (Δm₃)². Being unbiased it may be negative for
+equal distributions; it is reported as it is. The published number is the mean over random subsets; the same over all
+pairs at once, `kernel_distance`, has the same expectation and a smaller variance.
 """
 
 import statistics
@@ -28,7 +28,7 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """What `kernel_distance_over_subsets` found.
+    """Result of `kernel_distance_over_subsets`.
 
     Attributes:
         mean: mean over the subsets, an unbiased estimate of MMD².

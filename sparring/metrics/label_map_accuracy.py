@@ -1,11 +1,11 @@
-"""Whether pictures respect the label maps that they were painted from, told by colours alone.
+"""Agreement of generated images with their label maps, judged by colours alone.
 
-Of each class the colours in photographs are taken for a normal distribution. A picture respects its map at a place if
-the colour there is likeliest for the class that the map says:
+The colours of each class in photographs are modelled as a normal distribution. An image agrees with its map at a
+position if the colour there is most likely for the class of the map:
 
-    layout    mean over classes of the share of their places that do,    chance 1 / classes
+    layout mean over classes of the share of agreeing positions, chance 1 / classes
 
-It sees no shapes: it is a test that colours are where they belong, and says nothing of how good they look.
+It does not measure shapes or quality: it tests that colours are where they belong.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor
 
 __all__ = ["LabelMapAccuracy"]
 
-MIN_PIXELS = 100  # pixels of a class, below which its colours are not known
-VARIANCE_FLOOR = 1e-3  # added to variances, of colours in [−1, 1]: a class of one colour has some breadth, too
+MIN_PIXELS = 100  # minimum number of pixels of a class
+VARIANCE_FLOOR = 1e-3  # added to the variances of colours in [−1, 1]
 
 
 class LabelMapAccuracy:
-    """The colours of every class, learnt from photographs with label maps, and what they say of pictures.
+    """Colour models of classes, fitted to photographs with label maps, for scoring generated images.
 
     Args:
-        classes: Of the label maps; class numbers outside of 0 to `classes` − 1 are passed over.
-        channels: Of the images.
+        classes: Number of classes of the label maps; other class numbers are ignored.
+        channels: Channels of the images.
 
     Example:
         >>> labels = torch.arange(2).repeat_interleave(200).view(1, 20, 20)
@@ -42,7 +42,7 @@ class LabelMapAccuracy:
         self.products = torch.zeros(classes, channels, channels, dtype=torch.double)
 
     def fit(self, x: Tensor, labels: Tensor) -> None:
-        """Adds photographs.
+        """Add photographs with their label maps.
 
         Args:
             x: (N, C, H, W) in [−1, 1].
@@ -55,15 +55,15 @@ class LabelMapAccuracy:
 
     @property
     def known(self) -> list[int]:
-        """The classes whose colours are known."""
+        """Return the classes with enough pixels."""
         return (self.counts >= MIN_PIXELS).nonzero().flatten().tolist()
 
     def hits(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Returns of every known class how many of its places respect the map, and how many there are, (2, known).
+        """Return the number of agreeing positions and of all positions of every known class, (2, known).
 
         Args:
-            x: Pictures (N, C, H, W) in [−1, 1].
-            labels: The maps that they were painted from, int64 (N, H, W).
+            x: Images (N, C, H, W) in [−1, 1].
+            labels: Their label maps, int64 (N, H, W).
         """
         found, normals = torch.zeros(2, len(self.known), dtype=torch.double), self._normals()
         places = {number: place for place, number in enumerate(self.known)}
@@ -76,7 +76,7 @@ class LabelMapAccuracy:
 
     @staticmethod
     def share(hits: Tensor) -> float:
-        """Returns the layout that hits (2, known), perhaps of many pictures together, amount to; NaN for none."""
+        """Return the mean over classes of the share of hits (2, known), summed over images; NaN for none."""
         seen = hits[1] > 0
         return (hits[0, seen] / hits[1, seen]).mean().item()
 
@@ -90,7 +90,7 @@ class LabelMapAccuracy:
         return normals
 
     def _colours(self, x: Tensor, labels: Tensor) -> list[tuple[int, Tensor]]:
-        """The colours of every class that is there, (places, C)."""
+        """Return the colours of every class in the maps, (positions, C)."""
         flat, classes = x.movedim(1, 3).flatten(0, 2).double().cpu(), labels.flatten().cpu()
         there = [number for number in classes.unique().tolist() if 0 <= number < self.classes]
         return [(number, flat[classes == number]) for number in there]

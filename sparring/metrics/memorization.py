@@ -1,6 +1,6 @@
-"""Does the generator copy its training data? Nearest training images, and a number that says how near is too near.
+"""Memorisation of training data: nearest training images, and a test against held-out data.
 
-A generated image always has some nearest training image; whether it is too near, only data that were held out can tell.
+A generated image always has a nearest training image; held-out data show whether it is too near.
 Let r(·) be the distance to the nearest training image in features. If the generator drew from the data's distribution,
 r(fake) and r(held out) would be equally distributed. Compare them by their ranks (Mann & Whitney, 1947):
 
@@ -8,11 +8,11 @@ r(fake) and r(held out) would be equally distributed. Compare them by their rank
     C_T = (U − m n / 2) / σ_U                                              Meehan et al. (2020, section 3)
 
 C_T has mean 0 and deviation 1 for a perfect sampler; far below 0 the generator copies, far above 0 its images are
-farther from the training data than real ones are. Copies in one place may hide behind bad images in another, so the
+farther from the training data than real ones are. Copies in one region may be masked by poor images in another, so the
 test can be made in cells around the training data (k-means) and averaged by their share of the held-out data. Unlike
 the authors' code, an image at the border of a cell may find its nearest training image beyond it.
 
-C_T grows with the numbers of images. What does not is `closer` = 1 − U / (m n): the chance that a generated image lies
+C_T grows with the numbers of images. `closer` = 1 − U / (m n) does not: the chance that a generated image lies
 closer to the training data than a held-out one, ½ for a perfect sampler and 1 for copies. Both also move towards
 copying when a generator makes only the classes whose images lie close together, so read them beside recall.
 """
@@ -27,7 +27,7 @@ __all__ = ["Memorisation", "Nearest", "memorisation", "nearest"]
 
 BLOCK = 2**20  # distances held at once: 8 MiB of float64
 RARE = 0.01  # of the held-out images are at least as close to a training image as a "copy"
-MIN_CELL = 20  # generated images that a cell needs to be judged, as in the authors' code
+MIN_CELL = 20  # minimum number of generated images per cell, as in the authors' code
 ROUNDS = 20  # of k-means, at most
 
 
@@ -36,8 +36,8 @@ class Nearest:
     """The nearest reference of each query.
 
     Attributes:
-        indices: its row among the references (M,), int64.
-        distances: how far it is (M,), float64, in the units of the features; exactly 0 for a copy.
+        indices: row of the nearest reference (M,), int64.
+        distances: distance to it (M,), float64, in the units of the features; exactly 0 for a copy.
     """
 
     indices: Tensor
@@ -46,16 +46,16 @@ class Nearest:
 
 @dataclass(frozen=True, eq=False)
 class Memorisation:
-    """How near generated images lie to training images, by the measure of held-out ones.
+    """Distance of generated images to training images, relative to held-out images.
 
     Attributes:
         closer: chance that a generated image is closer to the training data than a held-out image, in [0, 1]; ½ for a
             perfect sampler, 1 for copies, towards 0 for images unlike any real one.
-        standard_error: of `closer` (DeLong et al., 1988), the training data taken as given.
+        standard_error: of `closer` (DeLong et al., 1988), conditional on the training data.
         statistic: C_T, negative for copies; 0 ± 1 for a perfect sampler in one cell.
         copied: share of generated images that are closer to the training data than 99 % of the held-out ones; 0.01 for
-            a perfect sampler, given 100 of them or more. It shows few copies among many good images.
-        nearest: the nearest training image of each generated one, for pictures: sort by its distances.
+            a perfect sampler, given 100 of them or more. It detects a few copies among many good images.
+        nearest: the nearest training image of each generated one.
     """
 
     closer: float
@@ -92,12 +92,12 @@ def nearest(queries: Tensor, references: Tensor) -> Nearest:
     if not (x.isfinite().all() and y.isfinite().all()):
         raise ValueError("features are not all finite, so they have no neighbours; look for NaN in the images")
     centre = y.mean(dim=0)
-    x, y = x - centre, y - centre  # costs the distances nothing, and their rounding much
-    found = torch.empty(len(x), dtype=torch.int64, device=y.device)  # room for all: memory between blocks is used again
+    x, y = x - centre, y - centre  # reduces rounding without changing distances
+    found = torch.empty(len(x), dtype=torch.int64, device=y.device)  # allocated once
     rows = max(1, BLOCK // len(y))
     for start in range(0, len(x), rows):
         found[start : start + rows] = torch.cdist(x[start : start + rows], y).argmin(dim=1)
-    return Nearest(found, (x - y[found]).norm(dim=1))  # exact, unlike those by matrix products
+    return Nearest(found, (x - y[found]).norm(dim=1))  # exact, unlike distances by matrix products
 
 
 def memorisation(train: Tensor, held_out: Tensor, fake: Tensor, *, cells: int = 1, seed: int = 0) -> Memorisation:
@@ -105,11 +105,11 @@ def memorisation(train: Tensor, held_out: Tensor, fake: Tensor, *, cells: int = 
 
     Args:
         train: features (N, d) of the images that the generator was trained on, all of them.
-        held_out: features (n, d) of real images it never saw, at least 2.
+        held_out: features (n, d) of real images not used in training, at least 2.
         fake: features (m, d) of generated images, at least 2.
-        cells: parts of the space that are judged by themselves, for C_T alone; those with fewer than 20 generated
+        cells: number of cells for C_T; those with fewer than 20 generated
             images are left out.
-        seed: fixes the cells.
+        seed: seed of the cells.
 
     Returns:
         The calibrated numbers and the nearest training images.
@@ -168,7 +168,7 @@ def _share_below(values: Tensor, others: Tensor) -> Tensor:
 
 
 def _kmeans(train: Tensor, cells: int, seed: int) -> Tensor:
-    """Centres of k-means on the training data, from rows drawn at random (Lloyd, 1982)."""
+    """Centre of k-means on the training data, from rows drawn at random (Lloyd, 1982)."""
     x = train.detach().double()
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:cells]
     centres = x[rows.to(x.device)]

@@ -1,8 +1,8 @@
-"""How much of a mixture of Gaussians in the plane a generator covers, and how sharply.
+"""Mode coverage and sample quality on a mixture of Gaussians in the plane.
 
 The protocol of VEEGAN (Srivastava et al., 2017) and PacGAN (Lin et al., 2018): draw 2,500 samples and give each to its
 nearest mean; it is of *high quality* when it lies within 3 standard deviations of that mean, and a mode is *captured*
-when it holds at least one such sample. RealnessGAN (Xiangli et al., 2020) asks for more: 10,000 samples, 4 standard
+when it holds at least one such sample. RealnessGAN (Xiangli et al., 2020) requires more: 10,000 samples, 4 standard
 deviations and more than 100 samples in a mode (`within=4, fewest=101`).
 
 Even a perfect model does not reach a high-quality share of 1. In the plane the squared distance from the mean, in units
@@ -24,7 +24,7 @@ __all__ = ["ModeCoverage", "mode_coverage"]
 
 @dataclass(frozen=True)
 class ModeCoverage:
-    """What `mode_coverage` found.
+    """Result of `mode_coverage`.
 
     Attributes:
         modes: captured modes.
@@ -61,13 +61,13 @@ def mode_coverage(
         centres: means of the mixture (K, 2).
         deviation: standard deviation of each component along each coordinate, in the units of the data.
         within: limit of high quality, in standard deviations.
-        fewest: high-quality samples that a mode needs to count as captured.
+        fewest: minimum number of high-quality samples of a captured mode.
 
     Returns:
         Coverage, quality, both divergences and the counts of every mode.
 
     Raises:
-        ValueError: if a shape, the deviation or a limit makes no sense.
+        ValueError: if a shape, the deviation or a limit is invalid.
 
     Example:
         >>> centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])

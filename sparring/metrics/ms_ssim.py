@@ -1,11 +1,11 @@
-"""Structural similarity, and from it how alike a generator's samples are to each other.
+"""Structural similarity (SSIM, MS-SSIM), and the similarity of random pairs of samples as a measure of collapse.
 
 SSIM compares two images window by window, under a Gaussian of deviation 1.5 on 11 × 11 pixels (Wang et al., 2004,
 equations 6, 9, 10 and 13; K₁ = 0.01, K₂ = 0.03, range L = 1):
 
     l = (2 μ_a μ_b + K₁²) / (μ_a² + μ_b² + K₁²)        cs = (2 σ_ab + K₂²) / (σ_a² + σ_b² + K₂²)        SSIM = mean l cs
 
-MS-SSIM halves both images again and again, keeps cs of every scale and l of the last (Wang et al., 2003, equation 7):
+MS-SSIM halves both images repeatedly, and uses cs of every scale and l of the last (Wang et al., 2003, equation 7):
 
     MS-SSIM = SSIM_M^{w_M} ∏_{j < M} cs_j^{w_j}        w = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -14,8 +14,8 @@ A window only counts where it lies wholly inside the image. A scale therefore ne
 images below 11 pixels a smaller window. So scores of different sizes are not comparable, and each says its scales.
 
 Odena et al. (2017) take the mean MS-SSIM of random pairs of generated images of one class for (lack of) diversity:
-identical images give 1, real data their own value, which is what a generator should reach. It sees a collapse and
-little else: two unlike blurs are as diverse as two unlike photographs.
+identical images give 1, real data their own value, which is what a generator should reach. It detects a collapse and
+little else: two different blurs are as diverse as two different photographs.
 """
 
 import math
@@ -37,7 +37,7 @@ AT_ONCE = 128  # pairs that are compared together
 
 @dataclass(frozen=True)
 class PairSimilarity:
-    """How alike the images of a set are.
+    """Similarity of the images of a set.
 
     Attributes:
         mean: mean MS-SSIM of the pairs, at most 1; lower is more diverse.
@@ -98,7 +98,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 def pair_similarity(
     images: Tensor, *, labels: Tensor | None = None, pairs: int | None = None, seed: int = 0
 ) -> PairSimilarity:
-    """Return how alike random pairs of images are: the mean MS-SSIM (Odena et al., 2017, section 4.2).
+    """Return the mean MS-SSIM of random pairs of images (Odena et al., 2017, section 4.2).
 
     Args:
         images: generated images (N, C, H, W) in [−1, 1].
@@ -131,7 +131,7 @@ def pair_similarity(
 
 
 def scales_of(height: int, width: int) -> int:
-    """Return how many scales `ms_ssim` uses: as long as 11 pixels are left, 5 at most, 1 at least.
+    """Return the number of scales of `ms_ssim`: while 11 pixels are left, at least 1 and at most 5.
 
     Args:
         height: of the images in pixels.

@@ -10,9 +10,9 @@ section 5, after Breuleux et al., 2011):
    validation points.
 3. Report the mean over all test points, in nats per image, and its standard error, std / √n.
 
-A historical number: it depends steeply on N, on the scale of the data and on the grid, so it is comparable between
-equal N, data and grids only. It neither approaches the true likelihood nor ranks models by it (Theis et al., 2016):
-the window widens the samples, so samples that vary too little are not punished.
+A historical metric: it depends strongly on N, on the scale of the data and on the grid, so compare it at equal N, data
+and grids only. It neither approaches the true likelihood nor ranks models by it (Theis et al., 2016): the window widens
+the samples, so samples with too little variation are not penalised.
 """
 
 import math
@@ -38,7 +38,7 @@ BLOCK = 2**22
 
 @dataclass(frozen=True)
 class ParzenLikelihood:
-    """What `parzen_likelihood` found.
+    """Result of `parzen_likelihood`.
 
     Attributes:
         mean: mean log-likelihood of the test points, in nats per point.
@@ -60,7 +60,7 @@ class ParzenLikelihood:
 
     @property
     def warning(self) -> str | None:
-        """Why the number may mean little: the best bandwidth lies on an edge of the grid; None when it lies within."""
+        """Warning if the best bandwidth lies on an edge of the grid, else None."""
         if self.grid[0] < self.bandwidth < self.grid[-1]:
             return None
         end = "smallest" if self.bandwidth == self.grid[0] else "largest"

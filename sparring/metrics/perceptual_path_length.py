@@ -1,14 +1,14 @@
-"""Perceptual path length: how far an image moves when its noise moves a little (Karras et al., 2019, section 4.1).
+"""Perceptual path length: the change of an image under a small change of its latent (Karras et al., 2019, section 4.1).
 
     l = E d²(G(slerp(z₁, z₂; t)), G(slerp(z₁, z₂; t + ε))) / ε²        t ~ U(0, 1), ε = 10⁻⁴
 
 d is a distance of features, so d² / ε² tends to the squared speed of the features along the arc. A generator that jumps
-from image to image is quick in few places and slow elsewhere, and squares punish that: lower is smoother. Authors drop
-the shortest and the longest hundredth of the paths before they average, since single jumps would rule the mean.
+between images is fast in few places and slow elsewhere, which squares penalise: lower is smoother. The authors drop the
+shortest and the longest hundredth of the paths before averaging, since single jumps would dominate the mean.
 
-The speed belongs to the noise, too: on a sphere twice as large, or under more dimensions that do nothing, l is another.
-Compare generators of the same noise, and features of the same scale only. And a generator that makes one image is the
-smoothest of all: read it beside recall.
+The speed depends on the latent space: on a larger sphere, or with unused dimensions, l differs. Compare generators with
+the same latent distribution, and features of the same scale only. A generator of a single image has length 0: report it
+together with recall.
 """
 
 import math
@@ -28,7 +28,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class PathLength:
-    """What `path_length` found.
+    """Result of `path_length`.
 
     Attributes:
         mean: l, in squared units of the features for an arc from t = 0 to 1; lower is smoother.
@@ -114,7 +114,7 @@ def feature_distance(features: Callable[[Tensor], Tensor]) -> Distance:
 
 
 def _alike(generate: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples of both, the same random numbers inside; two draws would lie apart by a finite distance over ε²."""
+    """Return samples of both with the same internal random numbers; otherwise their distance over ε² would diverge."""
     with torch.random.fork_rng(devices=[a.device] if a.is_cuda else []):
         here = generate(a)
     return here, generate(b)

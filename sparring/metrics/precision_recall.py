@@ -1,4 +1,4 @@
-"""Fidelity and variety apart: improved precision and recall, density and coverage, by nearest neighbours in features.
+"""Improved precision and recall, density and coverage, by nearest neighbours in features.
 
 Each sample spans a ball whose radius is the distance to its k-th nearest neighbour within its own set; the union of the
 balls stands for the manifold of the set.
@@ -28,7 +28,7 @@ SAME = 1e-12
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """How many fakes look real, and how much of the real variety they show; both in [0, 1]."""
+    """Fidelity and diversity of fakes, both in [0, 1]."""
 
     precision: float
     recall: float
@@ -36,7 +36,7 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class DensityCoverage:
-    """How densely reals surround the fakes (1 for equal distributions, not bounded), and the share of reals met."""
+    """Density of reals around fakes (1 for equal distributions, unbounded), and the share of covered reals."""
 
     density: float
     coverage: float
@@ -89,7 +89,7 @@ def density_coverage(real: Tensor, fake: Tensor, neighbours: int = 5) -> Density
 
 
 def _prepared(real: Tensor, fake: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-    """Both sets in float64 around the real mean, which costs the distances nothing and their rounding much."""
+    """Return both sets in float64 around the real mean, which reduces rounding of distances."""
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
         raise ValueError(f"features (N, d) and (M, d) are needed, not {tuple(real.shape)} and {tuple(fake.shape)}")
     if neighbours < 1 or min(len(real), len(fake)) <= neighbours:
@@ -111,7 +111,7 @@ def _squared_distances(queries: Tensor, references: Tensor) -> Iterator[Tensor]:
 
 
 def _reduced(reduce: Callable[[Tensor], Tensor], queries: Tensor, references: Tensor) -> Tensor:
-    """What becomes of each query's row of squared distances (N,).
+    """Apply a reduction to each query's squared distances (N,).
 
     Results go where there is room already: new ones between blocks would keep the memory of the blocks from being used
     again, and 10,000 samples would take a gigabyte.
@@ -129,5 +129,5 @@ def _radii(features: Tensor, neighbours: int) -> Tensor:
 
 
 def _balls_around(queries: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
-    """How many of the balls hold each query (N,)."""
+    """Return the number of balls that contain each query (N,)."""
     return _reduced(lambda block: (block <= radii).sum(dim=1), queries, centres)

@@ -1,8 +1,7 @@
-"""Scores that say how they were made, and refuse to be compared with scores made otherwise.
+"""Scores with their measurement protocol; only scores of the same protocol can be compared.
 
 The Fréchet distance of one generator changes with the extractor, the resizing, the split and the sample count (Parmar
-et al., 2022; Chong & Forsyth, 2020). So a score carries the protocol it was measured by, and comparing asks for the
-same one.
+et al., 2022; Chong & Forsyth, 2020). So a score includes its protocol, and a comparison requires equal ones.
 """
 
 import platform
@@ -21,7 +20,7 @@ from sparring.metrics.extractors.base import FeatureExtractor
 __all__ = ["Direction", "Score", "make_protocol", "require_same_protocol", "same_protocol"]
 
 RECORDED_ONLY = frozenset({"dataset", "extractor", "seed", "torch", "python"})
-"""Not compared: names, for which the hashes speak; the seed, over which scores are averaged; versions of the engine."""
+"""Keys that are not compared: names (hashes are compared), the seed (scores are averaged over it), versions."""
 
 
 class Direction(StrEnum):
@@ -33,14 +32,14 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class Score:
-    """One number that judges a model, with the protocol behind it.
+    """A score of a model, with its protocol.
 
     Attributes:
-        name: what is measured, such as "fid".
+        name: name of the metric, such as "fid".
         value: the number.
         protocol: the protocol, from `make_protocol`.
         better: whether lower or higher is better.
-        interval: lower and upper end of its uncertainty, or None where it was not measured.
+        interval: lower and upper end of its uncertainty, or None if it was not measured.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Score:
     interval: tuple[float, float] | None = None
 
     def beats(self, other: "Score") -> bool:
-        """Say whether this score is strictly better than another of the same protocol.
+        """Return whether this score is strictly better than another of the same protocol.
 
         Args:
             other: A score of the same name.
@@ -76,7 +75,7 @@ def make_protocol(
     conditions: str | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Write down everything that makes a score comparable, as a plain dictionary fit for JSON.
+    """Return everything that makes a score comparable, as a dictionary of JSON types.
 
     Args:
         metric: Name of the metric.
@@ -85,9 +84,9 @@ def make_protocol(
         real: Number of real samples.
         fake: Number of generated samples.
         seed: Seed of the generated samples and of the choice of the real ones.
-        extractor: What gave the features, or None for a metric without features.
-        conditions: What generated samples were asked for, such as "classes as in the held-out split"; None where they
-            are asked for nothing.
+        extractor: The feature extractor, or None for a metric without features.
+        conditions: Conditions of the generated samples, such as "classes as in the held-out split"; None if
+            unconditional.
         **settings: Constants of the metric, such as `neighbours=3`.
 
     Returns:
@@ -114,11 +113,11 @@ def make_protocol(
 
 
 def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Say whether two stamps allow their scores to be compared.
+    """Return whether two protocols allow their scores to be compared.
 
     Args:
-        a: A stamp.
-        b: Another.
+        a: A protocol.
+        b: Another protocol.
 
     Example:
         >>> one = {"metric": "fid", "fake": 10_000, "seed": 0}
@@ -129,14 +128,14 @@ def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
-    """Refuse to compare scores of different protocols.
+    """Raise an error if two protocols differ.
 
     Args:
-        a: A stamp.
-        b: Another.
+        a: A protocol.
+        b: Another protocol.
 
     Raises:
-        SparringError: The stamps differ; the message names each difference.
+        SparringError: If the protocols differ; the message names each difference.
     """
     if differences := _differences(a, b):
         found = ", ".join(f"{key} ({a.get(key)} and {b.get(key)})" for key in differences)

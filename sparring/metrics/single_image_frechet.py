@@ -1,4 +1,4 @@
-"""Does a sample look like the one image a generator was trained on? The Fréchet distance of features over positions.
+"""Single-image Fréchet distance: the distance of features over positions of a sample and its training image.
 
 One image is a set of feature vectors, one for each position of a network's maps. Take the sets of the real and of the
 generated image for Gaussians, as FID does with the features of many images (Shaham, Dekel & Michaeli, 2019, SinGAN,
@@ -6,9 +6,9 @@ section 4.2):
 
     d² = ‖μ_r − μ_f‖² + tr C_r + tr C_f − 2 tr (C_r C_f)^½        μ, C over the h · w positions of one image
 
-Where something stands does not matter, only how often it occurs: a rearrangement of the image's own parts scores near
-0, as it should, and so does a copy. Read it beside the diversity of the samples. Images may differ in size, but the
-estimate falls with the number of positions, so compare scores at equal sizes only.
+Positions do not matter, only frequencies: a rearrangement of the image's own parts scores near 0, and so does a copy.
+Report it together with the diversity of the samples. Images may differ in size, but the estimate falls with the number
+of positions, so compare scores at equal sizes only.
 
 **What may be called SIFID.** The paper takes Inception's maps before its second pooling. Its authors' code has 192
 channels there and torchvision's ImageNet weights, on images in [−1, 1] at their own size: with those weights in an
@@ -48,7 +48,7 @@ SMALLEST = 19  # pixels that leave one position before Inception's second pool
 
 @dataclass(frozen=True)
 class SingleImageDistances:
-    """What `single_image_distances` found.
+    """Result of `single_image_distances`.
 
     Attributes:
         mean: mean distance of the samples, in squared units of the features.
@@ -87,7 +87,7 @@ def single_image_distance(real: Tensor, fake: Tensor, maps: Maps) -> float:
 
 
 def single_image_distances(real: Tensor, fakes: Iterable[Tensor], maps: Maps) -> SingleImageDistances:
-    """Return the distances of several samples from the image they were learnt from, with their mean.
+    """Return the distances of several samples from the training image, with their mean.
 
     Args:
         real: the training image (1, C, H, W) in [−1, 1].
@@ -106,16 +106,16 @@ def single_image_distances(real: Tensor, fakes: Iterable[Tensor], maps: Maps) ->
 
 
 def random_filters(channels: int = 3, *, side: int = 7, width: int = 64, seed: int = 0) -> Maps:
-    """Return maps that need no weights: rectified responses to random filters of unit norm.
+    """Return feature maps without trained weights: rectified responses to random filters of unit norm.
 
     Scores are comparable at equal arguments only. Their unit is that of the pixels: white noise of deviation σ in the
     image gives every filter a response of deviation σ before it is rectified.
 
     Args:
         channels: channels of the images.
-        side: height and width of the filters in pixels; structure that is larger goes unjudged.
+        side: height and width of the filters in pixels; larger structure is not measured.
         width: number of filters, the d of the maps.
-        seed: fixes the filters.
+        seed: seed of the filters.
 
     Raises:
         ValueError: if an argument is not positive; the maps raise it for images of other channels or below `side`.

@@ -1,6 +1,6 @@
 """The sliced Wasserstein distance: of points, of features, and of the patches of an image at every scale.
 
-On a line the distance between two sets is known without a search: sorted, each goes to its peer in rank. So look at
+On a line the distance between two sets is known without a search: sorted, sorted samples are paired by rank. So look at
 both sets along directions θ on the unit sphere and average (Rabin et al., 2011; Bonneel et al., 2015):
 
     SW_p(a, b) = (E_θ W_p(⟨θ, a⟩, ⟨θ, b⟩)^p)^(1/p)        W_p^p = ∫₀¹ |F_a⁻¹(u) − F_b⁻¹(u)|^p du
@@ -10,10 +10,10 @@ Two Gaussians that differ by a shift δ alone lie at SW_2 = ‖δ‖ / √d and 
 `pyramid_distance` is the score of Karras et al. (2018, section 5): 128 patches of 7 × 7 of every image at each level of
 its Laplacian pyramid, down to 16 pixels; each colour of a set of patches brought to mean 0 and deviation 1; then SW_1
 along 512 directions, times 1000. Each set has its own mean and deviation, so a change of brightness or contrast alone
-goes unseen, and so does the place in the image: it judges texture at each scale. Look at other scores for the rest.
+is not detected, nor is the position in the image: it measures texture at each scale.
 
 Two finite sets from one distribution still lie at a positive distance, which falls with their size: compare scores at
-equal counts only, and beside that of other real samples.
+equal counts only, and with the distance of other real samples.
 """
 
 from dataclasses import dataclass
@@ -55,21 +55,20 @@ class PyramidDistance:
 def sliced_wasserstein(a: Tensor, b: Tensor, *, projections: int = 512, order: float = 1, seed: int = 0) -> float:
     """Return the sliced Wasserstein distance SW_p of two sets of points or features (Bonneel et al., 2015).
 
-    In one dimension every direction gives the same, which is the exact distance. Sets of different sizes are compared
-    by their quantiles, exactly too.
+    In one dimension the distance is exact. Sets of different sizes are compared by their quantiles, also exactly.
 
     Args:
         a: points (N, d); flatten images to compare them by their pixels.
         b: points (M, d).
         projections: random directions; the error of the average falls with their square root.
         order: p ≥ 1.
-        seed: fixes the directions.
+        seed: seed of the directions.
 
     Returns:
         SW_p ≥ 0, in the units of the points.
 
     Raises:
-        ValueError: if the shapes do not fit, a value is not finite or a number makes no sense.
+        ValueError: if the shapes do not fit, a value is not finite or a number is invalid.
 
     Example:
         >>> sliced_wasserstein(torch.tensor([[0.0], [2.0]]), torch.tensor([[5.0], [1.0]]))
@@ -98,7 +97,7 @@ def pyramid_distance(
         fake: images (M, C, H, W).
         patches: patches of 7 × 7 of each image at each level.
         projections: random directions at each level; the authors' 4 repeats of 128 are one average over 512.
-        seed: fixes places and directions.
+        seed: seed of positions and directions.
 
     Returns:
         The distance of each level; `mean` is the score.
@@ -128,7 +127,7 @@ def pyramid_distance(
 
 
 def _sliced(x: Tensor, y: Tensor, projections: int, order: float, generator: torch.Generator) -> float:
-    """SW_p along directions drawn on the CPU, so that every device meets the same."""
+    """Return SW_p along directions drawn on the CPU, the same for every device."""
     directions = torch.randn(projections, x.shape[1], generator=generator, dtype=torch.float64)
     directions = F.normalize(directions, dim=1).to(x)
     width, of_x, of_y = _quantiles(len(x), len(y), x.device)
@@ -141,7 +140,7 @@ def _sliced(x: Tensor, y: Tensor, projections: int, order: float, generator: tor
 
 
 def _ranked(rows: Tensor) -> Tensor:
-    """Each row in order; on a CPU by numpy, which keeps no places and is ten times as fast."""
+    """Sort each row; on a CPU by numpy, which returns no indices and is ten times as fast."""
     return rows.sort(dim=1).values if rows.device.type != "cpu" else torch.from_numpy(np.sort(rows.numpy(), axis=1))
 
 
@@ -171,7 +170,7 @@ def _descriptors(images: Tensor, level: int, levels: int, patches: int, generato
 
 
 def _level(images: Tensor, level: int, levels: int) -> Tensor:
-    """A level of the Laplacian pyramid, 0 the finest: what shrinking loses, and at the last all that is left."""
+    """Return a level of the Laplacian pyramid, 0 the finest."""
     x = images.float()
     for _ in range(level):
         x = _shrunk(x)

@@ -1,11 +1,11 @@
-"""What theory says of a game, on distributions small enough to know and systems of two numbers.
+"""Theory of GANs on finite distributions and systems of two parameters.
 
-* `sparring.theory.distances`: how far two known distributions are apart;
-* `sparring.theory.optimal_critics`: the best critic of an objective, in closed form and by search;
-* `sparring.theory.generator_gradients`: what a generator feels of a critic, and which divergence it follows;
-* `sparring.theory.dynamics`: how players move when both learn.
+* `sparring.theory.distances`: distances of two known distributions;
+* `sparring.theory.optimal_critics`: the optimal critic of an objective, in closed form and by search;
+* `sparring.theory.generator_gradients`: the gradient of a generator under a critic, and the divergence it follows;
+* `sparring.theory.dynamics`: trajectories of both players under training.
 
-``sparring theory`` (`sparring.theory.lessons`) makes lessons of it.
+``sparring theory`` (`sparring.theory.lessons`) presents it as lessons.
 """
 
 from sparring.theory.distances import (

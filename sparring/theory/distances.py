@@ -51,7 +51,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 
 
 def triangular(p: Tensor, q: Tensor) -> Tensor:
-    """Return Δ = Σ (p − q)²/(p + q), the triangular discrimination; it is χ²(p + q ‖ 2q) of least squares GANs, too.
+    """Return Δ = Σ (p − q)²/(p + q), the triangular discrimination; also the χ²(p + q ‖ 2q) of least squares GANs.
 
     Args:
         p: Probabilities (N,).
@@ -62,7 +62,7 @@ def triangular(p: Tensor, q: Tensor) -> Tensor:
 
 
 def ordered_pairs(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-    """Return p ⊗ q and q ⊗ p (N²,): a real before a fake, and a fake before a real; entry iN + j is the pair (i, j).
+    """Return p ⊗ q and q ⊗ p (N²,): (real, fake) and (fake, real) pairs; entry iN + j is the pair (i, j).
 
     Args:
         p: Probabilities (N,).
@@ -98,12 +98,12 @@ def variational_bound(divergence: Divergence, critic: Tensor, p: Tensor, q: Tens
 
 
 def wasserstein1(p: Tensor, q: Tensor, positions: Tensor | None = None) -> Tensor:
-    """Return the least work that turns p into q on a line: ∫ |P(x) − Q(x)| dx over the distribution functions.
+    """Return the distance W1 of p and q on a line: ∫ |P(x) − Q(x)| dx over the distribution functions.
 
     Args:
         p: Probabilities (N,).
         q: Probabilities (N,).
-        positions: Where the points lie, ascending (N,); 0, 1, 2, … if not given.
+        positions: Positions of the points, ascending (N,). Default: 0, 1, 2, …
     """
     check_pair(p, q)
     at = torch.arange(len(p), device=p.device, dtype=p.dtype) if positions is None else positions
@@ -111,7 +111,7 @@ def wasserstein1(p: Tensor, q: Tensor, positions: Tensor | None = None) -> Tenso
 
 
 def wasserstein1_samples(x: Tensor, y: Tensor) -> Tensor:
-    """Return the distance W1 between two equally large samples of numbers: each goes to its peer in rank.
+    """Return the distance W1 between two equally large samples of numbers: sorted samples are paired by rank.
 
     Args:
         x: Samples (N,).
@@ -126,7 +126,7 @@ def wasserstein1_samples(x: Tensor, y: Tensor) -> Tensor:
 
 
 def gaussian_jensen_shannon(distance: float, scale: float) -> float:
-    """Return JSD(N(0, scale²), N(distance, scale²)) in nats: what instance noise leaves of two separate points.
+    """Return JSD(N(0, scale²), N(distance, scale²)) in nats: the divergence of two points under instance noise.
 
     It tends to log 2 without noise and to (distance/scale)²/8 under much of it. The trapezoid rule on a smooth
     function that vanishes at both ends is exact to rounding.
@@ -138,7 +138,7 @@ def gaussian_jensen_shannon(distance: float, scale: float) -> float:
     >>> round(gaussian_jensen_shannon(1.0, 1.0), 6)
     0.111421
     """
-    shift = min(abs(distance) / scale, 40.0)  # in standard deviations; 40 of them are infinitely far
+    shift = min(abs(distance) / scale, 40.0)  # in standard deviations; beyond 40 the densities do not overlap
     x = torch.arange(-12, shift + 12, 1 / 16, dtype=torch.float64)
     density = torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi)
     # The logit between the two is linear; by symmetry both halves of the divergence are equal.
@@ -147,7 +147,7 @@ def gaussian_jensen_shannon(distance: float, scale: float) -> float:
 
 
 def check_pair(p: Tensor, q: Tensor) -> None:
-    """Refuse what is not a pair of distributions over the same points.
+    """Raise an error unless p and q are distributions over the same points.
 
     Args:
         p: Probabilities (N,).

@@ -1,7 +1,7 @@
-"""How two players move when both learn: systems with one number a player.
+"""Dynamics of two players under gradient descent, with one parameter each.
 
-The Dirac-GAN (Mescheder et al., 2018, section 2.3): data at 0, model at θ, critic C(x) = ψx. Whatever a game of images
-may do near its equilibrium — circle, spiral in, fly apart — two numbers do as well.
+The Dirac-GAN (Mescheder et al., 2018, section 2.3): data at 0, model at θ, critic C(x) = ψx. It shows the behaviour of
+GANs near their equilibrium: cycling, convergence and divergence.
 
 References: Mescheder et al. (2018), Gulrajani et al. (2017), Salimans et al. (2016, section 3.3).
 """
@@ -29,7 +29,7 @@ def dirac_eigenvalues(penalty: float, slope: float = 0.5) -> tuple[complex, comp
     """Return the eigenvalues of the Dirac-GAN's gradient field at its equilibrium (Mescheder et al., 2018, lemma 4.1).
 
     Data at 0, model at θ, critic ψx: the Jacobian is [[0, −f'(0)], [f'(0), −γ]] under an R1 penalty of γ/2. Without
-    penalty the eigenvalues are imaginary and the players circle; at γ = 2f'(0) damping is critical.
+    penalty the eigenvalues are imaginary and the players cycle; at γ = 2f'(0) damping is critical.
 
     Args:
         penalty: γ.
@@ -76,7 +76,7 @@ def dirac_gradient_field(objective: Objective, state: State, penalty: float = 0.
 
 
 def simultaneous(objective: Objective, rate: float, penalty: float = 0.0) -> Step:
-    """Return the step in which both players move by gradients taken at the same place.
+    """Return the step with simultaneous updates of both players.
 
     Args:
         objective: The two losses.
@@ -91,7 +91,7 @@ def simultaneous(objective: Objective, rate: float, penalty: float = 0.0) -> Ste
 
 
 def alternating(objective: Objective, rate: float, penalty: float = 0.0) -> Step:
-    """Return the step in which D moves first, and G answers the D that has moved.
+    """Return the step with alternating updates, D first.
 
     Args:
         objective: The two losses.
@@ -108,12 +108,12 @@ def alternating(objective: Objective, rate: float, penalty: float = 0.0) -> Step
 
 
 def trajectory(step: Step, start: tuple[float, float], steps: int) -> Tensor:
-    """Return the states (steps + 1, 2) that a rule visits.
+    """Return the trajectory (steps + 1, 2) of a step function.
 
     Args:
-        step: The rule.
-        start: The first state.
-        steps: How many times the rule is applied.
+        step: The step function.
+        start: Initial state.
+        steps: Number of steps.
     """
     states = [torch.tensor(start, dtype=torch.float64)]
     for _ in range(steps):
@@ -122,12 +122,12 @@ def trajectory(step: Step, start: tuple[float, float], steps: int) -> Tensor:
 
 
 def spectral_radius(step: Step) -> float:
-    """Return by what a rule multiplies the distance to the equilibrium 0, in the long run and close by.
+    """Return the spectral radius of a step at the equilibrium 0, the asymptotic rate of convergence.
 
-    It is the largest modulus of an eigenvalue of the rule's Jacobian: below 1 the players arrive, above 1 they part.
+    It is the largest modulus of an eigenvalue of the Jacobian: below 1 the players converge, above 1 they diverge.
 
     Args:
-        step: The rule.
+        step: The step function.
     """
     jacobian = torch.autograd.functional.jacobian(step, torch.zeros(2, dtype=torch.float64))
     return torch.linalg.eigvals(jacobian).abs().max().item()
@@ -140,9 +140,9 @@ def historical_averaging(weight: float, *, rate: float = 0.05, steps: int = 6000
     section 3.3), the mean held fixed in the gradient.
 
     Args:
-        weight: Of the term; without it the players spiral outwards by √(1 + rate²) a step.
-        rate: The learning rate of both.
-        steps: How many.
+        weight: Weight of the term; with 0 the players diverge by √(1 + rate²) per step.
+        rate: Learning rate of both.
+        steps: Number of steps.
     """
     x = y = mean_x = mean_y = 1.0
     distances = [math.hypot(x, y)]

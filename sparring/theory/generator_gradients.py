@@ -1,4 +1,4 @@
-"""What a generator feels: the slope of its loss at a critic's outputs, and the divergence that it follows.
+"""Gradients of generators: the derivative of the loss in a critic's outputs, and the divergence that it follows.
 
 A divergence is a function of q; a generator's loss at a fixed critic is linear in q. The generator *follows* the
 divergence if both have the same gradient, whatever the parameters of q; here these are the logits of a softmax.
@@ -21,7 +21,7 @@ def output_slopes(objective: Objective, outputs: Tensor) -> Tensor:
 
     Args:
         objective: An objective whose generator needs no reals.
-        outputs: What the critic says of the fakes (N,).
+        outputs: The critic's outputs on fakes (N,).
     """
     outputs = outputs.detach().requires_grad_()
     return len(outputs) * torch.autograd.grad(objective.generator(outputs), outputs)[0]
@@ -42,8 +42,8 @@ def generator_gradient(objective: Objective, critic: Tensor, q: Tensor) -> Tenso
 def divergence_gradient(divergence: Callable[[Tensor], Tensor], q: Tensor) -> Tensor:
     """Return the gradient (N,) of a function of q in the softmax logits of q.
 
-    To first order logits that change by ℓ move q to q(1 + ℓ − E_q ℓ); this starts from q itself, to the last bit, so
-    that a function with kinks is taken at the side where q lies.
+    To first order logits that change by ℓ move q to q(1 + ℓ − E_q ℓ); the function is evaluated at q exactly, so that
+    one with kinks is differentiated on the side where q lies.
 
     Args:
         divergence: Maps probabilities (N,) to a scalar.
@@ -54,9 +54,9 @@ def divergence_gradient(divergence: Callable[[Tensor], Tensor], q: Tensor) -> Te
 
 
 def gaussian_model_gradient(objective: Objective, critic: Callable[[Tensor], Tensor], distance: float) -> float:
-    """Return dL_G/dθ of the model N(θ, 1) at θ = `distance` under a critic of numbers, which is held fixed.
+    """Return dL_G/dθ of the model N(θ, 1) at θ = `distance` under a fixed critic of real numbers.
 
-    The model moves as a whole: every sample x = θ + ε carries the slope dL_G/dC · C'(x).
+    The model is shifted as a whole: every sample x = θ + ε contributes dL_G/dC · C'(x).
 
     Args:
         objective: An objective whose generator needs no reals.

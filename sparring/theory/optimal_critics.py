@@ -1,6 +1,6 @@
-"""The best critic of a game on known distributions: in closed form, and by a search that knows nothing of it.
+"""Optimal critics on known distributions, in closed form and by independent numerical search.
 
-Each checks the other, and both check the shipped objectives. p is the data, q the model, probabilities (N,).
+Each checks the other, and both check the objectives of the library. p is the data, q the model, probabilities (N,).
 
 References: Goodfellow et al. (2014, proposition 1), Nowozin et al. (2016, equation 5), Mao et al. (2017, equation 5),
 Jolicoeur-Martineau (2019), Xiangli et al. (2020, theorem 1), Ghosh et al. (2018, proposition 1).
@@ -66,21 +66,21 @@ def best_critic(objective: Objective, p: Tensor, q: Tensor, *, points: int = 20)
     """Return the outputs (N,) of the best critic found by search over a free table, and its loss.
 
     The objective is called as in training, on samples: each point occurs `points` · p times among the reals and
-    `points` · q times among the fakes; an objective that compares sees every real with every fake. Of equally good
-    critics the smallest is taken. `Wasserstein` has no best critic without a bound on its slope.
+    `points` · q times among the fakes; an objective that compares is given every pair of real and fake. Of equally good
+    critics the smallest is returned. `Wasserstein` has no best critic without a bound on its slope.
 
     Args:
         objective: The objective.
         p: Probabilities of the data (N,), multiples of 1/points.
         q: Probabilities of the model (N,), multiples of 1/points.
-        points: Number of samples that stand for a distribution.
+        points: Number of samples that represent a distribution.
 
     Raises:
         ValueError: If a probability is not a multiple of 1/points.
     """
     check_pair(p, q)
     real, fake = repeated_points(p, points), repeated_points(q, points)
-    if objective.needs_real:  # it compares
+    if objective.needs_real:  # compares pairs
         real, fake = real.repeat_interleave(points), fake.repeat(points)
 
     def loss(values: Tensor) -> Tensor:
@@ -106,17 +106,17 @@ def repeated_points(weights: Tensor, points: int) -> Tensor:
     """
     counts = (weights * points).round().long()
     if counts.sum() != points or not torch.allclose(counts / points, weights.float(), atol=1e-6):
-        raise ValueError(f"{points} samples cannot stand for the probabilities {weights.tolist()}: choose more points")
+        raise ValueError(f"{points} samples cannot represent the probabilities {weights.tolist()}: choose more points")
     return torch.arange(len(weights), device=weights.device).repeat_interleave(counts)
 
 
 def optimal_noisy_critic(x: Tensor, distance: float, scale: float) -> Tensor:
     """Return the logits (θ² − 2θx)/(2σ²) of N(0, σ²) against N(θ, σ²), of slope −θ/σ² (Arjovsky and Bottou, 2017).
 
-    These are a real and a fake point under instance noise, seen by the best critic of the cross-entropy.
+    This is the optimal critic of the cross-entropy between a real and a fake point under instance noise.
 
     Args:
-        x: Where the critic is asked (N,).
+        x: Points at which the critic is evaluated (N,).
         distance: θ, where the fake lies; the real one is at 0.
         scale: σ of the noise.
 
@@ -127,7 +127,7 @@ def optimal_noisy_critic(x: Tensor, distance: float, scale: float) -> Tensor:
 
 
 def optimal_realness(p: Tensor, q: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-    """Return D(x, u) = (p A₁(u) + q A₀(u))/(p + q), shape (N, U): each point mixes the anchors by its share of real.
+    """Return D(x, u) = (p A₁(u) + q A₀(u))/(p + q), shape (N, U): the anchors mixed by the share of real at each point.
 
     It minimises E_p KL(A₁‖D(x)) + E_q KL(A₀‖D(x)) (Xiangli et al., 2020, theorem 1).
 
@@ -156,7 +156,7 @@ def best_realness(p: Tensor, q: Tensor, real: Tensor, fake: Tensor) -> tuple[Ten
 
 
 def optimal_classifier(p: Tensor, models: Tensor) -> Tensor:
-    """Return who made a point: for K models and the data (last), their shares (N, K + 1) (MAD-GAN; Ghosh et al., 2018).
+    """Return the probabilities of each source, K models and the data (last), (N, K + 1) (MAD-GAN; Ghosh et al., 2018).
 
     Args:
         p: Probabilities of the data (N,).

@@ -1,4 +1,4 @@
-"""Search for the least value of a function: what closed forms are held against."""
+"""Numerical minimisation, for checks of closed forms."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Function = Callable[[Tensor], Tensor]
 
 
 def minimize_smooth(function: Function, start: Tensor) -> Tensor:
-    """Return where L-BFGS (Liu and Nocedal, 1989) comes to rest, in float64: a local minimum of a smooth function.
+    """Return a local minimum of a smooth function, found by L-BFGS (Liu and Nocedal, 1989) in float64.
 
     Args:
         function: Maps values (N,) to a scalar.
-        start: Where to start (N,).
+        start: Initial values (N,).
 
     >>> minimize_smooth(lambda x: (x - 3).square().sum(), torch.zeros(1))
     tensor([3.], dtype=torch.float64)
@@ -36,11 +36,11 @@ def minimize_smooth(function: Function, start: Tensor) -> Tensor:
 
 
 def minimize_convex(function: Function, start: Tensor) -> Tensor:
-    """Return where a convex function is least, kinks or not.
+    """Return the minimum of a convex function, smooth or not.
 
     Args:
         function: Maps values (N,) to a scalar.
-        start: Where to start (N,), within 20 of the minimum.
+        start: Initial values (N,), within 20 of the minimum.
     """
     values = minimize_smooth(function, start).requires_grad_()
 
@@ -56,8 +56,8 @@ def _descend_by_ellipsoids(slope: Callable[[], Tensor], center: Tensor, radius: 
     """Move `center` in place to the minimum of a convex function, smooth or not, that lies within `radius`.
 
     The ellipsoid method: a subgradient cuts the region in half, and the least ellipsoid around the kept half is the
-    next region. The reach below bounds what is still to be gained, so the end is certain. The region is kept as the
-    image of the unit ball under a matrix, which rounding cannot turn inside out.
+    next region. The reach below bounds the remaining improvement. The region is stored as the image of the unit ball
+    under a matrix, which stays positive definite under rounding.
     """
     n = len(center)
     region = radius * torch.eye(n, dtype=center.dtype, device=center.device)

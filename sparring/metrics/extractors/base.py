@@ -1,7 +1,7 @@
-"""Networks that turn images into features, for metrics to judge by: the interface, the default and any module.
+"""Feature extractors for metrics: the interface, the default classifier, and a wrapper of any module.
 
-Scores by two extractors are not comparable, so each is known by the SHA-256 of its weights, which enters the stamp of
-every score. Resizing changes scores as much as the network does (Parmar et al., 2022), so it is named there too.
+Scores of two extractors are not comparable, so the protocol of every score contains the SHA-256 of the weights.
+Resizing changes scores as much as the network does (Parmar et al., 2022), so it is also recorded.
 """
 
 import hashlib
@@ -23,19 +23,19 @@ AT_ONCE = 256  # images that pass a network together
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """Whatever turns images (N, C, H, W) in [−1, 1] into features (N, d) and can be named in a stamp."""
+    """Interface of feature extractors: images (N, C, H, W) in [−1, 1] to features (N, d), with a name and a hash."""
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
+        """Name of the extractor."""
 
     @property
     def sha256(self) -> str:
-        """What it is, to the bit: the hash of its weights."""
+        """Hash of the weights."""
 
     @property
     def resize(self) -> str:
-        """What it does to the size of an image."""
+        """Description of the resizing of images."""
 
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, d) of images (N, C, H, W) in [−1, 1]."""
@@ -69,13 +69,13 @@ class Classifier(nn.Module):
 
 
 class ClassifierExtractor:
-    """A trained classifier as a judge of images; what it takes is resized to its own side first.
+    """Features and logits of a trained classifier; images are resized to its side first.
 
     Attributes:
         network: the classifier, in evaluation mode.
         name: task, width, data and side, such as "classifier-64 trained on digits 32x32".
-        accuracy: share of held-out examples it names rightly, in [0, 1].
-        side: height and width in pixels at which it looks.
+        accuracy: accuracy on held-out examples, in [0, 1].
+        side: height and width of its inputs in pixels.
     """
 
     def __init__(self, network: Classifier, *, name: str, accuracy: float, side: int) -> None:
@@ -91,7 +91,7 @@ class ClassifierExtractor:
 
     @property
     def resize(self) -> str:
-        """Resizing, for the stamp."""
+        """Resizing, for the protocol."""
         return f"{self.side}x{self.side} bilinear antialiased"
 
     def features(self, images: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class ClassifierExtractor:
         return self._through(self.network, images)
 
     def logits_of(self, features: Tensor) -> Tensor:
-        """Return logits (N, classes) of features (N, 64), which are worth a second use."""
+        """Return logits (N, classes) of features (N, 64), to reuse features."""
         with torch.no_grad():
             return self.network.head(F.leaky_relu(features.to(self.network.head.weight), 0.2))
 
@@ -115,7 +115,7 @@ class ClassifierExtractor:
         first = next(self.network.parameters())
         if images.ndim != 4 or images.shape[1] != first.shape[1] or not images.is_floating_point():
             raise DataError(
-                f"{self.name} judges float images (N, {first.shape[1]}, H, W) in [-1, 1], not {images.dtype} "
+                f"{self.name} takes float images (N, {first.shape[1]}, H, W) in [-1, 1], not {images.dtype} "
                 f"{tuple(images.shape)}: convert them or train an extractor on data of that kind."
             )
         with torch.no_grad():
@@ -123,11 +123,11 @@ class ClassifierExtractor:
 
 
 class ModuleExtractor:
-    """Any module that maps images in [−1, 1] to features, as a judge.
+    """A feature extractor from any module that maps images in [−1, 1] to features.
 
     Args:
-        module: Maps (N, C, H, W) to (N, d), or to (N, d, 1, 1); resizing and scaling are its own affair.
-        name: What to call it in stamps and tables.
+        module: Maps (N, C, H, W) to (N, d), or to (N, d, 1, 1); resizing and scaling are left to the module.
+        name: Name in protocols and tables.
 
     Example:
         >>> ModuleExtractor(nn.Flatten(), "pixels").features(torch.zeros(3, 1, 4, 4)).shape
@@ -145,7 +145,7 @@ class ModuleExtractor:
 
     @property
     def resize(self) -> str:
-        """Resizing, for the stamp."""
+        """Resizing, for the protocol."""
         return "by the module"
 
     def features(self, images: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""Features to judge images by, without a download: a small classifier that the tool trains on the user's own data.
+"""The default feature extractor: a small classifier trained on the user's own data, without a download.
 
-A metric in features is only as good as the network behind it. The customary one, Inception trained on ImageNet, is
-large, sees photographs where the data may be digits, and changes with its copy and its resizing. So by default the
-judge trains a network of three convolutions on the real data alone, to name the classes where there are labels and
-otherwise to tell by which quarter turn an image was rotated (Gidaris et al., 2018), and takes the d = 64 activations
-before its last layer. It takes seconds, is fixed by the seed, and is named by the SHA-256 of its weights in the stamp
-of every score.
+A metric in features is only as good as the network behind it. The usual one, Inception trained on ImageNet, is large,
+was trained on photographs where the data may be digits, and depends on its copy and its resizing. So by default a
+network of three convolutions is trained on the real data alone, to predict the classes if there are labels and
+otherwise the quarter turn of a rotated image (Gidaris et al., 2018), and the d = 64 activations before its last layer
+are the features. Training takes seconds, is determined by the seed, and the SHA-256 of the weights is part of the
+protocol of every score.
 
 Any `nn.Module` may be passed instead as a `ModuleExtractor`.
 """
@@ -60,25 +60,25 @@ def train_extractor(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassifierExtractor:
-    """Train the default extractor on real images: to name their classes, or without labels their quarter turns.
+    """Train the default extractor on real images: to predict their classes, or without labels their quarter turns.
 
     On one CPU the same data, seed, steps and number of threads give the same weights to the bit. The global random
-    state is neither read nor moved. A tenth of the images, 2,000 at most, is held out to measure the accuracy.
+    state is neither read nor changed. A tenth of the images, 2,000 at most, is held out to measure the accuracy.
 
     Args:
         dataset: Real images, at least 20.
-        seed: Fixes the first weights, the held-out part and the order.
+        seed: Seed of the initial weights, the held-out part and the order.
         steps: Updates, each on 128 examples.
-        side: Height and width in pixels at which the extractor looks, a multiple of 8; larger and smaller images
-            are resized to it, so detail beyond it goes unjudged.
-        device: Where to train, and where the extractor stays.
+        side: Height and width of the extractor's inputs in pixels, a multiple of 8; images are resized to it, so finer
+            detail is not measured.
+        device: Device of training and of the extractor.
         progress: Called after each update with the updates done and to do.
 
     Returns:
         The extractor, in evaluation mode.
 
     Raises:
-        DataError: The data are no images, or too few.
+        DataError: If the data are not images, or too few.
     """
     _require_images(dataset, steps, side)
     generator = torch.Generator().manual_seed(seed)
@@ -105,7 +105,7 @@ def extractor_for(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassifierExtractor:
-    """Return the default extractor of a data set, trained on first use and kept in a cache from then on.
+    """Return the default extractor of a data set, trained on first use and then cached.
 
     The cache holds a pair of files (safetensors and JSON) for each content of the data, architecture, seed, steps and
     side. A pair whose weights do not have the recorded hash is reported in the log, trained anew and replaced.
@@ -116,14 +116,14 @@ def extractor_for(
         seed: As in `train_extractor`.
         steps: As in `train_extractor`.
         side: As in `train_extractor`.
-        device: Where the extractor is to live; a new one is trained there.
-        progress: As in `train_extractor`; not called when the cache has the extractor.
+        device: Device of the extractor and of its training.
+        progress: As in `train_extractor`; not called if the extractor is cached.
 
     Returns:
         The extractor, in evaluation mode.
 
     Raises:
-        DataError: The data are no images, or too few.
+        DataError: If the data are not images, or too few.
     """
     _require_images(dataset, steps, side)
     made_from = {
@@ -149,7 +149,7 @@ def extractor_name(dataset: Dataset, side: int) -> str:
 
 
 def fresh_classifier(dataset: Dataset, side: int, seed: int) -> Classifier:
-    """Build the classifier for a data set with weights drawn from a seed, leaving the global random state as it was."""
+    """Build the classifier for a data set with weights drawn from a seed, without changing the global random state."""
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would touch every device
         network = Classifier(dataset.shape[0], len(dataset.classes) or 4, side).float()
@@ -158,7 +158,9 @@ def fresh_classifier(dataset: Dataset, side: int, seed: int) -> Classifier:
 
 def _require_images(dataset: Dataset, steps: int, side: int) -> None:
     if len(dataset.shape) != 3:
-        raise DataError(f"{dataset.name} holds points, but an extractor needs images: judge points by mode coverage.")
+        raise DataError(
+            f"{dataset.name} holds points, but an extractor needs images: evaluate points by mode coverage."
+        )
     if len(dataset) < 20:
         raise DataError(f"{dataset.name} holds {len(dataset)} images, but an extractor needs 20: use a module.")
     if steps < 1 or side < 8 or side % 8:

@@ -47,7 +47,7 @@ class InceptionExtractor:
 
     @property
     def resize(self) -> str:
-        """Resizing, for the stamp."""
+        """Resizing, for the protocol."""
         return f"{SIDE}x{SIDE} bilinear as in TensorFlow 1, from 8 bits"
 
     def features(self, images: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class InceptionExtractor:
         return self.logits_of(self.features(images))
 
     def logits_of(self, features: Tensor) -> Tensor:
-        """Return logits (N, 1008) of features (N, 2048), which are worth a second use."""
+        """Return logits (N, 1008) of features (N, 2048), to reuse features."""
         return self.network.logits(features.to(self.network.fc.weight))
 
 

@@ -90,7 +90,7 @@ def download(cache: str | Path | None = None) -> Path:
 def read(path: str | Path, *, sha256: str = REFERENCE) -> InceptionV3:
     """Read the network from a public file, or from one made by `convert`.
 
-    The global random state is neither read nor moved.
+    The global random state is neither read nor changed.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""What theory says of GANs, as lessons with tables and pictures: ``sparring theory``.
+"""Lessons on the theory of GANs, with tables and figures: ``sparring theory``.
 
 Each lesson is a function from a pair of distributions to a `Lesson`; every number in it is computed by
 `sparring.theory` and by the objectives and penalties that train images.
@@ -50,11 +50,11 @@ LESSONS: dict[str, Callable[[Pair], Lesson]] = {
 
 
 def get_lessons(names: Sequence[str], pair: Pair) -> list[Lesson]:
-    """Returns lessons by their names, all if none is named.
+    """Return lessons by name. Default: all.
 
     Args:
-        names: Of lessons.
-        pair: The distributions they are about.
+        names: Names of lessons.
+        pair: Data and model.
 
     Raises:
         DataError: If there is no lesson of a name.

@@ -1,4 +1,4 @@
-"""Lesson: every f-divergence is the best value of a bound that a critic can raise."""
+"""Lesson: every f-divergence is the maximum of a variational bound over critics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAWN = ("total-variation", "kl", "reverse-kl", "pearson", "squared-hellinger", 
 
 
 def bounds(pair: Pair) -> Lesson:
-    """Returns the lesson on variational bounds.
+    """Return the lesson on variational bounds.
 
     Args:
         pair: Data and model.
@@ -59,7 +59,7 @@ def bounds(pair: Pair) -> Lesson:
 
 
 def bound(row: Divergence, p: Tensor, q: Tensor, sureness: float) -> float:
-    """Returns the bound at the critic that would be best for the ratio (p/q)^sureness.
+    """Return the bound at the critic that would be best for the ratio (p/q)^sureness.
 
     Args:
         row: The divergence.

@@ -1,4 +1,4 @@
-"""Lessons: critics that compare two samples, and a critic with many outcomes."""
+"""Lessons: relativistic and Turing critics, and RealnessGAN."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAKE_ANCHOR = torch.tensor([0.739, 0.231, 0.030, 0.0, 0.0], dtype=torch.float64)
 
 
 def relativistic(pair: Pair) -> Lesson:
-    """Returns the lesson on relativistic and Turing games.
+    """Return the lesson on relativistic and Turing games.
 
     Args:
         pair: Data and model.
@@ -84,7 +84,7 @@ def relativistic(pair: Pair) -> Lesson:
 
 
 def turing_wasserstein(p: Tensor, q: Tensor) -> tuple[float, float]:
-    """Returns what a 1-Lipschitz T gains on p ⊗ q against q ⊗ p, and what carrying one to the other costs.
+    """Return the gain of a 1-Lipschitz T on p ⊗ q against q ⊗ p, and the transport cost between them.
 
     Distances of pairs are sums of distances on the line.
 
@@ -120,7 +120,7 @@ def _draw_orders(pair: Pair, both: Tensor, swapped: Tensor, turing: Tensor) -> F
 
 
 def realness(pair: Pair) -> Lesson:
-    """Returns the lesson on RealnessGAN.
+    """Return the lesson on RealnessGAN.
 
     Args:
         pair: Data and model.
@@ -164,7 +164,7 @@ def realness(pair: Pair) -> Lesson:
 
 
 def _mixtures(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns (p A₁ + q A₀)/2 and (p + q)(A₁ + A₀)/4 over all points and outcomes, those left out that neither has."""
+    """Return (p A₁ + q A₀)/2 and (p + q)(A₁ + A₀)/4 over all points and outcomes, those left out that neither has."""
     first = (torch.outer(p, REAL_ANCHOR) + torch.outer(q, FAKE_ANCHOR)) / 2
     second = torch.outer(p + q, REAL_ANCHOR + FAKE_ANCHOR) / 4
     return first.flatten(), second.flatten()

@@ -96,7 +96,7 @@ CASES = (
 
 
 def critics(pair: Pair) -> Lesson:
-    """Returns the lesson on best critics.
+    """Return the lesson on best critics.
 
     Args:
         pair: Data and model.

@@ -1,4 +1,4 @@
-"""The two distributions that lessons are about, as a user types them."""
+"""The two distributions of the lessons, parsed from text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from sparring.errors import DataError
 
 DATA, MODEL = ".1,.2,.3,.25,.15", ".3,.1,.15,.05,.4"
-"""The pair on which the tests of this library know every number."""
+"""The default pair."""
 
-MOST = 8  # points, for a table must fit a page
-FINEST = 100  # samples that stand for a distribution
+MOST = 8  # maximum number of points, so that tables fit a page
+FINEST = 100  # maximum number of samples that represent a distribution
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Pair:
 
     Args:
         p: Probabilities of the data (N,), float64, none of them zero.
-        q: Probabilities of the model (N,), likewise.
-        points: A number of samples of which every probability is a whole share.
+        q: Probabilities of the model (N,), float64, none of them zero.
+        points: Number of samples for which every expected count is an integer.
     """
 
     p: Tensor
@@ -33,24 +33,24 @@ class Pair:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Names of the points."""
+        """Name of the points."""
         return tuple(f"x{'₀₁₂₃₄₅₆₇₈'[i]}" for i in range(1, len(self.p) + 1))
 
     @staticmethod
     def words(weights: Tensor) -> str:
-        """Returns probabilities as they are written."""
+        """Return probabilities as text."""
         return ", ".join(f"{weight:.4g}" for weight in weights.tolist())
 
 
 def parse_pair(p: str = DATA, q: str = MODEL) -> Pair:
-    """Returns a pair from its words.
+    """Parse a pair of distributions.
 
     Args:
-        p: Probabilities of the data with commas between.
-        q: Probabilities of the model.
+        p: Comma-separated probabilities of the data.
+        q: Comma-separated probabilities of the model.
 
     Raises:
-        DataError: If these are no two distributions that the lessons can use.
+        DataError: If they are not two valid distributions.
 
     >>> parse_pair(".5,.5", "1/4,3/4").points
     4
@@ -69,11 +69,11 @@ def parse_pair(p: str = DATA, q: str = MODEL) -> Pair:
 
 
 def _weights(flag: str, words: str) -> list[float]:
-    """Returns probabilities as they were typed, decimals or fractions."""
+    """Parse probabilities, decimals or fractions."""
     try:
         weights = [_number(word) for word in words.split(",")]
     except (ValueError, ZeroDivisionError):
-        raise DataError(f"{flag} takes probabilities with commas between, such as {DATA}, not {words!r}.") from None
+        raise DataError(f"{flag} takes comma-separated probabilities, such as {DATA}, not {words!r}.") from None
     if not 2 <= len(weights) <= MOST:
         raise DataError(f"{flag} needs 2 to {MOST} probabilities, not {len(weights)}: a table must fit a page.")
     if not all(0 < weight < 1 for weight in weights):

@@ -24,7 +24,7 @@ WEIGHTS = (0.0, 0.1, 0.5, 1.0)
 
 
 def dirac(pair: Pair) -> Lesson:
-    """Returns the lesson on the Dirac-GAN.
+    """Return the lesson on the Dirac-GAN.
 
     Args:
         pair: Not used: this game has one real point.
@@ -89,7 +89,7 @@ def _draw_dirac(paths: list[Tensor]) -> Figure:
 
 
 def techniques(pair: Pair) -> Lesson:
-    """Returns the lesson on what some aids do to the equilibrium.
+    """Return the lesson on the effect of training techniques on the equilibrium.
 
     Args:
         pair: The data of the lesson on several generators.
@@ -126,7 +126,7 @@ def techniques(pair: Pair) -> Lesson:
 
 
 def searched_slope(distance: float, penalty: float) -> tuple[float, float]:
-    """Returns the slope of the best linear critic under WGAN-GP's loss, by search, and what it gains.
+    """Return the slope of the best linear critic under WGAN-GP's loss, by search, and what it gains.
 
     Args:
         distance: Between the real and the fake point.
@@ -147,7 +147,7 @@ def searched_slope(distance: float, penalty: float) -> tuple[float, float]:
 
 
 def game_value(p: Tensor, models: Tensor) -> float:
-    """Returns E_p log D + Σ E_gₖ log(1 − D) at the best classifier found by search, D its answer 'data'.
+    """Return E_p log D + Σ E_gₖ log(1 − D) at the best classifier found by search, D its answer 'data'.
 
     Args:
         p: Probabilities of the data (N,).

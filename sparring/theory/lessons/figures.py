@@ -1,4 +1,4 @@
-"""How pictures of lessons look: few colours, each with one meaning, and nothing that says nothing."""
+"""Style of the lessons' figures."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REAL, FAKE = "#2b6cb0", "#dd7a1d"  # data and model, wherever both are shown
-SERIES = ("#2f855a", "#c53030", "#6b46c1", "#0f8b8d", "#8a6d3b", "#b83280")  # things to tell apart
-SCALE = ("#c6dbef", "#8fbbdc", "#4d94c7", "#1f66a8", "#0a3a73")  # one thing, more and more of it
+REAL, FAKE = "#2b6cb0", "#dd7a1d"  # data and model
+SERIES = ("#2f855a", "#c53030", "#6b46c1", "#0f8b8d", "#8a6d3b", "#b83280")  # categorical colours
+SCALE = ("#c6dbef", "#8fbbdc", "#4d94c7", "#1f66a8", "#0a3a73")  # sequential colours
 INK, PALE = "#2d3748", "#a0aec0"
 
 
 def panels(
     count: int, *, width: float = 8.0, height: float = 3.4, rows: int = 1, **settings: Any
 ) -> tuple[Figure, Any]:
-    """Returns a figure and its panels, an array (count,) side by side or, if rows is the count, one below the other.
+    """Return a figure and its panels, an array (count,) side by side or, if rows is the count, one below the other.
 
     Args:
-        count: Panels.
+        count: Number of panels.
         width: In inches.
         height: In inches.
         rows: Rows of panels.
-        settings: What `Figure.subplots` takes.
+        settings: Arguments of `Figure.subplots`.
     """
     from matplotlib.figure import Figure
 
@@ -38,7 +38,7 @@ def panels(
 
 
 def tidy(axes: Axes) -> None:
-    """Leaves the two lines that carry numbers, and a grid one can overlook."""
+    """Remove the upper and right spines and add a light grid."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -49,13 +49,13 @@ def tidy(axes: Axes) -> None:
 
 
 def name(axes: Axes, *, title: str, x: str = "", y: str = "") -> None:
-    """Writes what a panel shows and what its axes count.
+    """Set the title and the axis labels of a panel.
 
     Args:
         axes: The panel.
-        title: Above it.
-        x: Along it.
-        y: Up it.
+        title: Title.
+        x: Label of the x axis.
+        y: Label of the y axis.
     """
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.set_xlabel(x, fontsize=9, color=INK)
@@ -63,19 +63,19 @@ def name(axes: Axes, *, title: str, x: str = "", y: str = "") -> None:
 
 
 def legend(axes: Axes, **settings: Any) -> None:
-    """Names the lines of a panel without a box."""
+    """Add a legend without a frame."""
     axes.legend(**{"fontsize": 8.5, "frameon": False, "labelcolor": INK, "handlelength": 1.6} | settings)
 
 
 def matrix(axes: Axes, values: Any, ticks: tuple[str, ...], *, digits: int, diverging: bool = False) -> None:
-    """Draws a square table of numbers as coloured fields with the numbers in them.
+    """Draw a matrix as an annotated heat map.
 
     Args:
         axes: The panel.
         values: Numbers (N, N).
         ticks: Names of rows and columns.
-        digits: Behind the point.
-        diverging: Whether zero is the middle, and the sign matters.
+        digits: Decimal places.
+        diverging: Whether to use a diverging colour map around zero.
     """
     values = np.asarray(values)
     largest = float(np.abs(values).max()) or 1.0

@@ -31,7 +31,7 @@ Divergence = Callable[[Tensor], Tensor]
 
 
 def gradients(pair: Pair) -> Lesson:
-    """Returns the lesson on the generator's gradient.
+    """Return the lesson on the generator's gradient.
 
     Args:
         pair: Data and model.
@@ -75,7 +75,7 @@ def gradients(pair: Pair) -> Lesson:
 
 
 def pull(name: str, distance: float) -> float:
-    """Returns dL_G/dθ for data N(0, 1) and model N(θ, 1) under the best critic of the loss.
+    """Return dL_G/dθ for data N(0, 1) and model N(θ, 1) under the best critic of the loss.
 
     Args:
         name: One of `PULLS`.
@@ -92,7 +92,7 @@ def pull(name: str, distance: float) -> float:
 
 
 def followed(pair: Pair) -> tuple[tuple[str, str, str, str], ...]:
-    """Returns for each generator which divergence it follows, checked on a pair.
+    """Return for each generator which divergence it follows, checked on a pair.
 
     Args:
         pair: Data and model.
@@ -109,7 +109,7 @@ def followed(pair: Pair) -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _optimum(critic: str, objective: Objective, p: Tensor, q: Tensor) -> Tensor:
-    """Returns the best critic's outputs: of the cross-entropy where that is the critic, else of the objective's own."""
+    """Return the best critic's outputs: of the cross-entropy where that is the critic, else of the objective's own."""
     return theory.optimal_critic(Minimax() if critic == "cross-entropy" else objective, p, q)
 
 

@@ -24,23 +24,23 @@ Cost = Callable[[Tensor, Tensor], Tensor]
 
 
 def forward(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Returns p log(p/q) at each point."""
+    """Return p log(p/q) at each point."""
     return log_p.exp() * (log_p - log_q)
 
 
 def reverse(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Returns q log(q/p) at each point."""
+    """Return q log(q/p) at each point."""
     return log_q.exp() * (log_q - log_p)
 
 
 def middle(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Returns the Jensen–Shannon divergence's share of each point."""
+    """Return the Jensen–Shannon divergence's share of each point."""
     log_m = torch.logaddexp(log_p, log_q) - math.log(2)
     return (forward(log_p, log_m) + forward(log_q, log_m)) / 2
 
 
 def gaussian(mean: float, scale: float) -> Tensor:
-    """Returns the logarithm of a Gaussian's density at the points of the line."""
+    """Return the logarithm of a Gaussian's density at the points of the line."""
     return -((X - mean) / scale).square() / 2 - math.log(scale * math.sqrt(2 * math.pi))
 
 
@@ -56,7 +56,7 @@ FITS = (
 
 
 def directions(pair: Pair) -> Lesson:
-    """Returns the lesson on the two directions of KL.
+    """Return the lesson on the two directions of KL.
 
     Args:
         pair: Not used: this lesson has a mixture of its own.

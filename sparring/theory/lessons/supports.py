@@ -22,7 +22,7 @@ STRATA = 4001  # quantiles that stand for a Gaussian
 
 
 def supports(pair: Pair) -> Lesson:
-    """Returns the lesson on disjoint supports.
+    """Return the lesson on disjoint supports.
 
     Args:
         pair: Not used: this lesson is about two single points.
@@ -59,7 +59,7 @@ def supports(pair: Pair) -> Lesson:
 
 
 def _two_points(distance: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns all mass at 0, all mass at `distance`, and where the points lie."""
+    """Return all mass at 0, all mass at `distance`, and where the points lie."""
     if distance == 0:
         one = torch.ones(1, dtype=torch.float64)
         return one, one, torch.zeros(1, dtype=torch.float64)
@@ -89,7 +89,7 @@ def _draw_supports() -> Figure:
 
 
 def noise(pair: Pair) -> Lesson:
-    """Returns the lesson on the best critic under instance noise.
+    """Return the lesson on the best critic under instance noise.
 
     Args:
         pair: Not used: this lesson is about two single points.
@@ -121,7 +121,7 @@ def noise(pair: Pair) -> Lesson:
 
 
 def _searched_logit(distance: float, scale: float) -> tuple[float, float]:
-    """Returns c and s of the line c + sx that best tells the two noisy points apart."""
+    """Return c and s of the line c + sx that best tells the two noisy points apart."""
     middles = (torch.arange(STRATA, dtype=torch.float64) + 0.5) / STRATA
     x = scale * math.sqrt(2) * torch.erfinv(2 * middles - 1)
 

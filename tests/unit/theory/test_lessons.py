@@ -273,8 +273,8 @@ def test_equal_points_and_many_points_are_no_trouble():
     [
         (["criticks"], "did you mean 'critics'"),
         (["zzz"], "the lessons are critics, supports"),
-        (["--p", "a,b"], "commas between"),
-        (["--p", "1/0,1"], "commas between"),
+        (["--p", "a,b"], "comma-separated"),
+        (["--p", "1/0,1"], "comma-separated"),
         (["--p", "nan,1"], "above 0"),
         (["--p", "1"], "2 to 8"),
         (["--p", ",".join(["1/9"] * 9)], "2 to 8"),

@@ -135,9 +135,9 @@ def test_points_few_images_and_bytes_are_refused(judge):
         train_extractor(stripes(10))
     with pytest.raises(ValueError, match="multiple of 8"):
         train_extractor(stripes(), side=20)
-    with pytest.raises(DataError, match="judges float images"):
+    with pytest.raises(DataError, match="takes float images"):
         judge.features(torch.zeros(2, 1, 32, 32, dtype=torch.uint8))
-    with pytest.raises(DataError, match="judges float images"):
+    with pytest.raises(DataError, match="takes float images"):
         judge.features(torch.zeros(2, 3, 32, 32))
 
 
