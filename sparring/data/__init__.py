@@ -1,4 +1,4 @@
-"""Data: sets of images or points by name or path, and endless, resumable, sharded batches of them."""
+"""Data sets of images or points by name or path, and endless, resumable, sharded batches of them."""
 
 from sparring.data.annotations.label_maps import LabelMapClasses
 from sparring.data.dataset import Dataset, Mixture, PairedDomain

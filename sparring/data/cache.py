@@ -1,12 +1,12 @@
-"""Prepared images: decoded once to ``uint8`` (N, H, W, C) in one memory-mappable ``.npy`` file that describes itself.
+"""Prepared images: decoded once to ``uint8`` (N, H, W, C) in a memory-mappable ``.npy`` file with its metadata.
 
     X.npy    the array as numpy writes it | MAGIC | checksums | labels | captions | description | footer
 
-Behind the array, where numpy does not look, stand the CRC-32 of each image, the labels, the captions, and a description
-as JSON: what the images are, the SHA-256 of their content, the CRC-32 of the other parts. The file is written under a
-temporary name, flushed and renamed. So one rename replaces all of it, and no part can be of another preparation.
+numpy reads the array only. After it follow the CRC-32 of each image, the labels, the captions, and a description as
+JSON: the source, the SHA-256 of the content, the CRC-32 of the other parts. The file is written under a temporary name,
+flushed and renamed, so that all parts are replaced at once.
 
-Version 1 had no checksums, and kept labels, captions and the description in files beside the array (``X.labels.npy``,
+Version 1 had no checksums, and stored labels, captions and the description in separate files (``X.labels.npy``,
 ``X.captions.json``, ``X.json``). Such files are still read.
 """
 
@@ -32,10 +32,10 @@ from sparring.data.fingerprint import begin_fingerprint
 from sparring.data.sources.image_sources import Source, content_key
 from sparring.errors import UNREADABLE, DataError
 
-VERSION = 2  # of the layout and of how pictures become pixels; a new one makes caches start afresh
-LEGACY_VERSION = 1  # the last version that kept its parts in files beside the array
-MAGIC = b"SPARRING"  # behind the array, and in the footer
-FOOTER = struct.Struct("<8sQII")  # MAGIC, where the first MAGIC stands, bytes of the description, CRC-32
+VERSION = 2  # of the layout and of the decoding of images; a new version invalidates caches
+LEGACY_VERSION = 1  # the last version with separate files
+MAGIC = b"SPARRING"  # after the array, and in the footer
+FOOTER = struct.Struct("<8sQII")  # MAGIC, offset of the first MAGIC, size of the description, CRC-32
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ Progress = Callable[[int, int], None]
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Where prepared images are kept: what is given, else ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
+    """Return the folder of prepared images: the argument, else ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
 
     Args:
         cache: A folder, or None.
@@ -54,20 +54,20 @@ def cache_folder(cache: str | Path | None = None) -> Path:
 def prepare_in_cache(
     source: Source, size: int | None, channels: int | None, cache: Path, progress: Progress | None = None
 ) -> Path:
-    """Prepare a source in the cache, unless that was done before.
+    """Prepare a source in the cache, unless the cache holds it already.
 
     Args:
         source: Images.
         size: Height and width, or None for the source's default.
         channels: Number of channels, or None for the source's default.
         cache: Folder of the cache.
-        progress: Called now and then with the images done and the images there are.
+        progress: Called regularly with the number of images done and in total.
 
     Returns:
         Path of the ``.npy`` file.
 
     Raises:
-        DataError: An image is damaged, or the cache cannot be written.
+        DataError: If an image is damaged, or the cache cannot be written.
     """
     key = content_key(VERSION, source.stamp, size, channels)[:16]
     target = cache / f"{Path(source.title).stem}-{key}.npy"
@@ -75,27 +75,27 @@ def prepare_in_cache(
         if read_prepared(target):
             return target
     except DataError:
-        log.warning("%s is damaged, and is prepared again from its source.", target)
+        log.warning("%s is damaged. It is prepared again from its source.", target)
     return prepare_file(source, target, size, channels, progress)
 
 
 def prepare_file(
     source: Source, target: Path, size: int | None, channels: int | None, progress: Progress | None = None
 ) -> Path:
-    """Prepare a source into a file; only a chunk of images is in memory at a time.
+    """Prepare a source into a file, with one chunk of images in memory at a time.
 
     Args:
         source: Images.
         target: Path of the ``.npy`` file.
         size: Height and width, or None for the source's default.
         channels: Number of channels, or None for the source's default.
-        progress: Called now and then with the images done and the images there are.
+        progress: Called regularly with the number of images done and in total.
 
     Returns:
         The target.
 
     Raises:
-        DataError: An image is damaged, or the target cannot be written.
+        DataError: If an image is damaged, or the target cannot be written.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,9 +120,9 @@ def write_rows(
 
     Args:
         file: Open for writing.
-        source: Where they come from.
+        source: Source of the images.
         images: ``uint8`` (H, W, C) each.
-        progress: Called now and then with the images done and the images there are.
+        progress: Called regularly with the number of images done and in total.
 
     Returns:
         Shape (N, H, W, C), SHA-256 of the content, and CRC-32 of each image, uint32 (N,).
@@ -151,15 +151,15 @@ def write_rest(
     captions: Captions | None,
     facts: dict[str, Any],
 ) -> None:
-    """Write what stands behind the images.
+    """Write the part of a prepared file that follows the images.
 
     Args:
-        file: Open for writing, behind the last image.
+        file: Open for writing, at the end of the last image.
         shape: Shape (N, H, W, C).
         checksums: CRC-32 of each image, uint32 (N,).
         labels: Class indices, int64 (N,), or None.
-        captions: Of each image, or None.
-        facts: The rest of the description: ``content``, ``classes``, and what else is to be known.
+        captions: Captions of the images, or None.
+        facts: The rest of the description, with ``content`` and ``classes``.
     """
     parts = {
         "labels": b"" if labels is None else labels.astype("<i8").tobytes(),
@@ -173,15 +173,15 @@ def write_rest(
 
 
 def _sealed(text: bytes, start: int) -> int:
-    """CRC-32 of a description and of where it belongs."""
+    """Return the CRC-32 of a description and its offset."""
     return zlib.crc32(FOOTER.pack(MAGIC, start, len(text), 0), zlib.crc32(text))
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:
-    """What a ``.npy`` file of bytes begins with.
+    """Return the header of a ``.npy`` file of bytes.
 
     Args:
-        shape: Of the whole array.
+        shape: Shape of the array.
     """
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -190,13 +190,13 @@ def npy_header(shape: tuple[int, ...]) -> bytes:
 
 @dataclass(frozen=True)
 class PreparedFile:
-    """What a prepared file holds.
+    """Content of a prepared file.
 
     Attributes:
         facts: The description.
         values: Images ``uint8`` (N, H, W, C), mapped.
         labels: Class indices, int64 (N,), or None.
-        captions: Of each image, or None.
+        captions: Captions of the images, or None.
         checksums: CRC-32 of each image, uint32 (N,), mapped; None in a file of version 1.
     """
 
@@ -208,13 +208,13 @@ class PreparedFile:
 
 
 def read_prepared(target: Path) -> PreparedFile | None:
-    """What a prepared file holds; None where there is none, or an array that was not prepared. No image is read.
+    """Read a prepared file without its images; None if it does not exist or is a plain array.
 
     Args:
         target: Path of the ``.npy`` file.
 
     Raises:
-        DataError: It is a prepared file, and anything but its images is damaged.
+        DataError: If it is a prepared file and any part but its images is damaged.
     """
     try:
         size = target.stat().st_size
@@ -230,7 +230,7 @@ def read_prepared(target: Path) -> PreparedFile | None:
 
 
 def _footer(file: IO[bytes], size: int) -> tuple[int, bytes] | None:
-    """Where the part behind the images begins, and the description; None where an array was not prepared."""
+    """Return the offset of the part after the images, and the description; None for a plain array."""
     file.seek(max(0, size - FOOTER.size))
     found = file.read(FOOTER.size)
     magic, start, length, seal = FOOTER.unpack(found.rjust(FOOTER.size, b"\0"))
@@ -238,7 +238,7 @@ def _footer(file: IO[bytes], size: int) -> tuple[int, bytes] | None:
         file.seek(max(0, size - FOOTER.size - length))
         text = file.read(length)
         if _sealed(text, start) != seal:
-            raise ValueError("its description does not have its checksum")
+            raise ValueError("the checksum of its description is wrong")
         return start, text
     file.seek(0)
     if file.read(6) == np.lib.format.MAGIC_PREFIX:
@@ -246,12 +246,12 @@ def _footer(file: IO[bytes], size: int) -> tuple[int, bytes] | None:
         if behind is not None and size > behind:
             file.seek(behind)
             if file.read(len(MAGIC)) == MAGIC:
-                raise ValueError("its end is missing or is not as it was written")
+                raise ValueError("its end is missing or damaged")
     return None
 
 
 def _behind(file: IO[bytes]) -> int | None:
-    """Where the array of a file ends; None if that cannot be said."""
+    """Return the offset of the end of the array in a file; None if the header is malformed."""
     file.seek(0)
     try:
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -262,22 +262,22 @@ def _behind(file: IO[bytes]) -> int | None:
 
 
 def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -> PreparedFile:
-    """Reads a file whose description is as it was written."""
+    """Read a file whose description has been verified."""
     facts = json.loads(text)
     if facts["sparring"] != VERSION:
-        raise ValueError(f"it has version {facts['sparring']}, and this is version {VERSION}")
+        raise ValueError(f"its version is {facts['sparring']}, not {VERSION}")
     shape, (labels, captions) = tuple(facts["shape"]), (facts[name] for name in ("labels", "captions"))
     head, count = npy_header(shape), shape[0]
     known = start + len(MAGIC) + 4 * count
     if known + labels[0] + captions[0] + len(text) + FOOTER.size != size:
-        raise ValueError("a part of it is missing or was added")
+        raise ValueError("its size does not match its description")
     file.seek(0)
     parts = {"head": (file.read(len(head)), facts["head"])}
     file.seek(known)
     parts |= {name: (file.read(facts[name][0]), facts[name][1]) for name in ("labels", "captions")}
     for name, (part, checksum) in parts.items():
         if zlib.crc32(part) != checksum:
-            raise ValueError(f"its {name} do not have their checksum")
+            raise ValueError(f"the checksum of its {name} is wrong")
     words, numbers = parts["captions"][0], parts["labels"][0]
     return PreparedFile(
         facts,
@@ -289,7 +289,7 @@ def _stored(target: Path, file: IO[bytes], size: int, start: int, text: bytes) -
 
 
 def legacy_files(target: Path) -> list[Path]:
-    """The files that a preparation of version 1 has put beside an array, its description first.
+    """Return the separate files of a version 1 preparation, the description first.
 
     Args:
         target: Path of the ``.npy`` file.
@@ -308,32 +308,32 @@ def _described_beside(target: Path) -> dict[str, Any] | None:
 
 
 def _stored_beside(target: Path) -> PreparedFile | None:
-    """Reads a file of version 1."""
+    """Read a file of version 1."""
     facts = _described_beside(target)
     if facts is None:
         return None
     values = np.lib.format.open_memmap(target, mode="r")
     if list(values.shape) != facts["shape"]:
-        raise ValueError("it does not fit its description")
+        raise ValueError("its shape does not match its description")
     labels = np.load(target.with_suffix(".labels.npy")) if facts["classes"] else None
     words = json.loads(target.with_suffix(".captions.json").read_bytes()) if facts.get("captions") else None
     return PreparedFile(facts, values, labels, None if words is None else Captions(tuple(map(tuple, words))), None)
 
 
 def open_prepared(name: str, target: Path, again: Callable[[], object] | None = None) -> Dataset:
-    """Open prepared images, memory-mapped; each is compared with its checksum when it is first read.
+    """Open prepared images, memory-mapped. The checksum of each image is verified at its first read.
 
     Args:
         name: Name of the data.
         target: Path of the ``.npy`` file.
-        again: Prepares it again, if it is not there; for files of a cache, which are replaced if an image is damaged.
+        again: Function that prepares the file again, for files of a cache, which are replaced if an image is damaged.
 
     Raises:
-        DataError: The file is not there, or anything but its images is damaged.
+        DataError: If the file does not exist, or any part but its images is damaged.
     """
     found = read_prepared(target)
     if found is None:
-        raise DataError(f"{target} is not there, or was not prepared: prepare the images again.")
+        raise DataError(f"{target} does not exist or is not a prepared file: prepare the images again.")
     facts = found.facts
     more: Any = {"captions": found.captions, "skipped": tuple(facts.get("passed_over", ()))}
     if found.checksums is not None:
@@ -343,7 +343,7 @@ def open_prepared(name: str, target: Path, again: Callable[[], object] | None = 
 
 
 def _remade(target: Path, content: str, again: Callable[[], object]) -> ChecksummedImages | None:
-    """Prepares a file of a cache again; None if its source no longer has the same content."""
+    """Prepare a file of the cache again. Return None if the content of its source has changed."""
     target.unlink(missing_ok=True)
     again()
     found = read_prepared(target)

@@ -1,8 +1,8 @@
-"""Images of a prepared file, each compared with its checksum when a process reads it for the first time.
+"""Images of a prepared file, with checksums that are verified when a process first reads an image.
 
 The checksum of an image is the CRC-32 of its bytes. It finds every error that spans at most 32 bits, and misses another
 one with probability 2⁻³². It protects against disks, memory and copies that fail, not against forgery. An image has a
-checksum of its own, so that a batch in random order reads no byte besides its images.
+checksum of its own, so that a batch in random order reads only the bytes of its images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparring.errors import DataError
 
 __all__ = ["ChecksummedImages"]
 
-AT_ONCE = 2**24  # bytes that are checked together, where all images are
+AT_ONCE = 2**24  # bytes verified at a time when all images are
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ class ChecksummedImages:
 
     @property
     def values(self) -> np.ndarray:
-        """All images, ``uint8`` (N, H, W, C), mapped; not necessarily checked."""
+        """All images, ``uint8`` (N, H, W, C), mapped; not necessarily verified."""
         return self._now[0]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Copies images, and checks those that are read for the first time.
+        """Copy images, and verify those that are read for the first time.
 
         Args:
             rows: Positions, int64 (n,).
@@ -67,12 +67,12 @@ class ChecksummedImages:
         if damaged is None:
             return found
         with self._lock:
-            if (damaged := self._read(rows)[1]) is not None:  # no other thread has mended it
-                self._mend(damaged)
+            if (damaged := self._read(rows)[1]) is not None:  # no other thread has repaired it
+                self._repair(damaged)
         return self.take(rows)
 
     def all_rows(self) -> np.ndarray:
-        """Returns all images, checked, ``uint8`` (N, H, W, C), mapped.
+        """Return all images, verified, ``uint8`` (N, H, W, C), mapped.
 
         Raises:
             DataError: As for `take`.
@@ -83,7 +83,7 @@ class ChecksummedImages:
         return self.values
 
     def _read(self, rows: np.ndarray) -> tuple[np.ndarray, int | None]:
-        """Copies of images, and the position of one that is damaged, if there is one among those not yet checked."""
+        """Copy images, and return the position of a damaged one among those not yet verified, if any."""
         values, checksums, known = self._now
         found = np.asarray(values)[rows]
         new = np.flatnonzero(~known[rows])
@@ -94,19 +94,19 @@ class ChecksummedImages:
         known[rows] = True
         return found, None
 
-    def _mend(self, row: int) -> None:
-        """Prepares the file again.
+    def _repair(self, row: int) -> None:
+        """Prepare the file again.
 
         Raises:
             DataError: If that is not possible, or the new file is damaged at the same place.
         """
-        what = f"{self.path} is damaged: image {row} does not have the checksum that it had when it was prepared"
+        what = f"{self.path} is damaged: image {row} does not match its checksum"
         if self.again is None:
             raise DataError(f"{what}. Copy the file again, or prepare it again from its source.")
         log.warning("%s. The file is prepared again from its source.", what)
         fresh = self.again()
         if fresh is None:
-            raise DataError(f"{what}, and its source is no longer the same: restore the source, or start another run.")
+            raise DataError(f"{what}, and its source has changed: restore the source, or start another run.")
         if fresh._read(np.array([row]))[1] is not None:
-            raise DataError(f"{what}, nor has it after preparing the file again: set $SPARRING_CACHE to another disk.")
+            raise DataError(f"{what}, also after it was prepared again: set $SPARRING_CACHE to another disk.")
         self._now = fresh._now

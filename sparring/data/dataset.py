@@ -1,4 +1,4 @@
-"""What a data set is: an array of rows, numpy's or memory-mapped, with labels and the facts others need.
+"""The data set: an array of rows, in memory or memory-mapped, with labels, captions and a second domain.
 
 Images are kept as ``uint8`` in the layout (N, H, W, C), so that a gathered batch, viewed as (N, C, H, W), is already
 channels-last; points are kept as ``float32`` of shape (N, 2).
@@ -27,7 +27,7 @@ from sparring.errors import DataError, printable
 
 @dataclass(frozen=True)
 class Mixture:
-    """Equal Gaussian components, the truth behind a set of 2-D points.
+    """A mixture of equal Gaussian components, the distribution of a set of 2-D points.
 
     Args:
         centres: Means of the components, shape (K, 2).
@@ -40,27 +40,26 @@ class Mixture:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows of images or points, with a label each where there are classes, and captions where there are any.
+    """Rows of images or points, with optional labels, captions and second domain.
 
     Args:
-        name: What the user called it; a name of the catalogue or a path.
+        name: Name in the catalogue, or a path.
         values: Images as ``uint8`` (N, H, W, C) or points as ``float32`` (N, 2).
         labels: Class indices as ``int64`` (N,), or None.
-        classes: Names of the classes; empty exactly when there are no labels.
-        mixture: The truth behind the points, where it is known.
-        fingerprint: SHA-256 of the content in hexadecimal; computed here when it is not given.
-        indices: Positions of the rows that belong to it, int64; all unless given.
-        captions: What is said of each row, or None.
+        classes: Names of the classes. Empty if and only if there are no labels.
+        mixture: The distribution of the points, if it is known.
+        fingerprint: SHA-256 of the content in hexadecimal. Default: computed from the content.
+        indices: Positions of the rows that belong to the set, int64. Default: all rows.
+        captions: One or more captions of each row, or None.
         paired_domain: The second of two domains, or None.
-        crop_margin: Pixels by which images are stored larger, in either direction, than a row is: a row is a window of
-            them, in the middle unless told.
-        skipped: What was left out because it cannot be read or does not count, a sentence each with the path and
-            the reason.
-        understood: How its files were understood, in a few words each: what gave the labels, which folders are read.
-        checksummed: The values of a prepared file with their checksums, through which `rows` reads them; or None.
+        crop_margin: Pixels by which stored images are larger than a row, in height and width. A row is a crop of the
+            stored image. Default: the central crop.
+        skipped: Files that were left out, one sentence each with the path and the reason.
+        understood: How the files were interpreted, in a few words each: source of the labels, folders that are read.
+        checksummed: Images of a prepared file with their checksums, through which `rows` reads; or None.
 
     Raises:
-        DataError: There is no row, or values, labels, classes, captions and domains do not fit together.
+        DataError: If there are no rows, or values, labels, classes, captions and domains do not match.
 
     Example:
         >>> noise = Dataset("noise", np.zeros((5, 8, 8, 3), np.uint8))
@@ -106,7 +105,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one row as a network sees it: (2,) for points, (C, H, W) for images."""
+        """Shape of one row as a network receives it: (2,) for points, (C, H, W) for images."""
         if self.values.ndim == 2:
             return tuple(self.values.shape[1:])
         height, width, channels = self.values.shape[1:]
@@ -151,7 +150,7 @@ class Dataset:
         return np.stack([image[top : top + height, left : left + width] for image, (top, left) in pairs])
 
     def prefetch(self, indices: np.ndarray) -> None:
-        """Let the system fetch rows that will be read soon, where they lie on a disk and exceed the memory.
+        """Tell the system which rows will be read soon, if the set is memory-mapped and larger than half the memory.
 
         Args:
             indices: Positions in the set, int64 (n,).
@@ -160,34 +159,34 @@ class Dataset:
         prefetch_rows(self.values if self.checksummed is None else self.checksummed.values, rows)
 
     def caption_tokens(self, indices: np.ndarray, chances: np.ndarray) -> tuple[Tensor, ...]:
-        """One caption of each row, where there are any.
+        """Return the token ids of one caption of each row, if there are captions.
 
         Args:
             indices: Positions in the set, int64 (n,).
-            chances: What decides which of several, uint64 (n,).
+            chances: Random numbers that select among several captions, uint64 (n,).
 
         Returns:
-            The codes of their words, int64 (n, L), see `sparring.data.annotations.captions`; or nothing.
+            A tuple with the token ids, int64 (n, L), see `sparring.data.annotations.captions`; empty without captions.
         """
         indices = indices if self.indices is None else self.indices[indices]
         return () if self.captions is None else (self.captions.sample_tokens(indices, chances),)
 
     def counts(self) -> Tensor | None:
-        """How many rows each class has, int64 (classes,); None where there are no labels."""
+        """Return the number of rows of each class, int64 (classes,); None without labels."""
         if self.labels is None:
             return None
         labels = self.labels if self.indices is None else self.labels[self.indices]
         return torch.from_numpy(np.bincount(labels, minlength=len(self.classes)))
 
     def conditions(self, kind: str) -> Tensor | None:
-        """What a game may be asked for to be asked as often as these data have it.
+        """Return conditions for sampling, with the frequencies that they have in the data.
 
         Args:
             kind: "classes" or "captions".
 
         Returns:
-            How many rows each class has, int64 (classes,), or the word codes of a caption of each row, int64 (N, L);
-            None where there are none.
+            The number of rows of each class, int64 (classes,), or the token ids of one caption of each row,
+            int64 (N, L); None without labels or captions.
         """
         if kind == "classes":
             return self.counts()
@@ -195,16 +194,16 @@ class Dataset:
         return next(iter(self.caption_tokens(rows, rows.astype(np.uint64))), None)
 
     def split(self, share: float) -> tuple[Dataset, Dataset | None]:
-        """Hold a part out, the same rows whatever a training's seed is; nothing is copied.
+        """Split off a part of the rows. The split does not depend on the seed of a training, and copies nothing.
 
         Args:
-            share: Of the rows, from 0 to below 1.
+            share: Share of the rows to hold out, from 0 to below 1.
 
         Returns:
-            The rest and the part; all and None where the share is 0.
+            The remaining rows and the held-out part; all rows and None if the share is 0.
 
         Raises:
-            DataError: The share is out of range, or leaves either without a row.
+            DataError: If the share is out of range, or leaves either part empty.
         """
         if not share:
             return self, None
@@ -227,7 +226,7 @@ class Dataset:
         return replace(rest, paired_domain=of_rest), replace(part, paired_domain=of_part)
 
     def subset(self, rows: np.ndarray) -> Dataset:
-        """Some of the rows, and the partners of paired ones; nothing is copied.
+        """Return a subset of the rows, with the partners of paired ones. Nothing is copied.
 
         Args:
             rows: Positions, int64 (n,).
@@ -240,7 +239,7 @@ class Dataset:
         return replace(self, indices=chosen, fingerprint=content, paired_domain=second)
 
     def describe(self) -> tuple[str, str]:
-        """What was understood, for people, in two lines: its rows, and what belongs to them.
+        """Return a description in two lines: the rows, and their labels, captions and second domain.
 
         Example:
             >>> Dataset("dots", np.zeros((5, 2), np.float32), np.array([0, 0, 1, 0, 1]), ("cat", "dog")).describe()
@@ -252,13 +251,13 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class PairedDomain:
-    """The second domain of a set.
+    """The second domain of a data set. Paired rows show one thing twice; unpaired ones are two sets of their own sizes.
 
     Args:
-        dataset: Its rows, images; or, where there are regions, class numbers as ``uint8`` (M, H, W, 1).
+        dataset: Images; or, for label maps, class numbers as ``uint8`` (M, H, W, 1).
         paired: Whether row i belongs to row i of the first domain.
-        regions: What the numbers of label maps mean; None for images.
-        edges: Beside label maps, where objects meet: ``uint8`` (M, H, W, 1), 1 there and 0 elsewhere; or None.
+        regions: Classes of label maps; None for images.
+        edges: Boundaries of instances in label maps, ``uint8`` (M, H, W, 1) with 1 at a boundary; or None.
     """
 
     dataset: Dataset
@@ -268,7 +267,7 @@ class PairedDomain:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one row as a network sees it: (C, H, W) for images, (K, H, W) for maps of K classes."""
+        """Shape of one row as a network receives it: (C, H, W) for images, (K, H, W) for maps of K classes."""
         channels, *size = self.dataset.shape
         return len(self.regions) if self.regions else channels, *size
 
@@ -280,8 +279,8 @@ class PairedDomain:
             corners: As for `Dataset.rows`.
 
         Returns:
-            Images ``uint8`` (n, C, H, W); or class numbers ``int64`` (n, H, W), of which the number of classes means
-            unknown; or, where there are edges, class numbers and edges ``int64`` (n, 2, H, W).
+            Images ``uint8`` (n, C, H, W); or class numbers ``int64`` (n, H, W), where the number of classes means
+            unknown; or, with edges, class numbers and edges ``int64`` (n, 2, H, W).
         """
         images = self.dataset.rows(indices, corners)[0]
         if self.regions is None:
@@ -292,7 +291,7 @@ class PairedDomain:
         return torch.stack([numbers, self.edges.rows(indices, corners)[0][:, 0].to(torch.int64)], 1)
 
     def subset(self, rows: np.ndarray) -> PairedDomain:
-        """The part of it that belongs to some rows of the first domain.
+        """Return the rows that belong to a subset of the first domain.
 
         Args:
             rows: Positions, int64 (n,).
@@ -300,7 +299,7 @@ class PairedDomain:
         return replace(self, dataset=self.dataset.subset(rows), edges=self.edges and self.edges.subset(rows))
 
     def split(self, share: float) -> tuple[PairedDomain, PairedDomain]:
-        """Hold a part of an unpaired domain out, as `Dataset.split` does.
+        """Split an unpaired domain, as `Dataset.split` does.
 
         Args:
             share: Of its rows, above 0 and below 1.
@@ -311,14 +310,14 @@ class PairedDomain:
 
 
 def require_rows(name: str, values: np.ndarray) -> None:
-    """Refuse an array that holds neither images nor points.
+    """Raise an error if an array holds neither images nor points.
 
     Args:
         name: Name of the data, for the message.
         values: The array.
 
     Raises:
-        DataError: The array is empty or of another shape or type.
+        DataError: If the array is empty, or its shape or type is not supported.
     """
     if len(values) == 0:
         raise DataError(f"{name} holds no rows: give it at least one image or point.")
@@ -332,7 +331,7 @@ def require_rows(name: str, values: np.ndarray) -> None:
 
 
 def require_labels(name: str, count: int, labels: np.ndarray | None, classes: Sequence[str]) -> None:
-    """Refuse labels that do not fit the rows or the classes.
+    """Raise an error if labels do not match the rows or the classes.
 
     Args:
         name: Name of the data, for the message.
@@ -341,7 +340,7 @@ def require_labels(name: str, count: int, labels: np.ndarray | None, classes: Se
         classes: Names of the classes.
 
     Raises:
-        DataError: Labels and classes are not both there or both absent, or a label is outside the classes.
+        DataError: If labels are given without classes or classes without labels, or a label is out of range.
     """
     if labels is None:
         if classes:

@@ -1,4 +1,4 @@
-"""What a data set is told by: a SHA-256 of its content, cheap for any size."""
+"""Fingerprint of a data set: SHA-256 of its content, or of evenly spaced samples of a large one."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from sparring.data.annotations.captions import Captions
 from sparring.data.readahead import advise
 
 MAX_BYTES = 2**26  # bytes of rows that are read at most
-RUNS = 2**10  # places of an array they are read from: a disk gives 64 KiB as fast as one row
+RUNS = 2**10  # runs of rows read from a large array: a disk reads 64 KiB as fast as one row
 
 
 def fingerprint(
@@ -24,7 +24,7 @@ def fingerprint(
         values: Rows, shape (N, ...).
         labels: Class indices (N,), or None.
         classes: Names of the classes.
-        captions: What is said of the rows, or None.
+        captions: Captions of the rows, or None.
 
     Returns:
         64 hexadecimal digits.
@@ -59,17 +59,17 @@ def begin_fingerprint(
     classes: Sequence[str],
     captions: Captions | None = None,
 ) -> "hashlib._Hash":
-    """Begin a fingerprint with everything but the rows.
+    """Start a fingerprint with everything but the rows.
 
     Args:
         shape: Shape of all rows together.
         kind: Name of their type.
         labels: Class indices (N,), or None.
         classes: Names of the classes.
-        captions: What is said of the rows, or None.
+        captions: Captions of the rows, or None.
 
     Returns:
-        A SHA-256 that the rows are to be fed to.
+        A SHA-256 object to update with the rows.
     """
     sha = hashlib.sha256(repr((tuple(shape), kind, tuple(classes))).encode())
     if labels is not None:

@@ -1,4 +1,4 @@
-"""Names and paths become data sets here: the one table of what ``load`` knows by name."""
+"""Loading of data sets by name or path, and the table of names."""
 
 import difflib
 import os
@@ -75,11 +75,11 @@ def load(
             random. Needs a size where images are not in two domains.
         root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
         cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
-        progress: Called while images are prepared, with the images done and the images there are.
-        skip_bad: Pass over image files that cannot be read, see ``Dataset.skipped``; else the first is an error.
+        progress: Called during preparation with the number of images done and in total.
+        skip_bad: Skip unreadable image files, see ``Dataset.skipped``. Default: raise an error for the first one.
 
     Raises:
-        DataError: The data cannot be found or used; the message says what to do.
+        DataError: If the data cannot be found or used.
 
     Example:
         >>> ring = load("ring")
@@ -162,20 +162,20 @@ def load_named_images(
 
 
 def with_crop_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
-    """Lets rows be windows of the images that are there.
+    """Return a data set whose rows are crops of its images.
 
     Args:
-        dataset: Images that are larger by the margin.
-        size: What was asked for.
-        margin: How much.
+        dataset: Images that are larger than the size by the margin.
+        size: The requested size.
+        margin: The difference in pixels.
 
     Raises:
-        DataError: No size was asked for, or they are points.
+        DataError: If no size was requested, or the rows are points.
     """
     if not margin:
         return dataset
     if size is None or len(dataset.shape) != 3:
-        raise DataError(f"{dataset.name} can have a margin only around a size: give images, and --size, too.")
+        raise DataError(f"{dataset.name} cannot be cropped without a size: use images and give --size.")
     return replace(dataset, crop_margin=margin)
 
 
@@ -189,7 +189,7 @@ def prepare(
     progress: Progress | None = None,
     skip_bad: bool = False,
 ) -> Path:
-    """Decode images once into a ``.npy`` file that ``load`` opens at once, with its description beside it.
+    """Decode images once into a ``.npy`` file that ``load`` opens without decoding.
 
     Args:
         name: As for ``load``, but not points.
@@ -197,7 +197,7 @@ def prepare(
         size: As for ``load``.
         channels: As for ``load``.
         root: As for ``load``.
-        progress: Called with the images done and the images there are.
+        progress: Called with the number of images done and in total.
         skip_bad: As for ``load``.
 
     Returns:
@@ -220,13 +220,13 @@ def prepare(
 
 
 def as_source(dataset: Dataset) -> Source:
-    """A set that needs no decoding, as a source of images.
+    """Return a data set that needs no decoding as a source of images.
 
     Args:
         dataset: Of images.
 
     Raises:
-        DataError: The set holds points.
+        DataError: If the set holds points.
     """
     if len(dataset.shape) != 3:
         raise DataError(f"{dataset.name} holds points, which need no preparing: load it as it is.")
@@ -238,7 +238,7 @@ def as_source(dataset: Dataset) -> Source:
 
 
 def data_root(root: str | Path | None, cache: Path) -> Path:
-    """Where the standard sets are: what is given, else ``$SPARRING_DATA``, else the cache.
+    """Return the folder of the standard sets: the argument, else ``$SPARRING_DATA``, else the cache.
 
     Args:
         root: A folder, or None.
@@ -254,17 +254,17 @@ def find(
     root: Path,
     opening: Callable[[Path], Files | None] = open_files,
 ) -> Dataset | Source:
-    """A set that is ready, or a source of images to prepare.
+    """Return a data set, or a source of images that must be prepared.
 
     Args:
         name: As for ``load``.
         size: As for ``load``.
         channels: As for ``load``.
         root: Folder of the standard sets.
-        opening: How folders and archives are opened.
+        opening: Function that opens folders and archives.
 
     Raises:
-        DataError: There is nothing of that name, or it cannot have that form.
+        DataError: If there is no such data, or it cannot have the requested size or channels.
     """
     require_form(name, size, channels)
     if name in POINTS:
@@ -276,9 +276,9 @@ def find(
     kind, rest = split_kind(name)
     path = expand_user(rest).absolute()
     try:
-        path.exists()  # which knows what is absent, and raises for what cannot be looked at
+        path.exists()  # raises an OSError for paths that cannot be accessed
     except OSError as error:
-        words = f"{rest[:60]} cannot be looked at ({error.strerror}): give a path that can, or the name of a data set."
+        words = f"{rest[:60]} cannot be accessed ({error.strerror}): give another path, or the name of a data set."
         raise DataError(words) from error
     if kind != WHOLE and path.is_file() and path.suffix in arrays.SUFFIXES:
         return as_requested(arrays.open_array(name, path), size, channels)
@@ -289,7 +289,7 @@ def find(
 
 
 def as_requested(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:
-    """Keep a set whose rows have the form asked for; make it a source of images where they have not.
+    """Return the set itself if its rows have the requested form, otherwise a source of images.
 
     Args:
         dataset: Points or images.
@@ -297,7 +297,7 @@ def as_requested(dataset: Dataset, size: int | None, channels: int | None) -> Da
         channels: Number of channels, or None for any.
 
     Raises:
-        DataError: Points are asked to have a size or channels.
+        DataError: If a size or channels are requested for points.
     """
     if size is None and channels is None:
         return dataset
@@ -309,7 +309,7 @@ def as_requested(dataset: Dataset, size: int | None, channels: int | None) -> Da
 
 
 def not_found(name: str) -> DataError:
-    """The error for a name that is neither in the catalogue nor a path.
+    """Return the error for a name that is neither in the catalogue nor a path.
 
     Args:
         name: As given.
@@ -328,5 +328,5 @@ def not_found(name: str) -> DataError:
 
 
 def catalogue() -> str:
-    """The names of the catalogue in one line."""
+    """Return the names of the catalogue in one line."""
     return ", ".join(NAMES)

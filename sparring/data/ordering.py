@@ -6,7 +6,7 @@ domains", 2002): each half-round adds a keyed hash of one half to the other,
     l ← l + F(r) mod a,    r ← r + F(l) mod b,
 
 hence is invertible. Images outside {0, …, n−1} are sent through again (cycle walking); as a·b < n + a that is rare.
-Nothing is drawn from a random generator, so position 10¹² costs as much as position 0 and disturbs nobody.
+No random generator is used, so that position 10¹² costs as much as position 0 and other random streams stay unchanged.
 """
 
 import math
@@ -62,7 +62,7 @@ def permute(positions: np.ndarray, count: int, seed: int, purpose: int = ORDER) 
 
 
 def feistel(x: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
-    """One pass of the network, a bijection of {0, …, a·b − 1} for every key.
+    """Return one pass of the network, a bijection of {0, …, a·b − 1} for every key.
 
     Args:
         x: uint64 (n,) below a·b.
@@ -99,7 +99,7 @@ def coins(positions: np.ndarray, seed: int, purpose: int = FLIP) -> np.ndarray:
 
 
 def crop_corners(positions: np.ndarray, margin: int, seed: int, purpose: int = WINDOW) -> np.ndarray:
-    """Where windows begin, one for each position, uniform in the margin and independent of the order.
+    """Return the corner of the crop at each position, uniform in the margin and independent of the order.
 
     Args:
         positions: Non-negative int64 (n,).

@@ -1,7 +1,7 @@
-"""Batches made before they are asked for: a thread gathers the next one while the last one is being used.
+"""Prefetching of batches: a thread prepares the next batch while the current one is used.
 
-On a CUDA device it does so on a stream of its own, so that copies run beside the kernels of the training; whoever asks
-for a batch waits, on the device, until it is complete. Order and content are those of the stream behind.
+On a CUDA device the thread uses a CUDA stream of its own, so that copies overlap with the kernels of the training; the
+consumer's stream waits until a batch is complete. Order and content are those of the underlying stream.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ Made = tuple[tuple[Tensor, ...], torch.cuda.Event | None]
 
 
 class PrefetchStream:
-    """A stream that is one batch ahead of its reader.
+    """A stream that prepares one batch ahead.
 
     Args:
-        stream: Read by nobody else from now on.
+        stream: The underlying stream. Do not read it elsewhere.
 
     Attributes:
-        position: How many batches were handed out; the one that is being made does not count.
+        position: Number of batches returned, without the one in preparation.
 
     Raises:
-        DataError: Whatever the stream raises, when the batch that it could not make is asked for.
+        DataError: Raised by the stream while it prepares a batch, when that batch is requested.
 
     Example:
         >>> import numpy as np
@@ -57,11 +57,11 @@ class PrefetchStream:
             reader = torch.cuda.current_stream(self.stream.device)
             reader.wait_event(ready)
             for tensor in batch:
-                tensor.record_stream(reader)  # its memory is not used again before the reader is through
+                tensor.record_stream(reader)  # its memory is not reused before the consumer has finished
         return batch
 
     def seek(self, position: int) -> None:
-        """Continue as if ``position`` batches had been handed out; the one that is being made is forgotten.
+        """Continue as if ``position`` batches had been returned. The batch in preparation is discarded.
 
         Args:
             position: Number of ``next`` calls that went before.
@@ -74,11 +74,11 @@ class PrefetchStream:
 
     @cached_property
     def _worker(self) -> ThreadPoolExecutor:
-        """The thread, which starts with the first batch."""
+        """The thread, started at the first batch."""
         return ThreadPoolExecutor(1, thread_name_prefix="batches")
 
     def _made(self) -> Made:
-        """Makes the next batch; on a CUDA device, tells when it will be complete."""
+        """Prepare the next batch; on a CUDA device, with the event of its completion."""
         if self._side is None:
             return next(self.stream), None
         with torch.cuda.stream(self._side):

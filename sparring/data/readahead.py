@@ -1,8 +1,8 @@
-"""Rows on a disk that will be read soon: the system is told, and fetches many at once while nobody waits.
+"""Read-ahead hints for memory-mapped rows, so that the system reads many from disk at once.
 
 A row that is not in memory costs the latency of the disk, and much around it is read with it (128 KiB on most systems,
-megabytes on some). Where the whole set fits into memory that is welcome: it is all there after seconds. A larger set
-would push out what is needed soon; of such a one exactly the rows to come are fetched.
+megabytes on some). That is useful if the whole set fits into memory. For a larger set it would evict rows that are
+needed soon; there, exactly the next rows are requested.
 """
 
 import mmap
@@ -16,7 +16,7 @@ ADVICE = getattr(mmap, "MADV_WILLNEED", 0)  # not on Windows
 
 
 def prefetch_rows(values: np.ndarray, rows: np.ndarray) -> None:
-    """Announce rows of a memory map that is larger than half of the memory; of anything else, do nothing.
+    """Request rows of a memory map that is larger than half of the memory; otherwise do nothing.
 
     Args:
         values: Rows, shape (N, ...).
@@ -27,12 +27,12 @@ def prefetch_rows(values: np.ndarray, rows: np.ndarray) -> None:
 
 
 def advise(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
-    """Tell the system that runs of rows will be read, where they are of a memory map.
+    """Tell the system that runs of rows of a memory map will be read soon.
 
     Args:
         values: Rows, shape (N, ...).
         starts: Positions of the first row of each run, int64 (n,).
-        run: Rows of each.
+        run: Number of rows in a run.
     """
     held = getattr(values, "_mmap", None)
     if not (isinstance(held, mmap.mmap) and ADVICE and values.flags.c_contiguous):

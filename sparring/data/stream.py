@@ -17,27 +17,27 @@ from sparring.data.ordering import FLIP, ORDER, SECOND, WINDOW, caption_choices,
 from sparring.errors import DataError
 
 MAX_BATCH_SIZE = 2**31 - 1  # rows of a batch
-AHEAD = 16  # calls whose order is worked out at once: numpy's cost per call is then negligible
+AHEAD = 16  # calls whose order is computed at once, which amortises numpy's overhead
 
 
 class Stream:
     """Iterator of ``(images or points, second domain…, labels…, captions…)`` on a device.
 
-    Images are ``float32`` (n, C, H, W) in [−1, 1], label maps ``int64`` (n, H, W). Of several captions of a row, and of
-    the windows of an image in its margin, each visit draws one, a function of (seed, position), too.
+    Images are ``float32`` (n, C, H, W) in [−1, 1], label maps ``int64`` (n, H, W). The caption of a row with several
+    captions, and the crop of an image with a margin, are functions of (seed, position) as well.
 
     Args:
-        dataset: Where the rows come from; it may be smaller than the batch.
-        batch: Rows of one global batch, over all ranks and parts.
-        seed: Decides order and mirroring.
+        dataset: The rows; there may be fewer than the batch size.
+        batch: Number of rows of a global batch, over all ranks and parts.
+        seed: Seed of order, mirroring, crops and choice of captions.
         rank: Index of this process, below ``world``.
         world: Number of processes.
-        parts: Number of ``next`` calls in which each process reads its share of one global batch.
-        mirror: Flip every second image, on average, left to right.
-        device: Where the tensors go; images travel there as ``uint8``.
+        parts: Number of ``next`` calls in which each process reads its share of a global batch.
+        mirror: Flip images left to right with probability 1/2.
+        device: Device of the tensors; images are copied to it as ``uint8``.
 
     Raises:
-        DataError: The batch cannot be shared equally, or points are to be mirrored.
+        DataError: If the batch cannot be divided equally, or points are mirrored.
 
     Example:
         >>> rows = Dataset("two", np.array([[0, 0], [1, 1]], np.float32))
@@ -81,11 +81,11 @@ class Stream:
         return *images, *(self._copied(told) for told in (*labels, *said))
 
     def _paired_rows(self, positions: np.ndarray, indices: np.ndarray) -> tuple[Tensor, ...]:
-        """Rows of the second domain, if there is one: partners, or others in an order of their own.
+        """Return rows of the second domain, if any: the partners, or rows in an independent order.
 
         Args:
             positions: In the endless sequence, int64 (n,).
-            indices: What is read of the first domain there, int64 (n,).
+            indices: Rows of the first domain at these positions, int64 (n,).
         """
         second = self.dataset.paired_domain
         if second is None:
@@ -97,7 +97,7 @@ class Stream:
         return (self._to_device(rows, positions, shift),)
 
     def _crop_corners(self, positions: np.ndarray, margin: int, shift: int = 0) -> np.ndarray | None:
-        """Where the windows of rows begin, if they have a margin.
+        """Return the corners of the crops, if the rows have a margin.
 
         Args:
             positions: In the endless sequence, int64 (n,).
@@ -107,10 +107,10 @@ class Stream:
         return crop_corners(positions, margin, self.seed, WINDOW + shift) if margin else None
 
     def _to_device(self, rows: Tensor, positions: np.ndarray, shift: int = 0) -> Tensor:
-        """Bring rows to the device, mirror some of them, and scale images.
+        """Copy rows to the device, mirror some of them, and scale images.
 
         Args:
-            rows: As they are stored.
+            rows: Rows as stored.
             positions: In the endless sequence, int64 (n,).
             shift: Added to the purpose of the chances.
         """
@@ -121,7 +121,7 @@ class Stream:
         return scale_images(rows) if rows.dtype == torch.uint8 else rows
 
     def _next_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions and indices of the next call, int64 (rows,) each; worked out for several calls at once."""
+        """Return positions and indices of the next call, int64 (rows,) each, computed for several calls at once."""
         block, call = divmod(self.position, AHEAD)
         if block != self.block:
             self.block, self.block_positions = block, self.positions(block * AHEAD + np.arange(AHEAD))
@@ -131,7 +131,7 @@ class Stream:
         return self.block_positions[call], self.block_indices[call]
 
     def positions(self, calls: np.ndarray) -> np.ndarray:
-        """Positions in the endless sequence that each call reads.
+        """Return the positions in the endless sequence that each call reads.
 
         Args:
             calls: Numbers of ``next`` calls, int64 (m,).
@@ -155,7 +155,7 @@ class Stream:
         self.position = position
 
     def _copied(self, tensor: Tensor) -> Tensor:
-        """Bring a tensor to the device; to a CUDA device through pinned memory, so that the host does not wait.
+        """Copy a tensor to the device; to a CUDA device through pinned memory, so that the host does not wait.
 
         Args:
             tensor: On the host.
@@ -182,7 +182,7 @@ def scale_images(images: Tensor) -> Tensor:
 
 
 def require_shares(batch: int, world: int, parts: int) -> None:
-    """Refuse a batch that cannot be shared equally.
+    """Raise an error if a batch cannot be divided equally.
 
     Args:
         batch: Rows of one global batch.
@@ -190,13 +190,13 @@ def require_shares(batch: int, world: int, parts: int) -> None:
         parts: Number of parts for each process.
 
     Raises:
-        DataError: The batch is not a positive multiple of world × parts, or too large.
+        DataError: If the batch is not a positive multiple of world × parts, or is too large.
     """
     shares = world * parts
     if batch > MAX_BATCH_SIZE:
-        raise DataError(f"A batch of {batch} is more than can be counted: give a smaller one.")
+        raise DataError(f"A batch of {batch} is too large: give a smaller one.")
     if batch < 1 or batch % shares:
         raise DataError(
-            f"A batch of {batch} cannot be shared equally by {world} process(es) × {parts} part(s): "
+            f"A batch of {batch} cannot be divided equally among {world} process(es) × {parts} part(s): "
             f"choose a multiple of {shares}."
         )

@@ -1,4 +1,4 @@
-"""What was understood of a data set, for people: its classes with their counts, its captions, its second domain."""
+"""Summary of a data set in words: classes with counts, captions, second domain."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 __all__ = ["details"]
 
-NAMED = 10  # classes that are named; of longer lists the first ones
+NAMED = 10  # number of classes listed by name
 
 
 def details(dataset: Dataset) -> list[str]:
-    """What belongs to the rows of a set, in a few words each.
+    """Return labels, captions, second domain and skipped files of a set, in a few words each.
 
     Args:
         dataset: Loaded.
@@ -22,7 +22,7 @@ def details(dataset: Dataset) -> list[str]:
     said = [*_labels(dataset), *_captions(dataset)] or (["no labels"] if dataset.paired_domain is None else [])
     said += [] if dataset.paired_domain is None else [_second(dataset.paired_domain)]
     left = len(dataset.skipped)
-    return [*said, *dataset.understood, *([f"{left:,} passed over"] if left else [])]
+    return [*said, *dataset.understood, *([f"{left:,} skipped"] if left else [])]
 
 
 def _labels(dataset: Dataset) -> list[str]:
@@ -46,7 +46,7 @@ def _captions(dataset: Dataset) -> list[str]:
 def _second(second: PairedDomain) -> str:
     shape = tuple(second.dataset.shape)
     if second.regions is None:
-        one, many = f"pairs, each with a picture of shape {shape}", f"unpaired, with {len(second.dataset):,} rows of "
+        one, many = f"pairs, each with an image of shape {shape}", f"unpaired, with {len(second.dataset):,} rows of "
         return one if second.paired else f"{many}shape {shape} in the second domain"
     edges = " and borders of objects" if second.edges is not None else ""
     classes = _number(len(second.regions), "class", "classes")

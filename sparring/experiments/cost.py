@@ -32,7 +32,7 @@ class Cost:
 
 
 def estimate_costs(trials: Sequence[Trial]) -> dict[str, Cost]:
-    """Plays a few rounds of every entry, and returns its cost by its label; nothing stays.
+    """Play a few rounds of every entry, and returns its cost by its label; nothing stays.
 
     Args:
         trials: Of the comparison.

@@ -53,7 +53,7 @@ class Budget:
         return self.every or self.amount / 10
 
     def marks(self) -> list[float]:
-        """Returns where a trial is judged, in steps, images or seconds; the last is the end.
+        """Return where a trial is judged, in steps, images or seconds; the last is the end.
 
         >>> Budget("kimg", 0.3, 0.1).marks(), Budget("steps", 25, 10).marks(), len(Budget("steps", 25).marks())
         ([100, 200, 300], [10, 20, 25], 9)
@@ -64,7 +64,7 @@ class Budget:
         return [min(each * k, end) for k in range(1, math.ceil(end / each - 1e-9) + 1)]
 
     def position(self, *, step: int, images: int, seconds: float) -> float:
-        """Returns where a training is, as its budget counts.
+        """Return where a training is, as its budget counts.
 
         Args:
             step: Steps completed.
@@ -135,7 +135,7 @@ class Trial:
         return self.folder.name
 
     def settings(self) -> dict[str, Any]:
-        """Returns every setting that decides what comes out; where data and device are makes no difference."""
+        """Return every setting that decides what comes out; where data and device are makes no difference."""
         beside = ("data", "data_root", "device")
         return {
             **{key: value for key, value in asdict(self.entry).items() if key != "label"},
@@ -148,7 +148,7 @@ class Trial:
         }
 
     def read(self) -> dict[str, Any] | None:
-        """Returns what became of the trial so far, or None if it was never begun.
+        """Return what became of the trial so far, or None if it was never begun.
 
         Raises:
             RunError: If it was begun under other settings, or its record cannot be read.
@@ -172,7 +172,7 @@ class Trial:
         return before | {"state": "begun"} if gone < wanted and state == "finished" else before
 
     def write(self, state: str, error: str = "", **facts: Any) -> dict[str, Any]:
-        """Notes what became of the trial, and returns it.
+        """Record what became of the trial, and returns it.
 
         Args:
             state: begun, finished, diverged or failed.
@@ -187,22 +187,22 @@ class Trial:
         return told
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns the judgements so far, first to last."""
+        """Return the judgements so far, first to last."""
         return logs.read(self.folder / "evaluations.jsonl")
 
     def notes(self) -> list[str]:
-        """Returns a sentence if there are judgements that cannot be read."""
+        """Return a sentence if there are judgements that cannot be read."""
         notes: list[str] = []
         logs.read(self.folder / "evaluations.jsonl", notes)
         return notes
 
     def share(self) -> float:
-        """Returns how much of its budget it has used, as far as the last judgement tells."""
+        """Return how much of its budget it has used, as far as the last judgement tells."""
         rows, budget = self.rows(), self.protocol.budget
         return min(1.0, rows[-1][COUNTED[budget.axis]] / budget.marks()[-1]) if rows else 0.0
 
     def is_closed(self) -> bool:
-        """Tells whether there is nothing left to train: finished, or diverged, which the same seed would again."""
+        """Return whether there is nothing left to train: finished, or diverged, which the same seed would again."""
         before = self.read()
         return before is not None and before["state"] in ("finished", "diverged")
 
@@ -212,7 +212,7 @@ class Trial:
 
 
 def trials(entries: Sequence[Entry], seeds: Sequence[int], protocol: Protocol, out: Path) -> list[Trial]:
-    """Returns all trials, the first seed of everybody first: stopped half-way, every entry has been tried.
+    """Return all trials, the first seed of everybody first: stopped half-way, every entry has been tried.
 
     Args:
         entries: Who.
@@ -239,7 +239,7 @@ def trials(entries: Sequence[Entry], seeds: Sequence[int], protocol: Protocol, o
 
 
 def _file_name(label: str) -> str:
-    """Returns a label as the name of a file.
+    """Return a label as the name of a file.
 
     >>> _file_name("mygames:mine critic.betas=0 0.9")
     'mygames.mine_critic.betas=0_0.9'

@@ -28,7 +28,7 @@ AXES = {"images": ("thousand images seen", 1000), "seconds": ("seconds of traini
 
 
 def plot_scores(result: dict[str, Any]) -> Figure:
-    """Draws every score over training: each seed faint, their mean bold, the reference of real data dashed.
+    """Draw every score over training: each seed faint, their mean bold, the reference of real data dashed.
 
     Args:
         result: What `sparring.experiments.collect` returned.
@@ -51,7 +51,7 @@ def plot_scores(result: dict[str, Any]) -> Figure:
 
 
 def sample_files(folder: Path) -> list[Path]:
-    """Returns the pictures of a run, first to last; none where its folder is missing.
+    """Return the pictures of a run, first to last; none where its folder is missing.
 
     Args:
         folder: The run's.

@@ -159,12 +159,12 @@ def _page(result: Values, trials: Sequence[Trial], out: Path, filmed: bool) -> s
 
 
 def _plain(table: Table) -> list[list[str]]:
-    """The cells of a table without the emphasis of Markdown."""
+    """Return the cells of a table without the emphasis of Markdown."""
     return [[cell.strip("*") for cell in row] for row in table.cells()]
 
 
 def _samples(trials: Sequence[Trial], *, filmed: bool) -> dict[str, list[Image | None]]:
-    """The last samples, or the films, by entry, one for each seed."""
+    """Return the last samples, or the films, by entry, one for each seed."""
     seeds, labels = (list(dict.fromkeys(part)) for part in zip(*((c.seed, c.entry.label) for c in trials), strict=True))
     found: dict[str, list[Image | None]] = {}
     for label in labels:

@@ -29,7 +29,7 @@ COLUMNS = ("min", "max", "mean", "SD")
 
 
 def collect(trials: Sequence[Trial], command: str) -> Values:
-    """Gathers what came of all trials.
+    """Collect what came of all trials.
 
     Args:
         trials: All of them.
@@ -74,7 +74,7 @@ def collect(trials: Sequence[Trial], command: str) -> Values:
 
 
 def to_plain(value: Any) -> Any:
-    """Returns values fit for JSON, which knows neither infinity nor what is no number: the one as text, the other null.
+    """Return values fit for JSON, which knows neither infinity nor what is no number: the one as text, the other null.
 
     >>> to_plain({"a": [1.0, math.inf, math.nan]})
     {'a': [1.0, 'inf', None]}
@@ -105,17 +105,17 @@ def _values(scores: Sequence[Score]) -> dict[str, float]:
 
 
 def _references(judged: Sequence[Evaluation]) -> dict[str, list[Score]]:
-    """The scores of real data and of noise, from the first trial that was judged at its end."""
+    """Return the scores of real data and of noise, from the first trial that was judged at its end."""
     return next((one.references for one in judged if one.references), {})
 
 
 def _ends(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
-    """The values of a criterion at the end, one a seed, by entry."""
+    """Return the values of a criterion at the end, one a seed, by entry."""
     return {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items()}
 
 
 def inequalities(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
-    """Says in what the entries were not alike beyond what they are compared for.
+    """Say in what the entries were not alike beyond what they are compared for.
 
     Args:
         parameters: Of each entry, by network.
@@ -153,12 +153,12 @@ def _finished(label: str, told: Sequence[Values]) -> list[Values]:
 
 
 def _finals(label: str, told: Sequence[Values], score: str) -> list[float]:
-    """The scores of an entry at the end, one a seed."""
+    """Return the scores of an entry at the end, one a seed."""
     return [one["rows"][-1]["scores"][score] for one in _finished(label, told)]
 
 
 def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values:
-    """An entry's line of the table: at the end over seeds, and over training the mean over seeds of each column."""
+    """Return an entry's row of the table: scores at the end, and over training, each averaged over seeds."""
     finished, columns = _finished(label, told), {}
     for score in scores:
         end = spread(_finals(label, told, score.name))

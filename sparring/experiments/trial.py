@@ -27,7 +27,7 @@ OnEvaluation = Callable[[Trial, Row], None]
 
 
 def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, Any]:
-    """Trains a trial, or goes on with it, and returns what became of it; one that is closed is only read.
+    """Train a trial, or goes on with it, and returns what became of it; one that is closed is only read.
 
     A game that fails, of ours or of the user's, must not cost the night: whatever it raises becomes its sentence.
 
@@ -49,7 +49,7 @@ def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, Any]:
 
 
 def create_run(trial: Trial, folder: Path | None = None) -> Run:
-    """Makes or opens the run of a trial.
+    """Make or opens the run of a trial.
 
     Args:
         trial: Which.
@@ -120,7 +120,7 @@ def _evaluate(run: Run, trial: Trial, *, references: bool) -> Row:
 
 
 def _training_seconds(run: Run) -> float:
-    """Returns the seconds of training behind a run's checkpoint."""
+    """Return the seconds of training behind a run's checkpoint."""
     lines = [line for line in logs.read(run.folder / "timing.jsonl") if line["step"] <= run.step]
     return float(lines[-1]["seconds"]) if lines else 0.0
 

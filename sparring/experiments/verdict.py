@@ -59,7 +59,7 @@ class Criterion:
         return " and ".join(self.scores)
 
     def of(self, values: Mapping[str, float]) -> float:
-        """Returns its value, for a pair the harmonic mean of the scores relative to those of real data.
+        """Return its value, for a pair the harmonic mean of the scores relative to those of real data.
 
         Args:
             values: Scores by name.
@@ -76,7 +76,7 @@ class Criterion:
         return len(parts) / sum(1 / part for part in parts) if min(parts) > 0 else 0.0
 
     def of_noise(self) -> float | None:
-        """Returns its value for noise, at the better end of the interval where there is one; None without noise."""
+        """Return its value for noise, at the better end of the interval where there is one; None without noise."""
         if not self.noise:
             return None
         end = 1 if self.better is Direction.HIGHER else 0
@@ -85,7 +85,7 @@ class Criterion:
 
 
 def criteria(scores: Sequence[Score], references: Mapping[str, Sequence[Score]]) -> list[Criterion]:
-    """Returns what entries can be compared by, in the order of the scores.
+    """Return what entries can be compared by, in the order of the scores.
 
     Args:
         scores: Of any trial.
@@ -104,7 +104,7 @@ def criteria(scores: Sequence[Score], references: Mapping[str, Sequence[Score]])
 
 
 def compare_pairs(ends: Mapping[str, Sequence[float]]) -> list[Values]:
-    """Tests every pair of entries by Welch's test, adjusted for the number of pairs that could be tested.
+    """Test every pair of entries by Welch's test, adjusted for the number of pairs that could be tested.
 
     Args:
         ends: The values of a criterion at the end, one a seed, by entry.
@@ -120,7 +120,7 @@ def compare_pairs(ends: Mapping[str, Sequence[float]]) -> list[Values]:
 
 
 def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Values:
-    """Says who is best by the first criterion that decides, why, and what the other criteria add.
+    """Say who is best by the first criterion that decides, why, and what the other criteria add.
 
     Args:
         among: From `criteria`.
@@ -141,7 +141,7 @@ def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str,
 
 
 def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Values:
-    """A verdict by one criterion."""
+    """Return a verdict by one criterion."""
     ends = {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items() if seeds}
     means = {label: mean for label, seeds in ends.items() if not math.isnan(mean := spread(seeds).mean or 0.0)}
     sign = 1 if criterion.better is Direction.HIGHER else -1
@@ -174,7 +174,7 @@ def _standing(leader: str, ends: Mapping[str, Sequence[float]], means: Mapping[s
 
 
 def _sentence(found: Values, criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """The verdict by its criterion, in words."""
+    """Return the verdict by its criterion, in words."""
     leader, clear = found["leader"], found["beats noise"]
     if not leader:
         return f"No verdict: no entry has a {criterion.name} at the end."
@@ -204,7 +204,7 @@ def _why_not(found: Values, criterion: Criterion, value: str, noise: str, seeds:
 
 
 def _further(first: Values, other: Values) -> str:
-    """What another criterion adds to a verdict."""
+    """Return what another criterion adds to a verdict."""
     if not other["beats noise"]:
         return f"By {other['by']} none clearly beats noise."
     same = "too " if other["leader"] == first["leader"] and first["beats noise"] else ""
@@ -212,7 +212,7 @@ def _further(first: Values, other: Values) -> str:
 
 
 def _value(criterion: Criterion, seeds: Sequence[Mapping[str, float]]) -> str:
-    """The scores of an entry, all that belong together.
+    """Return the scores of an entry, all that belong together.
 
     >>> pair = Criterion(("precision", "recall"), Direction.HIGHER, True, {}, {})
     >>> _value(pair, [{"precision": 0.5, "recall": 0.25}])
@@ -231,7 +231,7 @@ def _number(value: float | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Joins names.
+    """Join names.
 
     >>> _listed(["a", "b", "c"])
     'a, b and c'

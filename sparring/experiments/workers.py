@@ -71,7 +71,7 @@ def _title(trial: Trial) -> str:
 
 
 def cores() -> int:
-    """Returns how many cores this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -133,7 +133,7 @@ class _Worker:
         return running
 
     def bury(self) -> None:
-        """Writes down why the process died, if it did so without a word in the trial's record."""
+        """Write down why the process died, if it did so without a word in the trial's record."""
         if code := self.process.returncode:
             self.told.seek(0)
             lines = self.told.read().decode(errors="replace").strip().splitlines()

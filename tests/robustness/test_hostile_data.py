@@ -356,7 +356,7 @@ def test_inputs_of_a_run_name_a_hostile_image(tmp_path, files, monkeypatch):
 def test_a_map_that_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", tmp_path / "absent.png", tmp_path):
-        assert "is no file: give an image file" in refusal(read_label_map, path, REGIONS)
+        assert "is not a file: give an image file" in refusal(read_label_map, path, REGIONS)
 
 
 def test_a_film_names_a_damaged_picture(tmp_path):

@@ -56,7 +56,7 @@ def refused(capsys, *words):
         (["--batch-size", 10**12], "GiB of memory: give a smaller --batch-size"),
         (["--batch-size", HUGE], "its batch_size is out of range"),
         (["--batch-size", HUGE, "--grad-accum", HUGE], "out of range"),
-        (["--batch-size", 2**40, "--grad-accum", 2**40], "more than can be counted"),
+        (["--batch-size", 2**40, "--grad-accum", 2**40], "is too large: give a smaller one"),
         (["--seed", HUGE], "its seed is out of range"),
         (["--hold-out", "nan"], "--hold-out is nan"),
         (["--hold-out", "0.0001"], "leaves 0 of them held out and 1797 to train on: try --hold-out 0.01"),
@@ -139,7 +139,7 @@ def test_where_the_memory_is_not_known_networks_are_built(monkeypatch):
         (["interpolate", "RUN", "--frames", "2", "--fps", "0"], "0 frames a second"),
         (["interpolate", "RUN", "--frames", "2", "--fps", "1e-300"], "frames a second"),
         (["interpolate", "RUN", "--frames", "2", "--fps", "nan"], "frames a second"),
-        (["check", "nsgan", "--batch-size", HUGE], "more than can be counted"),
+        (["check", "nsgan", "--batch-size", HUGE], "is too large: give a smaller one"),
     ],
 )
 def test_numbers_that_nothing_can_be_made_of(trained, tmp_path, monkeypatch, capsys, words, match):
@@ -330,7 +330,7 @@ def test_the_home_folder_is_where_it_is_in_python(home):
 
 def test_a_home_folder_that_nobody_has(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pathlib.Path.expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
-    with pytest.raises(SparringError, match=r"set \$HOME, or give the whole path"):
+    with pytest.raises(SparringError, match=r"set \$HOME, or give the full path"):
         expand_user("~/x")
     assert "set $HOME" in refused(capsys, "sample", "~/run")
     monkeypatch.delenv("SPARRING_CACHE", raising=False)
@@ -411,12 +411,12 @@ def test_data_that_moved_is_found_again_and_remembered(tmp_path, capsys, monkeyp
 
 
 def test_a_negative_position_of_a_stream_is_refused():
-    with pytest.raises(DataError, match="more than can be counted"):
+    with pytest.raises(DataError, match="is too large: give a smaller one"):
         Stream(load("digits", size=8), 2**40)
 
 
 def test_a_label_is_a_name_where_names_are_numbers():
     assert [class_index(text, ["2", "5", "7"]) for text in ("2", "7")] == [0, 2]
-    with pytest.raises(DataError, match="There is no class '1': this run knows 2, 5, 7"):
+    with pytest.raises(DataError, match="There is no class '1': choose from 2, 5, 7"):
         class_index("1", ["2", "5", "7"])
     assert class_index("1", ["cat", "7"]) == 1

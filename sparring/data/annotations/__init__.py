@@ -1,1 +1,1 @@
-"""What rows carry beside their pixels: labels, captions, label maps, names."""
+"""Annotations of images: labels, captions, label maps, names of rows."""

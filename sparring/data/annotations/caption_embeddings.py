@@ -1,11 +1,11 @@
-"""Vectors of captions that a larger model computed: read from a file, or asked of a sentence-transformer in a folder.
+"""Embeddings of captions by a larger model: read from a file, or computed by a local sentence-transformer.
 
     X.npz           ``captions`` (K,) strings and ``embeddings`` (K, F)
     X.npy           embeddings (K, F), the captions in ``X.txt``, one a line
     X.safetensors   ``embeddings`` (K, F), the captions as a JSON list in the metadata, under ``captions``
 
-Such a file knows its own captions only. A caption is known by its words: capitals and punctuation make no difference.
-Neither file nor folder can run code here: nothing is unpickled, and a model's own code is not executed.
+A file covers its own captions only. Captions are compared by their words, without case and punctuation. Neither file
+nor folder can run code: nothing is unpickled, and a model's own code is not executed.
 """
 
 import json
@@ -27,7 +27,7 @@ SUFFIXES = (".npz", ".npy", ".safetensors")
 
 
 class EmbeddedCaptions:
-    """The captions that a file embeds; the file is read when the first of them is asked for.
+    """Embeddings of captions from a file, which is read at the first call.
 
     Args:
         path: The file.
@@ -38,7 +38,7 @@ class EmbeddedCaptions:
         self.known: dict[tuple[int, ...], Tensor] = {}
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """The vectors of captions.
+        """Return the vectors of captions.
 
         Args:
             texts: N captions.
@@ -47,7 +47,7 @@ class EmbeddedCaptions:
             (N, F).
 
         Raises:
-            DataError: The file cannot be read, or does not know one of them.
+            DataError: If the file cannot be read, or lacks one of the captions.
         """
         if not self.known:
             captions, vectors = embeddings(self.path)
@@ -55,14 +55,14 @@ class EmbeddedCaptions:
         for text in texts:
             if tuple(token_ids(text)) not in self.known:
                 raise DataError(
-                    f"{self.path} embeds {len(self.known)} captions, and not {text!r}: ask for one of those, embed "
-                    "this one, too, or train with --text hashed, which reads any sentence."
+                    f"{self.path} has embeddings of {len(self.known)} captions, not of {text!r}: use one of those, add "
+                    "this one, or train with --text hashed, which accepts any text."
                 )
         return torch.stack([self.known[tuple(token_ids(text))] for text in texts])
 
 
 class SentenceModel:
-    """A sentence-transformer in a local folder, which reads any sentence; loaded when the first is asked for.
+    """Embeddings by a sentence-transformer in a local folder, which is loaded at the first call.
 
     Args:
         path: The folder, as the package ``sentence-transformers`` saves a model, with safetensors weights.
@@ -72,7 +72,7 @@ class SentenceModel:
         self.path = expand_user(path)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """The vectors of sentences.
+        """Return the vectors of sentences.
 
         Args:
             texts: N sentences.
@@ -81,10 +81,10 @@ class SentenceModel:
             (N, F).
 
         Raises:
-            DataError: The package is not installed, or the folder holds no model that it can load.
+            DataError: If the package is not installed, or the folder holds no model that it can load.
         """
         if not self.path.is_dir():
-            raise DataError(f"{self.path} is no folder: give that of a sentence-transformer, or a file of embeddings.")
+            raise DataError(f"{self.path} is not a folder: give a sentence-transformer, or a file of embeddings.")
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
@@ -109,10 +109,10 @@ class SentenceModel:
 
 
 def _require_own_modules(folder: Path) -> None:
-    """Refuses a model that names classes beside the package's, which some versions import from its folder."""
+    """Raise an error if a model names classes outside the package, which some versions import from its folder."""
     for module in json.loads((folder / "modules.json").read_bytes()):
         if not module["type"].startswith("sentence_transformers."):
-            raise ValueError(f"its part {module['type']} is code of its own")
+            raise ValueError(f"its module {module['type']} is code of its own")
 
 
 def embeddings(path: Path) -> tuple[list[str], Tensor]:
@@ -125,7 +125,7 @@ def embeddings(path: Path) -> tuple[list[str], Tensor]:
         K captions, and their vectors (K, F).
 
     Raises:
-        DataError: It cannot be read, or does not hold as many captions as finite vectors.
+        DataError: If it cannot be read, or the numbers of captions and finite vectors differ.
     """
     kinds: dict[str, Callable[[Path], tuple[list[str], np.ndarray]]]
     kinds = {".npz": _pair, ".npy": _beside, ".safetensors": _described}

@@ -1,11 +1,11 @@
-"""Captions of images: what was written about each, read from tables or from text files beside them, as rows of numbers.
+"""Captions of images from tables or text files, as rows of token ids.
 
 A table is a ``metadata.jsonl`` or ``captions.jsonl`` (``{"file_name": "a.png", "text": "a red heart"}`` a line), or a
 ``metadata.csv`` or ``captions.csv`` (columns file_name and text); its file names are relative to its own folder. A text
-beside an image has the image's name and the ending ``.txt``, and one caption a line. Every image may have several.
+file has the name of its image with the suffix ``.txt``, and one caption a line. An image may have several captions.
 
-A word is told as its code, 1 + CRC-32 of its letters in UTF-8, whatever the data and the process: so there is no
-vocabulary to be kept, and a sentence never seen can be told as well. A caption is a row of codes, filled up with zeros.
+The token id of a word is 1 + CRC-32 of its letters in UTF-8, independent of the data: so no vocabulary is stored, and
+unseen text can be tokenised as well. A caption is a row of token ids, padded with zeros.
 """
 
 import csv
@@ -29,16 +29,16 @@ from sparring.errors import DataError
 
 __all__ = ["Captions", "read_captions", "split_words", "token_ids", "tokenize"]
 
-LONGEST = 64  # words of a caption that are read
+LONGEST = 64  # maximum number of words of a caption
 TABLES = ("metadata.jsonl", "captions.jsonl", "metadata.csv", "captions.csv")
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def split_words(text: str) -> list[str]:
-    """Cut a text into words, without capitals and punctuation.
+    """Split a text into words, in lower case and without punctuation.
 
     Args:
-        text: In any language that puts something between its words.
+        text: In any language that separates words.
 
     Example:
         >>> split_words("A red heart, isn't it?")
@@ -48,7 +48,7 @@ def split_words(text: str) -> list[str]:
 
 
 def token_ids(text: str) -> list[int]:
-    """The codes of the words of a text, from 1 to 2³².
+    """Return the token ids of the words of a text, from 1 to 2³².
 
     Args:
         text: A caption.
@@ -61,14 +61,14 @@ def token_ids(text: str) -> list[int]:
 
 
 def tokenize(texts: Sequence[str], longest: int = 1) -> Tensor:
-    """Texts as rows of codes.
+    """Return the token ids of texts, padded with zeros.
 
     Args:
         texts: N captions.
-        longest: Columns at least.
+        longest: Minimum number of columns.
 
     Returns:
-        int64 (N, L), zero behind the last word of each.
+        int64 (N, L), zero after the last word of each.
 
     Example:
         >>> (tokenize(["a heart", "a"]) > 0).tolist()
@@ -86,10 +86,10 @@ class Captions:
     """One or more captions for each row of a data set.
 
     Args:
-        texts: For each row its captions, at least one.
+        texts: The captions of each row, at least one.
 
     Raises:
-        DataError: A row has none.
+        DataError: If a row has no caption.
 
     Example:
         >>> two = Captions((("a red heart",), ("a dog", "a brown dog")))
@@ -109,47 +109,47 @@ class Captions:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Where the captions of each row begin, and the number of all, int64 (N + 1,)."""
+        """Index of the first caption of each row, and the total number, int64 (N + 1,)."""
         return np.concatenate([[0], np.cumsum([len(said) for said in self.texts])])
 
     @cached_property
     def token_ids(self) -> Tensor:
-        """Every caption as a row of codes, int64 (captions, L)."""
+        """Token ids of every caption, int64 (captions, L)."""
         return tokenize([text for said in self.texts for text in said])
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
-        """Every word that occurs, in order."""
+        """Every word that occurs, sorted."""
         return tuple(sorted({word for said in self.texts for text in said for word in split_words(text)}))
 
     @cached_property
     def unique(self) -> tuple[str, ...]:
-        """Every caption once."""
+        """Every distinct caption."""
         return tuple(dict.fromkeys(text for said in self.texts for text in said))
 
     @cached_property
     def content(self) -> bytes:
-        """Everything said, for a fingerprint and a file."""
+        """All captions as JSON, for fingerprints and files."""
         return json.dumps(self.texts, ensure_ascii=False).encode()
 
     def sample_tokens(self, rows: np.ndarray, chances: np.ndarray) -> Tensor:
-        """One caption of each row.
+        """Return the token ids of one caption of each row.
 
         Args:
             rows: Positions, int64 (n,).
-            chances: What decides which, uint64 (n,).
+            chances: Random numbers that select the caption, uint64 (n,).
 
         Returns:
-            Codes, int64 (n, L); L is the same for every call.
+            int64 (n, L); L is the same for every call.
         """
         first, last = self.starts[rows], self.starts[rows + 1]
         return self.token_ids[torch.from_numpy(first + (chances % (last - first).astype(np.uint64)).astype(np.int64))]
 
     def examples(self, most: int = 64, *, indices: np.ndarray | None = None) -> tuple[str, ...]:
-        """The first captions of rows that are evenly spaced, each as often as these rows have it.
+        """Return the first caption of evenly spaced rows, in their order and with repetitions.
 
         Args:
-            most: How many rows are looked at.
+            most: Maximum number of rows.
             indices: Positions of the rows to choose from, int64 (n,). Default: all.
         """
         among = np.arange(len(self)) if indices is None else indices
@@ -158,14 +158,14 @@ class Captions:
 
 
 def read_captions(files: Files, names: Sequence[str]) -> Captions | None:
-    """The captions of image files, if they have any.
+    """Return the captions of image files, if they have any.
 
     Args:
         files: A folder or an archive.
         names: The image files, in order.
 
     Raises:
-        DataError: A table or text cannot be read, or some images have captions and others none.
+        DataError: If a table or text cannot be read, or only some images have captions.
     """
     said: dict[str, list[str]] = {name: [] for name in names}
     absent = []
@@ -177,18 +177,18 @@ def read_captions(files: Files, names: Sequence[str]) -> Captions | None:
     silent = [name for name, texts in said.items() if not texts]
     if len(silent) == len(said):
         for place, name in absent:
-            raise DataError(f"{files.title}/{place} speaks of {name}, which is not there: name files from its folder.")
+            raise DataError(f"{files.title}/{place} lists {name}, which is missing: list files relative to its folder.")
         return None
     if silent:
         raise DataError(
-            f"{files.title} gives {silent[0]} no caption, and {len(said) - len(silent)} other image(s) one: "
-            "write it, or remove the others'."
+            f"{files.title} has no caption of {silent[0]}, but of {len(said) - len(silent)} other image(s): "
+            "add it, or remove the others."
         )
     return Captions(tuple(map(tuple, said.values())))
 
 
 def caption_files(files: Files, names: Iterable[str]) -> list[str]:
-    """The files that may hold captions: tables, and texts beside the images.
+    """Return the files that may hold captions: tables, and text files of the images.
 
     Args:
         files: A folder or an archive.
@@ -198,7 +198,7 @@ def caption_files(files: Files, names: Iterable[str]) -> list[str]:
 
 
 def caption_tables(files: Files) -> list[str]:
-    """The files that are tables of captions by their names.
+    """Return the files whose names are those of caption tables.
 
     Args:
         files: A folder or an archive.
@@ -207,14 +207,14 @@ def caption_tables(files: Files) -> list[str]:
 
 
 def unused_tables(files: Files, names: Sequence[str]) -> dict[str, str]:
-    """The tables that give no image a caption, to a sentence with the path and the reason.
+    """Return the tables without a caption of any image, with a sentence of the path and the reason.
 
     Args:
         files: A folder or an archive.
         names: The image files.
     """
     known = set(names)
-    reason = "gives none of the images a caption and is not used: write a file_name and a text an entry."
+    reason = "has no caption of any image and is not used: write a file_name and a text in each entry."
     idle = [
         table
         for table in caption_tables(files)
@@ -224,7 +224,7 @@ def unused_tables(files: Files, names: Sequence[str]) -> dict[str, str]:
 
 
 def text_beside(name: str) -> str:
-    """The name of the text beside an image.
+    """Return the name of the text file of an image.
 
     Args:
         name: Of the image.
@@ -237,7 +237,7 @@ def text_beside(name: str) -> str:
 
 
 def _read(files: Files, names: Sequence[str], places: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Yields where something is said, of which file, and what."""
+    """Yield table or text file, image and caption."""
     pictures = {text_beside(name): name for name in names}
     for place in places:
         try:
@@ -250,7 +250,7 @@ def _read(files: Files, names: Sequence[str], places: Sequence[str]) -> Iterator
                 yield from ((place, str(folder / name), text) for name, text in read(content))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
             raise DataError(
-                f"{files.title}/{place} cannot be read ({error}): write UTF-8, a file_name and a text an entry."
+                f"{files.title}/{place} cannot be read ({error}): write UTF-8 with file_name and text in each entry."
             ) from error
 
 
@@ -260,7 +260,7 @@ def _lines(content: str) -> Iterator[tuple[str, str]]:
         text = row.get("text", [])
         texts = [text] if isinstance(text, str) else text
         if not all(isinstance(one, str) for one in [row["file_name"], *texts]):
-            raise ValueError("a file_name or text is no text")
+            raise ValueError("a file_name or text is not a string")
         yield from ((row["file_name"], one) for one in texts)
 
 

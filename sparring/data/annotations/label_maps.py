@@ -1,9 +1,12 @@
-"""Label maps: pictures whose pixels are class numbers, or colours that a list of classes names.
+"""Label maps: images whose pixels are class numbers, or colours from a list of classes.
 
 A list of classes, ``classes.txt``, ``palette.txt`` or ``label_colors.txt``, has one class a line, in order of the
-numbers: its name, and perhaps its colour, before or behind it, as ``128 64 128`` or ``#804080``. Maps are never
-interpolated: the nearest pixel is taken. The number 255 is unknown; only in masks, which hold nothing but 0 and 255,
-the two are classes, black and white.
+numbers: its name, and optionally its colour before or after the name, as ``128 64 128`` or ``#804080``. Maps are
+resized by nearest neighbour. The number 255 means unknown, except in masks, which hold only 0 and 255: there both are
+classes.
+
+Boundaries of instances follow Wang et al., 2018, section 3.3: e(p) = 1 where the instance at p differs from that above,
+below, left or right of it, else 0. A label map does not separate two adjacent cars; their boundary does.
 """
 
 from __future__ import annotations
@@ -39,10 +42,10 @@ __all__ = [
 ]
 
 Colour = tuple[int, int, int]
-MAX_CLASSES = 255  # classes that one byte tells apart, with one number left for what is unknown
+MAX_CLASSES = 255  # classes that fit into one byte, with one number left for unknown
 LISTS = ("classes.txt", "palette.txt", "label_colors.txt")
 INDEXED = ("P", "L", "1", "I", *DEEP)
-FEW = 64  # a grey picture whose values stay below this, but for 255, may be a label map
+FEW = 64  # a grey image with values below this, except 255, may be a label map
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 NUMBERS = r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})"
 BEFORE, BEHIND = re.compile(rf"^{NUMBERS}(?:[\s,;]+(.*))?$"), re.compile(rf"^(.*?)[\s,;]+{NUMBERS}$")
@@ -51,14 +54,14 @@ HEX = re.compile(r"#([0-9a-fA-F]{6})\b")
 
 @dataclass(frozen=True)
 class LabelMapClasses:
-    """What the numbers in label maps mean; the number behind the last class, and any above, is "unknown".
+    """Names and colours of the classes in label maps. The number after the last class, and any above, means unknown.
 
     Args:
-        names: Of the classes, in order of their numbers.
-        colours: Of the classes, red, green and blue from 0 to 255; those of `distinct_colours` unless told.
+        names: Names of the classes, in the order of their numbers.
+        colours: Red, green and blue of each class, from 0 to 255. Default: `distinct_colours`.
 
     Raises:
-        DataError: There are no classes, too many, or another number of colours.
+        DataError: If there are no classes, too many, or another number of colours.
 
     Example:
         >>> LabelMapClasses(("sky", "tree")).colours
@@ -76,19 +79,21 @@ class LabelMapClasses:
         if not self.colours:
             object.__setattr__(self, "colours", distinct_colours(len(self.names)))
         if len(self.colours) != len(self.names):
-            raise DataError(f"{len(self.names)} classes have {len(self.colours)} colours: give each one, or none any.")
+            raise DataError(
+                f"{len(self.names)} classes have {len(self.colours)} colours: give each class one, or none."
+            )
 
     def __len__(self) -> int:
         return len(self.names)
 
 
 def distinct_colours(count: int) -> tuple[Colour, ...]:
-    """Colours that are told apart, neighbours above all.
+    """Return colours that are easy to distinguish, in particular consecutive ones.
 
     Args:
-        count: How many.
+        count: Number of colours.
     """
-    golden = 0.618034 * 360  # degrees by which the hue advances: every new one falls into the widest gap
+    golden = 0.618034 * 360  # degrees between consecutive hues: every new hue falls into the widest gap
     hues = [(5 + golden * k) % 360 / 360 for k in range(count)]
     return tuple(_to_bytes(colorsys.hsv_to_rgb(hue, 0.75, 0.85)) for hue in hues)
 
@@ -99,14 +104,14 @@ def _to_bytes(colour: tuple[float, float, float]) -> Colour:
 
 
 def parse_class_list(title: str, text: str) -> LabelMapClasses:
-    r"""Read a list of classes.
+    r"""Parse a list of classes.
 
     Args:
-        title: Of the file, for messages.
-        text: One class a line; empty lines count for nothing.
+        title: Name of the file, for messages.
+        text: One class a line. Empty lines are ignored.
 
     Raises:
-        DataError: Some classes have colours and some none, or there are none or too many.
+        DataError: If only some classes have colours, or there are no classes or too many.
 
     Example:
         >>> parse_class_list("classes.txt", "sky\nold wall\n").names
@@ -118,14 +123,14 @@ def parse_class_list(title: str, text: str) -> LabelMapClasses:
     found = [_class(line, str(number)) for number, line in enumerate(lines)]
     colours = tuple(colour for _, colour in found if colour)
     if colours and len(colours) != len(found):
-        raise DataError(f"{title} gives {len(colours)} of {len(found)} classes a colour: give each one, or none any.")
+        raise DataError(f"{title} has colours of {len(colours)} of {len(found)} classes: give one for each, or none.")
     if any(max(colour) > 255 for colour in colours) or len(set(colours)) != len(colours):
-        raise DataError(f"{title} has a colour twice, or a number above 255: give each class a colour of its own.")
+        raise DataError(f"{title} has a colour twice, or a number above 255: give each class another colour.")
     return LabelMapClasses(tuple(name for name, _ in found), colours)
 
 
 def _class(line: str, number: str) -> tuple[str, Colour | None]:
-    """Name and colour of a line; the name is the number where there is none."""
+    """Return name and colour of a line. A missing name is replaced by the number."""
     if found := HEX.search(line):
         red, green, blue = bytes.fromhex(found[1])
         return HEX.sub("", line).strip(" \t,;") or number, (red, green, blue)
@@ -139,29 +144,29 @@ def _class(line: str, number: str) -> tuple[str, Colour | None]:
 def decode_label_map(
     name: str, content: bytes, size: int | None, channels: int = 1, regions: LabelMapClasses | None = None
 ) -> np.ndarray:
-    """Decode a label map: central square, nearest pixels.
+    """Decode a label map: central square, nearest-neighbour resizing.
 
     Args:
         name: For messages.
         content: Bytes of the file.
-        size: Height and width, or None to keep the picture's own.
+        size: Height and width. None: the size of the image.
         channels: 1.
-        regions: Says which colour is which class, for pictures in colour.
+        regions: The classes, for images in colour.
 
     Returns:
-        Class numbers, ``uint8`` (H, W, 1); 255 is unknown.
+        Class numbers, ``uint8`` (H, W, 1); 255 means unknown.
 
     Raises:
-        DataError: The file is damaged, or in colours that nobody names.
+        DataError: If the file is damaged, or in colour without a list of classes.
     """
     picture = decode_upright(name, content)
     with decode_errors(name):
         numbers = _numbers(picture, regions)
     if numbers is None:
-        raise DataError(f"{name} is no label map but a picture in colour: list its colours in palette.txt.")
+        raise DataError(f"{name} is an image in colour, not a label map: list its colours in palette.txt.")
     if regions is None and (high := _highest(numbers)) >= FEW:
         raise DataError(
-            f"{name} has class numbers up to {high}: list the classes in classes.txt beside the label maps."
+            f"{name} has class numbers up to {high}: list the classes in classes.txt, next to the label maps."
         )
     side = min(numbers.shape)
     top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
@@ -171,16 +176,16 @@ def decode_label_map(
 
 
 def decode_boundaries(name: str, content: bytes, size: int | None, channels: int = 1) -> np.ndarray:
-    """Decode a map of objects to their borders: central square, nearest pixels, as label maps.
+    """Decode a map of instances to their boundaries: central square, nearest-neighbour resizing.
 
     Args:
         name: For messages.
         content: Bytes of the file.
-        size: Height and width, or None to keep the picture's own.
+        size: Height and width. None: the size of the image.
         channels: 1.
 
     Returns:
-        1 where objects meet and 0 elsewhere, ``uint8`` (H, W, 1).
+        1 at boundaries and 0 elsewhere, ``uint8`` (H, W, 1).
 
     Raises:
         DataError: The file is damaged.
@@ -194,10 +199,10 @@ def decode_boundaries(name: str, content: bytes, size: int | None, channels: int
 
 
 def instance_boundaries(objects: Tensor) -> Tensor:
-    """Returns where neighbours differ, both of them, as bool.
+    """Return a mask of pixels that differ from a neighbour.
 
     Args:
-        objects: Numbers of objects, or of classes, whole numbers (..., H, W).
+        objects: Numbers of instances or classes, integers (..., H, W).
 
     Example:
         >>> instance_boundaries(torch.tensor([[1, 1, 2, 2]])).int()
@@ -213,14 +218,14 @@ def instance_boundaries(objects: Tensor) -> Tensor:
 
 
 def decode_instances(name: str, content: bytes) -> np.ndarray:
-    """Decode a map of objects, in numbers or in colours of which each is an object.
+    """Decode a map of instances, each with a number or colour of its own.
 
     Args:
         name: For messages.
         content: Bytes of the file.
 
     Returns:
-        Numbers that tell the objects apart, int64 (H, W).
+        Numbers of the instances, int64 (H, W).
 
     Raises:
         DataError: The file is damaged.
@@ -233,7 +238,7 @@ def decode_instances(name: str, content: bytes) -> np.ndarray:
 
 
 def _numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.ndarray | None:
-    """Class numbers of every pixel, ``uint8`` (H, W); None for colours that nobody names."""
+    """Return the class numbers of every pixel, ``uint8`` (H, W); None for colours without a list of classes."""
     if picture.mode in INDEXED:
         values = class_numbers(picture, regions)
         return np.where((values < 0) | (values > MAX_CLASSES), MAX_CLASSES, values).astype(np.uint8)
@@ -248,7 +253,7 @@ def _numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.ndarra
 
 
 def class_numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.ndarray:
-    """Class numbers of a grey or indexed picture: its values, but for masks where the classes are black and white.
+    """Return the class numbers of a grey or indexed image: its values, or for masks the classes of black and white.
 
     Args:
         picture: Decoded.
@@ -267,11 +272,11 @@ def class_numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.n
 
 
 def mask_classes(numbers: np.ndarray, regions: LabelMapClasses | None) -> LabelMapClasses | None:
-    """The two classes of masks; None where the numbers are not those of masks.
+    """Return the two classes of masks; None if the numbers are not those of masks.
 
     Args:
-        numbers: All that occur in the maps.
-        regions: What a list says of the classes, or None.
+        numbers: All class numbers in the maps.
+        regions: Classes from a list, or None.
     """
     plain = regions is None or (len(regions) == 2 and regions.colours == distinct_colours(2))
     if not plain or 255 not in numbers or not set(numbers.tolist()) <= {0, 255}:
@@ -280,33 +285,33 @@ def mask_classes(numbers: np.ndarray, regions: LabelMapClasses | None) -> LabelM
 
 
 def why_no_label_map(picture: Image.Image, regions: LabelMapClasses | None) -> str:
-    """The reason why a picture cannot be a label map, such as "it is a JPEG, …"; empty if it can be one.
+    """Return why an image cannot be a label map, such as "it is a JPEG, …"; empty if it can be one.
 
     Args:
         picture: Decoded.
-        regions: A list of classes that was found beside it, or None.
+        regions: Classes from a list near the image, or None.
     """
     if picture.format == "JPEG":
         return "it is a JPEG, which blurs class numbers"
     numbers = _numbers(picture, regions)
     if numbers is None:
-        return "it is in colour, and no list beside it names its colours"
+        return "it is in colour, and there is no list of its colours"
     if picture.mode not in INDEXED and (numbers == MAX_CLASSES).mean() >= 0.5:
-        return "it is mostly in colours that the list does not name"
+        return "most of its colours are not in the list"
     if (high := _highest(numbers)) >= max(FEW, len(regions or ())):
         return f"it has grey levels up to {high}, too many for class numbers"
     return ""
 
 
 def looks_like_label_map(picture: Image.Image, regions: LabelMapClasses | None) -> bool | None:
-    """Whether a picture looks like a label map, where neither recipe nor user says what it is.
+    """Return whether an image looks like a label map. Used if neither recipe nor user decides it.
 
     Args:
         picture: Decoded.
-        regions: A list of classes that was found beside it, or None.
+        regions: Classes from a list near the image, or None.
 
     Returns:
-        True or False; None for a mask, which may be either.
+        True or False; None for a mask, which is ambiguous.
     """
     if why_no_label_map(picture, regions):
         return False
@@ -318,13 +323,13 @@ def looks_like_label_map(picture: Image.Image, regions: LabelMapClasses | None) 
 
 
 def _highest(numbers: np.ndarray) -> int:
-    """The highest class number, but for 255; −1 if there is none."""
+    """Return the highest class number except 255; −1 if there is none."""
     known = numbers[numbers != MAX_CLASSES]
     return int(known.max()) if known.size else -1
 
 
 def embedded_palette(picture: Image.Image, count: int) -> tuple[Colour, ...]:
-    """Colours of the first classes, where a picture has a palette that tells them apart.
+    """Return the colours of the first classes in the palette of an image, if they are distinct.
 
     Args:
         picture: Opened.

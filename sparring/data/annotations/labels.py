@@ -1,8 +1,8 @@
 """Labels of image files: from ``dataset.json`` (the layout of StyleGAN), or from the folders they lie in.
 
-Folders are read as users mean them: where there are ``train`` and only other splits beside it, only ``train`` counts; a
-single folder around everything counts for nothing; two or more folders without images beside them are the classes. A
-``dataset.json`` counts beside the images' folders: at the top, or in those folders around everything.
+If there are ``train`` and only other splits, only ``train`` is read. A single folder that contains everything is
+ignored. Two or more folders without images next to them are the classes. A ``dataset.json`` is used at the top, or in a
+folder that contains everything.
 """
 
 import json
@@ -22,15 +22,15 @@ Labels = tuple[tuple[str, ...], np.ndarray | None, tuple[str, ...]]
 
 
 class LabelledFiles(NamedTuple):
-    """Image files to read, and how their folder was understood.
+    """Image files to read, and how their folder was interpreted.
 
     Attributes:
-        names: Of the files, in order.
+        names: Names of the files, in order.
         labels: Class indices, int64 (N,), or None.
         classes: Names of the classes.
-        how: What gave the labels; empty without any.
-        split: Which folders are read where others are not; empty if all are.
-        ignored: Tables that do not count, each with a sentence of its path and the reason.
+        how: Source of the labels; empty without labels.
+        split: Folders that are read if others are not; empty if all are read.
+        ignored: Tables that are not used, each with a sentence of its path and the reason.
     """
 
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class LabelledFiles(NamedTuple):
 
 
 def read_labels(files: Files) -> LabelledFiles:
-    """Image files to read, with their labels.
+    """Return the image files to read, with their labels.
 
     Args:
         files: A folder or an archive.
@@ -51,7 +51,7 @@ def read_labels(files: Files) -> LabelledFiles:
         Their names and labels.
 
     Raises:
-        DataError: There are no images, or ``dataset.json`` does not fit them.
+        DataError: If there are no images, or ``dataset.json`` does not match them.
     """
     names = [name for name in files.entries if name.lower().endswith(SUFFIXES)]
     if not names:
@@ -74,14 +74,14 @@ def read_labels(files: Files) -> LabelledFiles:
 
 
 def _ignored(files: Files, used: str | None) -> tuple[tuple[str, str], ...]:
-    """Tables that do not count, with the reason."""
-    reason = "is not used: a table counts in the folder around all folders of the images that are read, move it there."
+    """Return the tables that are not used, with the reason."""
+    reason = "is not used: move it to the folder that contains all folders of images."
     tables = [name for name in files.entries if name.rpartition("/")[2] == TABLE and name != used]
     return tuple((name, f"{files.title}/{name} {reason}") for name in tables)
 
 
 def _levels(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yields the folders around the images to read, from the outermost on, each with the images in it."""
+    """Yield the folders around the images to read, from the outermost on, each with the images in it."""
     place, inside = "", list(names)
     while True:
         yield place, inside
@@ -94,7 +94,7 @@ def _levels(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _top(name: str, place: str) -> str:
-    """The folder below a place in which a file lies; empty for a file of the place itself."""
+    """Return the folder below a place in which a file lies; empty for a file of the place itself."""
     folder, slash, _ = name[len(place) :].partition("/")
     return folder if slash else ""
 
@@ -129,7 +129,7 @@ def labels_by_table(title: str, names: Sequence[str], depth: int, content: bytes
         content: The table as JSON.
 
     Raises:
-        DataError: The table cannot be read, or lacks an image, or holds other than whole numbers from 0.
+        DataError: If the table cannot be read, lacks an image, or has a label that is not a non-negative integer.
     """
     try:
         rows = json.loads(content)["labels"]

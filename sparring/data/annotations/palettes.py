@@ -1,8 +1,8 @@
-"""Label maps that somebody draws: read strictly, in the colours of a palette, which is written for drawing programs.
+"""Drawn label maps, read strictly in the colours of a palette, and palette files for drawing programs.
 
-A map is a picture in the palette's colours, or a grey or indexed one of class numbers, of which 255 is unknown. A
-colour of no class is refused, since a guess would mean something else; or, where told, read as the nearest one. Those
-that a training learns from are read by `sparring.data.annotations.label_maps`, to which such colours are unknown.
+A map is an image in the colours of the palette, or a grey or indexed image of class numbers, where 255 means unknown.
+Other colours are an error, or optionally read as the nearest colour. Label maps of training data are read by
+`sparring.data.annotations.label_maps`, where such colours mean unknown.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ DIGITS = (65536, 256, 1)  # a colour as one number
 
 
 def save_palette(regions: LabelMapClasses, path: str | Path) -> Path:
-    """Saves a palette: one class a line, or, for a name that ends in .gpl, as drawing programs read it.
+    """Save a palette: one class a line, or in the GIMP format for a name that ends in .gpl.
 
     Args:
         regions: The classes.
@@ -55,18 +55,18 @@ def save_palette(regions: LabelMapClasses, path: str | Path) -> Path:
 
 
 def read_label_map(path: str | Path, regions: LabelMapClasses, *, nearest: bool = False) -> Tensor:
-    """Reads a label map.
+    """Read a label map.
 
     Args:
-        path: A picture in the palette's colours, or a grey or indexed one of class numbers; 255 is unknown.
+        path: An image in the colours of the palette, or a grey or indexed image of class numbers; 255 means unknown.
         regions: The palette.
-        nearest: Read a colour of no class as the nearest one, for maps that were saved as JPEG or drawn softly.
+        nearest: Read other colours as the nearest one, for maps saved as JPEG or with soft edges.
 
     Returns:
-        Class numbers, int64 (H, W); that behind the last class is unknown.
+        Class numbers, int64 (H, W); the number after the last class means unknown.
 
     Raises:
-        DataError: If it cannot be read, or shows what is no class; the message names the nearest class.
+        DataError: If it cannot be read, or has a colour or number of no class; the message names the nearest class.
     """
     with quiet_pillow(), decode_errors(str(path)):
         picture = decode_upright(str(path), read_file(expand_user(path)))
@@ -83,10 +83,10 @@ def read_label_map(path: str | Path, regions: LabelMapClasses, *, nearest: bool 
 
 
 def read_instances(path: str | Path) -> Tensor:
-    """Reads a map of objects: a picture in which every object has a number, or a colour, of its own.
+    """Read a map of instances: an image in which every instance has its own number or colour.
 
     Args:
-        path: The file; grey or indexed pictures hold numbers, of 8 or 16 bits, others colours.
+        path: The file. Grey or indexed images hold numbers of 8 or 16 bits, others colours.
 
     Returns:
         Numbers that tell the objects apart, int64 (H, W).
@@ -99,7 +99,7 @@ def read_instances(path: str | Path) -> Tensor:
 
 
 def _numbers(picture: Image.Image, regions: LabelMapClasses) -> np.ndarray | None:
-    """Class numbers of a grey or indexed picture; None of one in colour, also where it is indexed in the palette's."""
+    """Return the class numbers of a grey or indexed image; None for colours, also indexed ones of the palette."""
     if picture.mode not in INDEXED:
         return None
     if picture.mode == "P":
@@ -110,7 +110,7 @@ def _numbers(picture: Image.Image, regions: LabelMapClasses) -> np.ndarray | Non
 
 
 def _looked_up(name: str, colours: np.ndarray, regions: LabelMapClasses, nearest: bool) -> np.ndarray:
-    """Class numbers of colours (H, W, 3)."""
+    """Return the class numbers of colours (H, W, 3)."""
     keys, places, counts = np.unique(colours @ np.array(DIGITS), return_inverse=True, return_counts=True)
     seen = np.stack([keys // 65536, keys // 256 % 256, keys % 256], 1)
     far = np.abs(seen[:, None] - np.array(regions.colours)[None]).sum(2)
@@ -131,13 +131,13 @@ def _hex(colour: Sequence[int] | np.ndarray) -> str:
 
 
 def label_map_files(place: str | Path) -> list[Path]:
-    """Returns the pictures in a folder, in order, or the one file that is named.
+    """Return the image files in a folder, in order, or the given file.
 
     Args:
         place: A file or folder.
 
     Raises:
-        DataError: If there are none.
+        DataError: If there are no images.
     """
     place = expand_user(place)
     files = open_files(place) if place.is_dir() else None
@@ -148,7 +148,7 @@ def label_map_files(place: str | Path) -> list[Path]:
 
 
 def relative_to(place: str | Path, file: Path) -> Path:
-    """Returns the path of a file below the folder in which it was found; of a file that was named itself, its name.
+    """Return the path of a file relative to the given folder; for a given file, its name.
 
     Args:
         place: The folder or file that was given.
@@ -158,14 +158,14 @@ def relative_to(place: str | Path, file: Path) -> Path:
 
 
 def matching_files(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
-    """Returns the pictures that belong to others, by the names that these share with them, without endings.
+    """Return the image files with the given names, compared without suffixes.
 
     Args:
-        place: A folder; or one file, where there is one name, whatever it is called.
-        names: Of the others, below their folder.
+        place: A folder; or, for a single name, one file with any name.
+        names: Names relative to their folder, without suffixes.
 
     Raises:
-        DataError: If one has no partner.
+        DataError: If a name has no file.
     """
     files = label_map_files(place)
     if len(names) == 1 and len(files) == 1:
@@ -173,13 +173,13 @@ def matching_files(place: str | Path, names: Sequence[str]) -> dict[str, Path]:
     found = {relative_to(place, file).with_suffix("").as_posix(): file for file in files}
     if alone := [name for name in names if name not in found]:
         raise DataError(
-            f"{place} has nothing for the label map {alone[0]} ({len(alone)} such): give files of its name."
+            f"{place} has no file for the label map {alone[0]} ({len(alone)} such): give files of the same name."
         )
     return found
 
 
 def colourize(labels: Tensor, regions: LabelMapClasses) -> Tensor:
-    """Returns label maps (N, H, W) in the colours of the palette, (N, 3, H, W) in [−1, 1]; unknown is black.
+    """Return label maps (N, H, W) in the colours of the palette, (N, 3, H, W) in [−1, 1]; unknown is black.
 
     Args:
         labels: Class numbers.

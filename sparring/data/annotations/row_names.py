@@ -1,4 +1,4 @@
-"""What the rows of a set are called: image files by their paths, other rows by the set's name and their number."""
+"""Names of the rows of a set: paths of image files, otherwise the name of the set with the number of the row."""
 
 from contextlib import closing
 from pathlib import Path
@@ -12,11 +12,11 @@ __all__ = ["row_names"]
 
 
 def row_names(name: str | Path, count: int) -> list[str]:
-    """Names of the first rows of a set.
+    """Return the names of the first rows of a set.
 
     Args:
         name: As for `sparring.data.load`.
-        count: How many rows.
+        count: Number of rows.
 
     Example:
         >>> row_names("digits", 2)

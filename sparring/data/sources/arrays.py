@@ -17,10 +17,10 @@ def open_array(name: str, path: Path) -> Dataset:
     Args:
         name: Name of the data.
         path: A ``.npy`` file with images ``uint8`` (N, H, W[, C]) or points (N, 2); or a ``.npz`` file with one such
-            array, called ``images``, ``points`` or anything, and perhaps ``labels``.
+            array, named ``images``, ``points`` or anything, and optionally ``labels``.
 
     Raises:
-        DataError: The file is damaged or holds something else.
+        DataError: If the file is damaged or holds something else.
     """
     if path.suffix == ".npy" and read_prepared(path):
         return open_prepared(name, path)
@@ -51,25 +51,25 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def only_array(path: Path, content: dict[str, np.ndarray]) -> np.ndarray:
-    """The array of rows among those of a file.
+    """Return the array of rows among those of a file.
 
     Args:
         path: For the message.
         content: Arrays by name, without labels.
 
     Raises:
-        DataError: There is not exactly one candidate.
+        DataError: If there is not exactly one candidate.
     """
     for name in ("images", "points"):
         if name in content:
             return content[name]
     if len(content) != 1:
-        raise DataError(f"{path} holds {sorted(content)}: call the array of rows images or points.")
+        raise DataError(f"{path} holds {sorted(content)}: name the array of rows images or points.")
     return next(iter(content.values()))
 
 
 def to_rows(path: Path, values: np.ndarray) -> np.ndarray:
-    """Bring an array to the layout of a data set, without a copy where it is large.
+    """Convert an array to the layout of a data set, without a copy of images.
 
     Args:
         path: For the message.
@@ -79,7 +79,7 @@ def to_rows(path: Path, values: np.ndarray) -> np.ndarray:
         ``uint8`` (N, H, W, C) or ``float32`` (N, 2).
 
     Raises:
-        DataError: The array holds floating-point images or has its channels first.
+        DataError: If the array holds floating-point images or has its channels first.
     """
     if values.ndim == 2 and values.shape[1] == 2:
         points = np.array(values, np.float32)

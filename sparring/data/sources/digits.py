@@ -1,7 +1,7 @@
 """The data set inside the package: 1,797 real handwritten digits, 8 × 8 pixels of 17 grey levels.
 
 Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", 1998, in the copy that scikit-learn distributes;
-origin and licences are told in ``digits/LICENSE``.
+see ``digits/LICENSE`` for origin and licences.
 """
 
 from importlib.resources import files
@@ -13,11 +13,11 @@ from sparring.data.sources.image_sources import convert_image
 
 
 def digits(size: int | None = None, channels: int | None = None) -> Dataset:
-    """Handwritten digits, enlarged smoothly (Lanczos) from 8 × 8.
+    """Return the handwritten digits, enlarged from 8 × 8 (Lanczos).
 
     Args:
-        size: Height and width in pixels, 32 by default.
-        channels: 1, 3 or 4; 1 by default.
+        size: Height and width in pixels. Default: 32.
+        channels: 1, 3 or 4. Default: 1.
     """
     with (files("sparring.data") / "digits" / "digits.npz").open("rb") as file, np.load(file) as stored:
         levels, labels = stored["images"], stored["labels"].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Two domains become one data set: each is prepared as any images are, then they are put together."""
+"""Data sets of two domains: each domain is prepared as any images are, then they are combined."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from sparring.errors import DataError
 
 __all__ = ["load_domains", "pair_domains"]
 
-SAMPLED = 16  # pictures that decide whether a folder holds label maps
+SAMPLED = 16  # images examined to decide whether a folder holds label maps
 
 
 def load_domains(
@@ -66,18 +66,18 @@ def load_domains(
     """Load two domains.
 
     Args:
-        name: What the user called them.
+        name: Name given by the user.
         kind: One of ``KINDS``, see `sparring.data.sources.layouts`.
-        rest: Where they are, see `sparring.data.sources.layouts`.
-        size: Height and width of a row, or None for the default of the first domain.
-        channels: Channels of images, or None for each domain's default.
+        rest: Path or paths, see `sparring.data.sources.layouts`.
+        size: Height and width of a row. Default: that of the first domain.
+        channels: Channels of images. Default: that of each domain.
         margin: Pixels by which images are stored larger.
         cache: Folder of prepared images.
-        progress: Called while images are prepared.
-        skip_bad: As for `sparring.data.load`; of pairs both are passed over.
+        progress: Called during preparation.
+        skip_bad: As for `sparring.data.load`. Of pairs both images are skipped.
 
     Raises:
-        DataError: They cannot be found, read or brought together; the message says what to do.
+        DataError: If they cannot be found, read or combined.
     """
     form: Any = {"size": size, "channels": channels, "margin": margin, "cache": cache, "skip_bad": skip_bad}
     again = partial(load_domains, name, kind, rest, **form)
@@ -90,7 +90,7 @@ def load_domains(
         regions = found.regions if found and b_maps else None
         strays += (found.unused,) if found and not b_maps else ()
         if not b_maps and (idle := instance_maps_of(b)):
-            strays += (f"{idle.title} is not used: maps of objects belong beside label maps, write {MAPS}: for these.",)
+            strays += (f"{idle.title} is not used: instance maps need label maps, write {MAPS}: for these.",)
         first, second = _source(a), _source(b, b_maps, regions)
         with quiet_pillow():
             size = (size or first.default_size()) + margin
@@ -114,14 +114,14 @@ def load_domains(
 
 
 def pair_domains(first: Dataset, second: PairedDomain) -> Dataset:
-    """Put a second domain beside a set.
+    """Return a data set with a second domain.
 
     Args:
-        first: The set.
-        second: What is beside it.
+        first: The first domain.
+        second: The second domain.
 
     Raises:
-        DataError: They are paired but not equally many.
+        DataError: If they are paired and differ in length.
     """
     regions = second.regions and f"Regions(names={second.regions.names!r}, colours={second.regions.colours!r})"
     facts = f"{first.fingerprint!r}, {second.dataset.fingerprint!r}, {second.paired!r}, {regions}"
@@ -130,7 +130,7 @@ def pair_domains(first: Dataset, second: PairedDomain) -> Dataset:
 
 
 def _require_proportions(a: DomainFiles, b: DomainFiles, kind: str, cache: Path, progress: Progress | None) -> None:
-    """Refuse halves that are not square, and pairs of different proportions."""
+    """Reject halves that are not square, and pairs of different proportions."""
     if a.half is not None:
         require_halves(a, cache, progress)
     elif kind in PAIRED:
@@ -138,7 +138,7 @@ def _require_proportions(a: DomainFiles, b: DomainFiles, kind: str, cache: Path,
 
 
 def _borders(part: DomainFiles, cache: Path, progress: Progress | None) -> ImageFiles | None:
-    """Where the objects beside label maps meet, as a source of images; None without maps of objects."""
+    """Return the boundaries of instances as a source of images; None without instance maps."""
     beside = matching_instance_maps(part)
     if beside is None:
         return None
@@ -147,14 +147,14 @@ def _borders(part: DomainFiles, cache: Path, progress: Progress | None) -> Image
 
 
 def _tables(part: DomainFiles) -> list[str]:
-    """Tables of labels or captions, none of which two domains have, as sentences."""
-    reason = "is not used: two domains have neither labels nor captions."
+    """Return sentences about tables of labels or captions, which two domains do not use."""
+    reason = "is not used: two domains use neither labels nor captions."
     found = [name for name in part.files.entries if name.rpartition("/")[2] in (TABLE, *TABLES)]
     return [f"{part.files.title}/{name} {reason}" for name in found]
 
 
 def _source(part: DomainFiles, maps: bool = False, regions: LabelMapClasses | None = None) -> ImageFiles:
-    """A domain as a source of images."""
+    """Return a domain as a source of images."""
     found = (part.names, None, ())
     if maps:
         return ImageFiles(
@@ -168,13 +168,13 @@ def _source(part: DomainFiles, maps: bool = False, regions: LabelMapClasses | No
 def _sides(
     a: DomainFiles, b: DomainFiles, kind: str, regions: LabelMapClasses | None
 ) -> tuple[DomainFiles, DomainFiles, bool]:
-    """The images, then what belongs to them; and whether that is label maps."""
+    """Return the images, their partners, and whether the partners are label maps."""
     if kind not in (PAIRS, MAPS):
         return a, b, False
     if a.half is not None:
         if kind == MAPS:
             raise DataError(
-                f"{a.title} holds pictures that are A and B side by side, which cannot be label maps: put the images "
+                f"{a.title} holds A and B side by side, which cannot be label maps: put the images "
                 "into one folder and the label maps into another."
             )
         return a, b, False
@@ -185,24 +185,24 @@ def _sides(
         return *_likelier(a, b, regions), True
     if regions is not None:
         raise DataError(
-            f"A list of classes lies by {a.title}, but no label maps do: remove it, save maps as PNG, or write "
-            f"{PICTURES}: before the path to read pictures."
+            f"There is a list of classes near {a.title}, but no label maps: remove it, save maps as PNG, or write "
+            f"{PICTURES}: before the path to read images."
         )
     return a, b, False
 
 
 def _are_maps(part: DomainFiles, regions: LabelMapClasses | None) -> bool:
-    """Whether pictures, evenly spaced over a folder, are all label maps, and not all of them masks."""
+    """Return whether evenly spaced images of a folder are all label maps, and not all masks."""
     with quiet_pillow():
         looks = [_looked(part, name, regions, looks_like_label_map) for name in _sampled(part)]
     return True in looks and False not in looks
 
 
 def _likelier(a: DomainFiles, b: DomainFiles, regions: LabelMapClasses | None) -> tuple[DomainFiles, DomainFiles]:
-    """The images, then the label maps: the folder of which more pictures can be such, B if both can.
+    """Return images and label maps: the maps are the folder with more possible label maps, or B in a tie.
 
     Raises:
-        DataError: None of any folder can be one; the message says why.
+        DataError: If no image of either folder can be one; the message gives the reasons.
     """
     reasons = []
     for part in (a, b):
@@ -215,13 +215,13 @@ def _likelier(a: DomainFiles, b: DomainFiles, regions: LabelMapClasses | None) -
         ]
         raise DataError(
             f"Neither {names[0]} nor {names[1]} can be a label map: save class numbers as PNG, list the colours of the "
-            f"classes in palette.txt, or write {PICTURES}: before the path to read pictures."
+            f"classes in palette.txt, or write {PICTURES}: before the path to read images."
         )
     return (b, a) if fit[0] > fit[1] else (a, b)
 
 
 def _sampled(part: DomainFiles) -> list[str]:
-    """Some pictures, evenly spaced over a folder."""
+    """Return the names of some images, evenly spaced over a folder."""
     places = np.linspace(0, len(part.names) - 1, min(SAMPLED, len(part.names))).astype(np.int64)
     return [part.names[place] for place in places]
 
@@ -232,14 +232,14 @@ Look = TypeVar("Look")
 def _looked(
     part: DomainFiles, name: str, regions: LabelMapClasses | None, look: Callable[[Image, LabelMapClasses | None], Look]
 ) -> Look:
-    """Decodes a picture, and returns what a function says of it."""
+    """Decode an image and apply a function to it."""
     picture = part.picture(name)
     with decode_errors(f"{part.files.title}/{name}"):
         return look(picture, regions)
 
 
 def _occurring(maps: Dataset) -> np.ndarray:
-    """Which class numbers occur, in order."""
+    """Return the class numbers that occur, in order."""
     found = np.zeros(256, np.int64)
     for chunk in np.array_split(maps.all_rows(), 64):
         found += np.bincount(chunk.ravel(), minlength=256)
@@ -247,26 +247,26 @@ def _occurring(maps: Dataset) -> np.ndarray:
 
 
 def _counted(part: DomainFiles, numbers: np.ndarray) -> LabelMapClasses:
-    """Classes that no list names: as many as there are numbers."""
+    """Return unnamed classes, one for each number up to the highest."""
     count = int(numbers[numbers != 255].max(initial=0)) + 1
     with quiet_pillow():
         return LabelMapClasses(tuple(map(str, range(count))), embedded_palette(part.picture(part.names[0]), count))
 
 
 class List(NamedTuple):
-    """A list of classes: where it is, and what it says."""
+    """A list of classes and its path."""
 
     title: str
     regions: LabelMapClasses
 
     @property
     def unused(self) -> str:
-        """Says that it is passed over."""
-        return f"{self.title} is not used: the second pictures are read as pictures, write {MAPS}: for label maps."
+        """A sentence that it is not used."""
+        return f"{self.title} is not used: the second files are read as images, write {MAPS}: for label maps."
 
 
 def _list_near(part: DomainFiles) -> List | None:
-    """The list of classes in a folder, in those around it, or beside what was given."""
+    """Return the list of classes in a folder, in its parents, or next to the given path."""
     folder = PurePosixPath(part.folder)
     for place in (folder, *folder.parents):
         for name in LISTS:

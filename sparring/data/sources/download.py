@@ -1,4 +1,4 @@
-"""Files from the network, accepted only with the right checksum."""
+"""Downloads with verified checksums."""
 
 import hashlib
 import http.client
@@ -9,27 +9,27 @@ from pathlib import Path
 from sparring._io.atomic import atomic_write
 from sparring.errors import DataError
 
-SECONDS = 30  # without a byte before a server is given up
+SECONDS = 30  # without data until the next server is tried
 BLOCK = 2**20
 
 
 def download_file(
     urls: Sequence[str], target: Path, checksum: str, *, algorithm: str = "MD5", remedy: str | None = None
 ) -> Path:
-    """Download a file from the first server that has it, unbroken.
+    """Download a file from the first server that sends it with the right checksum.
 
     Args:
-        urls: Where it can be had, best first.
-        target: Path it will have; it appears there only when it is complete and checked.
-        checksum: What its publisher gives, in hexadecimal.
-        algorithm: Of the checksum, as it is written: MD5 or SHA-256.
-        remedy: What the user can do without a network; what suits files of data unless told.
+        urls: URLs in the order of preference.
+        target: Path of the file, which appears only when it is complete and verified.
+        checksum: Published checksum in hexadecimal.
+        algorithm: Algorithm of the checksum: MD5 or SHA-256.
+        remedy: Advice for users without a network. Default: advice for data files.
 
     Returns:
         The target.
 
     Raises:
-        DataError: No server could be reached, or none sent the right content.
+        DataError: If no server sends the right content.
     """
     reasons = []
     for url in urls:

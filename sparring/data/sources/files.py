@@ -1,7 +1,7 @@
-"""Image files in a folder or a zip archive: what they are called, whether they changed, what is in them.
+"""Image files in a folder or a zip archive: names, stamps and contents.
 
-Archives are read in place and never unpacked; members with absolute names, drive letters or ``..`` are passed over. So
-is what is no file: links to nowhere or in a circle, pipes, devices. Links to files are followed, to read them.
+Archives are read in place and never unpacked. Members with absolute names, drive letters or ``..`` are skipped, and so
+are broken and circular links, pipes and devices. Links to files are followed.
 """
 
 import os
@@ -15,15 +15,15 @@ from typing import Protocol
 from sparring.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-MAX_BYTES = 2**28  # bytes of one file; an image of more is a mistake or an attack
+MAX_BYTES = 2**28  # maximum size of one file; a larger image is a mistake or an attack
 
 
 class Files(Protocol):
-    """Named byte strings; ``entries`` maps each name to numbers that change with its content."""
+    """Named files; ``entries`` maps each name to numbers that change with its content."""
 
     @property
     def title(self) -> str:
-        """Where they are."""
+        """Path of the folder or archive."""
 
     @property
     def entries(self) -> dict[str, tuple[int, int]]:
@@ -31,10 +31,10 @@ class Files(Protocol):
 
     @property
     def skipped(self) -> dict[str, str]:
-        """Names of images that are passed over, to a sentence with the path and the reason."""
+        """Names of skipped images, with a sentence of the path and the reason."""
 
     def read(self, name: str) -> bytes:
-        """Content of one file."""
+        """Return the content of one file."""
 
     def close(self) -> None:
         """Release what is held open."""
@@ -45,7 +45,7 @@ class FolderFiles:
 
     Args:
         path: The directory.
-        only: Name of the one file to see, or None for all of them.
+        only: Name of a single file. Default: all files.
     """
 
     def __init__(self, path: Path, only: str | None = None) -> None:
@@ -60,20 +60,20 @@ class FolderFiles:
 
     @property
     def names(self) -> list[str]:
-        """Names of whatever is there, in order."""
+        """Names of all entries, in order."""
         return [self.only] if self.only else self.seen[0]
 
     @property
     def skipped(self) -> dict[str, str]:
-        """Names that promise an image but are no files, and links to folders, to the reason."""
+        """Names of images that are not files, and links to folders, with the reason."""
         images = [name for name in self.names if name.lower().endswith(SUFFIXES) and name not in self.entries]
-        said = {name: f"{self.path / name} is no file, nor a link to one: remove it." for name in images}
-        reason = "is a link to a folder, which is not followed: give its own path, or copy the folder."
+        said = {name: f"{self.path / name} is not a file or a link to one: remove it." for name in images}
+        reason = "is a link to a folder, which is not followed: give the path of its target, or copy the folder."
         return {**said, **{name: f"{self.path / name} {reason}" for name in ([] if self.only else self.seen[1])}}
 
     @cached_property
     def seen(self) -> tuple[list[str], list[str]]:
-        """Names of all visible files, and of visible links to folders, in order each; by one walk."""
+        """Names of all visible files, and of visible links to folders, each in order."""
         names, links = [], []
         for folder, folders, files in os.walk(self.path):
             folders[:] = [name for name in folders if not name.startswith(".")]
@@ -84,22 +84,22 @@ class FolderFiles:
         return sorted(names), sorted(links)
 
     def read(self, name: str) -> bytes:
-        """Content of one file.
+        """Return the content of one file.
 
         Args:
             name: One of the entries.
 
         Raises:
-            DataError: The file may not be read or is too large.
+            DataError: If the file cannot be read or is too large.
         """
         path = self.path / name
         try:
             return read_bounded(str(path), self.entries[name][0], path.read_bytes)
         except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}): mend its permissions or remove it.") from error
+            raise DataError(f"{path} cannot be read ({error.strerror}): change its mode or remove it.") from error
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
 
 class ZipFiles:
@@ -107,10 +107,10 @@ class ZipFiles:
 
     Args:
         path: The zip file.
-        inside: Folder inside the archive, without slashes at the ends; empty for all of it.
+        inside: Folder inside the archive, without slashes at the ends. Default: the whole archive.
 
     Raises:
-        DataError: The file is not a zip archive.
+        DataError: If the file is not a zip archive.
     """
 
     def __init__(self, path: Path, inside: str = "") -> None:
@@ -123,7 +123,7 @@ class ZipFiles:
 
     @cached_property
     def members(self) -> dict[str, zipfile.ZipInfo]:
-        """Visible members by their name below the folder inside, in order."""
+        """Visible members below the folder, by name, in order."""
         found = {
             info.filename: info for info in self.zip.infolist() if not info.is_dir() and is_safe_member(info.filename)
         }
@@ -132,7 +132,7 @@ class ZipFiles:
 
     @property
     def skipped(self) -> dict[str, str]:
-        """Members whose names lead out of the archive, to the reason."""
+        """Members whose names lead out of the archive, with the reason."""
         images = [info.filename for info in self.zip.infolist() if info.filename.lower().endswith(SUFFIXES)]
         leading = [name for name in images if leads_outside(name)]
         return {name: f"{self.path} has a member {name!r} that leads out of it: pack it again." for name in leading}
@@ -143,13 +143,13 @@ class ZipFiles:
         return {name: (info.file_size, info.CRC) for name, info in self.members.items()}
 
     def read(self, name: str) -> bytes:
-        """Content of one member.
+        """Return the content of one member.
 
         Args:
             name: One of the entries.
 
         Raises:
-            DataError: The member is encrypted, damaged or too large.
+            DataError: If the member is encrypted, damaged or too large.
         """
         info = self.members[name]
         try:
@@ -165,10 +165,10 @@ class ZipFiles:
 
 
 def file_stamp(path: str) -> tuple[int, int] | None:
-    """Bytes and nanoseconds of the last change of a file, or of what a link leads to; None of what is no file.
+    """Return size and modification time in nanoseconds of a file or the target of a link; None if it is not a file.
 
     Args:
-        path: Of anything, or of nothing.
+        path: Any path.
     """
     try:
         found = os.stat(path)
@@ -178,7 +178,7 @@ def file_stamp(path: str) -> tuple[int, int] | None:
 
 
 def is_safe_member(name: str) -> bool:
-    """Whether the name of a member is visible and stays below the archive.
+    """Return whether the name of a member is visible and stays below the archive.
 
     Args:
         name: As the archive gives it.
@@ -192,7 +192,7 @@ def is_safe_member(name: str) -> bool:
 
 
 def leads_outside(name: str) -> bool:
-    """Whether the name of a member leads out of the archive on some system.
+    """Return whether the name of a member leads out of the archive on some system.
 
     Args:
         name: As the archive gives it.
@@ -201,15 +201,15 @@ def leads_outside(name: str) -> bool:
 
 
 def read_bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
-    """Read, unless it is too much.
+    """Read a file unless it is too large.
 
     Args:
         title: For the message.
-        size: Bytes announced.
-        read: Called without arguments to get the content.
+        size: Size in bytes.
+        read: Function that returns the content.
 
     Raises:
-        DataError: More than 256 MiB are announced.
+        DataError: If the size exceeds 256 MiB.
     """
     if size > MAX_BYTES:
         raise DataError(f"{title} has {size} bytes, more than the {MAX_BYTES} allowed: make it smaller or remove it.")
@@ -217,16 +217,16 @@ def read_bounded(title: str, size: int, read: Callable[[], bytes]) -> bytes:
 
 
 def read_file(path: Path) -> bytes:
-    """Content of one image file that is given by its path.
+    """Return the content of one image file.
 
     Args:
-        path: Of a file, or of a link to one.
+        path: A file, or a link to one.
 
     Raises:
-        DataError: There is no such file, or it may not be read or is too large.
+        DataError: If there is no such file, or it cannot be read or is too large.
     """
     if not file_stamp(str(path)):
-        raise DataError(f"{path} cannot be read, it is no file: give an image file.")
+        raise DataError(f"{path} cannot be read, it is not a file: give an image file.")
     return FolderFiles(path.parent, path.name).read(path.name)
 
 
@@ -234,10 +234,10 @@ def open_files(path: Path) -> Files | None:
     """Open a folder, one image, a zip archive, or a folder inside one (``faces.zip/train``).
 
     Args:
-        path: Of any of these.
+        path: Path of any of these.
 
     Returns:
-        The files, or None where there is nothing of the kind.
+        The files, or None if the path is none of these.
     """
     if path.is_dir():
         return FolderFiles(path)

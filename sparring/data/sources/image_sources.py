@@ -1,7 +1,7 @@
-"""Where images come from before they are prepared: files to decode, or arrays to resize.
+"""Sources of images that are prepared for training: files to decode, or arrays to resize.
 
-A source tells its stamp (which changes when its content does) before anything is decoded, so that what was prepared
-earlier is found again at once.
+The stamp of a source changes with its content and is known before anything is decoded, so that earlier prepared images
+are found in the cache at once.
 """
 
 import hashlib
@@ -20,21 +20,21 @@ from sparring.data.sources.files import Files
 from sparring.data.sources.images import GREY, ImageHeader, decode, quiet_pillow, read_header, to_pixels
 from sparring.errors import DataError
 
-CHUNK = 256  # images decoded, in parallel, before they are handed on
+CHUNK = 256  # number of images decoded in parallel at a time
 MAX_DEFAULT_SIZE = 64
-DEFAULT_LONG_SIDE = 250  # pixels of the longer side unless told (Shaham et al., 2019)
+DEFAULT_LONG_SIDE = 250  # default pixels of the longer side (Shaham et al., 2019)
 
 Decode = Callable[[str, bytes, int | None, int], np.ndarray]
 
 
 class Source(Protocol):
-    """Images in order, with labels; nothing is decoded before it is asked for."""
+    """Images in order, with labels. Images are decoded on demand."""
 
     title: str
 
     @property
     def stamp(self) -> str:
-        """Changes when the content does."""
+        """Hash that changes with the content."""
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -46,32 +46,32 @@ class Source(Protocol):
 
     @property
     def captions(self) -> Captions | None:
-        """What is said of each image, or None."""
+        """Captions of the images, or None."""
 
     def __len__(self) -> int: ...
 
     def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
-        """Every image as ``uint8`` (H, W, C), all of one shape."""
+        """Return every image as ``uint8`` (H, W, C), all of one shape."""
 
     @property
     def skipped(self) -> dict[str, str]:
-        """What is passed over, to a sentence with the path and the reason."""
+        """Skipped files, with a sentence of the path and the reason."""
 
     def close(self) -> None:
-        """Release what is held open."""
+        """Close open files."""
 
 
 class ImageFiles:
     """Image files of a folder or an archive.
 
-    Size by default: the largest power of two that fits into the first picture, at most 64. Channels by default: one if
-    every picture is grey, else three.
+    Default size: the largest power of two that fits into the first image, at most 64. Default channels: one if all
+    images are grey, otherwise three.
 
     Args:
-        files: Where they are.
-        found: Names to read with labels and classes; by default what ``read_labels`` makes of the files.
-        decode: Makes pixels of the bytes of a file, see ``decode``.
-        mark: Says how that is done, where it is done otherwise.
+        files: Folder or archive.
+        found: Names to read, with labels and classes. Default: the result of `read_labels`.
+        decode: Function from the bytes of a file to pixels, see `sparring.data.sources.images.decode`.
+        mark: Part of the stamp that identifies another way of decoding.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ImageFiles:
 
     @cached_property
     def reading(self) -> LabelledFiles:
-        """Which files are read, with which labels."""
+        """Files that are read, with their labels."""
         return read_labels(self.files) if self.found is None else LabelledFiles(*self.found)
 
     @property
@@ -102,7 +102,7 @@ class ImageFiles:
 
     @property
     def stamp(self) -> str:
-        """Changes when a file is added, removed, renamed, resized or touched, or the order is another."""
+        """Hash that changes when a file is added, removed, renamed, resized, modified or reordered."""
         said = ["captions"] if caption_files(self.files, self.names) else []
         below = [self.reading.how] if "/" in self.reading.how else []
         marks = [*said, *([self.mark] if self.mark else []), *below]
@@ -110,21 +110,21 @@ class ImageFiles:
 
     @cached_property
     def captions(self) -> Captions | None:
-        """What tables and texts say of each image, if they do."""
+        """Captions from tables and text files, if any."""
         return read_captions(self.files, self.names)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
-        """Decode every picture, a chunk at a time on all processors.
+        """Decode all images, in chunks on all processors.
 
         Args:
             size: Height and width, or None for the default.
             channels: 1, 3 or 4, or None for the default.
 
         Raises:
-            DataError: A file is damaged, of an unknown kind or too large.
+            DataError: If a file is damaged, of an unknown format or too large.
         """
         with quiet_pillow():
             size, channels = size or self.default_size(), channels or self.default_channels()
@@ -137,7 +137,7 @@ class ImageFiles:
                 yield from chunk
 
     def image(self, name: str, size: int, channels: int) -> np.ndarray:
-        """Decode one picture.
+        """Decode one image.
 
         Args:
             name: One of the names.
@@ -147,7 +147,7 @@ class ImageFiles:
         return self.decode(f"{self.title}: {name}", self.files.read(name), size, channels)
 
     def head(self, name: str) -> ImageHeader:
-        """Upright size and kind of one picture, without its pixels.
+        """Return the upright size and mode of one image, without its pixels.
 
         Args:
             name: One of the names.
@@ -155,49 +155,49 @@ class ImageFiles:
         return read_header(f"{self.title}: {name}", self.files.read(name))
 
     def default_size(self) -> int:
-        """Largest power of two that fits into the first picture, at most 64."""
+        """Return the largest power of two that fits into the first image, at most 64."""
         side = min(self.head(self.names[0]).size)
         return min(MAX_DEFAULT_SIZE, 1 << (side.bit_length() - 1))
 
     def default_channels(self) -> int:
-        """One if every picture is grey, else three; stops reading at the first coloured one."""
+        """Return 1 if all images are grey, otherwise 3. Reading stops at the first image in colour."""
         return 1 if all(self.head(name).mode in GREY for name in self.names) else 3
 
     @property
     def skipped(self) -> dict[str, str]:
-        """What is passed over, to the reason: no images, and tables that do not count."""
+        """Skipped files with the reason: non-images, and tables that are not used."""
         return {**self.files.skipped, **dict(self.reading.ignored), **unused_tables(self.files, self.names)}
 
     @property
     def understood(self) -> tuple[str, ...]:
-        """How the folder was understood, in a few words each."""
+        """How the folder was interpreted, in a few words each."""
         return tuple(filter(None, (self.reading.how, self.reading.split)))
 
     def close(self) -> None:
-        """Release the files."""
+        """Close the files."""
         self.files.close()
 
 
 class SingleImage(ImageFiles):
-    """A source of a single picture, in its own shape.
+    """A source of a single image, not cropped to a square.
 
     Args:
-        files: Where it is.
+        files: The file.
 
     Raises:
-        DataError: There is more than one.
+        DataError: If there is more than one image.
     """
 
     def __init__(self, files: Files) -> None:
         super().__init__(files, mark="whole")
         if len(self.names) > 1:
-            raise DataError(f"{self.title} holds {len(self.names)} images where one is learned from: give one file.")
+            raise DataError(f"{self.title} holds {len(self.names)} images, but one is required: give one file.")
 
     def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
-        """Decode the picture.
+        """Decode the image.
 
         Args:
-            size: Pixels of the longer side at most, or None for 250; a smaller picture stays as it is.
+            size: Maximum pixels of the longer side. A smaller image is unchanged. Default: 250.
             channels: 1, 3 or 4, or None for one if it is grey, else three.
 
         Raises:
@@ -210,15 +210,15 @@ class SingleImage(ImageFiles):
 
 
 class ImageArrays:
-    """Images that are arrays already, in a file format of their own.
+    """Images from arrays, such as those of the standard data sets.
 
     Args:
         title: Name of the data.
-        stamp: Changes when the content does.
+        stamp: Hash that changes with the content.
         read: Called at most once, for images ``uint8`` (N, H, W, C) and labels int64 (N,) or None.
         classes: Names of the classes.
-        border: Black pixels to put on every side, where the size asked for allows.
-        captions: What is said of each image, or None.
+        border: Black pixels added on every side if they give the requested size.
+        captions: Captions of the images, or None.
     """
 
     def __init__(
@@ -262,11 +262,11 @@ class ImageArrays:
             yield convert_image(image, size, channels or image.shape[-1])
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
 
 def convert_image(image: np.ndarray, size: int | None, channels: int) -> np.ndarray:
-    """Resize and convert one image where that is needed.
+    """Resize and convert one image if necessary.
 
     Args:
         image: ``uint8`` (H, W, C).
@@ -282,11 +282,11 @@ def convert_image(image: np.ndarray, size: int | None, channels: int) -> np.ndar
 
 
 def shrink(image: np.ndarray, longest: int) -> np.ndarray:
-    """Make a picture smaller, in its shape, until no side is longer than told (Lanczos).
+    """Shrink an image, keeping its proportions, until no side is longer than a maximum (Lanczos).
 
     Args:
         image: ``uint8`` (H, W, C).
-        longest: Pixels.
+        longest: Maximum pixels of a side.
 
     Returns:
         ``uint8`` (H', W', C).

@@ -1,7 +1,7 @@
-"""One picture becomes pixels: decoded, turned upright, brought to 1, 3 or 4 channels, cropped to a square, resized.
+"""Decoding of images: upright orientation, 1, 3 or 4 channels, central square, resizing.
 
-Transparent pictures are laid on white, unless four channels are asked for. Only the formats named here are decoded, and
-nothing larger than 2²⁶ pixels.
+Transparent images are blended with white unless four channels are requested. Only the formats listed here are decoded,
+and no image of more than 2²⁶ pixels.
 """
 
 import io
@@ -21,7 +21,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 DEEP = ("I;16", "I;16B", "I;16L")
 GREY = ("1", "L", "LA", *DEEP)
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
-LATE = {  # what may say so in a PNG file, even behind the pixels: where Pillow puts it, the bytes that announce it
+LATE = {  # orientation in PNG files, possibly after the pixels: Pillow's key, and the bytes that mark it
     "exif": b"eXIf",
     "Raw profile type exif": b"Raw profile type exif",
     "XML:com.adobe.xmp": b"XML:com.adobe.xmp",
@@ -30,18 +30,18 @@ LATE = {  # what may say so in a PNG file, even behind the pixels: where Pillow 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Decode without a word: Pillow's warnings are dropped; what is too large we refuse ourselves."""
+    """Suppress Pillow's warnings; images that are too large raise an error of their own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 class ImageHeader(NamedTuple):
-    """What the first bytes of an image file say of it.
+    """Header of an image file.
 
     Attributes:
-        size: Width and height of the upright picture.
-        mode: Pillow's name of the kind of pixels.
+        size: Width and height of the upright image.
+        mode: Pillow's mode of the pixels.
         format: Pillow's name of the file format.
     """
 
@@ -52,13 +52,13 @@ class ImageHeader(NamedTuple):
 
 @contextmanager
 def decode_errors(name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into one sentence that names the file.
+    """Turn any exception of a decoder into a `DataError` that names the file.
 
     Args:
-        name: Of the file.
+        name: Name of the file.
 
     Raises:
-        DataError: In place of any other exception.
+        DataError: Instead of any other exception.
     """
     try:
         yield
@@ -66,19 +66,19 @@ def decode_errors(name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise too_large(name) from error
-    except Exception as error:  # decoders fail in every way on damaged bytes
+    except Exception as error:  # decoders raise all kinds of exceptions for damaged bytes
         raise unreadable(name, error) from error
 
 
 def open_image(name: str, content: bytes) -> Image.Image:
-    """Read the head of an image file; its pixels are decoded when they are needed, which only this module may do.
+    """Read the header of an image file. Pixels are decoded on demand, by this module only.
 
     Args:
         name: For messages.
         content: Bytes of the file.
 
     Raises:
-        DataError: The file is no image of a known format, or too large.
+        DataError: If the file is not an image of a known format, or is too large.
     """
     with decode_errors(name):
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
@@ -88,17 +88,17 @@ def open_image(name: str, content: bytes) -> Image.Image:
 
 
 def decode_upright(name: str, content: bytes) -> Image.Image:
-    """Decode an image file whole, and turn it as its EXIF orientation says.
+    """Decode an image file and apply its EXIF orientation.
 
     Args:
         name: For messages.
         content: Bytes of the file.
 
     Returns:
-        The picture, all of it in memory.
+        The image in memory.
 
     Raises:
-        DataError: The file is damaged, of an unknown kind or too large.
+        DataError: If the file is damaged, of an unknown format or too large.
     """
     return _turned(name, open_image(name, content))
 
@@ -110,14 +110,14 @@ def _turned(name: str, picture: Image.Image) -> Image.Image:
 
 
 def read_header(name: str, content: bytes) -> ImageHeader:
-    r"""Read the upright size and the kind of an image file without decoding its pixels.
+    r"""Read the upright size and the mode of an image file without decoding its pixels.
 
     Args:
         name: For messages.
         content: Bytes of the file.
 
     Raises:
-        DataError: The file is no image of a known format, or too large.
+        DataError: If the file is not an image of a known format, or is too large.
 
     Example:
         >>> read_header("dot.ppm", b"P6 2 1 255\n" + bytes(6))
@@ -125,7 +125,7 @@ def read_header(name: str, content: bytes) -> ImageHeader:
     """
     picture = open_image(name, content)
     kind, form = picture.mode, picture.format or ""
-    if form == "TIFF":  # Pillow turns these while it decodes
+    if form == "TIFF":  # Pillow applies their orientation while it decodes
         return ImageHeader(_turned(name, picture).size, kind, form)
     with decode_errors(name):
         late = form == "PNG" and any(mark in content and key not in picture.info for key, mark in LATE.items())
@@ -149,7 +149,7 @@ def decode(name: str, content: bytes, size: int | None, channels: int) -> np.nda
         ``uint8`` (H, W, C).
 
     Raises:
-        DataError: The file is damaged, of an unknown kind or too large.
+        DataError: If the file is damaged, of an unknown format or too large.
     """
     picture = open_image(name, content)
     if picture.mode in ("I", "F"):
@@ -160,10 +160,10 @@ def decode(name: str, content: bytes, size: int | None, channels: int) -> np.nda
 
 
 def to_pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:
-    """Bring a picture to a number of channels and a size (central square, Lanczos).
+    """Convert an image to a number of channels and a size (central square, Lanczos).
 
     Args:
-        picture: Of 8 or 16 bits a channel.
+        picture: Image of 8 or 16 bits a channel.
         size: Height and width, or None to keep the picture's own.
         channels: 1, 3 or 4.
 
@@ -178,17 +178,17 @@ def to_pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarr
     if size is not None and picture.size != (size, size):
         side = min(picture.size)
         left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        square = picture.crop((left, top, left + side, top + side))  # resize's own box would let the outside bleed in
+        square = picture.crop((left, top, left + side, top + side))  # resize's box would mix in the outside
         picture = square.resize((size, size), Image.Resampling.LANCZOS)
     values = np.array(picture)
     return values if values.ndim == 3 else values[..., None]
 
 
 def on_white(picture: Image.Image) -> Image.Image:
-    """Lay a transparent picture on white.
+    """Blend a transparent image with white.
 
     Args:
-        picture: With an alpha channel (RGBA).
+        picture: Image with an alpha channel (RGBA).
     """
     white = Image.new("RGBA", picture.size, "white")
     white.alpha_composite(picture)
@@ -196,40 +196,40 @@ def on_white(picture: Image.Image) -> Image.Image:
 
 
 def require_form(title: str, size: int | None, channels: int | None, margin: int = 0) -> None:
-    """Refuse sizes and channel counts that no picture can have.
+    """Raise an error for unsupported sizes and numbers of channels.
 
     Args:
         title: Name of the data, for messages.
         size: Height and width, or None.
         channels: Number of channels, or None.
-        margin: Pixels to crop at random.
+        margin: Pixels of random cropping.
 
     Raises:
-        DataError: The size is not between 1 and 4096, the channels are not 1, 3 or 4, or the margin is out of range.
+        DataError: If the size is not between 1 and 4096, the channels are not 1, 3 or 4, or the margin is out of range.
     """
     if not 0 <= margin <= 4096:
         raise DataError(f"{title} cannot have a margin of {margin} pixels: choose from 0 to 4096.")
     if size is not None and not 1 <= size <= 4096:
-        raise DataError(f"{title} cannot be brought to {size} pixels: choose a size from 1 to 4096.")
+        raise DataError(f"{title} cannot be resized to {size} pixels: choose a size from 1 to 4096.")
     if channels is not None and channels not in MODES:
         raise DataError(f"{title} cannot have {channels} channels: choose 1 (grey), 3 (colour) or 4 (with alpha).")
 
 
 def too_large(name: str) -> DataError:
-    """The error for a picture with too many pixels.
+    """Return the error for an image with too many pixels.
 
     Args:
-        name: Of the file.
+        name: Name of the file.
     """
     return DataError(f"{name} has more than {PIXELS} pixels: make it smaller or remove it.")
 
 
 def unreadable(name: str, error: Exception) -> DataError:
-    """The error for a file that no decoder takes.
+    """Return the error for a file that cannot be decoded.
 
     Args:
-        name: Of the file.
-        error: What the decoder said.
+        name: Name of the file.
+        error: Exception of the decoder.
     """
     reason = str(error).split("<_io")[0].strip(" .:") or type(error).__name__
     return DataError(f"{name} is not a readable image ({reason}): replace or remove it.")

@@ -1,14 +1,14 @@
-"""How two domains lie in folders and archives: ``trainA`` and ``trainB``, two folders, or A | B side by side.
+"""Layouts of two domains in folders and archives: ``trainA`` and ``trainB``, two folders, or A | B side by side.
 
-    unpaired:PATH   pairs:PATH     PATH alone is unpaired where it holds trainA and trainB
-    pictures:PATH   maps:PATH      pairs whose second files are pictures, or label maps
+    unpaired:PATH   pairs:PATH     PATH alone is unpaired if it holds trainA and trainB
+    pictures:PATH   maps:PATH      pairs whose second files are images, or label maps
 
-A recipe says whether it learns from pictures or label maps. Where neither recipe nor user says so, pairs:PATH has label
-maps if its second files look like such, see `sparring.data.annotations.label_maps`.
+Recipes declare whether they use images or label maps. If neither recipe nor user decides, pairs:PATH has label maps if
+the second files look like label maps, see `sparring.data.annotations.label_maps`.
 
-PATH is a folder or zip with ``trainA`` and ``trainB``, or with two folders of any names, or with ``train`` around them;
-or what the names of two folders begin with, such as ``photos/test`` of ``photos/testA`` and ``photos/testB``; or two
-paths with a comma between; or, for pairs, a folder of pictures that are A on the left and B on the right.
+PATH is a folder or zip that contains ``trainA`` and ``trainB``, or two folders of any names, directly or below
+``train``; or the common prefix of two folders, such as ``photos/test`` for ``photos/testA`` and ``photos/testB``; or
+two paths separated by a comma; or, for pairs, a folder of images with A on the left and B on the right.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ __all__ = [
 PAIRS, PICTURES, MAPS = "pairs", "pictures", "maps"
 PAIRED = (PAIRS, PICTURES, MAPS)
 KINDS = (*PAIRED, "unpaired")
-WHOLE = "whole"  # the kind of one picture that is not cropped, see `sparring.data.sources.image_sources`
-INSTANCES = "instances"  # the folder of maps of objects, beside that of label maps
-REMEDY = "put the one domain into trainA and the other into trainB, or give two paths with a comma between."
+WHOLE = "whole"  # the kind of one uncropped image, see `sparring.data.sources.image_sources`
+INSTANCES = "instances"  # folder of instance maps, next to that of label maps
+REMEDY = "put the one domain into trainA and the other into trainB, or give two paths separated by a comma."
 
 
 def split_kind(name: str) -> tuple[str, str]:
-    """Takes the kind of two domains, or of a whole picture, off a name.
+    """Split the kind of two domains, or of a whole image, off a name.
 
     Args:
-        name: As given.
+        name: Name as given by the user.
 
     Returns:
-        One of ``KINDS``, ``WHOLE`` or nothing; the rest.
+        One of ``KINDS``, ``WHOLE`` or an empty string; the rest.
 
     Example:
         >>> split_kind("pairs:photos.zip"), split_kind("photos.zip")
@@ -71,10 +71,10 @@ def split_kind(name: str) -> tuple[str, str]:
 
 
 def absolute_name(name: str) -> str:
-    """A name whose paths no longer depend on where they are read from.
+    """Return a name with absolute paths.
 
     Args:
-        name: A path or two, perhaps with a kind before them.
+        name: One or two paths, optionally with a kind before them.
     """
     kind, rest = split_kind(name)
     places = ",".join(str(expand_user(place).absolute()) for place in _places(rest))
@@ -82,10 +82,10 @@ def absolute_name(name: str) -> str:
 
 
 def data_paths(name: str) -> list[Path]:
-    """The absolute paths that a name of data stands for, whether or not anything is there.
+    """Return the absolute paths that a name of data refers to, whether or not they exist.
 
     Args:
-        name: A path or two, perhaps with a kind before them; or what the names of two folders begin with.
+        name: One or two paths, optionally with a kind before them; or the common prefix of two folders.
     """
     found = [expand_user(place).absolute() for place in _places(split_kind(name)[1])]
     return [each for path in found for each in ([path] if path.exists() else [path, *_ends(path)])]
@@ -105,10 +105,10 @@ class DomainFiles:
     """Some of the files of a folder or an archive.
 
     Args:
-        files: Where they are.
-        names: Their names.
-        folder: What they have in common, for messages.
-        half: 0 or 1, where each file holds both domains side by side; else None.
+        files: Folder or archive.
+        names: Names of the files.
+        folder: Common folder of the names, for messages.
+        half: 0 or 1 if each file holds both domains side by side. Default: each file is one image.
     """
 
     files: Files
@@ -118,12 +118,12 @@ class DomainFiles:
 
     @property
     def title(self) -> str:
-        """Where they are."""
+        """Path of the files."""
         return str(Path(self.files.title) / self.folder)
 
     @property
     def entries(self) -> dict[str, tuple[int, int]]:
-        """The names, to what changes with their content."""
+        """Names of the files, to numbers that change with their content."""
         return {name: self.files.entries[name] for name in self.names}
 
     def read(self, name: str) -> bytes:
@@ -136,15 +136,15 @@ class DomainFiles:
 
     @property
     def skipped(self) -> dict[str, str]:
-        """What is passed over, to the reason."""
+        """Skipped files, with the reason."""
         return {name: reason for name, reason in self.files.skipped.items() if name.startswith(self.folder)}
 
     def close(self) -> None:
-        """Release what is held open."""
+        """Close open files."""
         self.files.close()
 
     def head(self, name: str) -> ImageHeader:
-        """Upright size and kind of one picture, without its pixels.
+        """Return the upright size and mode of one image, without its pixels.
 
         Args:
             name: One of the names.
@@ -152,7 +152,7 @@ class DomainFiles:
         return read_header(f"{self.files.title}/{name}", self.read(name))
 
     def picture(self, name: str) -> Image.Image:
-        """Decode one picture, upright.
+        """Decode one image, upright.
 
         Args:
             name: One of the names.
@@ -167,14 +167,14 @@ def find_domains(
 
     Args:
         kind: One of ``KINDS``.
-        rest: What was given behind it.
-        opening: How folders and archives are opened.
+        rest: The path or paths after it.
+        opening: Function that opens folders and archives.
 
     Returns:
-        A and B; those of pairs have as many files, in the same order.
+        A and B; pairs have the same number of files, in the same order.
 
     Raises:
-        DataError: They are not there, or do not belong together.
+        DataError: If they do not exist or do not match.
     """
     given = [expand_user(place).absolute() for place in _places(rest)]
     found = [opening(path) for path in given]
@@ -182,7 +182,7 @@ def find_domains(
         ends = [opening(path) for path in _ends(given[0])]
         found = ends if all(files and _images(files) for files in ends) else found
     if None in found:
-        raise DataError(f"{rest} does not exist: give a folder or zip of two domains, or two of them, a comma between.")
+        raise DataError(f"{rest} does not exist: give a folder or zip of two domains, or two paths with a comma.")
     opened_ = [files for files in found if files is not None]
     both = _within(kind, opened_[0]) if len(opened_) == 1 else [DomainFiles(files, _images(files)) for files in opened_]
     for part in both:
@@ -197,7 +197,7 @@ def _images(files: Files) -> tuple[str, ...]:
 
 
 def _within(kind: str, files: Files) -> list[DomainFiles]:
-    """The two domains in one folder or archive."""
+    """Return the two domains in one folder or archive."""
     names, root = list(_images(files)), ""
     while True:
         below = [name[len(root) :] for name in names]
@@ -209,34 +209,34 @@ def _within(kind: str, files: Files) -> list[DomainFiles]:
             root += f"{'train' if 'train' in tops else tops[0]}/"
             names = [name for name in names if name.startswith(root)]
             continue
-        if kind in PAIRED and len(tops) == 3:  # a map of objects beside each label map is no domain
+        if kind in PAIRED and len(tops) == 3:  # instance maps next to label maps are not a domain
             tops = [top for top in tops if top != INSTANCES]
         if len(tops) == 2 and (not bare or tops == ["trainA", "trainB"]):
             folders = [f"{root}{top}/" for top in tops]
             return [DomainFiles(files, tuple(n for n in names if n.startswith(folder)), folder) for folder in folders]
         if kind in PAIRED and bare and not tops:
             return _halves(DomainFiles(files, tuple(names), root))
-        raise DataError(f"{files.title} holds no two domains ({len(tops)} folders with images): {REMEDY}")
+        raise DataError(f"{files.title} does not hold two domains ({len(tops)} folders with images): {REMEDY}")
 
 
 def matching_instance_maps(part: DomainFiles) -> DomainFiles | None:
-    """Maps of objects that lie beside a folder of label maps, in a folder ``instances``, in its order.
+    """Return the instance maps in a folder ``instances`` next to a folder of label maps, in its order.
 
     Args:
         part: The label maps.
 
     Raises:
-        DataError: A label map has no partner there, or there are others.
+        DataError: If label maps and instance maps do not correspond.
     """
     found = instance_maps_of(part)
     return found and match_files(part, found)[1]
 
 
 def instance_maps_of(part: DomainFiles) -> DomainFiles | None:
-    """What lies in a folder ``instances`` beside a folder of pictures, if anything.
+    """Return the images in a folder ``instances`` next to a folder of images, if there are any.
 
     Args:
-        part: The pictures.
+        part: The images.
     """
     folder = f"{PurePosixPath(part.folder).parent / INSTANCES}/"
     names = tuple(name for name in _images(part.files) if name.startswith(folder))
@@ -244,7 +244,7 @@ def instance_maps_of(part: DomainFiles) -> DomainFiles | None:
 
 
 def has_two_domains(files: Files) -> bool:
-    """Whether files are in two domains by the names of their folders.
+    """Return whether the names of the folders of files are those of two domains.
 
     Args:
         files: A folder or archive.
@@ -254,12 +254,12 @@ def has_two_domains(files: Files) -> bool:
 
 
 def _halves(part: DomainFiles) -> list[DomainFiles]:
-    """Both domains of pictures that are two squares side by side."""
+    """Return both domains of images of two squares side by side."""
     return [DomainFiles(part.files, part.names, part.folder, half) for half in (0, 1)]
 
 
 def decode_half(name: str, content: bytes, size: int | None, channels: int, which: int) -> np.ndarray:
-    """Decode one half of a picture.
+    """Decode one half of an image.
 
     Args:
         name: For messages.
@@ -272,7 +272,7 @@ def decode_half(name: str, content: bytes, size: int | None, channels: int, whic
         ``uint8`` (H, W, C).
 
     Raises:
-        DataError: The file is damaged.
+        DataError: If the file is damaged.
     """
     whole = decode_upright(name, content)
     middle = whole.width // 2
@@ -281,14 +281,14 @@ def decode_half(name: str, content: bytes, size: int | None, channels: int, whic
 
 
 def match_files(a: DomainFiles, b: DomainFiles) -> tuple[DomainFiles, DomainFiles]:
-    """Bring the files of two folders into the same order, by their names without endings.
+    """Match the files of two folders by their names without suffixes.
 
     Args:
         a: The one folder.
         b: The other one.
 
     Raises:
-        DataError: A file has no partner, or two files have the same name.
+        DataError: If a file has no partner, or two files have the same name.
     """
     here, there = _known(a, b), _known(b, a)
     for mine, others, part, other in ((here, there, a, b), (there, here, b, a)):
@@ -307,7 +307,7 @@ def match_files(a: DomainFiles, b: DomainFiles) -> tuple[DomainFiles, DomainFile
 
 
 def _known(part: DomainFiles, other: DomainFiles) -> dict[str, str]:
-    """Names by their stems, but for those whose partner is passed over."""
+    """Return the names by their stems, without those whose partner is skipped."""
     lost = {_stem(other, name) for name in other.skipped}
     return {stem: name for stem, name in _stems(part).items() if stem not in lost}
 
@@ -317,7 +317,7 @@ def _stem(part: DomainFiles, name: str) -> str:
 
 
 def _stems(part: DomainFiles) -> dict[str, str]:
-    """Names by what they are called below their folder, without endings."""
+    """Return the names by their paths below the folder, without suffixes."""
     found: dict[str, str] = {}
     for name in part.names:
         stem = _stem(part, name)

@@ -1,6 +1,6 @@
-"""Whether pictures that belong together have the same proportions: by their upright sizes, read from the heads of all.
+"""Checks that paired images have the same proportions, by the upright sizes in their headers.
 
-No pixel is decoded. That a listing is in order is remembered in the cache, so that its files are looked at once.
+No pixel is decoded. Success is recorded in the cache, so that the files of a listing are checked once.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from sparring.errors import DataError
 
 __all__ = ["require_alike", "require_halves"]
 
-VERSION = 1  # of what is compared; a new one makes the search start afresh
-SLACK = 2  # pixels by which sides may miss the same proportions
+VERSION = 1  # of the comparison; a new version repeats the check
+SLACK = 2  # pixels by which sides may deviate from equal proportions
 
 Size = tuple[int, int]
 
 
 def require_alike(a: DomainFiles, b: DomainFiles, cache: Path, progress: Progress | None = None) -> None:
-    """Refuse partners of different proportions.
+    """Raise an error if partners have different proportions.
 
     Args:
         a: The one domain.
         b: Their partners, in the same order.
         cache: Folder of the cache.
-        progress: Called now and then with the pairs looked at and the pairs there are.
+        progress: Called regularly with the number of pairs checked and in total.
 
     Raises:
-        DataError: Two partners differ, or one cannot be read; the message names it.
+        DataError: If two partners differ, or one cannot be read; the message names it.
     """
 
     def look() -> None:
@@ -44,29 +44,29 @@ def require_alike(a: DomainFiles, b: DomainFiles, cache: Path, progress: Progres
             if abs(width * other_height - height * other_width) > SLACK * longest:
                 raise DataError(
                     f"{a.files.title}/{name} is {width} × {height} and {other} {other_width} × {other_height}: "
-                    "partners must be of the same proportions, crop them first."
+                    "partners must have the same proportions, crop them first."
                 )
 
     _once(cache, (a, b), look)
 
 
 def require_halves(part: DomainFiles, cache: Path, progress: Progress | None = None) -> None:
-    """Refuse pictures that are not two squares side by side.
+    """Raise an error if images are not two squares side by side.
 
     Args:
         part: The pictures that hold both domains.
         cache: Folder of the cache.
-        progress: Called now and then with the pictures looked at and the pictures there are.
+        progress: Called regularly with the number of images checked and in total.
 
     Raises:
-        DataError: One has other proportions, or cannot be read; the message names it.
+        DataError: If one has other proportions, or cannot be read; the message names it.
     """
 
     def look() -> None:
         for name, (width, height) in zip(part.names, _sizes(part, progress), strict=True):
             if abs(width - 2 * height) > SLACK:
                 raise DataError(
-                    f"{part.title} holds neither two folders nor pictures twice as wide as high ({name} is "
+                    f"{part.title} holds neither two folders nor images twice as wide as high ({name} is "
                     f"{width} × {height}): {REMEDY}"
                 )
 
@@ -74,7 +74,7 @@ def require_halves(part: DomainFiles, cache: Path, progress: Progress | None = N
 
 
 def _sizes(part: DomainFiles, progress: Progress | None = None) -> Iterator[Size]:
-    """Upright width and height of every picture, in order."""
+    """Yield the upright width and height of every image, in order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(part.names), CHUNK):
             chunk = part.names[start : start + CHUNK]
@@ -86,7 +86,7 @@ def _sizes(part: DomainFiles, progress: Progress | None = None) -> Iterator[Size
 
 
 def _once(cache: Path, parts: tuple[DomainFiles, ...], look: Callable[[], None]) -> None:
-    """Looks at files, unless the cache remembers that they were in order."""
+    """Check files, unless the cache records that they have passed."""
     listings = [(part.title, list(part.entries.items())) for part in parts]
     key = content_key("proportions", VERSION, listings)[:16]
     record = cache / f"{Path(parts[0].title).stem}-{key}.proportions.json"

@@ -1,4 +1,4 @@
-"""Passing over what cannot be read: every image is decoded once, and what was found is remembered in the cache."""
+"""Skips unreadable images. Each image is decoded once and the result is cached."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sparring.errors import DataError
 
 __all__ = ["Progress", "ReadableFiles", "read_note", "skip_unreadable", "write_note"]
 
-VERSION = 1  # of what counts as readable; a new one makes the search start afresh
+VERSION = 1  # of the test for readability; a new version repeats it
 Progress = Callable[[int, int], None]
 
 
 class ReadableFiles:
-    """Files without those images that cannot be decoded.
+    """Files without the images that cannot be decoded.
 
     Args:
-        files: All of them.
-        cache: Folder of the cache, where the outcome is remembered.
-        progress: Called now and then with the images looked at and the images there are.
+        files: All files.
+        cache: Folder of the cache, where the result is stored.
+        progress: Called regularly with the number of images decoded and in total.
     """
 
     def __init__(self, files: Files, cache: Path, progress: Progress | None = None) -> None:
@@ -37,12 +37,12 @@ class ReadableFiles:
 
     @property
     def title(self) -> str:
-        """Where they are."""
+        """Path of the files."""
         return self.files.title
 
     @cached_property
     def bad(self) -> dict[str, str]:
-        """Names of the images that are passed over, to the reason."""
+        """Names of the unreadable images, with the reason."""
         names = [name for name in self.files.entries if name.lower().endswith(SUFFIXES)]
         key = content_key("sifted", VERSION, self.title, list(self.files.entries.items()))[:16]
         record = self.cache / f"{Path(self.title).stem}-{key}.sifted.json"
@@ -55,12 +55,12 @@ class ReadableFiles:
 
     @cached_property
     def entries(self) -> dict[str, tuple[int, int]]:
-        """Names of the rest, to numbers that change with their content."""
+        """Names of the readable files, to numbers that change with their content."""
         return {name: facts for name, facts in self.files.entries.items() if name not in self.bad}
 
     @property
     def skipped(self) -> dict[str, str]:
-        """What is passed over: what the files are without, and what cannot be decoded."""
+        """Files skipped for other reasons, and images that cannot be decoded."""
         return {**self.files.skipped, **self.bad}
 
     def read(self, name: str) -> bytes:
@@ -72,7 +72,7 @@ class ReadableFiles:
         return self.files.read(name)
 
     def close(self) -> None:
-        """Release what is held open."""
+        """Close open files."""
         self.files.close()
 
     def _looked(self, names: list[str]) -> dict[str, str]:
@@ -90,7 +90,7 @@ class ReadableFiles:
         return found
 
     def _reason(self, name: str) -> str:
-        """Why an image cannot be used; nothing if it can."""
+        """Return why an image cannot be used; an empty string if it can."""
         try:
             decode(f"{self.title}: {name}", self.files.read(name), 8, 3)
         except DataError as error:
@@ -99,14 +99,14 @@ class ReadableFiles:
 
 
 def write_note(record: Path, facts: object) -> None:
-    """Write down in the cache what was found out about files.
+    """Write a result about files to the cache.
 
     Args:
-        record: The file to write, whose name changes with what the files hold.
-        facts: What was found out, as JSON takes it.
+        record: Path of the note, whose name changes with the content of the files.
+        facts: The result, as JSON values.
 
     Raises:
-        DataError: The cache cannot be written.
+        DataError: If the cache cannot be written.
     """
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def write_note(record: Path, facts: object) -> None:
 
 
 def read_note(record: Path) -> Any:
-    """What was written down; None if there is nothing, or if it is damaged.
+    """Read a note; None if it is missing or damaged.
 
     Args:
         record: As for `write_note`.
@@ -136,11 +136,11 @@ def _checksum(facts: object) -> int:
 
 
 def skip_unreadable(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
-    """A way to open files that passes over those images that cannot be decoded.
+    """Return a function that opens files and skips images that cannot be decoded.
 
     Args:
         cache: Folder of the cache.
-        progress: Called now and then with the images looked at and the images there are.
+        progress: Called regularly with the number of images decoded and in total.
     """
 
     def opening(path: Path) -> Files | None:

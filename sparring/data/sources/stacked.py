@@ -1,4 +1,4 @@
-"""Stacked digits: a data set of a thousand modes, which can be counted (Metz et al., 2017; Srivastava et al., 2017)."""
+"""Stacked digits: a data set with a thousand countable modes (Metz et al., 2017; Srivastava et al., 2017)."""
 
 from itertools import product
 
@@ -22,13 +22,13 @@ def stack_images(dataset: Dataset, count: int = 128_000, seed: int = 0, name: st
         dataset: labelled grey images of K classes.
         count: stacks, each of three images drawn with replacement.
         seed: fixes the draw.
-        name: of the stacks; "stacked-" and the data's unless told.
+        name: name of the stacks. Default: "stacked-" and the name of the data.
 
     Returns:
         Colour images of K³ classes.
 
     Raises:
-        DataError: the images are not grey or have no labels.
+        DataError: if the images are not grey or have no labels.
         ValueError: if `count` is not positive.
     """
     if len(dataset.shape) != 3 or dataset.shape[0] != 1 or dataset.labels is None:
@@ -59,11 +59,11 @@ def stack_classes(labels: Tensor, classes: int = 10) -> Tensor:
 
 
 def unstack_images(dataset: Dataset, count: int = 6_000) -> Dataset:
-    """Take stacks apart: the grey images in their channels, with their classes.
+    """Return the grey images in the channels of stacks, with their classes.
 
     Args:
         dataset: from `stack_images`, or a part of it.
-        count: stacks at most, the first ones.
+        count: maximum number of stacks, from the first.
 
     Returns:
         Three grey images for each stack.

@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10 in their standard files below a data root; downloaded where they are absent.
+"""MNIST, Fashion-MNIST and CIFAR-10 in their standard files below a data root; downloaded if missing.
 
 | name          | files below the root                                       | source                         |
 |---------------|------------------------------------------------------------|--------------------------------|
@@ -34,8 +34,8 @@ class IdxDataset:
 
     Args:
         name: Name of the data.
-        folder: Below the root.
-        servers: Where its files can be had, best first.
+        folder: Folder below the root.
+        servers: Servers of the files, in the order of preference.
         images: MD5 of the compressed image file.
         labels: MD5 of the compressed label file.
         classes: Names of the classes.
@@ -49,13 +49,13 @@ class IdxDataset:
     classes: tuple[str, ...]
 
     def source(self, root: Path) -> Source:
-        """The training images; 32 × 32 by a border of two black pixels, unless another size is asked for.
+        """Return the training images; 32 × 32 by a border of two black pixels, unless another size is requested.
 
         Args:
             root: Data root.
 
         Raises:
-            DataError: A file is absent and cannot be downloaded.
+            DataError: If a file is missing and cannot be downloaded.
         """
         images = self.file(root, "train-images-idx3-ubyte", self.images)
         labels = self.file(root, "train-labels-idx1-ubyte", self.labels)
@@ -112,27 +112,27 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         ``uint8`` of that many dimensions.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: If the file is damaged.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({error}): remove it, and it will be downloaded again.") from error
+        raise DataError(f"{path} is damaged ({error}): remove it to download it again.") from error
     head = np.frombuffer(content, ">u4", min(1 + dimensions, len(content) // 4))
     shape = tuple(int(length) for length in head[1:])
     if len(shape) != dimensions or head[0] != 0x800 + dimensions or len(content) != 4 * len(head) + np.prod(shape):
-        raise DataError(f"{path} is not a whole IDX file: remove it, and it will be downloaded again.")
+        raise DataError(f"{path} is not a complete IDX file: remove it to download it again.")
     return np.frombuffer(content, np.uint8, offset=4 * len(head)).reshape(shape)
 
 
 def cifar10(root: Path) -> Source:
-    """The 50,000 training images, 32 × 32 in colour, in their original order.
+    """Return the 50,000 training images, 32 × 32 in colour, in their original order.
 
     Args:
         root: Data root.
 
     Raises:
-        DataError: The files are absent and cannot be downloaded.
+        DataError: If the files are missing and cannot be downloaded.
     """
     folder, archive = root / "cifar-10-batches-bin", root / "cifar10" / "cifar10_train.zip"
     if archive.is_file() and not (folder / CIFAR_FILES[0]).is_file():
@@ -141,7 +141,7 @@ def cifar10(root: Path) -> Source:
         order = sorted(range(len(names)), key=lambda index: names[index].rsplit("/", 1)[-1])
         if labels is None or classes != THINGS:
             raise DataError(
-                f"{archive} has the folders {', '.join(classes)}: give it one for each of CIFAR-10's classes."
+                f"{archive} has the folders {', '.join(classes)}: it must have one for each class of CIFAR-10."
             )
         return ImageFiles(files, (tuple(names[index] for index in order), labels[order], classes))
     paths = [folder / name for name in CIFAR_FILES]
@@ -151,7 +151,7 @@ def cifar10(root: Path) -> Source:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Take CIFAR-10's training batches out of its archive; nothing else in it is touched.
+    """Extract CIFAR-10's training batches from its archive, and nothing else.
 
     Args:
         archive: The ``.tar.gz`` file.
@@ -176,20 +176,20 @@ def read_batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
         Images ``uint8`` (N, 32, 32, 3) and labels int64 (N,).
 
     Raises:
-        DataError: A file is damaged.
+        DataError: If a file is damaged.
     """
     rows = []
     for path in paths:
         content = np.fromfile(path, np.uint8)
         if not len(content) or len(content) % 3073:
-            raise DataError(f"{path} is not a whole CIFAR-10 batch: remove it, and it will be downloaded again.")
+            raise DataError(f"{path} is not a complete CIFAR-10 batch: remove it to download it again.")
         rows.append(content.reshape(-1, 3073))
     table = np.concatenate(rows)
     return table[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), table[:, 0].astype(np.int64)
 
 
 def file_stamps(*paths: Path) -> list[tuple[str, int, int]]:
-    """What changes when a file does: its path, bytes and time.
+    """Return path, size and modification time of files.
 
     Args:
         *paths: Files.

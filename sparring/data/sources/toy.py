@@ -1,4 +1,4 @@
-"""Points in the plane whose truth is known: 100,000 rows each, drawn once and for all from a fixed seed.
+"""Points in the plane from known distributions: 100,000 rows each, drawn with a fixed seed.
 
 | name       | definition                                                      | source                         |
 |------------|-----------------------------------------------------------------|--------------------------------|
@@ -22,28 +22,28 @@ SEED = 2014
 
 
 def ring() -> Dataset:
-    """Eight narrow modes on the unit circle."""
+    """Return eight narrow modes on the unit circle."""
     angles = 2 * math.pi * np.arange(8) / 8
     return gaussians("ring", np.stack([np.cos(angles), np.sin(angles)], axis=1), 0.01)
 
 
 def grid() -> Dataset:
-    """Twenty-five modes on a square lattice."""
+    """Return twenty-five modes on a square lattice."""
     return gaussians("grid", lattice(-4, -2, 0, 2, 4), 0.05)
 
 
 def grid100() -> Dataset:
-    """A hundred modes on a square lattice."""
+    """Return a hundred modes on a square lattice."""
     return gaussians("grid100", lattice(*np.linspace(-1, 1, 10)), 0.015)
 
 
 def mixture9() -> Dataset:
-    """Nine modes on a square lattice."""
+    """Return nine modes on a square lattice."""
     return gaussians("mixture9", lattice(-2, 0, 2), 0.05)
 
 
 def swiss_roll() -> Dataset:
-    """A noisy spiral band of one and a half turns."""
+    """Return a noisy spiral band of one and a half turns."""
     rng = np.random.default_rng(SEED)
     t = 1.5 * np.pi * (1 + 2 * rng.random(COUNT))
     points = t[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1) + 0.25 * rng.standard_normal((COUNT, 2))
@@ -51,7 +51,7 @@ def swiss_roll() -> Dataset:
 
 
 def spiral() -> Dataset:
-    """A thin spiral of three turns within the unit disc."""
+    """Return a thin spiral of three turns within the unit disc."""
     rng = np.random.default_rng(SEED)
     s = np.sqrt(rng.random(COUNT))  # arc length grows as the square of the angle, so this is even along the arm
     arm = s[:, None] * np.stack([np.cos(6 * np.pi * s), np.sin(6 * np.pi * s)], axis=1)
@@ -59,7 +59,7 @@ def spiral() -> Dataset:
 
 
 def lattice(*ticks: float) -> np.ndarray:
-    """Every pair of ticks, shape (len(ticks)², 2).
+    """Return every pair of ticks, shape (len(ticks)², 2).
 
     Args:
         *ticks: Coordinates along one axis.

@@ -132,7 +132,7 @@ def test_files_of_version_1_are_read_without_checksums(tmp_path):
     assert difference(before, seen(load(target))) == ""
     assert load(target).checksummed is None
     np.save(target, np.zeros((2, 4, 4, 1), np.uint8))
-    with pytest.raises(DataError, match="does not fit its description"):
+    with pytest.raises(DataError, match="does not match its description"):
         load(target)
 
 
@@ -176,7 +176,7 @@ def test_the_sentence_names_the_file_the_image_and_the_remedy(tmp_path):
     data = load(path)
     flip(path, place_of(path, 4) + 7)
     data.rows(np.array([0, 1, 2, 3, 5]))
-    words = r"x\.npy is damaged: image 4 does not have the checksum .*\. Copy the file again, or prepare it again"
+    words = r"x\.npy is damaged: image 4 does not match its checksum\. Copy the file again, or prepare it again"
     for read in (lambda: data.rows(np.array([2, 4])), lambda: data.subset(np.array([4])).rows(np.array([0]))):
         with pytest.raises(DataError, match=words):
             read()
@@ -298,7 +298,7 @@ def test_a_damaged_cache_whose_source_has_changed_is_refused(tmp_path, cache):
     (path,) = cache.iterdir()
     flip(path, place_of(path, 1))
     images(folder, range(1, 7))
-    with pytest.raises(DataError, match=r"image 1 .*, and its source is no longer the same: restore the source"):
+    with pytest.raises(DataError, match=r"image 1 .*, and its source has changed: restore the source"):
         data.rows(np.arange(6))
 
 
@@ -312,7 +312,7 @@ def test_a_source_that_has_changed_under_the_same_stamp_is_not_taken_for_what_it
     os.utime(place, ns=(time, time))
     (path,) = cache.iterdir()
     flip(path, place_of(path, 0))
-    with pytest.raises(DataError, match="its source is no longer the same"):
+    with pytest.raises(DataError, match="its source has changed"):
         data.rows(np.arange(1))
 
 
@@ -329,7 +329,7 @@ def test_a_cache_that_is_damaged_again_at_once_is_refused(tmp_path, cache):
 
     data.checksummed.again = failing
     flip(path, place_of(path, 1))
-    with pytest.raises(DataError, match=r"nor has it after preparing the file again: set \$SPARRING_CACHE"):
+    with pytest.raises(DataError, match=r"also after it was prepared again: set \$SPARRING_CACHE"):
         data.rows(np.arange(6))
 
 

@@ -96,7 +96,7 @@ def test_impossible_channels(folder, channels):
 
 @pytest.mark.parametrize("size", [0, -8, 5000])
 def test_impossible_sizes(folder, size):
-    refused(folder, f"cannot be brought to {size} pixels: choose a size from 1 to 4096", size=size)
+    refused(folder, f"cannot be resized to {size} pixels: choose a size from 1 to 4096", size=size)
 
 
 def test_damaged_archives(tmp_path):
@@ -124,7 +124,7 @@ def test_a_torn_cache_is_prepared_again(folder, caplog):
     for end in (-10, 20, 200):
         prepared.write_bytes(content[:end])
         assert load(folder).fingerprint == whole.fingerprint
-        assert f"{prepared} is damaged, and is prepared again" in caplog.text
+        assert f"{prepared} is damaged. It is prepared again" in caplog.text
         assert prepared.read_bytes() == content
 
 
@@ -147,5 +147,5 @@ def test_broken_links_are_passed_over(folder):
 
 
 def test_a_path_that_cannot_be_looked_at():
-    with pytest.raises(DataError, match=r"cannot be looked at \(File name too long\): give a path that can"):
+    with pytest.raises(DataError, match=r"cannot be accessed \(File name too long\): give another path"):
         load("é" * 300)

@@ -83,7 +83,7 @@ def test_grey_transparent_and_turned_photographs(tmp_path):
 def test_what_is_no_single_photograph_is_refused(tmp_path):
     for name in ("a", "b"):
         saved(tmp_path / f"{name}.png", photo())
-    with pytest.raises(DataError, match="holds 2 images where one is learned from: give one file"):
+    with pytest.raises(DataError, match="holds 2 images, but one is required: give one file"):
         load(f"whole:{tmp_path}")
     for name in ("digits", tmp_path / "nothing.png"):
         with pytest.raises(DataError, match="is no image file: give the path of one"):

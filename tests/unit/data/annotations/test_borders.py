@@ -174,7 +174,7 @@ def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, caps
         saved(tmp_path / f"few/{name}.png", objects(0).astype(np.uint16))
     capsys.readouterr()
     assert main([*words, "--instances", str(tmp_path / "few"), "--out", str(tmp_path / "x")]) == 2
-    assert "has nothing for the label map 0 (3 such)" in capsys.readouterr().err
+    assert "has no file for the label map 0 (3 such)" in capsys.readouterr().err
 
 
 def test_a_run_that_was_not_told_refuses_objects(data, tmp_path, capsys):

@@ -58,7 +58,7 @@ def as_safetensors(path):
 def test_every_kind_of_file_gives_each_caption_its_own_vector(tmp_path, name, write):
     embed = EmbeddedCaptions(write(tmp_path / name))
     assert np.array_equal(embed(["something GREEN!", "a red square"]).numpy(), VECTORS[[2, 0]])
-    with pytest.raises(DataError, match=r"embeds 4 captions, and not 'a crimson square': .*--text hashed"):
+    with pytest.raises(DataError, match=r"has embeddings of 4 captions, not of 'a crimson square': .*--text hashed"):
         embed(["a crimson square"])
 
 
@@ -168,7 +168,7 @@ def test_a_run_on_embedded_captions_resumes_bit_for_bit_and_samples_without_the_
     capsys.readouterr()
     assert "does not exist" in refused(capsys, *words, "--text", "a crimson square")
     as_pair(tmp_path / "said.npz")
-    assert "and not 'a crimson square': ask for one of those" in refused(capsys, *words, "--text", "a crimson square")
+    assert "not of 'a crimson square': use one of those" in refused(capsys, *words, "--text", "a crimson square")
 
 
 def test_a_run_before_its_first_step_can_be_drawn(tmp_path, data):
@@ -179,7 +179,7 @@ def test_a_run_before_its_first_step_can_be_drawn(tmp_path, data):
 def test_captions_of_the_data_that_a_file_lacks_are_named_before_training(tmp_path, data, capsys):
     as_pair(tmp_path / "few.npz", TEXTS[:2], VECTORS[:2])
     words = ["train", "stackgan", "--data", str(data), "--steps", "1", "--out", str(tmp_path / "run")]
-    assert "and not 'something green'" in refused(capsys, *words, "--text", str(tmp_path / "few.npz"))
+    assert "not of 'something green'" in refused(capsys, *words, "--text", str(tmp_path / "few.npz"))
     assert "Nothing called 'hashd' reads" in refused(capsys, *words, "--text", "hashd")
     assert not (tmp_path / "run").exists()
 
@@ -229,7 +229,7 @@ def test_a_sentence_model_reads_what_is_new_and_no_code_of_its_folder(tmp_path, 
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     words = ["sample", str(tmp_path / "run"), "--out", str(tmp_path / "o.png"), "--text", "a violet square"]
     assert r"pip install 'sparring[text]'" in refused(capsys, *words)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         SentenceModel(tmp_path / "nowhere")(["a"])
 
 
@@ -245,7 +245,7 @@ def test_a_folder_that_holds_no_model_is_refused(tmp_path, model, monkeypatch):
 @pytest.mark.parametrize(
     ("modules", "match"),
     [
-        ('[{"type": "mine.Model"}]', r"its part mine.Model is code of its own"),
+        ('[{"type": "mine.Model"}]', r"its module mine.Model is code of its own"),
         ("{", "cannot be loaded"),
         (None, "No such"),
     ],

@@ -105,14 +105,14 @@ def test_prepared_files_keep_their_captions_resized_ones_too(tmp_path):
 @pytest.mark.parametrize(
     ("table", "content", "match"),
     [
-        ("metadata.jsonl", '{"file_name": "a.png", "text": "red"}', "gives b.png no caption, and 1 other"),
-        ("metadata.jsonl", '{"file_name": "z.png", "text": "red"}', "speaks of z.png, which is not there"),
+        ("metadata.jsonl", '{"file_name": "a.png", "text": "red"}', "has no caption of b.png, but of 1 other"),
+        ("metadata.jsonl", '{"file_name": "z.png", "text": "red"}', "lists z.png, which is missing"),
         ("metadata.jsonl", '{"text": "red"}', "cannot be read .*file_name"),
         ("metadata.jsonl", "no json", "cannot be read"),
         ("metadata.jsonl", '["a.png", "red"]', "cannot be read"),
         ("captions.csv", "name,text\na.png,red", "cannot be read .*file_name"),
         ("a.txt", b"\xff\xfe\xff", "cannot be read"),
-        ("b.txt", "green", "gives a.png no caption"),
+        ("b.txt", "green", "has no caption of a.png"),
     ],
 )
 def test_captions_that_cannot_be_used_are_refused_in_one_sentence(tmp_path, table, content, match):

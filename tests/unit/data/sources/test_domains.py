@@ -306,7 +306,7 @@ SECONDS = {  # each a function of its number
     "colour": lambda k: np.stack([PLACE, 0 * PLACE + k, PLACE // 2], -1),
 }
 LABELS = {"masks": 2, "drawings": 2, "dark": 45, "numbers": 4}
-WHY_NOT = {"soft": "grey levels up to 254", "colour": "in colour, and no list", "jpeg": "a JPEG, which blurs"}
+WHY_NOT = {"soft": "grey levels up to 254", "colour": "in colour, and there is no list", "jpeg": "a JPEG, which blurs"}
 
 
 def seconds(root: Path, kind: str) -> Path:
@@ -412,7 +412,7 @@ def test_a_list_of_classes_beside_pictures_is_named(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     (root / "classes.txt").write_text("ground\nroad\n")
     (said,) = load(f"pictures:{root}").skipped
-    assert said.startswith(f"{root}/classes.txt is not used: the second pictures are read as pictures")
+    assert said.startswith(f"{root}/classes.txt is not used: the second files are read as images")
 
 
 def test_maps_of_objects_beside_pictures_are_named(tmp_path):
@@ -420,7 +420,7 @@ def test_maps_of_objects_beside_pictures_are_named(tmp_path):
     for index in range(3):
         saved(root / "instances" / f"{index}.png", PLACE)
     (said,) = load(f"pictures:{root}").skipped
-    assert said.startswith(f"{root}/instances is not used: maps of objects belong beside label maps")
+    assert said.startswith(f"{root}/instances is not used: instance maps need label maps")
     assert load(f"maps:{root}").skipped == ()
 
 
@@ -504,11 +504,11 @@ def messy(root: Path, what: str) -> str:
     [
         ("lonely", r"a/1.png has no partner in .*b \(1 of 2 such\): add or remove it"),
         ("twice", r"holds both a/0.jpg and a/0.png"),
-        ("shape", r"16 × 16 and b/0.png 32 × 16: partners must be of the same proportions"),
+        ("shape", r"16 × 16 and b/0.png 32 × 16: partners must have the same proportions"),
         ("broken", r"b/0.png is not a readable image"),
-        ("list", r"A list of classes lies by .* but no label maps do"),
-        ("colours", r"gives 1 of 2 classes a colour"),
-        ("third", r"holds no two domains \(3 folders with images\)"),
+        ("list", r"There is a list of classes near .* but no label maps"),
+        ("colours", r"has colours of 1 of 2 classes"),
+        ("third", r"does not hold two domains \(3 folders with images\)"),
     ],
 )
 def test_messy_pairs_are_refused_in_one_sentence(tmp_path, what, sentence):
@@ -522,14 +522,14 @@ def test_other_mistakes_are_refused_in_one_sentence(tmp_path, folder):
     for name, sentence in {
         f"pairs:{tmp_path / 'absent'}": "does not exist",
         f"unpaired:{folder / 'trainA'},{tmp_path / 'nothing'}": "holds no images, but is one of two domains",
-        f"pairs:{tmp_path / 'wide'}": r"nor pictures twice as wide as high \(0.png is 40 × 16\)",
-        f"unpaired:{folder / 'trainA'}": "holds no two domains",
+        f"pairs:{tmp_path / 'wide'}": r"nor images twice as wide as high \(0.png is 40 × 16\)",
+        f"unpaired:{folder / 'trainA'}": "does not hold two domains",
     }.items():
         with pytest.raises(DataError, match=sentence):
             load(name)
     with pytest.raises(DataError, match="two domains, which are prepared when they are loaded"):
         prepare(f"unpaired:{folder}", tmp_path / "x.npy")
-    with pytest.raises(DataError, match="a margin only around a size"):
+    with pytest.raises(DataError, match="cannot be cropped without a size"):
         load(folder / "trainA", margin=4)
     with pytest.raises(DataError, match="has 3 rows but 2 partners"):
         pair_domains(numbered(3), PairedDomain(numbered(2), paired=True))
@@ -639,7 +639,7 @@ def test_partners_are_compared_as_they_are_shown(tmp_path):
     pair = load(f"pairs:{tmp_path / 'set'}", size=16)
     assert np.abs(pair.values.astype(float) - pair.paired_domain.dataset.values).mean() < 4
     saved(tmp_path / "set/b/0.png", scene.transpose(1, 0, 2))
-    with pytest.raises(DataError, match=r"a/0.jpg is 32 × 16 and b/0.png 16 × 32: partners must be of the same"):
+    with pytest.raises(DataError, match=r"a/0.jpg is 32 × 16 and b/0.png 16 × 32: partners must have the same"):
         load(f"pairs:{tmp_path / 'set'}", size=16)
 
 

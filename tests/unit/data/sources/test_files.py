@@ -159,7 +159,7 @@ def test_a_table_without_captions_is_named(tmp_path):
     (root / "x/metadata.csv").write_text("file_name,label\n0.png,cat\n1.png,dog\n")
     data = load(root)
     (said,) = data.skipped
-    assert said.startswith(f"{root}/x/metadata.csv gives none of the images a caption and is not used")
+    assert said.startswith(f"{root}/x/metadata.csv has no caption of any image and is not used")
     (root / "x/metadata.jsonl").write_text("".join(f'{{"file_name": "{k}.png", "text": "a {k}"}}\n' for k in (0, 1)))
     data = load(root)
     assert data.captions.texts == (("a 0",), ("a 1",))
@@ -189,7 +189,7 @@ def test_what_was_understood_is_described(tmp_path):
         path.with_suffix(".txt").write_text("an animal\na picture\n")
     (root / "dog/2.png").write_bytes(b"")
     assert load(root, skip_bad=True).describe()[1] == (
-        "2 classes: cat (3), dog (2); 10 captions of 5 images; labels by folders; 1 passed over"
+        "2 classes: cat (3), dog (2); 10 captions of 5 images; labels by folders; 1 skipped"
     )
     plain = load(named(tmp_path / "plain", "0.png"))
     assert plain.describe() == (f"{tmp_path / 'plain'}, 1 rows of shape (3, 16, 16)", "no labels")
@@ -374,7 +374,7 @@ def test_arrays(tmp_path):
         ({"images": np.zeros((0, 8, 8), np.uint8)}, "holds no rows"),
         ({"images": np.zeros(5, np.uint8)}, "give images as uint8"),
         ({"points": np.array([[0, np.nan]])}, "not finite"),
-        ({"one": np.zeros((2, 2)), "two": np.zeros((2, 2))}, "call the array of rows"),
+        ({"one": np.zeros((2, 2)), "two": np.zeros((2, 2))}, "name the array of rows"),
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0.5, 1])}, "give whole numbers"),
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([1])}, "give int64"),
         ({"images": np.array([{}, {}], dtype=object)}, "without pickling"),

@@ -90,7 +90,7 @@ def test_mnist_in_other_sizes(root, tmp_path):
 def test_damaged_files_are_named(root, content):
     path = root / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz is (damaged|not a whole IDX file).*remove it"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz is (damaged|not a complete IDX file).*remove it"):
         len(standard.MNIST.source(root))
 
 
@@ -151,7 +151,7 @@ def test_cifar_is_read_from_its_binary_files(tmp_path):
     assert data.labels.tolist() == [1, 2, 2, 3, 3, 4, 4, 5, 5, 6]
     assert data.classes[1] == "automobile"
     (tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin").write_bytes(b"short")
-    with pytest.raises(DataError, match=r"data_batch_3.bin is not a whole CIFAR-10 batch"):
+    with pytest.raises(DataError, match=r"data_batch_3.bin is not a complete CIFAR-10 batch"):
         load("cifar10", root=tmp_path, cache=tmp_path / "cache")
 
 
