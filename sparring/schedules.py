@@ -19,7 +19,7 @@ def linear(end: int) -> Callable[[int], float]:
 def linear_after(begin: int, steps: int) -> Callable[[int], float]:
     """Stay at 1 up to step `begin`, then falls linearly to 0 within `steps`, and stays there.
 
-    >>> factor = late(100, 50)
+    >>> factor = linear_after(100, 50)
     >>> factor(0), factor(100), factor(125), factor(150)
     (1.0, 1.0, 0.5, 0.0)
     """

@@ -114,7 +114,7 @@ def lazy(learner: Adam, every: int | None) -> Adam:
         every: k, or None where there is none.
 
     >>> lazy(Adam(0.0025, (0.0, 0.99)), 4)
-    Adam(rate=0.002, betas=(0.0, 0.9919919678228657))
+    Adam(lr=0.002, betas=(0.0, 0.9919919678228657))
     """
     if every is None:
         return learner

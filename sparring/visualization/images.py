@@ -76,7 +76,7 @@ def to_image(
 ) -> Image.Image:
     """Return samples as one image; the arguments are those of `save_grid`.
 
-    >>> picture(torch.zeros(4, 3, 8, 8), scale=2).size
+    >>> to_image(torch.zeros(4, 3, 8, 8), scale=2).size
     (34, 34)
     """
     if samples.dim() == 4:
@@ -107,7 +107,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
     Raises:
         DataError: If these are no images of 1 to 4 channels.
 
-    >>> pixels(torch.tensor([[[[-1.0, 0.0, 1.0, 7.0]]]])).tolist()
+    >>> to_uint8(torch.tensor([[[[-1.0, 0.0, 1.0, 7.0]]]])).tolist()
     [[[0, 128, 255, 255]]]
     """
     if images.dim() != 4 or not 1 <= images.shape[1] <= 4 or len(images) == 0:

@@ -24,7 +24,7 @@ def are_different(x: Tensor, codes: Tensor) -> Tensor:
         bool (N, N), symmetric.
 
     >>> x = torch.tensor([0.0, 1.0, 2.0, 0.0])[:, None, None, None]
-    >>> different(x, torch.tensor([[1], [1], [2], [3]])).int().tolist()
+    >>> are_different(x, torch.tensor([[1], [1], [2], [3]])).int().tolist()
     [[0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]]
     """
     tones = x.double().mean((2, 3))
@@ -57,7 +57,7 @@ def structured_loss(images: Tensor, captions: Tensor, apart: Tensor) -> Tensor:
         captions: What another says of their captions, (N, F).
         apart: Which pairs are wrong, bool (N, N).
 
-    >>> structured(torch.eye(2), torch.eye(2), torch.eye(2) == 0).item()  # 1 + 0 − 1 / √2, both ways
+    >>> structured_loss(torch.eye(2), torch.eye(2), torch.eye(2) == 0).item()  # 1 + 0 − 1 / √2, both ways
     0.5857864618301392
     """
     fits = images @ captions.T / images.shape[1] ** 0.5

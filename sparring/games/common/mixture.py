@@ -34,7 +34,7 @@ def split_choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:
         noise: Rows [u, z], (N, 2 + latent).
         members: K.
 
-    >>> chosen, z = choice(torch.tensor([[1.0, 0.1, 7.0], [-1.0, 0.1, 8.0], [1.0, -0.1, 9.0]]), 4)
+    >>> chosen, z = split_choice(torch.tensor([[1.0, 0.1, 7.0], [-1.0, 0.1, 8.0], [1.0, -0.1, 9.0]]), 4)
     >>> chosen.tolist(), z.flatten().tolist()
     ([0, 1, 3], [7.0, 8.0, 9.0])
     """

@@ -271,7 +271,8 @@ def test_smoothed_targets_must_leave_real_above_fake(smoothing, fake_target):
 
 TWO_PROCESSES = """
     import sys, torch, torch.distributed as dist
-    from sparring.objectives import RelativisticAverage, batch_mean, logistic
+    from sparring.objectives import RelativisticAverage, logistic
+    from sparring.objectives.batch_statistics import batch_mean
 
     rank, store = int(sys.argv[1]), sys.argv[2]
     torch.manual_seed(0)
