@@ -24,7 +24,7 @@ def written(value: Any) -> str:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(written, value))})"
-    return repr(value)
+    return f"an object of {type(value).__qualname__}" if " object at 0x" in repr(value) else repr(value)
 
 
 def modules() -> Iterator[Any]:
