@@ -77,7 +77,7 @@ MUTANTS = [
     ("inference/encoding.py", "frames, loop=False)", "frames, loop=True)", CODES),
     ("inference/encoding.py", "largest=False", "largest=True", CODES),
     ("inference/encoding.py", "if codes.shape[1:] != wanted.shape[1:]:", "if False:", CODES),
-    ("runs/fitted_encoder.py", ".recipe == RECIPE", '.recipe == ""', CODES),
+    ("runs/fitted_encoder.py", ".recipe == RECIPE", '.recipe == ""', "tests/unit/runs/test_fitted_encoder.py"),
     # codes in a file: whose, and which
     (
         "data/loading.py",

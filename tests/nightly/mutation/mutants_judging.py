@@ -3,6 +3,7 @@
 SCORES = "tests/unit/evaluation/test_registry.py"
 SELECTION = "tests/unit/runs/test_early_stopping.py"
 EVALUATE = "tests/unit/evaluation/test_evaluator.py"
+SETS = "tests/unit/evaluation/test_sample_sets.py"
 HISTOGRAM = "tests/unit/metrics/test_class_histogram.py"
 NEIGHBOURS = "tests/unit/metrics/test_precision_recall.py"
 LABELLED = "tests/unit/metrics/test_gan_train_test.py"
@@ -28,7 +29,7 @@ MUTANTS = [
         "self._real = (dataset, first[:count])",
         SCORES,
     ),
-    ("evaluation/sample_sets.py", "second[count : 2 * count]", "second[:count]", EVALUATE),
+    ("evaluation/sample_sets.py", "second[count : 2 * count]", "second[:count]", SETS),
     (
         "evaluation/evaluator.py",
         'EvalContext(real, sets.pop(""), dataset',
@@ -40,7 +41,7 @@ MUTANTS = [
         "evaluation/sample_sets.py",
         "/ (count - correction)).clamp(min=0).sqrt()",
         "/ (count - correction)).clamp(min=0)",
-        EVALUATE,
+        SETS,
     ),
     ("evaluation/sample_sets.py", "self.done += len(rows)", "self.done += 1", SCORES),
     ("evaluation/sample_sets.py", "fakes = fakes.clamp(-1, 1)", "fakes = fakes.clamp(-9, 9)", EVALUATE),

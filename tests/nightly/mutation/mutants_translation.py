@@ -9,7 +9,7 @@ MOVES = "tests/unit/games/test_two_domain.py -k encoders"
 SETTINGS = "tests/unit/games/test_two_domain.py -k papers"
 USE = "tests/unit/inference/test_translation.py"
 
-PAINTINGS = "tests/unit/evaluation/test_label_maps.py"
+PAIRED = "tests/unit/evaluation/test_paired.py"
 
 MUTANTS = [
     # two domains as data
@@ -168,8 +168,8 @@ MUTANTS = [
         '(("B", b), ("A", a))',
         "tests/unit/reports/test_cycle_report.py",
     ),
-    ("evaluation/translation.py", "translate(game, source(some), to)", "source(some)", PAINTINGS),
-    ("evaluation/paired.py", "np.roll(rows, 1)", "rows", PAINTINGS),
+    ("evaluation/translation.py", "translate(game, source(some), to)", "source(some)", PAIRED),
+    ("evaluation/paired.py", "np.roll(rows, 1)", "rows", PAIRED),
     (
         "inference/translation.py",
         'facts.shape if to == "B" else facts.other',

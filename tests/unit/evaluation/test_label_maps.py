@@ -18,14 +18,12 @@ from sparring.errors import GameError
 from sparring.evaluation.label_maps import LabelMapSampler, evaluate_label_maps
 from sparring.evaluation.paired import choose_rows
 from sparring.evaluation.registry import get_metrics
-from sparring.evaluation.translation import evaluate_translation
 from sparring.game import Game
-from sparring.games.pix2pix import Pix2Pix
 from sparring.metrics import LabelMapAccuracy, extractor_for
 from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
 from support.runs import play
-from unit.evaluation.test_translation import Darker, Means
+from unit.evaluation.test_translation import Means
 
 BASE = np.array([[40, 40, 160], [160, 40, 40], [40, 160, 40]])  # of the classes, at no light
 COUNT, SIDE = 40, 12
@@ -212,33 +210,6 @@ def test_the_command_judges_a_run_that_paints(data, tmp_path, capsys, monkeypatc
     assert len(kept["scores"]) == len(kept["references"]["another's"]) == 5
     assert main(["report", str(tmp_path / "run"), "--device", "cpu"]) == 0
     assert "layout in another" in (tmp_path / "run/report.html").read_text()
-
-
-def partners(to, by):
-    """A translator that subtracts a number, and pairs whose B is A less a half."""
-    a = Dataset("a", np.random.default_rng(0).integers(100, 256, (24, 8, 8, 3), np.uint8))
-    b = Dataset("b", (a.values - 64).astype(np.uint8))
-    rows = pair_domains(a, PairedDomain(b, True))
-    game = Pix2Pix(Darker(by), nn.Linear(1, 1), critic=None, generator=None, to=to)
-    return game, rows
-
-
-def test_translations_of_pairs_are_compared_with_their_partners():
-    settings = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "samples": 12}
-    for to, by in (("B", 64 / 127.5), ("A", -64 / 127.5)):
-        found = evaluate_translation(*partners(to, by), **settings)
-        assert [score.name for score in found.scores] == [
-            f"to {to}: Fréchet distance",
-            f"to {to}: error to the partner",
-        ]
-        assert found.scores[1].value == pytest.approx(0, abs=1e-5)
-        values = {name: column[1].value for name, column in found.references.items()}
-        assert values["left alone"] == pytest.approx(64 / 127.5, abs=1e-5)
-        assert values["another's"] > 0.2
-        assert values["noise"] > 0.2
-    wrong = evaluate_translation(*partners("B", 0.0), **settings | {"references": False})
-    assert wrong.scores[1].value == pytest.approx(64 / 127.5, abs=1e-5)
-    assert not wrong.references
 
 
 class Idle(Game):

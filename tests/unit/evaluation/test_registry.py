@@ -11,16 +11,14 @@ from torch import nn
 from sparring import data
 from sparring.data import Dataset
 from sparring.data.stream import scale_images
-from sparring.errors import DataError, GameError
+from sparring.errors import DataError
 from sparring.evaluation.evaluator import evaluate
-from sparring.evaluation.extractors import get_extractor
 from sparring.evaluation.registry import METRICS, get_metrics
 from sparring.evaluation.sample_sets import CHUNK, generated_batches
 from sparring.evaluation.types import Evaluation
 from sparring.game import Game
-from sparring.metrics import ModuleExtractor, frechet_distance, train_extractor
+from sparring.metrics import ModuleExtractor, train_extractor
 from sparring.metrics.gan_train_test import labelled_accuracies
-from sparring.runs.evaluation import evaluate_run
 from support.runs import IMAGES, start
 
 NAMES = [name for name in METRICS if name not in ("modes", "stacked-modes")]  # they need data of their own
@@ -263,33 +261,3 @@ def test_a_part_of_a_part_holds_its_rows(parts):
     assert torch.equal(
         inner.rows(np.array([0]))[0], parts[1].rows(np.searchsorted(parts[1].indices, inner.indices[:1]))[0]
     )
-
-
-def test_a_runs_evaluation_leaves_its_exhibits_beside_it(tmp_path, judge):
-    run = start(tmp_path / "run", kind=IMAGES, hold_out=0.4)
-    evaluate_run(run, metrics=get_metrics(["memorization"]), extractor=judge, samples=40)
-    assert (run.folder / "nearest.png").exists()
-    assert (run.folder / "evaluation.json").exists()
-
-
-def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "seers.py").write_text(
-        "from torch import nn\n"
-        "def flat():\n    return nn.Flatten()\n"
-        "def own():\n"
-        "    from sparring.metrics import ModuleExtractor\n"
-        "    return ModuleExtractor(nn.Flatten(), 'own')\n"
-        "def none():\n    return 3\n"
-    )
-    assert get_extractor("seers:flat", parts[0]).name == "seers:flat"
-    assert get_extractor("seers:own", parts[0]).name == "own"
-    real, other = (scale_images(part.rows(np.arange(50))[0]) for part in parts)
-    seen = [get_extractor("seers:flat", parts[0]).features(rows) for rows in (real, other)]
-    assert frechet_distance(*seen) > 0
-    with pytest.raises(DataError, match="return a module from images"):
-        get_extractor("seers:none", parts[0])
-    with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
-        get_extractor("seers:nobody", parts[0])
-    with pytest.raises(DataError, match="classifier, inception, or module:function"):
-        get_extractor("inceptoin", parts[0])

@@ -8,7 +8,6 @@ from torch import nn
 from sparring.abilities import SupportsSampling
 from sparring.data import Dataset
 from sparring.evaluation.evaluator import evaluate
-from sparring.evaluation.paired import pair_shortfall_notes
 from sparring.evaluation.registry import get_metrics
 from sparring.evaluation.translation import TranslationSampler
 from sparring.games.common.two_domain import ImagePool
@@ -107,11 +106,3 @@ def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_
     assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"
     assert all(note.startswith("5,000 samples were requested and ") for note in said)
     assert evaluate_run(run, samples=10, **how).notes == ()
-
-
-@pytest.mark.parametrize(("held", "said"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
-def test_fewer_pairs_than_were_asked_for_are_said(held, said):
-    rows = range(7)
-    most = len(held or rows)
-    assert pair_shortfall_notes(rows, held, 9) == (f"9 images were requested and {most} are compared: {said}",)
-    assert pair_shortfall_notes(rows, held, most) == pair_shortfall_notes(rows, held, None) == ()

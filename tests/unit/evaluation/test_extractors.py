@@ -1,0 +1,33 @@
+"""Feature extractors are found by name, or refused with the remedy."""
+
+import numpy as np
+import pytest
+
+from sparring.data.stream import scale_images
+from sparring.errors import DataError, GameError
+from sparring.evaluation.extractors import get_extractor
+from sparring.metrics import frechet_distance
+from unit.evaluation.test_registry import parts  # noqa: F401 (a fixture)
+
+
+def test_extractors_go_by_name(parts, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seers.py").write_text(
+        "from torch import nn\n"
+        "def flat():\n    return nn.Flatten()\n"
+        "def own():\n"
+        "    from sparring.metrics import ModuleExtractor\n"
+        "    return ModuleExtractor(nn.Flatten(), 'own')\n"
+        "def none():\n    return 3\n"
+    )
+    assert get_extractor("seers:flat", parts[0]).name == "seers:flat"
+    assert get_extractor("seers:own", parts[0]).name == "own"
+    real, other = (scale_images(part.rows(np.arange(50))[0]) for part in parts)
+    seen = [get_extractor("seers:flat", parts[0]).features(rows) for rows in (real, other)]
+    assert frechet_distance(*seen) > 0
+    with pytest.raises(DataError, match="return a module from images"):
+        get_extractor("seers:none", parts[0])
+    with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
+        get_extractor("seers:nobody", parts[0])
+    with pytest.raises(DataError, match="classifier, inception, or module:function"):
+        get_extractor("inceptoin", parts[0])
