@@ -5,7 +5,9 @@ GAMES = "tests/zoo/test_games.py"
 CHECK = "tests/unit/test_check.py"
 CHANCE = "tests/unit/test_rng.py"
 RECIPES = "tests/zoo/test_recipes.py"
-LAYERS = "tests/unit/layers/test_layers.py"
+LAYERS = " ".join(
+    f"tests/unit/layers/test_{name}.py" for name in ("init", "normalization", "resampling", "residual", "simple")
+)
 SPECTRAL = "tests/unit/layers/test_spectral.py"
 NETWORKS = "tests/unit/networks/test_networks.py"
 DERIVATIVES = "tests/zoo/test_derivatives.py"
