@@ -126,8 +126,8 @@ def test_where_the_memory_is_not_known_networks_are_built(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["directions", "RUN", "--count", 10**12], "1000000000000 directions do not exist: ask for 1 to"),
-        (["directions", "RUN", "--count", 10**12, "--kind", "closed"], "directions do not exist: ask for 1 to"),
+        (["directions", "RUN", "--count", 10**12], "There are no 1000000000000 directions: request 1 to"),
+        (["directions", "RUN", "--count", 10**12, "--kind", "closed"], "directions: request 1 to"),
         (["directions", "RUN", "--columns", 10**12], "in 1,000,000,000,000 pictures: give --columns 2 to 1,000"),
         (["sample", "RUN", "--columns", "-3"], "cannot have -3 columns"),
         (["sample", "RUN", "--columns", "0"], "cannot have 0 columns"),

@@ -62,8 +62,8 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from sparring._io.folder import run_lock
-from sparring.training.parent_watch import leave_with_parent
-leave_with_parent()
+from sparring.training.parent_watch import watch_parent
+watch_parent()
 Path(sys.argv[1]).mkdir(parents=True)
 with run_lock(Path(sys.argv[1])):
     Path(sys.argv[1], "held").touch()

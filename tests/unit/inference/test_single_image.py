@@ -348,7 +348,7 @@ def trained_run(tmp_path_factory):
 def test_a_photograph_is_trained_on_to_the_end_of_its_scales(trained_run, capsys):
     assert Run.open(trained_run, device="cpu").step == 3
     assert main(["resume", str(trained_run), "--device", "cpu"]) == 0
-    assert "there already, at step 3" in capsys.readouterr().out
+    assert "already at step 3" in capsys.readouterr().out
 
 
 def test_the_recipe_is_checked_on_a_photograph_through_all_its_scales(tmp_path, capsys):
