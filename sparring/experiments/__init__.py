@@ -1,11 +1,11 @@
-"""The arena: many recipes, or one under many settings, over seeds, with the same data and the same budget.
+"""Comparison of recipes, or of settings of one recipe, over seeds, with the same data and the same budget.
 
-    trials(...)          one training for each entry and seed
-    train_all(...)      trains what is not finished, several at a time; what is finished is never trained again
-    outcome(...)        tables, tests and everything else, as plain values
-    save_pages(...)     compare.json, compare.md, compare.html
+    trials(...)         one training for each entry and seed
+    run_trials(...)     trains the unfinished trials, several at a time
+    collect(...)        scores, tables and tests as plain values
+    save_report(...)    compare.json, compare.md, compare.html
 
-`sparring compare` is these four lines.
+`sparring compare` calls these four functions.
 """
 
 from sparring.experiments.cost import estimate_costs

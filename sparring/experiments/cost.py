@@ -1,4 +1,4 @@
-"""What a comparison will cost: a few rounds of every entry, played in a folder that is thrown away."""
+"""Cost estimates of a comparison, from a few training steps of every entry in a temporary folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sparring.training.trainer import train
 
 __all__ = ["Cost", "estimate_costs"]
 
-TIMED_STEPS = 5  # timed, after one that is not
+TIMED_STEPS = 5  # after one step that is not timed
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a trial will cost from its beginning, on one core.
+    """Estimated cost of a whole trial on one core.
 
     Attributes:
         training: Seconds of training.
@@ -32,13 +32,13 @@ class Cost:
 
 
 def estimate_costs(trials: Sequence[Trial]) -> dict[str, Cost]:
-    """Play a few rounds of every entry, and returns its cost by its label; nothing stays.
+    """Run a few steps of every entry and return its estimated cost by label. No files are kept.
 
     Args:
-        trials: Of the comparison.
+        trials: All trials of the comparison.
 
     Raises:
-        SparringError: If an entry cannot play on this data.
+        SparringError: If an entry cannot be trained on these data.
     """
     return {label: _cost(trial) for label, trial in {trial.entry.label: trial for trial in trials}.items()}
 

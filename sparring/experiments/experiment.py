@@ -1,7 +1,7 @@
-"""What a comparison is made of: entries, the protocol that are the same for all, and one trial for each seed of each.
+"""The parts of a comparison: entries, a common protocol, and one trial for each entry and seed.
 
 OUT/trials/NAME/                an ordinary run folder, with the scores over training in evaluations.jsonl
-OUT/trials/NAME.json            what was asked of the trial, and what became of it
+OUT/trials/NAME.json            settings and outcome of the trial
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["Budget", "Entry", "Protocol", "Trial", "trials"]
 
 Axis = Literal["steps", "kimg", "minutes"]
 UNITS = {"steps": 1, "kimg": 1000, "minutes": 60}  # steps, images, seconds: what is counted
-COUNTED = {"steps": "step", "kimg": "images", "minutes": "seconds"}  # and how a row of scores calls it
+COUNTED = {"steps": "step", "kimg": "images", "minutes": "seconds"}  # keys of a row of scores
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long every trial is trained, and how often it is judged on the way.
+    """Length of every trial, and the interval of evaluations.
 
     Attributes:
-        axis: What is the same for all: updates of the generator's round, thousands of images seen, or minutes of
-            training, in which neither judging nor the time between two lives of a process counts.
-        amount: How many.
-        every: How many between two judgements; a tenth of the amount unless told.
+        axis: Unit of the budget: training steps, thousands of images, or minutes of training, without evaluations and
+            interruptions.
+        amount: Number of these units.
+        every: Units between two evaluations. Default: a tenth of the amount.
     """
 
     axis: Axis
@@ -49,11 +49,11 @@ class Budget:
 
     @property
     def interval(self) -> float:
-        """How much lies between two judgements, in the unit of the amount."""
+        """Units between two evaluations."""
         return self.every or self.amount / 10
 
     def marks(self) -> list[float]:
-        """Return where a trial is judged, in steps, images or seconds; the last is the end.
+        """Return the positions of the evaluations in steps, images or seconds; the last is the end.
 
         >>> Budget("kimg", 0.3, 0.1).marks(), Budget("steps", 25, 10).marks(), len(Budget("steps", 25).marks())
         ([100, 200, 300], [10, 20, 25], 9)
@@ -64,12 +64,12 @@ class Budget:
         return [min(each * k, end) for k in range(1, math.ceil(end / each - 1e-9) + 1)]
 
     def position(self, *, step: int, images: int, seconds: float) -> float:
-        """Return where a training is, as its budget counts.
+        """Return the position of a training in the unit of the budget.
 
         Args:
-            step: Steps completed.
+            step: Completed steps.
             images: Images seen.
-            seconds: Of training.
+            seconds: Seconds of training.
         """
         return {"steps": step, "kimg": images, "minutes": seconds}[self.axis]
 
@@ -79,12 +79,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is the same for all.
+    """Settings that all trials of a comparison share.
 
     Attributes:
-        budget: How long.
+        budget: Length of every trial.
         shared: What `sparring.Run.create` is given besides recipe, arguments, techniques and seed: data, batch, …
-        fingerprint: Of the data.
+        fingerprint: Fingerprint of the data.
         metrics: Names in `sparring.evaluation.evaluator.METRICS`; those suited to the data if there is none.
         samples: How many are judged; as many as suit the data unless told.
     """
@@ -98,13 +98,13 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Entry:
-    """A recipe under settings of its own.
+    """A recipe with settings, one of those that are compared.
 
     Attributes:
         recipe: As for `sparring.recipe`.
         arguments: The recipe's, as plain values.
         techniques: Those that are on.
-        label: What it is called.
+        label: Name in tables and plots.
     """
 
     recipe: str
@@ -118,10 +118,10 @@ class Trial:
     """One training of a comparison.
 
     Attributes:
-        entry: Who trains.
-        seed: Decides everything random.
-        protocol: What is the same for all.
-        folder: Its run's.
+        entry: The recipe and its settings.
+        seed: Seed of all random numbers.
+        protocol: The common protocol.
+        folder: Folder of the run.
     """
 
     entry: Entry
@@ -131,11 +131,11 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What it is called, fit for a file."""
+        """Name of the trial, usable as a file name."""
         return self.folder.name
 
     def settings(self) -> dict[str, Any]:
-        """Return every setting that decides what comes out; where data and device are makes no difference."""
+        """Return every setting that determines the result, without the paths of data and the device."""
         beside = ("data", "data_root", "device")
         return {
             **{key: value for key, value in asdict(self.entry).items() if key != "label"},
@@ -148,10 +148,10 @@ class Trial:
         }
 
     def read(self) -> dict[str, Any] | None:
-        """Return what became of the trial so far, or None if it was never begun.
+        """Return the record of the trial, or None if it was not started.
 
         Raises:
-            RunError: If it was begun under other settings, or its record cannot be read.
+            RunError: If it was started with other settings, or its record cannot be read.
         """
         try:
             before = json.loads(read(self._record))
@@ -160,24 +160,24 @@ class Trial:
         except FileNotFoundError:
             return None
         except (*UNREADABLE, RunError) as error:
-            raise RunError(f"{self._record} cannot be read ({error}): remove it and start the same command.") from error
+            raise RunError(f"{self._record} cannot be read ({error}): remove it and repeat the command.") from error
         now = json.loads(json.dumps(self.settings()))
         wanted = now["budget"].pop("amount")
         config.require_equal(self.folder, old, now)
         if gone > wanted:
             raise RunError(
-                f"{self.folder} was given {gone:g} {self.protocol.budget.axis}, more than {wanted:g}: "
+                f"{self.folder} was started with {gone:g} {self.protocol.budget.axis}, more than {wanted:g}: "
                 "give at least as many, or another --out."
             )
         return before | {"state": "begun"} if gone < wanted and state == "finished" else before
 
     def write(self, state: str, error: str = "", **facts: Any) -> dict[str, Any]:
-        """Record what became of the trial, and returns it.
+        """Write the record of the trial, and return it.
 
         Args:
             state: begun, finished, diverged or failed.
-            error: Why it failed.
-            facts: What else there is to tell.
+            error: Reason of a failure.
+            facts: Further entries of the record.
         """
         told = {"settings": self.settings(), "state": state, "error": error, **facts}
         with io_errors(self._record):
@@ -187,22 +187,22 @@ class Trial:
         return told
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the judgements so far, first to last."""
+        """Return the evaluations so far, in order."""
         return logs.read(self.folder / "evaluations.jsonl")
 
     def notes(self) -> list[str]:
-        """Return a sentence if there are judgements that cannot be read."""
+        """Return a note if there are evaluations that cannot be read."""
         notes: list[str] = []
         logs.read(self.folder / "evaluations.jsonl", notes)
         return notes
 
     def share(self) -> float:
-        """Return how much of its budget it has used, as far as the last judgement tells."""
+        """Return the used share of the budget at the last evaluation."""
         rows, budget = self.rows(), self.protocol.budget
         return min(1.0, rows[-1][COUNTED[budget.axis]] / budget.marks()[-1]) if rows else 0.0
 
     def is_closed(self) -> bool:
-        """Return whether there is nothing left to train: finished, or diverged, which the same seed would again."""
+        """Return whether the trial has finished, or diverged, which would happen again with the same seed."""
         before = self.read()
         return before is not None and before["state"] in ("finished", "diverged")
 
@@ -212,16 +212,16 @@ class Trial:
 
 
 def trials(entries: Sequence[Entry], seeds: Sequence[int], protocol: Protocol, out: Path) -> list[Trial]:
-    """Return all trials, the first seed of everybody first: stopped half-way, every entry has been tried.
+    """Return all trials, ordered by seed, so that an interrupted comparison has trials of every entry.
 
     Args:
-        entries: Who.
-        seeds: Which.
-        protocol: What is the same for all.
-        out: The comparison's folder.
+        entries: Recipes and settings to compare.
+        seeds: Seeds of each entry.
+        protocol: The common protocol.
+        out: Folder of the comparison.
 
     Raises:
-        RunError: If two entries are the same, or a trial was begun under other settings.
+        RunError: If two entries are the same, or a trial was started with other settings.
     """
     made = [
         Trial(who, seed, protocol, out / "trials" / f"{_file_name(who.label)}-{seed}")
@@ -230,7 +230,7 @@ def trials(entries: Sequence[Entry], seeds: Sequence[int], protocol: Protocol, o
     ]
     names = [trial.name for trial in made]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise RunError(f"The trial {twice} is there twice: name each recipe, setting and seed once.")
+        raise RunError(f"The trial {twice} is listed twice: give each recipe, setting and seed once.")
     for trial in made:
         if link := next((path for path in (out / "trials", trial.folder) if path.is_symlink()), None):
             raise RunError(f"{link} is a link, and links in a comparison are not followed: move the folder there.")
@@ -239,7 +239,7 @@ def trials(entries: Sequence[Entry], seeds: Sequence[int], protocol: Protocol, o
 
 
 def _file_name(label: str) -> str:
-    """Return a label as the name of a file.
+    """Return a file name for a label.
 
     >>> _file_name("mygames:mine critic.betas=0 0.9")
     'mygames.mine_critic.betas=0_0.9'

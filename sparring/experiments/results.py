@@ -1,4 +1,4 @@
-"""What came of a comparison, as plain values: every number of compare.json, read from the folders of its trials."""
+"""Results of a comparison as plain values: all numbers of compare.json, read from the folders of the trials."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = ["collect", "inequalities", "to_plain"]
 
 Values = dict[str, Any]
 Counts = Mapping[str, float]
-ALIKE = 1.1  # times as many parameters or moves are still alike
+ALIKE = 1.1  # ratio of parameters or updates that counts as equal
 COLUMNS = ("min", "max", "mean", "SD")
 
 
 def collect(trials: Sequence[Trial], command: str) -> Values:
-    """Collect what came of all trials.
+    """Collect the results of all trials.
 
     Args:
-        trials: All of them.
-        command: What was typed.
+        trials: All trials.
+        command: The command line.
 
     Raises:
-        RunError: If no trial is finished.
-        SparringError: If two trials were judged by different protocols.
+        RunError: If no trial has finished.
+        SparringError: If two trials were evaluated with different protocols.
     """
     told = [_trial_values(trial) for trial in trials]
     judged = [Evaluation.from_json(row) for trial in trials for row in trial.rows()[-1:]]
@@ -74,7 +74,7 @@ def collect(trials: Sequence[Trial], command: str) -> Values:
 
 
 def to_plain(value: Any) -> Any:
-    """Return values fit for JSON, which knows neither infinity nor what is no number: the one as text, the other null.
+    """Return values for JSON, with infinities as text and NaN as null.
 
     >>> to_plain({"a": [1.0, math.inf, math.nan]})
     {'a': [1.0, 'inf', None]}
@@ -89,7 +89,7 @@ def to_plain(value: Any) -> Any:
 
 
 def _trial_values(trial: Trial) -> Values:
-    """Everything about a trial, its scores over training as plain numbers by name."""
+    """Return settings, state and scores over training of a trial as plain values."""
     before = trial.read() or {"state": "not begun", "error": ""}
     kept = ("step", "images", "seconds", "evaluation_seconds")
     rows = [{**{k: row[k] for k in kept}, "scores": _values(Evaluation.from_json(row).scores)} for row in trial.rows()]
@@ -105,21 +105,21 @@ def _values(scores: Sequence[Score]) -> dict[str, float]:
 
 
 def _references(judged: Sequence[Evaluation]) -> dict[str, list[Score]]:
-    """Return the scores of real data and of noise, from the first trial that was judged at its end."""
+    """Return the scores of real data and of noise, from the first trial that was evaluated at its end."""
     return next((one.references for one in judged if one.references), {})
 
 
 def _ends(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
-    """Return the values of a criterion at the end, one a seed, by entry."""
+    """Return the final values of a criterion by entry, one per seed."""
     return {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items()}
 
 
 def inequalities(parameters: Mapping[str, Counts], updates: Mapping[str, Counts] | None = None) -> list[str]:
-    """Say in what the entries were not alike beyond what they are compared for.
+    """Return notes about unequal numbers of parameters or updates of the entries.
 
     Args:
-        parameters: Of each entry, by network.
-        updates: Of each entry, by player, if they have been trained.
+        parameters: Numbers of parameters of each entry, by network.
+        updates: Numbers of updates of each entry, by player. Default: not trained yet.
 
     >>> inequalities({"a": {"G": 100, "D": 100}, "b": {"G": 105, "D": 100}, "c": {"G": 400, "D": 100}})
     ['The networks are of unlike size: a 200, b 205, c 500 parameters; --network and --width make them alike.']
@@ -138,7 +138,7 @@ def inequalities(parameters: Mapping[str, Counts], updates: Mapping[str, Counts]
 
 
 def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
-    """Mean counts of every entry's finished trials."""
+    """Return mean counts over the finished trials of every entry."""
     labels = dict.fromkeys(one["label"] for one in told if one["state"] == "finished")
     every = {label: [one[fact] for one in _finished(label, told) if one[fact]] for label in labels}
     return {
@@ -153,7 +153,7 @@ def _finished(label: str, told: Sequence[Values]) -> list[Values]:
 
 
 def _finals(label: str, told: Sequence[Values], score: str) -> list[float]:
-    """Return the scores of an entry at the end, one a seed."""
+    """Return the final scores of an entry, one per seed."""
     return [one["rows"][-1]["scores"][score] for one in _finished(label, told)]
 
 

@@ -1,4 +1,4 @@
-"""Training a trial and judging it on the way, exactly resumable: a judgement is made at a checkpoint, never between.
+"""Training of a trial with evaluations, exactly resumable: evaluations happen at checkpoints only.
 
 Minutes count training only. The run's own journal has them: a checkpoint's line says how long it took to get there,
 over all lives of the process, and judging happens while the run is closed.
@@ -27,13 +27,13 @@ OnEvaluation = Callable[[Trial, Row], None]
 
 
 def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, Any]:
-    """Train a trial, or goes on with it, and returns what became of it; one that is closed is only read.
+    """Train a trial, or resume it, and return its record. A closed trial is only read.
 
     A game that fails, of ours or of the user's, must not cost the night: whatever it raises becomes its sentence.
 
     Args:
-        trial: Which.
-        on_evaluation: Is told of every judgement.
+        trial: The trial.
+        on_evaluation: Called with the trial and the row of scores after every evaluation.
     """
     if trial.is_closed():
         return trial.read() or {}
@@ -49,11 +49,11 @@ def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, Any]:
 
 
 def create_run(trial: Trial, folder: Path | None = None) -> Run:
-    """Make or opens the run of a trial.
+    """Create or open the run of a trial.
 
     Args:
-        trial: Which.
-        folder: Another than its own.
+        trial: The trial.
+        folder: Folder of the run. Default: that of the trial.
     """
     who = trial.entry
     chosen: dict[str, Any] = {
@@ -103,7 +103,7 @@ def _train(run: Run, budget: Budget, mark: float) -> None:
 
 
 def _evaluate(run: Run, trial: Trial, *, references: bool) -> Row:
-    """Judges a run; data and noise, which are the same for all trials at any time, at the end only."""
+    """Evaluate a run. The references, data and noise, are evaluated at the end only."""
     run.save_samples()
     protocol, start = trial.protocol, time.perf_counter()
     metrics = evaluator.get_metrics(protocol.metrics) if protocol.metrics else None

@@ -1,13 +1,13 @@
-"""Who is best, in one verdict: by one criterion, only if it clearly beats noise, and only against whom seeds allow it.
+"""The verdict of a comparison: the best entry by one criterion, if it beats noise and the seeds separate it.
 
-A criterion judges quality and variety together. A distance between distributions does so by itself. Precision says
-nothing without recall, nor density without coverage, nor the share of points near a mode without the number of modes:
-one of the two is as high as one likes at the cost of the other. Such a pair is one criterion, the harmonic mean of both
-relative to what other real data score. Scores of one side alone (balance of classes, likeness of pairs, path length)
-are in the tables, and decide nothing: noise can win by them.
+A criterion measures quality and variety together. A distance between distributions does so by itself. Precision is
+meaningless without recall, density without coverage, and the share of points near a mode without the number of modes:
+each can be raised at the cost of the other. Such a pair is one criterion, the harmonic mean of both relative to the
+scores of other real data. Scores of one aspect alone (balance of classes, similarity of pairs, path length) are in the
+tables but decide nothing, since noise can win by them.
 
-The first criterion among the scores that were asked for decides. An entry beats noise if its seeds differ from the
-noise's score, or the nearer end of its interval, by a t-test adjusted by Holm's method for all entries.
+The first criterion among the requested scores decides. An entry beats noise if its seeds differ from the score of
+noise, or from the nearer end of its interval, by a t-test with Holm's correction for all entries.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["Criterion", "compare_pairs", "criteria", "verdict"]
 
 Values = dict[str, Any]
 JOINT_METRICS = ("frechet", "frechet-infinity", "kernel", "sliced", "pyramid", "parzen", "classifier-score")
-"""The metrics whose score judges quality and variety together."""
+"""Metrics whose score measures quality and variety together."""
 JOINT_PAIRS = (("precision", "recall"), ("density", "coverage"), ("high quality", "modes"), ("GAN-test", "GAN-train"))
-"""Scores of quality, and of variety, that say something together."""
+"""Pairs of a score of quality and a score of variety that form one criterion."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Criterion:
     """A score, or a pair of scores, by which entries can be compared.
 
     Attributes:
-        scores: The names of its scores.
-        better: Which way it improves.
-        decides: Whether it judges quality and variety together.
-        real: What other real data score, by name.
-        noise: What noise scores, by name.
+        scores: Names of the scores.
+        better: Direction of improvement.
+        decides: Whether it measures quality and variety together.
+        real: Scores of other real data, by name.
+        noise: Scores of noise, by name.
     """
 
     scores: tuple[str, ...]
@@ -51,7 +51,7 @@ class Criterion:
 
     @property
     def name(self) -> str:
-        """What it is called.
+        """Names of the scores, joined by "and".
 
         >>> Criterion(("precision", "recall"), Direction.HIGHER, True, {}, {}).name
         'precision and recall'
@@ -59,7 +59,7 @@ class Criterion:
         return " and ".join(self.scores)
 
     def of(self, values: Mapping[str, float]) -> float:
-        """Return its value, for a pair the harmonic mean of the scores relative to those of real data.
+        """Return the value; for a pair, the harmonic mean of the scores relative to those of real data.
 
         Args:
             values: Scores by name.
@@ -76,7 +76,7 @@ class Criterion:
         return len(parts) / sum(1 / part for part in parts) if min(parts) > 0 else 0.0
 
     def of_noise(self) -> float | None:
-        """Return its value for noise, at the better end of the interval where there is one; None without noise."""
+        """Return the value of noise, at the better end of its interval if there is one; None without noise."""
         if not self.noise:
             return None
         end = 1 if self.better is Direction.HIGHER else 0
@@ -85,10 +85,10 @@ class Criterion:
 
 
 def criteria(scores: Sequence[Score], references: Mapping[str, Sequence[Score]]) -> list[Criterion]:
-    """Return what entries can be compared by, in the order of the scores.
+    """Return the criteria of a comparison, in the order of the scores.
 
     Args:
-        scores: Of any trial.
+        scores: Scores of any trial.
         references: The scores of other real data and of noise, as an evaluation has them.
     """
     real = {score.name: score.value for score in references.get("data", ())}
@@ -104,10 +104,10 @@ def criteria(scores: Sequence[Score], references: Mapping[str, Sequence[Score]])
 
 
 def compare_pairs(ends: Mapping[str, Sequence[float]]) -> list[Values]:
-    """Test every pair of entries by Welch's test, adjusted for the number of pairs that could be tested.
+    """Test every pair of entries by Welch's test, with Holm's correction for the number of tested pairs.
 
     Args:
-        ends: The values of a criterion at the end, one a seed, by entry.
+        ends: Final values of a criterion by entry, one per seed.
     """
     pairs = list(combinations(ends, 2))
     tests = [welch_t_test(ends[one], ends[other]) for one, other in pairs]
@@ -120,11 +120,11 @@ def compare_pairs(ends: Mapping[str, Sequence[float]]) -> list[Values]:
 
 
 def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Values:
-    """Say who is best by the first criterion that decides, why, and what the other criteria add.
+    """Return the verdict by the first deciding criterion, with remarks on the other criteria.
 
     Args:
         among: From `criteria`.
-        rows: The scores at the end, one row a seed, by entry; finished trials only.
+        rows: Final scores by entry, one row per seed, of finished trials only.
 
     Returns:
         The deciding criterion ("by"), "best" or None, "leader", who "beats noise", how the others stand to the leader
@@ -141,7 +141,7 @@ def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str,
 
 
 def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Values:
-    """Return a verdict by one criterion."""
+    """Return the verdict by one criterion."""
     ends = {label: [criterion.of(row) for row in seeds] for label, seeds in rows.items() if seeds}
     means = {label: mean for label, seeds in ends.items() if not math.isnan(mean := spread(seeds).mean or 0.0)}
     sign = 1 if criterion.better is Direction.HIGHER else -1
@@ -161,7 +161,7 @@ def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float
 
 
 def _standing(leader: str, ends: Mapping[str, Sequence[float]], means: Mapping[str, float]) -> Values:
-    """Whom the leader differs from beyond luck, and whom not."""
+    """Return which entries differ significantly from the leader, and which do not."""
     found: dict[str, list[str]] = {"beaten": [], "not told apart": [], "level": [], "untested": []}
     for pair in compare_pairs(ends):
         if leader in (pair["first"], pair["second"]):
@@ -174,7 +174,7 @@ def _standing(leader: str, ends: Mapping[str, Sequence[float]], means: Mapping[s
 
 
 def _sentence(found: Values, criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Return the verdict by its criterion, in words."""
+    """Return the verdict by its criterion as a sentence."""
     leader, clear = found["leader"], found["beats noise"]
     if not leader:
         return f"No verdict: no entry has a {criterion.name} at the end."
@@ -204,7 +204,7 @@ def _why_not(found: Values, criterion: Criterion, value: str, noise: str, seeds:
 
 
 def _further(first: Values, other: Values) -> str:
-    """Return what another criterion adds to a verdict."""
+    """Return a remark on another criterion."""
     if not other["beats noise"]:
         return f"By {other['by']} none clearly beats noise."
     same = "too " if other["leader"] == first["leader"] and first["beats noise"] else ""
@@ -212,7 +212,7 @@ def _further(first: Values, other: Values) -> str:
 
 
 def _value(criterion: Criterion, seeds: Sequence[Mapping[str, float]]) -> str:
-    """Return the scores of an entry, all that belong together.
+    """Return the scores of an entry that form a criterion.
 
     >>> pair = Criterion(("precision", "recall"), Direction.HIGHER, True, {}, {})
     >>> _value(pair, [{"precision": 0.5, "recall": 0.25}])
@@ -231,7 +231,7 @@ def _number(value: float | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Join names.
+    """Join names in a list with "and".
 
     >>> _listed(["a", "b", "c"])
     'a, b and c'

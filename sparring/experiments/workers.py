@@ -1,4 +1,4 @@
-"""Many trials, a few at a time: each in a process of its own with one thread, or one after another in this process."""
+"""Parallel trials: several processes with one thread each, or one trial after another in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Monitor:
     """Follows a comparison by the share of its budget that every trial has used.
 
     Args:
-        trials: All of them.
+        trials: All trials.
         show: Called with an event, the sum of the shares, and the number of trials that are closed.
     """
 
@@ -76,17 +76,17 @@ def cores() -> int:
 
 
 def run_trials(trials: Sequence[Trial], monitor: Monitor, jobs: int, command: Callable[[Trial], list[str]]) -> None:
-    """Trains what is not closed yet.
+    """Train the trials that are not closed.
 
     Args:
-        trials: All of them.
+        trials: All trials.
         monitor: Called after every evaluation and every end.
-        jobs: Processes at a time; 1 trains in this one.
-        command: The words that train a single trial in a process of its own, which leaves when this one is gone.
+        jobs: Number of parallel processes. With 1, trials run in this process.
+        command: Function that returns the command line of a process for one trial, which exits with this process.
 
     Raises:
-        RunError: If there are to be more processes than cores.
-        Stopped: After a signal, once every process has saved.
+        RunError: If there are more processes than cores.
+        Stopped: After a signal, when every process has saved its checkpoint.
     """
     if not 1 <= jobs <= cores():
         raise RunError(f"--jobs is {jobs}, and there are {cores()} cores: give a number from 1 to {cores()}.")
@@ -109,7 +109,7 @@ def _run_in_process(trials: Sequence[Trial], monitor: Monitor) -> None:
 
 
 class _Worker:
-    """The process of a trial."""
+    """Process of a trial."""
 
     def __init__(self, trial: Trial, words: list[str]) -> None:
         self.trial, self.seen = trial, len(trial.rows())
@@ -124,7 +124,7 @@ class _Worker:
         )
 
     def look(self, monitor: Monitor) -> bool:
-        """Tells of what is new, and returns whether the process is still there."""
+        """Report new evaluations, and return whether the process is running."""
         running = self.process.poll() is None
         rows = self.trial.rows()
         for row in rows[self.seen :]:
@@ -133,7 +133,7 @@ class _Worker:
         return running
 
     def bury(self) -> None:
-        """Write down why the process died, if it did so without a word in the trial's record."""
+        """Record the exit code and last message of a process that died without writing the trial's record."""
         if code := self.process.returncode:
             self.told.seek(0)
             lines = self.told.read().decode(errors="replace").strip().splitlines()

@@ -226,7 +226,7 @@ def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
         (["nsgan", "--data", "ring", "--steps", "2", "--kimg", "1"], "Give one budget"),
         (["nsgan", "--data", "ring", "--steps", "0"], "above 0"),
         (["nsgan", "--data", "ring", "--steps", "5", "--eval-every", "6"], "--eval-every"),
-        (["nsgan", "nsgan", "--data", "ring", "--steps", "2"], "there twice"),
+        (["nsgan", "nsgan", "--data", "ring", "--steps", "2"], "listed twice"),
         (["nsgan", "wgan", "--data", "ring", "--steps", "2", "--widht", "3"], "--width N"),
         (["nsgan", "--data", "ring", "--steps", "2", "--wgan.width", "3"], "--wgan.width"),
         (["nsgan", "--data", "ring", "--steps", "2", "--width", "wide"], "--width"),

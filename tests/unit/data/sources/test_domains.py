@@ -404,7 +404,7 @@ def test_one_changed_file_changes_no_reading(tmp_path):
     with pytest.raises(DataError, match=r"seconds/1.png has class numbers up to 254: list the classes"):
         load(data_name("gaugan", f"pairs:{root}"))
     saved(root / "seconds/1.png", SECONDS["colour"](0))
-    with pytest.raises(DataError, match=r"seconds/1.png is no label map but a picture in colour"):
+    with pytest.raises(DataError, match=r"seconds/1.png is an image in colour, not a label map"):
         load(data_name("gaugan", f"pairs:{root}"))
 
 
