@@ -179,7 +179,7 @@ def test_no_command_replaces_what_it_reads(run, tmp_path, capsys, monkeypatch, w
     (tmp_path / "in.npy").symlink_to(tmp_path / "in/1.png")
     monkeypatch.chdir(tmp_path)
     sentence = refused(tmp_path, capsys, *(str(run) if word == "RUN" else word for word in words))
-    assert "would be overwritten" in sentence or "would take the places" in sentence
+    assert any(words in sentence for words in ("would be overwritten", "would overwrite", "would take the places"))
     assert ("TARGET" in sentence) == (words[0] == "data")
 
 
@@ -231,7 +231,7 @@ def test_a_comparison_does_not_replace_its_data(tmp_path, capsys):
 
 
 def test_an_ending_that_names_no_format_is_refused_before_anything_is_computed(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sparring.runs.state.load", lambda *_, **__: pytest.fail("the run was loaded"))
+    monkeypatch.setattr("sparring.runs.state.load_game", lambda *_, **__: pytest.fail("the run was loaded"))
     picture(tmp_path / "me.png")
     for words in (["sample"], ["interpolate"], ["sample", "--truncation", "0", "1"], ["invert", tmp_path / "me.png"]):
         assert "names a format" in refused(tmp_path, capsys, words[0], run, *words[1:], "--out", tmp_path / "x.tga")
