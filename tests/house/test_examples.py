@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -46,3 +48,12 @@ def test_an_example_runs(name, tmp_path, monkeypatch, capsys):
     finally:
         sys.modules.pop("own_networks", None)
     assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES.glob("*.ipynb")], ids=lambda path: path.stem)
+def test_a_notebook_holds_the_code_of_its_example_and_what_it_printed(path):
+    cells = json.loads(path.read_text())["cells"]
+    example = ast.parse((EXAMPLES / f"{path.stem}.py").read_text())
+    code = ast.parse("".join(cells[1]["source"]))
+    assert [ast.dump(node) for node in code.body[1:]] == [ast.dump(node) for node in example.body[1:-1]]
+    assert {output["output_type"] for output in cells[2]["outputs"]} == {"stream", "display_data"}
