@@ -45,7 +45,7 @@ class SPADE(nn.Module):
         channels: Channels of the feature map.
         labels: Channels of the label map.
         hidden: Channels between; 128 in the paper.
-        norm: Makes the normalisation of so many channels, without gains of its own.
+        norm: Builds the normalisation for a number of channels, without gains.
 
     Example:
         >>> SPADE(8, 3, hidden=16)(torch.randn(2, 8, 4, 4), torch.randn(2, 3, 16, 16)).shape

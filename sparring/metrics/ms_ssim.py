@@ -103,7 +103,7 @@ def pair_similarity(
     Args:
         images: generated images (N, C, H, W) in [−1, 1].
         labels: their classes (N,), to compare within classes only; that is what the paper does.
-        pairs: how many are compared at most; unless told, as many as there are without using an image twice.
+        pairs: maximum number of pairs. Default: as many as possible without using an image twice.
         seed: fixes the pairs.
 
     Returns:

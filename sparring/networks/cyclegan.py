@@ -87,7 +87,7 @@ class PatchCritic(nn.Module):
         channels: Of the images; of input and output together where it judges pairs.
         width: Channels of the largest feature map.
         layers: Halvings; the receptive field is 16, 34, 70, 142 pixels for 1, 2, 3, 4.
-        norm: Builds the normalisation of so many channels, for all but the first and the last convolution:
+        norm: Builds the normalisation for a number of channels, for all but the first and the last convolution:
             `instance_norm`, `nn.BatchNorm2d` for pix2pix, `nn.Identity`.
         bias: Whether normalised convolutions have biases, as CycleGAN's have; pix2pix's have not.
     """
@@ -110,7 +110,7 @@ class PatchCritic(nn.Module):
 
 
 def patches(side: int) -> int:
-    """How many layers a patch critic of images has unless told: fewer for small ones.
+    """Return the default number of layers of a patch critic: fewer for small images.
 
     Args:
         side: Their smaller side in pixels.

@@ -176,7 +176,7 @@ def _doubling(broad: int) -> list[nn.Module]:
 
 
 def code_depths(side: int) -> tuple[int, int]:
-    """How many halvings, shared and deep, a critic of codes has unless told: the paper's from 128 pixels.
+    """Return the default numbers of shared and deep halvings of a critic of codes: the paper's from 128 pixels.
 
     Args:
         side: Of the images in pixels, at least 16.

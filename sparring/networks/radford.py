@@ -52,7 +52,7 @@ class RadfordCritic(Critic):
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         width: Channels of the largest feature map.
-        norm: Builds the normalisation of so many channels; `nn.Identity` for WGAN-GP.
+        norm: Builds the normalisation for a number of channels; `nn.Identity` for WGAN-GP.
         bias: Whether convolutions have biases.
         outcomes: Scores per sample.
         init: Initialisation of each module.

@@ -5,7 +5,7 @@ For convex f and its conjugate f*, every critic V gives a lower bound on D_f(P�
     F(V) = E_P g_f(V(x)) − E_Q f*(g_f(V(x))) ≤ D_f(P‖Q),   attained at g_f(V(x)) = f'(p(x)/q(x)),
 
 where the activation g_f maps the raw critic output into the domain of f*, increasing, so large means real. The critic
-maximises F. P is the data, Q the model. Each row below gives f* ∘ g_f in one stable formula besides its two parts. A
+maximises F. P is the data, Q the model. Each row below also gives f* ∘ g_f in one stable formula. A
 critic calls x real where g_f(V(x)) > f'(1).
 
 Two names mislead: "jensen-shannon" is *twice* the Jensen–Shannon divergence, and "gan" is that minus log 4.

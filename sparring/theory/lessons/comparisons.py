@@ -67,7 +67,7 @@ def relativistic(pair: Pair) -> Lesson:
             f"κ = 2/(1 + 3Δ/2) = {slope:.6f}.",
             "A Turing game shows the critic a real and a fake sample in random order and asks for the order, "
             "T(a, b) = D(E(a) − E(b)). That is a cross-entropy between p⊗q and q⊗p, so the best T is "
-            "log p(a)q(b)/(p(b)q(a)), which changes its sign when a and b change places, though nobody asked it to: "
+            "log p(a)q(b)/(p(b)q(a)), which changes its sign when a and b change places, without being constrained to: "
             f"the table found by search has T(a, b) + T(b, a) = 0 to {_power(turing)}.",
             Table(("game", "least loss", "closed form", "by search"), losses, digits=6),
             "T-SGAN's least loss is twice RSGAN's; if D is linear and without a bias, so is the whole loss. With W1 in "

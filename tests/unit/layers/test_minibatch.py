@@ -220,7 +220,7 @@ def test_conversion_keeps_gains_and_the_critics_own_attributes():
 
 
 def test_without_references_virtual_batch_norm_refuses():
-    with pytest.raises(ValueError, match="Referenced"):
+    with pytest.raises(ValueError, match="WithReferenceBatch"):
         to_virtual_batch_norm(nn.Sequential(nn.BatchNorm1d(2)))(torch.zeros(3, 2))
 
 

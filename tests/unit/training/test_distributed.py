@@ -181,7 +181,7 @@ def test_divergence_on_one_rank_stops_both(two, seen):
 
 def test_a_batch_that_cannot_be_shared_is_one_sentence(seen):
     for each in seen:
-        assert "cannot be divided equally by 2 process(es)" in each["unequal"]
+        assert "cannot be divided equally among 2 process(es)" in each["unequal"]
 
 
 def test_alone_everything_is_trivial():
