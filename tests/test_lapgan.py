@@ -35,6 +35,12 @@ def small(side=16, channels=1, seed=0, **settings):
 # The pyramid.
 
 
+def test_the_recipe_lays_out_every_convolution_channels_last():
+    kernels = [layer.weight for layer in small(32).modules() if isinstance(layer, nn.Conv2d)]
+    assert kernels
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
+
+
 def test_down_is_the_mean_of_blocks_and_up_is_bilinear():
     x = torch.tensor([[[[1.0, 2.0, 0.0, 0.0], [3.0, 4.0, 0.0, 8.0]]]])
     assert down(x).flatten().tolist() == [2.5, 2.0]

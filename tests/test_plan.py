@@ -11,7 +11,7 @@ import scipy.stats
 from runs import IMAGES, difference, play, start
 from sparring import plan as module
 from sparring.cli import main
-from sparring.cli.planning import advice
+from sparring.cli.planning import _conclude, advice
 from sparring.plan import Option, Plan, Probe, chance, foretold, options, plan, plans
 from sparring.state import gathered
 
@@ -177,6 +177,12 @@ def trial_by(clock):
             return Probe(self.option, 1, dict(self.times), self.option.batch, None, MIB)
 
     return Trial
+
+
+def test_all_advice_is_printed(capsys):
+    _conclude(found := Plan((probe(4, memory=9 * MIB), probe(8, speed=300.0)), option(4), MIB), 30, False)
+    assert len(advice(found)) == 2
+    assert capsys.readouterr().out.splitlines()[-2:] == advice(found)
 
 
 def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):

@@ -178,6 +178,7 @@ def test_no_command_replaces_what_it_reads(run, tmp_path, capsys, monkeypatch, w
     monkeypatch.chdir(tmp_path)
     sentence = refused(tmp_path, capsys, *(str(run) if word == "RUN" else word for word in words))
     assert "would be overwritten" in sentence or "would take the places" in sentence
+    assert ("TARGET" in sentence) == (words[0] == "data")
 
 
 @pytest.mark.parametrize(
