@@ -145,6 +145,8 @@ def test_heat_is_red_where_the_critic_looks():
     cold, hot = shown[0, :, 0, 0], shown[0, :, -1, -1]
     assert cold[2] > cold[0], "blue where it does not look"
     assert hot[0] > hot[2], "red where it does"
+    brighter = heatmap(game, x := torch.tensor([0.1, 0.2, 0.6])[None, :, None, None].expand(1, 3, 14, 16), "A")
+    torch.testing.assert_close(brighter - shown, x.mean(1, keepdim=True).expand_as(shown) / 2)
 
 
 # files
