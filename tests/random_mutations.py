@@ -296,7 +296,7 @@ def _failure(copy: Path, names: list[str]) -> str:
     """Runs tests and returns the first that fails, or what else went wrong; nothing if all pass."""
     wanted = copy / "wanted.txt"
     wanted.write_text("\n".join(names) + "\n")
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         here = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", f"@{wanted}"]
         try:
