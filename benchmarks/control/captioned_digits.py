@@ -17,7 +17,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -27,9 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import sparring
+from benchmarks import records
 from benchmarks.quality.suites import Cell
-from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
 from sparring.data.annotations.captions import Captions, tokenize
@@ -143,7 +141,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         **judged(learned(folder, device="cpu"), cell.size or 32),
-        "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
+        "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
     return result
@@ -193,25 +191,19 @@ def record(*, again: bool = False) -> None:
     """Writes and prints the finished cells of both suites."""
     done = finished(again=again)
     rows = [{**cell, "passed": passed(cell)} for cell in done.values()]
-    RESULTS.write_text(
-        json.dumps(
-            {
-                "command": "python -m benchmarks captioned_digits short long",
-                "threads": torch.get_num_threads(),
-                "protocol": f"{EACH} samples of each of 40 sentences, averaged weights, named by a classifier of 40 "
-                "kinds that is trained on real images; Fréchet distance in its features to 2,000 real images",
-                "criteria": "colour >= .9, digit >= .8; long: distance below that of stage I's doubled images, too",
-                "sparring": sparring.__version__,
-                "finished": {
-                    name: f"{sum(cell.name in done for cell in suite)} of {len(suite)} cells"
-                    for name, suite in SUITES.items()
-                },
-                "cells": rows,
+    records.write(
+        RESULTS,
+        {
+            **records.head(command="python -m benchmarks captioned_digits short long"),
+            "protocol": f"{EACH} samples of each of 40 sentences, averaged weights, named by a classifier of 40 "
+            "kinds that is trained on real images; Fréchet distance in its features to 2,000 real images",
+            "criteria": "colour >= .9, digit >= .8; long: distance below that of stage I's doubled images, too",
+            "finished": {
+                name: f"{sum(cell.name in done for cell in suite)} of {len(suite)} cells"
+                for name, suite in SUITES.items()
             },
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n"
+            "cells": rows,
+        },
     )
     for row in rows:
         shown = [f"{name} {row[name]:.3g}" for name in ("colour", "digit", "both", "spread", "distance")]

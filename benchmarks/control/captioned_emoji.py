@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -24,10 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 
-import sparring
+from benchmarks import records
 from benchmarks.control.captioned_digits import RATE, written
 from benchmarks.quality.suites import Cell
-from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
 from sparring.data.annotations.captions import tokenize
@@ -72,7 +70,7 @@ def play(cell: Cell) -> None:
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
         **judged(run.inference_game),
         "untrained": judged(TrainState.fresh(run.config, run.training, run.game.device).game),
-        "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
+        "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
 
@@ -105,15 +103,13 @@ def record() -> None:
     """Writes and prints what is finished."""
     rows = [{**row, "passed": row["found"] >= 0.5} for row in finished().values()]
     made = {
-        "command": "python -m benchmarks captioned_emoji",
-        "threads": 1,
+        **records.head(command="python -m benchmarks captioned_emoji"),
         "protocol": f"one sample a name, averaged weights; found among {BESIDE} emoji by square differences of pixels",
         "criterion": "found >= .5 of the names that were trained on; chance is .05",
-        "sparring": sparring.__version__,
         "finished": f"{len(rows)} of {len(CELLS)} cells",
         "cells": rows,
     }
-    RESULTS.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    records.write(RESULTS, made)
     for row in rows:
         scores = ", ".join(f"{name} {row[name]:.3f}" for name in row["untrained"])
         print(f"{row['label']:24} seed {row['seed']}  {scores}  {'passed' if row['passed'] else 'failed'}")

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 from collections.abc import Callable
@@ -29,10 +28,9 @@ from typing import Any
 
 import torch
 
-import sparring
+from benchmarks import records
 from benchmarks.control.scores import JUDGE, SAMPLES, Bench, Scores, encoding, informed, told
 from benchmarks.control.suites import CRITERIA, HELD_OUT, SUITES, Ranges, Trial
-from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, train
 from sparring.data import load as load_data
 from sparring.runs import logs
@@ -73,12 +71,7 @@ def play(trial: Trial) -> None:
         "scores": compared(judged(run.inference_game, place), before),
         "untrained": compared(before, before),
         "references": place.references(),
-        "made": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "sparring": sparring.__version__,
-            "processor": processor(),
-        },
+        "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
 
@@ -117,8 +110,7 @@ def record(suite: str) -> None:
         for key, rows in CRITERIA.items()
     }
     written = {
-        "command": "python -m benchmarks conditions short long clothes codes",
-        "threads": torch.get_num_threads(),
+        **records.head(command="python -m benchmarks conditions short long clothes codes"),
         "protocol": f"{SAMPLES} samples or held-out images; judged by the tool's classifier of the rest, {JUDGE}",
         "criteria": bounds,
         "finished": {suite: f"{len(cells)} of {len(SUITES[suite])} cells"},
@@ -126,7 +118,7 @@ def record(suite: str) -> None:
     }
     if OUT.exists():
         written["finished"] = json.loads(OUT.read_text())["finished"] | written["finished"]
-    OUT.write_text(json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    records.write(OUT, written)
     table(cells)
     print(f"{len(cells)} of {len(SUITES[suite])} cells of {suite} written to {OUT.relative_to(ROOT)}.")
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 import zipfile
 from dataclasses import asdict
@@ -27,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import sparring
+from benchmarks import records
 from benchmarks.control.translation import NO_CYCLE, Cell, carried, there_and_back
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
@@ -138,7 +137,7 @@ def play(cell: Cell) -> None:
         "averaged": judge(run.inference_game),
         "untrained": judge(TrainState.fresh(run.config, run.training, run.game.device).game),
         "cpu seconds of the last start": round(time.process_time() - start, 1),
-        "made": {"python": platform.python_version(), "torch": str(torch.__version__)},
+        "made": records.made(),
     }
     (RUNS / cell.name / "cell.json").write_text(json.dumps(result, indent=1))
 
@@ -156,8 +155,8 @@ def finished() -> dict[str, dict[str, Any]]:
 def record() -> None:
     """Writes and prints what is finished."""
     rows = [{**row, "learned": learned(row["averaged"])} for row in finished().values()]
-    head = {"command": "python -m benchmarks day_dusk", "threads": 1, "sparring": sparring.__version__}
-    RESULT.write_text(json.dumps({**head, "without training": untaught(), "cells": rows}, indent=1) + "\n")
+    head = records.head(command="python -m benchmarks day_dusk")
+    records.write(RESULT, {**head, "without training": untaught(), "cells": rows})
     for row in rows:
         scores = ", ".join(f"{name} {value:.3f}" for name, value in row["averaged"].items())
         print(f"{row['label']} {row['seed']}: {scores}  {'learned' if row['learned'] else 'not learned'}")

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -33,6 +32,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks import records
 from benchmarks.trainings import known, recorded, train_missing
 from sparring.data import Stream, load
 from sparring.game import Game, evaluation_mode
@@ -367,7 +367,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "averaged": rounded(judge(run.inference_game, run)),
         "latest": rounded(judge(run.game, run)),
         "untrained": rounded(judge(TrainState.fresh(run.config, run.training, run.game.device).game.eval(), run)),
-        "made": {"python": platform.python_version(), "torch": str(torch.__version__)},
+        "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1) + "\n")
     return result
@@ -387,12 +387,11 @@ def write() -> None:
     """Writes the record, and prints it as a table."""
     rows = [{**cell, "learned": learned(cell)} for cell in finished().values()]
     record = {
-        "command": "python -m benchmarks label_maps",
-        "threads": torch.get_num_threads(),
+        **records.head(command="python -m benchmarks label_maps"),
         "finished": f"{len(rows)} of {len(CELLS)} cells",
         "cells": rows,
     }
-    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    records.write(RECORD, record)
     for row in rows:
         for which in ("untrained", "averaged"):
             words = ", ".join(f"{name} {value:.3f}" for name, value in row[which].items())

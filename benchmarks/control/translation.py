@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -31,6 +30,7 @@ from PIL import Image
 from torch import Tensor
 
 import sparring
+from benchmarks import records
 from benchmarks.trainings import recorded, train
 from sparring.data import load
 from sparring.data.stream import scale_images
@@ -202,7 +202,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "latest": judge(run.game, cell.suite),
         "untrained": judge(TrainState.fresh(run.config, run.training, run.game.device).game, cell.suite),
         "cpu seconds of the last start": seconds,
-        "made": {"python": platform.python_version(), "torch": str(torch.__version__)},
+        "made": records.made(),
     }
 
 
@@ -230,9 +230,8 @@ def write(cells: list[dict[str, Any]], bases: dict[str, Any]) -> None:
     order = [row for cell in CELLS for row in cells if same(cell, row)]
     for row in order:
         row["learned"] = learned(row)
-    head = {"command": "python -m benchmarks translation digits emoji", "threads": torch.get_num_threads()}
-    text = json.dumps({**head, "without training": bases, "cells": order}, indent=1)
-    RESULT.write_text(text + "\n")
+    head = records.head(command="python -m benchmarks translation digits emoji")
+    records.write(RESULT, {**head, "without training": bases, "cells": order})
 
 
 def main() -> None:

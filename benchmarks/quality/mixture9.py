@@ -22,7 +22,6 @@ import argparse
 import functools
 import json
 import math
-import platform
 import statistics
 import time
 from dataclasses import asdict, dataclass, field
@@ -31,7 +30,7 @@ from typing import Any
 
 import torch
 
-import sparring
+from benchmarks import records
 from sparring._io.atomic import atomic_write
 from sparring.abilities import require_sampling
 from sparring.errors import Diverged
@@ -204,9 +203,9 @@ def record(suite: str, seeds: int, steps: int) -> None:
     """Writes what has been judged of a suite, with everything needed to do it again, and draws it."""
     cells = gathered(suite, seeds)
     content = {
-        "command": f"python -m benchmarks mixture9 {suite} --seeds {seeds} --steps {steps}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
-        "threads": torch.get_num_threads(),
+        **records.head(
+            command=f"python -m benchmarks mixture9 {suite} --seeds {seeds} --steps {steps}", seeds=range(seeds)
+        ),
         "protocol": "10,000 samples of the latest weights in evaluation mode; high quality within 4 sigma of the "
         "nearest mean; a mode counts with more than 100 of them; spread is their root mean square per coordinate; "
         "divergences of no samples are null and left out of means",
@@ -214,7 +213,7 @@ def record(suite: str, seeds: int, steps: int) -> None:
         "cells": cells,
     }
     out = RESULTS / f"mixture9-{suite}.json"
-    out.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    records.write(out, content)
     if cells:
         table(cells)
         draw(suite, cells, DOCS / f"mixture9-{suite}.png")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import sparring
+from benchmarks import records
 from sparring.game import evaluation_mode
 from sparring.inference import single_image
 from sparring.layers.resampling import back_project, resize_bicubic
@@ -263,14 +262,8 @@ def main() -> None:
         if chosen.match in name and (chosen.again or name not in recorded()):
             row = measured(name, case, chosen.runs)
             print(name, json.dumps(row, indent=1), flush=True)
-            versions = {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "sparring": sparring.__version__,
-            }
             rows = {**recorded(), name: row}
-            record = {"command": "python -m benchmarks single_image", "versions": versions, "cases": rows}
-            RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+            records.write(RESULTS, {**records.head(command="python -m benchmarks single_image"), "cases": rows})
 
 
 def recorded() -> dict[str, Any]:

@@ -10,8 +10,6 @@ lead it to a = 0. *Circles.* All data at 0, the model at θ, the critic ψx (Mes
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-import sparring
+from benchmarks import records
 from sparring.game import Game, adam
 from sparring.games.gan import GAN
 from sparring.networks import MLPCritic
@@ -110,9 +108,8 @@ def main() -> None:
     for name, values in [*supports.items(), *circles.items()]:
         print(name, values)
     record = {
-        "command": "python -m benchmarks stabilisers",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
+        **records.head(seeds=SEEDS),
         "supports: a after 600 rounds, from 1.5, over 5 seeds": supports,
         "circles: distance from (0, 0) after 300 rounds, from 1.41": circles,
     }
-    OUT.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(OUT, record)

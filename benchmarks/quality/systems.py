@@ -23,7 +23,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import statistics
 import sys
 from dataclasses import asdict
@@ -35,8 +34,8 @@ import torch
 from PIL import Image
 
 import sparring
+from benchmarks import records
 from benchmarks.quality.suites import SUITES, Cell
-from benchmarks.speed.step_time import processor
 from benchmarks.trainings import known, recorded, train
 from sparring.evaluation.evaluator import evaluate
 from sparring.inference.sampling import sample_seeds
@@ -63,7 +62,7 @@ def play(cell: Cell) -> dict[str, Any]:
         "averaged": judge(run, run.inference_game),
         "latest": judge(run, run.game),
         "untrained": judge(run, TrainState.fresh(run.config, run.training, run.game.device).game),
-        "made": {"python": platform.python_version(), "torch": torch.__version__, "processor": processor()},
+        "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
     return result
@@ -93,15 +92,14 @@ def record(suite: str) -> None:
     """Writes the finished cells of a suite, with everything needed to run them again."""
     cells = [_plain({**cell, "learned": learned(cell)}) for cell in finished(suite).values()]
     record = {
-        "command": f"python -m benchmarks systems {suite}",
-        "threads": torch.get_num_threads(),
+        **records.head(command=f"python -m benchmarks systems {suite}"),
         "protocol": "toys: 2,500 samples, 3 sigma; images: Fréchet distance, precision and recall in the features of "
         "the classifier that the tool trains on the data, 2,000 against 2,000",
         "finished": f"{len(cells)} of {len(SUITES[suite])} cells",
         "cells": cells,
     }
     out = RESULTS / f"systems-{suite}.json"
-    out.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    records.write(out, record)
     table(cells)
     print(f"{len(cells)} of {len(SUITES[suite])} cells written to {out.relative_to(ROOT)}.")
 

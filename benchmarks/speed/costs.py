@@ -11,7 +11,6 @@ bfloat16, interleaved. The data are a memory-mapped file of zeros: opening it, a
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.speed.step_time import RESULTS, SEED, circumstances, interleaved, timed
+from benchmarks import records
+from benchmarks.speed.step_time import RESULTS, SEED, interleaved, timed
 from sparring.data import Dataset, Stream
 from sparring.metrics import frechet_distance, kernel_distance, precision_recall, sliced_wasserstein
 from sparring.recipes import recipe
@@ -140,6 +140,6 @@ def main() -> None:
         for size, row in measured[name].items():
             figures = "  ".join(f"{what} {value:.4g}" for what, value in row.items())
             print(f"{COSTS[name][1]:20}{size:>9}   {figures}   ({COSTS[name][2]})", flush=True)
-    chosen.out.write_text(json.dumps({**circumstances(CLOCK), "costs": measured}, indent=1) + "\n")
+    records.write(chosen.out, {**records.head(seeds=[SEED], clock=CLOCK.__name__), "costs": measured})
     draw(measured, chosen.out.with_suffix(".png"))
     print(f"Written to {chosen.out} and drawn beside it.")

@@ -31,7 +31,7 @@ import torch
 from PIL import Image
 
 import sparring
-from benchmarks.speed.step_time import circumstances
+from benchmarks import records
 from sparring.data import Dataset, Stream, cache, load, readahead
 from sparring.recipes import recipe
 from sparring.training.trainer import train
@@ -251,9 +251,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), chosen.images, chosen.files)
     record = {
-        **circumstances(time.process_time),
-        "load": os.getloadavg()[0],
+        **records.head(clock="process_time", load=os.getloadavg()[0]),
         **found,
     }
-    chosen.out.write_text(json.dumps(record, indent=1) + "\n")
+    records.write(chosen.out, record)
     print(json.dumps(record, indent=1))

@@ -31,7 +31,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from benchmarks.speed.step_time import CASES, RESULTS, Work, circumstances, named
+from benchmarks import records
+from benchmarks.speed.step_time import CASES, RESULTS, Work, named
 from sparring.game import Game
 from sparring.recipes.options import Networks
 from sparring.runs import performance
@@ -41,8 +42,8 @@ from sparring.training.trainer import StepReport, train
 ROOT = Path(__file__).parents[2]
 OUT, PAGE = RESULTS / "scaling.json", ROOT / "docs" / "explanation" / "measured" / "distributed.md"
 SIZES = tuple(4**k for k in range(1, 14))  # bytes of the messages that the link is fitted to
-BUSY = 1.0  # processes that others let run, beyond which times say nothing
-RUNS_OWN = 2  # small messages of a step that a run adds: the means of the terms, and whether anyone was told to stop
+BUSY = 1.0  # load average beyond which times are meaningless
+RUNS_OWN = 2  # small messages of a step that a run adds: the means of the terms, and a stop request
 
 
 @dataclass(frozen=True)
@@ -237,10 +238,8 @@ def tables(record: dict[str, Any]) -> list[str]:
     ]
     link = Link(**record["link"])
     fit = f"Fitted link: {1e6 * link.latency:.0f} µs a hop, {link.bandwidth / 1e9:.2f} GB/s."
-    if record["load"] > BUSY:
-        fit += (
-            f" **Others kept the machine busy (load {record['load']:.0f}): bytes and messages hold, seconds do not.**"
-        )
+    if (load := record["machine"]["load"]) > BUSY:
+        fit += f" **The machine was busy (load {load:.0f}): bytes and messages hold, seconds do not.**"
     paper = [f"| GPUs | {' | '.join(map(str, GPUS))} |\n|---{'|---' * len(GPUS)}|"]
     for name, case in GAMES.items():
         own = record["cases"][name]["on_paper"]
@@ -270,7 +269,7 @@ def measure(steps: int | None) -> dict[str, Any]:
     link = fitted(two["messages"])
     cases = {name: compared(name, one, two, link) for name in GAMES}
     found = {"link": asdict(link), "messages": two["messages"], "cases": cases}
-    return {**circumstances(time.perf_counter), "threads": 1, "load": load, **found}
+    return {**records.head(clock="perf_counter", load=load, threads=1), **found}
 
 
 def main() -> None:
@@ -288,7 +287,7 @@ def main() -> None:
         case["on_paper"] = on_paper(case)
     links = {name: asdict(link) for name, link in LINKS.items()}
     record["assumed"] = {"gpu_flops_a_second": GPU_RATE, "gpu_batch": GPU_BATCH, "links": links}
-    (chosen.out or OUT).write_text(json.dumps(record, indent=1) + "\n")
+    records.write(chosen.out or OUT, record)
     if not chosen.out:
         PAGE.write_text(quoted(PAGE.read_text(), record))
     print("\n\n".join(tables(record)))

@@ -20,7 +20,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import statistics
 import sys
 import time
@@ -40,7 +39,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-import sparring
+from benchmarks import records
 from benchmarks.speed.reference_loops import (
     Cycle,
     GeneratorFirst,
@@ -340,12 +339,6 @@ def best_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
     return best
 
 
-def processor() -> str:
-    """Names the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
@@ -355,7 +348,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     clock = time.process_time if chosen.threads == 1 else time.perf_counter
-    out = chosen.out or RESULTS / ("step_time.json" if chosen.threads == 1 else f"speed-{chosen.threads}-threads.json")
+    out = chosen.out or RESULTS / (
+        "step_time.json" if chosen.threads == 1 else f"step_time-{chosen.threads}-threads.json"
+    )
     recorded = json.loads(out.read_text())["cases"] if out.exists() else {}
     measured = {name: row for name, row in recorded.items() if name in CASES and row.get("batch") == CASES[name].batch}
     print(f"{'case':20}{'textbook':>10}{'fp32':>9}{'bf16':>9}   ratio fp32, bf16   share of the limit fp32, bf16")
@@ -368,21 +363,9 @@ def main() -> None:
             flush=True,
         )
     measured = {name: measured[name] for name in CASES if name in measured}
-    out.write_text(json.dumps({**circumstances(clock), "cases": measured}, indent=1) + "\n")
+    records.write(out, {**records.head(seeds=[SEED], clock=clock.__name__), "cases": measured})
     draw(measured, out.with_suffix(".png"))
-    print(f"Written to {out} and drawn beside it.")
-
-
-def circumstances(clock: Callable[[], float]) -> dict[str, Any]:
-    """Says how and where figures were made."""
-    return {
-        "command": " ".join(["python", *sys.argv]),
-        "clock": clock.__name__,
-        "threads": torch.get_num_threads(),
-        "seed": SEED,
-        "processor": processor(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "sparring": sparring.__version__},
-    }
+    print(f"The record is {out}, its figure {out.with_suffix('.png')}.")
 
 
 def draw(measured: dict[str, dict[str, float]], path: Path) -> None:

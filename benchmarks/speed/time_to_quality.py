@@ -25,9 +25,10 @@ from typing import Any
 
 import torch
 
+from benchmarks import records
 from benchmarks.quality.suites import BRISK, NARROW
 from benchmarks.speed.reference_loops import GeneratorFirst, upsampling_dcgan
-from benchmarks.speed.step_time import RESULTS, circumstances
+from benchmarks.speed.step_time import RESULTS
 from sparring import Run
 from sparring.data import Dataset, Stream, load
 from sparring.evaluation.evaluator import evaluate
@@ -118,16 +119,16 @@ def main() -> None:
     settings = {"samples": chosen.samples, "setting": OURS, "peer steps": chosen.peer_steps, "steps": chosen.steps}
     settings = json.loads(json.dumps(settings))
     held = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
-    seeds = held["seeds"] if settings.items() <= held.items() else {}
+    seeds = held["results"] if settings.items() <= held.items() else {}
     for seed in (seed for seed in range(chosen.seeds) if str(seed) not in seeds):
         print(f"seed {seed}, peer", flush=True)
         theirs = curve(peer(seed, training), chosen.peer_steps, max(chosen.peer_steps // 20, 1), judge)
         print(f"seed {seed}, ours", flush=True)
         with TemporaryDirectory() as folder:
             mine = curve(ours(seed, Path(folder) / "run"), chosen.steps, max(chosen.steps // 30, 1), judge)
-        rows, made = compared(mine, theirs), {**circumstances(CLOCK), "seed": seed}
+        rows, made = compared(mine, theirs), records.head(seeds=[seed], clock=CLOCK.__name__)
         seeds[str(seed)] = {"made": made, "ours": mine, "peer": theirs, "seconds to": rows}
         for level, row in rows.items():
             print(f"  Fréchet distance {level:>6}: {row}")
-    chosen.out.write_text(json.dumps({**settings, "seeds": seeds}, indent=1) + "\n")
+    records.write(chosen.out, {**records.head(clock=CLOCK.__name__), **settings, "results": seeds})
     print(f"Written to {chosen.out}.")
