@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sparring._io.atomic import UNFINISHED, atomic_write, io_errors, mark_in_use
+from sparring._types import Settings
 from sparring.errors import RunError
 
 MAX_BYTES = 2**28  # default limit of bytes read from one file
@@ -305,7 +306,7 @@ class Folder:
                 return True
         return False
 
-    def _at(self, name: str) -> tuple[str, dict[str, Any]]:
+    def _at(self, name: str) -> tuple[str, Settings]:
         """Return path and keyword arguments that address a name in this folder in functions of `os`."""
         if self._descriptor is None:
             return str(self.path / name), {}

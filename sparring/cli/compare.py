@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import tyro
 
+from sparring._types import Settings
 from sparring.cli.console import clock, progress, say, say_data, show_table
 from sparring.cli.help import flags
 from sparring.cli.options import METRICS, Device, Trust, parsed, recipe_arguments, with_recipe
@@ -100,7 +101,7 @@ class Comparison:
     dry_run: bool = False
     trust: Trust = ()
 
-    def shared(self) -> dict[str, Any]:
+    def shared(self) -> Settings:
         """Return the arguments of `sparring.Run.create` that all entries share."""
         names = (
             "data",
@@ -203,7 +204,7 @@ def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
     facts = DataFacts.of(dataset)
     for who in {trial.entry.label: trial.entry for trial in made}.values():
         try:
-            how: Any = {"techniques": who.techniques, "device": where, "times": TRAINED}
+            how: Settings = {"techniques": who.techniques, "device": where, "times": TRAINED}
             built = make_game(who.recipe, who.arguments, facts, **how)
             sizes[who.label] = {
                 name: sum(w.numel() for w in net.parameters()) for name, net in built.unwrapped.named_children()

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union
 
 import tyro
 
+from sparring._types import Settings
 from sparring.cli.console import say, say_lines
 from sparring.cli.options import STYLE, TYPES, form_of, with_recipe
 from sparring.cli.registry import COMMANDS, OWN_FLAGS
@@ -73,14 +74,14 @@ def script(shell: str) -> str:
     raise AssertionError  # tyro always exits after writing
 
 
-def _forms() -> dict[str, Any]:
+def _forms() -> Settings:
     """Return the forms of all commands by name; commands of two words are dictionaries."""
     from sparring.cli.compare import Comparison
     from sparring.cli.recipes import Check
     from sparring.cli.train import Training
     from sparring.recipes import RECIPES, recipe
 
-    forms: dict[str, Any] = {}
+    forms: Settings = {}
     for name, (home, _) in COMMANDS.items():
         first, _, second = name.partition(" ")
         module, _, function = home.partition(":")
@@ -96,7 +97,7 @@ def _forms() -> dict[str, Any]:
     return forms
 
 
-def _choice(forms: dict[str, Any]) -> Any:
+def _choice(forms: Settings) -> Any:
     """Return the type of a choice between forms, one of which may be a choice again."""
     kinds = [Annotated[_nested(form), tyro.conf.subcommand(name=name)] for name, form in forms.items()]
     return Union[(*kinds, Annotated[None, tyro.conf.Suppress])]  # a union of one would be no choice

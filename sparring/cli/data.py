@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from sparring._types import Settings
 from sparring.cli.console import progress, say, say_data
 
 
@@ -32,7 +33,7 @@ def prepare(
     from sparring.data import prepare as write
 
     with progress("preparing images") as show:
-        settings: Any = {"size": size, "channels": channels, "root": data_root, "skip_bad": skip_unreadable}
+        settings: Settings = {"size": size, "channels": channels, "root": data_root, "skip_bad": skip_unreadable}
         path = write(source, target, progress=show.update, **settings)
     dataset = load(path)
     say_data(dataset)

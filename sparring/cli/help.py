@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from docstring_parser import parse
 from tyro.conf import Positional, UseAppendAction
 
+from sparring._types import Settings
+
 __all__ = ["SECTIONS", "Flag", "flags", "help_of", "keys_of", "value_of"]
 
 Sections = Mapping[str, Sequence[str]]
@@ -116,7 +118,7 @@ def flags(form: Callable[..., Any], given: Any = MISSING, before: str = "", text
         yield Flag(f"{before}{name}", value, " ".join(text.split()), default, POSITIONAL in extras, source)
 
 
-def _defaults(form: Callable[..., Any], given: Any) -> dict[str, Any]:
+def _defaults(form: Callable[..., Any], given: Any) -> Settings:
     """Return the default of each argument, by name."""
     if isinstance(form, type):
         found = {field.name: field.default for field in fields(form)}

@@ -16,6 +16,7 @@ from docstring_parser import parse
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from sparring._io.paths import expand_user
+from sparring._types import Settings
 from sparring.cli.console import say_lines, warn
 from sparring.cli.help import SECTIONS, VALUES, flags, help_of, keys_of
 from sparring.errors import DataError
@@ -130,7 +131,7 @@ def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
         words: What was typed after the command's name.
         name: What the command is called.
     """
-    arguments: dict[str, Any] = {}
+    arguments: Settings = {}
     parsed(form_of(command, lambda **given: arguments.update(given)), words, name)
     trust(arguments.pop("trust", ()))
     return command(**arguments)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
+from sparring._types import Settings
 from sparring.cli.console import say, show_table
 from sparring.cli.options import Device, parsed, with_recipe
 from sparring.errors import DataError, SparringError
@@ -82,7 +83,7 @@ def check(words: list[str]) -> None:
     filled: Any = parsed(with_recipe(Check, recipe_named(recipe), recipe), rest, f"check {recipe}")
     given: Check = filled.given
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
-    how: Any = {"batch": given.batch_size, "rounds": given.rounds, "parts": given.grad_accum, "fast": given.fast}
+    how: Settings = {"batch": given.batch_size, "rounds": given.rounds, "parts": given.grad_accum, "fast": given.fast}
     how |= {"kind": PRECISIONS[given.precision], "where": distributed.resolve_device(given.device)}
     how |= {"settings": describe_game(recipe, arguments, {})}
     try:
@@ -97,7 +98,7 @@ def check(words: list[str]) -> None:
     say(f"{recipe} keeps the rules.")
 
 
-def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: dict[str, Any]) -> list[str]:
+def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: Settings) -> list[str]:
     """Check a recipe that does not take points."""
     from sparring.errors import GameError, RoundError, SparringError
 
@@ -127,7 +128,7 @@ def _conforms(
     kind: torch.dtype | None,
     fast: str,
     where: torch.device,
-    settings: dict[str, Any],
+    settings: Settings,
 ) -> list[str]:
     """Check a recipe on some data, and return the findings."""
     from sparring.check import check_game
@@ -138,7 +139,7 @@ def _conforms(
     from sparring.runs.state import fit_to_data, make_game
 
     dataset = load(data_name(recipe, data), size=size)
-    how: Any = {"techniques": settings["techniques"], "device": where, "times": TRAINED}
+    how: Settings = {"techniques": settings["techniques"], "device": where, "times": TRAINED}
     game = make_game(recipe, settings["arguments"], DataFacts.of(dataset), **how).to(where)
     fit_to_data(game, dataset)
     chosen, notes = safe_options(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)

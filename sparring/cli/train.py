@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 from tyro.conf import Positional, arg
 
 from sparring._io.folder import Folder
+from sparring._types import JsonObject
 from sparring.cli.console import clock, progress, say, say_data, show_table, warn
 from sparring.cli.options import Device, Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
@@ -132,7 +133,7 @@ def remembered(folder: Path | Folder, goal: Goal) -> Goal:
         raise RunError(f"{path} does not say how far to go: `sparring resume {where} --steps N`.") from None
 
 
-def _wellformed(goal: dict[str, Any]) -> dict[str, Any]:
+def _wellformed(goal: JsonObject) -> JsonObject:
     """Return a recorded length if each of its values has the type of its flag."""
     hints = get_type_hints(Goal)
     for name, value in goal.items():
@@ -209,7 +210,7 @@ class Training:
     estimate: bool = False
     trust: Trust = ()
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Return the arguments of `Run.create`, without the recipe."""
         beside = ("goal", "out", "dry_run", "estimate", "trust")
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
@@ -402,7 +403,7 @@ def farewell(run: Run) -> None:
         say(f"  {line}")
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _verdict(row: JsonObject) -> str:
     """Return an evaluation as a line of text."""
     beside = ", ".join(f"{name} {value:.4g}" for name, value in row.get("beside", {}).items())
     scores = f"{row['score']} {row['value']:.4g}" + (f" ({beside})" if beside else "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from sparring._types import Settings
 from sparring.cli.console import say
 from sparring.cli.options import NEWEST, Model, RunFolder
 
@@ -45,7 +46,7 @@ def translate(
 
     if not images:
         raise DataError("No image is given: name files, folders or zips of images to translate.")
-    settings: Any = {"heatmaps": heatmaps, "tile": tile, "overlap": overlap}
+    settings: Settings = {"heatmaps": heatmaps, "tile": tile, "overlap": overlap}
     if to == "both":
         _both(run, images, out, {**settings, **asdict(model)})
         return
@@ -58,7 +59,7 @@ def translate(
         say(f"Where the critic looks is in {out / 'heatmaps'}.")
 
 
-def _both(run: Path, images: tuple[Path, ...], out: Path, how: dict[str, Any]) -> None:
+def _both(run: Path, images: tuple[Path, ...], out: Path, how: Settings) -> None:
     """Translate one set of each domain, and print the path of the page."""
     from sparring.errors import DataError
     from sparring.reports.cycle_report import write_cycle_report

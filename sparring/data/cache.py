@@ -19,12 +19,13 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from sparring._io.atomic import atomic_write
 from sparring._io.paths import expand_user
+from sparring._types import JsonObject, Settings
 from sparring.data.annotations.captions import Captions
 from sparring.data.checksums import ChecksummedImages
 from sparring.data.dataset import Dataset
@@ -149,7 +150,7 @@ def write_rest(
     checksums: np.ndarray,
     labels: np.ndarray | None,
     captions: Captions | None,
-    facts: dict[str, Any],
+    facts: JsonObject,
 ) -> None:
     """Write the part of a prepared file that follows the images.
 
@@ -200,7 +201,7 @@ class PreparedFile:
         checksums: CRC-32 of each image, uint32 (N,), mapped; None in a file of version 1.
     """
 
-    facts: dict[str, Any]
+    facts: JsonObject
     values: np.ndarray
     labels: np.ndarray | None
     captions: Captions | None
@@ -299,7 +300,7 @@ def legacy_files(target: Path) -> list[Path]:
     return [target.with_suffix(ending) for ending in (".json", ".labels.npy", ".captions.json")]
 
 
-def _described_beside(target: Path) -> dict[str, Any] | None:
+def _described_beside(target: Path) -> JsonObject | None:
     try:
         facts = json.loads(target.with_suffix(".json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -335,7 +336,7 @@ def open_prepared(name: str, target: Path, again: Callable[[], object] | None = 
     if found is None:
         raise DataError(f"{target} does not exist or is not a prepared file: prepare the images again.")
     facts = found.facts
-    more: Any = {"captions": found.captions, "skipped": tuple(facts.get("passed_over", ()))}
+    more: Settings = {"captions": found.captions, "skipped": tuple(facts.get("passed_over", ()))}
     if found.checksums is not None:
         mend = None if again is None else lambda: _remade(target, facts["content"], again)
         more["checksummed"] = ChecksummedImages(target, found.values, found.checksums, mend)

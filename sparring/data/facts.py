@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from sparring._types import JsonObject
 from sparring.data.annotations.label_maps import LabelMapClasses
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ class DataFacts:
         """Number of classes."""
         return len(self.class_names)
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> JsonObject:
         """Return the arguments of a recipe that the data determine.
 
         Returns:
             ``shape``, ``classes`` (their number), and ``captions`` where there are any; for two domains also ``other``,
             ``paired`` and ``regions`` (the number of classes in label maps, 0 for images), and ``instances`` if True.
         """
-        found: dict[str, Any] = {"shape": self.shape, "classes": self.classes}
+        found: JsonObject = {"shape": self.shape, "classes": self.classes}
         if self.captions is not None:
             found["captions"] = self.captions
         if self.other is not None:
@@ -119,7 +120,7 @@ class DataFacts:
             found |= {"instances": True} if self.instances else {}
         return found
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the facts as plain JSON values; those at their defaults are omitted."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.regions is not None:

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from sparring._io.paths import expand_user
 from sparring._io.targets import require_no_overwrite
+from sparring._types import Settings
 from sparring.data.cache import Progress, cache_folder, legacy_files, open_prepared, prepare_file, prepare_in_cache
 from sparring.data.dataset import Dataset
 from sparring.data.sources import arrays
@@ -88,7 +88,7 @@ def load(
     """
     cache, (kind, rest) = cache_folder(cache), split_kind(str(name))
     require_form(str(name), size, channels, margin)
-    places: Any = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
+    places: Settings = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
     if kind in KINDS:
         return load_domains(str(name), kind, rest, size=size, channels=channels, margin=margin, **places)
     if str(name) in STACKED:

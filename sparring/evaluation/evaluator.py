@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
+from sparring._types import JsonObject, Settings
 from sparring.abilities import has_classes, require_sampling
 from sparring.data.dataset import Dataset
 from sparring.data.loading import STACKED
@@ -93,7 +93,7 @@ def evaluate(
     if references:
         sets |= {"data": collect(rows.other()), "noise": collect(rows.noise())}
     training = collect(rows.everything(), pixels=False) if everything else None
-    settings: Any = {"real": count, "fake": count, "seed": seed, "conditions": conditions}
+    settings: Settings = {"real": count, "fake": count, "seed": seed, "conditions": conditions}
     protocol = partial(make_protocol, dataset=dataset, split=rows.split, extractor=extractor, **settings)
     start = time.perf_counter()
     case = EvalContext(real, sets.pop(""), dataset, training, extractor, require_sampling(game), seed, resamples)
@@ -151,7 +151,7 @@ def _knows_classes(extractor: FeatureExtractor | None, dataset: Dataset) -> bool
     return hasattr(extractor, "logits_of") and (bool(dataset.classes) or getattr(extractor, "reference", False))
 
 
-def _scores(metrics: Mapping[str, Metric], case: EvalContext, protocol: Callable[..., dict[str, Any]]) -> list[Score]:
+def _scores(metrics: Mapping[str, Metric], case: EvalContext, protocol: Callable[..., JsonObject]) -> list[Score]:
     scores = []
     for name, metric in metrics.items():
         try:

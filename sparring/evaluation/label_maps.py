@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring._types import Settings
 from sparring.abilities import require_label_maps
 from sparring.data import Dataset
 from sparring.data.stream import scale_images
@@ -96,7 +97,7 @@ def evaluate_label_maps(
     require_label_maps(game)
     if dataset.paired_domain is None or dataset.paired_domain.regions is None:
         raise DataError(f"{dataset.name} has no label maps: give images with label maps.")
-    given: Any = {"samples": samples, "seed": seed, "references": references}
+    given: Settings = {"samples": samples, "seed": seed, "references": references}
     sampler = LabelMapSampler(game, held_out or dataset)
     found = evaluate(sampler, dataset, held_out=held_out, **given, **settings)
     whole = merge_evaluations([found, *PairedImages(game, dataset, held_out, **given).scores()])

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring._types import JsonObject
 from sparring.data import Dataset
 from sparring.evaluation.sample_sets import NUM_IMAGES, moment_matched_noise, row_moments
 from sparring.evaluation.types import Evaluation, normal_interval
@@ -126,7 +127,7 @@ def _error(images: Tensor, truth: Tensor) -> Tensor:
     return (images.cpu().clamp(-1, 1) - truth).abs().mean((1, 2, 3))
 
 
-def pair_protocol(metric: str, dataset: Dataset, held_out: Dataset | None, *, count: int, seed: int) -> dict[str, Any]:
+def pair_protocol(metric: str, dataset: Dataset, held_out: Dataset | None, *, count: int, seed: int) -> JsonObject:
     """Return the protocol of a score of pairs.
 
     Args:

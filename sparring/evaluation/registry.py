@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from math import nan
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from sparring._types import Settings
 from sparring.data.dataset import Dataset
 from sparring.data.sources.stacked import unstack_images
 from sparring.errors import DataError
@@ -173,7 +173,7 @@ def labels(case: EvalContext) -> Sequence[Estimate]:
     order = torch.randperm(len(case.dataset), generator=torch.Generator().manual_seed(hash_seed(case.seed, 5))).numpy()
     rows, names, *_ = case.dataset.rows(order[: len(case.fake.features)])
     seen = ((each.scaled, each.labels) for each in (case.fake, SampleSet(rows, rows, names), case.real))
-    how: Any = {"seed": case.seed, "side": getattr(case.extractor, "side", SIDE)}
+    how: Settings = {"seed": case.seed, "side": getattr(case.extractor, "side", SIDE)}
     found = labelled_accuracies(*seen, classes=len(case.dataset.classes), **how)  # type: ignore[arg-type]
     return tuple((each.value, each.interval()) for each in (found.gan_train, found.gan_test, found.baseline))
 

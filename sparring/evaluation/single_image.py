@@ -13,11 +13,11 @@ import hashlib
 import time
 from dataclasses import dataclass
 from math import nan
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from sparring._types import Settings
 from sparring.data import Dataset
 from sparring.errors import DataError
 from sparring.evaluation.sample_sets import moment_matched_noise
@@ -99,7 +99,7 @@ def evaluate_single_image(
     if samples < 2:
         raise DataError(f"The variety of {samples} samples is not defined: request 2 or more.")
     features = features or random_filter_maps(one.photograph.shape[1])
-    protocol: Any = {"dataset": dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
+    protocol: Settings = {"dataset": dataset, "split": "all", "real": 1, "fake": samples, "seed": seed}
     extractor = {"extractor": features.name, "extractor_sha256": features.sha256, "resize": "none"}
     scores, sampling = [], 0.0
     for scale in range(min(SCALES, len(one.sizes))):

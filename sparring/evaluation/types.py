@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from sparring._types import JsonObject
 from sparring.abilities import SupportsSampling
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
@@ -92,7 +93,7 @@ class Metric:
     scores: dict[str, Direction]
     measure: Callable[[EvalContext], Sequence[Estimate]]
     needs: frozenset[Requirement] = frozenset()
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: JsonObject = field(default_factory=dict)
     official: tuple[str, ...] = ()
 
     def score_names(self, extractor: FeatureExtractor | None) -> dict[str, Direction]:
@@ -120,7 +121,7 @@ class Evaluation:
     images: dict[str, Tensor] = field(default_factory=dict, compare=False)
     notes: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return scores, references and notes as plain JSON values."""
         rows = {"scores": self.scores, **self.references}
         plain = {name: [_plain(score) for score in scores] for name, scores in rows.items()}
@@ -168,7 +169,7 @@ def require_many_images(dataset: Dataset) -> None:
         raise DataError(f"{dataset.name} is one image: evaluate the run with `sparring singan evaluate`.")
 
 
-def _parse(scores: list[dict[str, Any]]) -> list[Score]:
+def _parse(scores: list[JsonObject]) -> list[Score]:
     ends = [_interval(*s["interval"]) if s["interval"] else None for s in scores]
     rows = zip(scores, ends, strict=True)
     return [
@@ -180,7 +181,7 @@ def _interval(low: Any, high: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _plain(score: Score) -> dict[str, Any]:
+def _plain(score: Score) -> JsonObject:
     """Return a score as JSON values; infinity, which JSON lacks, as text that `float` reads."""
     plain = asdict(score)
     return plain | {"value": score.value if math.isfinite(score.value) else str(score.value)}

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from sparring._io.atomic import atomic_write, io_errors
 from sparring._io.folder import read
+from sparring._types import JsonObject
 from sparring.errors import UNREADABLE, RunError
 from sparring.runs import config, logs
 
@@ -90,7 +91,7 @@ class Protocol:
     """
 
     budget: Budget
-    shared: dict[str, Any]
+    shared: JsonObject
     fingerprint: str
     metrics: tuple[str, ...] = ()
     samples: int | None = None
@@ -108,8 +109,8 @@ class Entry:
     """
 
     recipe: str
-    arguments: dict[str, Any]
-    techniques: dict[str, Any]
+    arguments: JsonObject
+    techniques: JsonObject
     label: str
 
 
@@ -134,7 +135,7 @@ class Trial:
         """Name of the trial, usable as a file name."""
         return self.folder.name
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Return every setting that determines the result, without the paths of data and the device."""
         beside = ("data", "data_root", "device")
         return {
@@ -147,7 +148,7 @@ class Trial:
             "samples": self.protocol.samples,
         }
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> JsonObject | None:
         """Return the record of the trial, or None if it was not started.
 
         Raises:
@@ -171,7 +172,7 @@ class Trial:
             )
         return before | {"state": "begun"} if gone < wanted and state == "finished" else before
 
-    def write(self, state: str, error: str = "", **facts: Any) -> dict[str, Any]:
+    def write(self, state: str, error: str = "", **facts: Any) -> JsonObject:
         """Write the record of the trial, and return it.
 
         Args:
@@ -186,7 +187,7 @@ class Trial:
                 file.write(json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         return told
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """Return the evaluations so far, in order."""
         return logs.read(self.folder / "evaluations.jsonl")
 

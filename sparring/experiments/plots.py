@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from sparring._io.folder import Folder, read
+from sparring._types import JsonObject
 from sparring.data.sources.images import decode_upright, quiet_pillow
 from sparring.runs.config import SAMPLES
 from sparring.visualization import video
@@ -27,7 +28,7 @@ FAR = 20  # times that a distance may change before its axis is logarithmic
 AXES = {"images": ("thousand images seen", 1000), "seconds": ("seconds of training", 1)}
 
 
-def plot_scores(result: dict[str, Any]) -> Figure:
+def plot_scores(result: JsonObject) -> Figure:
     """Draw every score over training: each seed faint, their mean bold, the reference of real data dashed.
 
     Args:
@@ -83,7 +84,7 @@ def film(folder: Path) -> Path | None:
     return video.save_animation([*frames, *still], folder / "film.gif", fps=RATE)
 
 
-def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:
+def _panel(axes: Axes, result: JsonObject, score: str, axis: str) -> None:
     seen: list[float] = []
     for index, label in enumerate(result["entries"]):
         colour = f"C{index % 10}"
@@ -103,7 +104,7 @@ def _panel(axes: Axes, result: dict[str, Any], score: str, axis: str) -> None:
     axes.grid(alpha=0.2)
 
 
-def _course(trial: dict[str, Any], score: str, axis: str) -> np.ndarray:
+def _course(trial: JsonObject, score: str, axis: str) -> np.ndarray:
     """Return positions and scores, one row per evaluation."""
     scale = AXES[axis][1]
     return np.array([(row[axis] / scale, row["scores"][score]) for row in trial["rows"]], dtype=float)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from sparring._io.folder import Folder, open_atomic
+from sparring._types import JsonObject
 from sparring.evaluation.significance import LEVEL
 from sparring.experiments.experiment import Trial
 from sparring.experiments.plots import film, plot_scores, sample_files
@@ -18,7 +18,7 @@ from sparring.visualization import images
 
 __all__ = ["FILES", "save_report", "tables", "verdicts"]
 
-Values = dict[str, Any]
+Values = JsonObject
 FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # besides the folder of the trials
 SHOWN = 3  # seeds whose samples are in the page
 HOW = (

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sparring import __version__
+from sparring._types import JsonObject
 from sparring.errors import RunError
 from sparring.evaluation.significance import spread, summary_over_training
 from sparring.evaluation.types import Evaluation
@@ -22,7 +23,7 @@ from sparring.reports import run_report
 
 __all__ = ["collect", "inequalities", "to_plain"]
 
-Values = dict[str, Any]
+Values = JsonObject
 Counts = Mapping[str, float]
 ALIKE = 1.1  # ratio of parameters or updates that counts as equal
 COLUMNS = ("min", "max", "mean", "SD")

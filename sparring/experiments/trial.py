@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
+from sparring._types import JsonObject, Settings
 from sparring.errors import Diverged, SparringError
 from sparring.evaluation import evaluator
 from sparring.experiments.experiment import Budget, Trial
@@ -22,11 +22,11 @@ from sparring.runs.run import Run
 __all__ = ["OnEvaluation", "Row", "create_run", "run_trial"]
 
 FOREVER = 10**12  # steps: the budget ends a training, its axis need not be steps
-Row = dict[str, Any]
+Row = JsonObject
 OnEvaluation = Callable[[Trial, Row], None]
 
 
-def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, Any]:
+def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> JsonObject:
     """Train a trial, or resume it, and return its record. A closed trial is only read.
 
     A game that fails, of ours or of the user's, must not cost the night: whatever it raises becomes its sentence.
@@ -56,7 +56,7 @@ def create_run(trial: Trial, folder: Path | None = None) -> Run:
         folder: Folder of the run. Default: that of the trial.
     """
     who = trial.entry
-    chosen: dict[str, Any] = {
+    chosen: JsonObject = {
         "arguments": who.arguments,
         "techniques": who.techniques,
         "seed": trial.seed,
@@ -65,7 +65,7 @@ def create_run(trial: Trial, folder: Path | None = None) -> Run:
     return Run.create(folder or trial.folder, who.recipe, **chosen)
 
 
-def _train_and_evaluate(trial: Trial, on_evaluation: OnEvaluation) -> dict[str, Any]:
+def _train_and_evaluate(trial: Trial, on_evaluation: OnEvaluation) -> JsonObject:
     run, budget = create_run(trial), trial.protocol.budget
     trial.write("begun")
     with closing(logs.JsonLinesWriter(trial.folder / "evaluations.jsonl", run.step)) as judged:
@@ -107,7 +107,7 @@ def _evaluate(run: Run, trial: Trial, *, references: bool) -> Row:
     run.save_samples()
     protocol, start = trial.protocol, time.perf_counter()
     metrics = evaluator.get_metrics(protocol.metrics) if protocol.metrics else None
-    how: Any = {"metrics": metrics, "samples": protocol.samples, "references": references, "resamples": 0}
+    how: Settings = {"metrics": metrics, "samples": protocol.samples, "references": references, "resamples": 0}
     scores = evaluator.evaluate(run.inference_game, run.training, held_out=run.held_out, **how).to_json()
     judging = round(time.perf_counter() - start, 3)
     return {
@@ -125,5 +125,5 @@ def _training_seconds(run: Run) -> float:
     return float(lines[-1]["seconds"]) if lines else 0.0
 
 
-def _counts(row: Row) -> dict[str, Any]:
+def _counts(row: Row) -> JsonObject:
     return {name: row[name] for name in ("step", "images", "seconds")}

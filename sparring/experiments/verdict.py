@@ -16,15 +16,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
+from sparring._types import JsonObject
 from sparring.evaluation.registry import METRICS
 from sparring.evaluation.significance import LEVEL, Spread, holm, one_sample_t_test, spread, welch_t_test
 from sparring.metrics import Direction, Score
 
 __all__ = ["Criterion", "compare_pairs", "criteria", "verdict"]
 
-Values = dict[str, Any]
+Values = JsonObject
 JOINT_METRICS = ("frechet", "frechet-infinity", "kernel", "sliced", "pyramid", "parzen", "classifier-score")
 """Metrics whose score measures quality and variety together."""
 JOINT_PAIRS = (("precision", "recall"), ("density", "coverage"), ("high quality", "modes"), ("GAN-test", "GAN-train"))

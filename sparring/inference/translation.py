@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from torch.nn.functional import interpolate, pad
 from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
 from sparring._io.targets import require_no_overwrite, unique_names
+from sparring._types import Settings
 from sparring.abilities import SupportsTranslation, require_attention, require_translation
 from sparring.data import DataFacts, Dataset
 from sparring.data.sources.files import SUFFIXES, Files, FolderFiles, open_files
@@ -217,7 +217,7 @@ def translate_files(
     Raises:
         SparringError: If the game does not translate, or files cannot be read or written.
     """
-    drawn: Any = {"strips": strips or cycle, "heatmaps": heatmaps}
+    drawn: Settings = {"strips": strips or cycle, "heatmaps": heatmaps}
     with ExitStack() as stack:
         jobs = plan_jobs(stack, sources, expand_user(out))
         targets = [path for job in jobs for path in job.targets(**drawn)]
@@ -308,7 +308,7 @@ def translate_jobs(
         SparringError: As for `translate_files`.
     """
     channels = _source_channels(facts, to)
-    settings: Any = {"tile": tile, "overlap": overlap}
+    settings: Settings = {"tile": tile, "overlap": overlap}
     if heatmaps:
         require_attention(game)
     for job in jobs:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from sparring import __version__
+from sparring._types import JsonObject
 from sparring.data.dataset import Dataset
 from sparring.errors import SparringError
 from sparring.metrics.extractors.base import FeatureExtractor
@@ -74,7 +75,7 @@ def make_protocol(
     extractor: FeatureExtractor | None = None,
     conditions: str | None = None,
     **settings: Any,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return everything that makes a score comparable, as a dictionary of JSON types.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from sparring._types import Settings
 from sparring.errors import DataError
 from sparring.game import adam
 from sparring.games.common.two_domain import ImagePool
@@ -84,7 +85,7 @@ def cyclegan(
     def translator(channels: int, outputs: int) -> nn.Module:
         return ResNetTranslator(channels, outputs, width, blocks)
 
-    settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
+    settings: Settings = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
     return _cyclegan(
         translator, a, b, **settings, critic=critic, generator=generator, schedule=linear_after(constant, decay)
     )
@@ -130,7 +131,7 @@ def ganilla(
         return GANILLATranslator(channels, outputs, width, blocks)
 
     a, b = domains("GANILLA", shape, other, GANILLATranslator)
-    settings: Any = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
+    settings: Settings = {"width": width, "layers": layers, "cycle": cycle, "identity": identity, "pool": pool}
     return _cyclegan(
         translator, a, b, **settings, critic=critic, generator=generator, schedule=linear_after(constant, decay)
     )
@@ -208,8 +209,8 @@ def nicegan(
     D_A, D_B = (NICEEncodingCritic(NICEEncoder(each[0], width), NICECritic(width, *how)) for each in (a, b))
     whole = side // 4 if full else None
     G_AB, G_BA = (NICETranslator(each[0], width, blocks, whole) for each in (b, a))
-    weights: Any = {"adversarial": adversarial, "cycle": cycle, "reconstruction": reconstruction}
-    learning: Any = {"critic": critic, "generator": generator, "schedule": linear_after(constant, decay)}
+    weights: Settings = {"adversarial": adversarial, "cycle": cycle, "reconstruction": reconstruction}
+    learning: Settings = {"critic": critic, "generator": generator, "schedule": linear_after(constant, decay)}
     return NICEGAN(G_AB, G_BA, D_A, D_B, **weights, **learning)
 
 

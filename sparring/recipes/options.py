@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from sparring import networks
+from sparring._types import Settings
 from sparring.errors import DataError
 from sparring.game import adam, rmsprop
 from sparring.layers.normalization import Norm
@@ -159,30 +160,30 @@ def channels_last(network: Module) -> Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
 
 
-def _toy(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
+def _toy(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:
     return networks.AliToyGenerator(shape, latent, **width), networks.AliToyCritic(shape, **width)
 
 
-def _mlp(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
+def _mlp(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:
     return networks.MLPGenerator(shape, latent, **width), networks.MLPCritic(shape, **width)
 
 
-def _dcgan(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
+def _dcgan(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:
     D = networks.DCGANCritic(shape, norm=restraint.norm, bias=restraint.bias, **width)
     return networks.DCGANGenerator(shape, latent, **width), D
 
 
-def _infogan(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
+def _infogan(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:
     return networks.InfoGANGenerator(shape, latent, **width), networks.InfoGANCritic(
         shape, norm=restraint.norm, **width
     )
 
 
-def _cnn(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
+def _cnn(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:
     return networks.SNCNNGenerator(shape, latent, **width), networks.SNCNNCritic(shape, norm=restraint.norm, **width)
 
 
-def _resnet(shape: Shape, latent: int, width: dict[str, Any], restraint: CriticConstraint) -> Pair:
+def _resnet(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:
     return networks.ResNetGenerator(shape, latent, **width), networks.ResNetCritic(shape, pool=restraint.pool, **width)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from torch import nn
 
 from sparring import networks
+from sparring._types import Settings
 from sparring.errors import GameError
 from sparring.games.realness import RealnessGAN
 from sparring.layers.init import gamma_normal
@@ -80,14 +81,14 @@ def _anchors(outcomes: int, skew: float, distance: float | None) -> AnchorSource
     return skew_normal(outcomes, distance)
 
 
-def _points(shape: Shape, outcomes: int, latent: int, width: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+def _points(shape: Shape, outcomes: int, latent: int, width: Settings) -> tuple[nn.Module, nn.Module]:
     """The mixture networks of ALI with torch's own weights (authors' code)."""
     init = gamma_normal()
     G = networks.AliToyGenerator(shape, latent, **width, init=init)
     return G, networks.AliToyCritic(shape, **width, outcomes=outcomes, init=init)
 
 
-def _images(shape: Shape, outcomes: int, latent: int, width: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+def _images(shape: Shape, outcomes: int, latent: int, width: Settings) -> tuple[nn.Module, nn.Module]:
     """The networks of DCGAN; D has spectral norm in every layer, no batch norm, and a head whose outputs are drawn."""
     G = networks.DCGANGenerator(shape, latent, **width)
     plain = networks.DCGANCritic(shape, norm=nn.Identity, **width)

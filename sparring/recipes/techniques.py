@@ -16,6 +16,7 @@ from importlib import import_module
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from sparring._types import Settings
 from sparring.errors import GameError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Techniques:
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     schedule_steps: int = 100_000
 
-    def chosen(self) -> dict[str, Any]:
+    def chosen(self) -> Settings:
         """Return the settings that differ from their defaults, by name."""
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return {name: value for name, (value, default) in values.items() if value != default}
@@ -284,7 +285,7 @@ def apply_techniques(make: Make, shape: Shape, techniques: Techniques) -> Game:
     return make(shape)
 
 
-def _require_valid(chosen: dict[str, Any], shape: Shape) -> None:
+def _require_valid(chosen: Settings, shape: Shape) -> None:
     """Raise where a value is out of range, two techniques exclude each other, or one needs images."""
     if len(shape) != 3:
         for name in sorted(chosen.keys() & IMAGE_TECHNIQUES):

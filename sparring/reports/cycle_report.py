@@ -8,6 +8,7 @@ from typing import Any
 
 from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
+from sparring._types import JsonObject, Settings
 from sparring.inference.translation import OTHER, plan_jobs, translate_jobs
 from sparring.reports.html import embed, render
 from sparring.reports.run_report import scores
@@ -50,7 +51,7 @@ def write_cycle_report(
     run, out, settings = expand_user(run), expand_user(out), {**settings, "cycle": True, "strips": True}
     with ExitStack() as stack:
         jobs = {to: plan_jobs(stack, [source], out / f"to-{to}") for to, source in (("B", a), ("A", b))}
-        drawn: Any = {"strips": True, "heatmaps": bool(settings.get("heatmaps"))}
+        drawn: Settings = {"strips": True, "heatmaps": bool(settings.get("heatmaps"))}
         targets = [path for each in jobs.values() for job in each for path in job.targets(**drawn)]
         require_outputs(run, [*targets, out / "report.html"], [a, b])
         game, facts = load_game(run, device=device, checkpoint=checkpoint), config.facts(run)
@@ -66,7 +67,7 @@ def write_cycle_report(
     return out / "report.html"
 
 
-def _direction(to: str, strips: list[Path]) -> dict[str, Any]:
+def _direction(to: str, strips: list[Path]) -> JsonObject:
     """Return a section of the page: some strips, evenly chosen."""
     chosen = [strips[len(strips) * k // SHOWN] for k in range(SHOWN)] if len(strips) > SHOWN else strips
     images = [embed(strip, strip.stem) for strip in chosen]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sparring._io.folder import Folder, open_atomic
+from sparring._types import JsonObject
 from sparring.errors import UNREADABLE, RunError
 from sparring.evaluation.types import Evaluation
 from sparring.game import Game
@@ -163,7 +164,7 @@ def _samples(home: Folder) -> list[Image]:
     return shown
 
 
-def scores(folder: Path | Folder) -> dict[str, Any] | None:
+def scores(folder: Path | Folder) -> JsonObject | None:
     """Return the evaluation in a run's folder for a page: heads, rows, and lines on its protocol; None without one.
 
     Args:

@@ -19,7 +19,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import torch
@@ -28,11 +27,12 @@ from sparring import __version__
 from sparring._io.atomic import io_errors, require_free_space
 from sparring._io.folder import Folder
 from sparring._io.memory import physical_memory
+from sparring._types import JsonObject
 from sparring.errors import UNREADABLE, RunError
 from sparring.runs.config import FILE, run_id
 from sparring.runs.logs import read
 
-State = dict[str, Any]
+State = JsonObject
 
 FORMAT, READABLE = 1, (1,)  # of manifest.json
 STATE, MANIFEST = "state.pt", "manifest.json"
@@ -285,20 +285,20 @@ def _fill(unfinished: Folder, step: int, content: bytes, run: str | None) -> Non
     unfinished.fsync()
 
 
-def _sealed(manifest: dict[str, Any]) -> bytes:
+def _sealed(manifest: JsonObject) -> bytes:
     """Return the text of a manifest, which ends with its own digest."""
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     return json.dumps({**manifest, "sha256": digest}, indent=1).encode()
 
 
-def _manifest(inner: Folder) -> dict[str, Any]:
+def _manifest(inner: Folder) -> JsonObject:
     """Read the manifest of a checkpoint.
 
     Raises:
         ValueError: If it was changed, or has another format.
     """
     text = inner.read(MANIFEST, LONGEST)
-    manifest: dict[str, Any] = json.loads(text)
+    manifest: JsonObject = json.loads(text)
     digest = manifest.pop("sha256", None)
     if digest is None or _sealed(manifest) != text:
         raise ValueError("its manifest was changed")

@@ -23,6 +23,7 @@ from sparring import __version__
 from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder
 from sparring._io.paths import expand_user
+from sparring._types import JsonObject, Settings
 from sparring.data import NAMES, DataFacts, Dataset
 from sparring.data.sources.layouts import absolute_name, data_paths
 from sparring.errors import DataError, RunError
@@ -136,7 +137,7 @@ class DataConfig:
         where = None if root is None else os.path.abspath(expand_user(root))
         return cls(locate(dataset), dataset.fingerprint, facts, root=where, hold_out=hold_out, **how)
 
-    def load_kwargs(self, root: str | Path | None = None) -> dict[str, Any]:
+    def load_kwargs(self, root: str | Path | None = None) -> JsonObject:
         """Return the arguments of `sparring.data.load` but for the name.
 
         Args:
@@ -169,8 +170,8 @@ class RunConfig:
     """
 
     recipe: str
-    arguments: dict[str, Any]
-    techniques: dict[str, Any]
+    arguments: JsonObject
+    techniques: JsonObject
     data: DataConfig
     batch_size: int
     seed: int
@@ -195,7 +196,7 @@ class RunConfig:
         """Type of automatic mixed precision, None for full precision."""
         return PRECISIONS[self.precision]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the content of ``run.json`` as plain values."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         data = {each.name: getattr(self.data, each.name) for each in fields(self.data)}
@@ -222,14 +223,14 @@ def parse(record: Any) -> RunConfig:
     return reader({name: value for name, value in record.items() if name != "format"})
 
 
-def _format_1(record: dict[str, Any]) -> RunConfig:
+def _format_1(record: JsonObject) -> RunConfig:
     config = _read(RunConfig, record)
     if config.performance is None:
         raise ValueError("it has no performance")
     return config
 
 
-READERS: dict[int, Callable[[dict[str, Any]], RunConfig]] = {1: _format_1}
+READERS: dict[int, Callable[[JsonObject], RunConfig]] = {1: _format_1}
 
 
 def read(folder: Path | Folder) -> RunConfig:
@@ -473,7 +474,7 @@ def _read(kind: type[T], values: Any, place: str = "") -> T:
     """Return the dataclass that a table describes; every entry must be of the type of its field."""
     if not isinstance(values, dict):
         raise ValueError(f"its {place.rstrip('.')} is no table")
-    known: Any = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
+    known: Settings = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
     for name, each in known.items():
         if name not in values and each.default is MISSING and each.default_factory is MISSING:
             raise ValueError(f"it has no {place}{name}")

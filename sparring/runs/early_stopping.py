@@ -16,9 +16,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sparring._io.folder import Folder
+from sparring._types import JsonObject, Settings
 from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
@@ -36,7 +36,7 @@ from sparring.training.trainer import StepReport
 __all__ = ["FILE", "BestCheckpoint", "EarlyStopping", "best"]
 
 FILE = "evaluations.jsonl"
-Row = dict[str, Any]
+Row = JsonObject
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class BestCheckpoint:
             self._file.close()
 
     def _evaluated(self, state: TrainState) -> Row:
-        how: Any = {"metrics": self.metrics, "samples": self.options.samples, "references": False, "resamples": 0}
+        how: Settings = {"metrics": self.metrics, "samples": self.options.samples, "references": False, "resamples": 0}
         score, *others = evaluate(state.inference_game, state.dataset, held_out=self.held_out, **how).scores
         before, sign = best(self.rows), 1 if score.better is Direction.HIGHER else -1
         better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])

@@ -38,12 +38,13 @@ from torch import Tensor
 from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder
 from sparring._io.memory import peak_memory
+from sparring._types import JsonObject
 from sparring.errors import Diverged, RunError
 from sparring.training import distributed
 from sparring.training.gradient_sync import GradientSync
 from sparring.training.trainer import StepReport
 
-Line = dict[str, Any]
+Line = JsonObject
 LARGEST = 2**32  # largest size of a file in bytes
 LONGEST = 2**20  # bytes of a line
 NUMBERS = ("images", "seconds", "value")  # entries of a line that must be numbers, with its terms
@@ -381,7 +382,7 @@ class TensorBoardLogger:
         self._add(step=step + 1, file_version="brain.Event:2")
         self._add(step=step + 1, session_log=SessionLog(status=SessionLog.START))  # purges
 
-    def write(self, lines: list[dict[str, Any]]) -> None:
+    def write(self, lines: list[JsonObject]) -> None:
         """Add lines of the log."""
         for line in lines:
             for name, value in line["terms"].items():

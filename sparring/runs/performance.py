@@ -14,12 +14,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
+from sparring._types import Settings
 from sparring.errors import RunError
 from sparring.game import Game
 from sparring.layers.normalization import ILN, AdaILN
@@ -176,7 +176,7 @@ def _resampling(game: Game) -> list[UpConv | ConvDown]:
     return [layer for layer in game.modules() if isinstance(layer, (UpConv, ConvDown))]
 
 
-def _can_fuse(group: dict[str, Any]) -> bool:
+def _can_fuse(group: Settings) -> bool:
     """Return whether an optimiser leaves open how it steps, and one kernel can step its parameters."""
     able = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in group["params"])
     return able and not (group["foreach"] or group["differentiable"] or group["fused"] is not None)

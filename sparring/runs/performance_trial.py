@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from sparring._types import Settings
 from sparring.abilities import SupportsSampling
 from sparring.data import Dataset, Stream
 from sparring.errors import SparringError
@@ -49,7 +50,7 @@ DRAWS = 3  # of rows and random numbers
 TOLERANCE = 1e-3  # of the norm of all numbers of a kind; over our recipes rounding makes at most 3.3e-6
 FLOORS = {"terms": 1.0, "gradients": 1e-6, "samples": 1e-6, "steps": 1e-12}  # what is compared to at least, on average
 PLAIN = PerformanceOptions("off")
-NOTHING: dict[str, Any] = {
+NOTHING: Settings = {
     "channels_last": (),
     "fused_optimizers": False,
     "fused_resampling": False,

@@ -20,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from itertools import pairwise
-from typing import Any
 
 import torch
 
 from sparring._io.memory import free_memory, peak_memory, reset_peak_memory, used_memory
+from sparring._types import Settings
 from sparring.evaluation.significance import one_sample_t_test
 from sparring.runs.config import PRECISIONS, RunConfig
 from sparring.runs.performance import release_freed_memory
@@ -298,7 +298,7 @@ def _width(state: TrainState) -> int | None:
     return place["width"] or (usual.default if usual and isinstance(usual.default, int) else None)
 
 
-def _wide(arguments: dict[str, Any]) -> dict[str, Any] | None:
+def _wide(arguments: Settings) -> Settings | None:
     """Return the settings that have a width, those of the recipe or those of its networks."""
     places = (arguments, arguments.get("networks"))
     return next((place for place in places if isinstance(place, dict) and "width" in place), None)

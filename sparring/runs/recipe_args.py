@@ -15,6 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from sparring._types import Settings
 from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, split_kind
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game
@@ -36,7 +37,7 @@ KINDS: dict[Any, tuple[type, ...]] = {
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "none"}
 
 
-def describe_game(recipe: str, arguments: dict[str, Any], techniques: Techniques | dict[str, Any]) -> dict[str, Any]:
+def describe_game(recipe: str, arguments: Settings, techniques: Techniques | Settings) -> Settings:
     """Return how a run describes its game: the recipe, all arguments, and techniques that are not at their defaults.
 
     Args:
@@ -49,7 +50,7 @@ def describe_game(recipe: str, arguments: dict[str, Any], techniques: Techniques
     return {"recipe": recipe, "arguments": plain_arguments(recipe, arguments), "techniques": given.chosen()}
 
 
-def plain_arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
+def plain_arguments(name: str, given: Settings) -> Settings:
     """Return every keyword argument of a recipe as plain values, with defaults, since a run outlives a change of them.
 
     Args:
@@ -104,7 +105,7 @@ def data_name(name: str, data: str | Path) -> str:
     return f"{reads}:{rest}"
 
 
-def fill_arguments(function: Callable[..., Game], arguments: dict[str, Any]) -> dict[str, Any]:
+def fill_arguments(function: Callable[..., Game], arguments: Settings) -> Settings:
     """Return every keyword argument of a recipe: those given, converted from plain values, and defaults.
 
     Args:
@@ -174,7 +175,7 @@ def to_plain(name: str, value: Any) -> Any:
     raise RunError(f"The setting {name} is a {type(value).__name__}, which run.json cannot hold: use plain values.")
 
 
-def require_names(owner: str, given: dict[str, Any], known: list[str]) -> None:
+def require_names(owner: str, given: Settings, known: list[str]) -> None:
     """Refuse unknown names.
 
     Args:
@@ -202,7 +203,7 @@ def _member(members: tuple[Any, ...], value: Any) -> Any:
     return next((kind for kind in members if kind is type(value)), next(k for k in members if k is not NoneType))
 
 
-def _dataclass(kind: Any, value: dict[str, Any], default: Any) -> Any:
+def _dataclass(kind: Any, value: Settings, default: Any) -> Any:
     hints = get_type_hints(kind)
     require_names(kind.__name__, value, [field.name for field in fields(kind)])
     like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}

@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder, remove_unfinished
 from sparring._io.paths import expand_user
+from sparring._types import JsonObject, Settings
 from sparring.data import Dataset
 from sparring.data import load as load_data
 from sparring.errors import RunError
@@ -95,7 +96,7 @@ class Run:
         options, notes = choose_options(config, fast, game, self.training)
         self.config = replace(config, performance=options)
         self.state = TrainState.around(game, self.config, self.training)
-        self.evaluations: list[dict[str, Any]] = []
+        self.evaluations: list[JsonObject] = []
         if saved is not None:
             self.state.load_state_dict(saved, folder)
         self.notes += notes + config.provenance.warnings() + skipped_files(dataset) + empty_classes(self.training)
@@ -108,8 +109,8 @@ class Run:
         recipe: str,
         *,
         data: str | Path,
-        arguments: dict[str, Any] | None = None,
-        techniques: Techniques | dict[str, Any] | None = None,
+        arguments: JsonObject | None = None,
+        techniques: Techniques | JsonObject | None = None,
         size: int | None = None,
         channels: int | None = None,
         data_root: str | Path | None = None,
@@ -154,7 +155,7 @@ class Run:
             SparringError: If a setting cannot be used; the message names it and the remedy.
         """
         folder, where = expand_user(folder), distributed.init(device)
-        form: Any = {"size": size, "channels": channels}
+        form: Settings = {"size": size, "channels": channels}
         rows = load_data(data_name(recipe, data), root=data_root, margin=crop_margin, skip_bad=skip_unreadable, **form)
         form |= {"mirror": mirror, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
         chosen: Any = describe_game(recipe, arguments or {}, techniques or {})
@@ -165,7 +166,7 @@ class Run:
 
     @classmethod
     def _reconciled(
-        cls, folder: Path, chosen: dict[str, Any], dataset: Dataset, device: torch.device, fast: str, begin: bool
+        cls, folder: Path, chosen: JsonObject, dataset: Dataset, device: torch.device, fast: str, begin: bool
     ) -> Run:
         """Return the run that is asked for, which may exist already."""
         if fast not in SETTINGS:

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from sparring._io.memory import total_memory
 from sparring._io.paths import expand_user
+from sparring._types import Settings
 from sparring.abilities import SupportsCaptionLookup, SupportsClassFrequencies
 from sparring.data import DataFacts, Dataset, Stream
 from sparring.data.prefetch import PrefetchStream
@@ -220,7 +221,7 @@ def build_game(
         dataset: Data to fit feature networks and class frequencies to, where no checkpoint holds them.
         times: As for `make_game`.
     """
-    parts: Any = {"techniques": config.techniques, "seed": config.seed, "device": device, "times": times}
+    parts: Settings = {"techniques": config.techniques, "seed": config.seed, "device": device, "times": times}
     game = make_game(config.recipe, config.arguments, config.data.facts, **parts).to(device)
     if dataset is not None:
         fit_to_data(game, dataset)

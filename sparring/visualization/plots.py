@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparring._types import JsonObject
 from sparring.errors import RunError, printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["plot_losses", "smoothed"]
 LIMIT = 1e300  # of the size of a number; larger ones overflow when they are drawn
 
 
-def plot_losses(lines: Sequence[dict[str, Any]], theory: dict[str, float]) -> Figure:
+def plot_losses(lines: Sequence[JsonObject], theory: dict[str, float]) -> Figure:
     """Plot every term of every player against the step, raw and smoothed, one panel per player.
 
     Args:
@@ -72,9 +73,7 @@ def smoothed(values: np.ndarray, width: int) -> np.ndarray:
     return total / count
 
 
-def _panel(
-    axes: Axes, player: str, lines: Sequence[dict[str, Any]], names: Sequence[str], theory: float | None
-) -> None:
+def _panel(axes: Axes, player: str, lines: Sequence[JsonObject], names: Sequence[str], theory: float | None) -> None:
     """Plot one player. The first tenth of the training, where losses vary most, does not set the limits."""
     seen = [] if theory is None else [theory]
     for index, name in enumerate(names):

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sparring._types import JsonObject
 from sparring.data.sources.files import Files
 from sparring.errors import DataError
 
@@ -256,7 +256,7 @@ def _read(files: Files, names: Sequence[str], places: Sequence[str]) -> Iterator
 
 def _lines(content: str) -> Iterator[tuple[str, str]]:
     for line in filter(str.strip, content.splitlines()):
-        row: dict[str, Any] = json.loads(line)
+        row: JsonObject = json.loads(line)
         text = row.get("text", [])
         texts = [text] if isinstance(text, str) else text
         if not all(isinstance(one, str) for one in [row["file_name"], *texts]):

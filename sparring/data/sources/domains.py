@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL.Image import Image
 
+from sparring._types import Settings
 from sparring.data.annotations.captions import TABLES
 from sparring.data.annotations.label_maps import (
     LISTS,
@@ -79,7 +80,7 @@ def load_domains(
     Raises:
         DataError: If they cannot be found, read or combined.
     """
-    form: Any = {"size": size, "channels": channels, "margin": margin, "cache": cache, "skip_bad": skip_bad}
+    form: Settings = {"size": size, "channels": channels, "margin": margin, "cache": cache, "skip_bad": skip_bad}
     again = partial(load_domains, name, kind, rest, **form)
     a, b = find_domains(kind, rest, skip_unreadable(cache, progress) if skip_bad else open_files)
     strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.skipped.values(), *_tables(part))))

@@ -16,7 +16,6 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparring._io.atomic import atomic_write
+from sparring._types import JsonObject
 from sparring.data.cache import cache_folder
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
@@ -227,7 +227,7 @@ def _kept(stem: Path, dataset: Dataset, side: int, device: str) -> ClassifierExt
         return None
 
 
-def _keep(stem: Path, extractor: ClassifierExtractor, made_from: dict[str, Any]) -> None:
+def _keep(stem: Path, extractor: ClassifierExtractor, made_from: JsonObject) -> None:
     """Write weights, then record; a cache that cannot be written costs time, not the extractor."""
     state = {name: value.cpu().contiguous() for name, value in extractor.network.state_dict().items()}
     known = {"name": extractor.name, "sha256": extractor.sha256, "accuracy": extractor.accuracy}

@@ -1,0 +1,14 @@
+"""Types that are open at the edges of the library: JSON, torch, and callables known only at run time."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object, as `json.loads` returns it."""
+Settings: TypeAlias = dict[str, Any]
+"""Keyword arguments of a callable that is known only at run time, such as a recipe or a command."""
+Hint: TypeAlias = Any
+"""A type hint, as `typing.get_type_hints` returns it: a class, an alias or a union."""
+Context: TypeAlias = Any
+"""The context of `torch.autograd.Function`, which takes any attribute."""
