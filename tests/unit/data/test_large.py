@@ -130,7 +130,7 @@ def cold(path: Path) -> None:
 @pytest.mark.parametrize("larger", [True, False])
 def test_rows_of_a_set_beyond_memory_and_no_others_are_fetched_before_they_are_read(tmp_path, monkeypatch, larger):
     rows = np.arange(500, 5000, 500)
-    monkeypatch.setattr(readahead, "total_memory", lambda: 5000 * ROW * (1 if larger else 3))
+    monkeypatch.setattr(readahead, "physical_memory", lambda: 5000 * ROW * (1 if larger else 3))
     asked = tmp_path / "asked.npy"
     asked.write_bytes(bytes(200 * ROW))
     cold(asked)
