@@ -110,7 +110,7 @@ def test_every_file_that_a_page_names_exists(page):
     assert set(re.findall(r"[`\n]make ([\w-]+)", text)) <= targets, page
 
 
-def test_every_block_that_is_not_run_says_why():
+def test_every_block_that_is_not_run_states_why():
     assert all(len(block.reason.split()) >= 2 for block in ALL if block.reason)
 
 

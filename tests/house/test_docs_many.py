@@ -35,7 +35,7 @@ def test_efficiency_is_what_is_left_of_a_step_for_its_own_work():
     assert told["efficiency"]["InfiniBand, 25 GB/s, 10 µs"]["2"] == pytest.approx(1 / (2 + hops))
 
 
-def test_the_page_says_what_the_record_holds():
+def test_the_page_agrees_with_the_record():
     page, record = scaling.PAGE.read_text(), json.loads(scaling.OUT.read_text())
     assert all(scaling.on_paper(case) == case["on_paper"] for case in record["cases"].values())
     assert scaling.quoted(page, record) == page

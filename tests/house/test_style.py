@@ -31,7 +31,7 @@ def imported(tree):
             yield from (name.name for name in node.names if name.name.startswith("sparring"))
 
 
-def test_games_know_neither_networks_nor_files_nor_the_terminal():
+def test_games_import_neither_networks_nor_files_nor_the_terminal():
     others = [ROOT / name for name in ("game.py", "check.py", "training/trainer.py")]
     for path in [*GAMES, *ROOT.glob("wrappers/*.py"), *others]:
         tree = ast.parse(path.read_text())

@@ -84,7 +84,7 @@ def test_death_between_any_two_calls_leaves_the_best_checkpoint(tmp_path, monkey
     assert seen == {4, 6, 8}
 
 
-def test_resuming_after_a_death_goes_on_from_the_same_best(tmp_path, monkeypatch):
+def test_resuming_after_a_kill_keeps_the_best_checkpoint(tmp_path, monkeypatch):
     improving(monkeypatch)
     run = start(tmp_path / "run")
     for report in (reports := run.fit(20, save_every=5, early_stopping=EVERY)):
@@ -120,7 +120,7 @@ def test_going_back_keeps_the_best_checkpoint_up_to_there(tmp_path, monkeypatch)
     assert load_game(run.folder, checkpoint="best") is not None
 
 
-def test_the_best_is_what_the_judgements_name(tmp_path, monkeypatch):
+def test_the_best_checkpoint_has_the_best_evaluation(tmp_path, monkeypatch):
     """A best checkpoint without its row is that of a process that died between the two."""
     improving(monkeypatch)
     run = play(start(tmp_path / "run"), 4, early_stopping=EVERY)

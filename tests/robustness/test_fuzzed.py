@@ -86,7 +86,7 @@ def test_the_nearest_name_is_given(workplace, word, near):
         assert f"did you mean {near}" in told.replace("'", "")
 
 
-def test_a_slip_of_the_generator_itself_would_be_seen(workplace):
+def test_the_oracle_detects_an_error_of_the_fuzzer(workplace):
     assert fuzzed.changed({"a": [1, {"b": 2}]}, ("a", 1, "b"), 3) == {"a": [1, {"b": 3}]}
     assert fuzzed.changed({"a": [1, 2]}, ("a", 0), fuzzed.places) == {"a": [2]}
     assert len(fuzzed.places(json.loads('{"a": [1, {"b": 2}]}'))) == 5

@@ -116,7 +116,7 @@ def test_five_hundred_hostile_images_in_a_folder(tmp_path, files):
     assert (loaded.values[7] == decode("x", files[good[7]], SIZE, loaded.shape[0])).all()
 
 
-def test_without_being_told_to_the_first_bad_one_is_an_error(tmp_path, files):
+def test_by_default_the_first_unreadable_file_is_an_error(tmp_path, files):
     folder = written(tmp_path / "set", dict(list(files.items())[:40]))
     with pytest.raises(DataError, match=r"set: 00\d-\w+\.\w+ .*(replace or remove it|make it smaller or remove it)"):
         load(folder, size=SIZE)
@@ -153,7 +153,7 @@ def test_damaged_archives_are_read_or_refused_in_a_sentence(tmp_path, files):
     assert len(list(filter(None, said))) > 50
 
 
-def test_a_member_cannot_hold_more_than_it_says(tmp_path):
+def test_a_member_cannot_exceed_its_declared_size(tmp_path):
     """The directory says a hundred bytes, the stream unfolds to ten million."""
     hostile.archive(tmp_path / "bomb.zip", {"a.png": bytes(10**7)})
     content = (tmp_path / "bomb.zip").read_bytes()
@@ -185,7 +185,7 @@ def test_only_the_formats_of_the_list_are_decoded():
             open_image("x", content)
 
 
-def test_the_search_is_made_once_and_remembered(tmp_path, files, monkeypatch):
+def test_the_search_is_made_once_and_cached(tmp_path, files, monkeypatch):
     folder = written(tmp_path / "set", dict(list(files.items())[:30]))
     first = load(folder, size=SIZE, skip_bad=True)
     monkeypatch.setattr("sparring.data.sources.readable.decode", None)
@@ -311,7 +311,7 @@ OPENERS = {
 
 
 @pytest.mark.parametrize("reader", DECODERS)
-def test_whatever_a_decoder_says_is_a_sentence_that_names_the_file(files, reader):
+def test_every_decoder_error_becomes_a_message_that_names_the_file(files, reader):
     """The only exception of a damaged file is DataError, whatever it is read as."""
     said = {name: refusal(DECODERS[reader], f"the file {name}", content) for name, content in files.items()}
     assert all(f"the file {name} " in words for name, words in said.items() if words)

@@ -161,7 +161,7 @@ def test_scores_that_cannot_be_computed(tmp_path, monkeypatch, capsys):
     assert not (run / "evaluation.json").exists()
 
 
-def test_whatever_is_written_as_a_record_can_be_read(tmp_path):
+def test_every_written_record_can_be_read(tmp_path):
     for settings in ({"seed": 2**63}, {"batch_size": 2**70}, {"grad_accum": 2**70}):
         with pytest.raises(SparringError):
             runs.start(tmp_path / "run", **settings)
@@ -328,7 +328,7 @@ def test_the_home_folder_is_where_it_is_in_python(home):
     assert not list(Path.cwd().iterdir())
 
 
-def test_a_home_folder_that_nobody_has(tmp_path, monkeypatch, capsys):
+def test_the_home_folder_of_an_unknown_user_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pathlib.Path.expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
     with pytest.raises(SparringError, match=r"set \$HOME, or give the full path"):
         expand_user("~/x")
@@ -385,7 +385,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, capsys):
 # --- data that moved
 
 
-def test_data_that_moved_is_found_again_and_remembered(tmp_path, capsys, monkeypatch):
+def test_data_that_moved_is_found_again_and_its_path_recorded(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sparring.runs.run.load_data", load)
     draw = np.random.default_rng(0)
     for name in ("set", "other"):

@@ -42,18 +42,18 @@ def test_a_killed_run_ends_like_one_that_was_left_alone(results, family):
     assert result["same log"]
 
 
-def test_the_deaths_came_in_the_midst(results):
+def test_the_kills_happened_during_training(results):
     found = [tuple(names) for result in results.values() if isinstance(result, dict) for names in result["deaths"]]
     assert len(set(found)) > 1, f"every death came at the same moment: {found}"
 
 
-def test_when_one_process_hangs_the_other_leaves_when_its_patience_ends_and_the_same_command_goes_on(results):
+def test_when_one_process_hangs_the_other_exits_after_its_timeout_and_the_run_resumes(results):
     took, said = results["hang"]
     crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())
     assert took < 3 + 5 * crowd
     assert said.startswith("Another process of the training is gone; start the same command again. The checkpoint of")
 
 
-def test_when_one_process_dies_the_other_leaves_within_seconds(results):
+def test_when_one_process_is_killed_the_other_exits_within_seconds(results):
     crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())  # processes to a processor: others may be at work here, too
     assert results["widow"] < 5 * crowd

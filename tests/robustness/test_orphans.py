@@ -180,7 +180,7 @@ def said(folder, child, rank):
 
 
 @pytest.mark.parametrize(("dying", "staying"), [(1, 0), (0, 1)])
-def test_a_rank_that_dies_in_the_rendezvous_is_noticed_by_the_others(tmp_path, dying, staying, monkeypatch):
+def test_a_rank_that_exits_in_the_rendezvous_ends_the_others(tmp_path, dying, staying, monkeypatch):
     monkeypatch.setattr("sparring.training.rendezvous.ARRIVAL_TIMEOUT", timedelta(seconds=120))  # for the third rank
     at = port()
     children = [forked.fork(join, tmp_path, 120, **group(rank, 3, at)) for rank in range(2)]  # the third never comes
@@ -192,7 +192,7 @@ def test_a_rank_that_dies_in_the_rendezvous_is_noticed_by_the_others(tmp_path, d
     assert sentence.startswith("Rank 1 of the training is gone" if dying else "The other processes cannot be reached")
 
 
-def test_a_rank_that_never_comes_is_named(tmp_path):
+def test_a_rank_that_never_joins_is_named(tmp_path):
     child = forked.fork(join, tmp_path, 1, **group(0, 2, port()))
     assert said(tmp_path, child, 0).startswith("Rank 1 of the training did not come within 1 s")
     child = forked.fork(join, tmp_path, 1, **group(1, 2, port()))

@@ -205,7 +205,7 @@ def test_safetensors_that_lie(tmp_path, kind):
     refused(DataError, lambda: read_inception(path, sha256="0" * 64))
 
 
-def test_the_lies_would_be_believed_if_they_were_true(tmp_path):
+def test_unaltered_headers_are_accepted(tmp_path):
     told = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
     header = json.dumps({"__metadata__": {"captions": '["a", "b"]'}, "embeddings": told}).encode()
     (tmp_path / "true.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(16))
@@ -284,7 +284,7 @@ BESIDE = ("helper:nsgan", "beside:nsgan", "evil:nsgan")
 
 
 @pytest.mark.parametrize("name", [*INSIDE, *BESIDE])
-def test_a_function_that_a_file_names_is_not_looked_for(downloaded, name, monkeypatch, capsys):
+def test_a_function_named_by_a_file_is_not_imported(downloaded, name, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(downloaded.folder.parent))  # as from runs/, where got is a package
     folder = renamed(downloaded, name)
     for work in (load_run, Run.open):
@@ -305,7 +305,7 @@ def test_a_function_that_a_file_names_is_not_looked_for(downloaded, name, monkey
 
 
 @pytest.mark.parametrize("name", INSIDE)
-def test_code_inside_a_run_is_not_imported_even_if_it_is_trusted(downloaded, name, monkeypatch):
+def test_code_inside_a_trusted_run_is_not_imported(downloaded, name, monkeypatch):
     monkeypatch.syspath_prepend(str(downloaded.folder.parent))
     folder = renamed(downloaded, name)
     assert "from which no code is loaded" in refused(GameError, lambda: load_run(folder, trust=name))
@@ -344,7 +344,7 @@ def test_a_function_that_the_user_names_is_found_in_the_working_directory(tmp_pa
     assert load_run("run", device="cpu", trust="mygame:nsgan").sample(2).shape == (2, 2)
 
 
-def test_a_run_that_another_run_names_must_be_trusted_as_well(tmp_path, downloaded, monkeypatch, capsys):
+def test_a_run_referenced_by_another_run_must_be_trusted(tmp_path, downloaded, monkeypatch, capsys):
     out = tmp_path / "encoder"
     assert main(["train-encoder", str(downloaded.folder), "--out", str(out), "--steps", "1", "--device", "cpu"]) == 0
     assert load_run(out, device="cpu"), "the library's own function needs no trust"

@@ -75,7 +75,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("streams", BROKEN.values(), ids=BROKEN)
-def test_a_training_whose_output_nobody_reads_trains_to_its_end(tmp_path, monkeypatch, streams):
+def test_a_training_whose_output_is_not_read_reaches_its_end(tmp_path, monkeypatch, streams):
     monkeypatch.setattr("sparring.cli.console.EVERY", {True: 0.0, False: 0.0})  # a line each step
     out = str(tmp_path / "run")
     assert played(["train", "nsgan", *RING, "--out", out, "--steps", str(STEPS)], streams) == 0
@@ -90,7 +90,7 @@ def test_a_training_whose_output_nobody_reads_trains_to_its_end(tmp_path, monkey
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
-def test_output_that_cannot_be_written_is_said_and_costs_no_step(tmp_path):
+def test_output_that_cannot_be_written_is_reported_and_costs_no_step(tmp_path):
     out = str(tmp_path / "run")
     assert played(["train", "nsgan", *RING, "--out", out, "--steps", "3"], {1: full}) == 2
     assert len(logs.read(tmp_path / "run/log.jsonl")) == 3

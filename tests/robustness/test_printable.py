@@ -46,7 +46,7 @@ def test_what_a_terminal_obeys_is_escaped_and_all_else_stays():
     assert printable(every).encode().decode() == printable(every)
 
 
-def test_what_a_dataset_passed_over_is_printable_whoever_makes_it():
+def test_names_of_skipped_files_are_printable():
     images = np.zeros((2, 8, 8, 3), np.uint8)
     made = Dataset("noise", images, skipped=(f"{HOSTILE} is no image.", "b.png is empty."))
     assert made.skipped == (f"{ESCAPED} is no image.", "b.png is empty.")
@@ -129,7 +129,7 @@ def pictures(tmp_path):
 TINY = ["--size", "8", "--batch-size", "4", "--width", "4", "--device", "cpu", "--steps", "1"]
 
 
-def test_names_of_files_and_classes_forge_nothing(tmp_path, pictures, capsys):
+def test_names_of_files_and_classes_cannot_forge_output(tmp_path, pictures, capsys):
     words = ["train", "cgan", "--data", str(pictures), "--out", str(tmp_path / f"run{HOSTILE}"), *TINY]
     assert main(words) == 2
     told = capsys.readouterr()

@@ -82,7 +82,7 @@ def test_a_refused_command_makes_no_folder(tmp_path, flags, no_tensorboard):
     assert tree(tmp_path) == {}
 
 
-def test_images_without_rows_to_judge_by_are_refused_before_a_folder_is_made(tmp_path):
+def test_images_without_reference_rows_are_refused_before_a_folder_is_made(tmp_path):
     words = ["train", "nsgan", "--data", "digits", "--size", "8", "--steps", "2", "--eval-every", "1"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
     assert tree(tmp_path) == {}
@@ -96,7 +96,7 @@ def test_images_without_rows_to_judge_by_are_refused_before_a_folder_is_made(tmp
     assert tree(tmp_path) == before
 
 
-def test_a_folder_of_other_things_is_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_left_unchanged(tmp_path):
     (tmp_path / "thesis.tex").write_text("all of it")
     before = tree(tmp_path)
     assert main([*TRAIN, "--out", str(tmp_path)]) == 2

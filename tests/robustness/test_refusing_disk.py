@@ -88,7 +88,7 @@ def test_a_disk_that_is_full(disk, tmp_path, leave):
     require_intact(disk / "run", tmp_path, 4)
 
 
-def test_a_disk_that_is_full_although_it_said_it_was_not(disk, tmp_path, monkeypatch):
+def test_a_disk_that_is_full_despite_reported_free_space(disk, tmp_path, monkeypatch):
     """Others write at the same time, or a quota is not told of."""
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "require_free_space", lambda *_: None)
@@ -164,7 +164,7 @@ def test_parts_that_are_removed_are_made_again(tmp_path, monkeypatch):
     assert sorted(path.name for path in (run.folder / "samples").iterdir()) == [f"{k:06d}.png" for k in (4, 6, 8)]
 
 
-def test_the_command_line_says_it_once(disk, capsys):
+def test_the_command_line_prints_the_error_once(disk, capsys):
     words = [
         "train",
         "nsgan",

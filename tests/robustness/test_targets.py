@@ -68,7 +68,7 @@ def test_no_two_results_have_one_name(sources, wanted, names):
 # --- paths
 
 
-def test_a_result_is_refused_where_it_is_read_by_whatever_path_or_link(tmp_path, monkeypatch):
+def test_a_result_may_not_replace_an_input_by_any_path_or_link(tmp_path, monkeypatch):
     image = picture(tmp_path / "in" / "deep" / "1.png")
     (tmp_path / "soft.png").symlink_to(image)
     os.link(image, tmp_path / "hard.png")
@@ -96,7 +96,7 @@ def test_a_link_among_the_images_protects_what_it_leads_to_and_itself(tmp_path):
             require_no_overwrite([target], [tmp_path / "in"])
 
 
-def test_what_is_kept_protects_all_that_lies_below_it_but_not_its_neighbours(tmp_path):
+def test_a_protected_folder_protects_its_contents_but_not_its_neighbours(tmp_path):
     inside, outside = picture(tmp_path / "in" / "1.png"), picture(tmp_path / "in2" / "1.png")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     (tmp_path / "in2" / "2.png").symlink_to(inside)

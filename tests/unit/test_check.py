@@ -190,7 +190,7 @@ def test_a_game_that_keeps_the_rules_passes_and_is_not_changed(game):
     assert all(torch.equal(value, before[name]) for name, value in played.state_dict().items())
 
 
-def test_simultaneous_moves_are_told_as_such():
+def test_simultaneous_moves_are_reported_as_such():
     class AtOnce(Game):
         def __init__(self):
             super().__init__()

@@ -10,7 +10,7 @@ def draw(seed=0, step=0, turn=0, **place):
         return torch.randn(3), randn(4, 2), rand(4)
 
 
-def test_the_same_place_draws_the_same_numbers_whatever_went_before():
+def test_the_same_position_draws_the_same_numbers_after_any_history():
     first = draw(1, 2, 3)
     torch.randn(17)
     assert all(torch.equal(a, b) for a, b in zip(first, draw(1, 2, 3), strict=True))

@@ -200,7 +200,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("parts", [2, 4])
-def test_what_looks_at_the_whole_batch_looks_at_all_its_parts(option, parts, alone):
+def test_batch_statistics_cover_all_parts_of_the_batch(option, parts, alone):
     make, shape = OPTIONS[option]
     torch.manual_seed(0)
     game = make().double()
@@ -371,7 +371,7 @@ def test_every_shard_draws_alike_what_is_drawn_once():
 # --- said, refused, resumed
 
 
-def test_what_looks_at_several_images_at_once_is_said_when_a_run_of_parts_begins(tmp_path):
+def test_layers_over_several_images_are_reported_when_an_accumulating_run_begins(tmp_path):
     run = runs.start(tmp_path / "parts", grad_accum=2)
     said = [note for note in run.notes if "Within each micro-batch" in note]
     assert len(said) == 1
@@ -387,12 +387,12 @@ def test_what_looks_at_several_images_at_once_is_said_when_a_run_of_parts_begins
 @pytest.mark.parametrize(
     "kind", [MinibatchStdDev(), MinibatchDiscrimination(3), nn.BatchNorm1d(3), nn.SyncBatchNorm(3)]
 )
-def test_every_layer_that_looks_at_several_images_at_once_is_named(kind):
+def test_every_layer_over_several_images_is_named(kind):
     assert len(batch_dependent_layers(nn.Sequential(nn.Linear(3, 3), kind))) == 1
     assert batch_dependent_layers(nn.Sequential(nn.Linear(3, 3), nn.InstanceNorm1d(3), nn.LayerNorm(3))) == []
 
 
-def test_what_cannot_be_played_in_parts_is_refused_before_anything_is_written(tmp_path, capsys):
+def test_a_game_that_cannot_accumulate_is_refused_before_anything_is_written(tmp_path, capsys):
     words = ["train", "nsgan", "--data", "ring", "--steps", "2", "--grad-accum", "2", "--unrolling", "2"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
     reason = "Unrolling takes steps of D ahead, on a batch as a whole: play it with --grad-accum 1."

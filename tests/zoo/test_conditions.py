@@ -100,7 +100,7 @@ def test_an_oracle_that_draws_each_class_exactly_scores_as_real_data_do_however_
         assert score(found.scores, name) > score(found.references["data"], name) - 0.05
 
 
-def test_samples_are_judged_with_the_classes_of_the_split_that_they_are_held_against():
+def test_samples_are_evaluated_with_the_classes_of_the_reference_split():
     training, held_out = squares((450, 50)), squares((60, 240), seed=1)
     found = evaluator.evaluate(oracle(training), training, held_out=held_out, extractor=pixels)
     assert score(found.scores) < score(found.references["data"]) / 10, "the training data has other shares"
@@ -108,7 +108,7 @@ def test_samples_are_judged_with_the_classes_of_the_split_that_they_are_held_aga
     assert torch.bincount(asked).tolist() == pytest.approx([60, 240], abs=3 * 7)
 
 
-def test_the_stamp_says_whose_classes_were_asked_for():
+def test_the_stamp_records_whose_classes_were_requested():
     training, held_out = squares(), squares(seed=1)
     alone = evaluator.evaluate(oracle(training), training, extractor=pixels).scores[0]
     held = evaluator.evaluate(oracle(training), training, held_out=held_out, extractor=pixels).scores[0]
@@ -142,14 +142,14 @@ class Own(Game):
         return (noise[:, 0] > 0.5).long()
 
 
-def test_the_stamp_says_so_where_a_game_draws_classes_by_a_law_of_its_own():
+def test_the_stamp_records_a_class_distribution_of_the_game():
     dataset = squares()
     stamp = evaluator.evaluate(Own(), dataset, extractor=pixels).scores[0].protocol
     assert stamp["conditions"] == "classes as the game draws them"
     assert evaluator.evaluate(Own(), squares((500,)), extractor=pixels).scores[0].protocol["conditions"]
 
 
-def test_a_class_that_was_not_trained_on_is_not_asked_for_when_judged():
+def test_a_class_absent_from_training_is_not_requested_in_evaluation():
     training, held_out = squares((0, 100, 100)), squares((50, 50, 50), seed=1)
     asked = asked_for(training, held_out, 120)
     assert torch.bincount(asked, minlength=3)[0] == 0
@@ -203,7 +203,7 @@ def test_the_ends_of_the_interval_belong_to_classes_with_images(monkeypatch):
     assert class_frequencies.sample_classes(torch.tensor([0, 1, 1, 0]), 3).tolist() == [1, 2, 2]
 
 
-def test_a_class_without_images_is_no_value_of_the_code_and_refused_when_asked_for():
+def test_a_class_without_images_is_no_value_of_the_code_and_refused_on_request():
     game = oracle(squares((0, 5, 5)))
     assert game.latent_codes() == {"class": (1, 2)}
     assert conditional.traverse(game, "class", [0, 1]).shape[:2] == (2, 2)
@@ -269,7 +269,7 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
     assert {one["protocol"]["conditions"] for one in found["scores"]} == {"classes as in the held-out split"}
 
 
-def test_a_checkpoint_of_a_game_that_drew_classes_evenly_goes_on_drawing_them_so():
+def test_a_resumed_game_that_drew_classes_evenly_still_does():
     old = {name: value for name, value in oracle(squares()).state_dict().items() if name != "frequencies.counts"}
     game = oracle(squares())
     fresh = ConditionalGAN(Oracle(squares()), nn.Flatten(), NonSaturating(), classes=2, critic=None, generator=None)
@@ -284,7 +284,7 @@ def test_the_frequencies_are_no_network_to_be_counted(tmp_path, capsys):
     assert "frequencies 0" not in capsys.readouterr().out
 
 
-def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):
+def test_a_class_without_images_is_reported_when_a_run_begins(tmp_path):
     labels = squares((0, 20, 20)).labels
     np.savez(tmp_path / "gap.npz", images=squares((0, 20, 20)).values, labels=labels)
     kind = {"data": str(tmp_path / "gap.npz"), "arguments": {"networks": {"width": 4}}, "batch_size": 20}
@@ -293,7 +293,7 @@ def test_a_class_without_images_is_said_when_a_run_begins(tmp_path):
     assert not any("has no images" in note for note in runs.start(tmp_path / "ring").notes)
 
 
-def test_a_wrapped_game_and_an_ensemble_are_asked_for_the_same_classes():
+def test_a_wrapped_game_and_an_ensemble_receive_the_same_classes():
     dataset = squares()
     for game in (InstanceNoise(oracle(dataset)), Ensemble(lambda: oracle(dataset), 2)):
         found = evaluator.evaluate(game, dataset, extractor=pixels)
@@ -310,7 +310,7 @@ def captioned(counts=(90, 10), seed=0):
     return Dataset("told", dataset.values, captions=Captions(texts))
 
 
-def test_captions_are_asked_for_as_often_as_the_judged_data_says_them():
+def test_captions_are_requested_as_often_as_they_occur_in_the_evaluated_data():
     training, held_out = captioned((90, 10)), captioned((30, 270), seed=1)
     game = stackgan((1, 8, 8), captions=DataFacts.of(training).arguments()["captions"], width=4)
     bright = game.text(tokenize(["a bright square"]))[0]

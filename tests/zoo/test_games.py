@@ -60,7 +60,7 @@ def test_the_critic_ranks_real_above_fake(make):
 
 
 @pytest.mark.parametrize("kind", [GAN, RelativisticGAN, WGAN, WGANGP])
-def test_either_player_moves_as_often_as_told(kind):
+def test_either_player_moves_as_often_as_configured(kind):
     objective = {GAN: [LeastSquares()], RelativisticGAN: [Relativistic(logistic)]}.get(kind, [])
     game = kind(Point(), LinearCritic((0.1, 0.2)), *objective, critic_steps=3, generator_steps=2, **learn)
     assert check_game(game, batches()).turns == (("D",),) * 3 + (("G",),) * 2
@@ -79,7 +79,7 @@ def test_critic_and_generator_moves_are_the_objective_on_these_samples():
     assert move.loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_one_draw_serves_both_moves_and_the_critic_sees_no_graph():
+def test_one_draw_serves_both_moves_and_the_critic_receives_no_graph():
     game = SharedFakesGAN(Point(0.5), LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
     moves = list(game.round(batches(), 0))
     moves[0].loss.backward()
@@ -131,7 +131,7 @@ def test_the_relativistic_generator_meets_new_reals_and_averages_them():
 
 
 @pytest.mark.parametrize("name", [name for name in GAMES if name != "wgan-gp"])  # whose critic has no batch norm
-def test_a_batch_norm_critic_sees_real_and_fake_in_separate_passes(name):
+def test_a_batch_norm_critic_scores_real_and_fake_in_separate_passes(name):
     passes = []
 
     class Spy(LinearCritic):

@@ -66,7 +66,7 @@ def obeyed(design, digits, *, shuffled):
 
 
 @pytest.mark.parametrize("design", ["matching", "separate", "projection", "auxiliary"])
-def test_digits_are_drawn_as_asked_unless_labels_were_shuffled(design, digits):
+def test_digits_have_the_requested_class_unless_labels_were_shuffled(design, digits):
     accuracy, variety = obeyed(design, digits, shuffled=False)
     assert accuracy > 0.75
     assert variety > 0.3
@@ -89,7 +89,7 @@ def judged(likeness):
     return vae_gan(SHAPE, networks=Networks("mlp", latent=8, width=128), likeness=likeness, **rates)
 
 
-def test_digits_survive_a_vae_gan_unless_its_generator_is_not_asked_for_likeness(digits):
+def test_digits_survive_a_vae_gan_unless_its_generator_has_no_reconstruction_term(digits):
     assert digits.reconstructed(judged(100.0), 200) > 0.6
     assert digits.reconstructed(judged(0.0), 200) < 0.3
 

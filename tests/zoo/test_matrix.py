@@ -162,7 +162,7 @@ def test_penalties_need_a_score(output):
                 technique(odd(output=output))
 
 
-def test_several_answers_that_nobody_declares_are_refused():
+def test_several_undeclared_outputs_are_refused():
     game = GAN(Point(), LinearCritic(), NonSaturating(), **learn)
     game.D.outcomes = 3
     with pytest.raises(GameError, match=r"several answers of GAN's critic are: declare it in critic_spec\(\)"):
@@ -185,7 +185,7 @@ def test_r1_of_patches_is_that_of_the_sum_of_an_images_scores():
     assert first.terms["r1"].item() == pytest.approx((1 + 2 + 3 + 4) ** 2 * 0.25, rel=1e-6)
 
 
-def test_a_game_of_several_terms_must_say_which_fools_the_critic():
+def test_a_game_of_several_terms_must_declare_its_adversarial_term():
     class Two(GAN):
         def critic_spec(self):
             return CriticSpec()
@@ -369,7 +369,7 @@ def test_other_terms_of_g_stay_with_their_gradient(technique):
             assert slope.abs().min() > 0
 
 
-def test_infogan_keeps_what_it_says_of_its_codes():
+def test_infogan_keeps_its_description_of_codes():
     """Salimans et al. replace the adversarial term; the information that InfoGAN is named for is another."""
     techniques = {"feature_matching": 1.0}
     for shape in shapes("infogan"):

@@ -80,7 +80,7 @@ def test_points_are_refused_in_one_sentence(technique):
         technique(torch.zeros(3, 2))
 
 
-def test_half_precision_goes_in_and_p_is_kept_by_a_checkpoint():
+def test_half_precision_is_accepted_and_p_is_saved_in_a_checkpoint():
     technique = AdaptiveAugment(0.25)
     assert technique(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
     assert DiffAugment()(torch.randn(2, 3, 8, 8).bfloat16()).isfinite().all()
@@ -104,7 +104,7 @@ def test_derivatives_of_first_and_second_order(change, channels):
 
 
 @pytest.mark.parametrize("technique", [DiffAugment((translation,)), AdaptiveAugment(1.0, parts=(blitting,))])
-def test_a_slope_penalty_goes_through(technique):
+def test_a_gradient_penalty_can_be_differentiated(technique):
     """A shift makes a slope smaller or leaves it: a·(Tx) has the gradient Tᵀa, and T moves or drops pixels."""
     a = torch.nn.Parameter(torch.randn(1, 8, 8))
     penalty = r1(lambda x: (technique(x) * a).sum((1, 2, 3)), torch.randn(16, 1, 8, 8))
@@ -137,7 +137,7 @@ def test_translation_reaches_an_eighth_each_way_uniformly(size, farthest):
 
 
 @pytest.mark.parametrize("size", [7, 8, 32])
-def test_the_cutout_has_the_area_that_its_law_says(size):
+def test_the_cutout_has_the_specified_area(size):
     length = int(size / 2 + 0.5)
     firsts = range(-(length // 2), size - length % 2 + 1 - length // 2)
     covered = sum(min(first + length, size) - max(first, 0) for first in firsts) / len(firsts)
@@ -298,7 +298,7 @@ def test_brightness_adds_and_contrast_multiplies(monkeypatch):
     assert torch.allclose(colours(x, ALWAYS), 2 * (x + 0.3))
 
 
-def test_one_channel_knows_brightness_contrast_and_the_negative(monkeypatch):
+def test_one_channel_has_brightness_contrast_and_inversion(monkeypatch):
     x = torch.randn(2, 1, 4, 4)
     quietly(monkeypatch, normal={0.2: 0.3, 0.5: 1.0, 1.0: 3.0}, whole=1, angles=[1.0])
     assert torch.allclose(colours(x, ALWAYS), -2 * (x + 0.3))

@@ -114,7 +114,7 @@ def test_list_shows_and_filters(capsys):
         (["data", "prepare", "nowhere/", "x.npy"], "does not exist"),
     ],
 )
-def test_a_slip_gets_one_sentence_with_its_remedy(capsys, monkeypatch, tmp_path, words, remedy):
+def test_a_wrong_argument_is_refused_in_one_sentence_with_its_remedy(capsys, monkeypatch, tmp_path, words, remedy):
     monkeypatch.chdir(tmp_path)
     assert remedy in refused(capsys, *words)
     assert not list(tmp_path.rglob("checkpoints"))
@@ -159,7 +159,7 @@ def test_samples_need_seeds_and_a_picture_needs_a_format(capsys, run, tmp_path):
     assert "did you mean 'frechet'" in refused(capsys, "evaluate", str(run), "--metrics", "frechett")
 
 
-def test_train_says_what_it_does_in_plain_lines(capsys, tmp_path):
+def test_train_prints_its_settings_and_progress(capsys, tmp_path):
     out = tmp_path / "run"
     assert main(["train", "wgan-gp", *RING, "--out", str(out), "--steps", "2", "--critic-steps", "3"]) == 0
     told = capsys.readouterr().out.splitlines()
@@ -176,7 +176,7 @@ def test_train_says_what_it_does_in_plain_lines(capsys, tmp_path):
     assert json.loads((out / "run.json").read_text())["arguments"]["critic_steps"] == 3
 
 
-def test_what_was_understood_of_the_data_is_said_at_every_start_and_not_logged(capsys, tmp_path):
+def test_the_interpretation_of_the_data_is_printed_at_every_start_and_not_logged(capsys, tmp_path):
     from PIL import Image
 
     for name in ("00000/a", "00000/b", "00001/c"):
@@ -224,7 +224,7 @@ def test_the_same_words_again_resume_and_more_steps_extend(capsys, tmp_path):
     )
 
 
-def test_resume_goes_on_to_the_end_it_knows_or_is_given(capsys, tmp_path):
+def test_resume_continues_to_the_recorded_or_given_end(capsys, tmp_path):
     from sparring.runs.run import Run
 
     folder = tmp_path / "run"
@@ -245,7 +245,7 @@ def test_kimg_counts_images_not_steps(tmp_path):
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["000003"]
 
 
-def test_a_dry_run_tells_all_and_writes_nothing(capsys, tmp_path, monkeypatch):
+def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "dcgan", *TINY, "--dry-run"]) == 0
     told = capsys.readouterr().out
@@ -254,7 +254,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(capsys, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stop_is_told_and_its_code_passed_on(capsys, tmp_path, monkeypatch):
+def test_a_stop_is_reported_and_its_exit_code_passed_on(capsys, tmp_path, monkeypatch):
     from sparring.runs.run import Run
     from sparring.runs.signals import Stopped
 
@@ -431,7 +431,7 @@ def test_help_shows_the_ten_most_used_flags_and_how_to_see_the_others(capsys):
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train-encoder", "singan")])
-def test_every_command_has_help_without_a_word_of_types(capsys, name):
+def test_every_command_has_help_without_type_names(capsys, name):
     assert main([*name.split(), "--help"]) == 0
     told = capsys.readouterr().out
     assert told.startswith(f"usage: sparring {name} ")
@@ -460,7 +460,7 @@ def test_names_of_metrics_in_help_are_those_of_the_table():
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_commands_recipes_and_their_flags(capsys, tmp_path, monkeypatch, shell):
+def test_completion_lists_commands_recipes_and_their_flags(capsys, tmp_path, monkeypatch, shell):
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
@@ -477,7 +477,7 @@ def test_a_shell_without_completion_is_refused(capsys, monkeypatch):
     assert "give bash, zsh or fish" in refused(capsys, "completion")
 
 
-def test_what_the_system_refuses_is_said_in_a_sentence(capsys, tmp_path, monkeypatch):
+def test_an_error_of_the_operating_system_is_one_sentence(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "nsgan", "--data", "ring", "--steps", "1", "--device", "cpu", "--out", "é" * 300]) == 2
     assert capsys.readouterr().err.endswith("cannot be used (File name too long): mend it, or name another.\n")

@@ -87,7 +87,7 @@ PHASES = ("open", "fsync", "replace", "rename", "unlink", "remove", "mkdir")
 
 
 @pytest.mark.parametrize("old", [1, 2])
-def test_whoever_dies_while_preparing_over_another_file_leaves_the_one_or_the_other(tmp_path, old):
+def test_a_kill_while_replacing_a_prepared_file_leaves_one_of_the_two(tmp_path, old):
     sources = [images(tmp_path / "A", range(6)), images(tmp_path / "B", range(10, 16))]
     states = [seen(load(source)) for source in sources]
     found = set()
@@ -195,14 +195,14 @@ def test_a_training_on_a_damaged_file_ends_in_a_sentence(tmp_path, capsys):
     assert "Traceback" not in said
 
 
-def test_batches_made_ahead_raise_in_the_thread_that_asks_for_them(tmp_path):
+def test_prefetched_batches_raise_in_the_thread_that_requests_them(tmp_path):
     path = prepare(images(tmp_path / "set", range(6)), tmp_path / "x.npy")
     flip(path, place_of(path, 3))
     with pytest.raises(DataError, match="image 3"):
         next(PrefetchStream(Stream(load(path), 6)))
 
 
-def test_an_image_is_checked_once_a_process_whoever_reads_it(tmp_path, monkeypatch):
+def test_an_image_is_checked_once_a_process_by_any_reader(tmp_path, monkeypatch):
     count = []
     counting = SimpleNamespace(crc32=lambda content: count.append(1) or zlib.crc32(content))
     data = load(prepare(images(tmp_path / "set", range(6)), tmp_path / "x.npy"))
@@ -333,7 +333,7 @@ def test_a_cache_that_is_damaged_again_at_once_is_refused(tmp_path, cache):
         data.rows(np.arange(6))
 
 
-def test_what_the_cache_remembers_of_files_is_checked(tmp_path):
+def test_the_file_records_of_the_cache_are_checked(tmp_path):
     record, facts = tmp_path / "x.sifted.json", {"a/1.png": "no picture", "ü.png": "cut short"}
     write_note(record, facts)
     content = record.read_bytes()

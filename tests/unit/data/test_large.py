@@ -94,7 +94,7 @@ def test_raw_images_are_fingerprinted_by_a_part_of_them(tmp_path):
     assert mapped(path) < 4 * MAX_BYTES < data.values.nbytes
 
 
-def test_a_fingerprint_of_a_large_array_sees_both_ends_and_what_lies_between():
+def test_a_fingerprint_of_a_large_array_covers_both_ends_and_the_middle():
     values = np.zeros((MAX_BYTES // ROW + 9000, SIDE, SIDE, 3), np.uint8)
     prints = {fingerprint(values)}
     for place in (slice(0, 1), slice(-1, None), slice(len(values) // 2, len(values) // 2 + 40)):

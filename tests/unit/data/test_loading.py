@@ -146,6 +146,6 @@ def test_broken_links_are_passed_over(folder):
     assert len(load(folder)) == 1
 
 
-def test_a_path_that_cannot_be_looked_at():
+def test_an_inaccessible_path_is_refused():
     with pytest.raises(DataError, match=r"cannot be accessed \(File name too long\): give another path"):
         load("é" * 300)

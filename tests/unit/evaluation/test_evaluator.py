@@ -77,7 +77,7 @@ def test_a_collapsed_generator_scores_one_mode_and_log_eight(ring):
     assert found == {"modes": 1, "high quality": 1.0, "reverse KL": pytest.approx(math.log(8))}
 
 
-def test_images_are_judged_in_features_against_the_same_half():
+def test_images_are_evaluated_in_features_against_the_same_half():
     dataset = images()
     game = Fixed(data.stream.scale_images(dataset.rows(np.arange(400))[0]) * 0 + 0.5)
     found = evaluator.evaluate(game, dataset, extractor=pixels, seed=5)
@@ -93,7 +93,7 @@ def test_images_are_judged_in_features_against_the_same_half():
 
 
 @pytest.mark.parametrize(("real", "level"), [(250, 200), (5, 55)])
-def test_images_are_judged_within_the_range_in_which_they_are_saved(real, level):
+def test_images_are_evaluated_within_the_range_in_which_they_are_saved(real, level):
     """A generator without a tanh may pass white and black; no file ever shows by how much."""
     squares, extreme = images(level=real), images(level=level).values.astype(np.float32)
     far = torch.from_numpy(extreme / 127.5 - 1).movedim(3, 1) * 1.8
@@ -109,7 +109,7 @@ def test_points_may_lie_anywhere(ring):
     assert values(evaluator.evaluate(Fixed(far), ring, references=False).scores)["high quality"] == 0
 
 
-def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
+def test_every_row_has_the_protocol_of_the_scores_and_names_its_extractor():
     found = evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images(), extractor=pixels, samples=100)
     for scores in found.references.values():
         assert all(same_protocol(a.protocol, b.protocol) for a, b in zip(found.scores, scores, strict=True))
@@ -122,7 +122,7 @@ def test_every_row_has_the_protocol_of_the_scores_and_names_its_judge():
     )
 
 
-def test_the_tools_own_extractor_judges_images_unless_told(tmp_path, monkeypatch):
+def test_the_default_extractor_for_images_is_the_built_in_classifier(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
     monkeypatch.setattr(evaluator, "extractor_for", lambda dataset, device: pixels)
     found = evaluator.evaluate(Fixed(torch.zeros(1, 1, 8, 8)), images())
@@ -140,7 +140,7 @@ def test_a_seed_decides_everything_and_nothing_is_left_behind(ring):
     assert torch.equal(game.rows, before["rows"])
 
 
-def test_fewer_samples_than_were_asked_for_are_said_in_a_note_and_in_json(ring):
+def test_fewer_samples_than_requested_are_reported_in_a_note_and_in_json(ring):
     few = Dataset("few", ring.values[:614], mixture=ring.mixture)
     game = Fixed(torch.from_numpy(ring.values))
     found = evaluator.evaluate(game, few, samples=5000, references=False)
@@ -156,7 +156,7 @@ def test_fewer_samples_than_were_asked_for_are_said_in_a_note_and_in_json(ring):
 
 
 @pytest.mark.parametrize("samples", [None, 100, 307])
-def test_nothing_is_said_where_as_many_samples_are_judged_as_were_asked_for(ring, samples):
+def test_no_note_is_added_where_all_requested_samples_are_evaluated(ring, samples):
     few = Dataset("few", ring.values[:614], mixture=ring.mixture)
     found = evaluator.evaluate(Fixed(torch.from_numpy(ring.values)), few, samples=samples, references=False)
     assert found.notes == ()

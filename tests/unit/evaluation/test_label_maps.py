@@ -129,7 +129,7 @@ def test_the_layout_is_that_of_all_maps_together():
     assert beside["another's"]["layout"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_maps_that_were_trained_on_are_not_judged_where_others_are_held_out():
+def test_training_maps_are_not_evaluated_where_others_are_held_out():
     seen = set()
 
     class Watched(Painter):
@@ -151,7 +151,7 @@ def test_samples_are_maps_of_the_data_in_drawn_styles():
     torch.testing.assert_close(made, expected)
 
 
-def test_layout_needs_to_know_a_class_and_passes_the_unknown_over():
+def test_layout_needs_a_known_class_and_ignores_unknown_ones():
     x = torch.zeros(1, 1, 20, 20)
     labels = torch.zeros(1, 20, 20, dtype=torch.long)
     labels[:, :, 10:] = 1
@@ -168,7 +168,7 @@ def test_layout_needs_to_know_a_class_and_passes_the_unknown_over():
     assert layout.share(layout.hits(half, labels)) == pytest.approx((150 / 198 + 1) / 2)
 
 
-def test_layout_knows_how_far_the_colours_of_a_class_lie_apart():
+def test_layout_accounts_for_the_colour_spread_of_a_class():
     """A colour may be likelier for a broad class than for a narrow one whose mean is nearer."""
     labels = torch.arange(2).repeat_interleave(200).view(1, 20, 20)
     broad = torch.linspace(-0.9, 0.9, 200)
@@ -194,7 +194,7 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_the_command_judges_a_run_that_paints(data, tmp_path, capsys, monkeypatch):
+def test_the_command_evaluates_a_label_map_run(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     monkeypatch.setattr(extractor_for, "__kwdefaults__", {**extractor_for.__kwdefaults__, "steps": 2})

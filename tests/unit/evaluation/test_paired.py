@@ -42,7 +42,7 @@ def test_translations_of_pairs_are_compared_with_their_partners():
 
 
 @pytest.mark.parametrize(("held", "said"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
-def test_fewer_pairs_than_were_asked_for_are_said(held, said):
+def test_fewer_pairs_than_requested_are_reported(held, said):
     rows = range(7)
     most = len(held or rows)
     assert pair_shortfall_notes(rows, held, 9) == (f"9 images were requested and {most} are compared: {said}",)

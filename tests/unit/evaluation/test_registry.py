@@ -77,7 +77,7 @@ def values(scores):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_metric_tells_real_digits_from_noise_in_the_direction_it_claims(name, parts, judge):
+def test_every_metric_separates_real_digits_from_noise_in_its_declared_direction(name, parts, judge):
     game = shows(parts[0], labels=name == "gan-train")
     result = found(game, parts, judge, name)
     for score, noise in zip(result.scores, result.references["noise"], strict=True):
@@ -163,7 +163,7 @@ def test_classes_are_compared_with_those_of_the_real_data_however_uneven(parts, 
     assert alike["class forward KL"] < 0.05
 
 
-def test_classifiers_learn_from_as_many_training_images_and_are_judged_on_the_real_ones(parts, judge, monkeypatch):
+def test_classifiers_learn_from_as_many_training_images_and_are_tested_on_real_ones(parts, judge, monkeypatch):
     seen = []
 
     def noted(*sets, **settings):
@@ -232,7 +232,7 @@ def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
     assert sum(portions) == 2400
 
 
-def test_points_are_judged_by_their_distance_too():
+def test_points_have_a_distance_metric():
     ring = data.load("ring")
     truth, collapsed = Shows(torch.from_numpy(ring.values)), Shows(ring.mixture.centres[:1])
     scores = [evaluate(game, ring, metrics=get_metrics(["sliced"])).scores[0].value for game in (truth, collapsed)]

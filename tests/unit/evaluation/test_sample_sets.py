@@ -28,7 +28,7 @@ def test_the_two_halves_of_real_samples_share_no_row():
     assert sorted(both[:, 0].tolist()) == list(range(0, 200, 2))
 
 
-def test_too_few_rows_are_told_from_too_few_samples():
+def test_too_few_rows_and_too_few_samples_have_different_messages():
     game = Fixed(torch.zeros(1, 1, 8, 8))
     with pytest.raises(DataError, match=r"^6 rows of squares are held out, and an evaluation needs 10:"):
         evaluator.evaluate(game, images(n=54), held_out=images(n=6), samples=5000, extractor=pixels)

@@ -45,7 +45,7 @@ def rows(low, high, count=60, name="rows"):
     return Dataset(name, draw.integers(low, high, (count, 8, 8, 3), np.uint8))
 
 
-def test_the_noise_of_a_translation_is_a_row_and_none_comes_twice():
+def test_the_latent_of_a_translation_is_a_row_and_rows_do_not_repeat():
     source = rows(128, 256)
     able = TranslationSampler(translator(), source, "B")
     assert isinstance(able, SupportsSampling)
@@ -85,7 +85,7 @@ def run(tmp_path, monkeypatch):
     return play(start(tmp_path / "run", "cyclegan", {**UNPAIRED, "data": str(tmp_path / "set")}), 1)
 
 
-def test_a_run_is_judged_in_both_directions_beside_images_left_alone(run):
+def test_a_run_is_evaluated_in_both_directions_against_the_identity_baseline(run):
     found = evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())
     assert [score.name.split(":")[0] for score in found.scores] == ["to B", "to A"]
     assert list(found.references) == ["data", "noise", "left alone"]
@@ -94,13 +94,13 @@ def test_a_run_is_judged_in_both_directions_beside_images_left_alone(run):
     assert "left alone" in (run.folder / "evaluation.json").read_text()
 
 
-def test_a_run_of_one_direction_is_judged_in_that_one(run):
+def test_a_run_of_one_direction_is_evaluated_in_that_one(run):
     run.game.domain = run.inference_game.domain = "A"
     found = evaluate_run(run, metrics=get_metrics(["frechet"]), extractor=Means())
     assert [score.name.split(":")[0] for score in found.scores] == ["to A"]
 
 
-def test_fewer_images_than_were_asked_for_are_said_once_and_not_where_there_are_enough(run):
+def test_fewer_images_than_requested_are_reported_once(run):
     how = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "references": False}
     said = evaluate_run(run, samples=5000, **how).notes
     assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"

@@ -163,7 +163,7 @@ def test_welch_by_hand():
 
 
 @pytest.mark.parametrize(("a", "b"), [([1.0], [1.0, 2.0]), ([1.0, 1.0], [2.0, 2.0]), ([math.inf, 1.0], [1.0, 2.0])])
-def test_where_the_test_says_nothing_it_is_not_made(a, b):
+def test_the_test_is_omitted_where_it_cannot_be_significant(a, b):
     assert welch_t_test(a, b) is None
     assert welch_t_test(b, a) is None
 
@@ -202,7 +202,7 @@ def test_every_combination_of_varied_settings_competes():
     assert made[1].label == "realness outcomes=2 critic.betas=0.5 0.99"
 
 
-def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
+def test_a_setting_applies_to_recipes_that_have_it_and_a_technique_to_all():
     words = ["--critic.lr", "1e-3", "--data", "ring", "--wgan-gp.width", "16"]
     made = list(competing(["nsgan", "wgan-gp"], words, "penalty=1,2", "packing=1,2"))
     assert [who.label for who in made] == [
@@ -242,7 +242,7 @@ def test_a_setting_goes_to_those_that_know_it_and_a_technique_to_all():
         (["nsgan", "--data", "rng", "--steps", "2"], "did you mean ring"),
     ],
 )
-def test_a_slip_is_refused_with_the_remedy_and_trains_nothing(capsys, monkeypatch, tmp_path, words, remedy):
+def test_a_wrong_argument_is_refused_with_the_remedy_before_training(capsys, monkeypatch, tmp_path, words, remedy):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", *words]) == 2
     told = capsys.readouterr().err
@@ -263,7 +263,7 @@ def test_help_needs_no_torch():
 # -- the same budget for all
 
 
-def test_steps_are_the_same_for_all_and_every_judgement_is_at_its_mark(arena):
+def test_steps_are_the_same_for_all_and_every_evaluation_is_at_its_mark(arena):
     for name in ("nsgan-0", "nsgan-1", "wgan-gp-0", "wgan-gp-1"):
         assert record(arena, name)["state"] == "finished"
         assert [row["step"] for row in rows(arena, name)] == [2, 4]
@@ -282,7 +282,7 @@ def test_images_are_the_same_for_all_up_to_a_round(tmp_path, no_pictures):
     assert record(tmp_path, "wgan-gp-0")["step"] < record(tmp_path, "nsgan-0")["step"]
 
 
-def test_minutes_are_the_same_for_all_and_judging_is_not_counted(tmp_path, no_pictures, monkeypatch):
+def test_minutes_are_the_same_for_all_and_evaluation_is_not_counted(tmp_path, no_pictures, monkeypatch):
     judge = evaluator.evaluate
     monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", lambda *a, **k: (time.sleep(0.3), judge(*a, **k))[1])
     words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--minutes", "0.01", "--eval-every", "0.005"]
@@ -326,7 +326,7 @@ def test_seconds_after_the_checkpoint_of_a_killed_run_do_not_count(tmp_path):
 # -- nothing lost, nothing twice
 
 
-def test_a_failing_cell_says_why_and_the_rest_goes_on(arena):
+def test_a_failing_cell_records_its_error_and_the_rest_continues(arena):
     for seed in (0, 1):
         assert record(arena, f"support.runs.failing-{seed}")["state"] == "diverged"
         assert "D/score became nan" in record(arena, f"support.runs.failing-{seed}")["error"]
@@ -383,7 +383,7 @@ def same(folder, one, other, name):
 
 
 @pytest.mark.slow
-def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeypatch):
+def test_a_killed_comparison_resumes_in_parallel(tmp_path, no_pictures, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
     words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "40", "--eval-every", "10", "--out"]
     assert main([*words, str(tmp_path / "straight")]) == 0
@@ -401,7 +401,7 @@ def test_a_killed_comparison_goes_on_side_by_side(tmp_path, no_pictures, monkeyp
         same(tmp_path, "straight", "killed", name)
 
 
-def test_a_larger_budget_goes_on_and_another_setting_is_refused(tmp_path, no_pictures, capsys):
+def test_a_larger_budget_resumes_and_another_setting_is_refused(tmp_path, no_pictures, capsys):
     words = ["nsgan", *RING, "--seeds", "0", "--eval-every", "2", "--out", str(tmp_path)]
     assert main(["compare", *words, "--steps", "4"]) == 0
     first = rows(tmp_path, "nsgan-0")
@@ -414,7 +414,7 @@ def test_a_larger_budget_goes_on_and_another_setting_is_refused(tmp_path, no_pic
     assert "samples = 50, not 60" in refused(capsys, *words, "--steps", "6", "--samples", "60")
 
 
-def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
+def test_the_averaged_generator_is_evaluated(tmp_path, no_pictures, monkeypatch):
     judge, judged = evaluator.evaluate, []
 
     def seen(game, *given, **named):
@@ -430,7 +430,7 @@ def test_the_averaged_generator_is_judged(tmp_path, no_pictures, monkeypatch):
     assert any(not torch.equal(weight, saved["game"][f"G.{name}"]) for name, weight in judged[-1].items())
 
 
-def test_a_process_that_dies_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):
+def test_a_killed_process_is_recorded_and_the_rest_continues(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
     made, told = [make_trial(tmp_path, seed=seed) for seed in range(3)], []
     code = "import sys; print('first\\nno memory left', file=sys.stderr); sys.exit(3)"
@@ -476,7 +476,7 @@ def test_a_signal_ends_every_process(tmp_path, monkeypatch):
             os.kill(child, 0)
 
 
-def test_a_dry_run_says_cells_and_cost_and_leaves_nothing(tmp_path, capsys):
+def test_a_dry_run_prints_cells_and_cost_and_writes_nothing(tmp_path, capsys):
     words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "3", "--steps", "1000", "--out", str(tmp_path / "out")]
     assert main([*words, "--dry-run"]) == 0
     told = capsys.readouterr().out
@@ -547,7 +547,7 @@ def test_the_record_holds_every_number_and_the_command(arena):
     assert found["trials"][0]["made"]["threads"] == 1
 
 
-def test_the_page_shows_everything_and_asks_nothing_of_a_network(arena):
+def test_the_page_is_complete_and_self_contained(arena):
     text = (arena / "compare.html").read_text()
     words = re.sub(r"data:image/\w+;base64,[\w+/=]+", "DATA", text)
     assert "<script" not in text
@@ -632,11 +632,11 @@ def test_without_a_finished_cell_there_is_nothing_to_compare(tmp_path, capsys):
     assert "became nan" in refused(capsys, *words, "--eval-every", "9", "--out", str(tmp_path))
 
 
-def test_json_knows_no_infinity():
+def test_json_contains_no_infinity():
     assert to_plain({"a": (math.inf, -math.inf, math.nan, 1)}) == {"a": ["inf", "-inf", None, 1]}
 
 
-def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_path):
+def test_differing_settings_are_reported_before_training_and_on_the_page(capsys, tmp_path):
     from sparring.experiments import inequalities
 
     words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch-size", "8", "--seeds", "0"]
@@ -650,7 +650,7 @@ def test_what_is_not_alike_is_said_before_the_night_and_on_the_page(capsys, tmp_
     assert "note: The networks are of unlike size" in capsys.readouterr().out
 
 
-def test_judgements_that_cannot_be_read_are_said(tmp_path, no_pictures, capsys, monkeypatch):
+def test_unreadable_evaluations_are_reported(tmp_path, no_pictures, capsys, monkeypatch):
     monkeypatch.setattr("sparring.cli.compare._train", lambda *_: None)
     row = b'{"step": %d}\n'
     (tmp_path / "trials/nsgan-0").mkdir(parents=True)

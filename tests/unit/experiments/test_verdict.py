@@ -43,7 +43,7 @@ def test_worse_than_noise_is_never_best():
     assert "noise 1,395, and no entry is better than that." in found["sentence"]
 
 
-def test_better_than_noise_only_by_luck_is_not_best():
+def test_better_than_noise_only_by_chance_is_not_best():
     found = judged({"a": distance(900.0, spread=0.8), "b": distance(3000.0)})
     assert (found["leader"], found["best"], found["above noise"]) == ("a", None, ["a"])
     assert "which 3 seeds do not tell apart." in found["sentence"]
@@ -64,7 +64,7 @@ def test_the_best_beats_noise_and_every_other():
     assert found["sentence"] == start
 
 
-def test_who_cannot_be_told_apart_shares_the_lead():
+def test_contestants_without_a_significant_difference_share_the_lead():
     found = judged({"a": distance(60.0), "b": distance(60.2), "c": distance(500.0)})
     assert (found["leader"], found["best"]) == ("a", None)
     assert (found["beaten"], found["not told apart"]) == (["c"], ["b"])
@@ -72,7 +72,7 @@ def test_who_cannot_be_told_apart_shares_the_lead():
     assert found["sentence"].endswith("but its seeds do not tell it apart from b.")
 
 
-def test_a_steady_contestant_that_beats_noise_leads_before_one_that_does_so_by_luck():
+def test_a_steady_contestant_that_beats_noise_leads_before_one_that_does_so_by_chance():
     found = judged({"lucky": distance(500.0, spread=1.2), "steady": distance(600.0)})
     assert (found["leader"], found["beats noise"]) == ("steady", ["steady"])
 
@@ -91,7 +91,7 @@ def test_precision_is_nothing_without_recall():
     assert (found["by"], found["best"]) == ("density and coverage", "fair")
 
 
-def test_modes_and_quality_are_judged_together_and_balance_decides_nothing():
+def test_modes_and_quality_are_evaluated_together_and_balance_is_not_a_criterion():
     collapsed = seeds(modes=1.0, high_quality=0.99, reverse_KL=2.0)
     spread = seeds(modes=8.0, high_quality=0.7, reverse_KL=0.1)
     found = judged({"collapsed": collapsed, "spread": spread})
@@ -112,7 +112,7 @@ def test_the_interval_of_noise_counts():
     assert judged(rows, {"recall": (0.0, 0.02)})["beats noise"] == []
 
 
-def test_the_first_criterion_decides_and_the_others_are_said():
+def test_the_first_criterion_decides_and_the_others_are_listed():
     rows = {
         "a": seeds(FID=50.0, precision=0.5, recall=0.4),
         "b": seeds(FID=80.0, precision=0.6, recall=0.5),

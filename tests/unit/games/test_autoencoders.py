@@ -234,7 +234,7 @@ def test_a_generator_of_a_vae_gan_follows_the_critic():
     assert (pull < 0).all()
 
 
-def test_the_gates_of_a_vae_gan_see_the_mean_cost_of_reals_and_of_all_fakes():
+def test_the_gates_of_a_vae_gan_use_the_mean_cost_of_reals_and_of_all_fakes():
     game, seen = vae_gan((2,), networks=SMALL, equilibrium=0.68), []
     game.waiting = lambda real, fake: seen.append((real, fake)) or set()
     ((_, _, critic),) = game.round(images(shape=(2,)), 0)

@@ -41,7 +41,7 @@ def test_the_game_keeps_the_rules_with_and_without_classes(classes):
     assert seen.terms == {"D": ("adversarial",), "G": ("adversarial", "orthogonal")}
 
 
-def test_the_generators_move_carries_the_weighted_penalty_of_its_filters():
+def test_the_generators_move_includes_the_weighted_penalty_of_its_filters():
     game = small(orthogonal=0.25, critic_steps=1)
     *_, move = game.round(labelled(), 0)
     assert move.terms["orthogonal"].item() == pytest.approx(0.25 * orthogonal_penalty(game.G.filters()).item())

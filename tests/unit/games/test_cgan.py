@@ -105,7 +105,7 @@ def test_matching_counts_both_kinds_of_fakes_half():
     assert terms["G"]["adversarial"] == pytest.approx(2.0)
 
 
-def test_separate_scores_weigh_as_in_the_authors_code_and_a_wrong_label_says_nothing_of_realness():
+def test_separate_scores_have_the_authors_weights_and_a_wrong_label_has_no_realness_term():
     terms = played(SeparateGAN, Table([0.5, -0.3], [-1.0, 0.7], [9.0, 2.0]))
     assert terms["D"]["adversarial"] == pytest.approx(sp(-0.5) / 2 + sp(-1.0) / 3)
     assert terms["D"]["matching"] == pytest.approx(sp(0.3) / 2 + (sp(0.7) + sp(2.0)) / 3)
@@ -140,7 +140,7 @@ def test_wrong_labels_are_wrong_and_uniform_over_the_others(classes):
 
 
 @pytest.mark.parametrize("design", ["matching", "separate", "auxiliary"])
-def test_fakes_are_asked_for_the_labels_of_the_batch_with_new_noise_in_each_move(design):
+def test_fakes_have_the_labels_of_the_batch_with_new_noise_in_each_move(design):
     game, seen = small(design, critic_steps=2), []
     game.G.register_forward_pre_hook(lambda G, given: seen.append(given))
     data = iter([(torch.zeros(4, 2), LABELS), (torch.zeros(4, 2), LABELS.flip(0))])
@@ -295,6 +295,6 @@ def agreement(shuffled):
     return (near == game.class_of(rows)).float().mean().item()
 
 
-def test_samples_are_of_the_class_that_was_asked_for_unless_labels_were_shuffled():
+def test_samples_are_of_the_requested_class_unless_labels_were_shuffled():
     assert agreement(shuffled=False) > 0.9
     assert agreement(shuffled=True) < 0.6

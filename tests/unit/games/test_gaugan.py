@@ -94,7 +94,7 @@ def test_scores_of_one_half_cost_the_critic_two_and_the_painter_minus_one_half()
     assert moves["G"] == {"adversarial": pytest.approx(-0.5), "matching": 0.0, "divergence": 0.0}
 
 
-def test_the_hinge_is_averaged_over_scales_and_knows_real_from_fake():
+def test_the_hinge_is_averaged_over_scales_and_separates_real_from_fake():
     D = scales((flat(0.0), real_or_fake(0.25, -2.0)), (flat(0.0), real_or_fake(3.0, -0.5)))
     moves = dict(by_hand(D))
     assert moves["D"]["adversarial"] == pytest.approx(((0.75 + 0) + (0 + 0.5)) / 2)
@@ -148,7 +148,7 @@ class Colours(nn.Module):
         return [x, self.drop(self.gain * x)]
 
 
-def test_perception_weighs_the_maps_of_a_network_that_nobody_trains():
+def test_the_perceptual_term_weighs_the_maps_of_a_fixed_network():
     V = Perception(Colours(), (0.25, 1.0), 10.0)
     V.network.eval()
     moves = dict(by_hand(scales((flat(0.0), flat(0.0))), perception=V))
@@ -171,7 +171,7 @@ def test_halves_are_cut_map_by_map():
 # --- who sees what
 
 
-def test_every_image_is_judged_beside_its_own_label_map_and_painted_from_it():
+def test_every_image_is_scored_with_its_own_label_map_and_generated_from_it():
     G, D = painter(), scales((flat(0.0), flat(0.0)))
     game = GauGAN(G, D, encoder(), regions=REGIONS, **LEARN)
     x, labels = next(mapped())
@@ -225,7 +225,7 @@ def touched(game, move):
     return {name.split(".")[0] for name, p in game.named_parameters() if not torch.equal(p, before[name])}
 
 
-def test_the_painter_owns_the_encoder_and_nobody_owns_anything_twice():
+def test_the_generator_player_owns_the_encoder_and_no_parameter_has_two_players():
     game = small()
     players = game.players()
     parts = {name: {id(p) for p in trainable_parameters(player)} for name, player in players.items()}
@@ -309,7 +309,7 @@ def test_a_stop_leaves_no_trace():
 # --- painting
 
 
-def test_it_paints_and_says_what_it_cannot():
+def test_it_paints_and_refuses_unsupported_requests():
     game = small()
     assert isinstance(game, SupportsLabelMaps)
     assert not isinstance(game, (SupportsSampling, SupportsEncoding, SupportsTranslation))

@@ -51,7 +51,7 @@ def test_the_bound_of_a_category_is_from_nothing_to_its_entropy():
     assert codes.bounds(-c, c)["category0"] < 0, "a reader that is wrong knows less than nothing"
 
 
-def test_the_bound_of_a_category_is_in_nats_of_its_right_answers():
+def test_the_bound_of_a_category_is_in_nats():
     codes = LatentCodes((3,), 0)
     c = torch.eye(3, dtype=torch.float64)[[0, 1]]
     answers = torch.tensor([[1.0, 0.0, 0.0], [2.0, 0.5, 0.0]], dtype=torch.float64)
@@ -161,7 +161,7 @@ def test_weights_of_a_category_add_up_to_one():
 
 
 @pytest.mark.parametrize("wrong", [((), 0), ((1,), 2), ((10,), -1)])
-def test_codes_that_say_nothing_are_refused(wrong):
+def test_codes_without_information_are_refused(wrong):
     with pytest.raises(GameError, match="--categories 10"):
         LatentCodes(*wrong)
 
@@ -220,7 +220,7 @@ ROUTES = {  # owner: player: term: the networks that it reaches among those that
 
 
 @pytest.mark.parametrize("owner", OWNERS)
-def test_gradients_go_where_the_table_says(owner):
+def test_gradients_reach_the_listed_networks(owner):
     game = small(owner)
     nn.init.normal_(game.Q[-1].weight)  # with its small first weights hardly anything would pass
     belonging = owners(game, game.players())
@@ -280,7 +280,7 @@ def scored(kind, gain, **weights):
 
 
 @pytest.mark.parametrize(("gain", "known"), [(0.0, 0.0), (1e3, math.log(4))])
-def test_the_reader_is_asked_for_the_codes_that_made_the_samples(gain, known):
+def test_the_code_predictor_is_trained_on_the_codes_of_the_samples(gain, known):
     game, terms = scored(InfoGAN, gain, categorical=0.5)
     both = pytest.approx(-0.5 * known, abs=1e-6)
     assert terms["D"] == {"adversarial": pytest.approx(2 * math.log(2)), "categorical": both}
@@ -296,7 +296,7 @@ def test_the_reader_is_asked_for_the_codes_that_made_the_samples(gain, known):
     assert set(terms["G"]) == {"adversarial"}
 
 
-def test_the_game_can_be_asked_for_codes_and_read_in_their_layout():
+def test_the_game_samples_given_codes_and_predicts_them_in_their_layout():
     game = small(shape=IMAGES).eval()
     assert isinstance(game, SupportsLatentCodes)
     assert isinstance(game, SupportsEncoding)

@@ -91,7 +91,7 @@ def test_the_networks_are_the_papers():
     assert lapgan((3, 32, 32)).D[0].trunk[4].weight.std().item() == pytest.approx(math.sqrt(2 / 600), rel=0.02)
 
 
-def test_a_level_sees_its_noise_and_its_coarse_image_where_they_are():
+def test_a_level_takes_its_noise_and_its_coarse_image_in_their_channels():
     G = LevelGenerator((2, 16, 16), 4)
     z, c = torch.zeros(1, 256), torch.zeros(1, 2, 16, 16)
     rest = G(z, c)
@@ -157,7 +157,7 @@ def test_every_level_keeps_the_rules():
     assert {name.split(".")[1] for name, who in seen.owners.items() if who == ("G1",)} == {"1"}
 
 
-def test_undecided_critics_cost_what_theory_says():
+def test_undecided_critics_have_the_theoretical_loss():
     terms = next(train(stubs(), batches(32), 1)).scalars()
     for k in range(3):
         assert terms[f"D{k}/adversarial"] == pytest.approx(2 * math.log(2))
@@ -166,7 +166,7 @@ def test_undecided_critics_cost_what_theory_says():
         assert move.loss.item() == pytest.approx(math.log(2) * (2 if move.player[0] == "D" else 1))
 
 
-def test_a_critic_sees_true_images_beside_fakes_that_continue_other_images():
+def test_a_critic_compares_real_images_with_fakes_of_other_coarse_images():
     game = stubs(value=0.25)
     for _ in game.round(batches(32), 0):
         pass
@@ -253,7 +253,7 @@ def test_no_gradient_passes_from_level_to_level():
         assert any(g.any() for g in own)
 
 
-def test_a_level_learns_the_same_whatever_the_others_are():
+def test_a_level_learns_independently_of_the_others():
     one, other = small(32), small(32)
     with torch.no_grad():
         for network in (one.G[0], one.D[0], one.G[2], one.D[2]):
@@ -308,7 +308,7 @@ def test_the_chain_is_the_papers_and_only_its_end_is_clamped():
     assert not game.sample(4, noise=z).requires_grad
 
 
-def test_refining_goes_on_where_a_level_ended():
+def test_refinement_continues_where_a_level_ended():
     game = small(32).eval()
     z = game.noise(3)
     strip = game.levels(z)

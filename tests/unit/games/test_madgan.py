@@ -73,7 +73,7 @@ def test_an_ensemble_samples_each_member_equally_often():
     assert (counts - 1 / 3).abs().max() < 0.02
 
 
-def test_a_seed_is_one_sample_of_one_member_whatever_the_company():
+def test_a_seed_is_one_sample_of_one_member_in_any_batch():
     game = Ensemble(lambda: GAN(Point(0.0, 1.0), LinearCritic(), NonSaturating(), **learn), 3)
     with torch.no_grad():
         for k, member in enumerate(game.members):
@@ -168,7 +168,7 @@ def best(p, generators):
     return table.detach(), loss().item()
 
 
-def test_the_best_critic_answers_real_with_p_over_p_plus_all_generators():
+def test_the_best_critic_outputs_p_over_p_plus_all_generators_for_real():
     table, _ = best(P, Q)
     torch.testing.assert_close(table.softmax(1)[:, -1], P / (P + Q.sum(0)), rtol=0, atol=1e-5)
     torch.testing.assert_close(table.softmax(1)[:, :-1], (Q / (P + Q.sum(0))).T, rtol=0, atol=1e-5)
@@ -236,7 +236,7 @@ def test_the_moves_are_the_papers_sums():
     torch.testing.assert_close(game.G.b.grad, slope.detach(), rtol=1e-4, atol=1e-6)
 
 
-def test_real_and_fake_samples_are_seen_in_separate_passes():
+def test_real_and_fake_samples_are_scored_in_separate_passes():
     game = three()
     for _ in game.round(batches(3.0), 0):
         pass

@@ -72,7 +72,7 @@ def cost(logit):
     return math.log1p(math.exp(logit))
 
 
-def test_a_critic_that_knows_nothing_pays_log_two_and_the_painter_too():
+def test_the_loss_of_an_uninformed_critic_is_log_two_for_both_players():
     _, d, g = by_hand(lambda x: 0.0)
     assert d == {"adversarial": pytest.approx(math.log(2))}
     assert g == pytest.approx({"adversarial": math.log(2), "likeness": 100 * 0.3})
@@ -87,7 +87,7 @@ def test_the_terms_have_the_right_signs_and_weights():
     assert g["adversarial"] == pytest.approx(2.0)
 
 
-def test_the_critic_sees_what_was_translated_beside_it():
+def test_the_critic_takes_the_source_beside_the_translation():
     game, *_ = by_hand(lambda x: 0.0)
     (real, a), (fake, a2), (again, a3) = game.D.shown
     assert [x.mean().item() for x in (real, fake, again)] == pytest.approx([0.5, 0.2, 0.2])
@@ -135,7 +135,7 @@ def test_the_game_keeps_the_rules(settings):
     assert seen.terms == {"D": ("adversarial",), "G": ("adversarial", "likeness")}
 
 
-def test_a_technique_around_it_leaves_its_ability_and_noises_only_what_is_judged():
+def test_a_technique_around_it_leaves_its_ability_and_adds_noise_only_to_the_target():
     wrapped = InstanceNoise(small(), 0.5)
     assert isinstance(wrapped, SupportsTranslation)
     check_game(wrapped, pairs())

@@ -67,7 +67,7 @@ def test_widths_double_every_four_scales_up_to_four_times():
     assert sizes == [32] * 4 + [64] * 4 + [128] * 9
 
 
-def test_a_network_sees_11_pixels_and_only_adds():
+def test_a_network_has_a_receptive_field_of_11_pixels_and_is_residual():
     G = SinGANGenerator(3, 4)
     for index, layer in enumerate(G.body):
         if isinstance(layer, nn.InstanceNorm2d):  # whose statistics every pixel feels
@@ -114,7 +114,7 @@ def test_noise_of_another_size_is_refused():
 # The pyramid.
 
 
-def test_sizes_are_exact_and_the_ratio_at_least_as_told():
+def test_sizes_are_exact_and_the_ratio_at_least_as_configured():
     assert pyramid((3, 167, 250), 25, 0.75)[0] == (25, 37)
     for shape, smallest, ratio in (((3, 167, 250), 25, 0.75), ((1, 40, 31), 12, 0.6), ((3, 53, 80), 14, 0.7)):
         sizes = pyramid(shape, smallest, ratio)
@@ -204,7 +204,7 @@ def test_only_the_current_scale_moves(scale):
     assert changed == {f"G.{scale}", f"D.{scale}"}, "weights and statistics of all others rest"
 
 
-def test_terms_are_what_the_paper_says():
+def test_terms_are_those_of_the_paper():
     game = trained(3, reconstruction=7.0, penalty=0.3)
     real, below = resize_bicubic(X, game.sizes[1]), game.reconstruct(0)
     moves = list(game.round(photographs(), 3))
@@ -331,7 +331,7 @@ def test_a_generator_climbs_its_critic(slope):
     assert gradient.item() == pytest.approx(-slope)
 
 
-def test_without_the_reconstruction_term_nothing_gives_the_photograph_back():
+def test_without_the_reconstruction_term_the_photograph_is_not_reconstructed():
     errors = {}
     for weight in (0.0, 10.0):
         game = small(rounds=30, reconstruction=weight, smallest=16)
@@ -392,7 +392,7 @@ STEPS = 5  # of 6, two a scale
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
-def test_a_run_goes_on_bit_for_bit_within_a_scale_and_across_its_border(tmp_path, stop, monkeypatch):
+def test_a_run_resumes_bit_for_bit_within_a_scale_and_across_its_border(tmp_path, stop, monkeypatch):
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     straight = play(start(tmp_path / "straight", "singan", PHOTO), STEPS)
     play(start(tmp_path / "stopped", "singan", PHOTO), stop)
@@ -402,7 +402,7 @@ def test_a_run_goes_on_bit_for_bit_within_a_scale_and_across_its_border(tmp_path
 
 
 @pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"batch_size": 2, "grad_accum": 2}, {"mirror": True}])
-def test_every_way_to_train_goes_on_bit_for_bit(tmp_path, settings, monkeypatch):
+def test_every_way_to_train_resumes_bit_for_bit(tmp_path, settings, monkeypatch):
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     straight = play(start(tmp_path / "straight", "singan", PHOTO, **settings), STEPS)
     play(start(tmp_path / "stopped", "singan", PHOTO, **settings), 3)

@@ -86,7 +86,7 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, data=Non
     }
 
 
-def test_a_critic_that_knows_nothing_pays_two_log_two_in_either_stage():
+def test_the_loss_of_an_uninformed_critic_is_two_log_two_in_either_stage():
     first = by_hand(lambda x, phi: torch.zeros(len(x), 1))
     assert sum(first["D"].values()) == pytest.approx(2 * LN2)
     assert first["D"] == pytest.approx({"adversarial": 1.5 * LN2, "matching": 0.5 * LN2})
@@ -128,7 +128,7 @@ def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
     assert small(penalty=0.1).penalty == 0.1
 
 
-def test_a_wrong_pair_says_nothing_about_whether_its_image_is_real():
+def test_a_wrong_pair_has_no_realness_term():
     right = HashedTextEncoder(16)(tokenize(SAID))
 
     def score(x, phi):
@@ -173,7 +173,7 @@ def test_of_several_wrong_captions_the_nearest_is_taken(rivals, nearest):
     assert (draws == 1).double().mean().item() == pytest.approx(nearest, abs=0.04)
 
 
-def test_the_game_shows_the_nearest_of_as_many_wrong_captions_as_it_is_told():
+def test_the_game_uses_the_nearest_of_the_configured_number_of_wrong_captions():
     right = HashedTextEncoder(16)(tokenize(SAID))
     nearest = right[torch.cdist(right, right).fill_diagonal_(torch.inf).argmin(1)]
 
@@ -303,7 +303,7 @@ def test_a_sentence_changes_the_caption_and_nothing_else():
     assert (game.sample(3, noise=asked) - game.sample(3, noise=other)).abs().max() > 1e-4
 
 
-def test_noise_asks_for_the_captions_it_was_given():
+def test_noise_contains_the_given_captions():
     rows = HashedTextEncoder(16)(tokenize(SAID))
     with fixed_seed(0):
         phi = small().noise(64)[:, -16:]
@@ -388,7 +388,7 @@ class Oracle(nn.Module):
 
 
 @pytest.mark.parametrize("form", [StageIIGenerator, Anew])
-def test_stage_two_keeps_what_stage_one_knows_while_it_learns_and_the_papers_form_forgets_it(monkeypatch, form):
+def test_stage_two_keeps_the_output_of_stage_one_while_it_learns_and_the_papers_form_loses_it(monkeypatch, form):
     """Eighty rounds on real digits, behind a stage I that makes no mistakes."""
     data = load_data("digits", size=16, channels=1)
     images, labels = scale_images(data.rows(np.arange(len(data)))[0]), torch.from_numpy(data.labels)
@@ -456,7 +456,7 @@ def asked(game):
 
 
 @pytest.mark.parametrize("truth", [True, False])
-def test_the_colour_that_is_asked_for_is_drawn_and_not_where_captions_are_at_random(truth):
+def test_the_requested_colour_is_drawn_and_not_where_captions_are_random(truth):
     def coloured():
         generator = torch.Generator().manual_seed(0)
         while True:

@@ -152,7 +152,7 @@ def test_the_path_term_is_the_squared_deviation_from_a_slow_average():
     assert "path_length" in game.state_dict()
 
 
-def test_the_path_term_carries_four_times_its_weight_over_half_a_batch():
+def test_the_path_term_has_four_times_its_weight_over_half_a_batch():
     game = linear(path=2.0)
     asked = []
     game.deviation = lambda n: asked.append(n) or torch.tensor(0.5)

@@ -95,7 +95,7 @@ def minimise(loss, table):
     return loss().item()
 
 
-def test_the_best_judge_of_25_pairs_is_the_difference_of_log_ratios():
+def test_the_best_critic_of_25_pairs_is_the_difference_of_log_ratios():
     table = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
     least = minimise(lambda: NonSaturating().critic(table[REAL, FAKE], table[FAKE, REAL]), table)
     assert least == pytest.approx(0.980147, abs=1e-6)
@@ -109,7 +109,7 @@ def test_the_least_loss_is_2_log_2_less_2_jensen_shannon_of_the_pairs():
     assert 2 * math.log(2) - 2 * jensen_shannon(pairs, swapped).item() == pytest.approx(0.980147, abs=1e-6)
 
 
-def test_the_games_own_move_finds_the_same_judge():
+def test_the_games_own_move_finds_the_same_critic():
     codes = 2.0 ** torch.arange(5, dtype=torch.float64)
     game = TuringGAN(Fixed(codes[FAKE, None]), Table(), Identity(), NonSaturating(), **learn)
     x = codes[REAL, None]
@@ -159,7 +159,7 @@ def fakes_of(game, n, turn, seed=3):
         return game.G(game.noise(n))
 
 
-def test_a_linear_judge_without_bias_makes_t_sgan_the_relativistic_game_twice():
+def test_a_linear_critic_without_bias_makes_t_sgan_the_relativistic_game_twice():
     C = torch.tensor([0.8, -0.5])
     D = LinearCritic((0.8, -0.5))
     game = TuringGAN(Point(0.4), D, Identity(), NonSaturating(), generator_steps=1, **learn)
@@ -215,7 +215,7 @@ def test_every_t_game_keeps_the_rules_one_move_to_two(name):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("centre", [3.0, -3.0])
-def test_a_linear_judge_pulls_the_generator_towards_the_data(name, centre):
+def test_a_linear_critic_moves_the_generator_towards_the_data(name, centre):
     game = TuringGAN(Point(), LinearCritic((0.0, 0.0)), Identity(), OBJECTIVES[name], **learn)
     game.D.c.requires_grad_(False)
     for _ in train(game, batches(centre), 30):
@@ -245,7 +245,7 @@ def test_each_move_draws_new_reals_and_new_noise():
     assert len({tuple(z.flatten().tolist()) for z in noises}) == 4
 
 
-def test_e_sees_real_and_fake_in_separate_passes():
+def test_e_encodes_real_and_fake_in_separate_passes():
     passes = []
 
     class Spy(Identity):
@@ -312,7 +312,7 @@ def test_the_iterations_start_from_ones():
     assert stateless_spectral_norm(W).item() == pytest.approx(1)
 
 
-def test_nothing_is_remembered():
+def test_no_state_is_kept():
     layer = stateless_spectral(nn.Linear(9, 9))
     state = {name: value.clone() for name, value in layer.state_dict().items()}
     first = layer.weight
@@ -490,7 +490,7 @@ def test_every_parameter_of_the_critic_matters():
             assert slope.abs().max() > 1e-7, (shape, name)
 
 
-def test_stateless_and_remembered_norms_agree_where_the_start_does_not_matter():
+def test_stateless_and_stateful_norms_agree_where_the_start_does_not_matter():
     rank_one = torch.outer(torch.randn(5), torch.randn(4))
     layers = nn.Linear(4, 5), nn.Linear(4, 5)
     for layer in layers:

@@ -328,7 +328,7 @@ def test_both_directions_are_translated_without_a_trace(name):
         game.translate(x, "C")
 
 
-def test_nice_gan_shows_where_it_looks_and_encodes():
+def test_nice_gan_returns_its_attention_and_encodes():
     game = small(nicegan).eval()
     x = next(batches())[0]
     assert isinstance(game, SupportsAttention)

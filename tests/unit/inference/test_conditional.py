@@ -133,13 +133,13 @@ def test_games_without_classes_refuse_in_one_sentence():
             conditional.code_names(none)
 
 
-def test_wrapped_games_can_be_asked_too(game):
+def test_wrapped_games_support_conditional_sampling(game):
     wrapped = InstanceNoise(game, 0.1, 10)
     assert isinstance(wrapped, SupportsLatentCodes)
     assert torch.equal(conditional.sample_class(wrapped, [3], 1), conditional.sample_class(game, [3], 1))
 
 
-def test_sagan_and_biggan_are_asked_alike():
+def test_sagan_and_biggan_take_the_same_conditions():
     for name in ("sagan", "biggan"):
         big = recipe(name)((1, 8, 8), 3, latent=9, width=2)
         assert conditional.traverse(big, "class", [0, 1]).shape == (2, 3, 1, 8, 8)

@@ -101,7 +101,7 @@ def test_moving_noise_moves_samples_by_so_much():
     torch.testing.assert_close(lengths, torch.tensor([4.0, 0.0, 8.0]).expand(3, 3), atol=1e-4, rtol=1e-4)
 
 
-def test_truncation_goes_from_the_mean_to_the_sample():
+def test_truncation_interpolates_from_the_mean_to_the_sample():
     game = linear()
     drawn = truncation_sweep(game, [0, 1], [0.0, 0.5, 1.0])
     torch.testing.assert_close(drawn[:, 0].flatten(1), game.G.layer.bias.expand(2, 16))

@@ -52,7 +52,7 @@ def few(n, seed=0):
     return torch.randn(n, *SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
-def test_an_inverse_pair_gives_back_what_it_was_given_in_any_number():
+def test_an_inverse_pair_reconstructs_any_number_of_inputs():
     game = Linear().train()
     for n in (1, 70, 129):
         torch.testing.assert_close(reconstruct(game, few(n)), few(n))
@@ -102,7 +102,7 @@ class Blind(Linear):
         return torch.ones(len(x), 4)
 
 
-def test_the_relative_error_is_nothing_for_an_inverse_and_one_for_an_encoder_that_sees_nothing():
+def test_the_relative_error_is_zero_for_an_inverse_and_one_for_a_constant_encoder():
     x = few(40)
     assert relative_error(Linear(), x) == pytest.approx(0, abs=1e-6)
     assert relative_error(Blind(), x[:2]) == pytest.approx(1)

@@ -133,7 +133,7 @@ def test_a_folder_of_maps_is_read_in_order_and_an_empty_one_is_refused(tmp_path,
 # --- a run
 
 
-def test_a_run_knows_its_palette_without_its_data(run, tmp_path):
+def test_a_run_stores_its_palette(run, tmp_path):
     assert label_maps.require_palette(facts(run)) == REGIONS
     plain = Run.create(
         tmp_path / "plain", "dcgan", data="digits", size=8, device="cpu", arguments={"networks": {"width": 4}}
@@ -179,7 +179,7 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
 # --- styles
 
 
-def test_a_seed_is_a_style_whatever_its_company():
+def test_a_seed_is_a_style_in_any_batch():
     game = small()
     both = label_maps.sample_styles(game, [3, 8])
     assert torch.equal(both[1:], label_maps.sample_styles(game, [8]))
@@ -244,7 +244,7 @@ def test_several_styles_several_maps_and_films(run, data, tmp_path, capsys):
         assert film.n_frames > 1
 
 
-def test_the_palette_can_be_had_and_what_is_wrong_is_said_in_a_sentence(run, data, tmp_path, capsys):
+def test_the_palette_can_be_written_and_errors_are_one_sentence(run, data, tmp_path, capsys):
     assert "3 classes" in told(capsys, run, "--palette", tmp_path / "palette.gpl")
     assert (tmp_path / "palette.gpl").exists()
     for words, what in (

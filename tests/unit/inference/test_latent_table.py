@@ -86,7 +86,7 @@ def test_codes_are_written_by_name(made, folder, tmp_path, capsys):
     np.testing.assert_allclose(np.array([row[1:] for row in rows], np.float32), codes, rtol=1e-5, atol=1e-6)
 
 
-def test_an_infogan_writes_what_it_believes_of_each_code(made, folder):
+def test_an_infogan_writes_its_posterior_of_each_code(made, folder):
     game = load_game(made / "infogan", device="cpu")
     book = latent_table.encode_files(game, [folder], shape=SHAPE)
     assert book.columns == (*(f"category0={k}" for k in range(10)), "continuous0", "continuous1")

@@ -67,7 +67,7 @@ def test_noise_of_seeds_is_normal(game):
     assert abs(noise.var() - 1) < 4 * math.sqrt(2 / noise.numel())
 
 
-def test_a_seed_gives_the_same_pixels_in_any_company(game):
+def test_a_seed_gives_the_same_pixels_in_any_batch(game):
     everyone = sampling.sample_seeds(game, range(20))
     assert everyone.shape == (20, 1, 16, 16)
     assert torch.equal(sampling.sample_seeds(game, [19, 3]), everyone[[19, 3]])
@@ -124,7 +124,7 @@ def test_truncation_scales_the_noise():
     assert torch.equal(sampling.sample_seeds(game, range(5), truncation=0.0), torch.full((5, 2), 2.0))
 
 
-def test_a_path_visits_every_end_and_a_loop_comes_back():
+def test_a_path_visits_every_endpoint_and_a_loop_closes():
     ends = torch.eye(3, dtype=torch.float64)
     loop = sampling.interpolate(ends, 6)
     torch.testing.assert_close(loop[[0, 2, 4]], ends)

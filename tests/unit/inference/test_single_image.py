@@ -52,7 +52,7 @@ def photo(size=(60, 40), mode="RGB"):
 
 
 @pytest.mark.parametrize(("size", "shape"), [(None, (3, 40, 60)), (30, (3, 20, 30)), (4096, (3, 40, 60))])
-def test_a_photograph_is_read_whole_and_made_smaller_where_asked(tmp_path, size, shape):
+def test_a_photograph_is_read_whole_and_resized_on_request(tmp_path, size, shape):
     path = saved(tmp_path / "photo.png", photo())
     data = load(f"whole:{path}", size=size)
     assert (len(data), data.shape, data.classes) == (1, shape, ())
@@ -62,7 +62,7 @@ def test_a_photograph_is_read_whole_and_made_smaller_where_asked(tmp_path, size,
     assert load(f"whole:{path}", size=20).shape == (3, 13, 20), "neither is taken for the other"
 
 
-def test_the_longer_side_is_250_pixels_at_most_unless_told(tmp_path):
+def test_the_longer_side_is_250_pixels_at_most_by_default(tmp_path):
     assert load(f"whole:{saved(tmp_path / 'wide.png', photo((500, 100)))}").shape == (3, 50, 250)
     assert load(f"whole:{saved(tmp_path / 'tall.png', photo((100, 500)))}").shape == (3, 250, 50)
     assert load(f"whole:{saved(tmp_path / 'line.png', photo((500, 1)))}", size=50).shape == (3, 1, 50)
@@ -93,7 +93,7 @@ def test_what_is_no_single_photograph_is_refused(tmp_path):
         load(f"whole:{tmp_path / 'broken.png'}")
 
 
-def test_a_run_remembers_the_photograph_and_knows_another(tmp_path, monkeypatch):
+def test_a_run_records_the_photograph_and_refuses_another(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
     path = saved(tmp_path / "photo.png", photo())
     run = start(tmp_path / "run", "singan", {"data": path, "device": "cpu"}, size=30)
@@ -273,7 +273,7 @@ def test_what_was_pasted_enters_two_thirds_of_the_way_up(monkeypatch, scales, ex
     assert entered == [expected]
 
 
-def test_a_drawing_enters_where_told():
+def test_a_drawing_enters_at_the_given_scale():
     game = trained(6).eval()
     drawing = -X
     for scale in (1, 2):
@@ -359,7 +359,7 @@ def test_the_recipe_is_checked_on_a_photograph_through_all_its_scales(tmp_path, 
     assert "ring is no image file" in capsys.readouterr().err
 
 
-def test_a_run_says_its_stages_and_what_to_type_next(trained_run, capsys):
+def test_a_run_prints_its_stages_and_the_next_command(trained_run, capsys):
     words = ["singan", PHOTO["data"], "--out", str(trained_run), "--smallest", "11", "--rounds", "1", "--width", "4"]
     assert main([*words, "--device", "cpu", "--dry-run"]) == 0
     told = capsys.readouterr().out
@@ -411,7 +411,7 @@ def test_every_use_is_a_command(trained_run, tmp_path, capsys):
         (["sample", "RUN", "--size", "0x7"], "is not possible"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(trained_run, tmp_path, capsys, words, sentence):
+def test_errors_are_one_sentence(trained_run, tmp_path, capsys, words, sentence):
     square = str(saved(tmp_path / "square.png", Image.new("L", (9, 9))))
     names = {"RUN": str(trained_run), "PHOTO": PHOTO["data"], "SQUARE": square}
     assert main([names.get(word, word) for word in words]) == 2
@@ -473,7 +473,7 @@ def test_an_empty_mask_is_refused(trained_run, tmp_path, capsys, command, colour
     assert not out.exists()
 
 
-def test_samples_are_judged_beside_those_who_know_only_colours(trained_run, capsys):
+def test_samples_are_compared_with_a_baseline_of_colours_only(trained_run, capsys):
     assert main(["singan", "evaluate", str(trained_run), "--samples", "4", "--device", "cpu"]) == 0
     told = capsys.readouterr().out
     found = evaluation(trained_run)
@@ -502,7 +502,7 @@ def test_copies_have_no_distance_and_no_variety(trained_run, monkeypatch):
     assert min(column[0].value for column in found.references.values()) > 0.5
 
 
-def test_another_run_says_what_to_train(tmp_path, capsys):
+def test_a_run_of_another_game_is_refused_with_the_command_to_train_one(tmp_path, capsys):
     play(start(tmp_path / "run"), 1)
     run = str(tmp_path / "run")
     for words in (["singan", "animate", run], ["sample", run, "--size", "9x9"]):

@@ -45,7 +45,7 @@ def test_samples_of_a_sentence_keep_all_else_of_their_seeds(game):
     assert not torch.equal(conditional.sample_text(game, range(5), "blue"), expected)
 
 
-def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
+def test_a_walk_visits_its_sentences_and_is_linear_between(game):
     stops = [conditional.sample_text(game, [3], text)[0] for text in ("a red square", "blue")]
     way = conditional.interpolate_texts(game, 3, ["a red square", "blue"], 5, loop=False)
     torch.testing.assert_close(torch.stack([way[0], way[4]]), torch.stack(stops))
@@ -56,7 +56,7 @@ def test_a_walk_visits_its_sentences_and_goes_straight_between(game):
     torch.testing.assert_close(back[1], back[3])
 
 
-def test_wrapped_games_can_be_asked_too(tmp_path, run):
+def test_wrapped_games_support_conditional_sampling(tmp_path, run):
     wrapped = Run.create(
         tmp_path / "wrapped",
         "stackgan",

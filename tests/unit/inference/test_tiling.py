@@ -80,7 +80,7 @@ def test_a_part_of_a_map_is_painted_as_in_the_whole(norm, style):
         assert (alone - whole[..., 64:192])[..., FAR:-FAR].abs().max() > 1e-3, "which by itself it is not"
 
 
-def test_moments_are_those_of_each_image_of_the_whole_and_are_forgotten():
+def test_moments_are_those_of_each_whole_image_and_are_reset():
     first, second = nn.InstanceNorm2d(2), nn.InstanceNorm2d(2)
     net, x = nn.Sequential(first, nn.ReLU(), second, nn.InstanceNorm2d(2, affine=True)), torch.randn(3, 2, 5, 8) * 3 + 1
     expected = net[:3](x)

@@ -57,7 +57,7 @@ def stubbed():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 30), (1, 1), (3, 50), (64, 64), (65, 130), (200, 7)])
-def test_every_size_comes_back_as_it_was(size):
+def test_every_size_is_restored(size):
     game, x = stubbed(), torch.rand(2, 3, *size) * 2 - 1
     torch.testing.assert_close(translate(game, x, "B", tile=32, overlap=8), x * 0.5 + 0.25)
     torch.testing.assert_close(translate(game, x, "A", tile=32, overlap=8), x * 0.5 - 0.25)
@@ -94,7 +94,7 @@ def test_tiles_that_overlap_enough_have_no_seams():
     assert seams[1] < seams[0] / 2
 
 
-def test_networks_tell_which_sizes_they_take():
+def test_networks_declare_their_supported_sizes():
     shape, small = (3, 32, 32), {"width": 4, "blocks": 1}
     assert SizeConstraints.of(cyclegan(shape, shape, **small)) == SizeConstraints(4, 8, None)
     assert SizeConstraints.of(ganilla(shape, shape, **small)) == SizeConstraints(16, 32, None)
@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_refused():
         attention_heatmap(stubbed(), x, "A")
 
 
-def test_heat_is_red_where_the_critic_looks():
+def test_the_heat_map_is_red_where_attention_is_high():
     class Warm(nn.Module):
         def attention_map(self, x):
             return torch.tensor([[0.0, 1.0], [2.0, 4.0]])[None, None].expand(len(x), 1, 2, 2)
@@ -291,7 +291,7 @@ def test_the_pictures_of_a_training_show_translations_there_and_back(tmp_path, m
     assert drawn["reals.png"][0].shape[1:] == (3, 32, 32)
 
 
-def test_a_training_that_draws_no_samples_is_not_judged_by_them(tmp_path):
+def test_a_training_without_samples_is_not_evaluated_by_them(tmp_path):
     run = start(tmp_path / "run", "cyclegan", UNPAIRED, hold_out=0.4)
     with pytest.raises(GameError, match="draws no samples"):
         play(run, 2, early_stopping=EarlyStopping(1.0))

@@ -231,7 +231,7 @@ def test_the_game_keeps_the_rules_with_and_without_classes(classes):
     assert seen.terms == {"D": ("adversarial",), "G": ("adversarial",)}
 
 
-def test_data_without_labels_say_0_classes_and_play_without():
+def test_data_without_labels_have_0_classes_and_train_unconditionally():
     assert small(0).classes is None
     assert small(0).noise(2).shape == (2, 6)
 
@@ -269,7 +269,7 @@ def test_labels_of_fakes_are_uniform_and_no_part_of_z():
     assert torch.cov(noise.T)[:2, 2:].abs().max() < 0.03
 
 
-def test_changing_the_label_changes_what_is_drawn_and_how_it_is_judged():
+def test_changing_the_label_changes_the_sample_and_its_score():
     game = small().eval()
     with torch.no_grad():  # tables that differ, as they do once something was learnt
         for layer in game.modules():
@@ -310,7 +310,7 @@ def test_a_row_of_noise_is_all_there_is_to_a_sample():
     assert interpolate_seeds(game, [0, 1, 2], 5).shape == (5, *SHAPE)
 
 
-def test_a_mixture_of_classes_counts_whatever_its_length():
+def test_a_mixture_of_classes_is_normalised():
     game = told()
     rows = torch.tensor([[1.0, 2.0, 0.3, 0.3, 0.0], [1.0, 2.0, 0.0, 7.0, 0.0], [1.0, 2.0, 0.0, 0.0, 0.0]])
     z, y = game.split(rows)

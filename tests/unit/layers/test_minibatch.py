@@ -119,7 +119,7 @@ def test_widening_twice_keeps_both():
 
 
 @pytest.mark.parametrize("name", CRITICS)
-def test_more_answers_keep_the_first(name):
+def test_more_outputs_keep_the_first(name):
     D = CRITICS[name]().double().eval()
     x = torch.randn(6, *D.shape, dtype=torch.float64)
     before = D(x)
@@ -193,7 +193,7 @@ def test_a_sample_does_not_depend_on_its_company_but_on_the_references(name):
     assert not any("BatchNorm" in type(m).__name__ and "Virtual" not in type(m).__name__ for m in network.modules())
 
 
-def test_what_comes_back_belongs_to_the_samples_and_not_to_the_references():
+def test_the_output_belongs_to_the_samples_and_not_to_the_references():
     network, x = nn.Linear(2, 3), torch.randn(4, 2)
     referenced = WithReferenceBatch(network, torch.randn(6, 2))
     torch.testing.assert_close(referenced(x), network(x))
@@ -238,7 +238,7 @@ def test_initialisations_reach_spectral_weights_and_leave_them_spectral():
         assert not layer.bias.any()
 
 
-def test_spectral_weights_are_of_norm_one_at_the_first_look_after_an_initialisation():
+def test_spectral_weights_have_norm_one_in_the_first_forward_after_an_initialisation():
     layer = reinitialise(spectral(nn.Linear(64, 64)), normal(1.0)).eval()
     assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1.0, abs=0.1)
 

@@ -66,7 +66,7 @@ def test_folded_second_order_equals_plain(kind, plain):
 
 @pytest.mark.parametrize("kind", [UpConv, ConvDown])
 @pytest.mark.parametrize("form", [torch.channels_last, torch.contiguous_format])
-def test_what_comes_out_is_laid_out_as_the_weight_is(kind, form):
+def test_the_output_has_the_memory_format_of_the_weight(kind, form):
     y = kind(8, 8).to(memory_format=form)(torch.randn(2, 8, 4, 4))
     assert y.is_contiguous(memory_format=form)
 

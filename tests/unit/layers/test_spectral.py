@@ -98,7 +98,7 @@ def test_eval_is_frozen_and_training_moves_u():
     assert (u - start).norm() < 0.5
 
 
-def test_copies_and_checkpoints_carry_u():
+def test_copies_and_checkpoints_include_u():
     network = spectral(SNCNNCritic((1, 8, 8), width=4))
     x = torch.randn(2, 1, 8, 8)
     for _ in range(3):

@@ -52,7 +52,7 @@ def test_down_sampling_is_a_quarter_of_the_transpose_of_up_sampling():
     assert (up(x) * y).sum().item() == pytest.approx(4 * (x * down(y)).sum().item(), rel=1e-6)
 
 
-def test_filters_are_neither_saved_nor_learnt():
+def test_filters_are_neither_saved_nor_learned():
     assert not BlurUp().state_dict()
     assert not list(BlurDown().parameters())
 
@@ -84,14 +84,14 @@ def test_up_sampling_inside_a_modulated_convolution():
 
 
 @pytest.mark.parametrize("size", [0.01, 1.0, 100.0])
-def test_demodulation_gives_unit_variance_whatever_the_style(size):
+def test_demodulation_gives_unit_variance_for_every_style(size):
     torch.manual_seed(0)
     layer = ModulatedConv(64, 64, 16)
     y = layer(torch.randn(64, 64, 8, 8), size * torch.randn(64, 16))[..., 1:-1, 1:-1]  # the border sees zeros
     assert y.var().item() == pytest.approx(1.0, abs=0.05)
 
 
-def test_a_style_is_one_at_first_whatever_w():
+def test_a_style_is_one_at_initialisation_for_every_w():
     layer = ModulatedConv(4, 4, 8)
     assert layer.style.bias.tolist() == [1.0] * 4
     assert layer.style(torch.zeros(1, 8)).tolist() == [[1.0] * 4]

@@ -94,7 +94,7 @@ def test_what_is_no_such_pair_is_left_alone(form):
 
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
-def test_a_hook_sees_what_it_always_sees_also_one_that_comes_later(layer, register):
+def test_hooks_receive_the_same_tensors_even_when_added_later(layer, register):
     network, x, seen = PAIRS["plain"](), torch.randn(2, 4, 4, 4), []
     with fused_upsampling([network]):
         hook = getattr(network[layer], register)(lambda _, given, *made: seen.append(given[0].shape[-1]))

@@ -120,7 +120,7 @@ def test_digits_stack_to_a_thousand_modes_that_a_perfect_sampler_holds():
     assert of_stacks.reverse_kl == pytest.approx(of_stacks.floor, rel=0.1)
 
 
-def test_channels_are_judged_one_by_one_in_order():
+def test_channels_are_classified_one_by_one_in_order():
     images = torch.arange(6.0).reshape(2, 3, 1, 1).expand(2, 3, 4, 4)
 
     def predict(x):
@@ -134,7 +134,7 @@ def test_channels_are_judged_one_by_one_in_order():
     assert (counted.captured, counted.total) == (2, 1000)
 
 
-def test_stacks_of_the_real_set_are_counted_as_its_labels_say():
+def test_stacks_of_the_real_set_are_counted_by_label():
     data = stack_images(grey(), 300, seed=1)
     raw, labels = data.rows(np.arange(300))
     found = stacked_histogram(channel_labels(lambda x: x[:, 0, 0, 0].long() % 4, raw), classes=4)

@@ -93,7 +93,7 @@ def test_distance_of_features_is_shift_squared_and_scale():
     assert frechet_distance(x, 3 * (x - x.mean(0)) + x.mean(0)) == pytest.approx(4 * x.var(0).sum().item(), rel=1e-9)
 
 
-def test_float32_features_are_judged_in_float64():
+def test_float32_features_are_evaluated_in_float64():
     """A mean of 10⁴ deviations would drown the covariance of float32 sums."""
     x = (normal(500, 6) / 10 + 1e4).float()
     y = (normal(500, 6, seed=1) / 10 + 1e4).float()

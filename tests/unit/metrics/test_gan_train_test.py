@@ -81,7 +81,7 @@ def test_wilsons_interval_solves_its_equation():
     assert Accuracy((0,), (20,)).interval()[1] == pytest.approx(1 - low, rel=1e-12)
 
 
-def test_the_interval_covers_as_often_as_it_says():
+def test_the_interval_has_its_nominal_coverage():
     """The exact coverage of Wilson's interval at n = 60: between 0.92 and 0.98 for p from 0.1 to 0.9."""
     intervals = [Accuracy((right,), (60,)).interval() for right in range(61)]
     for p in torch.linspace(0.1, 0.9, 33).tolist():
@@ -249,7 +249,7 @@ def test_an_image_is_named_alone_as_it_is_among_others(digits):
     assert together == alone
 
 
-def test_images_of_another_size_are_judged_at_the_classifiers(digits):
+def test_images_of_another_size_are_resized_to_the_classifiers(digits):
     images, labels = digits.held
     larger = images.repeat_interleave(2, 2).repeat_interleave(2, 3)
     found = gan_train(*digits.fake, larger, labels, **QUICK)

@@ -16,7 +16,7 @@ def logits(count, classes, seed=0, scale=3.0):
 
 
 @pytest.mark.parametrize("classes", [2, 10, 1000])
-def test_a_classifier_that_says_the_same_of_all_scores_one(classes):
+def test_a_classifier_with_constant_output_scores_one(classes):
     uniform = torch.full((50, classes), 1 / classes)
     assert classifier_score(uniform).mean == pytest.approx(1, abs=1e-12)
     same = logits(1, classes).softmax(1).repeat(50, 1)

@@ -48,7 +48,7 @@ def test_intervals_of_known_replicates():
 
 
 @pytest.mark.parametrize("interval", [Bootstrap.percentile, Bootstrap.normal])
-def test_intervals_cover_the_truth_as_often_as_they_say(interval):
+def test_intervals_cover_the_truth_as_often_as_nominal(interval):
     """Of 200 experiments with 60 draws of an exponential with mean 1; slightly too seldom at so few draws."""
     inside = 0
     for k in range(200):
@@ -58,7 +58,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(interval):
     assert 0.80 <= inside / 200 <= 0.95
 
 
-def test_duplicates_raise_a_distance_and_bias_says_so():
+def test_duplicates_raise_a_distance_and_its_estimated_bias():
     """A redrawn pair i ≠ j is the same sample with probability 1/n, so E* MMD²ᵤ = MMD²ᵤ + O(1/n)."""
     x, y = normal(60, 4), normal(60, 4, seed=1)
     for distance in (frechet_distance, kernel_distance):
@@ -111,7 +111,7 @@ def test_the_protocol_is_the_papers():
     assert max(b - a for a, b in zip(found.counts, found.counts[1:], strict=False)) == pytest.approx(45_000 / 14, abs=1)
 
 
-def test_the_frechet_distance_of_a_perfect_sampler_goes_to_zero():
+def test_the_frechet_distance_of_a_perfect_sampler_tends_to_zero():
     """Against exact moments of N(0, I) the bias is d/n by the mean and d(d + 1)/4n by the covariance: c = 26 at d = 8.
 
     The latter from tr(I + Ĉ − 2 Ĉ^½) = ‖Ĉ − I‖² / 4 + …, whose expectation is (d² + d) / 4n.

@@ -114,7 +114,7 @@ def test_blocks_change_nothing(monkeypatch, block):
     assert kernel_distance(x, y) == pytest.approx(whole, rel=1e-11)
 
 
-def test_float32_features_are_judged_in_float64():
+def test_float32_features_are_evaluated_in_float64():
     x, y = normal(500, 64).float() + 5, normal(500, 64, seed=1).float() + 5
     assert kernel_distance(x, y) == kernel_distance(x.double(), y.double())
 

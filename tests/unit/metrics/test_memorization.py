@@ -32,7 +32,7 @@ def test_copies_lie_at_exactly_zero_however_far_from_the_origin():
     assert torch.equal(found.distances, torch.zeros(100, dtype=torch.float64))
 
 
-def test_a_perfect_sampler_scores_what_theory_says():
+def test_a_perfect_sampler_has_the_theoretical_score():
     """C_T has mean 0 and deviation 1, `closer` ½ within its error, `copied` 0.01."""
     runs = [
         memorisation(cloud(200, seed=3 * s), cloud(200, seed=3 * s + 1), cloud(150, seed=3 * s + 2)) for s in range(100)
@@ -85,13 +85,13 @@ def test_scipy_agrees_under_ties():
     assert (found.statistic > 0) == (u > 37 * 52 / 2)
 
 
-def test_all_at_one_distance_is_no_evidence():
+def test_equal_distances_are_not_memorisation():
     same = torch.ones(30, 2)
     found = memorisation(same, same, same)
     assert (found.closer, found.statistic, found.copied) == (0.5, 0, 0)
 
 
-def test_cells_see_copies_that_hide_behind_bad_images():
+def test_cells_detect_copies_among_bad_images():
     """Copies on the left and noise on the right cancel in one cell; two cells weigh by their held-out share."""
     left, right = -20.0, 20.0
     train = torch.cat([cloud(200, shift=left), cloud(200, seed=1, shift=right)])

@@ -171,7 +171,7 @@ def phases_lost(image):
     return torch.fft.ifft2(torch.fft.fft2(image - mean) * noise / noise.abs()).real + mean
 
 
-def test_random_filters_tell_a_picture_from_noise_of_its_spectrum_and_raw_patches_do_not(pictures):
+def test_random_filters_separate_an_image_from_noise_of_its_spectrum_and_raw_patches_do_not(pictures):
     image = pictures[0]
     crop, noise = image[:, :, 4:-4, 6:-6], phases_lost(image)
     by_filters, by_patches = (

@@ -41,7 +41,7 @@ def test_the_full_generator_of_nice_gan_is_as_large_as_published():
         assert count(NICETranslator(whole=64)) == 276_474_560
 
 
-def test_a_pix2pix_critic_has_batch_norm_and_sees_two_images():
+def test_a_pix2pix_critic_has_batch_norm_and_takes_two_images():
     critic = PatchCritic(6, norm=nn.BatchNorm2d, bias=False)
     convolutions = 16 * (6 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512)
     assert count(critic) == convolutions + 64 + 1 + 2 * (128 + 256 + 512)
@@ -49,7 +49,7 @@ def test_a_pix2pix_critic_has_batch_norm_and_sees_two_images():
 
 
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
-def test_a_score_sees_a_patch_of_the_published_size(layers, field):
+def test_a_score_has_the_published_receptive_field(layers, field):
     critic = PatchCritic(1, 2, layers, norm=nn.Identity).double()
     x = torch.randn(1, 1, 128, 128, dtype=torch.double, requires_grad=True)
     scores = critic(x)
@@ -127,7 +127,7 @@ def test_iln_is_a_mixture_of_instance_and_layer_norm_by_hand():
     torch.testing.assert_close(ILN(2)(x), share[1] * by_instance + share[0] * by_layer, atol=1e-4, rtol=0)
 
 
-def test_attention_begins_without_a_say_and_can_learn_one():
+def test_attention_starts_at_zero_and_can_be_learned():
     E = NICEEncoder(3, 4)
     x = torch.randn(2, 3, 16, 16)
     torch.testing.assert_close(E(x)[0], nn.functional.leaky_relu(E.body(x), 0.2), atol=0.1, rtol=0.1)
@@ -157,7 +157,7 @@ def test_all_convolutions_of_a_nice_critic_are_spectrally_normalised_but_the_att
     assert free == ["E.attend"]
 
 
-def test_the_light_generator_is_told_the_mean_of_its_code_only():
+def test_the_light_generator_receives_only_the_mean_of_its_code():
     G = NICETranslator(3, 4, 1)
     h = torch.randn(1, 16, 4, 4)
     shuffled = h.flatten(2)[:, :, torch.randperm(16)].reshape(h.shape)

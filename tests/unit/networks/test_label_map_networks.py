@@ -58,7 +58,7 @@ def test_with_a_style_the_painter_begins_with_a_linear_map_in_place_of_a_convolu
 # --- SPADE
 
 
-def test_spade_scales_and_shifts_the_normalised_map_as_the_labels_say():
+def test_spade_scales_and_shifts_the_normalised_map_by_label():
     layer = SPADE(2, 3, hidden=4)
     for convolution in (layer.gain, layer.bias):
         nn.init.zeros_(convolution.weight)
@@ -167,7 +167,7 @@ def test_with_instance_norm_a_picture_does_not_depend_on_its_company_or_the_mode
 # --- the critic
 
 
-def test_the_critic_hands_out_every_map_and_the_second_scale_sees_half_the_size():
+def test_the_critic_returns_every_map_and_the_second_scale_takes_half_the_size():
     D = MultiScaleCritic(5, layers=3, width=4)
     x, m = torch.randn(2, 3, 32, 32), torch.randn(2, 2, 32, 32)
     first, second = D.eval()(x, m)
@@ -179,7 +179,7 @@ def test_the_critic_hands_out_every_map_and_the_second_scale_sees_half_the_size(
     assert half[0, 0, 0, 0] == pytest.approx(both[0, 0, :2, :2].mean().item(), rel=1e-5), "borders are not darkened"
 
 
-def test_the_critic_sees_map_and_image():
+def test_the_critic_takes_map_and_image():
     D = MultiScaleCritic(5, layers=3, width=4, gain=1.0).eval()
     x, m = torch.randn(1, 3, 32, 32), torch.randn(1, 2, 32, 32)
     score = D(x, m)[0][-1]
@@ -190,7 +190,7 @@ def test_the_critic_sees_map_and_image():
 # --- the encoder
 
 
-def test_the_norm_takes_the_mean_colour_away_and_without_it_the_style_knows_it():
+def test_the_norm_removes_the_mean_colour_from_the_style():
     x, change = 0.3 * torch.randn(4, 3, 32, 32), {}
     for norm in (True, False):
         E = StyleEncoder((3, 32, 32), 4, width=8, norm=norm, gain=1.0).eval()
@@ -242,7 +242,7 @@ def test_the_first_and_the_innermost_map_have_no_norm():
     assert isinstance(G.up[0][-1], nn.Tanh)
 
 
-def test_every_size_is_remembered_on_the_way_up():
+def test_every_size_is_restored_in_the_decoder():
     G = UNet((1, 16, 16), width=2).eval()
     for stage in G.down[1:]:  # nothing comes back from below the first size
         stage.register_forward_hook(lambda layer, given, made: 0 * made)

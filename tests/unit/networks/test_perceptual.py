@@ -38,7 +38,7 @@ def briefly(monkeypatch):
     monkeypatch.setattr(extractor_for, "__kwdefaults__", {**extractor_for.__kwdefaults__, "steps": 2})
 
 
-def test_a_run_sees_by_the_classifier_of_its_data_and_keeps_it(data, tmp_path):
+def test_a_run_stores_the_perceptual_classifier_of_its_data(data, tmp_path):
     run = start(tmp_path / "run", data)
     seer = extractor_for(run.training).network
     assert difference(dict(run.game.V.body.state_dict()), dict(seer.trunk[:-2].state_dict())) == ""
@@ -53,7 +53,7 @@ def test_a_run_sees_by_the_classifier_of_its_data_and_keeps_it(data, tmp_path):
     assert difference(before, dict(load_game(tmp_path / "run", device="cpu").V.state_dict())) == ""
 
 
-def test_a_stop_changes_nothing_and_the_classifier_is_not_asked_again(data, tmp_path, monkeypatch):
+def test_resuming_is_exact_and_does_not_train_the_classifier_again(data, tmp_path, monkeypatch):
     straight = play(start(tmp_path / "straight", data), 3)
     play(start(tmp_path / "stopped", data), 1)
     monkeypatch.setattr(ClassifierMaps, "fit_to", lambda *_: pytest.fail("asked again"))
@@ -65,7 +65,7 @@ def vgg(seed=0):
     return {f"features.{name}": value / 2 for name, value in VGG19Maps("").features.state_dict().items()}
 
 
-def test_vgg_sees_what_the_layers_of_the_paper_see(data, tmp_path):
+def test_vgg_returns_the_layers_of_the_paper(data, tmp_path):
     known = vgg()
     torch.save({**known, "classifier.0.weight": torch.zeros(2)}, tmp_path / "vgg.pth")
     network = VGG19Maps(tmp_path / "vgg.pth").eval()
@@ -105,7 +105,7 @@ def test_files_that_are_no_vgg_are_refused_in_a_sentence(data, tmp_path):
     assert "cannot be read as weights" in told("text.pth")
 
 
-def test_who_sees_is_chosen_with_the_weight():
+def test_the_perceptual_network_is_chosen_with_the_weight():
     assert seen_by(3, None, None) is None
     for seer in (None, "classifier"):
         term = seen_by(1, 5.0, seer)

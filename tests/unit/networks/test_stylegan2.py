@@ -41,7 +41,7 @@ def test_other_shapes_are_refused():
         stylegan2((2,))
 
 
-def test_the_mapping_forgets_the_length_of_the_noise():
+def test_the_mapping_ignores_the_length_of_the_noise():
     torch.manual_seed(0)
     mapping, z = Mapping(6, 8, 2).double().eval(), torch.randn(5, 6, dtype=torch.float64)
     unit = z / z.square().mean(1, keepdim=True).sqrt()
@@ -130,7 +130,7 @@ def test_a_critics_block_weighs_path_and_shortcut_equally():
     torch.testing.assert_close(block(x), (block.path(x) + block.shortcut(x)) / 2**0.5)
 
 
-def test_the_critic_sees_how_much_a_group_differs():
+def test_the_critic_receives_the_deviation_within_a_group():
     torch.manual_seed(0)
     D = StyleGAN2Critic(SHAPE, 4, 4)
     one, others = torch.randn(1, *SHAPE), torch.randn(3, *SHAPE)

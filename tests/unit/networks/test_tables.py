@@ -52,7 +52,7 @@ def test_counts_of_dcgan_64():
     ] == []
 
 
-def test_counts_of_infogans_networks_whose_critic_ends_in_a_layer_that_sees_everything():
+def test_parameter_counts_of_infogans_networks_with_a_fully_connected_critic_head():
     G, D = InfoGANGenerator((1, 32, 32)), InfoGANCritic((1, 32, 32))
     assert count(G) == 74 * 1024 + 1024 * 8192 + 2 * (1024 + 8192) + 16 * (128 * 64 + 64) + 2 * 64 + 1
     assert count(D) == 16 * (64 + 64 * 128) + 8192 * 1024 + 64 + 3 * 128 + 3 * 1024 + 1024 + 1

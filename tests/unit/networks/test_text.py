@@ -57,7 +57,7 @@ def test_scrambled_numbers_stay_within_32_bits_and_do_not_collide():
     assert len(found.unique()) == 500
 
 
-def test_a_recurrent_reader_hears_the_order_and_every_word_and_learns():
+def test_a_recurrent_text_encoder_depends_on_order_and_every_word_and_learns():
     torch.manual_seed(0)
     read = GRUTextEncoder(16, 8)
     found = read(tokenize(SAID))

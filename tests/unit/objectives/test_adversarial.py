@@ -174,7 +174,7 @@ def test_best_average_critics():
 
 
 @every_objective
-def test_equilibrium_is_what_the_best_critic_pays_when_the_model_is_the_data(objective):
+def test_equilibrium_is_the_loss_of_the_best_critic_when_the_model_is_the_data(objective):
     critic, loss = best_critic(objective, P, P)
     points = torch.arange(5).repeat_interleave((20 * P).round().long())
     generator = objective.generator(critic[points], critic[points]).item()
@@ -247,7 +247,7 @@ def test_every_occurrence_of_an_output_is_in_the_graph(objective):
 
 
 @every_objective
-def test_objectives_conform_and_say_whether_they_need_reals(objective):
+def test_objectives_conform_and_declare_whether_they_need_reals(objective):
     assert isinstance(objective, Objective)
     if objective.needs_real:
         with pytest.raises(ValueError, match="pass `real`"):

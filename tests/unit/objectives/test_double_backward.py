@@ -112,7 +112,7 @@ def test_gradients_end_where_a_slope_is_constant_as_those_of_torch_do():
         assert (other.abs().max() > 0) == ("weight" in name)
 
 
-def test_a_bias_that_no_slope_can_know_has_no_gradient_either_way():
+def test_a_bias_without_effect_on_the_slope_has_no_gradient_either_way():
     layers = (
         nn.Conv2d(4, 2, 3),
         nn.Flatten(),
@@ -176,7 +176,7 @@ def test_a_gradient_through_a_step_on_a_penalty_is_that_of_torch():
         assert other.abs().max() > 1e-7
 
 
-def test_no_gradient_is_taken_that_nobody_wants_and_no_kernel_is_as_large_as_the_image():
+def test_no_unused_gradient_is_computed_and_no_kernel_is_as_large_as_the_image():
     D, x = critic(padding=1), reals()
 
     def operations():
@@ -207,7 +207,7 @@ def test_nothing_is_computed_below_a_rectifier_but_what_depends_on_the_slope():
     assert theirs == 3, "all of zeros: those by the slope are convolutions there"
 
 
-def test_what_follows_may_work_in_place_and_what_went_in_may_not_be_changed():
+def test_outputs_may_be_changed_in_place_and_inputs_may_not():
     x = reals().requires_grad_()
     weight = torch.randn(5, 4, 3, 3, dtype=torch.float64, requires_grad=True)
 
@@ -246,7 +246,7 @@ def test_the_gradient_of_a_finished_penalty_is_rounded_to_bfloat16_and_nothing_e
 
 
 @pytest.mark.parametrize("how", [{"mixed": torch.bfloat16, "create_graph": True}, {"mixed": torch.float16}])
-def test_a_gradient_that_goes_on_and_float16_are_left_in_full_precision(how):
+def test_higher_gradients_and_float16_stay_in_full_precision(how):
     D, x = critic().float(), reals().float()
     for one, other in zip(penalised(D, x, **how), penalised(D, x), strict=True):
         assert torch.equal(one, other)

@@ -99,7 +99,7 @@ def test_pulling_away_is_0_for_orthogonal_and_1_for_parallel_codes():
     assert pulling_away(torch.randn(1, 7, dtype=torch.float64).expand(6, 7)).item() == pytest.approx(1)
 
 
-def test_pulling_away_sees_neither_signs_nor_lengths_but_squares():
+def test_pulling_away_is_the_mean_squared_cosine():
     torch.manual_seed(0)
     codes = torch.randn(8, 5, dtype=torch.float64)
     value = pulling_away(codes).item()
@@ -170,7 +170,7 @@ def test_without_a_weight_there_is_no_such_term():
     assert [set(move.terms) for move in game.round(batches(), 0)] == [{"margin"}, {"energy"}]
 
 
-def test_the_game_keeps_the_rules_and_the_critic_learns_to_tell():
+def test_the_game_conforms_and_the_critic_learns_to_separate():
     torch.manual_seed(0)
     game = EBGAN(Point(-1.0), MLPAutoencoder((2,), 64, 2), margin=0.5, **learn)
     seen = check_game(game, batches(1.0))
@@ -182,7 +182,7 @@ def test_the_game_keeps_the_rules_and_the_critic_learns_to_tell():
     assert real < 0.2 < 0.4 < fake
 
 
-def test_the_generator_comes_to_the_data():
+def test_the_generator_converges_to_the_data():
     torch.manual_seed(0)
     game = EBGAN(Point(0.0), MLPAutoencoder((2,), 64, 2), margin=0.5, **learn)
     for _ in train(game, batches(1.0), 200):

@@ -43,7 +43,7 @@ def norm_five():
     "penalty",
     [lambda C: gradient_penalty(C, double(*IMAGES), double(*IMAGES, seed=1)), lambda C: dragan(C, double(*IMAGES))],
 )
-def test_linear_critic_of_slope_five_pays_exactly_160(penalty):
+def test_the_penalty_of_a_linear_critic_of_slope_five_is_160(penalty):
     assert 10 * penalty(Linear(norm_five())).item() == pytest.approx(160, abs=1e-9)
 
 
@@ -138,7 +138,7 @@ def test_gradient_is_finite_where_the_slope_is_exactly_zero():
         assert gradient.isfinite().all()
 
 
-def test_penalties_know_nothing_of_the_samples_history():
+def test_penalties_ignore_the_graph_of_the_samples():
     real, fake = double(4, 3).requires_grad_(), double(4, 3, seed=1).requires_grad_()
     for penalty in penalties(smooth_critic(), real, fake):
         gradients = torch.autograd.grad(penalty(), (real, fake), allow_unused=True)

@@ -163,7 +163,7 @@ def test_the_goals_are_the_three_objectives():
     assert [goal.needs_real for goal in GOALS.values()] == [False, True, False]
 
 
-def test_the_gradients_of_the_goals_push_the_logits_by_what_d_says_beyond_the_anchors():
+def test_the_gradients_of_the_goals_equal_ds_output_minus_the_anchors():
     """d KL(A ‖ softmax(l)) / dl = softmax(l) − A, so the softmax cancels in the second and third goal."""
     logits = LOGITS.clone().requires_grad_()
     expected = {"away": A0 - LOGITS.softmax(1), "paired": A0 - OTHERS.softmax(1), "anchored": (A0 - A1).expand(6, 4)}
@@ -291,7 +291,7 @@ def test_the_projection_moves_to_where_it_should():
 
 @pytest.mark.parametrize("outcomes", [2, 5, 10, 51])
 @pytest.mark.parametrize("distance", [0.01, 1.66, 5.11, 7.81, 11.05])
-def test_skew_normal_anchors_are_as_far_apart_as_asked(outcomes, distance):
+def test_skew_normal_anchors_have_the_requested_distance(outcomes, distance):
     source = skew_normal(outcomes, distance)
     real, fake = (torch.tensor(anchor, dtype=torch.float64) for anchor in (source.real, source.fake))
     assert kl(real, fake).item() == pytest.approx(distance, rel=1e-9)
@@ -345,7 +345,7 @@ def test_the_head_draws_anew_at_every_forward_in_evaluation_too():
     assert torch.equal(head(x), first)
 
 
-def test_the_head_draws_with_the_mean_and_the_deviation_that_it_has_learnt():
+def test_the_head_draws_with_its_learned_mean_and_deviation():
     head = GaussianHead(1, 2)
     with torch.no_grad():
         head.linear.weight.zero_()
@@ -505,7 +505,7 @@ def settings_of(game):
     return [(group["lr"], group["betas"]) for player in game.players().values() for group in player.param_groups]
 
 
-def test_points_are_played_with_the_authors_settings():
+def test_points_are_trained_with_the_authors_settings():
     torch.manual_seed(0)
     game = realness((2,))
     assert settings_of(game) == [(1e-4, (0.8, 0.999))] * 2
@@ -520,7 +520,7 @@ def test_points_are_played_with_the_authors_settings():
     assert torch.equal(game.D(torch.ones(1, 2)), game.D(torch.ones(1, 2)))
 
 
-def test_images_are_played_with_the_authors_settings():
+def test_images_are_trained_with_the_authors_settings():
     torch.manual_seed(0)
     game = realness((3, 32, 32), width=8)
     assert settings_of(game) == [(2e-4, (0.5, 0.999))] * 2

@@ -34,7 +34,7 @@ def test_curves_are_also_drawn_as_svg(run, tmp_path):
     assert "<svg" in text
 
 
-def test_the_page_tells_everything_and_asks_nothing_of_a_network(run):
+def test_the_page_is_complete_and_self_contained(run):
     page = run_report.save_report(run).read_text()
     assert "<script" not in page
     assert not re.findall(r"(?:src|href)\s*=\s*\"(?!data:)", page)
@@ -63,12 +63,12 @@ def test_a_table_has_a_row_a_score_and_a_column_a_reference(run):
     assert rows[2][-1] == "lower"
 
 
-def test_the_evaluation_says_when_it_was_made(run):
+def test_the_evaluation_records_its_time(run):
     record = json.loads((run.folder / "evaluation.json").read_text())
     assert (record["step"], record["images"]) == (6, run.images)
 
 
-def test_a_protocol_names_judge_data_counts_and_seed(run):
+def test_a_protocol_names_extractor_data_counts_and_seed(run):
     stamp = dict(run_report.evaluation(run.folder).scores[0].protocol)
     line = run_report.protocol(Score("modes", 1.0, stamp, Direction.HIGHER))
     assert line.startswith("modes, within 3; 100 real, 100 generated; ring (")

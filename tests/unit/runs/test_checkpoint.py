@@ -75,7 +75,7 @@ def test_a_broken_one_is_reported_passed_over_and_replaced(tmp_path):
     assert names(tmp_path) == ["000002", "000003"]
 
 
-def test_later_broken_ones_go_when_training_went_back(tmp_path):
+def test_later_damaged_checkpoints_are_deleted_after_a_rollback(tmp_path):
     fill(tmp_path, 5, 10)
     (tmp_path / "checkpoints/000010/manifest.json").write_text("{}")
     checkpoint.save(tmp_path, 6, state(6), keep=2)

@@ -43,7 +43,7 @@ def script(monkeypatch, values, better="lower"):
     return seen
 
 
-def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
+def test_evaluations_are_made_at_their_marks_and_record_their_protocol(tmp_path):
     run = play(start(tmp_path / "run"), 6, early_stopping=EVERY)
     found = rows(run.folder)
     assert [row["step"] for row in found] == [2, 4, 6]
@@ -56,14 +56,14 @@ def test_judgements_come_at_their_marks_and_say_what_they_judged(tmp_path):
     assert kept[-1] == best["step"]
 
 
-def test_a_mark_between_two_steps_is_judged_at_the_second(tmp_path):
+def test_a_mark_between_two_steps_is_evaluated_at_the_second(tmp_path):
     run = play(
         start(tmp_path / "run"), 6, early_stopping=EarlyStopping(0.012, samples=50)
     )  # 12, 24, 36, 48 of 8 points a step
     assert [row["step"] for row in rows(run.folder)] == [2, 3, 5, 6]
 
 
-def test_fewer_samples_than_were_asked_for_are_said_once_when_the_training_begins(tmp_path):
+def test_fewer_samples_than_requested_are_reported_once_when_the_training_begins(tmp_path):
     run = start(tmp_path / "run")
     half = len(run.training) // 2
     play(run, 2, early_stopping=EarlyStopping(0.016, samples=half + 1))
@@ -106,7 +106,7 @@ def test_the_best_checkpoint_holds_the_weights_of_its_step(tmp_path, monkeypatch
     assert not difference(opened.game.state_dict(), twin.game.state_dict())
 
 
-def test_the_average_is_judged_against_rows_that_were_held_out(tmp_path, monkeypatch):
+def test_the_average_is_evaluated_against_held_out_rows(tmp_path, monkeypatch):
     seen = script(monkeypatch, [1.0])
     run = start(tmp_path / "run", kind=IMAGES, hold_out=0.1)
     play(run, 4, early_stopping=EarlyStopping(0.016))
@@ -118,14 +118,14 @@ def test_the_average_is_judged_against_rows_that_were_held_out(tmp_path, monkeyp
     assert not how["references"]
 
 
-def test_judging_leaves_no_trace_in_the_training(tmp_path):
+def test_evaluation_does_not_change_the_training(tmp_path):
     run, plain = play(start(tmp_path / "run"), 5, early_stopping=EVERY), play(start(tmp_path / "plain"), 5)
     assert not difference(run.game.state_dict(), plain.game.state_dict())
     assert (run.folder / "log.jsonl").read_bytes() == (plain.folder / "log.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])
-def test_a_stopped_run_judges_as_one_that_was_not(tmp_path, stop):
+def test_a_resumed_run_evaluates_as_an_uninterrupted_one(tmp_path, stop):
     whole = play(start(tmp_path / "whole"), 8, early_stopping=EVERY)
     play(start(tmp_path / "parts"), stop, early_stopping=EVERY)
     parts = play(start(tmp_path / "parts"), 8, early_stopping=EVERY)
@@ -134,7 +134,7 @@ def test_a_stopped_run_judges_as_one_that_was_not(tmp_path, stop):
     assert names[0] == names[1]
 
 
-def test_a_judgement_beyond_the_checkpoint_is_made_again(tmp_path, monkeypatch):
+def test_an_evaluation_beyond_the_checkpoint_is_made_again(tmp_path, monkeypatch):
     run = start(tmp_path / "run")
     reports = run.fit(8, save_every=3, early_stopping=EVERY)
     assert [next(reports).step for _ in range(4)] == [1, 2, 3, 4]
@@ -163,7 +163,7 @@ def test_patience_ends_the_training_saved_and_for_good(tmp_path, monkeypatch):
     assert longer.step == 10
 
 
-def test_images_are_not_judged_by_what_they_are_trained_on(tmp_path):
+def test_images_are_not_evaluated_against_training_images(tmp_path):
     run = start(tmp_path / "run", kind=IMAGES)
     with pytest.raises(RunError, match="not trained on: hold some out, with --hold-out"):
         play(run, 2, early_stopping=EarlyStopping(0.016))
@@ -196,7 +196,7 @@ def test_a_broken_best_checkpoint_is_refused(tmp_path):
         load_game(run.folder, checkpoint="best")
 
 
-def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monkeypatch):
+def test_the_command_line_evaluates_reports_and_uses_the_best(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "sparring.evaluation.evaluator.extractor_for", lambda data, device: train_extractor(data, steps=1, side=8)
     )
@@ -228,7 +228,7 @@ def test_the_command_line_judges_tells_and_uses_the_best(capsys, tmp_path, monke
     assert "give --eval-every" in capsys.readouterr().err
 
 
-def test_the_command_line_says_when_patience_ends_and_resume_remembers_it(capsys, tmp_path, monkeypatch):
+def test_the_command_line_reports_early_stopping_and_resume_keeps_it(capsys, tmp_path, monkeypatch):
     script(monkeypatch, [1.0, 2.0, 0.5, 3.0])
     out = str(tmp_path / "run")
     words = ["train", "nsgan", "--data", "ring", "--batch-size", "8", "--steps", "20", "--out", out, "--width", "8"]
@@ -252,7 +252,7 @@ def test_every_rank_ends_together_when_patience_does():
     assert torch.distributed.is_initialized() is False
 
 
-def test_judgements_are_plain_json(tmp_path):
+def test_evaluations_are_plain_json(tmp_path):
     run = play(start(tmp_path / "run"), 2, early_stopping=EVERY)
     (line,) = (run.folder / FILE).read_text().splitlines()
     assert set(json.loads(line)) == {"step", "images", "score", "value", "better", "best"}

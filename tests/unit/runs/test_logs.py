@@ -81,7 +81,7 @@ def test_every_damage_has_a_copy_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("torn", [b'{"step": 3, "ima', b'{"step": 3}', b"", b"\x00\x00"])
-def test_a_torn_last_line_goes_unsaid(tmp_path, torn):
+def test_a_torn_last_line_is_ignored(tmp_path, torn):
     path = filled(tmp_path / "log.jsonl", line(1), line(2), torn)
     assert steps(path) == [1, 2]
     opened = logs.JsonLinesWriter(path, 5)
@@ -135,7 +135,7 @@ def test_resuming_with_a_broken_line_keeps_all_that_follows(tmp_path, name):
 
 
 @pytest.mark.parametrize("row", [0, 1, 2, 3])
-def test_a_broken_judgement_costs_neither_the_others_nor_the_best_checkpoint(tmp_path, row):
+def test_a_damaged_evaluation_costs_neither_the_others_nor_the_best_checkpoint(tmp_path, row):
     for folder in (tmp_path / "run", tmp_path / "sound"):
         play(start(folder), 8, early_stopping=EVERY, save_every=4)
     rows = logs.read(folder / FILE)

@@ -220,7 +220,7 @@ def test_batches_made_ahead_are_the_same_in_the_same_order():
     assert torch.equal(next(plain)[0], next(ahead)[0])
 
 
-def test_what_goes_wrong_ahead_is_told_when_it_is_asked_for(monkeypatch):
+def test_an_error_in_prefetching_is_raised_on_request(monkeypatch):
     ahead = PrefetchStream(Stream(rows(), batch=4))
     next(ahead)
 

@@ -251,7 +251,7 @@ class Remembers(GAN):
             yield move
 
 
-def test_a_game_whose_steps_cannot_be_repeated_is_said_to_be_one():
+def test_a_game_with_non_reproducible_steps_is_reported():
     game = Remembers(Up(), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
     chosen, notes = tried(game)
     assert chosen == ALL | {"channels_last": ("G",)}  # what fails is still left out
@@ -289,7 +289,7 @@ def test_a_game_that_needs_its_whole_batch_is_given_it(tmp_path, recipe):
     assert "channels-last for D" in run.notes[0]
 
 
-def test_a_game_that_cannot_be_played_is_left_to_the_training(tmp_path):
+def test_a_game_that_fails_is_left_to_the_training(tmp_path):
     run = start(tmp_path / "run", "unit.runs.test_performance_trial:fussy", IMAGES, size=16, batch_size=8, arguments={})
     assert (run.performance.channels_last, run.performance.fused_upsampling, run.performance.fused_optimizers) == (
         (),
@@ -311,7 +311,7 @@ def wrong(shape: tuple[int, ...]) -> Game:
     return Wrong(Up(), Flat(viewed), NonSaturating(), critic=Adam(), generator=Adam())
 
 
-def test_a_broken_rule_is_said_before_anything_is_written(tmp_path):
+def test_a_violated_rule_is_reported_before_anything_is_written(tmp_path):
     with pytest.raises(GameError, match="There is a rule"):
         start(tmp_path / "run", "unit.runs.test_performance_trial:wrong", IMAGES, size=16, arguments={})
     assert not (tmp_path / "run").exists()

@@ -70,7 +70,7 @@ def test_a_width_that_was_not_given_is_that_of_the_networks(tmp_path):
     assert {each.width for each in options(run.state)[0]} == {None, 32, 128}
 
 
-def test_a_checkpoint_is_as_large_as_foretold(tmp_path, brief):
+def test_a_checkpoint_has_the_predicted_size(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", IMAGES, arguments={"networks": {"width": 64}})
     foretold_bytes = estimate_cost(run.state).base.state
     play(run, 3)
@@ -88,7 +88,7 @@ def test_memory_is_extended_by_its_steepest_line():
     assert extrapolate_memory([(4, 10), (8, 30)], 2) == 0
 
 
-def test_what_does_not_fit_is_played_in_parts_or_refused():
+def test_what_does_not_fit_is_accumulated_in_parts_or_refused():
     small = CostEstimate((probe(16, memory=100), probe(32, memory=200)), option(128), free=500)
     assert small.base.batch == 32
     assert small.parts() == 2  # 64 rows would take 400, and no more than that is used of 500
@@ -149,7 +149,7 @@ def test_the_chance_is_that_of_a_paired_t_test():
     assert p_value(slow, replace(fast, times={0: 0.1, 1: 0.1})) == 1, "one turn says nothing"
 
 
-def test_too_few_turns_are_said():
+def test_too_few_turns_are_reported():
     one = CostEstimate((probe(32, turns=1), probe(64, speed=900.0, turns=1)), option(32), free=None)
     assert advice(one) == ["Too few steps were measured to compare options: nothing is recommended."]
 
@@ -193,7 +193,7 @@ def test_all_advice_is_printed(capsys):
     assert capsys.readouterr().out.splitlines()[-2:] == advice(found)
 
 
-def test_a_plan_ends_in_time_and_says_what_it_left_out(tmp_path, monkeypatch):
+def test_a_plan_ends_in_time_and_reports_what_it_omitted(tmp_path, monkeypatch):
     clock = Clock()
     monkeypatch.setattr("sparring.runs.profiling.time", clock)
 
@@ -248,7 +248,7 @@ def test_ctrl_c_leaves_what_was_measured_and_a_clear_ending(tmp_path, capsys, mo
     assert not (tmp_path / "run").exists()
 
 
-def test_ctrl_c_before_the_first_row_says_so(tmp_path, capsys, monkeypatch):
+def test_ctrl_c_before_the_first_row_is_reported(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sparring.runs.profiling.options", lambda run: (_ for _ in ()).throw(KeyboardInterrupt))
     assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--estimate"]) == 130
     assert "Stopped before anything was measured." in capsys.readouterr().out

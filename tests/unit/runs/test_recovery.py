@@ -88,7 +88,7 @@ def test_each_is_found_in_its_step_and_named(tmp_path, bad, said):
     assert ailing(tmp_path / "run", bad=bad).step == 5
 
 
-def test_what_came_first_is_named_and_techniques_around_the_game_are_not(tmp_path):
+def test_the_first_cause_is_named_and_techniques_around_the_game_are_not(tmp_path):
     arguments, techniques = {"bad": "gradient"}, {"historical_averaging": 0.1}
     run = start(tmp_path / "run", "unit.runs.test_recovery:sick", arguments=arguments, techniques=techniques)
     assert run.game is not run.game.unwrapped
@@ -96,7 +96,7 @@ def test_what_came_first_is_named_and_techniques_around_the_game_are_not(tmp_pat
         play(run, 9)
 
 
-def test_a_sum_tells_whether_a_tensor_is_finite():
+def test_a_sum_detects_a_non_finite_tensor():
     good = [torch.randn(5, 3), torch.zeros(()), torch.full((4,), 1e30), torch.randn(7).bfloat16()]
     assert finite_probes(good).isfinite().tolist() == [True] * 4
     for lost in (torch.nan, torch.inf, -torch.inf):
@@ -106,7 +106,7 @@ def test_a_sum_tells_whether_a_tensor_is_finite():
         require_finite(3, {"a": torch.ones(2), "n": torch.tensor(3), "game.b": torch.tensor([math.inf])})
 
 
-def test_going_back_is_going_on_with_other_luck_and_is_resumable_to_the_bit(tmp_path):
+def test_a_rollback_continues_with_another_random_stream_and_resumes_bit_for_bit(tmp_path):
     how = {"bad": "gradient", "luck": 0.6}
     how["seed"] = unlucky_once(tmp_path, **how)
     straight = ailing(tmp_path / "straight", **how)
@@ -143,7 +143,7 @@ def unlucky_once(folder, **how) -> int:
     raise AssertionError
 
 
-def test_other_luck_means_other_noise_and_other_data(tmp_path):
+def test_another_random_stream_changes_noise_and_data(tmp_path):
     run = ailing(tmp_path / "run", luck=0.0)
     first = next(run.state.stream)
     run.state.rollbacks = ["once"]
@@ -287,7 +287,7 @@ class Waits(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_neither_looking_nor_taking_back_waits_for_a_device(skip, monkeypatch):
+def test_neither_checking_nor_undoing_waits_for_a_device(skip, monkeypatch):
     game = GAMES["non-saturating"](Point(), LinearCritic((0.1, 0.2)))
     for way in ("tolist", "cpu", "numpy"):  # which no dispatcher sees
         monkeypatch.setattr(torch.Tensor, way, lambda tensor, way=way: pytest.fail(f"{way} waits"))
@@ -341,7 +341,7 @@ def test_a_turn_without_an_undo_leaves_its_trail():
     assert watch.pop_checks() == ()
 
 
-def test_remedies_have_names():
+def test_policies_have_names():
     assert [NonFinitePolicy.parse(name) for name in ("stop", "skip", "rollback:12")] == [
         NonFinitePolicy(),
         SKIP,
@@ -359,7 +359,7 @@ def test_remedies_have_names():
             NonFinitePolicy.parse(name)
 
 
-def test_the_command_line_tells_what_was_done(tmp_path, capsys):
+def test_the_command_line_reports_the_recovery(tmp_path, capsys):
     ring = ["--data", "ring", "--batch-size", "8", "--device", "cpu", "--save-every", "4", "--steps", "9"]
     words = ["train", "unit.runs.test_recovery:sick", *ring, "--bad", "term", "--out"]
     assert main([*words, str(tmp_path / "no"), "--on-nan", "ignore"]) == 2

@@ -96,7 +96,7 @@ def test_without_an_average_the_game_itself_is_sampled(tmp_path):
     )
 
 
-def test_the_same_command_goes_on_and_another_is_refused(tmp_path):
+def test_the_same_command_resumes_and_another_is_refused(tmp_path):
     play(start(tmp_path / "run"), 2)
     assert start(tmp_path / "run").step == 2
     assert start(tmp_path / "run", arguments={"networks": Networks(latent=8, width=8)}).step == 2
@@ -235,12 +235,12 @@ def test_divergence_stops_in_the_same_step_and_keeps_the_last_good_checkpoint(tm
     assert all(parameter.isfinite().all() for parameter in opened.game.parameters())
 
 
-def test_divergence_before_the_first_checkpoint_says_so(tmp_path):
+def test_divergence_before_the_first_checkpoint_is_reported(tmp_path):
     with pytest.raises(Diverged, match="Nothing was saved in"):
         play(start(tmp_path / "run", "support.runs:failing", arguments={"at": 1}), 5, save_every=5)
 
 
-def test_reports_that_wait_on_a_device_are_judged_before_a_checkpoint(tmp_path, monkeypatch):
+def test_reports_pending_on_a_device_are_checked_before_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "waits_for_device", lambda report: True)  # as if the terms were on a GPU
     run = start(tmp_path / "run", "support.runs:failing", arguments={"at": 6})
     seen = []
@@ -327,7 +327,7 @@ def test_counts_below_one_are_refused(tmp_path):
             play(run, 1, **{name: 0})
 
 
-def test_a_torn_record_is_never_seen(tmp_path, monkeypatch):
+def test_a_torn_record_is_never_read(tmp_path, monkeypatch):
     run = start(tmp_path / "run")
     before = (tmp_path / "run/run.json").read_bytes()
 
@@ -342,7 +342,7 @@ def test_a_torn_record_is_never_seen(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_step_saves_and_tells(tmp_path, number, code):
+def test_a_signal_finishes_the_step_saves_and_reports(tmp_path, number, code):
     straight = play(start(tmp_path / "straight"), 8)
     run, before = start(tmp_path / "run"), signal.getsignal(number)
     seen = []

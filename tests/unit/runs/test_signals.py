@@ -67,7 +67,7 @@ def test_who_listened_before_listens_again():
     assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
 
 
-def test_outside_the_main_thread_no_wish_comes_and_nothing_breaks():
+def test_outside_the_main_thread_signals_are_not_handled():
     seen = []
 
     def work():

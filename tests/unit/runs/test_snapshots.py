@@ -68,7 +68,7 @@ def test_pictures_of_sentences_are_drawn_by_the_reader_as_it_is_at_their_step(
             assert torch.equal(drawn[tmp_path / "straight" / name], direct)
 
 
-def test_a_reader_that_learns_changes_what_a_seed_asks_for(tmp_path, drawn, data):
+def test_a_learning_text_encoder_changes_the_condition_of_a_seed(tmp_path, drawn, data):
     """Otherwise the test above could not fail."""
     arguments = {**SMALL, "text": "recurrent"}
     run = Run.create(tmp_path / "run", "stackgan", data=data, arguments=arguments, batch_size=3, device="cpu")

@@ -210,7 +210,7 @@ def test_the_dirac_game(lessons):
         assert max(found[gamma][2], found[gamma][4]) < 0.05
 
 
-def test_aids(lessons):
+def test_techniques(lessons):
     slopes, teams, averaging = lessons["techniques"].tables
     assert list(slopes.rows[0][1:]) == near(1.1, 1.1, 2.1, 2.1)
     assert list(slopes.rows[2][1:]) == near(11, 11, 12, 12)

@@ -229,7 +229,7 @@ def test_realness_with_two_outcomes_is_cross_entropy():
     assert loss == pytest.approx(1.159762, abs=1e-6)
 
 
-def test_best_classifier_tells_shares():
+def test_the_best_classifier_gives_the_shares():
     models = torch.stack([Q, torch.full((5,), 0.2, dtype=torch.float64)])
     found, _ = best_classifier(P, models)
     assert torch.allclose(optimal_classifier(P, models)[:, -1], P / (P + Q + 0.2), rtol=0, atol=1e-12)
@@ -389,7 +389,7 @@ def test_linear_turing_game_is_twice_the_relativistic_one():
     assert turing.item() == pytest.approx(2 * Relativistic(logistic).critic(real, fake).item(), abs=1e-12)
 
 
-def test_the_critic_is_pulled_to_tell_and_the_model_to_follow():
+def test_the_critic_learns_to_separate_and_the_model_to_follow():
     down_θ, down_ψ = dirac_gradient_field(Minimax(), torch.tensor([1.0, 0.5], dtype=torch.float64))
     assert down_ψ.item() == pytest.approx(-1 / (1 + math.exp(-0.5)), abs=1e-12)
     assert down_θ.item() == pytest.approx(0.5 / (1 + math.exp(-0.5)), abs=1e-12)

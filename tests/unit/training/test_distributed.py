@@ -107,7 +107,7 @@ def test_two_processes_share_one_pool_of_fakes_and_resume_bit_for_bit(two, tmp_p
     assert runs.difference(state(two / "cyclegan"), state(two / "cyclegan-stopped")) == ""
 
 
-def test_the_log_tells_of_the_whole_batch(two, tmp_path):
+def test_the_log_covers_the_whole_batch(two, tmp_path):
     alone = ranks.train(tmp_path / "alone", recipe="rasgan")
     logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (two / "rasgan", alone.folder)]
     assert len(logs[0]) == len(logs[1]) == ranks.STEPS
@@ -135,7 +135,7 @@ def test_the_log_counts_what_a_step_exchanges_and_the_timing_how_long_it_took(tw
     assert all(0 < line["allreduce_seconds"] < line["seconds"] for line in told)
 
 
-def test_alone_nothing_is_exchanged_nor_said_to_be(tmp_path):
+def test_a_single_process_exchanges_nothing(tmp_path):
     alone = ranks.train(tmp_path / "alone", 2, recipe="nsgan")
     lines = journal.read(alone.folder / "log.jsonl") + journal.read(alone.folder / "timing.jsonl")
     assert lines

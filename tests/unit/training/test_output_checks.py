@@ -275,7 +275,7 @@ def nameless(shape: tuple[int, ...]) -> GAN:
 
 
 @pytest.mark.parametrize("fast", ["auto", "off"])
-def test_check_and_train_say_the_same(tmp_path, capsys, fast):
+def test_check_and_train_report_the_same(tmp_path, capsys, fast):
     sentence = "D ends in a sigmoid, and NonSaturating expects scores without bounds: remove the sigmoid"
     data = ["--data", "digits", "--size", "8", "--batch-size", "4", "--fast", fast]
     assert main(["check", "unit.training.test_output_checks:squashed", *data]) == 0
@@ -285,7 +285,7 @@ def test_check_and_train_say_the_same(tmp_path, capsys, fast):
     assert f"note: {sentence}" in capsys.readouterr().err
 
 
-def test_check_says_a_note_once_though_its_figures_depend_on_the_draws(capsys):
+def test_check_prints_a_note_once_though_its_figures_depend_on_the_draws(capsys):
     assert (
         main(
             [

@@ -128,7 +128,7 @@ def broken(shape) -> Game:
     return game(lambda y: (y, y))
 
 
-def test_a_run_and_the_command_line_say_it_too(tmp_path):
+def test_a_run_and_the_command_line_report_the_same_error(tmp_path):
     run = Run.create(tmp_path / "run", f"{__name__}:broken", data="ring", device="cpu")
     with pytest.raises(RoundError, match="GAN: the round failed"):
         list(run.fit(2))

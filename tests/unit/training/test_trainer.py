@@ -211,7 +211,7 @@ def test_a_term_that_stops_being_finite_is_named():
         report.scalars()
 
 
-def test_a_move_of_nobody_is_refused():
+def test_a_move_without_a_player_is_refused():
     game = Saddle(False)
     with pytest.raises(GameError, match="'Q', but the players are x, y"):
         update(Move("Q", value=game.x.weight.sum()), game.players())

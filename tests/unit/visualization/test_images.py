@@ -66,7 +66,7 @@ def test_enlarging_repeats_pixels_and_invents_none():
 @pytest.mark.parametrize(
     ("n", "side", "size"), [(64, 16, 526), (64, 32, 526), (64, 64, 526), (4, 128, 514), (1, 8, 64)]
 )
-def test_small_images_are_enlarged_until_people_can_see_them(n, side, size):
+def test_small_images_are_enlarged_to_a_visible_size(n, side, size):
     assert pictures.to_image(torch.zeros(n, 1, side, side)).size == (size, size)
 
 

@@ -34,7 +34,7 @@ def test_each_player_has_a_panel_with_its_terms_and_its_theory():
     assert len(lower.lines) == 2  # raw and smoothed
 
 
-def test_a_term_that_comes_late_is_drawn_from_where_it_comes():
+def test_a_term_that_starts_late_is_drawn_from_its_first_step():
     log = [*lines({"D/a": lambda k: 0.0}, 3), {"step": 4, "terms": {"D/a": 0.0, "D/late": 1.0}}]
     (panel,) = plots.plot_losses(log, {}).axes
     assert [line.get_xdata().tolist() for line in panel.lines if line.get_label() == "D/late"] == [[4]]

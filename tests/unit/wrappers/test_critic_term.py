@@ -125,7 +125,7 @@ def test_techniques_nest_in_any_order(inner, outer):
     check_game(TECHNIQUES[outer](TECHNIQUES[inner](gan())), batches())
 
 
-def test_order_does_not_matter_to_what_a_penalty_sees():
+def test_the_order_of_wrappers_does_not_change_a_penalty():
     """R1 inside or outside an augmentation: the slope is that in the sample, through what D does to it first."""
 
     def double():
@@ -201,7 +201,7 @@ def test_r1_and_r2_of_a_linear_critic_are_half_gamma_times_its_squared_norm(pena
     assert set(other.terms) == {"adversarial"}
 
 
-def test_r1_looks_at_reals_and_r2_at_fakes():
+def test_r1_uses_reals_and_r2_uses_fakes():
     class Square(LinearCritic):
         def forward(self, x):
             return self.w.mean() * x.square().sum(1) / 2  # whose slope is w x
@@ -418,7 +418,7 @@ def test_the_measure_does_not_disturb_training():
     assert torch.equal(measured, trained(lambda game: Augmentation(game, still)))
 
 
-def test_the_measure_sees_batch_norm_in_training_mode_and_the_augmentation():
+def test_the_measure_uses_batch_norm_in_training_mode_and_the_augmentation():
     seen = []
 
     class Spy(nn.Module):
@@ -486,7 +486,7 @@ def test_a_game_without_critic_is_refused(technique):
 
 
 @pytest.mark.parametrize("name", [name for name in TECHNIQUES if name != "augmented"])
-def test_a_game_of_several_critics_is_refused_where_one_is_asked(name):
+def test_a_game_of_several_critics_is_refused_where_one_is_required(name):
     with pytest.raises(GameError, match=r"one critic, but Alone names 2"):
         TECHNIQUES[name](Alone("D", "E"))
 
@@ -502,7 +502,7 @@ def test_r1_and_augmentation_need_neither_g_nor_noise():
     assert moves(game)[0].terms["r1"].item() == pytest.approx(2.0)
 
 
-def test_a_critic_that_nobody_owns_and_a_laziness_of_0_are_refused():
+def test_a_critic_without_a_player_and_an_interval_of_0_are_refused():
     with pytest.raises(GameError, match="no player of Alone owns"):
         R1(Alone("E"), 1.0)
     with pytest.raises(GameError, match="at least 1, not 0"):
@@ -545,7 +545,7 @@ def test_r1_makes_the_dirac_game_settle_and_without_it_it_circles():
     assert 1e-4 < weak[-1] < 0.05, "γ = ¼ has the real parts −⅛: e⁻⁵"
 
 
-def test_updates_change_what_the_terms_say():
+def test_updates_change_the_terms():
     """One step of D under R1 alone shrinks its slope."""
     game = R1(GAN(Point(), LinearCritic((3.0, 4.0)), Hinge(), **learn), 1000.0)
     before = game.unwrapped.D.w.norm().item()

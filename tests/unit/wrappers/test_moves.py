@@ -60,7 +60,7 @@ def test_matching_is_zero_exactly_where_the_means_agree():
     assert generators_move(agree, mixed).loss.item() == 0.0, "only means count"
 
 
-def test_the_gradient_goes_through_the_fake_mean_alone():
+def test_the_gradient_flows_through_the_fake_mean_alone():
     game = matching(2.0)
     move = generators_move(game, constant(3.0))
     move.loss.backward()
@@ -260,7 +260,7 @@ def test_unrolling_a_relativistic_game_compares_with_reals():
     assert loss.item() == pytest.approx(2 * math.log1p(math.exp(-1)), rel=1e-6)
 
 
-def test_looking_ahead_with_the_papers_toy_networks():
+def test_unrolling_with_the_papers_toy_networks():
     torch.manual_seed(0)
     game = GAN(UnrolledToyGenerator(latent=4, width=16), UnrolledToyCritic(width=16), NonSaturating(), **learn)
     reports = list(train(Unrolling(game, 2, adam(1e-2)), batches(), 3))

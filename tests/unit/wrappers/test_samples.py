@@ -55,7 +55,7 @@ def test_the_noise_fades_linearly_and_is_gone_after_its_steps():
             assert abs(x.mean().item()) < 0.02
 
 
-def test_every_look_has_noise_of_its_own():
+def test_every_forward_has_its_own_noise():
     D = Spy()
     for _ in InstanceNoise(GAN(Point(spread=0.0), D, NonSaturating(), **learn), 1.0).round(batches(0.0, n=4096), 0):
         pass

@@ -151,7 +151,7 @@ def test_a_wrapper_delegates_what_it_does_not_change():
     assert [id(p) for p in game.parameters()] == [id(p) for p in core.parameters()]
 
 
-def test_extra_terms_see_the_last_real_samples_and_the_step():
+def test_extra_terms_receive_the_last_real_samples_and_the_step():
     game = Pull(GAN(Point(), LinearCritic((1.0, 2.0)), NonSaturating(), **learn))
     x = torch.tensor([[1.0, 10.0], [3.0, 10.0]])
     first, second = game.round(iter([(x,)]), 4)
@@ -159,7 +159,7 @@ def test_extra_terms_see_the_last_real_samples_and_the_step():
     assert list(second.terms) == ["adversarial"]
 
 
-def test_a_technique_that_looks_at_samples_before_there_are_any_says_so():
+def test_a_technique_that_needs_samples_before_there_are_any_is_refused():
     with pytest.raises(GameError, match="drew none"):
         LastBatch(iter([])).x  # noqa: B018
 
@@ -171,7 +171,7 @@ def test_each_changes_every_move_of_a_turn():
     assert map_moves(moves[0], lambda move: moves[1]) is moves[1]
 
 
-def test_critics_see_through_a_transform_and_keep_their_parameters():
+def test_transformed_critics_keep_their_parameters():
     class Double(nn.Module):
         def forward(self, x):
             return 2 * x
@@ -187,7 +187,7 @@ def test_critics_see_through_a_transform_and_keep_their_parameters():
     assert [id(p) for p in game.players()["D"].param_groups[0]["params"]] == [id(D.w), id(D.c)]
 
 
-def test_a_technique_that_finds_no_critic_says_so():
+def test_a_technique_without_a_critic_is_refused():
     class Blind(GAN):
         def critic_networks(self):
             return ()
@@ -212,7 +212,7 @@ def test_a_copy_of_a_wrapped_game_stands_on_its_own(technique):
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)
-def test_averages_and_seeds_know_wrapped_games(technique):
+def test_averages_and_seeds_support_wrapped_games(technique):
     game = wrapped(technique, GAMES["non-saturating"])
     average = EMA(game, 0.0)
     for _ in train(game, batches(), 2, ema=average):

@@ -62,7 +62,7 @@ def test_borders_are_where_any_neighbour_differs():
     assert torch.equal(instance_boundaries(torch.stack([x, 0 * x]))[0], instance_boundaries(x))
 
 
-def test_numbers_of_16_bits_and_colours_tell_objects_apart(tmp_path):
+def test_numbers_of_16_bits_and_colours_identify_objects(tmp_path):
     ids = objects(0)
     deep = saved(tmp_path / "deep.png", ids.astype(np.uint16))
     colours = np.stack([ids % 256, ids // 256, 0 * ids], 2).astype(np.uint8)
@@ -116,7 +116,7 @@ def built(**settings):
     return gaugan((3, SIDE, SIDE), 2, True, networks=Painters(**TINY["networks"]), **settings)
 
 
-def test_networks_are_told_edges_in_a_channel_of_their_own():
+def test_networks_receive_edges_in_a_separate_channel():
     game = built()
     labels = torch.randint(3, (2, SIDE, SIDE))
     edges = torch.randint(2, (2, SIDE, SIDE))
@@ -150,7 +150,7 @@ def test_a_painted_map_has_the_borders_of_its_objects_and_of_its_classes_where_n
         label_maps.add_edges(labels, torch.zeros(5, 5, dtype=torch.int64))
 
 
-def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, capsys):
+def test_a_run_trains_resumes_and_paints_with_objects(data, tmp_path, capsys):
     def start(folder):
         return Run.create(folder, "gaugan", data=f"pairs:{data}", arguments=TINY, batch_size=2, device="cpu")
 
@@ -177,7 +177,7 @@ def test_a_run_learns_stops_goes_on_and_paints_with_objects(data, tmp_path, caps
     assert "has no file for the label map 0 (3 such)" in capsys.readouterr().err
 
 
-def test_a_run_that_was_not_told_refuses_objects(data, tmp_path, capsys):
+def test_a_run_without_objects_refuses_them(data, tmp_path, capsys):
     arguments = {**TINY, "edges": False}
     play(
         Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=arguments, batch_size=2, device="cpu"), 1

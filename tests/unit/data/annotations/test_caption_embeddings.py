@@ -89,7 +89,7 @@ def known(features=24):
     return read
 
 
-def test_captions_are_looked_up_centred_and_scaled():
+def test_captions_are_embedded_centred_and_scaled():
     centred = VECTORS - VECTORS.mean(0)
     expected = torch.from_numpy(centred / np.sqrt((centred**2).mean()))
     torch.testing.assert_close(known()(tokenize(TEXTS)), expected)
@@ -117,7 +117,7 @@ def test_another_number_of_coordinates_keeps_lengths_and_angles_nearly():
     assert (cosine(*placed, 0) - cosine(*vectors, 0)).abs() < 0.05
 
 
-def test_captions_are_told_apart_by_every_word_and_their_order():
+def test_captions_are_distinguished_by_every_word_and_their_order():
     numbers = caption_keys(tokenize(["a b c", "a c b", "b a c", "a b", "a b c d", "a b c a", "", "a"]))
     assert len(numbers.unique()) == 8
     assert numbers.min() >= 0
@@ -250,7 +250,7 @@ def test_a_folder_that_holds_no_model_is_refused(tmp_path, model, monkeypatch):
         (None, "No such"),
     ],
 )
-def test_a_model_with_code_of_its_own_is_refused_before_the_package_sees_it(model, modules, match):
+def test_a_model_with_custom_code_is_refused_before_it_is_loaded(model, modules, match):
     folder, asked = model
     (folder / "modules.json").unlink()
     if modules:

@@ -87,7 +87,7 @@ def test_a_table_names_files_from_its_own_folder_and_only_the_training_split_cou
     assert load(tmp_path / "two").captions.texts == SAID[:2]
 
 
-def test_a_table_about_other_things_says_nothing(tmp_path):
+def test_an_unrelated_table_gives_no_captions(tmp_path):
     folder = pictures(tmp_path / "data")
     (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "width": 8}\n')
     (folder / "readme.txt").write_text("about these pictures")
@@ -137,7 +137,7 @@ def test_a_data_set_refuses_captions_that_do_not_fit_its_rows():
 # --- codes
 
 
-def test_words_are_told_by_the_checksum_of_their_letters():
+def test_words_are_identified_by_the_checksum_of_their_letters():
     assert token_ids("Red HEART, red!") == [1 + zlib.crc32(b"red"), 1 + zlib.crc32(b"heart"), 1 + zlib.crc32(b"red")]
     assert split_words("Ｆｕｌｌ width; isn't") == ["full", "width", "isn't"]
     rows = tokenize(["a red heart", "", "red"], longest=5)
@@ -181,7 +181,7 @@ def test_a_stream_shows_every_image_with_a_caption_of_its_own_in_the_end_each_of
     assert min(often) >= 5
 
 
-def test_captions_are_a_function_of_seed_and_position_whatever_the_shards():
+def test_captions_are_a_function_of_seed_and_position_for_any_shards():
     whole = [read(next(stream)) for stream in [Stream(spoken(), 6, seed=3)] for _ in range(3)]
     resumed = Stream(spoken(), 6, seed=3)
     resumed.seek(2)

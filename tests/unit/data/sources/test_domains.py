@@ -348,7 +348,7 @@ def test_other_recipes_and_other_data_are_read_as_before(recipe):
 
 
 @pytest.mark.parametrize("kind", SECONDS)
-def test_where_nobody_says_it_only_class_numbers_make_label_maps(tmp_path, kind):
+def test_without_a_setting_only_class_numbers_make_label_maps(tmp_path, kind):
     data = load(f"pairs:{seconds(tmp_path / 'set', kind)}")
     assert DataFacts.of(data).arguments()["regions"] == {"numbers": 4, "dark": 45}.get(kind, 0)
     assert ("label map" in data.describe()[1]) == (kind in ("numbers", "dark"))
@@ -554,7 +554,7 @@ def test_names_are_kept_with_whole_paths(folder, monkeypatch):
     assert absolute_name("pairs:set/testA,set/testB") == f"pairs:{folder}/testA,{folder}/testB"
 
 
-def test_a_run_remembers_its_domains(folder, monkeypatch, tmp_path):
+def test_a_run_records_its_domains(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder.parent)
     how = {"data": "pairs:set/test", "size": 8, "crop_margin": 4, "mirror": True, "batch_size": 2, "device": "cpu"}
     made = Run.create(tmp_path / "run", "nsgan", arguments={"networks": {"width": 8, "latent": 4}}, **how)
@@ -566,7 +566,7 @@ def test_a_run_remembers_its_domains(folder, monkeypatch, tmp_path):
         assert torch.equal(one, other)
 
 
-def test_a_run_remembers_what_its_label_maps_mean(tmp_path):
+def test_a_run_records_the_meaning_of_its_label_maps(tmp_path):
     root = labelled(tmp_path / "set")
     (root / "classes.txt").write_text("sky\nwall\ntree\nroad\n")
     how = {"data": f"pairs:{root}", "size": 8, "batch_size": 2, "device": "cpu"}
@@ -644,7 +644,7 @@ def test_partners_are_compared_as_they_are_shown(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["pictures", "halves", "maps", "instances"])
-def test_every_pair_is_looked_at_once_and_the_offender_is_named(tmp_path, what, monkeypatch):
+def test_every_pair_is_checked_once_and_the_invalid_one_is_named(tmp_path, what, monkeypatch):
     root = tmp_path / "set"
     folders = {"pictures": "ab", "halves": "", "maps": ["a", "maps"], "instances": ["a", "instances", "maps"]}[what]
     for index in range(20):

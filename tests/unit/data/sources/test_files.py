@@ -131,7 +131,7 @@ def test_what_was_prepared_before_the_table_counted_is_prepared_again(tmp_path):
     assert load(root).fingerprint != by_folders.fingerprint
 
 
-def test_what_was_prepared_by_folders_is_not_taken_for_what_a_table_below_says(tmp_path):
+def test_a_cache_prepared_by_folders_is_not_used_for_a_table_below(tmp_path):
     root = named(tmp_path / "set", *("mydata/" + name for name in STYLEGAN))
     table(root / "mydata/dataset.json", *zip(STYLEGAN, (1, 0, 1), strict=True))
     below = ImageFiles(open_files(root))

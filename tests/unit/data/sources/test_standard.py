@@ -112,7 +112,7 @@ def test_absent_files_are_downloaded_once(root, server, tmp_path):
             path.unlink()  # the second time nothing is there to be had
 
 
-def test_a_corrupt_download_is_refused_and_the_next_server_asked(server, tmp_path):
+def test_a_corrupt_download_is_refused_and_the_next_server_tried(server, tmp_path):
     url, served = server
     (served / "bad").write_bytes(b"something else")
     (served / "good").write_bytes(b"the right thing")

@@ -19,7 +19,7 @@ def everything(name: str) -> tuple[torch.Tensor, ...]:
 
 
 @pytest.mark.parametrize("name", MIXTURES)
-def test_a_mixture_has_the_modes_it_tells(name):
+def test_a_mixture_has_its_declared_modes(name):
     modes, deviation = MIXTURES[name]
     data = load(name)
     points, labels = everything(name)
@@ -36,7 +36,7 @@ def test_a_mixture_has_the_modes_it_tells(name):
         assert abs(torch.corrcoef(own.T)[0, 1]) < 5 / len(own) ** 0.5
 
 
-def test_three_deviations_hold_the_share_that_theory_says():
+def test_three_deviations_hold_the_theoretical_share():
     points, labels = everything("ring")
     data = load("ring")
     within = (points - data.mixture.centres[labels]).norm(dim=1) < 3 * data.mixture.deviation
@@ -127,7 +127,7 @@ def test_rows_are_a_channels_last_view():
 IMAGE = np.zeros((4, 2, 2, 1), np.uint8)
 
 
-def test_a_fingerprint_tells_content_labels_and_classes_apart():
+def test_a_fingerprint_depends_on_content_labels_and_classes():
     changed = IMAGE.copy()
     changed[3, 1, 1, 0] = 1
     zeros, ones = np.zeros(4, np.int64), np.ones(4, np.int64)

@@ -41,7 +41,7 @@ def judge(digits):
     return train_extractor(digits, steps=70)
 
 
-def test_digits_are_told_apart(digits, judge):
+def test_digits_are_classified(digits, judge):
     assert judge.accuracy >= 0.95  # 0.98 measured, on 179 images it was not trained on
     assert judge.name == "classifier-64 trained on digits 32x32"
     images, labels = digits.rows(np.arange(300))
@@ -88,7 +88,7 @@ def test_the_seed_chooses_the_tenth_that_is_held_out():
     assert held[0] == held[1] != held[2]
 
 
-def test_without_labels_it_tells_quarter_turns():
+def test_without_labels_it_classifies_quarter_turns():
     extractor = train_extractor(stripes(labelled=False), steps=30, side=16)
     assert extractor.name == "rotations-64 trained on stripes 16x16"
     assert extractor.accuracy >= 0.95
@@ -203,7 +203,7 @@ def test_a_cache_that_cannot_be_written_costs_no_extractor(tmp_path, monkeypatch
     assert "SPARRING_CACHE" in caplog.text
 
 
-def test_any_module_judges_in_evaluation_mode_and_is_left_as_it_was():
+def test_any_module_runs_in_evaluation_mode_and_is_left_unchanged():
     module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1))
     module[2].eval()
     judge = ModuleExtractor(module, "mine")
@@ -220,7 +220,7 @@ def test_any_module_judges_in_evaluation_mode_and_is_left_as_it_was():
     assert judge.sha256 != before
 
 
-def test_the_hash_sees_names_shapes_and_values_and_not_the_layout():
+def test_the_hash_covers_names_shapes_and_values_but_not_the_layout():
     net = nn.Conv2d(2, 4, 3)
     before = weights_sha256(net)
     net.weight.data = net.weight.data.contiguous(memory_format=torch.channels_last)
@@ -301,6 +301,6 @@ def test_dropping_classes_raises_the_distance_and_costs_recall_alone(judge, halv
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_fashion_mnist_is_told_apart(tmp_path):
+def test_fashion_mnist_is_classified(tmp_path):
     extractor = train_extractor(data.load("fashion-mnist", size=32, cache=tmp_path))
     assert extractor.accuracy >= 0.85  # 0.87 measured

@@ -309,7 +309,7 @@ def test_every_form_of_the_public_file_is_read(tmp_path, counters, zipped):
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
-def test_converted_weights_are_the_same_judge_and_hold_no_code(tmp_path):
+def test_converted_weights_are_the_same_extractor_and_hold_no_code(tmp_path):
     source, target = tmp_path / "public.pth", tmp_path / "new" / "mine.safetensors"
     sha = saved(layout(counters=True), source)
     assert convert(source, target, sha256=sha) == target
@@ -413,7 +413,7 @@ def test_targets_must_be_safetensors_and_writable(tmp_path):
         convert(source, source / "y.safetensors", sha256=sha)
 
 
-def test_files_are_looked_for_in_order(folders, tmp_path, monkeypatch):
+def test_files_are_searched_in_order(folders, tmp_path, monkeypatch):
     ours, torchs = folders
     assert found() is None
     places = [torchs / weights.NAMES[2], torchs / weights.NAMES[1], ours / weights.NAMES[2], ours / weights.NAMES[0]]
@@ -448,9 +448,7 @@ def test_absent_weights_are_downloaded_checked_and_kept(folders, tmp_path, monke
     assert inception(sha256=sha).sha256 == judge.sha256  # from the cache
 
 
-def test_a_download_of_something_else_is_not_kept_and_the_sentence_says_where_to_put_the_file(
-    folders, tmp_path, monkeypatch
-):
+def test_a_download_of_another_file_is_deleted_and_the_message_names_the_path(folders, tmp_path, monkeypatch):
     ours, _ = folders
     (tmp_path / "page.html").write_bytes(b"<html>log in</html>")
     monkeypatch.setattr(weights, "SERVERS", ((tmp_path / "page.html").as_uri(), (tmp_path / "absent").as_uri()))
