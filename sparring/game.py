@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,14 @@ Data = Iterator[tuple[Tensor, ...]]
 
 Optimiser = Callable[[nn.Module], Optimizer]
 """Builds the optimiser of one network, for example ``partial(adam, lr=2e-4)``."""
+
+
+class PlayerSettings(TypedDict):
+    """Keyword arguments of games of a critic and a generator: their optimisers, and the schedule of learning rates."""
+
+    critic: Optimiser
+    generator: Optimiser
+    schedule: NotRequired[Callable[[int], float]]
 
 
 class Stage(NamedTuple):

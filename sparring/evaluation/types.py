@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -128,7 +128,7 @@ class Evaluation:
         return {"scores": plain.pop("scores"), "references": plain, "notes": [*self.notes]}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Evaluation:
+    def from_json(cls, values: JsonObject) -> Evaluation:
         """Return the evaluation that plain JSON values describe.
 
         Args:
@@ -177,7 +177,7 @@ def _parse(scores: list[JsonObject]) -> list[Score]:
     ]
 
 
-def _interval(low: Any, high: Any) -> tuple[float, float]:
+def _interval(low: float | str, high: float | str) -> tuple[float, float]:
     return float(low), float(high)
 
 

@@ -11,14 +11,14 @@ once, from one pass of D over both kinds of pair, as in both codes. BiGAN's E gi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
-from sparring.game import CriticSpec, Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.games.common.posterior import mean_and_log_variance, reparameterise
 
 
@@ -32,7 +32,7 @@ class BiGAN(LatentGame):
         settings: The optimisers (``critic`` of D, ``generator`` of E and G) and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, E: nn.Module, G: nn.Module, D: nn.Module, **settings: Any) -> None:
+    def __init__(self, E: nn.Module, G: nn.Module, D: nn.Module, **settings: Unpack[PlayerSettings]) -> None:
         super().__init__(G, D, **settings)
         self.E = E
 

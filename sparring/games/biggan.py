@@ -9,12 +9,12 @@ direction. That makes G smooth enough to be truncated. D moves several times in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 from torch import nn
 
 from sparring.game import Data, Move
-from sparring.games.conditional import ConditionalGAN
+from sparring.games.conditional import ConditionalGAN, ConditionalSettings
 from sparring.objectives import Objective
 from sparring.objectives.penalties import orthogonal_penalty
 
@@ -31,7 +31,15 @@ class BigGAN(ConditionalGAN):
         settings: The classes, the moves of D, the optimisers and the schedule, see `ConditionalGAN`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, objective: Objective, *, orthogonal: float = 1e-4, **settings: Any):
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        objective: Objective,
+        *,
+        orthogonal: float = 1e-4,
+        **settings: Unpack[ConditionalSettings],
+    ):
         super().__init__(G, D, objective, **settings)
         self.orthogonal = orthogonal
 

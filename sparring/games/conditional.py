@@ -11,20 +11,27 @@ is [z, weights]: what starts from it (grids, walks between samples, scores) is t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NotRequired, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.errors import GameError
-from sparring.game import Data, Move, latent
+from sparring.game import Data, Move, PlayerSettings, latent
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.games.common.class_frequencies import ClassFrequencies, ClassSampling
 from sparring.games.common.standing_statistics import measure
 from sparring.games.common.truncation import truncated
 from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
+
+
+class ConditionalSettings(PlayerSettings):
+    """Keyword arguments of `ConditionalGAN`."""
+
+    classes: NotRequired[int | None]
+    critic_steps: NotRequired[int]
 
 
 class ConditionalGAN(ClassSampling, AdversarialGame):
@@ -50,7 +57,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         *,
         classes: int | None = None,
         critic_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         require_positive(critic_steps=critic_steps)

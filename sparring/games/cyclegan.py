@@ -13,11 +13,11 @@ G moves first. D then sees the fakes that were made before G's move, through a p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 from torch import Tensor, nn
 
-from sparring.game import CriticOutput, CriticSpec, Data, Move
+from sparring.game import CriticOutput, CriticSpec, Data, Move, PlayerSettings
 from sparring.games.common.two_domain import ImagePool, TwoDomainGame, l1, least_squares
 
 
@@ -45,7 +45,7 @@ class CycleGAN(TwoDomainGame):
         pools: tuple[ImagePool, ImagePool],
         cycle: tuple[float, float] = (10.0, 10.0),
         identity: float = 0.5,
-        **learning: Any,
+        **learning: Unpack[PlayerSettings],
     ) -> None:
         super().__init__(G_AB, G_BA, D_A, D_B, **learning)
         self.pool_A, self.pool_B = pools

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from torch import Tensor, nn
 
-from sparring.game import CriticSpec, Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.objectives.batch_statistics import all_gather_rows
 from sparring.objectives.energy import margin_loss, pulling_away
 
@@ -33,7 +33,15 @@ class EBGAN(LatentGame):
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, *, margin: float, pulling_away: float = 0.1, **settings: Any):
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        *,
+        margin: float,
+        pulling_away: float = 0.1,
+        **settings: Unpack[PlayerSettings],
+    ):
         super().__init__(G, D, **settings)
         self.margin, self.pulling_away = margin, pulling_away
 

@@ -12,11 +12,11 @@ mode and holds its parameters; its statistics and power iterations move with eve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 from torch import nn
 
-from sparring.game import Data, Move
+from sparring.game import Data, Move, PlayerSettings
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
@@ -42,7 +42,7 @@ class GAN(AdversarialGame):
         *,
         critic_steps: int = 1,
         generator_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         require_positive(critic_steps=critic_steps, generator_steps=generator_steps)
@@ -70,7 +70,7 @@ class SharedFakesGAN(AdversarialGame):
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, objective: Objective, **settings: Any):
+    def __init__(self, G: nn.Module, D: nn.Module, objective: Objective, **settings: Unpack[PlayerSettings]):
         super().__init__(G, D, **settings)
         self.objective = objective
 

@@ -13,13 +13,13 @@ larger batches, whoever shares them; `reduction` may be torch.mean. Without E a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Self, Unpack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.game import CriticOutput, CriticSpec, Data, Move
-from sparring.games.common.label_map_game import LabelMapGame
+from sparring.games.common.label_map_game import LabelMapGame, LabelMapSettings
 from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
 from sparring.games.common.posterior import mean_and_log_variance, reparameterise
 from sparring.games.common.turns import require_positive
@@ -51,14 +51,14 @@ class GauGAN(LabelMapGame):
 
     def __init__(
         self,
-        *networks: Any,
+        *networks: *tuple[nn.Module, nn.Module, nn.Module | None],
         objective: Objective = HINGE,
         matching: float = 10.0,
         divergence: float = 0.05,
         reduction: Callable[[Tensor], Tensor] = summed,
         perception: Perception | None = None,
         critic_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[LabelMapSettings],
     ) -> None:
         super().__init__(*networks, **settings)
         self.objective, self.matching, self.divergence, self.reduction = objective, matching, divergence, reduction

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.game import CriticSpec, Data, LatentGame, Move, evaluation_mode, latent
+from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings, evaluation_mode, latent
 from sparring.games.common.latent_codes import LatentCodes
 from sparring.objectives import Objective
 from sparring.rng import randn
@@ -49,7 +49,7 @@ class InfoGAN(LatentGame):
         *,
         categorical: float = 1.0,
         continuous: float = 0.1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         self.Q, self.objective, self.code = Q, objective, code

@@ -12,14 +12,14 @@ E is not trained on data. Where G generates nothing similar to x, the reconstruc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.abilities import SupportsSampling
-from sparring.game import Data, Game, Move, Optimiser
+from sparring.game import Data, Game, Move, Optimiser, PlayerSettings
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.objectives import Objective
 
@@ -51,7 +51,7 @@ class LatentRegressor(AdversarialGame):
         *,
         encoder: Optimiser,
         joint: float = 0.0,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ) -> None:
         super().__init__(G, D, **settings)
         self.E, self.objective, self.joint = E, objective, joint

@@ -11,11 +11,11 @@ g_i alone, and is lowest where that is p: −(K+1) log(K+1) + K log K.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
 
 from sparring.game import CriticOutput, CriticSpec, Data, Game, Move, Optimiser, latent
 from sparring.games.common.mixture import append_choice, select_members, split_choice
@@ -49,7 +49,7 @@ class MADGAN(Game):
         self.G, self.D = G, D
         self._optimisers = {"D": critic, "G": generator}
 
-    def players(self) -> dict[str, Any]:
+    def players(self) -> dict[str, Optimizer]:
         """Return the optimisers of D and of all generators together."""
         return {"D": self._optimisers["D"](self.D), "G": self._optimisers["G"](self.G)}
 

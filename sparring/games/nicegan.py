@@ -16,12 +16,12 @@ and C into the fakes, but E belongs to D. An encoder that G trains too would hel
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from sparring.game import CriticOutput, CriticSpec, Data, Move
+from sparring.game import CriticOutput, CriticSpec, Data, Move, PlayerSettings
 from sparring.games.common.two_domain import TwoDomainGame, l1, least_squares
 
 
@@ -50,7 +50,7 @@ class NICEGAN(TwoDomainGame):
         adversarial: float = 1.0,
         cycle: float = 10.0,
         reconstruction: float = 10.0,
-        **learning: Any,
+        **learning: Unpack[PlayerSettings],
     ) -> None:
         super().__init__(G_AB, G_BA, D_A, D_B, **learning)
         self.adversarial, self.cycle, self.reconstruction = adversarial, cycle, reconstruction

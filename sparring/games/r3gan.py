@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from sparring.game import CriticSpec, Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.objectives import Relativistic
 from sparring.objectives.penalties import scores_and_squared_norms
 
@@ -37,7 +37,9 @@ class R3GAN(LatentGame):
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    def __init__(self, G: nn.Module, D: nn.Module, *, penalty: Callable[[int], float], **settings: Any):
+    def __init__(
+        self, G: nn.Module, D: nn.Module, *, penalty: Callable[[int], float], **settings: Unpack[PlayerSettings]
+    ):
         super().__init__(G, D, **settings)
         self.penalty = penalty
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move
+from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.games.common.turns import require_positive
 from sparring.objectives.realness import Realness
 from sparring.rng import replicated
@@ -43,7 +43,7 @@ class RealnessGAN(LatentGame):
         *,
         critic_steps: int = 1,
         generator_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         require_positive(critic_steps=critic_steps, generator_steps=generator_steps)

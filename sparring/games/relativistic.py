@@ -9,12 +9,12 @@ With φ(t) = log(1 + e⁻ᵗ) these are RSGAN and RaSGAN, with (t - 1)² RaLSGAN
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import nn
 
-from sparring.game import Data, Move
+from sparring.game import Data, Move, PlayerSettings
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
@@ -42,7 +42,7 @@ class RelativisticGAN(AdversarialGame):
         *,
         critic_steps: int = 1,
         generator_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         require_positive(critic_steps=critic_steps, generator_steps=generator_steps)

@@ -20,7 +20,7 @@ size of the scale below, by k-means (the authors' paint-to-image with quantisati
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from torch.optim import Optimizer
 
 from sparring.abilities import Size
 from sparring.game import CriticOutput, CriticSpec, Data, Move, Optimiser, Stage
-from sparring.games.common.pyramid_game import SingleImageGame
+from sparring.games.common.pyramid_game import PyramidSettings, SingleImageGame
 from sparring.games.common.turns import require_positive
 from sparring.objectives.penalties import patch_penalty
 
@@ -70,7 +70,7 @@ class SinGAN(SingleImageGame):
         generator: Optimiser,
         critic_steps: int = 3,
         generator_steps: int = 3,
-        **drawing: Any,
+        **drawing: Unpack[PyramidSettings],
     ) -> None:
         super().__init__(G, shape, sizes, **drawing)
         self.D, self._rounds = nn.ModuleList(D), rounds

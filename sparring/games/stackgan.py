@@ -21,7 +21,7 @@ which caption belongs to which image E(x), by a margin (Reed et al., 2016, equat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ from torch.optim import Optimizer
 from sparring.game import CriticOutput, CriticSpec, Data, Move, evaluation_mode
 from sparring.games.common.caption_pairs import are_different, sample_mismatched, structured_loss
 from sparring.games.common.posterior import reparameterise
-from sparring.games.common.text_game import Reading, TextGame
+from sparring.games.common.text_game import Reading, TextGame, TextSettings
 from sparring.objectives.penalties import r1
 from sparring.objectives.variational import kl_to_prior
 
@@ -75,7 +75,7 @@ class StackGAN(TextGame):
         penalty: float = 0.0,
         second: Second | None = None,
         reading: Reading | None = None,
-        **settings: Any,
+        **settings: Unpack[TextSettings],
     ) -> None:
         super().__init__(text, G, D, **settings)
         self.divergence, self.rivals, self.penalty = divergence, rivals, penalty

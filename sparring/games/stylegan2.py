@@ -12,12 +12,12 @@ changes the image equally much everywhere; it is measured on half a batch. Fakes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from sparring.game import CriticSpec, Data, LatentGame, Move
+from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.objectives import NonSaturating
 from sparring.objectives.batch_statistics import batch_mean
 from sparring.objectives.penalties import ROOT_GUARD, full_precision, r1
@@ -53,7 +53,7 @@ class StyleGAN2(LatentGame):
         mixing: float = 0.0,
         penalty_every: int = 16,
         path_every: int = 4,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         self.penalty, self.path, self.mixing = penalty, path, mixing

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move
+from sparring.game import CriticOutput, CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.games.common.turns import require_positive
 from sparring.objectives import Objective
 
@@ -50,7 +50,7 @@ class TuringGAN(LatentGame):
         objective: Objective,
         *,
         generator_steps: int = 2,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         require_positive(generator_steps=generator_steps)

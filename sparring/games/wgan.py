@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from torch import Tensor, nn
 
-from sparring.game import CriticSpec, Data, Move
+from sparring.game import CriticSpec, Data, Move, PlayerSettings
 from sparring.games.common.adversarial import AdversarialGame
 from sparring.games.common.turns import require_positive
 from sparring.objectives import Wasserstein
@@ -48,7 +48,7 @@ class WGAN(AdversarialGame):
         critic_steps: int = 5,
         burst: int | None = None,
         generator_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         self.objective = Wasserstein()
@@ -95,7 +95,7 @@ class WGANGP(AdversarialGame):
         penalty: float = 10.0,
         critic_steps: int = 5,
         generator_steps: int = 1,
-        **settings: Any,
+        **settings: Unpack[PlayerSettings],
     ):
         super().__init__(G, D, **settings)
         self.objective = Wasserstein()

@@ -20,24 +20,30 @@ them, which is what ``--fast off`` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.graph import Node
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from sparring._types import Context, Settings
+
 __all__ = ["attach_zero_grads", "fast_double_backward", "plain_double_backward"]
+
+_Size: TypeAlias = int | Sequence[int]
+_PoolArgs: TypeAlias = tuple[list[int], list[int], list[int], bool, bool, int | None]
 
 _plain: ContextVar[bool] = ContextVar("plain slopes", default=False)
 
 
-def fast_double_backward(precision: torch.dtype | None = None) -> AbstractContextManager[Any]:
+def fast_double_backward(precision: torch.dtype | None = None) -> AbstractContextManager[object]:
     """Return a context with fast second derivatives, unless `plain_double_backward` is active.
 
     If a precision is given, second derivatives of convolutions are computed in it, unless third derivatives follow.
@@ -66,9 +72,9 @@ def attach_zero_grads(slope: Tensor, scores: Tensor) -> Tensor:
     return _AttachZeroGrads.apply(slope, *leaves) if leaves else slope
 
 
-def _leaves_behind_cuts(node: Any) -> list[Tensor]:
+def _leaves_behind_cuts(node: Node | None) -> list[Tensor]:
     """Return the leaves of a graph below functions whose second derivative in x is dropped."""
-    found: dict[Any, Tensor] = {}
+    found: dict[Node, Tensor] = {}
     seen, todo = set(), [(node, False)]
     while todo:
         node, cut = todo.pop()
@@ -92,12 +98,12 @@ class _AttachZeroGrads(_Function):
     """The identity, with further leaves in the graph."""
 
     @staticmethod
-    def forward(ctx: Any, slope: Tensor, *leaves: Tensor) -> Tensor:
+    def forward(ctx: Context, slope: Tensor, *leaves: Tensor) -> Tensor:
         ctx.save_for_backward(*leaves)
         return slope.view_as(slope)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor | None, ...]:
         return g, *map(torch.zeros_like, ctx.saved_tensors)
 
 
@@ -135,14 +141,14 @@ class _Conv(_Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, unseen: tuple[Tensor], form: _ConvArgs) -> Tensor:
+    def forward(ctx: Context, weight: Tensor, bias: Tensor | None, unseen: tuple[Tensor], form: _ConvArgs) -> Tensor:
         ctx.form = form
         (x,) = unseen
         ctx.save_for_backward(x, weight)
         return form.convolved(x, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needed = ctx.needs_input_grad
         by_weight = ctx.form.by_weight(g, x, weight) if needed[0] else None
@@ -153,14 +159,14 @@ class _ConvInputGrad(_Function):
     """The identity of y, with the gradient in x."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, x: Tensor, weight: Tensor, form: _ConvArgs) -> Tensor:
+    def forward(ctx: Context, y: Tensor, x: Tensor, weight: Tensor, form: _ConvArgs) -> Tensor:
         ctx.form = form
         ctx.save_for_backward(x, weight)
         ctx.mark_dirty(y)
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         return g, _ConvBackward.apply(g, weight, (x,), ctx.form), None, None
 
@@ -169,13 +175,13 @@ class _ConvBackward(_Function):
     """s = g ⋆ W, the gradient of a convolution's input."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor, weight: Tensor, like: tuple[Tensor], form: _ConvArgs) -> Tensor:
+    def forward(ctx: Context, g: Tensor, weight: Tensor, like: tuple[Tensor], form: _ConvArgs) -> Tensor:
         ctx.form = form
         ctx.save_for_backward(g, weight)
         return form.by_input(g, *like, weight)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
         g, weight = ctx.saved_tensors
         if ctx.form.precision and not torch.is_grad_enabled():
             upstream, g, weight = (each.to(ctx.form.precision) for each in (upstream, g, weight))
@@ -189,7 +195,7 @@ class _LeakyReLU(_Function):
     """y = x where that is positive, slope · x elsewhere."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: float, inplace: bool) -> Tensor:
+    def forward(ctx: Context, x: Tensor, slope: float, inplace: bool) -> Tensor:
         ctx.slope = slope
         y = F.leaky_relu(x, slope, inplace) if slope else F.relu(x, inplace)
         if inplace:
@@ -198,7 +204,7 @@ class _LeakyReLU(_Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor | None, ...]:
         return _LeakyReLUBackward.apply(g, ctx.saved_tensors, ctx.slope), None, None
 
 
@@ -206,7 +212,7 @@ class _LeakyReLUBackward(_Function):
     """g where y is positive, slope · g elsewhere; its own derivative."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor, unseen: tuple[Tensor], slope: float) -> Tensor:
+    def forward(ctx: Context, g: Tensor, unseen: tuple[Tensor], slope: float) -> Tensor:
         ctx.slope, (y,) = slope, unseen
         ctx.save_for_backward(y)
         ops = torch.ops.aten
@@ -214,7 +220,7 @@ class _LeakyReLUBackward(_Function):
         return grad
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
         return _LeakyReLUBackward.apply(upstream, ctx.saved_tensors, ctx.slope), None, None
 
 
@@ -222,13 +228,13 @@ class _AvgPool(_Function):
     """Average pooling."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, how: tuple[Any, ...]) -> Tensor:
+    def forward(ctx: Context, x: Tensor, how: _PoolArgs) -> Tensor:
         ctx.how = how
         ctx.save_for_backward(x)
         return F.avg_pool2d(x, *how)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor | None, ...]:
         return _AvgPoolBackward.apply(g, ctx.saved_tensors, ctx.how), None
 
 
@@ -236,13 +242,13 @@ class _AvgPoolBackward(_Function):
     """The gradient of average pooling."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor, like: tuple[Tensor], how: tuple[Any, ...]) -> Tensor:
+    def forward(ctx: Context, g: Tensor, like: tuple[Tensor], how: _PoolArgs) -> Tensor:
         ctx.how = how
         grad: Tensor = torch.ops.aten.avg_pool2d_backward(g, *like, *how)
         return grad
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Context, upstream: Tensor) -> tuple[Tensor | None, ...]:
         return F.avg_pool2d(upstream, *ctx.how), None, None
 
 
@@ -251,9 +257,15 @@ class _FastMode(TorchFunctionMode):
 
     def __init__(self, precision: torch.dtype | None) -> None:
         super().__init__()
-        self.instead = {**REPLACEMENTS, torch.conv2d: partial(_conv2d, precision)}
+        self.instead = REPLACEMENTS | {torch.conv2d: partial(_conv2d, precision)}
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: Iterable[object] = (),
+        kwargs: Settings | None = None,
+    ) -> object:
         return self.instead.get(function, function)(*args, **(kwargs or {}))
 
 
@@ -262,9 +274,9 @@ def _conv2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: _Size = 1,
+    padding: _Size | str = 0,
+    dilation: _Size = 1,
     groups: int = 1,
 ) -> Tensor:
     """Convolve as `torch.conv2d` does; rare arguments are left to torch, here and below."""
@@ -286,9 +298,9 @@ def _relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _avg_pool2d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: _Size,
+    stride: _Size | None = None,
+    padding: _Size = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -297,12 +309,12 @@ def _avg_pool2d(
     return _AvgPool.apply(input, (*windows, ceil_mode, count_include_pad, divisor_override))
 
 
-def _pair(value: Any) -> list[int]:
+def _pair(value: _Size) -> list[int]:
     both = [value] if isinstance(value, int) else list(value)
     return both * (2 // len(both))
 
 
-REPLACEMENTS: dict[Any, Any] = {
+REPLACEMENTS: dict[Callable[..., object], Callable[..., object]] = {
     F.avg_pool2d: _avg_pool2d,
     F.leaky_relu: _leaky_relu,
     **dict.fromkeys((F.relu, torch.relu, Tensor.relu), _relu),

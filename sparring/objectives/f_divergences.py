@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from sparring._types import Context
 from sparring.objectives.adversarial import Objective
 
 Function = Callable[[Tensor], Tensor]
@@ -210,11 +211,11 @@ class _Root(torch.autograd.Function):
         return s
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+    def setup_context(ctx: Context, inputs: tuple[Tensor], output: Tensor) -> None:
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Context, *grads: Tensor) -> Tensor:
         (s,) = ctx.saved_tensors
         return grads[0] / (torch.exp(s) + 1)
 

@@ -148,8 +148,8 @@ def latent_regressor(
     """
     G, D = networks.pair(shape, BATCH_NORM)
     E = _encoder(G, shape, _latent(G), networks.width)
-    learning = {"critic": critic, "generator": generator, "encoder": encoder}
-    return LatentRegressor(E, G, D, NonSaturating(), joint=joint, **learning)
+    objective = NonSaturating()
+    return LatentRegressor(E, G, D, objective, joint=joint, critic=critic, generator=generator, encoder=encoder)
 
 
 def encoder_for(shape: Shape, outputs: int, network: Literal["mlp", "dcgan"] | None, width: int | None) -> nn.Module:

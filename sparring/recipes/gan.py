@@ -11,7 +11,7 @@ from typing import Literal
 from sparring.games.gan import GAN, SharedFakesGAN
 from sparring.networks.common.base import Shape
 from sparring.objectives import Hinge, LeastSquares, Minimax, NonSaturating, f_divergences
-from sparring.recipes.options import BATCH_NORM, SPECTRAL, Adam, Networks
+from sparring.recipes.options import BATCH_NORM, SPECTRAL, Adam, MoveCounts, Networks
 from sparring.schedules import linear
 
 Divergence = Literal[
@@ -49,7 +49,7 @@ def mmgan(
         generator_steps: Moves of G in a round.
     """
     G, D = networks.pair(shape, BATCH_NORM)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return GAN(G, D, Minimax(), **moves, critic=critic, generator=generator)
 
 
@@ -77,7 +77,7 @@ def nsgan(
         fake_target: D's target on fakes; above 0 the smoothing is two-sided, which keeps fakes where they are.
     """
     G, D = networks.pair(shape, BATCH_NORM)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return GAN(G, D, NonSaturating(smoothing, fake_target), **moves, critic=critic, generator=generator)
 
 
@@ -107,7 +107,7 @@ def lsgan(
         c: Target of D's output on fakes in G's loss; (a, b, c) = (-1, 1, 0) minimises the Pearson divergence.
     """
     G, D = networks.pair(shape, BATCH_NORM)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return GAN(G, D, LeastSquares(a, b, c), **moves, critic=critic, generator=generator)
 
 
@@ -131,7 +131,7 @@ def hinge(
         generator_steps: Moves of G in a round.
     """
     G, D = networks.pair(shape, SPECTRAL, latent=128)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return GAN(G, D, Hinge(), **moves, critic=critic, generator=generator)
 
 
@@ -168,7 +168,7 @@ def fgan(
     chosen = made[divergence]() if divergence in made else f_divergences.DIVERGENCES[divergence]
     objective = f_divergences.FGANAlternative(chosen) if alternative else f_divergences.FGAN(chosen)
     G, D = networks.pair(shape, BATCH_NORM)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return GAN(G, D, objective, **moves, critic=critic, generator=generator)
 
 
@@ -209,5 +209,5 @@ def sngan(
         decay: The step at which the learning rates, falling linearly, reach zero.
     """
     G, D = networks.pair(shape, SPECTRAL, images="resnet", latent=128)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return GAN(G, D, Hinge(), **moves, critic=critic, generator=generator, schedule=linear(decay))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, TypeVar
 
 import torch
 from torch import nn
@@ -188,6 +188,15 @@ def _resnet(shape: Shape, latent: int, width: Settings, restraint: CriticConstra
 
 
 _CONVOLVE = ("dcgan", "infogan", "cnn", "resnet")
+
+
+class MoveCounts(TypedDict):
+    """Moves of each player in a round."""
+
+    critic_steps: int
+    generator_steps: int
+
+
 _PAIRS: dict[str, Callable[..., Pair]] = {
     "toy": _toy,
     "mlp": _mlp,

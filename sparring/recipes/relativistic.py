@@ -5,7 +5,7 @@ from __future__ import annotations
 from sparring.games.relativistic import RelativisticGAN
 from sparring.networks.common.base import Shape
 from sparring.objectives import Objective, Relativistic, RelativisticAverage, hinged, logistic, squared
-from sparring.recipes.options import SPECTRAL, Adam, Networks
+from sparring.recipes.options import SPECTRAL, Adam, MoveCounts, Networks
 
 
 def rsgan(
@@ -110,5 +110,5 @@ def _relativistic(
     generator_steps: int,
 ) -> RelativisticGAN:
     G, D = networks.pair(shape, SPECTRAL, images="cnn", latent=128)
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return RelativisticGAN(G, D, objective, **moves, critic=critic, generator=generator)

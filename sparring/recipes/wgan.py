@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparring.games.wgan import WGAN, WGANGP
 from sparring.networks.common.base import Shape
-from sparring.recipes.options import BATCH_NORM, PENALISED, Adam, Networks, RMSprop
+from sparring.recipes.options import BATCH_NORM, PENALISED, Adam, MoveCounts, Networks, RMSprop
 
 
 def wgan(
@@ -31,7 +31,7 @@ def wgan(
         burst: Moves of D in the first 25 rounds and every 500th; 100 in the authors' code. Default: critic_steps.
     """
     G, D = networks.pair(shape, BATCH_NORM, points="mlp")
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return WGAN(G, D, bound=bound, burst=burst, **moves, critic=critic, generator=generator)
 
 
@@ -58,5 +58,5 @@ def wgan_gp(
     """
     G, D = networks.pair(shape, PENALISED, points="mlp", latent=128)
     weight = penalty if penalty is not None else 10.0 if len(shape) == 3 else 0.1
-    moves = {"critic_steps": critic_steps, "generator_steps": generator_steps}
+    moves: MoveCounts = {"critic_steps": critic_steps, "generator_steps": generator_steps}
     return WGANGP(G, D, penalty=weight, **moves, critic=critic, generator=generator)

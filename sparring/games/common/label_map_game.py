@@ -9,7 +9,7 @@ an E there are no styles: empty rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NotRequired
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,16 @@ from torch.optim import Optimizer
 
 from sparring.abilities import Window
 from sparring.errors import GameError
-from sparring.game import Data, Game, Optimiser
+from sparring.game import Data, Game, Optimiser, PlayerSettings
 from sparring.games.common.posterior import mean_and_log_variance
 from sparring.rng import randn
+
+
+class LabelMapSettings(PlayerSettings):
+    """Keyword arguments of `LabelMapGame`."""
+
+    regions: int
+    edges: NotRequired[bool]
 
 
 class LabelMapGame(Game):

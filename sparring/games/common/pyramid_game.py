@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,15 @@ from torch import Tensor, nn
 from sparring.abilities import Size
 from sparring.game import Game
 from sparring.rng import randn
+
+
+class PyramidSettings(TypedDict):
+    """Keyword arguments of `SingleImageGame`."""
+
+    resize: Callable[[Tensor, Size], Tensor]
+    border: NotRequired[int]
+    palette: NotRequired[nn.Module | None]
+    entrance: NotRequired[int]
 
 
 class SingleImageGame(Game):

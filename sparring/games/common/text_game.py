@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring.errors import GameError
-from sparring.game import Data, Game, Optimiser
+from sparring.game import Data, Game, Optimiser, PlayerSettings
 from sparring.rng import rand, randn
 
 
@@ -27,6 +27,12 @@ class Reading(NamedTuple):
     E: nn.Module
     rounds: int
     learn: Optimiser
+
+
+class TextSettings(PlayerSettings):
+    """Keyword arguments of `TextGame`."""
+
+    captions: Tensor
 
 
 class TextGame(Game):
