@@ -1,4 +1,4 @@
-"""Abilities: what a game can do besides train, one protocol each.
+"""Abilities: optional capabilities of a game beyond training, one protocol each.
 
 A game has an ability if it has the methods of its protocol; nothing is registered. `isinstance` tests for one, and
 `require_sampling` and its like return the game itself under the protocol's type, or raise a `GameError` that names the

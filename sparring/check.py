@@ -71,7 +71,7 @@ def check_game(
         A summary: the turns, the terms, the owners of parameters, and what is most likely a mistake.
 
     Raises:
-        GameError: If a rule is broken; the message says which, where, and what to do.
+        GameError: If a rule is broken; the message names the rule, the place and the remedy.
         RoundError: If the game's own code raises an exception.
     """
     tape = _Tape(data)

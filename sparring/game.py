@@ -123,7 +123,7 @@ class CriticSpec:
         output: Kind of output of the critics.
         condition: Input of the critic in addition to the sample, such as `CLASS_CONDITION`.
         spatial_condition: Whether positions in that input correspond to positions in the sample, as in a label map.
-        adversarial_terms: Terms by which G fools the critic. Default: the only term of its move.
+        adversarial_terms: G's loss terms computed from the critic's scores. Default: the only term of its move.
         regulariser_terms: Terms that are minimised in moves of their own, apart from the adversarial ones.
         gradient_penalties: Terms of D's loss that penalise the gradient of each sample's score.
         penalty_target: Gradient norm at which these are zero, 0 or 1; None where there are none.
@@ -135,7 +135,7 @@ class CriticSpec:
         compared_samples: Parts of two samples that the game compares after the critic's input transform.
         trained_later: Networks whose training begins after the first step.
         custom_critic_step: Why a step of D is not gradient descent on the game's `critic_terms`, as a sentence's end.
-        lookahead: The technique by which G looks ahead at steps of D.
+        lookahead: The technique that unrolls steps of D in G's move.
         zero_centred: Whether a score of 0 lies midway between real and fake; None where that is not known.
     """
 

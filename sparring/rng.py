@@ -4,7 +4,7 @@ No random state is kept from one turn to the next: before each turn the trainer 
 
 * torch's own generators from (seed, step, turn, shard): dropout, mixing coefficients, anything a network draws;
 * one generator from (seed, step, turn), the same on every shard: `randn` and `rand` draw the *whole* batch's noise
-  from it and return this shard's rows. Hence one process and many see the same noise for the same image.
+  from it and return this shard's rows. So one process and many draw the same noise for the same image.
 
 A shard is one equal part of the global batch: micro-batch j of rank r among world size × micro-batches.
 """

@@ -1,6 +1,6 @@
 """Memory in bytes: what there is, what is free, what is in use and was in use at most, of a device and of the machine.
 
-Every function returns None where the system does not say.
+Every function returns None where the system does not provide the figure.
 """
 
 from __future__ import annotations

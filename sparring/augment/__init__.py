@@ -1,4 +1,4 @@
-"""Augmentations that a critic sees through: differentiable, drawn anew for each sample at each call.
+"""Differentiable augmentations of a critic's inputs, drawn anew for each sample at each call.
 
     `DiffAugment`     always on: colour, translation, cutout                   Zhao et al. (2020)
     `AdaptiveAugment`    on with probability p, which a wrapper moves             Karras et al. (2020)

@@ -13,7 +13,7 @@ With three channels luma is the direction (1, 1, 1)/√3 and hue the angle about
 mean of the channels just so, and there is no hue; with one, mirroring it is the negative, and saturation does nothing.
 
 One thing is simpler than the original: the image is read bilinearly, where the original works at twice the resolution
-with a wavelet's low-pass before and after. Turned and shifted images are hence a little softer, shrunk ones may alias.
+with a wavelet's low-pass before and after. So turned and shifted images are a little softer, shrunk ones may alias.
 Blitting is exact, and where nothing happens every pixel comes back bit for bit.
 """
 

@@ -135,7 +135,7 @@ def _between(at: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _mixed(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    return first + share * (second - first)  # torch.lerp wants equal precisions
+    return first + share * (second - first)  # torch.lerp requires equal precisions
 
 
 def _precision(x: Tensor) -> torch.dtype:

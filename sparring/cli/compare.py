@@ -1,6 +1,6 @@
 """The command that lets recipes, or settings of one recipe, compete over seeds: ``sparring compare RECIPE ...``.
 
-A flag that no comparison has is a recipe's, and goes to every entry that knows it; ``--NAME.flag`` goes to the
+A flag that no comparison has is a recipe's, and goes to every entry that has it; ``--NAME.flag`` goes to the
 recipe NAME only; a varied setting makes an entry of each of its values. What is typed for an entry is read as
 ``sparring train`` reads it.
 """
@@ -191,7 +191,7 @@ def _unknown_trial(made: Sequence[Trial], name: str) -> NoReturn:
 def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
     """Refuse entries that cannot be built for this data before any training; later failures are recorded per trial.
 
-    Returns what is not alike about the entries.
+    Return the differences between the entries that affect the comparison.
     """
     from sparring.data import DataFacts
     from sparring.experiments import inequalities
@@ -296,12 +296,12 @@ def entries(
     Args:
         form: The dataclass of what is asked of everybody, with techniques.
         names: Of the recipes.
-        common: Words that are everybody's.
+        common: Flags shared by all entries.
         groups: Flags that are the recipes'.
         varied: Each a setting and its values.
 
     Raises:
-        SparringError: If no entry knows a flag or a varied setting, or a value does not fit.
+        SparringError: If no entry has a flag or a varied setting, or a value does not fit.
     """
     from sparring.experiments import Entry
     from sparring.recipes import recipe

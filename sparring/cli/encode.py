@@ -137,8 +137,8 @@ def train_encoder(words: Sequence[str]) -> None:
         "--channels": data.channels,
         "--data-root": data.root,
     }
-    told = [word for flag, value in known.items() if value is not None for word in (flag, str(value))]
-    train([RECIPE, "--of", run, *([] if "--data" in rest else told), *rest])
+    arguments = [word for flag, value in known.items() if value is not None for word in (flag, str(value))]
+    train([RECIPE, "--of", run, *([] if "--data" in rest else arguments), *rest])
 
 
 def _beside(out: Path, *columns: Tensor) -> None:

@@ -227,7 +227,7 @@ def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
     """Return a dataclass of two fields: ``given``, the form, and ``arguments``, the recipe's own.
 
     Args:
-        form: The dataclass of what is asked of every training.
+        form: The dataclass of the options of every training.
         recipe: Its keyword arguments become flags. Fields of dataclasses get the argument's name before a dot, and an
             argument whose name the form has already gets ``recipe.`` before it.
         name: What the recipe is called.

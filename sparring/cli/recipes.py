@@ -148,8 +148,8 @@ def _conforms(
         game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind
     )
     kinds = set(map(_numberless, seen.notes))
-    told = [note for note in notes if _numberless(note) not in kinds]  # the trial plays with other draws
-    return [*str(seen).splitlines(), *(f"note: {note}" for note in told), f"fast: {chosen}"]
+    new = [note for note in notes if _numberless(note) not in kinds]  # the trial plays with other draws
+    return [*str(seen).splitlines(), *(f"note: {note}" for note in new), f"fast: {chosen}"]
 
 
 def _numberless(note: str) -> str:

@@ -9,7 +9,7 @@ COMMANDS = {
     "singan": ("singan:train", "train SinGAN on one photograph; the next commands use the run"),
     "singan super-resolve": ("singan:super_resolve", "increase the size of a photograph (super-resolution)"),
     "singan harmonize": ("singan:harmonize", "blend pasted content into the photograph"),
-    "singan edit": ("singan:edit", "make a rough edit of the photograph look natural"),
+    "singan edit": ("singan:edit", "blend a rough edit of the photograph"),
     "singan paint": ("singan:paint", "turn a drawing into an image like the photograph"),
     "singan evaluate": ("singan:evaluate", "measure similarity to the photograph and diversity of samples"),
     "singan animate": ("singan:animate", "animate the photograph"),

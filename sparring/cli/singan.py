@@ -116,7 +116,7 @@ def edit(
     seed: int = 0,
     model: Model = NEWEST,
 ) -> None:
-    """Make a rough edit, such as copied and moved parts, look like a photograph.
+    """Blend a rough edit, such as copied and moved parts, into the photograph.
 
     Args:
         run: The run's folder.

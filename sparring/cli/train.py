@@ -66,7 +66,7 @@ class Goal:
     on_nan: str = "stop"
 
     def judging(self) -> EarlyStopping | None:
-        """Return the settings of evaluation during training, if it is asked for."""
+        """Return the settings of evaluation during training, or None without it."""
         from sparring.runs.early_stopping import EarlyStopping
 
         if self.eval_every is None:
@@ -298,7 +298,7 @@ def _fit(run: Run, goal: Goal) -> None:
     from sparring._io.folder import open_atomic
 
     describe(run, run.folder)
-    told = len(run.notes)
+    printed = len(run.notes)
     with open_atomic(run.folder / FILE, run.home) as file:
         file.write(json.dumps(asdict(goal)).encode())
     images, aim = bool(goal.kimg), finish(goal, run)
@@ -310,7 +310,7 @@ def _fit(run: Run, goal: Goal) -> None:
         with progress(done=start, total=aim, keep=True) as show:
             images_before = run.images
             for report in _reports(run, goal):
-                told = pass_on(run, told)
+                printed = pass_on(run, printed)
                 position = run.images if images else run.step
                 if show.due(position):
                     speed = (run.images - images_before) / show.seconds
@@ -366,14 +366,14 @@ def describe(run: Run, folder: Path, *, written: bool = True) -> None:
     pass_on(run)
 
 
-def pass_on(run: Run, told: int = 0) -> int:
+def pass_on(run: Run, printed: int = 0) -> int:
     """Print the notes of a run, and return their number.
 
     Args:
         run: Opened.
-        told: Number of notes that were printed before.
+        printed: Number of notes that were printed before.
     """
-    for note in run.notes[told:]:
+    for note in run.notes[printed:]:
         warn(f"note: {note}")
     return len(run.notes)
 

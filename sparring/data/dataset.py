@@ -119,8 +119,8 @@ class Dataset:
 
         Args:
             indices: Positions in the set, int64 (n,).
-            corners: Where each row's window begins in its margin, int64 (n, 2), from 0 to the margin; in the middle
-                unless told.
+            corners: Where each row's window begins in its margin, int64 (n, 2), from 0 to the margin.
+                Default: in the middle.
 
         Returns:
             Images ``uint8`` (n, C, H, W) or points ``float32`` (n, 2); then labels ``int64`` (n,) where there are any.
@@ -150,7 +150,7 @@ class Dataset:
         return np.stack([image[top : top + height, left : left + width] for image, (top, left) in pairs])
 
     def prefetch(self, indices: np.ndarray) -> None:
-        """Tell the system which rows will be read soon, if the set is memory-mapped and larger than half the memory.
+        """Advise the system which rows will be read soon, if the set is memory-mapped and larger than half the memory.
 
         Args:
             indices: Positions in the set, int64 (n,).

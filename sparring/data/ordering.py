@@ -5,7 +5,7 @@ domains", 2002): each half-round adds a keyed hash of one half to the other,
 
     l ← l + F(r) mod a,    r ← r + F(l) mod b,
 
-hence is invertible. Images outside {0, …, n−1} are sent through again (cycle walking); as a·b < n + a that is rare.
+so is invertible. Images outside {0, …, n−1} are sent through again (cycle walking); as a·b < n + a that is rare.
 No random generator is used, so that position 10¹² costs as much as position 0 and other random streams stay unchanged.
 """
 

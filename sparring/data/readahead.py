@@ -27,7 +27,7 @@ def prefetch_rows(values: np.ndarray, rows: np.ndarray) -> None:
 
 
 def advise(values: np.ndarray, starts: np.ndarray, run: int = 1) -> None:
-    """Tell the system that runs of rows of a memory map will be read soon.
+    """Advise the operating system that runs of rows of a memory map will be read soon.
 
     Args:
         values: Rows, shape (N, ...).

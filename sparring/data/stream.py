@@ -3,7 +3,7 @@
 The rows of a set are read in an endless sequence, epoch after epoch in a new order; global batch t covers positions
 [t·batch, (t+1)·batch). It is cut into world × parts equal shards, of which rank r reads shards r·parts, …,
 r·parts + parts − 1 one after another. All of it is a function of (seed, position): seeking is exact and free, and any
-number of processes and parts sees the same global batches.
+number of processes and parts gets the same global batches.
 """
 
 from typing import Self
@@ -78,7 +78,7 @@ class Stream:
         first, *labels = self.dataset.rows(indices, self._crop_corners(positions, self.dataset.crop_margin))
         said = self.dataset.caption_tokens(indices, caption_choices(positions, self.seed))
         images = (self._to_device(first, positions), *self._paired_rows(positions, indices))
-        return *images, *(self._copied(told) for told in (*labels, *said))
+        return *images, *(self._copied(rows) for rows in (*labels, *said))
 
     def _paired_rows(self, positions: np.ndarray, indices: np.ndarray) -> tuple[Tensor, ...]:
         """Return rows of the second domain, if any: the partners, or rows in an independent order.

@@ -1,7 +1,7 @@
 """Scores of a game's samples, each beside the scores of two references.
 
 * *data*: other real samples in place of the generated ones, the score of a perfect generator at these counts;
-* *noise*: independent coordinates with the means and deviations of the data, the score of a generator that knows no
+* *noise*: independent coordinates with the means and deviations of the data, the score of a generator that models no
   more than these.
 
 All three are compared with the same real samples, in equal numbers, by the same protocol: with held-out rows if there

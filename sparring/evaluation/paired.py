@@ -1,6 +1,6 @@
 """Errors of images whose ground truth is known, where the data are pairs.
 
-    error    mean |image − truth|, of images in [−1, 1], hence from 0 to 2
+    error    mean |image − truth|, of images in [−1, 1], so from 0 to 2
 
 Its references are noise, *another's* (the truth of another row) and *left alone* (the unchanged input). Where large
 parts of images are background, a constant image scores well; distances of distributions expose it.

@@ -69,7 +69,7 @@ class Budget:
 
         Args:
             step: Completed steps.
-            images: Images seen.
+            images: Images trained on.
             seconds: Seconds of training.
         """
         return {"steps": step, "kimg": images, "minutes": seconds}[self.axis]
@@ -87,7 +87,7 @@ class Protocol:
         shared: What `sparring.Run.create` is given besides recipe, arguments, techniques and seed: data, batch, …
         fingerprint: Fingerprint of the data.
         metrics: Names in `sparring.evaluation.evaluator.METRICS`; those suited to the data if there is none.
-        samples: How many are judged; as many as suit the data unless told.
+        samples: Number of evaluated samples. Default: as many as suit the data.
     """
 
     budget: Budget
@@ -180,12 +180,12 @@ class Trial:
             error: Reason of a failure.
             facts: Further entries of the record.
         """
-        told = {"settings": self.settings(), "state": state, "error": error, **facts}
+        record = {"settings": self.settings(), "state": state, "error": error, **facts}
         with io_errors(self._record):
             self._record.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._record) as file:
-                file.write(json.dumps(told, indent=1, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
-        return told
+                file.write(json.dumps(record, indent=1, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+        return record
 
     def rows(self) -> list[JsonObject]:
         """Return the evaluations so far, in order."""

@@ -25,7 +25,7 @@ __all__ = ["film", "plot_scores", "sample_files"]
 SIDE = 320  # pixels of a film
 RATE = 4.0  # its frames a second
 FAR = 20  # times that a distance may change before its axis is logarithmic
-AXES = {"images": ("thousand images seen", 1000), "seconds": ("seconds of training", 1)}
+AXES = {"images": ("thousand training images", 1000), "seconds": ("seconds of training", 1)}
 
 
 def plot_scores(result: JsonObject) -> Figure:
@@ -80,7 +80,7 @@ def film(folder: Path) -> Path | None:
     frames = [picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in shown]
     if not frames:
         return None
-    still = [frames[-1]] * round(2 * RATE)  # time to look at the end
+    still = [frames[-1]] * round(2 * RATE)  # holds the last frame
     return video.save_animation([*frames, *still], folder / "film.gif", fps=RATE)
 
 

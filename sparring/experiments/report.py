@@ -19,16 +19,16 @@ from sparring.visualization import images
 __all__ = ["FILES", "save_report", "tables", "verdicts"]
 
 Values = JsonObject
-FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # besides the folder of the trials
+FILES = ("curves.png", "compare.json", "compare.md", "compare.html")  # in addition to the folder of the trials
 SHOWN = 3  # seeds whose samples are in the page
 HOW = (
     "At the end: mean ± standard deviation over seeds. Over training: minimum, maximum, mean and standard deviation of "
     "the scores of one training at all its evaluations, averaged over seeds. Statistics are of finished trials only; "
-    "an entry that lost seeds looks better than it is."
+    "the mean of an entry that lost seeds is optimistic."
 )
 TEST = (
     f"Welch's t-test of the scores at the end, one value a seed, two-sided, adjusted by Holm's method for all pairs; "
-    f"below {LEVEL:g} is called a difference. A dash: the test says nothing (fewer than two seeds, or no spread). "
+    f"below {LEVEL:g} is called a difference. A dash: no test (fewer than two seeds, or no spread). "
     "Of two scores that mean something only together the harmonic mean is tested, each relative to real data's."
 )
 

@@ -40,17 +40,17 @@ def collect(trials: Sequence[Trial], command: str) -> Values:
         RunError: If no trial has finished.
         SparringError: If two trials were evaluated with different protocols.
     """
-    told = [_trial_values(trial) for trial in trials]
+    records = [_trial_values(trial) for trial in trials]
     judged = [Evaluation.from_json(row) for trial in trials for row in trial.rows()[-1:]]
-    if not any(one["state"] == "finished" for one in told):
-        sentence = next((one["error"] for one in told if one["error"]), "none was trained yet.")
+    if not any(one["state"] == "finished" for one in records):
+        sentence = next((one["error"] for one in records if one["error"]), "none was trained yet.")
         raise RunError(f"No trial is finished, there is nothing to compare: {sentence}")
     for later in judged[1:]:
         for first, other in zip(judged[0].scores, later.scores, strict=True):
             require_same_protocol(first.protocol, other.protocol)
     scores, labels = judged[0].scores, list(dict.fromkeys(trial.entry.label for trial in trials))
     among = criteria(scores, _references(judged))
-    rows = {label: [one["rows"][-1]["scores"] for one in _finished(label, told)] for label in labels}
+    rows = {label: [one["rows"][-1]["scores"] for one in _finished(label, records)] for label in labels}
     budget = trials[0].protocol.budget
     return {
         "command": command,
@@ -66,10 +66,10 @@ def collect(trials: Sequence[Trial], command: str) -> Values:
         "protocol": list(dict.fromkeys(map(run_report.protocol, scores))),
         "references": {name: _values(row) for name, row in _references(judged).items()},
         "entries": labels,
-        "trials": told,
-        "table": [_line(label, told, scores) for label in labels],
+        "trials": records,
+        "table": [_line(label, records, scores) for label in labels],
         "significance": {one.name: compare_pairs(_ends(one, rows)) for one in among},
-        "unlike": inequalities(_means(told, "parameters"), _means(told, "updates")),
+        "unlike": inequalities(_means(records, "parameters"), _means(records, "updates")),
         "verdict": verdict(among, rows),
     }
 
@@ -127,21 +127,21 @@ def inequalities(parameters: Mapping[str, Counts], updates: Mapping[str, Counts]
     """
     found, sizes = [], {label: sum(counts.values()) for label, counts in parameters.items()}
     if sizes and max(sizes.values()) > ALIKE * min(sizes.values()):
-        told = ", ".join(f"{label} {size:,.0f}" for label, size in sizes.items())
-        found.append(f"The networks are of unlike size: {told} parameters; --network and --width make them alike.")
+        listed = ", ".join(f"{label} {size:,.0f}" for label, size in sizes.items())
+        found.append(f"The networks are of unlike size: {listed} parameters; --network and --width make them alike.")
     moves = {label: counts["G"] for label, counts in (updates or {}).items() if "G" in counts}
     if moves and max(moves.values()) > ALIKE * min(moves.values()):
-        told = ", ".join(f"{label} {count:,.0f}" for label, count in moves.items())
+        listed = ", ".join(f"{label} {count:,.0f}" for label, count in moves.items())
         found.append(
-            f"The generators moved unlike often: {told} times; the same --steps would have been the same moves."
+            f"The generators moved unlike often: {listed} times; the same --steps would have been the same moves."
         )
     return found
 
 
-def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
+def _means(records: Sequence[Values], fact: str) -> dict[str, Counts]:
     """Return mean counts over the finished trials of every entry."""
-    labels = dict.fromkeys(one["label"] for one in told if one["state"] == "finished")
-    every = {label: [one[fact] for one in _finished(label, told) if one[fact]] for label in labels}
+    labels = dict.fromkeys(one["label"] for one in records if one["state"] == "finished")
+    every = {label: [one[fact] for one in _finished(label, records) if one[fact]] for label in labels}
     return {
         label: {name: spread([row[name] for row in rows]).mean or 0.0 for name in rows[0]}
         for label, rows in every.items()
@@ -149,24 +149,24 @@ def _means(told: Sequence[Values], fact: str) -> dict[str, Counts]:
     }
 
 
-def _finished(label: str, told: Sequence[Values]) -> list[Values]:
-    return [one for one in told if one["label"] == label and one["state"] == "finished"]
+def _finished(label: str, records: Sequence[Values]) -> list[Values]:
+    return [one for one in records if one["label"] == label and one["state"] == "finished"]
 
 
-def _finals(label: str, told: Sequence[Values], score: str) -> list[float]:
+def _finals(label: str, records: Sequence[Values], score: str) -> list[float]:
     """Return the final scores of an entry, one per seed."""
-    return [one["rows"][-1]["scores"][score] for one in _finished(label, told)]
+    return [one["rows"][-1]["scores"][score] for one in _finished(label, records)]
 
 
-def _line(label: str, told: Sequence[Values], scores: Sequence[Score]) -> Values:
+def _line(label: str, records: Sequence[Values], scores: Sequence[Score]) -> Values:
     """Return an entry's row of the table: scores at the end, and over training, each averaged over seeds."""
-    finished, columns = _finished(label, told), {}
+    finished, columns = _finished(label, records), {}
     for score in scores:
-        end = spread(_finals(label, told, score.name))
+        end = spread(_finals(label, records, score.name))
         courses = [summary_over_training([row["scores"][score.name] for row in one["rows"]]) for one in finished]
         training = {name: spread([course[name] for course in courses]).mean for name in COLUMNS}
         columns[score.name] = {"mean": end.mean, "SD": end.deviation, "training": training}
-    lost = [one["seed"] for one in told if one["label"] == label and one["state"] != "finished"]
+    lost = [one["seed"] for one in records if one["label"] == label and one["state"] != "finished"]
     seconds = spread([one["seconds"] for one in finished]).mean
     images = spread([one["images"] for one in finished]).mean
     return {

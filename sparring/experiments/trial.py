@@ -1,7 +1,7 @@
 """Training of a trial with evaluations, exactly resumable: evaluations happen at checkpoints only.
 
-Minutes count training only. The run's own journal has them: a checkpoint's line says how long it took to get there,
-over all lives of the process, and judging happens while the run is closed.
+Minutes count training only. The run's own log has them: a checkpoint's line holds the training time up to it,
+over all restarts of the process, and evaluation happens while the run is closed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OnEvaluation = Callable[[Trial, Row], None]
 def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> JsonObject:
     """Train a trial, or resume it, and return its record. A closed trial is only read.
 
-    A game that fails, of ours or of the user's, must not cost the night: whatever it raises becomes its sentence.
+    A failing trial must not abort the comparison: its exception is recorded as the trial's error.
 
     Args:
         trial: The trial.
@@ -44,8 +44,8 @@ def run_trial(trial: Trial, on_evaluation: OnEvaluation) -> JsonObject:
     except SparringError as error:
         return trial.write("failed", str(error))
     except Exception as error:
-        told = str(error).strip().partition("\n")[0]
-        return trial.write("failed", f"{type(error).__name__}: {told}", traceback=traceback.format_exc())
+        message = str(error).strip().partition("\n")[0]
+        return trial.write("failed", f"{type(error).__name__}: {message}", traceback=traceback.format_exc())
 
 
 def create_run(trial: Trial, folder: Path | None = None) -> Run:

@@ -128,12 +128,12 @@ def verdict(among: Sequence[Criterion], rows: Mapping[str, Sequence[Mapping[str,
 
     Returns:
         The deciding criterion ("by"), "best" or None, "leader", who "beats noise", how the others stand to the leader
-        ("beaten", "not told apart", "level", "untested"), and the "sentence" that says it.
+        ("beaten", "not significant", "level", "untested"), and the "sentence" for the report.
     """
     deciding = [criterion for criterion in among if criterion.decides]
     if not deciding:
         names = ", ".join(criterion.name for criterion in among)
-        sentence = f"No verdict: nothing measured ({names}) judges quality and variety together; add --metrics frechet."
+        sentence = f"No verdict: no metric here ({names}) covers both quality and variety; add --metrics frechet."
         return {"by": None, "best": None, "leader": "", "sentence": sentence}
     first, *others = (_judged(criterion, rows) for criterion in deciding)
     beside = [_further(first, other) for other in others if other["leader"]]
@@ -155,19 +155,19 @@ def _judged(criterion: Criterion, rows: Mapping[str, Sequence[Mapping[str, float
     leader = next(iter([*clear, *above, *ranked]), "")
     facts = {"by": criterion.name, "noise": noise, "leader": leader, "above noise": above, "beats noise": clear}
     standing = _standing(leader, ends, means)
-    alone = not any(standing[key] for key in ("not told apart", "level", "untested"))
+    alone = not any(standing[key] for key in ("not significant", "level", "untested"))
     tested = {label: round(p, 6) for label, p in chance.items()}
     return {**facts, "p": tested, **standing, "best": leader if leader in clear and alone else None}
 
 
 def _standing(leader: str, ends: Mapping[str, Sequence[float]], means: Mapping[str, float]) -> Values:
     """Return which entries differ significantly from the leader, and which do not."""
-    found: dict[str, list[str]] = {"beaten": [], "not told apart": [], "level": [], "untested": []}
+    found: dict[str, list[str]] = {"beaten": [], "not significant": [], "level": [], "untested": []}
     for pair in compare_pairs(ends):
         if leader in (pair["first"], pair["second"]):
             other = pair["second"] if pair["first"] == leader else pair["first"]
             if "adjusted" in pair:
-                found["beaten" if pair["adjusted"] < LEVEL else "not told apart"].append(other)
+                found["beaten" if pair["adjusted"] < LEVEL else "not significant"].append(other)
             else:
                 found["level" if means.get(other) == means.get(leader) else "untested"].append(other)
     return found
@@ -182,14 +182,14 @@ def _sentence(found: Values, criterion: Criterion, rows: Mapping[str, Sequence[M
     noise = " and ".join(_number(criterion.noise[name].value) for name in criterion.scores if criterion.noise)
     if not clear:
         return f"None clearly beats noise: {_why_not(found, criterion, value, noise, len(rows[leader]))}"
-    open_ = [*found["not told apart"], *found["level"], *found["untested"]]
+    open_ = [*found["not significant"], *found["level"], *found["untested"]]
     over = f"clearly beats noise ({noise})"
-    beaten = f" and differs beyond luck from {_listed(found['beaten'])}" if found["beaten"] else ""
+    beaten = f" and differs significantly from {_listed(found['beaten'])}" if found["beaten"] else ""
     if not open_:
         return f"Best is {leader}: by {criterion.name}, {value}, it {over}{beaten}."
     return (
         f"No single best: by {criterion.name} {leader} leads with {value}; it {over}{beaten}, "
-        f"but its seeds do not tell it apart from {_listed(open_)}."
+        f"but does not differ significantly from {_listed(open_)}."
     )
 
 
@@ -200,15 +200,15 @@ def _why_not(found: Values, criterion: Criterion, value: str, noise: str, seeds:
         return f"{scored}, and no entry is better than that."
     if seeds < 2:
         return f"{scored}, but one seed allows no test: give two --seeds or more."
-    return f"{scored}, which {seeds} seeds do not tell apart."
+    return f"{scored}, and {seeds} seeds show no significant difference."
 
 
 def _further(first: Values, other: Values) -> str:
     """Return a remark on another criterion."""
     if not other["beats noise"]:
         return f"By {other['by']} none clearly beats noise."
-    same = "too " if other["leader"] == first["leader"] and first["beats noise"] else ""
-    return f"By {other['by']} {other['leader']} {same}leads{'' if other['best'] else ', not told apart from others'}."
+    same = "also " if other["leader"] == first["leader"] and first["beats noise"] else ""
+    return f"By {other['by']} {other['leader']} {same}leads{'' if other['best'] else ', but not significantly'}."
 
 
 def _value(criterion: Criterion, seeds: Sequence[Mapping[str, float]]) -> str:

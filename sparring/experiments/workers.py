@@ -20,7 +20,7 @@ from sparring.training.parent_watch import parent_env
 __all__ = ["Monitor", "cores", "run_trials"]
 
 Show = Callable[[str, float, str], None]
-POLL_SECONDS = 0.2  # seconds between two looks at the processes
+POLL_SECONDS = 0.2  # seconds between two polls of the processes
 
 
 class Monitor:
@@ -56,9 +56,9 @@ class Monitor:
         Args:
             trial: The trial.
         """
-        told = trial.read() or {}
-        error = f": {told['error']}" if told.get("error") else ""
-        self._report(trial, 1.0, f" {told.get('state', 'never began')}{error}")
+        record = trial.read() or {}
+        error = f": {record['error']}" if record.get("error") else ""
+        self._report(trial, 1.0, f" {record.get('state', 'never began')}{error}")
 
     def _report(self, trial: Trial, share: float, event: str) -> None:
         self._shares[trial.name] = share
@@ -113,13 +113,13 @@ class _Worker:
 
     def __init__(self, trial: Trial, words: list[str]) -> None:
         self.trial, self.seen = trial, len(trial.rows())
-        self.told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by bury)
+        self.stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by bury)
         here = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **parent_env()}
         self.process = subprocess.Popen(
             words,
             env=here,
             stdout=subprocess.DEVNULL,
-            stderr=self.told,
+            stderr=self.stderr,
             stdin=subprocess.DEVNULL,
         )
 
@@ -135,10 +135,10 @@ class _Worker:
     def bury(self) -> None:
         """Record the exit code and last message of a process that died without writing the trial's record."""
         if code := self.process.returncode:
-            self.told.seek(0)
-            lines = self.told.read().decode(errors="replace").strip().splitlines()
+            self.stderr.seek(0)
+            lines = self.stderr.read().decode(errors="replace").strip().splitlines()
             self.trial.write("failed", f"Its process ended with code {code}: {lines[-1] if lines else 'no word'}")
-        self.told.close()
+        self.stderr.close()
 
 
 def _run_in_workers(
@@ -162,6 +162,6 @@ def _run_in_workers(
                 child.process.terminate()
             for child in running:
                 child.process.wait()
-                child.told.close()
+                child.stderr.close()
     if stop_signal.signal:
         raise Stopped(stop_signal.signal)

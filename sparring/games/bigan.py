@@ -3,7 +3,7 @@
     D minimises        −E log σ(D(x, E(x))) − E log σ(−D(G(z), z))
     E and G minimise   −E log σ(−D(x, E(x))) − E log σ(D(G(z), z))         both targets exchanged: nothing saturates
 
-D sees pairs, of data with their codes and of noise with its samples. It cannot tell them apart only where both pairs
+D scores pairs, of data with their codes and of noise with its samples. They are indistinguishable only where both pairs
 have one joint distribution, and there E inverts G. No term compares a reconstruction with its original. All move at
 once, from one pass of D over both kinds of pair, as in both codes. BiGAN's E gives one code; ALI's draws it.
 """
@@ -26,7 +26,7 @@ class BiGAN(LatentGame):
     """D on one side, E and G together on the other, simultaneously.
 
     Args:
-        E: Encoder (N, *shape) -> (N, latent); its range must be that of the noise, or D tells pairs apart by it.
+        E: Encoder (N, *shape) -> (N, latent); its range must be that of the noise, or D separates the pairs by it.
         G: Generator (N, latent) -> (N, *shape), with an attribute ``latent``.
         D: Critic (N, *shape), (N, latent) -> (N,).
         settings: The optimisers (``critic`` of D, ``generator`` of E and G) and the schedule, see `LatentGame`.
@@ -46,7 +46,7 @@ class BiGAN(LatentGame):
         return ("E", "G")
 
     def critic_spec(self) -> CriticSpec:
-        """Return that D takes codes, and sees real and made samples in one batch."""
+        """Return that D takes codes, and gets real and generated samples in one batch."""
         mixed, fooling = "real and made samples", ("encoder", "generator")
         return CriticSpec(condition="a code", mixed_batches=mixed, adversarial_terms=fooling, zero_centred=True)
 

@@ -8,12 +8,12 @@ G's loss:
     `SeparateGAN`   D  ½ [R(r(x)) + R(m(x, y))] + ⅓ [F(r(G)) + F(m(G, y)) + F(m(x, y′))]       G  R(r(G)) + R(m(G, y))
     `AuxiliaryGAN`  D  R(r(x)) + F(r(G)) + H(k(x), y) + H(k(G), y)                             G  R(r(G)) + H(k(G), y)
 
-Matching-aware: Reed et al. (2016), algorithm 1. Without wrong pairs D may look at x alone for a long time; with them y
+Matching-aware: Reed et al. (2016), algorithm 1. Without wrong pairs D may use x alone for a long time; with them y
 comes first. Separate scores for "real?" and "matches y?": StackGAN++ (Zhang et al., 2019), weights of the authors'
-code; a wrong pair says nothing about r, since its image is real. Auxiliary classifier: Odena et al. (2017); both
+code; a wrong pair has no target for r, since its image is real. Auxiliary classifier: Odena et al. (2017); both
 players *minimise* the cross-entropy H, which is what L_S + L_C and L_C − L_S, maximised, come to.
 
-Fakes are asked for the labels of the batch: classes then have the frequencies of the data. z is new in every move.
+Fakes are generated from the labels of the batch: classes then have the frequencies of the data. z is new in every move.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ class MatchingGAN(LabelledGAN):
 
 
 class SeparateGAN(LabelledGAN):
-    """D(x, y) -> (N, 2) answers two questions, "real?" and "matches y?", by cross-entropies, whatever the objective."""
+    """D(x, y) -> (N, 2): logits of "real" and of "matches y", by cross-entropies for every objective."""
 
     fewest = 2
 
     def critic_spec(self) -> CriticSpec:
-        """Return that D answers two questions."""
+        """Return that D has two logits, "real" and "matches"."""
         return replace(
             super().critic_spec(),
             output=CriticOutput.SCORES,
@@ -123,7 +123,7 @@ class SeparateGAN(LabelledGAN):
 
 
 class AuxiliaryGAN(LabelledGAN):
-    """D(x) -> (N, 1 + classes): a score, and logits of the class, which D and G both want right; any objective."""
+    """D(x) -> (N, 1 + classes): a score, and class logits, whose cross-entropy D and G both minimise; any objective."""
 
     def critic_spec(self) -> CriticSpec:
         """Return that D gives a score and logits of classes, of the sample alone."""
@@ -145,5 +145,5 @@ class AuxiliaryGAN(LabelledGAN):
 
 
 def parted(answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the scores (N,) and the logits of the classes (N, classes) in answers (N, 1 + classes)."""
+    """Return the scores (N,) and the class logits (N, classes) in D's outputs (N, 1 + classes)."""
     return answers[:, 0], answers[:, 1:]

@@ -81,7 +81,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         return self.noise_for(n)
 
     def noise_for(self, n: int, given: Tensor | None = None) -> Tensor:
-        """Draw rows as `noise` does; with given counts int64 (classes,), classes as often as these say.
+        """Draw rows as `noise` does; with given counts int64 (classes,), each class as often as its count.
 
         Raises:
             GameError: If they are counts of another number of classes.
@@ -141,8 +141,8 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         Args:
             n: How many.
             noise: Rows as `noise` draws them; fresh ones unless given.
-            label: The class of them all, whatever the noise says.
-            truncation: τ; z is kept within ±τ, for better looks and less variety.
+            label: The class of all samples; overrides that of the noise.
+            truncation: τ; z is kept within ±τ, for better quality and less variety.
 
         Raises:
             GameError: If there is no such class.

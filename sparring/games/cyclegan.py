@@ -7,7 +7,7 @@ With b̃ = G_AB(a), ã = G_BA(b), least squares ls(C, t) = E (C − t)², and me
                   + ι (λ_B |G_AB(b) − b| + λ_A |G_BA(a) − a|)                          identity: colours stay
     D minimises   ½ [ls(D_B(b), 1) + ls(D_B(pool(b̃)), 0)] + ½ [ls(D_A(a), 1) + ls(D_A(pool(ã)), 0)]
 
-G moves first. D then sees the fakes that were made before G's move, through a pool of older ones (`ImagePool`).
+G moves first. D is then trained on the fakes generated before G's move, through a pool of older ones (`ImagePool`).
 """
 
 from __future__ import annotations
@@ -89,5 +89,5 @@ class CycleGAN(TwoDomainGame):
         }
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
-        """Return images carried by one generator."""
+        """Return images translated by one generator."""
         return self.G_AB(x) if to == "B" else self.G_BA(x)

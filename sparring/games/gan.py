@@ -4,8 +4,8 @@
     then (once):     G minimises  L_G(D(G(z)))              D held fixed
 
 The objective decides the rest: minimax and non-saturating (Goodfellow et al., 2014), least squares (Mao et al., 2017),
-hinge (Lim & Ye, 2017; Miyato et al., 2018), every f-divergence (Nowozin et al., 2016). D sees real and fake images in
-separate passes, so that batch norm cannot tell them apart by the company they keep. In G's move D stays in training
+hinge (Lim & Ye, 2017; Miyato et al., 2018), every f-divergence (Nowozin et al., 2016). D scores real and fake images in
+separate passes, so that batch norm does not mix their statistics. In G's move D stays in training
 mode and holds its parameters; its statistics and power iterations move with every pass, as in the authors' codes.
 """
 

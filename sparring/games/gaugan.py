@@ -7,7 +7,7 @@
 
 k counts the scales of D, j its feature maps; the last, F_k,last = D_k, are the scores and are left out. L is the hinge,
 λ = 10, γ = .05. G moves first. KL is a plain *sum* over the batch, as in the authors' code, so that it weighs more in
-larger batches, whoever shares them; `reduction` may be torch.mean. Without E a map has one picture: G reads no z.
+larger batches, whoever shares them; `reduction` may be torch.mean. Without E a map has one image: G has no z.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GauGAN(LabelMapGame):
     """G with E, then D, k times.
 
     Args:
-        networks: G, D and E, see `LabelMapGame`; D answers with `sparring.games.common.multiscale.Maps`.
+        networks: G, D and E, see `LabelMapGame`; D returns `sparring.games.common.multiscale.Maps`.
         objective: The two losses.
         matching: λ.
         divergence: γ.
@@ -101,7 +101,7 @@ class GauGAN(LabelMapGame):
             with torch.no_grad():
                 fake = self.G(m, *self.styled(x)[0])
             false, real = halves(self.D(torch.cat([fake, x]), torch.cat([m, m])))
-            yield Move("D", adversarial=over_scales(self._told_apart, real, false))
+            yield Move("D", adversarial=over_scales(self._critic_loss, real, false))
 
     def styled(self, x: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Return styles drawn around those of images, and the term that they cost; nothing where there are none."""
@@ -111,5 +111,5 @@ class GauGAN(LabelMapGame):
         far = self.reduction(kl_to_prior(mean, log_variance))
         return [reparameterise(mean, log_variance)], {"divergence": self.divergence * far}
 
-    def _told_apart(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    def _critic_loss(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
         return self.objective.critic(real[-1], fake[-1])

@@ -5,7 +5,7 @@
     `InfoGANSeparateQ` D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
 
 L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats
-(`sparring.games.common.latent_codes`). Q shares D's trunk, and sees no data while it learns. The first is the authors'
+(`sparring.games.common.latent_codes`). Q shares D's trunk, and is trained on fakes only. The first is the authors'
 code, the second the paper's equation 6, the third what many codes play. Terms carry their weights, and so do the logs:
 at λ = 1 a term is −L, in nats.
 """
@@ -77,7 +77,7 @@ class InfoGAN(LatentGame):
         yield Move("G", adversarial=self.objective.generator(scores), **self.information(answers, noise))
 
     def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return D's scores (N,) and Q's answers (N, answers), by one pass through the trunk."""
+        """Return D's scores (N,) and Q's outputs (N, answers), by one pass through the trunk."""
         h = self.D.features(x)  # type: ignore[operator]
         return self.D.head(h).squeeze(1), self.Q(h)  # type: ignore[operator]
 
@@ -118,7 +118,7 @@ class InfoGAN(LatentGame):
             return self.G(torch.cat([truncation * z, c], 1))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return rows that `sample` starts from: z = 0, of which Q knows nothing, then what it reads in x (N, ...)."""
+        """Return rows that `sample` starts from: z = 0, which Q does not predict, then Q's codes of x (N, ...)."""
         return torch.cat([torch.zeros_like(self.split(self.noise(len(x)))[0]), *self.posteriors(x).values()], 1)
 
     def posteriors(self, x: Tensor) -> dict[str, Tensor]:
@@ -127,7 +127,7 @@ class InfoGAN(LatentGame):
 
 
 class InfoGANQWithG(InfoGAN):
-    """Q belongs to G; D knows nothing of codes, and so its trunk is not trained to show them."""
+    """Q is trained with G; D is trained without codes, so its trunk is not trained to predict them."""
 
     def players(self) -> dict[str, Optimizer]:
         """Return the optimisers of D and of G, which owns Q."""

@@ -1,6 +1,6 @@
 """LAPGAN: a Laplacian pyramid of generative adversarial networks (Denton et al., 2015, Algorithm 1).
 
-A level holds images I_k of one size. Each is a coarse image c_k = up(I_{k−1}), of which a level below knows all, and a
+A level holds images I_k of one size. Each is a coarse image c_k = up(I_{k−1}), which the levels below generate, and a
 residual h_k = I_k − c_k, which G_k draws given c_k. At level 0 there is nothing coarser: c_0 = 0 and h_0 = I_0. With
 c, m the coarse images of *true* images, drawn independently, every level k plays a game of its own:
 
@@ -12,7 +12,7 @@ No gradient passes from level to level: their order is free, and how often each 
 
     I_0 = G_0(z_0),   I_k = up(I_{k−1}) + G_k(z_k, up(I_{k−1}))          z uniform on [−1, 1]
 
-Only here does a level see images that were generated below it. The last image alone is clamped to [−1, 1].
+Only in sampling does a level receive images that were generated below it. The last image alone is clamped to [−1, 1].
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class LAPGAN(Game):
                 yield Move(f"G{k}", adversarial=self.objective.generator(self.score(k, self.residual(k, m), m)))
 
     def score(self, level: int, residual: Tensor, coarse: Tensor) -> Tensor:
-        """Return the scores (N,) of a level's critic, which sees the two images (N, *shape) added."""
+        """Return the scores (N,) of a level's critic for the sum of the two images (N, *shape)."""
         return self.D[level](residual + coarse)
 
     def residual(self, level: int, coarse: Tensor, z: Tensor | None = None) -> Tensor:

@@ -3,7 +3,7 @@
     E minimises  E (E(G(z)) − z)²,     a mean over coordinates, G held fixed
 
 `LatentRegressor` trains E beside any adversarial pair (Donahue et al., 2017, section 4, the baseline LR); jointly, G
-minimises κ times the same besides, so that no two codes give one sample (JLR; κ = 1/4 in the authors' code: with 1 the
+also minimises κ times the same, so that no two codes give one sample (JLR; κ = 1/4 in the authors' code: with 1 the
 samples degenerate). `FittedEncoder` trains E for a generator that has finished, whatever game it comes from.
 
 E is not trained on data. Where G generates nothing similar to x, the reconstruction G(E(x)) is not similar either.

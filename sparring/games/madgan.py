@@ -1,9 +1,9 @@
-"""MAD-GAN (Ghosh et al., 2018): K generators, and a critic that tells which of them made a sample, if any.
+"""MAD-GAN (Ghosh et al., 2018): K generators, and a critic that classifies which of them generated a sample, if any.
 
-    D minimises  −E log D_{K+1}(x) − Σ_i E log D_i(G_i(z))          D = softmax over K + 1 answers, the last one "real"
+    D minimises  −E log D_{K+1}(x) − Σ_i E log D_i(G_i(z))          D = softmax over K + 1 classes, the last one "real"
     G_i minimises  −E log D_{K+1}(G_i(z))                           non-saturating; the paper's: E log(1 − D_{K+1})
 
-A generator is told apart from the others most easily where they are not: D drives them onto different modes. The best
+A generator is classified most easily where the others have no samples: D drives them onto different modes. The best
 D has D_{K+1} = p / (p + Σ g_i). Against it E log D_{K+1}(x) + Σ_i E log(1 − D_{K+1}(G_i(z))) depends on the mean of all
 g_i alone, and is lowest where that is p: −(K+1) log(K+1) + K log K.
 """

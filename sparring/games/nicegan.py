@@ -1,6 +1,6 @@
 """NICE-GAN: the critic's first part is the encoder of translation (Chen et al., 2020, equations 1 to 5).
 
-D_X = C_X ∘ E_X tells images of X from fakes, by scores of small patches, of large ones and of its attention; and
+D_X = C_X ∘ E_X separates images of X from fakes, by scores of small patches, of large ones and of its attention; and
 z = E_X(x) is what translation out of X starts from: b̃ = G_AB(E_A(a)), ã = G_BA(E_B(b)). With
 adv(x, t) = Σ E (score − t)² over the three, and means of absolute values:
 
@@ -10,7 +10,7 @@ adv(x, t) = Σ E (score − t)² over the three, and means of absolute values:
                   + ρ |G_BA(E_A(a)) − a| + ρ |G_AB(E_B(b)) − b|                         one latent space for both
 
 D moves first. E learns in D's move only, and this is the point (section 3.3): in G's move gradients flow *through* E
-and C into the fakes, but E belongs to D. An encoder that G trains too would help it to fool.
+and C into the fakes, but E belongs to D. An encoder trained by G as well would adapt to its fakes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class NICEGAN(TwoDomainGame):
         G_AB: Generator of B, codes -> images.
         G_BA: Generator of A.
         D_A: Critic of A, images -> several tensors of scores; with methods ``encode``, images -> codes, and ``heat``,
-            images -> where it looks.
+            images -> attention maps.
         D_B: Critic of B.
         adversarial: Weight of the adversarial terms.
         cycle: λ.
@@ -104,6 +104,6 @@ class NICEGAN(TwoDomainGame):
         return self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
 
     def attention_map(self, x: Tensor, domain: str) -> Tensor:
-        """Return where the critic of a domain looks in images of it, (N, 1, h, w), large = there."""
+        """Return attention maps of a domain's critic for images of it, (N, 1, h, w), large = attended."""
         with torch.no_grad():
             return self.get_submodule(f"D_{domain}").attention_map(x)  # type: ignore[operator]

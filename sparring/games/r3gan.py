@@ -6,7 +6,7 @@
 The pairing lets D separate each fake from a real image near it instead of all fakes from all reals at once, so that no
 mode is worth dropping; the two penalties, R1 on reals and R2 on fakes (Mescheder et al., 2018), make the game converge,
 which the pairing alone does not. Both are paid at every step. γ may fall over a burn-in, as in the authors' code. The
-slopes are those in the images themselves: what D does to them first (augmentation, say) is differentiated through.
+slopes are those in the images themselves: gradients pass through what D does to them first, such as augmentation.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""RealnessGAN: D answers with a distribution over outcomes, and learns from two of them (Xiangli et al., 2020).
+"""RealnessGAN: D outputs a distribution over outcomes, trained towards two anchors (Xiangli et al., 2020).
 
     each round draws the anchors A1 (real) and A0 (fake)
     repeat k times:    D minimises  E KL(A1 ‖ D(x)) + E KL(A0 ‖ D(G(z)))      G held fixed
     repeat k_G times:  G minimises its goal, by default  E KL(D(x) ‖ D(G(z))) − E KL(A0 ‖ D(G(z)))      D held fixed
 
-Formulas, goals and anchors are in `sparring.objectives.realness`. D's answers to images are themselves drawn
+Formulas, goals and anchors are in `sparring.objectives.realness`. D's outputs for images are themselves drawn
 (`sparring.layers.simple`): each pass draws its own.
 """
 
@@ -50,7 +50,7 @@ class RealnessGAN(LatentGame):
         self.objective, self.critic_steps, self.generator_steps = objective, critic_steps, generator_steps
 
     def critic_spec(self) -> CriticSpec:
-        """Return that D answers with a distribution over outcomes."""
+        """Return that D outputs a distribution over outcomes."""
         ahead = "each round draws anchors of its own"
         return replace(
             super().critic_spec(),
@@ -73,7 +73,7 @@ class RealnessGAN(LatentGame):
             yield Move("G", realness=self.objective.generator(self.D(fake), anchors, real))
 
     def judged(self, data: Data) -> Tensor:
-        """Return D's answers to a new real batch, without a graph: they are targets."""
+        """Return D's outputs for a new real batch, without a graph: they are targets."""
         x, *_ = next(data)
         with torch.no_grad():
             return self.D(x)

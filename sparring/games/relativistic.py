@@ -1,7 +1,7 @@
 """Relativistic GANs: D scores how much more real a real image is than a fake one (Jolicoeur-Martineau, 2019).
 
     paired:   D minimises  mean φ(D(x) - D(G(z)))                          G minimises the same, real and fake exchanged
-    average:  D minimises  mean φ(D(x) - mean D(G)) + mean φ(mean D(x) - D(G))     G likewise, exchanged
+    average:  D minimises  mean φ(D(x) - mean D(G)) + mean φ(mean D(x) - D(G))     G the same, exchanged
 
 With φ(t) = log(1 + e⁻ᵗ) these are RSGAN and RaSGAN, with (t - 1)² RaLSGAN, with max(0, 1 - t) RaHinge.
 """
@@ -21,7 +21,7 @@ from sparring.objectives import Objective
 
 
 class RelativisticGAN(AdversarialGame):
-    """Algorithm 1 of Jolicoeur-Martineau (2019): G's move, too, compares with real images, and draws new ones.
+    """Algorithm 1 of Jolicoeur-Martineau (2019): G's move also compares with real images, and draws new ones.
 
     Args:
         G: Generator (N, latent) -> (N, *shape).

@@ -1,6 +1,6 @@
 """SinGAN: a pyramid of patch GANs that learns from one photograph (Shaham, Dekel & Michaeli, 2019, sections 3 and 4).
 
-The photograph in sizes x_0, the coarsest, to x_N. At every scale a generator adds to what the scale below drew; see
+The photograph in sizes x_0, the coarsest, to x_N. At every scale a generator refines the output of the scale below; see
 `SingleImageGame` for how that becomes an image. Scales are trained one after another, each for a number of rounds on
 fixed ones, and with fresh noise at *all* scales in every move:
 

@@ -1,4 +1,4 @@
-"""StackGAN: images of what a sentence says, coarse ones first, then the same again in twice the size.
+"""StackGAN: text-to-image generation, coarse images first, then the same in twice the size.
 
     stage I    x̃ = G(z, c)                                z ~ N(0, I), c drawn around φ, images of half the side
     stage II   x̃ = G₂(G(z, c), c₂)                        G held fixed, in evaluation mode
@@ -6,14 +6,14 @@
     G minimises  Σ_h R(D_h(x̃, φ)) + λ KL(N(μ, σ²) ‖ N(0, I)) / dims
 
 R and F are the cross-entropies of "fits" and of "does not". In stage I D has one head, "does x match φ?", which makes
-its loss the matching-aware one of Reed et al. (2016); in stage II also "is x real?", of which a wrong pair (x, φ′) says
-nothing (Zhang et al., 2017, 2019; weights of the authors' code, whose KL is a mean over coordinates, too). The papers
+its loss the matching-aware one of Reed et al. (2016); in stage II also "is x real?", for which a wrong pair (x, φ′) has
+no target (Zhang et al., 2017, 2019; weights of the authors' code, whose KL is also a mean over coordinates). The papers
 have no γ, R1's weight.
 
-A wrong pair must be wrong: φ′ is drawn from those of the batch with another caption *and* another image; a row that
-has none is left out. Of several draws the nearest may be taken, from which D learns what a single word changes. D reads
-φ by itself, since G's conditions hardly tell captions apart at first. T may be fixed, or learn for some rounds to tell
-which caption belongs to which image E(x), by a margin (Reed et al., 2016, equation 2):
+φ′ is drawn from those of the batch with another caption *and* another image; a row that has none is left out.
+Of several draws the nearest may be taken, from which D learns what a single word changes. The input of D is φ itself,
+since G's conditions hardly differ between captions at first. T may be fixed, or trained for some rounds to match
+captions with images E(x), by a margin (Reed et al., 2016, equation 2):
 
     T, E minimise   mean_ij [1 + s_ij − s_ii]₊ + [1 + s_ji − s_ii]₊,    s = ⟨E(x_i), T(words_j)⟩ / √features
 """
@@ -99,7 +99,7 @@ class StackGAN(TextGame):
         return ("D", "D2") if self.second else ("D",)
 
     def critic_spec(self) -> CriticSpec:
-        """Return that D answers of a sample and a sentence, in stage II two questions."""
+        """Return that D scores pairs of a sample and a sentence, in stage II with two logits."""
         output = CriticOutput.SCORES if self.second else CriticOutput.SCORE
         return CriticSpec(
             output=output,
@@ -132,7 +132,7 @@ class StackGAN(TextGame):
         yield Move(f"G{stage}", adversarial=softplus(-D(fake, phi)).sum(1).mean(), divergence=self.divergence * far)
 
     def staged(self, x: Tensor, step: int) -> tuple[Tensor, Any, str]:
-        """Return what the stage's critic is shown of x, that critic, and what its players' names end in."""
+        """Return the stage's input of x, its critic, and the suffix of its players' names."""
         if self.second is None or step < self.second.begins:
             return (self.second.down(x) if self.second else x), self.D, ""
         self.G2.begun.fill_(True)

@@ -5,8 +5,9 @@
 
     ℓ = √(mean over layers of ‖J_wᵀ y‖²),   y ~ N(0, I) / √(H W),   a the moving average of ℓ
 
-A regulariser that is paid every k steps is weighted by k, in a move of its own. The path length ℓ asks that a step in w
-changes the image equally much everywhere; it is measured on half a batch. Fakes are drawn anew for every move.
+A regulariser that is paid every k steps is weighted by k, in a move of its own. The path length
+penalty is least if a step in w changes the image equally much everywhere; it is computed on half a batch. Fakes are
+drawn anew for every move.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class StyleGAN2(LatentGame):
 
     Args:
         G: Generator with a ``mapping`` (N, latent) -> w (N, style) that can be ``truncated(w, ψ)``, and a
-            ``synthesis`` of so many ``layers``, which turns w, or (N, layers, style), into samples.
+            ``synthesis`` with its number of ``layers``, which maps w, or (N, layers, style), into samples.
         D: Critic (N, *shape) -> (N,).
         penalty: γ, the weight of R1; 0 for none.
         path: β, the weight of the path lengths; 0 for none, 2 in the paper.
@@ -118,7 +119,7 @@ class StyleGAN2(LatentGame):
         Args:
             n: How many.
             noise: What they start from, (n, latent). Default: fresh noise.
-            truncation: ψ; below 1, styles move towards their average: less variety, often better looks.
+            truncation: ψ; below 1, styles move towards their average: less variety, often better quality.
         """
         with torch.no_grad():
             w = self.G.mapping(self.noise(n) if noise is None else noise)

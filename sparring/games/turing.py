@@ -31,11 +31,11 @@ from sparring.objectives import Objective
 class TuringGAN(LatentGame):
     """One move of the critic, then several of G, each against new real images (Su, 2018, code).
 
-    E sees real and fake images in separate passes, so that batch norm cannot tell them apart.
+    E sees real and fake images in separate passes, so that batch norm does not mix their statistics.
 
     Args:
         G: Generator (N, latent) -> (N, *shape).
-        D: Judge of a difference of codes (N, F) -> (N,), large = the first was real.
+        D: Critic of a difference of codes, (N, F) -> (N,), large = the first was real.
         E: Encoder (N, *shape) -> (N, F); the player "D" owns both.
         objective: L is its critic's loss.
         generator_steps: Moves of G in a round.
@@ -65,7 +65,7 @@ class TuringGAN(LatentGame):
         return ("E",)
 
     def critic_spec(self) -> CriticSpec:
-        """Return that E gives codes, which D judges by pairs."""
+        """Return that D scores pairs of E's codes."""
         return replace(super().critic_spec(), output=CriticOutput.CODES)
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

@@ -3,8 +3,8 @@
     E and G minimise  −E log p(x|G(z)) + β KL(N(μ, σ²) ‖ N(0, I)),     z ~ N(μ, σ²), (μ, log σ²) = E(x)    (equation 10)
 
 At β = 1 this is minus the evidence lower bound; other β trade likeness for order in the codes (Higgins et al., 2017).
-β may rise from 0, so that codes learn to tell something before they are asked to be normal (Bowman et al., 2016). The
-likelihood sums over pixels: with a mean in its place the prior wins, and codes tell nothing.
+β may rise from 0, so that codes become informative before the KL term makes them normal (Bowman et al., 2016). The
+likelihood sums over pixels: with a mean in its place the KL term dominates, and codes carry no information.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@
     G minimises  γ L_like − E log σ(D(x̃)) − E log σ(D(x_p))               the paper's form saturates
     D minimises  −E log σ(D(x)) − E log σ(−D(x̃)) − E log σ(−D(x_p))
 
-All three move at once, from one forward pass. What D thinks of x̃ says nothing to E, and likeness nothing to D: D would
+All three move at once, from one forward pass. D's loss on x̃ has no gradient for E, nor the likelihood for D: D would
 make everything alike. γ weighs a sum: the more features, the smaller it must be.
 
-Gates (authors' code): where D tells one kind of sample apart at less than equilibrium − margin, it waits; where it errs
+Gates (authors' code): where D's loss on one kind of sample is below equilibrium − margin, it waits; where it errs
 by more than equilibrium + margin, G waits; if both would, both move.
 """
 
@@ -45,9 +45,9 @@ class VAEGAN(PosteriorGame):
         generator: Builds G's optimiser.
         critic: Builds D's optimiser.
         gamma: γ, the weight of likeness in G's loss.
-        judge_reconstructions: Whether D also scores x̃ besides x_p, as in the paper; its code for faces does not.
+        judge_reconstructions: Whether D scores x̃ as well as x_p, as in the paper; its code for faces does not.
         equilibrium: Cross-entropy around which the gates are open, .68 in the authors' code; None leaves them open.
-            Gates look at the whole batch.
+            Gates are decided by the whole batch.
         margin: Largest distance of the cross-entropies from it.
     """
 
@@ -80,7 +80,7 @@ class VAEGAN(PosteriorGame):
         return ("D",)
 
     def over_batch(self, step: int) -> bool:
-        """Gates look at the whole batch."""
+        """Gates are decided by the whole batch."""
         return self.equilibrium is not None
 
     def critic_spec(self) -> CriticSpec:

@@ -6,7 +6,7 @@
     ProjectionHead   ψ(h) + ⟨V y, h⟩,  ψ linear                                       Miyato & Koyama (2018), equation 5
 
 Mean and spread of `GaussianHead` are learned through the draw (Kingma and Welling, 2014). ε is drawn at every forward,
-in evaluation mode too, and differs between real and fake samples.
+in evaluation mode as well, and differs between real and fake samples.
 """
 
 import torch

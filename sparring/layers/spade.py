@@ -1,4 +1,4 @@
-"""Spatially adaptive normalisation (Park et al., 2019): a feature map scaled and shifted as a label map says.
+"""Spatially adaptive normalisation (Park et al., 2019): a feature map scaled and shifted by a label map.
 
     SPADE(x, m) = norm(x) · (1 + γ(m)) + β(m)         equation 1; γ and β vary with class and place
 
@@ -39,7 +39,7 @@ def resize_labels(m: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class SPADE(nn.Module):
-    """A norm whose gain and offset at each place are made of the label map around it.
+    """A norm whose gain and offset at each place are functions of the label map around it.
 
     Args:
         channels: Channels of the feature map.

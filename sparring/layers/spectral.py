@@ -12,8 +12,8 @@ Without a state, as in the code of the T-GANs (Su, 2018):
 
     W̄ = W / σ,   σ = vᵀ W u,   u = 1 at every forward, then five times   v ← W u / ‖W u‖,   u ← Wᵀ v / ‖Wᵀ v‖
 
-Nothing is kept between forwards: a weight alone decides its norm, in training and in evaluation. The gradient runs
-through the iterations too. Five of them from a fixed start approach the largest singular value from below; a start
+Nothing is kept between forwards: a weight alone decides its norm, in training and in evaluation. The gradient also
+runs through the iterations. Five of them from a fixed start approach the largest singular value from below; a start
 orthogonal to the first singular vector finds the second. With a state the estimate improves at every forward.
 
 A vector, such as the gain γ of a batch norm, is a matrix of one column, and its σ is its length: the entries of γ / ‖γ‖

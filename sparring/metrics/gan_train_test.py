@@ -121,13 +121,13 @@ def gan_train(
 
     Args:
         fake: generated images (N, C, H, W) in [−1, 1], at least 20.
-        fake_labels: the classes that were asked for (N,), int64, from 0.
+        fake_labels: the classes of the generated images (N,), int64, from 0.
         real: real images (M, C, H', W') in [−1, 1] that the generator was not trained on.
         real_labels: their classes (M,), int64.
         classes: how many classes there are, at least 2; some may have no images.
         seed: fixes the classifier's first weights, the part it learns from and the order.
         steps: updates, each on 128 images.
-        side: height and width in pixels at which the classifier looks, a multiple of 8; images are resized to it.
+        side: height and width of the classifier's inputs in pixels, a multiple of 8; images are resized to it.
         device: where to train and test.
 
     Raises:
@@ -187,7 +187,7 @@ def labelled_accuracies(
     Both are given the same number of images, as many as the smaller set has, drawn from the larger by the seed.
 
     Args:
-        fake: generated images (N, C, H, W) in [−1, 1] and the classes that were asked for (N,), int64, from 0.
+        fake: generated images (N, C, H, W) in [−1, 1] and their classes (N,), int64, from 0.
         train: real images that the generator was trained on, and their classes.
         held_out: real images that it was not trained on, and their classes.
         classes: as in `gan_train`.

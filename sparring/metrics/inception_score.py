@@ -2,8 +2,8 @@
 
     score = exp E_x KL(p(y|x) ‖ p(y)) = exp(H(p(y)) − E_x H(p(y|x))),   p(y) = E_x p(y|x)    (Salimans et al., 2016)
 
-It is 1 when the classifier says the same of every image and K, the number of classes, when it is sure of each and sees
-all equally often: exp of the mutual information of image and class. It never sees a real image, so a memorised image of
+It is 1 if all predictions are equal, and K, the number of classes, if each is certain and all classes are equally
+frequent: exp of the mutual information of image and class. It uses no real images, so a memorised image of
 each class is perfect to it, and a score by another classifier than Inception-v3 is another score: call it *classifier
 score*, and compare it with the same classifier's score of real images.
 

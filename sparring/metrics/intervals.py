@@ -5,7 +5,7 @@
 * **Extrapolation** (Chong & Forsyth, 2020): the expectation of a smooth statistic of n samples, such as the Fréchet
   distance or the classifier score, is T∞ + c/n + o(1/n), with a c that depends on the model, so that even scores at
   equal n may rank two models wrongly. A line through the statistic of subsets of several sizes, drawn over 1/n, meets
-  1/n = 0 at an estimate of T∞. With all images of one model at hand,
+  1/n = 0 at an estimate of T∞. Given all images of one model,
 
       frechet_at_infinity = extrapolate(lambda fake: frechet_distance(real, fake), fakes)
 
@@ -76,7 +76,7 @@ class Extrapolation:
     Attributes:
         value: the line at 1/n = 0, an estimate of the statistic of infinitely many samples.
         slope: c of value + c/n; the bias at n samples is c/n.
-        residual: root mean square distance of the points from the line. The subsets share samples, so it tells a
+        residual: root mean square distance of the points from the line. The subsets share samples, so it shows a
             crooked line from a straight one and is no standard error.
         counts: sizes n of the subsets, ascending; the last is all samples.
         values: the statistic of each.

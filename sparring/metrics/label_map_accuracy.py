@@ -1,4 +1,4 @@
-"""Agreement of generated images with their label maps, judged by colours alone.
+"""Agreement of generated images with their label maps, by colours alone.
 
 The colours of each class in photographs are modelled as a normal distribution. An image agrees with its map at a
 position if the colour there is most likely for the class of the map:

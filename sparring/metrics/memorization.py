@@ -1,6 +1,6 @@
 """Memorisation of training data: nearest training images, and a test against held-out data.
 
-A generated image always has a nearest training image; held-out data show whether it is too near.
+A generated image always has a nearest training image; its distance is compared with that of held-out data.
 Let r(·) be the distance to the nearest training image in features. If the generator drew from the data's distribution,
 r(fake) and r(held out) would be equally distributed. Compare them by their ranks (Mann & Whitney, 1947):
 

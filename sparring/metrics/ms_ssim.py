@@ -11,7 +11,7 @@ MS-SSIM halves both images repeatedly, and uses cs of every scale and l of the l
 
 A window only counts where it lies wholly inside the image. A scale therefore needs a side of 11 pixels and five scales
 176. **Smaller images use fewer scales** (32 pixels 2, 64 pixels 3, 128 pixels 4), the first weights scaled to sum 1;
-images below 11 pixels a smaller window. So scores of different sizes are not comparable, and each says its scales.
+images below 11 pixels a smaller window. So scores of different sizes are not comparable, and each names its scales.
 
 Odena et al. (2017) take the mean MS-SSIM of random pairs of generated images of one class for (lack of) diversity:
 identical images give 1, real data their own value, which is what a generator should reach. It detects a collapse and

@@ -30,7 +30,7 @@ __all__ = ["GRID", "ParzenLikelihood", "parzen_likelihood", "parzen_log_densitie
 GRID = tuple(10 ** (k / 9 - 1) for k in range(10))
 """Bandwidths of the protocol: 10 values from 0.1 to 1."""
 
-VALIDATED = 1_000  # validation points that choose the bandwidth
+VALIDATED = 1_000  # validation points used to choose the bandwidth
 
 BLOCK = 2**22
 """Distances held at once: 32 MiB of float64."""
@@ -42,7 +42,7 @@ class ParzenLikelihood:
 
     Attributes:
         mean: mean log-likelihood of the test points, in nats per point.
-        error: standard error of the mean over the test points; it knows nothing of other samples or other training.
+        error: standard error of the mean over the test points; it excludes the variance over sample sets and trainings.
         bandwidth: the chosen σ, in units of the data.
         grid: the bandwidths tried, ascending.
         validation: mean log-likelihood of the validation points for each of them.
@@ -78,7 +78,7 @@ def parzen_likelihood(
     Args:
         samples: generated samples (N, ...), N = 10,000 in the protocol, images in [0, 1].
         validation: real samples (M, ...) that are not in the test data; the first 1,000 choose the bandwidth.
-        test: real samples (n, ...) to be judged.
+        test: real samples (n, ...) to evaluate.
         grid: bandwidths to choose from, ascending, in units of the data.
 
     Returns:
@@ -135,7 +135,7 @@ def _log_densities(points: Tensor, samples: Tensor, bandwidths: Sequence[float])
         )
     s = to_float64(samples).flatten(1)
     x = to_float64(points).flatten(1).to(s.device)
-    centre = s.mean(dim=0)  # costs the distances nothing and their rounding much
+    centre = s.mean(dim=0)  # leaves the distances alone and reduces their rounding
     x, s = x - centre, s - centre
     blocks = []
     for rows in x.split(max(1, BLOCK // len(s))):

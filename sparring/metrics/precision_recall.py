@@ -124,7 +124,7 @@ def _reduced(reduce: Callable[[Tensor], Tensor], queries: Tensor, references: Te
 
 
 def _radii(features: Tensor, neighbours: int) -> Tensor:
-    """Squared distance (N,) to the k-th nearest other sample; each sample itself is the nearest of all, hence k + 1."""
+    """Squared distance (N,) to the k-th nearest other sample; each sample itself is the nearest of all, so k + 1."""
     return _reduced(lambda block: block.topk(neighbours + 1, dim=1, largest=False).values[:, -1], features, features)
 
 

@@ -1,7 +1,7 @@
 """The sliced Wasserstein distance: of points, of features, and of the patches of an image at every scale.
 
-On a line the distance between two sets is known without a search: sorted, sorted samples are paired by rank. So look at
-both sets along directions θ on the unit sphere and average (Rabin et al., 2011; Bonneel et al., 2015):
+On a line the optimal coupling of two sets pairs their sorted samples by rank. So both sets are projected on directions
+θ of the unit sphere, and the distances averaged (Rabin et al., 2011; Bonneel et al., 2015):
 
     SW_p(a, b) = (E_θ W_p(⟨θ, a⟩, ⟨θ, b⟩)^p)^(1/p)        W_p^p = ∫₀¹ |F_a⁻¹(u) − F_b⁻¹(u)|^p du
 

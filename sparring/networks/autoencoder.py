@@ -1,9 +1,9 @@
-"""Autoencoders as critics: what they cannot reconstruct is fake (Zhao et al., 2017).
+"""Autoencoders as critics, scored by their reconstruction error (Zhao et al., 2017).
 
     D(x) = -‖Dec(Enc(x)) - x‖
 
-A real sample is one that passes through the code unharmed. The sign makes D large on real data, as every critic is. The
-decoder's end is linear: D must be able to reconstruct fakes as badly as it likes, which a tanh would bound.
+The sign makes D large on real data, as for every critic. The decoder has no tanh at its end, which would bound the
+reconstruction error of fakes.
 """
 
 from itertools import pairwise
@@ -20,7 +20,7 @@ __all__ = ["Autoencoder", "DCGANAutoencoder", "MLPAutoencoder"]
 
 
 class Autoencoder(nn.Module):
-    """D: data (N, *shape) to scores (N,), minus the Euclidean norm of what its reconstruction misses.
+    """D: data (N, *shape) to scores (N,), minus the Euclidean norm of the reconstruction error.
 
     Args:
         shape: Shape of one sample.
@@ -33,11 +33,11 @@ class Autoencoder(nn.Module):
         self.shape, self.encoder, self.decoder = tuple(shape), encoder, decoder
 
     def features(self, x: Tensor) -> Tensor:
-        """The codes of x, flattened to (N, F)."""
+        """Return the codes of x, flattened to (N, F)."""
         return self.encoder(x).flatten(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """What is left of x behind the code, (N, *shape)."""
+        """Return the reconstruction of x, (N, *shape)."""
         return self.decoder(self.encoder(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Autoencoder(nn.Module):
 
 
 class MLPAutoencoder(Autoencoder):
-    """Layers of ReLU to a code of as many units, one linear layer back (Zhao et al., 2017, networks for MNIST).
+    """Autoencoder of linear layers: ReLU layers as encoder, one linear layer as decoder (Zhao et al., 2017, for MNIST).
 
     Args:
         shape: Shape of one sample.
@@ -80,7 +80,7 @@ class MLPAutoencoder(Autoencoder):
 
 
 class DCGANAutoencoder(Autoencoder):
-    """The strided convolutions of a DCGAN critic down to 4 × 4, transposed ones back up (Zhao et al., 2017).
+    """Convolutional autoencoder: a DCGAN critic's layers down to 4 × 4, transposed ones back up (Zhao et al., 2017).
 
     The first and the last layer have no batch norm.
 

@@ -1,11 +1,11 @@
-"""The networks of BigGAN (Brock et al., 2019; the authors' PyTorch code), with classes or without.
+"""BigGAN networks (Brock et al., 2019; the authors' PyTorch code), with or without classes.
 
-The noise is cut into one chunk for the first linear layer and one for each block (hierarchical latents):
+The noise is split into one chunk for the first linear layer and one for each block (hierarchical latents):
 
     h₀ = linear(z₀),   h_i = block_i(h_{i−1}, [e(y), z_i]),   e one embedding shared by all blocks
 
 A block's condition c sets the gains 1 + V c and offsets W c of its batch norms. Every layer of G and D is spectrally
-normalised but the shared embedding, where that would cripple G, the authors say. Without classes c is the chunk alone.
+normalised except the shared embedding, where the authors found it to harm G. Without classes c is the chunk alone.
 
 Up to 32 × 32 the plan is that of the authors' CIFAR script, which has no attention and initialises from N(0, .02²);
 above, it is the paper's, with attention at 64 × 64 or at half the side, if less, and orthogonal initialisation.
@@ -48,7 +48,7 @@ _CRITIC: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 
 def _plan(shape: Shape, width: int | None) -> tuple[int, int, int | None, Init]:
-    """The image's side, the width, the side that attends, the initialisation."""
+    """Return the image's side, the width, the side with attention, and the initialisation."""
     side = 4 * 2 ** num_doublings(shape, "BigGAN")
     if side <= 32:
         return side, width or 64, None, normal(0.02)
@@ -56,12 +56,12 @@ def _plan(shape: Shape, width: int | None) -> tuple[int, int, int | None, Init]:
 
 
 class BigGANGenerator(nn.Module):
-    """G: noise, and the weights of the classes where there are any, to images in [−1, 1] (Brock et al., 2019).
+    """Generator: noise, and class weights if there are classes, to images in [−1, 1] (Brock et al., 2019).
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
         classes: Number of classes, or None.
-        latent: Coordinates of z at most: what does not fill one chunk more is left out (120 of 128 at 128 × 128).
+        latent: Largest number of coordinates of z; rounded down to whole chunks (120 of 128 at 128 × 128).
         width: The unit of the plan of channels; as published, 64 up to 32 × 32 and 96 above.
 
     Raises:
@@ -104,17 +104,17 @@ class BigGANGenerator(nn.Module):
             y: Weights of the classes, (N, classes), if G has classes.
         """
         first, *chunks = z.split(self.chunk, 1)
-        told = [] if self.embed is None else [self.embed(*y)]
-        return self.end(self.stages(self.start(first), [(torch.cat([*told, chunk], 1),) for chunk in chunks]))
+        embedded = [] if self.embed is None else [self.embed(*y)]
+        return self.end(self.stages(self.start(first), [(torch.cat([*embedded, chunk], 1),) for chunk in chunks]))
 
     def filters(self) -> list[Tensor]:
-        """The weights that orthogonal regularisation acts on: all that are matrices, but for the shared embedding."""
+        """Return the weights under orthogonal regularisation: all matrices except the shared embedding."""
         spared = {id(weight) for weight in self.embed.parameters()} if self.embed else set()
         return [weight for weight in self.parameters() if weight.dim() > 1 and id(weight) not in spared]
 
 
 class BigGANCritic(ProjectionCritic):
-    """D: wide residual blocks, sum over positions, projection head (Brock et al., 2019).
+    """Critic: wide residual blocks, sum over positions, projection head (Brock et al., 2019).
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.

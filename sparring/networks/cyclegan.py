@@ -14,7 +14,7 @@ __all__ = ["PatchCritic", "ResNetTranslator"]
 
 
 def reflect_conv(inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = True) -> nn.Sequential:
-    """A convolution that sees a mirror at the border.
+    """Return a convolution with reflection padding.
 
     Args:
         inputs: Channels.
@@ -81,10 +81,10 @@ class ResNetTranslator(nn.Module):
 class PatchCritic(nn.Module):
     """PatchGAN: a score for every patch (Isola et al., 2017), strided 4×4 convolutions, leaky ReLU .2.
 
-    With 3 layers a score sees 70 × 70 pixels, and there are 2,764,737 parameters in colour.
+    With 3 layers the receptive field is 70 × 70 pixels, and there are 2,764,737 parameters in colour.
 
     Args:
-        channels: Of the images; of input and output together where it judges pairs.
+        channels: Of the images; of input and output together for a critic of pairs.
         width: Channels of the largest feature map.
         layers: Halvings; the receptive field is 16, 34, 70, 142 pixels for 1, 2, 3, 4.
         norm: Builds the normalisation for a number of channels, for all but the first and the last convolution:

@@ -1,9 +1,9 @@
-"""The networks of R3GAN (Huang et al., 2024): ResNeXt blocks without any normalisation, the same in G and D.
+"""R3GAN networks (Huang et al., 2024): ResNeXt blocks without normalisation, the same in G and D.
 
     block(x) = x + c₃(φ(c₂(φ(c₁(x)))))      c₁ 1×1 to twice the width, c₂ grouped 3×3, c₃ 1×1, starts at zero
 
 With the residuals starting at zero and c₁, c₂ at N(0, g² / fan-in), g² = 2 / (1.04 √L) for L blocks (Zhang et al.,
-2019), each network is a linear map at first, and signals keep their size without a norm to hold them. Stages from
+2019), each network is a linear map at first, and activations keep their scale without normalisation. Stages from
 4 × 4 to 32 × 32 have the full width; above, it halves with every doubling, and the cardinality (groups of c₂) with it.
 At width 768 these are the networks of the authors' code for CIFAR-10, ImageNet-32 (32 px) and FFHQ-64.
 """
@@ -26,7 +26,7 @@ SLOPE = 0.2
 
 
 class R3GANGenerator(Generator):
-    """A learned 4 × 4 basis weighted by the noise, stages of blocks and bilinear up-sampling, a 1×1 convolution.
+    """Generator: a learned 4 × 4 basis weighted by z, stages of blocks with bilinear up-sampling, 1×1 convolution.
 
     The output is not bounded.
 
@@ -39,7 +39,7 @@ class R3GANGenerator(Generator):
 
     Raises:
         DataError: If the network does not support this shape.
-        GameError: If the width cannot be divided.
+        GameError: If the width cannot be divided into the groups.
 
     Example:
         >>> R3GANGenerator((3, 32, 32), width=32)(torch.randn(2, 64)).shape
@@ -59,7 +59,7 @@ class R3GANGenerator(Generator):
 
 
 class R3GANCritic(Critic):
-    """A 1×1 convolution, stages of blocks and bilinear down-sampling, a depthwise 4×4 convolution, linear.
+    """Critic: 1×1 convolution, stages of blocks with bilinear down-sampling, depthwise 4×4 convolution, linear head.
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
@@ -70,7 +70,7 @@ class R3GANCritic(Critic):
 
     Raises:
         DataError: If the network does not support this shape.
-        GameError: If the width cannot be divided.
+        GameError: If the width cannot be divided into the groups.
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class R3GANCritic(Critic):
         for (channels, groups), (after, _) in pairwise([*stages, (width, 0)]):
             layers += [residual_block(channels, groups, blocks * len(stages)) for _ in range(blocks)]
             layers += [BlurDown(), *_change(channels, after)]
-        layers[-1] = _scaled(nn.Conv2d(width, width, 4, groups=width, bias=False))  # of 4 × 4 nothing is left to halve
+        layers[-1] = _scaled(nn.Conv2d(width, width, 4, groups=width, bias=False))  # 4 × 4 is not halved
         head = _scaled(nn.Linear(width, outcomes, bias=False))
         super().__init__(shape, nn.Sequential(*layers, nn.Flatten()), head, outcomes)
 
 
 def residual_block(channels: int, groups: int, total: int) -> Residual:
-    """The block of the module's docstring, the identity at the start.
+    """Return the block of the module's docstring, initialised as the identity.
 
     Args:
         channels: Input and output channels.
-        groups: Of the 3×3 convolution.
-        total: L, the blocks of the whole network.
+        groups: Groups of the 3×3 convolution.
+        total: L, the number of blocks of the whole network.
     """
     gain = sqrt(2 / (1 + SLOPE**2)) * total**-0.25
     wide = 2 * channels
@@ -102,7 +102,7 @@ def residual_block(channels: int, groups: int, total: int) -> Residual:
 
 
 class _Basis(nn.Module):
-    """The start of G: 4 × 4 patterns, one a channel, each weighted by a linear function of z."""
+    """Input layer of G: a 4 × 4 pattern per channel, each weighted by a linear function of z."""
 
     def __init__(self, latent: int, channels: int) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class _Basis(nn.Module):
 
 
 def _stages(shape: Shape, width: int, cardinality: int | None) -> list[tuple[int, int]]:
-    """Channels and groups of each stage, from 4 × 4 upwards."""
+    """Return channels and groups of each stage, from 4 × 4 upwards."""
     finest = num_doublings(shape, "R3GAN")
     groups = max(1, width // 8) if cardinality is None else cardinality
     stages = [(width >> max(0, k - 3), max(1, groups >> max(0, k - 3))) for k in range(finest + 1)]
@@ -128,7 +128,7 @@ def _stages(shape: Shape, width: int, cardinality: int | None) -> list[tuple[int
 
 
 def _change(inputs: int, outputs: int) -> list[nn.Module]:
-    """The 1×1 convolution between two stages, where their widths differ."""
+    """Return the 1×1 convolution between two stages, if their widths differ."""
     return [] if inputs == outputs else [_conv(inputs, outputs)]
 
 
@@ -137,7 +137,7 @@ def _conv(inputs: int, outputs: int, gain: float = 1.0) -> nn.Module:
 
 
 def _scaled(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:
-    """Weights from N(0, gain² / fan-in), biases zero."""
+    """Initialise weights from N(0, gain² / fan-in) and biases to zero."""
     nn.init.normal_(layer.weight, 0.0, gain / sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

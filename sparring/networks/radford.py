@@ -18,7 +18,7 @@ __all__ = ["RadfordCritic", "RadfordGenerator"]
 
 
 class RadfordGenerator(Generator):
-    """Linear, batch norm over all features, then transposed 5×5 convolutions with batch norm and ReLU, tanh.
+    """Generator: linear, batch norm over all features, transposed 5×5 convolutions with batch norm and ReLU, tanh.
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
@@ -47,7 +47,7 @@ class RadfordGenerator(Generator):
 
 
 class RadfordCritic(Critic):
-    """Strided 5×5 convolutions, leaky ReLU .2, normalised but for the first, linear.
+    """Critic: strided 5×5 convolutions with leaky ReLU .2, all but the first normalised, linear head.
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.

@@ -50,7 +50,7 @@ def _side(shape: Shape) -> int:
 
 
 class ResNetGenerator(Generator):
-    """Linear to 4 × 4, residual blocks that double the side, batch norm, ReLU, convolution, tanh (Miyato et al., 2018).
+    """Generator: linear, residual up-sampling blocks, batch norm, ReLU, convolution, tanh (Miyato et al., 2018).
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
@@ -86,7 +86,7 @@ class ResNetGenerator(Generator):
 
 
 class ResNetCritic(Critic):
-    """Residual blocks that halve the side, ReLU, global pooling, linear without bias (Miyato et al., 2018).
+    """Critic: residual down-sampling blocks, ReLU, global pooling, linear without bias (Miyato et al., 2018).
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.

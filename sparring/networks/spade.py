@@ -164,7 +164,7 @@ class StyleEncoder(nn.Module):
     """E: images (N, C, H, W) to means and log variances of their styles, (N, 2 latent).
 
     Convolutions 3 × 3 of stride 2 down to 4 × 4, spectral and instance norm, leaky ReLU, a linear layer. Instance norm
-    removes each map's mean, hence an image's mean colour: on small images, whose style is mostly that, leave it out.
+    removes each map's mean, and so an image's mean colour: on small images, whose style is mostly that, leave it out.
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 512; images of other sizes are resized to this one.

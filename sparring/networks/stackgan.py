@@ -109,14 +109,14 @@ class StageIIGenerator(_Augmenting):
         self.body.apply(dcgan)
 
     def forward(self, coarse: Tensor, c: Tensor) -> Tensor:
-        """Refine images (N, C, H / 2, W / 2), told c (N, condition), to (N, C, H, W)."""
+        """Refine images (N, C, H / 2, W / 2), given c (N, condition), to (N, C, H, W)."""
         seen = self.down(coarse)
         missing = self.body(torch.cat([seen, c[:, :, None, None].expand(-1, -1, *seen.shape[2:])], 1))
         return torch.tanh(missing + torch.atanh(KEPT * upsample(coarse)))
 
 
 class StackGANCritic(nn.Module):
-    """D(x, φ): does the caption match the image? And, with two heads, is the image real, whatever is said of it?
+    """D(x, φ): the logit of a matching real pair; with two heads also the unconditional logit of a real image.
 
     Args:
         shape: (C, H, W), H = W a power of two from 8 to 256.
@@ -143,7 +143,7 @@ class StackGANCritic(nn.Module):
         self.apply(he_uniform)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the trunk sees in x, flattened, whatever its caption."""
+        """Return the trunk's features of x, flattened; they do not depend on the caption."""
         return self.trunk(x).flatten(1)
 
     def forward(self, x: Tensor, phi: Tensor) -> Tensor:

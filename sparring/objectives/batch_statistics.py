@@ -143,7 +143,7 @@ def _world() -> int:
 
 
 class _AllReduceMean(torch.autograd.Function):
-    """The mean over processes: a symmetric linear map, hence its own backward, to any order."""
+    """The mean over processes: a symmetric linear map, so its own backward, to any order."""
 
     apply: ClassVar[Callable[..., Tensor]]
 

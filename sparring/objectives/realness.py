@@ -5,11 +5,13 @@ D answers with N logits, D(x) = softmax. Two *anchors*, distributions over the s
 
     L_D = E KL(A1 ‖ D(x)) + E KL(A0 ‖ D(G))
 
-    ========== ============================================ ======================================== goal L_G effect
-    ========== ============================================ ======================================== `Away` −E KL(A0 ‖
-    D(G)) to be unlike the fake anchor `Paired` E KL(D(x) ‖ D(G)) − E KL(A0 ‖ D(G)) ... and judged as a real sample is
-    `Anchored` E KL(A1 ‖ D(G)) − E KL(A0 ‖ D(G)) ... and like the real anchor ==========
-    ============================================ ========================================
+    ==========  ===================================  ================================================
+    goal        L_G                                  effect on D(G)
+    ==========  ===================================  ================================================
+    `Away`      −E KL(A0 ‖ D(G))                     away from the fake anchor
+    `Paired`    E KL(D(x) ‖ D(G)) − E KL(A0 ‖ D(G))  the same, and towards D's output for real samples
+    `Anchored`  E KL(A1 ‖ D(G)) − E KL(A0 ‖ D(G))    the same, and towards the real anchor
+    ==========  ===================================  ================================================
 
 The best D is (p A1 + q A0) / (p + q), outcome by outcome; at p = q its loss is 2 JSD(A1, A0), and it is lower by
 2 KL((p A1 + q A0)/2 ‖ (p + q)(A1 + A0)/4) elsewhere. So G finds the data if A1 ≠ A0 somewhere. With two outcomes and

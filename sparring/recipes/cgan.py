@@ -20,7 +20,7 @@ from sparring.objectives import Hinge, NonSaturating
 from sparring.recipes.options import Adam, AdamOverrides, CriticConstraint, Networks, channels_last
 
 Design = Literal["joint", "matching", "separate", "projection", "auxiliary"]
-FREE = CriticConstraint(nn.Identity, bias=True)  # batch norm would tell a batch of wrong pairs by its company
+FREE = CriticConstraint(nn.Identity, bias=True)  # batch norm would expose a batch of wrong pairs
 _GAMES: dict[Design, type[ConditionalGAN]] = {
     "joint": ConditionalGAN,
     "matching": MatchingGAN,

@@ -221,13 +221,13 @@ def domains(
     translator: type[ResNetTranslator] | type[GANILLATranslator] | type[NICETranslator],
     smallest: int = 0,
 ) -> tuple[Shape, Shape]:
-    """Returns the shapes of both domains.
+    """Return the shapes of both domains.
 
     Args:
         system: Its name, for messages.
         shape: Of the first domain.
         other: Of the second one, or None.
-        translator: Tells of what sides must be multiples, and the smallest one.
+        translator: Returns the divisor of the sides and the smallest side.
         smallest: The smallest one for the critics.
 
     Raises:

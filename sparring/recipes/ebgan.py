@@ -24,7 +24,7 @@ def ebgan(
     """Energy-based GAN with the pulling-away term (Zhao et al., 2017): D is an autoencoder.
 
     The energy is the norm of what the autoencoder misses, √(CHW) times its root mean square a pixel, so each size of
-    images has its margin. The default is the paper's 10 for MNIST's 784 pixels, carried to others by that root: 0.36 a
+    images has its margin. The default is the paper's 10 for MNIST's 784 pixels, scaled to others by that root: 0.36 a
     pixel. Pixels in [-1, 1] differ from the mean image by about 0.5 (MNIST, Fashion-MNIST, CIFAR-10), so D need not
     reconstruct fakes worse than that image would. At 3 × 64 × 64 the margin is 40.
 

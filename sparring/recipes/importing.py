@@ -1,4 +1,4 @@
-"""What is named as ``module:function``: recipes, games and judges from outside the library.
+"""Import of recipes, games and extractors from outside the library by ``module:function``.
 
 A name that the user gives is trusted; a name that comes out of a file is not. A file may name what the library holds;
 any other ``module:function`` in it is refused, and not looked for, unless the user repeats that name. No module inside
@@ -52,7 +52,7 @@ def require_trusted(name: str, what: str = "recipe") -> None:
     """Refuse a ``module:function`` from a file, unless it is the library's or the user named it himself.
 
     Args:
-        name: As the file says it.
+        name: As in the file.
         what: What it is, for the message.
 
     Raises:
@@ -69,12 +69,12 @@ def require_trusted(name: str, what: str = "recipe") -> None:
 
 
 def imported(home: str, what: str = "recipe", *, here: bool = True) -> Any:
-    """Import ``module:function``; a module that is found nowhere else is looked for in the working directory.
+    """Import ``module:function``; a module that is found nowhere else is searched in the working directory.
 
     Args:
         home: Where it is; trusted by the caller.
         what: What it is, for the message.
-        here: Whether to look in the working directory.
+        here: Whether to search the working directory.
 
     Raises:
         GameError: If there is no such module or function.
@@ -105,7 +105,7 @@ def published(group: str) -> dict[str, EntryPoint]:
 
 
 def _module(name: str, here: bool) -> ModuleType:
-    """Import a module, after a look at where it and each package around it come from."""
+    """Import a module, after checking where it and each package around it come from."""
     parts = name.split(".")
     if parts[0] in sys.stdlib_module_names:
         raise ImportError(f"{parts[0]} is Python's own module")

@@ -32,7 +32,7 @@ def infogan(
 ) -> InfoGAN:
     """InfoGAN (Chen et al., 2016): finds out, without labels, what can be varied in the data, and lets it be chosen.
 
-    The settings are those of the MNIST experiment, z being normal, and the continuous codes' variance being read, too.
+    The settings are those of the MNIST experiment, with normal z, and a predicted variance of the continuous codes.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.

@@ -1,4 +1,4 @@
-"""The recipe of MAD-GAN: several generators against one critic that tells them apart."""
+"""The recipe of MAD-GAN: several generators against one critic that classifies them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def madgan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
 ) -> MADGAN:
-    """MAD-GAN (Ghosh et al., 2018): generators that share layers, against a critic that tells them apart.
+    """MAD-GAN (Ghosh et al., 2018): generators that share layers, against a critic that classifies them.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.

@@ -60,7 +60,7 @@ class AdamOverrides:
         """Return Adam with these settings, and the published ones for the rest.
 
         Args:
-            published: The settings for the data at hand.
+            published: The settings for this data.
         """
         return Adam(self.lr or published.lr, self.betas or published.betas)
 

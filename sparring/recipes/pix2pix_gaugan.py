@@ -1,4 +1,4 @@
-"""The recipes of pictures made of other pictures: of their partners, or of label maps."""
+"""The recipes of image-to-image translation from pairs or from label maps."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def gaugan(
     Args:
         shape: (C, H, W) of the images, square, a power of two from 8 to 512.
         regions: Classes of the label maps.
-        instances: Whether the label maps tell where objects meet.
+        instances: Whether the label maps hold edges between objects.
         networks: Kind and size of the networks.
         style: Whether there are styles; without any a map has one picture.
         edges: Give the networks the edges of objects. Default: whether the data has instances.
@@ -106,7 +106,7 @@ def gaugan(
         generator: How the generator and the encoder learn.
 
     Raises:
-        DataError: If the data has no label maps, or no maps of objects where edges are asked for.
+        DataError: If the data has no label maps, or no instance maps where edges are requested.
     """
     if edges and not instances:
         raise DataError("The data has no maps of objects: put them into a folder instances beside the label maps.")

@@ -36,7 +36,7 @@ def realness(
     critic_steps: int = 1,
     generator_steps: int | None = None,
 ) -> RealnessGAN:
-    """RealnessGAN (Xiangli et al., 2020): D answers with a distribution over outcomes instead of a number.
+    """RealnessGAN (Xiangli et al., 2020): D outputs a distribution over outcomes instead of a number.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.

@@ -12,9 +12,9 @@ from sparring.networks.common.base import Shape
 from sparring.networks.singan import MARGIN, SinGANCritic, SinGANGenerator
 from sparring.recipes.options import Adam, channels_last
 
-PATCH = 2 * MARGIN + 1  # pixels a side that a network sees
+PATCH = 2 * MARGIN + 1  # side of a network's receptive field
 COLOURS, MANY = 5, 256  # of drawings, in the authors' code and at most
-DOUBLED = (4, 4)  # every so many scales the networks become twice as wide, up to so many times the first
+DOUBLED = (4, 4)  # the width doubles every 4 scales, up to 4 times the first
 
 
 def singan(
@@ -44,7 +44,7 @@ def singan(
         reconstruction: Weight of the reconstruction of the photograph; 100 to learn for super-resolution.
         penalty: Weight of the gradient penalty.
         spread: Strength of a scale's noise, as a share of what is missing there.
-        noisy_border: Let noise reach beyond the image, where else zeros tell the networks where the border is: for
+        noisy_border: Let noise reach beyond the image, where else zeros mark the border for the networks: for
             films, and for more variety there.
         quantise: Train this scale, from 1, on images in a few of the photograph's colours, for drawings to enter there.
         colours: Number of colours. Default: 5.
@@ -81,7 +81,7 @@ def _entrance(quantise: int | None, colours: int | None, last: int) -> int | Non
     """The scale that learns to take drawings, if any.
 
     Raises:
-        DataError: There is no such scale, or colours are asked for and no scale.
+        DataError: There is no such scale, or colours are given without a scale.
     """
     if quantise is None and colours is not None:
         raise DataError("Colours are for the scale where drawings enter: add --quantise 1, or leave --colours out.")
@@ -93,7 +93,7 @@ def _entrance(quantise: int | None, colours: int | None, last: int) -> int | Non
 
 
 def pyramid(shape: Shape, smallest: int, ratio: float) -> list[tuple[int, int]]:
-    """Returns the height and width of a photograph at each scale, the coarsest first.
+    """Return the height and width of a photograph at each scale, the coarsest first.
 
     Args:
         shape: (C, H, W) of the photograph.

@@ -42,7 +42,7 @@ def stackgan(
 
     Args:
         shape: (C, H, W), square, a power of two from 8 to 256; with two stages from 16.
-        captions: Some captions of the data, for samples that nobody gave a sentence.
+        captions: Some captions of the data, for samples without a given sentence.
         refine_from: The step from which on a second stage refines images of half the side, which the first stage has
             learned until then. Default: one stage makes whole images.
         text: hashed reads the words by fixed random signs; recurrent learns to, from the data's own captions. Or a

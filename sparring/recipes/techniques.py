@@ -3,7 +3,7 @@
     sparring train nsgan --data grid --packing 2 --r1 0.1
     Run.create(folder, "nsgan", data="grid", techniques=Techniques(packing=2, r1=0.1))
 
-A setting of `Techniques` turns a technique on; `TABLE` says what it wraps around the game. Rows apply from the first to
+A setting of `Techniques` turns a technique on; `TABLE` holds the wrapper of each. Rows apply from the first to
 the last: to the networks, to the samples that critics receive, to the losses, to packs of samples, to the weights, to
 whole games, to the learning rates. This module imports torch only when a technique is applied.
 """
@@ -48,7 +48,7 @@ class Techniques:
         penalty_every: Steps from one payment of r1, r2 and dragan to the next, each multiplied by this number
             (Karras et al., 2020).
         consistency: Weight of CR: flips and shifts must not change D(x) (Zhang et al., 2020); 10 in the paper.
-        balanced_consistency: Weight of bCR, the same on fakes too (Zhao et al., 2021); 10 in the paper.
+        balanced_consistency: Weight of bCR, the same on reals and fakes (Zhao et al., 2021); 10 in the paper.
         latent_consistency: Weight of zCR: small moves of z must not change D(G(z)) (Zhao et al., 2021).
         lecam: Weight of LeCam, D near its running means (Tseng et al., 2021); 0.3 in the authors' code.
         lecam_start: First step with LeCam.
@@ -58,7 +58,7 @@ class Techniques:
         historical_averaging: Weight of the distance to the mean of the past weights (Salimans et al., 2016).
         virtual_batch_norm: Size of the reference batch by which batch norm normalises (Salimans et al., 2016); 0 for
             plain batch norm.
-        unrolling: Steps of D that G looks ahead (Metz et al., 2017).
+        unrolling: Unrolled steps of D in G's loss (Metz et al., 2017).
         unrolling_lr: Learning rate of those steps.
         packing: Samples that D scores together (Lin et al., 2018).
         ensemble: Number of generators, each with a critic of its own, sampled in turn.

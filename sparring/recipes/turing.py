@@ -43,7 +43,7 @@ def tsgan(
     generator: Adam = Adam(),
     generator_steps: int = 2,
 ) -> TuringGAN:
-    """T-SGAN: D tells which of a real and a fake image comes first, by cross-entropy (Su, 2018).
+    """T-SGAN: D predicts which of a real and a fake image comes first, by cross-entropy (Su, 2018).
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
@@ -101,7 +101,7 @@ def tgan(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        objective: What D minimises on pairs; the roles of real and fake exchanged, G minimises it too.
+        objective: What D minimises on pairs; G minimises it with real and fake exchanged.
         latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
         width: Units or channels of the networks. Default: the code's.
         normalisation: Of E and D: the code's, without a memory and of the gains too; the usual spectral one; or none.

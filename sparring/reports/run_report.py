@@ -178,7 +178,7 @@ def scores(folder: Path | Folder) -> JsonObject | None:
 
 
 def evaluation(folder: Path | Folder) -> Evaluation | None:
-    """Returns what ``evaluation.json`` in a run's folder holds, or None where there is none.
+    """Return the contents of ``evaluation.json`` in a run's folder, or None where there is none.
 
     Args:
         folder: The run's.

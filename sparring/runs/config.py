@@ -1,6 +1,6 @@
 """Configuration of a run, stored as ``run.json``: recipe, arguments, data and seed, enough to build the game again.
 
-The file names its format. Each format has one reader, which checks every entry before anything is made of it.
+The file names its format. Each format has one reader, which checks every entry before it is used.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Data of a run: how to load it, and what networks need to know of it.
+    """Data of a run: how to load it, and the facts that networks need.
 
     Attributes:
         name: A name of the catalogue, or a path.
@@ -292,7 +292,7 @@ def require_equal(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) 
     Args:
         folder: The folder, for the message.
         old: The settings of the start, as plain values.
-        new: The settings that are asked for, as plain values.
+        new: The requested settings, as plain values.
 
     Raises:
         RunError: If they differ; the message names the first difference.
@@ -307,7 +307,7 @@ def require_equal(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) 
 
 
 def reconcile(folder: Path | Folder, config: RunConfig) -> RunConfig:
-    """Return the configuration of a run that is asked for, perhaps again; nothing is written.
+    """Return the configuration of a requested run, new or existing; nothing is written.
 
     Args:
         folder: The run's folder.

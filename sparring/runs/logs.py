@@ -138,7 +138,7 @@ class RunLog:
     Args:
         folder: The run's, by its path or open.
         step: Number of completed steps; lines about later ones are dropped.
-        images: Number of images seen.
+        images: Number of images trained on.
         updates: Number of moves of each player.
         skipped: Number of moves of each player that were skipped; updated in place.
         rollbacks: Number of rollbacks.

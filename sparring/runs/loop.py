@@ -178,7 +178,7 @@ def fit_loop(
     write_samples: Callback,
     open_evaluation: OpenEvaluation | None = None,
 ) -> Iterator[StepReport]:
-    """Train a run and yield the report of each step; roll back where the policy of the options says so.
+    """Train a run and yield the report of each step; roll back if the policy of the options is to.
 
     Args:
         state: State of the training.

@@ -79,7 +79,7 @@ def choose_options(
         dataset: The rows to train on.
 
     Raises:
-        SparringError: If the game cannot be played; the message says why.
+        SparringError: If the game cannot be played; the message names the reason.
     """
     if config.performance is not None:
         return config.performance, []
@@ -136,7 +136,7 @@ def safe_options(
     chosen = PerformanceOptions.for_game(setting, game)
     try:
         return try_options(game, data, chosen, precision)
-    except Exception:  # `sparring.check_game` says which rule is broken
+    except Exception:  # `sparring.check_game` names the broken rule
         return replace(chosen, **NOTHING), []
 
 

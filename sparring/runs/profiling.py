@@ -1,13 +1,13 @@
 """Estimate of time and memory of a training, from a few steps that are run and thrown away.
 
-The settings that are asked for are run, and alternatives: other batch sizes, the other precision, half and double the
+The requested settings are run, and alternatives: other batch sizes, the other precision, half and double the
 width. Each option runs in a copy of its own. First each runs a warm-up step and one that counts, small batches first,
 so that time and memory of larger ones are predicted before they are tried. An option that would not fit into memory, or
 would take longer than the time that is left, is left out with that reason. Then the options take turns, one step each,
 until the time is over, so that other load of the machine affects all of them equally.
 
 The table shows the median of an option's steps and their quartiles. An option is called faster only if a paired t-test
-over the turns finds it faster per image than what was asked for. Time and memory of a batch size that was not run are
+over the turns finds it faster per image than the requested one. Time and memory of a batch size that was not run are
 extrapolated linearly.
 """
 
@@ -46,7 +46,7 @@ FITS = 0.8  # of the free memory: the rest is for sample grids, evaluations and 
 WORTH = 1.1  # another option is mentioned if it is this many times as fast
 SECONDS = 30.0  # of running steps
 TURNS = 15  # largest number of steps of an option
-FEW = 4  # steps of an option that is not compared with what was asked for
+FEW = 4  # steps of an option that is not compared with the requested one
 LEVEL = 0.05  # of all tests together
 
 
@@ -126,7 +126,7 @@ class CostEstimate:
 
     Attributes:
         probes: Profiles of options, in the order in which they began.
-        asked: The option that was asked for; for a game of stages at its last stage.
+        asked: The requested option; for a game of stages at its last stage.
         free: Free memory in bytes; None where the system does not report it.
         left_out: Why options were not run.
     """
@@ -138,17 +138,17 @@ class CostEstimate:
 
     @property
     def alike(self) -> list[BatchProfile]:
-        """Profiles that differ from what was asked for by their batch size only, smallest first."""
+        """Profiles that differ from the requested one by their batch size only, smallest first."""
         found = [probe for probe in self.probes if probe.option.but_batch == self.asked.but_batch]
         return sorted(found, key=lambda probe: probe.batch)
 
     @property
     def base(self) -> BatchProfile | None:
-        """Profile to compare with: of what was asked for, or of the largest smaller batch if that was left out."""
+        """Profile to compare with: the requested one, or that of the largest smaller batch if it was left out."""
         return next((probe for probe in reversed(self.alike) if probe.batch <= self.asked.batch), None)
 
     def step(self) -> tuple[float, int] | None:
-        """Return seconds and images of a step as asked for, extrapolated from a smaller batch if it was left out."""
+        """Return seconds and images of a requested step, extrapolated from a smaller batch if it was left out."""
         if base := self.base:
             rows = self.asked.batch
             return self.seconds(rows), round(base.images * rows / base.batch)
@@ -185,7 +185,7 @@ class CostEstimate:
         return None
 
     def comparable(self, option: Option) -> bool:
-        """Return whether an option has the same networks and at least a quarter of the batch that was asked for.
+        """Return whether an option has the same networks and at least a quarter of the requested batch.
 
         Args:
             option: The option.
@@ -266,7 +266,7 @@ def estimate_costs(state: TrainState, *, seconds: float = SECONDS) -> Iterator[C
 
 
 def options(state: TrainState) -> tuple[list[Option], Option]:
-    """Return the options to run, in their order, and which of them was asked for.
+    """Return the options to run, in their order, and which of them was requested.
 
     Args:
         state: State of the run, which is not changed.

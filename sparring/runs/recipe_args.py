@@ -1,6 +1,6 @@
 """Arguments of a recipe: from values to plain JSON, and back through the type hints of its signature.
 
-So only names and numbers are stored, and reading them makes only what the recipe asks for. A ``run.json`` from
+So only names and numbers are stored, and reading them builds only the types of the signature. A ``run.json`` from
 elsewhere can name a recipe ``module:function``: it is imported only if the user names it, and called only if it is
 declared to return a game.
 """
@@ -88,7 +88,7 @@ def data_name(name: str, data: str | Path) -> str:
         data: Name or path of the data, as the user gives it.
 
     Raises:
-        DataError: If the user asks for label maps where the recipe learns from pictures, or the reverse.
+        DataError: If label maps are requested where the recipe is trained on images, or the reverse.
 
     >>> data_name("gaugan", "pairs:streets"), data_name("pix2pix", "pairs:streets"), data_name("singan", "a.jpg")
     ('maps:streets', 'pictures:streets', 'whole:a.jpg')

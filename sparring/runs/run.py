@@ -168,7 +168,7 @@ class Run:
     def _reconciled(
         cls, folder: Path, chosen: JsonObject, dataset: Dataset, device: torch.device, fast: str, begin: bool
     ) -> Run:
-        """Return the run that is asked for, which may exist already."""
+        """Return the requested run, which may exist already."""
         if fast not in SETTINGS:
             raise RunError(f"There is no --fast {fast}: give one of {', '.join(SETTINGS)}.")
         asked = RunConfig(**chosen, provenance=Provenance.now(device), id=uuid4().hex)
@@ -252,7 +252,7 @@ class Run:
 
     @property
     def images(self) -> int:
-        """Number of images seen."""
+        """Number of images trained on."""
         return self.state.images
 
     @property

@@ -55,7 +55,7 @@ class TrainState:
         ema: Its averaged weights, if any.
         stream: The batches.
         step: Number of completed steps.
-        images: Number of images seen.
+        images: Number of images trained on.
         updates: Number of moves of each player.
         skipped: Number of moves of each player that were skipped because they were not finite.
         rollbacks: Reason of each rollback.

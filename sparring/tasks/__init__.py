@@ -1,6 +1,6 @@
-"""Tasks: what a game is for, as one table.
+"""Tasks: the uses of a game, in one table.
 
-A task says how samples of a game are drawn during training, how the game is evaluated, and which commands a user may
+A task defines how samples of a game are drawn during training, how the game is evaluated, and which commands a user may
 run next. Runs, reports and the command line ask `task_of` for the task of a game and do not test for its abilities. A
 new kind of use is a subclass of `Task` in one file, and one row of `TASKS`.
 

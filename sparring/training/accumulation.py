@@ -144,7 +144,7 @@ BATCH_DEPENDENT = {
     "MinibatchDiscrimination": "minibatch discrimination compares images",
     "StackGAN": "wrong captions are drawn",
 }
-"""Layers that combine images, which see those of one micro-batch only, by the name of the class."""
+"""Layers that combine images, but only within one micro-batch, by the name of the class."""
 
 
 def batch_dependent_layers(game: nn.Module) -> list[str]:

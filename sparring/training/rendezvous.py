@@ -1,7 +1,7 @@
 """Rendezvous of the processes of one training, with detection of processes that have died.
 
 torch's own rendezvous waits for every rank until its timeout, whether a rank is slow or dead. Here each rank counts up
-a number of its own in the store of the rendezvous while it waits, and looks at the number of the next rank. Where that
+a number of its own in the store of the rendezvous while it waits, and reads the number of the next rank. Where that
 stands still the next rank is gone, which is written into the store, and all leave within seconds. A rank that never
 arrived may still be starting: under ``torchrun`` its agent watches it; otherwise the others wait for `ARRIVAL_TIMEOUT`.
 """

@@ -43,7 +43,7 @@ REMEDIES = (
     (r"generator raised StopIteration", "give endless batches; the data ended during the round"),
     (r"shape|size|dimension|channels", "make the networks fit the shape of the data"),
 )
-"""What an error says, and what to do about it."""
+"""Text of an error, and its remedy."""
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Images are in [−1, 1]: a pixel p becomes the byte round(127.5 (p + 1)), cut to [0, 255]; NaN is black.
 One channel is grey, two are red and green, three are colour, and a fourth lets white shine through. Small images are
-enlarged by whole factors without smoothing, so that what is seen is what was generated.
+enlarged by whole factors without smoothing, so that the picture shows the generated pixels.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from sparring.visualization.images import SIDE, format_of, grid, scatter
 
 __all__ = ["frames", "require_video_format", "save_animation"]
 
-SLOWEST, FASTEST = 0.02, 1000  # frames a second of a film: what GIF can say
+SLOWEST, FASTEST = 0.02, 1000  # frames a second of a film: the range of GIF
 FILMS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
 
@@ -60,7 +60,7 @@ def save_animation(
     if kind == "MP4":
         return _save_mp4(pictures, path, fps)
     first, *rest = pictures
-    # Lossless WebP: a film of small pixels looks dirty otherwise.
+    # Lossless WebP: lossy compression blurs enlarged pixels.
     settings = {"lossless": True} if kind == "WEBP" else {}
     with open_atomic(path, folder) as file:
         first.save(file, kind, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, **settings)

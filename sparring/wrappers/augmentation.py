@@ -35,8 +35,8 @@ from sparring.wrappers.requirements import (
 class Augmentation(Wrapper):
     """Augment all samples, real or fake, before every critic (Zhao et al., 2020, section 3.2).
 
-    Each look has a draw of its own, so it needs a game that compares no two samples by what the critic sees of each,
-    and a critic that sees no picture or map beside the sample, whose places would no longer be those of the sample.
+    Each pass has a draw of its own, so it needs a game that compares no two samples in the critic's features, and a
+    critic without an image or map as a condition, whose places would no longer be those of the sample.
 
     Args:
         game: The game to play.
@@ -103,7 +103,7 @@ class AdaptiveAugmentation(Wrapper):
         drawn = LastBatch(data)
         yield from self.game.round(drawn, step)
         if (step + 1) % self.every == 0:
-            self.fit(drawn.x, *self._told(drawn.batch))
+            self.fit(drawn.x, *self._conditions(drawn.batch))
 
     def fit(self, x: Tensor, *given: Tensor) -> None:
         """Move p towards where r is on target.
@@ -116,12 +116,12 @@ class AdaptiveAugmentation(Wrapper):
         seen = self.every * len(x) * num_shards()
         self.p.add_((r - self.target).sign() * seen / self.images).clamp_(0, 1)
 
-    def _told(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Return what a conditional game tells its critic about real samples."""
+    def _conditions(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return a conditional game's condition of its critic for real samples."""
         return self.one_hot(*batch[1:]) if hasattr(self.game, "one_hot") else ()
 
     def _scores(self, x: Tensor, *given: Tensor) -> Tensor:
-        """Return D's scores in training mode, as D's own move sees them, on copies of its buffers."""
+        """Return D's scores in training mode, as in D's own move, on copies of its buffers."""
         D = self.get_submodule(self._path)
         copies = {name: buffer.clone() for name, buffer in D.named_buffers()}
         with torch.no_grad():

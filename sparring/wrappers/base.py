@@ -35,7 +35,7 @@ class Wrapper(Game):
     def __init__(self, game: Game) -> None:
         super().__init__()
         self.game = game
-        # Protocols look for attributes that are there, not for those that __getattr__ would find.
+        # Protocols check for existing attributes, not for those that __getattr__ would find.
         named = (name for ability in ABILITIES for name in methods(ability))
         able = (name for name in named if hasattr(game, name) and not hasattr(type(self), name))
         self.__dict__.update({name: getattr(game, name) for name in able})
@@ -136,14 +136,14 @@ def remaining_terms(move: Move, spec: CriticSpec) -> dict[str, Tensor] | None:
         spec: The game's.
 
     Returns:
-        All but those that fool the critic; None where the move has none of these, and is left alone.
+        All terms but the adversarial ones; None where the move has no adversarial term, and is left alone.
 
     Raises:
-        GameError: If the game does not say which terms these are, and the move has several.
+        GameError: If the game does not declare its adversarial terms, and the move has several terms.
     """
     fooling = spec.adversarial_terms or tuple(move.terms)
     if not spec.adversarial_terms and len(move.terms) > 1:
-        raise GameError(f"G minimises {', '.join(move.terms)}: declare in critic_spec() which of them fool the critic.")
+        raise GameError(f"G minimises {', '.join(move.terms)}: declare the adversarial ones in critic_spec().")
     rest = {name: value for name, value in move.terms.items() if name not in fooling}
     return rest if len(rest) < len(move.terms) else None
 

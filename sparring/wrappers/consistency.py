@@ -1,4 +1,4 @@
-"""Critics that must not change their mind, for any game: consistency regularisation and LeCam.
+"""Regularisation of critics for any game: consistency regularisation and LeCam.
 
     `CR`     D:  + λ E (D(x) − D(Tx))²                               Zhang et al. (2020)
     `BCR`    D:  + the same on fakes                                 Zhao et al. (2021), section 3.1
@@ -6,16 +6,16 @@
              G:  − μ E (G(z) − G(z′))²           n ~ N(0, I)
     `LeCam`  D:  + λ (E relu(D(x) − f̄)² + E relu(r̄ − D(G(z)))²)      Tseng et al. (2021)
 
-T flips and shifts: what leaves alone what an image shows should leave its score alone. In ZCR G is told to make
-something else of z′, lest it learn to ignore small moves of z; the mean runs over the pixels, too. In LeCam r̄ and f̄ are
+T flips and shifts, which keep the content of an image and should keep its score. In ZCR G's term rewards a different
+sample of z′, so that G does not ignore small moves of z; the mean also runs over the pixels. In LeCam r̄ and f̄ are
 running means of D's scores on reals and fakes: no real may score far above the usual fake, no fake far below the usual
 real.
 
 CR and bCR compare the score of an image with that of the same image moved, so they need one score an image: a map of
 scores would move with it, and logits of classes or outcomes have no published form. LeCam compares each score, of
-images or of patches, with a mean. zCR needs noise z alone, for a code or a class has no small moves.
+images or of patches, with a mean. zCR needs noise z alone, since a code or a class has no small moves.
 
-The terms are computed on passes of their own, for a technique does not see the scores of the game that it wraps.
+The terms are computed on passes of their own, for a technique has no access to the scores of the game that it wraps.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class LeCam(CriticTerm):
         game: The game to play.
         weight: λ.
         decay: Of the running means, per move of D.
-        start: The step from which it is paid; the means start there, too.
+        start: The first step with this term; the means also start there.
 
     Attributes:
         usual_real: r̄, a buffer.

@@ -14,9 +14,9 @@ from sparring.wrappers.requirements import Need, critic_outputs, no_lookahead, o
 
 
 class CriticTerm(ExtraTerms):
-    """Adds a term to the moves of whoever owns the game's one critic.
+    """Adds a term to the moves of the player that owns the game's only critic.
 
-    It needs a game of one critic that sees samples alone, and gives one score a sample.
+    It needs a game of one critic without a condition and with one score a sample.
     Lazily (Karras et al., 2020, appendix B) it is paid every k-th step only, k times as high. It is part of the owner's
     own move, so that the optimiser needs none of the corrections that a step for the term alone would.
 
@@ -72,11 +72,11 @@ def owner(game: Wrapper, network: nn.Module) -> str:
     """Return the player that owns a network.
 
     Args:
-        game: The technique that asks.
+        game: The technique.
         network: One of the game's.
 
     Raises:
-        GameError: If nobody does.
+        GameError: If no player does.
     """
     parameters = {id(parameter) for parameter in network.parameters()}
     for name, player in game.players().items():

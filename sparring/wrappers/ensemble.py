@@ -46,7 +46,7 @@ class Ensemble(Game):
             (SupportsConditions, "noise_for"),
             (SupportsClassLabels, "class_of"),
         ):
-            if isinstance(self.members[0], kind):  # protocols look for attributes that are there
+            if isinstance(self.members[0], kind):  # protocols check for existing attributes
                 setattr(self, name, getattr(self, f"_{name}"))
 
     def players(self) -> dict[str, Optimizer]:
@@ -92,7 +92,7 @@ class Ensemble(Game):
         return append_choice(self._games()[0][1].noise(n))
 
     def _conditions(self) -> str:
-        """Return what every member is asked for."""
+        """Return the request for every member."""
         return self._games()[0][1].conditions()
 
     def _noise_for(self, n: int, given: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class Ensemble(Game):
         return append_choice(self._games()[0][1].noise_for(n, given))
 
     def _class_of(self, latents: Tensor) -> Tensor | None:
-        """Return the classes (N,) that rows of noise ask for, which are the same for every member."""
+        """Return the classes (N,) of rows of noise, which are the same for every member."""
         return self._games()[0][1].class_of(split_choice(latents, len(self.members))[1])
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:

@@ -1,8 +1,8 @@
-"""Feature matching (Salimans et al., 2016, section 3.1): G aims at the mean of D's features, not at D's score.
+"""Feature matching (Salimans et al., 2016, section 3.1): G matches the mean of D's features instead of D's score.
 
     L_G = ‖E f(x) − E f(G(z))‖²,        f: the features of D's last hidden layer
 
-D learns as ever, to tell the samples apart; its features are those that differ. G's goal moves more slowly than the
+D's own loss is unchanged, so its features separate real from fake samples. G's goal moves more slowly than the
 score, and is met exactly when the means agree. The reals are a batch of their own, which D has not just learnt from.
 """
 
@@ -34,7 +34,7 @@ def absolute(gap: Tensor) -> Tensor:
 class FeatureMatching(Wrapper):
     """Replaces the adversarial term of G's moves by the distance of mean features, or adds it; other terms stay.
 
-    It needs a game of one G that starts from noise and one D that judges samples alone and has a method ``features``.
+    It needs a game of one G that starts from noise and one D without a condition and with a method ``features``.
     The means are over the whole batch: all processes and all accumulated parts. G's path is the fake mean alone.
 
     Args:

@@ -7,7 +7,7 @@
 R1 is what lets a game settle whose data lie on one point or on a thin surface. In the Dirac game, D(x) = ψx against a
 fake at θ, the linearised flow has the eigenvalues −γ/2 ± √(γ²/4 − φ′(0)²): without γ it circles for ever.
 
-The slope is that in the sample itself: if D sees it through an augmentation, that is differentiated through. D must
+The slope is that in the sample itself: gradients pass through an augmentation before D. D must
 score each sample by itself, so without batch norm and without minibatch discrimination; StyleGAN2's minibatch deviation
 couples samples so little that its authors accept it. Where D scores patches, R1 and R2 are of the sum of an image's
 scores, as in published code; DRAGAN's slope of 1 means nothing for a sum over patches, and it needs one score.

@@ -33,7 +33,7 @@ class HistoricalAveraging(Wrapper):
         weight: Weight of the squared distance; the paper names none.
 
     Raises:
-        GameError: If the weight is not positive, or G looks ahead at steps of D that would not pay.
+        GameError: If the weight is not positive, or G unrolls steps of D that would leave this term out.
     """
 
     def __init__(self, game: Game, weight: float = 0.01) -> None:

@@ -2,8 +2,8 @@
 
     x̃ = x + σ_t ε,   ε ~ N(0, I) new in every pass,   σ_t = σ max(0, 1 − t / steps)
 
-Data and fakes may lie on sets that do not meet: then a perfect critic exists, Jensen–Shannon is stuck at log 2, and no
-gradient tells G where to go. Smoothed by the noise both have densities everywhere. For two points at distance θ the
+Data and fakes may lie on sets that do not meet: then a perfect critic exists, Jensen–Shannon is stuck at log 2, and G
+has no useful gradient. Smoothed by the noise both have densities everywhere. For two points at distance θ the
 optimal critic is a line of slope −θ/σ², and as σ grows JSD falls to θ²/8σ², which has a slope in θ.
 """
 

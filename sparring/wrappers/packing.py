@@ -2,7 +2,7 @@
 
     x = (x_1, …, x_m),   G(z) = (G(z_1), …, G(z_m)),        stacked along channels or coordinates
 
-One sample of a collapsed generator may look real; m of them, all alike, do not. Nothing else changes. To the game
+One sample of a collapsed generator may pass as real; m of them, all alike, do not. Nothing else changes. To the game
 inside, a pack *is* a sample: its objective, its penalties and the norms in them, its pairs of real and fake.
 """
 
@@ -73,8 +73,8 @@ _NEEDS = (one_pair, samples_only, plain_noise, one_generator_function)
 class Packing(Wrapper):
     """Plays a game of packs; samples are single.
 
-    It needs a game of one G, which the game uses as one function of noise z alone, and one D that judges samples alone.
-    Techniques that look at real samples themselves (penalties, feature matching) go inside this one.
+    It needs a game of one G, which the game uses as one function of noise z alone, and one D without a condition.
+    Techniques that use real samples themselves (penalties, feature matching) go inside this one.
 
     Args:
         game: A game whose D was built for packs (m C, …) and whose G makes single samples; G is replaced.

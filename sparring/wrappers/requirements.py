@@ -18,7 +18,7 @@ from sparring.game import CLASS_CONDITION, CriticOutput, Game, LatentGame
 Need = Callable[[str, Game], str]
 """From the name of a technique and a game to the sentence that refuses it; empty where the game has what is needed."""
 
-COMPARES = "compares_samples"  # the attribute of a layer whose answer to a sample depends on the rest of the batch
+COMPARES = "compares_samples"  # attribute of a layer whose output for a sample depends on the rest of the batch
 
 
 def require(name: str, game: Game, *needs: Need) -> None:
@@ -27,10 +27,10 @@ def require(name: str, game: Game, *needs: Need) -> None:
     Args:
         name: Name of the technique.
         game: The game that it is put around.
-        needs: What the game must have, in the order in which they are looked at.
+        needs: Requirements on the game, in the order of their checks.
 
     Raises:
-        GameError: If it lacks one; the message says which.
+        GameError: If it lacks one; the message names it.
     """
     for need in needs:
         if refusal := need(name, game):
@@ -72,7 +72,7 @@ def samples_or_classes(name: str, game: Game) -> str:
 
 
 def critic_outputs(*outputs: CriticOutput) -> Need:
-    """Return the need for a critic that answers in one of some forms."""
+    """Return the need for a critic with one of some forms of output."""
 
     def need(name: str, game: Game) -> str:
         output = game.critic_spec().output
@@ -132,9 +132,9 @@ def trained_from_start(name: str, game: Game) -> str:
 
 
 def no_lookahead(name: str, game: Game) -> str:
-    """A game in which G does not look ahead at steps of D that would leave this technique's term out."""
-    looks = game.critic_spec().lookahead
-    return f"{looks} looks ahead at steps of D without the term of {name}: choose one of them." if looks else ""
+    """A game in which G does not unroll steps of D that would leave this technique's term out."""
+    unrolled = game.critic_spec().lookahead
+    return f"{unrolled} runs steps of D without the term of {name}: choose one of them." if unrolled else ""
 
 
 def explicit_terms(name: str, game: Game) -> str:
@@ -178,7 +178,7 @@ def has_attributes(*abilities: str) -> Need:
 
 
 def no_compared_samples(name: str, game: Game) -> str:
-    """A game that compares no two samples by what the critic sees of each; a technique changes that by its own draw."""
+    """A game that compares no two samples in the critic's features, which a technique's own draw would change."""
     compares = game.critic_spec().compared_samples
     return (
         f"{name} changes each sample by a draw of its own, but {_core(game)} compares {compares}." if compares else ""
@@ -194,7 +194,7 @@ def no_spatial_condition(name: str, game: Game) -> str:
 
 
 def unmixed_batches(name: str, game: Game) -> str:
-    """A critic whose batches are all real or all made by one G, and whose features nobody else compares."""
+    """A critic whose batches are all real or all of one G, and whose features no other term compares."""
     spec = game.critic_spec()
     if spec.mixed_batches:
         mixed = spec.mixed_batches

@@ -1,9 +1,9 @@
-"""Unrolled GANs (Metz et al., 2017): G looks ahead at how D will answer.
+"""Unrolled GANs (Metz et al., 2017): G's loss is computed after k steps of D.
 
     θ_0 = θ_D,   θ_{i+1} = θ_i − η ∇_θ L_D(θ_i; x, G(z)),        G minimises  L_G(θ_k; G(z))
 
-G's gradient goes through the k steps too: a generator that gathers where D is weakest now sees that D will have turned
-against it. D itself takes its ordinary single step. All k steps are on one batch, as in the authors' code.
+G's gradient also passes through the k steps, and so includes D's response to a generator that collapses where D is
+weakest. D itself takes its ordinary single step. All k steps are on one batch, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Unrolling(Wrapper):
 
     The inner loss is all that D minimises, penalties included, on this process's batch; G keeps its other terms.
     Buffers of D (batch norm, power iterations) do not move while it is unrolled. It needs a game of one G that starts
-    from noise and one D that judges samples alone, which states what D minimises as `critic_terms`, and G's adversarial
+    from noise and one D without a condition, which states what D minimises as `critic_terms`, and G's adversarial
     term as `generator_terms`; D's step must be one of descent on these.
 
     Args:
@@ -94,15 +94,15 @@ class Unrolling(Wrapper):
             yield map_moves(turn, lambda move: self.ahead(move, drawn.x, step))
 
     def critic_spec(self) -> CriticSpec:
-        """Return that of the game, in which G now looks ahead."""
+        """Return that of the game, with unrolled steps of D."""
         return replace(self.game.critic_spec(), lookahead="Unrolling" if self.steps else "")
 
     def ahead(self, move: Move, x: Tensor, step: int) -> Move:
-        """Return a move of G against the unrolled D; moves of others, and those in which G fools nobody, as they are.
+        """Return a move of G against the unrolled D; other moves, and those without an adversarial term, unchanged.
 
         Args:
             move: Any move.
-            x: Real samples (N, *shape), the last that D has seen.
+            x: Real samples (N, *shape), the last batch of D's moves.
             step: The step.
         """
         terms = remaining_terms(move, self.game.critic_spec()) if self.steps and move.player == "G" else None

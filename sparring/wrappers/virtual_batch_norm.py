@@ -23,11 +23,11 @@ from sparring.wrappers.requirements import one_generator_function, one_pair, req
 class VirtualBatch(Wrapper):
     """Normalises by fixed references instead of by the batch: G, D or both, whichever has batch norm.
 
-    It needs a game of one G, which the game uses as one function of noise, and one D that judges samples alone.
+    It needs a game of one G, which the game uses as one function of noise, and one D without a condition.
 
     Args:
         game: A game of G and D.
-        shape: Shape of one sample that D sees.
+        shape: Shape of one input of D.
         referenced: Wraps a network with references in a buffer ``reference``, see `WithReferenceBatch`.
         size: How many references each network has.
 

@@ -409,7 +409,7 @@ def test_a_technique_that_adds_terms_to_d_excludes_steps_ahead():
     game = GAN(Point(), LinearCritic(), NonSaturating(), **learn)
     with pytest.raises(GameError, match="in GAN Pull adds a term"):
         Unrolling(Pull(game))
-    with pytest.raises(GameError, match="Unrolling looks ahead at steps of D without the term of R1"):
+    with pytest.raises(GameError, match="Unrolling runs steps of D without the term of R1"):
         R1(Unrolling(game), 1.0)
     with pytest.raises(GameError, match="without the term of Historical averaging"):
         HistoricalAveraging(Unrolling(game))

@@ -304,7 +304,7 @@ def why_no_label_map(picture: Image.Image, regions: LabelMapClasses | None) -> s
 
 
 def looks_like_label_map(picture: Image.Image, regions: LabelMapClasses | None) -> bool | None:
-    """Return whether an image looks like a label map. Used if neither recipe nor user decides it.
+    """Return whether an image is probably a label map. Used if neither recipe nor user decides it.
 
     Args:
         picture: Decoded.

@@ -89,7 +89,7 @@ def read_instances(path: str | Path) -> Tensor:
         path: The file. Grey or indexed images hold numbers of 8 or 16 bits, others colours.
 
     Returns:
-        Numbers that tell the objects apart, int64 (H, W).
+        Instance numbers of the objects, int64 (H, W).
 
     Raises:
         DataError: If it cannot be read.

@@ -262,7 +262,7 @@ class List(NamedTuple):
 
     @property
     def unused(self) -> str:
-        """A sentence that it is not used."""
+        """A note that it is not used."""
         return f"{self.title} is not used: the second files are read as images, write {MAPS}: for label maps."
 
 

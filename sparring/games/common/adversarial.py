@@ -1,6 +1,6 @@
 """Games whose players minimise an objective of D's scores: their terms as functions of samples.
 
-    critic_terms(x, x̃)       L_D(D(x), D(x̃))         what a step of D descends, and so what G may look ahead at
+    critic_terms(x, x̃)       L_D(D(x), D(x̃))         what a step of D descends, and so what G may unroll
     generator_terms(x, x̃)    L_G(D(x̃), D(x))         G's adversarial term, under the name that it has in G's move
 
 Both are functions of D's parameters and of the samples, in the graph of all of them. A subclass whose D minimises more

@@ -1,7 +1,7 @@
 """Which images and captions of a batch belong together, which do not, and a margin between the two.
 
 A wrong pair must be wrong. Two rows are apart if neither their captions nor their images are equal; an image and its
-mirror image count as equal, which the mean of each channel tells.
+mirror image count as equal, by the mean of each channel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sparring.rng import rand
 
 
 def are_different(x: Tensor, codes: Tensor) -> Tensor:
-    """Tell which rows are apart.
+    """Return which rows are apart.
 
     Args:
         x: Images, (N, C, H, W).
@@ -37,7 +37,7 @@ def sample_mismatched(apart: Tensor, captions: Tensor, rivals: int = 1) -> tuple
 
     Args:
         apart: bool (N, N).
-        captions: What a reader says of the captions, (N, F).
+        captions: Embeddings of the captions, (N, F).
         rivals: How many are drawn, or all where there are fewer.
 
     Returns:
@@ -53,8 +53,8 @@ def structured_loss(images: Tensor, captions: Tensor, apart: Tensor) -> Tensor:
     """Return by how much wrong pairs are not worse, by a margin of 1, than right ones (Reed et al., 2016, equation 2).
 
     Args:
-        images: What an encoder says of images, (N, F).
-        captions: What another says of their captions, (N, F).
+        images: Embeddings of the images, (N, F).
+        captions: Embeddings of their captions, (N, F).
         apart: Which pairs are wrong, bool (N, N).
 
     >>> structured_loss(torch.eye(2), torch.eye(2), torch.eye(2) == 0).item()  # 1 + 0 − 1 / √2, both ways

@@ -2,7 +2,7 @@
 
 A label map gives each place the number of its class, (N, H, W). Networks take it as one channel a class, and one
 for what is unknown; and perhaps one for where objects meet, which lies beside the numbers, (N, 2, H, W): a map of
-classes alone does not tell two cars side by side from one. A style is a row z ~ N(μ, σ²), (μ, log σ²) = E(x). Without
+classes alone does not separate two adjacent cars. A style is a row z ~ N(μ, σ²), (μ, log σ²) = E(x). Without
 an E there are no styles: empty rows.
 """
 

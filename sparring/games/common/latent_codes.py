@@ -3,8 +3,8 @@
     I(c; G(z, c)) ≥ E log Q(c | G(z, c)) + H(c) = L                   for every Q (Barber & Agakov, 2003); in nats
 
 Categorical, uniform over K: H = ln K, L ≤ ln K. Continuous, U[−1, 1]: H = ln 2 and Q is a normal distribution whose
-mean and log-variance it answers; the authors' code takes the entropy of N(0, 1) instead, which bounds nothing. The
-variance is kept within [e⁻⁶, e³]: without a floor L could rise for ever. L is 0 for a Q that knows the prior of a
+mean and log-variance it predicts; the authors' code takes the entropy of N(0, 1) instead, which bounds nothing. The
+variance is kept within [e⁻⁶, e³]: without a floor L could rise for ever. L is 0 for a Q that predicts the prior of a
 category alone; of a continuous code it is 2.08 with the right mean and σ = .1, and −0.23 with σ = 1.
 """
 
@@ -53,7 +53,7 @@ class LatentCodes:
 
     @property
     def num_outputs(self) -> int:
-        """What Q answers for a sample: logits, then means, then log-variances."""
+        """Size of Q's output for a sample: logits, then means, then log-variances."""
         return self.size + self.continuous
 
     def sample(self, n: int, device: torch.device) -> Tensor:
@@ -90,7 +90,7 @@ class LatentCodes:
         return {kind: -weight * torch.stack(each).sum() for kind, (weight, each) in kinds.items() if each}
 
     def posterior(self, answers: Tensor) -> Tensor:
-        """Return what Q believes, laid out like c (N, size): probabilities of categories, means of continuous ones."""
+        """Return Q's predictions, laid out like c (N, size): probabilities of categories, means of continuous ones."""
         *logits, means, _ = answers.split([*self.categories, self.continuous, self.continuous], 1)
         return torch.cat([*(each.softmax(1) for each in logits), means], 1)
 
@@ -110,7 +110,7 @@ class LatentCodes:
         return dict(zip(self.names(), each, strict=True))
 
     def replaced(self, c: Tensor, name: str, value: float) -> Tensor:
-        """Return codes (N, size) with one of them at a value, a continuous one beyond ±1 if asked for.
+        """Return codes (N, size) with one of them at a value, a continuous one beyond ±1 if given.
 
         Raises:
             GameError: If there is no such code, or no such value of a category.

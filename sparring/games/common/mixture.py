@@ -2,7 +2,7 @@
 
     k = ⌊K · angle(u) / 2π⌋,   u ~ N(0, I) in the plane:   uniform on {0, …, K − 1}
 
-A row is [u, z]. u is Gaussian like z and decides by its direction alone. So whoever scales noise (truncation) keeps
+A row is [u, z]. u is Gaussian like z and decides by its direction alone. So scaling the noise (truncation) keeps
 every sample's generator, and a walk between two samples crosses from one generator to the next.
 """
 

@@ -1,4 +1,4 @@
-"""Losses on feature maps at several scales: of a critic that looks at each, or of a network that nobody trains.
+"""Losses on feature maps at several scales, of a multi-scale critic or of a fixed network.
 
 matching     mean_k Σ_j mean |F_kj(x̃) − F_kj(x)|        the scores, which come last, left out; Wang et al. (2018)
 perception   Σ_l w_l mean |V_l(x̃) − V_l(x)|             Johnson et al. (2016), as weighed by Wang et al. (2018)
@@ -45,6 +45,6 @@ def unlikeness(seen: Sequence[Tensor], known: Sequence[Tensor]) -> Tensor:
 
 
 def halves(maps: Maps) -> tuple[Maps, Maps]:
-    """Cut what was seen of two batches in one into what was seen of each."""
+    """Split the maps of two concatenated batches into those of each."""
     pairs = [[each.chunk(2) for each in scale] for scale in maps]
     return [[first for first, _ in scale] for scale in pairs], [[second for _, second in scale] for scale in pairs]

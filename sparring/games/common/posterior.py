@@ -1,4 +1,4 @@
-"""An encoder that states how sure it is, and drawing from what it says so that its parameters get the gradient.
+"""Gaussian posteriors of encoders, and samples from them by the reparametrisation trick.
 
 Kingma & Welling (2014), section 2.4:
 
@@ -46,7 +46,7 @@ class PosteriorGame(Game):
 
 
 def mean_and_log_variance(encoded: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut what E says of x, (N, 2 latent), into means and log variances, (N, latent) each."""
+    """Split E's output for x, (N, 2 latent), into means and log variances, (N, latent) each."""
     mean, log_variance = encoded.chunk(2, 1)
     return mean, log_variance
 

@@ -3,7 +3,7 @@
     x̃_n = G_n(a_n z_n, ↑x̃_{n−1})        a_n the strength of the noise, ↑ to the size of scale n, nothing below scale 0
     x̃_n = G_n(a_n z_n, Q(↑x̃_{n−1}))     at the scale, if any, that learns to take drawings: Q to a few colours
 
-z* is noise that is remembered: drawn once at scale 0, zero above. What it gives is the reconstruction of the
+z* is fixed noise: drawn once at scale 0, zero above. What it gives is the reconstruction of the
 photograph, r_n. Whatever drawing needs is in buffers: z*, the strengths, the photograph, how many scales have begun.
 """
 

@@ -1,7 +1,7 @@
 """Standing statistics (Brock et al., 2019, section 4.1 and appendix A): those of batch norm, measured anew.
 
 They are the means over batches of the batches' own, at the weights as they are now. Averaged weights have statistics
-of their own, which no training batch has seen.
+of their own, which no training batch has updated.
 """
 
 from __future__ import annotations

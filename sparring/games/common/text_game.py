@@ -1,9 +1,9 @@
-"""What games of sentences share: captions in the batches, samples of what a sentence says, conditions drawn around it.
+"""Base of text-to-image games: captions in the batches, samples of a caption, conditions drawn around its embedding.
 
     φ = T(words);    c = μ(φ) + σ(φ) ⊙ ε,   ε ~ N(0, I)      conditioning augmentation, Zhang et al. (2017), section 3.2
 
 A sentence is a row of tokens. Noise is a row [z, ε for each generator, φ], φ that of one of the captions
-which the game was built with: whoever starts from it need not know that there are sentences.
+which the game was built with: callers that start from it need no sentences.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ class TextGame(Game):
         Raises:
             GameError: If the data has no captions.
         """
-        x, *told = next(data)
-        if not told or told[-1].dim() != 2:
+        x, *codes = next(data)
+        if not codes or codes[-1].dim() != 2:
             raise GameError(
                 f"{type(self).__name__} learns from captions, and its data has none: give captioned images."
             )
-        return x, told[-1]
+        return x, codes[-1]
 
     def z(self, n: int) -> Tensor:
         """Draw z ~ N(0, I), (n, latent)."""

@@ -1,7 +1,7 @@
-"""The truncation trick: noise kept within ±τ, for better looks and less variety (Brock et al., 2019, section 3.1).
+"""The truncation trick: noise kept within ±τ, for better quality and less variety (Brock et al., 2019, section 3.1).
 
 To draw every coordinate beyond τ again is to draw from the normal distribution given |z| ≤ τ. So is to map z by the
-odd, increasing function that carries the one distribution into the other,
+odd, increasing function that maps the one distribution to the other,
 
     P(|z′| ≤ t) = P(|z| ≤ t) / P(|z| ≤ τ)  :      z′ = √2 erf⁻¹( erf(τ/√2) erf(z/√2) )
 

@@ -1,6 +1,6 @@
 """What games of two domains share: both directions, an image pool, least squares on scores of any form.
 
-Unpaired images a ~ A and b ~ B; G_AB carries a to b̃, G_BA carries b to ã. Scores are one number an image or a patch.
+Unpaired images a ~ A and b ~ B; G_AB maps a to b̃, G_BA maps b to ã. Scores are one number an image or a patch.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class TwoDomainGame(Game):
 
     Args:
         G_AB: Makes images of B of what is known of images of A.
-        G_BA: The same, the other way round.
+        G_BA: Generator (N, *shape of B) -> (N, *shape of A).
         D_A: Critic of A.
         D_B: Critic of B.
         critic: Builds the optimiser of both critics.
@@ -132,7 +132,7 @@ class TwoDomainGame(Game):
 
     @abstractmethod
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
-        """Return images (N, C, H, W) carried to the domain A or B, with gradients."""
+        """Return images (N, C, H, W) translated to the domain A or B, with gradients."""
 
     def translate(self, x: Tensor, to: str) -> Tensor:
         """Return images as the other domain would show them.

@@ -85,7 +85,7 @@ TO_8: Mapping[str, Sequence[Step]] = {
 
 
 class FixedNorm(nn.Module):
-    """Batch norm by stored moments alone, in training mode, too.
+    """Batch norm by the stored moments, in training mode as well.
 
     Args:
         channels: Channels.
@@ -175,7 +175,7 @@ class Mixed(nn.Module):
 class InceptionV3(nn.Module):
     """The network behind FID: 2048 features, and 1008 logits of them.
 
-    It begins with random weights; those that make it a judge come from `inception_weights`.
+    Initialised at random; `inception_weights` loads the reference weights.
     """
 
     def __init__(self) -> None:

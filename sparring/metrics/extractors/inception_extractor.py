@@ -1,7 +1,7 @@
-"""Images judged by the FID Inception: with its reference weights, a Fréchet distance is *the* FID.
+"""Feature extractor with the FID Inception: with its reference weights, a Fréchet distance is *the* FID.
 
-The weights are not part of the package. They are taken from a file that is named, from `$SPARRING_INCEPTION`, from a
-cache, or from the network; see `inception_weights`.
+The weights are not part of the package. They are loaded from a given file, from `$SPARRING_INCEPTION`, from a
+cache, or downloaded; see `inception_weights`.
 """
 
 from functools import cached_property
@@ -17,13 +17,13 @@ from sparring.metrics.extractors.inception_weights import REFERENCE, download, f
 
 __all__ = ["InceptionExtractor", "inception"]
 
-AT_ONCE = 32  # images that pass together: half a gigabyte of activations
+AT_ONCE = 32  # images per forward pass: half a gigabyte of activations
 
 
 class InceptionExtractor:
-    """The FID Inception as a judge of images.
+    """Features and logits of images by the FID Inception.
 
-    Images are judged as the 8-bit pictures that they would be in a file, and grey ones as coloured.
+    Images are rounded to 8 bits, as in a file, and grey images are repeated to three channels.
 
     Attributes:
         network: the network, fixed.
@@ -31,7 +31,7 @@ class InceptionExtractor:
     """
 
     def __init__(self, network: InceptionV3, *, reference: bool = False) -> None:
-        network = nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)  # faster, on CPUs, too
+        network = nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)  # faster, also on CPUs
         self.network = network.eval().requires_grad_(False)
         self.reference = reference
 
@@ -57,7 +57,7 @@ class InceptionExtractor:
             images: (N, 1 or 3, H, W) of any size, bytes or floats in [−1, 1]; 32 at a time go to the device.
 
         Raises:
-            DataError: They are no such images.
+            DataError: If the images have another type or shape.
         """
         kind = images.is_floating_point() or images.dtype == torch.uint8
         if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape or not kind:
@@ -91,8 +91,8 @@ def inception(
     Args:
         path: File of the weights, by default `$SPARRING_INCEPTION`, else what a cache has.
         cache: The cache, by default `$SPARRING_CACHE`, else `~/.cache/sparring`.
-        sha256: SHA-256 of the public file; another one makes another judge, whose distance is not called FID.
-        device: Where it is to live.
+        sha256: SHA-256 of the public file; with another file the distance is not called FID.
+        device: Device of the network.
 
     Raises:
         DataError: The weights are absent and cannot be downloaded, or are not the right ones.

@@ -1,9 +1,9 @@
-"""The weights of the FID Inception: where they lie, whether they are the right ones, and a form of them without code.
+"""The weights of the FID Inception: search, download, verification by SHA-256, and conversion to safetensors.
 
 TensorFlow's graph of 5 December 2015 is public as a PyTorch file of 95,628,359 bytes, which pytorch-fid calls
 `pt_inception-2015-12-05-6726825d.pth` and torch-fidelity `weights-inception-2015-12-05-6726825d.pth`; the last part is
 the head of its SHA-256. A file is hashed before it is opened, and opened without running what may be pickled in it.
-`convert` makes safetensors of it, which remember the hash of their source and their own.
+`convert` writes it as safetensors with the hash of the source and of the weights.
 """
 
 import hashlib
@@ -37,13 +37,13 @@ SERVERS = (
 )
 NAMES = ("inception-2015-12-05.safetensors", *(server.rpartition("/")[2] for server in SERVERS))
 VARIABLE = "SPARRING_INCEPTION"
-COUNTERS = ".num_batches_tracked"  # in the files of some; no weights
+COUNTERS = ".num_batches_tracked"  # in some files; not weights
 UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, LookupError)
-"""What reading a file of something else can raise."""
+"""Exceptions that reading a file of another format can raise."""
 
 
 def found(path: str | Path | None = None, *, cache: str | Path | None = None) -> Path | None:
-    """Look for a file of the weights: what is given, else in `$SPARRING_INCEPTION`, the cache and torch's own cache.
+    """Return the file of the weights: the given one, else from `$SPARRING_INCEPTION`, the cache or torch's own cache.
 
     Args:
         path: A file, or a folder that holds one by a public name.
@@ -80,7 +80,7 @@ def download(cache: str | Path | None = None) -> Path:
         The file, complete and checked.
 
     Raises:
-        DataError: No server could be reached, or none sent the right content; the message says where to put the file.
+        DataError: If no server can be reached, or none sent the right content; the message names where to put the file.
     """
     target = cache_folder(cache) / "inception" / NAMES[1]
     remedy = f"put {target.name} into {target.parent}, or name the file in ${VARIABLE}."

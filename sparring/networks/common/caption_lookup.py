@@ -1,4 +1,4 @@
-"""A text encoder that looks captions up in a table of vectors computed by a larger model.
+"""A text encoder that maps captions to vectors computed by a larger model, by a table.
 
 Vectors are centred and scaled as the captions of the data are,
 

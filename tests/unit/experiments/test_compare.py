@@ -573,7 +573,7 @@ def test_the_films_move_and_the_curves_are_drawn(arena):
         assert film.n_frames >= 3
     figure = plots.plot_scores(published(arena))
     assert len(figure.axes) == 6
-    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["thousand images seen", "seconds of training"]
+    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["thousand training images", "seconds of training"]
     drawn = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
     assert list(drawn["nsgan"]) == pytest.approx([row["images"] / 1000 for row in rows(arena, "nsgan-0")])
 

@@ -46,7 +46,7 @@ def test_worse_than_noise_is_never_best():
 def test_better_than_noise_only_by_chance_is_not_best():
     found = judged({"a": distance(900.0, spread=0.8), "b": distance(3000.0)})
     assert (found["leader"], found["best"], found["above noise"]) == ("a", None, ["a"])
-    assert "which 3 seeds do not tell apart." in found["sentence"]
+    assert "and 3 seeds show no significant difference." in found["sentence"]
 
 
 def test_one_seed_allows_no_verdict():
@@ -57,19 +57,18 @@ def test_one_seed_allows_no_verdict():
 
 def test_the_best_beats_noise_and_every_other():
     found = judged({"a": distance(300.0), "b": distance(60.0), "c": distance(200.0)})
-    assert (found["best"], found["beaten"], found["not told apart"]) == ("b", ["a", "c"], [])
-    start = (
-        "Best is b: by Fréchet distance, 60 ± 0.6, it clearly beats noise (1,395) and differs beyond luck from a and c."
-    )
+    assert (found["best"], found["beaten"], found["not significant"]) == ("b", ["a", "c"], [])
+    start = "Best is b: by Fréchet distance, 60 ± 0.6, it clearly beats noise (1,395) and differs significantly from a"
+    start += " and c."
     assert found["sentence"] == start
 
 
 def test_contestants_without_a_significant_difference_share_the_lead():
     found = judged({"a": distance(60.0), "b": distance(60.2), "c": distance(500.0)})
     assert (found["leader"], found["best"]) == ("a", None)
-    assert (found["beaten"], found["not told apart"]) == (["c"], ["b"])
+    assert (found["beaten"], found["not significant"]) == (["c"], ["b"])
     assert found["sentence"].startswith("No single best: by Fréchet distance a leads")
-    assert found["sentence"].endswith("but its seeds do not tell it apart from b.")
+    assert found["sentence"].endswith("but does not differ significantly from b.")
 
 
 def test_a_steady_contestant_that_beats_noise_leads_before_one_that_does_so_by_chance():
@@ -101,9 +100,7 @@ def test_modes_and_quality_are_evaluated_together_and_balance_is_not_a_criterion
 def test_a_score_of_one_side_decides_nothing():
     found = judged({"a": [{"path length": 1.0}] * 2})
     assert (found["by"], found["best"]) == (None, None)
-    assert found["sentence"].startswith(
-        "No verdict: nothing measured (path length) judges quality and variety together"
-    )
+    assert found["sentence"].startswith("No verdict: no metric here (path length) covers both quality and variety")
 
 
 def test_the_interval_of_noise_counts():
