@@ -21,7 +21,7 @@ from sparring.experiments import Monitor, run_trials
 from sparring.training import distributed, rendezvous
 from sparring.training.parent_watch import AGENT, watch_parent
 from support import forked, runs
-from unit.experiments.test_compare import make_trial
+from support.trials import make_trial
 
 WITHIN = 5  # seconds
 RING = ["--data", "ring", "--batch-size", "8", "--width", "4", "--device", "cpu", "--seeds", "0"]

@@ -1,6 +1,6 @@
 """The mutations: (file in the package, the line as it is, the line broken, the tests that must fail)."""
 
-TRAIN = "tests/unit/training/test_trainer.py"
+TRAIN = "tests/unit/training/test_trainer.py tests/unit/training/test_accumulation.py tests/unit/training/test_ema.py"
 GAMES = "tests/zoo/test_games.py"
 CHECK = "tests/unit/test_check.py"
 CHANCE = "tests/unit/test_rng.py"
@@ -11,7 +11,7 @@ LAYERS = " ".join(
 SPECTRAL = "tests/unit/layers/test_spectral.py"
 NETWORKS = "tests/unit/networks/test_networks.py"
 DERIVATIVES = "tests/zoo/test_derivatives.py"
-FLOOR_0 = "tests/unit/objectives/test_adversarial.py tests/unit/objectives/test_f_divergences.py tests/unit/objectives/test_penalties.py tests/unit/theory/test_theory.py"
+FLOOR_0 = "tests/unit/objectives/test_adversarial.py tests/unit/objectives/test_f_divergences.py tests/unit/objectives/test_penalties.py tests/unit/theory/test_optimal_critics.py tests/unit/theory/test_dynamics.py tests/unit/theory/test_generator_gradients.py tests/unit/theory/test_search.py tests/unit/theory/test_distances.py"
 
 MUTANTS = [
     # the trainer: who gets which gradient, and when

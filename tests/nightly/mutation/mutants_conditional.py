@@ -1,7 +1,7 @@
 """The mutations of conditional GANs, of InfoGAN, and of what is done with classes and codes, as in `mutants`."""
 
 CGAN = "tests/unit/games/test_cgan.py"
-INFOGAN = "tests/unit/games/test_infogan.py"
+INFOGAN = "tests/unit/games/test_infogan.py tests/unit/games/common/test_latent_codes.py"
 CODES = "tests/unit/inference/test_conditional.py"
 SHARES = "tests/zoo/test_conditions.py"
 

@@ -23,7 +23,12 @@ MUTANTS = [
         "4, shape[1] // 4), norm(16",
         "tests/unit/networks/test_tables.py",
     ),
-    ("recipes/infogan.py", "<= SMALL", "> SMALL", "tests/unit/games/test_infogan.py"),
+    (
+        "recipes/infogan.py",
+        "<= SMALL",
+        "> SMALL",
+        "tests/unit/games/test_infogan.py tests/unit/games/common/test_latent_codes.py",
+    ),
     ("inference/encoding.py", "(len(x) - 1) * own / (total - own)", "own / total", ENCODING),
     (
         "inference/encoding.py",

@@ -1,6 +1,6 @@
 """The mutations of SinGAN and of what is done with its photograph, as in `mutants`: sabotages that the sheet names."""
 
-SINGAN = "tests/unit/games/test_singan.py"
+SINGAN = "tests/unit/games/test_singan.py tests/unit/networks/test_singan.py"
 USES = "tests/unit/inference/test_single_image.py"
 PALETTE = "tests/unit/layers/test_palette.py"
 

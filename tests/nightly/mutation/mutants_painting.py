@@ -1,13 +1,13 @@
 """The mutations of pix2pix, of GauGAN, of their networks and of painting label maps, as in `mutants`."""
 
-GAUGAN = "tests/unit/games/test_gaugan.py"
+GAUGAN = "tests/unit/games/test_gaugan.py tests/unit/games/common/test_multiscale.py"
 PIX2PIX = "tests/unit/games/test_pix2pix.py"
 PAINTING = "tests/unit/inference/test_label_maps.py"
 NETWORKS = "tests/unit/networks/test_label_map_networks.py"
 JUDGED = "tests/unit/evaluation/test_label_maps.py"
 TILES = "tests/unit/inference/test_tiling.py"
 EDGES = "tests/unit/data/annotations/test_borders.py"
-SEEN = "tests/unit/networks/test_perceptual.py"
+SEEN = "tests/unit/networks/common/test_perceptual.py"
 
 MUTANTS = [
     # GauGAN: what is stopped, who owns what, which maps are told

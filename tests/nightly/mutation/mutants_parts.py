@@ -40,7 +40,7 @@ MUTANTS = [
         "wrappers/augmentation.py",
         "self.every * len(x) * num_shards()",
         "self.every * len(x)",
-        "tests/unit/wrappers/test_critic_term.py",
+        "tests/unit/wrappers/test_critic_term.py tests/unit/wrappers/test_augmentation.py tests/unit/wrappers/test_consistency.py tests/unit/wrappers/test_gradient_penalties.py",
     ),
     (
         "runs/run.py",

@@ -1,8 +1,8 @@
 """The mutations of captions, of what reads them, of StackGAN and of what is done with sentences, as in `mutants`."""
 
 CAPTIONS = "tests/unit/data/annotations/test_captions.py"
-TEXT = "tests/unit/networks/test_text.py"
-STACKGAN = "tests/unit/games/test_stackgan.py"
+TEXT = "tests/unit/networks/common/test_text.py"
+STACKGAN = "tests/unit/games/test_stackgan.py tests/unit/games/common/test_caption_pairs.py"
 SENTENCES = "tests/unit/inference/test_text.py"
 EMBEDDINGS = "tests/unit/data/annotations/test_caption_embeddings.py"
 SNAPSHOTS = "tests/unit/runs/test_snapshots.py"

@@ -3,20 +3,20 @@
 REALNESS = "tests/unit/objectives/test_realness.py"
 ENERGY = "tests/unit/objectives/test_energy.py"
 TURING = "tests/unit/games/test_turing.py"
-ATTENTION = "tests/unit/layers/test_attention.py"
-BIGGAN = "tests/unit/games/test_biggan.py"
-R3GAN = "tests/unit/games/test_r3gan.py"
+ATTENTION = "tests/unit/layers/test_attention.py tests/unit/networks/test_sagan.py tests/unit/games/test_conditional.py"
+BIGGAN = "tests/unit/games/test_biggan.py tests/unit/games/common/test_truncation.py"
+R3GAN = "tests/unit/games/test_r3gan.py tests/unit/layers/test_fourier.py tests/unit/networks/test_r3gan.py"
 STYLE = "tests/unit/games/test_stylegan2.py"
 MODULATED = "tests/unit/layers/test_stylegan2.py"
-LAPGAN = "tests/unit/games/test_lapgan.py"
-MADGAN = "tests/unit/games/test_madgan.py"
-CRITIC = "tests/unit/wrappers/test_critic_term.py"
-SAMPLES = "tests/unit/wrappers/test_samples.py"
-MOVES = "tests/unit/wrappers/test_moves.py"
+LAPGAN = "tests/unit/games/test_lapgan.py tests/unit/layers/test_pyramid.py"
+MADGAN = "tests/unit/games/test_madgan.py tests/unit/wrappers/test_ensemble.py tests/unit/games/common/test_mixture.py"
+CRITIC = "tests/unit/wrappers/test_critic_term.py tests/unit/wrappers/test_augmentation.py tests/unit/wrappers/test_consistency.py tests/unit/wrappers/test_gradient_penalties.py"
+SAMPLES = "tests/unit/wrappers/test_virtual_batch_norm.py tests/unit/wrappers/test_packing.py tests/unit/wrappers/test_instance_noise.py"
+MOVES = "tests/unit/wrappers/test_unrolling.py tests/unit/wrappers/test_historical_averaging.py tests/unit/wrappers/test_feature_matching.py"
 MINIBATCH = "tests/unit/layers/test_minibatch.py"
 WRAPPERS = "tests/unit/wrappers/test_wrappers.py"
 MATRIX = "tests/zoo/test_matrix.py::test_"
-AUGMENT = "tests/unit/augment/test_augment.py"
+AUGMENT = "tests/unit/augment/test_augment.py tests/unit/augment/test_diffaugment.py tests/unit/augment/test_pixels.py tests/unit/augment/test_ada.py"
 TECHNIQUES = "tests/unit/recipes/test_techniques.py"
 
 MUTANTS = [
@@ -193,13 +193,13 @@ MUTANTS = [
         "games/common/caption_pairs.py",
         "relu(1 + fits.T - right",
         "relu(1 - fits.T - right",
-        "tests/unit/games/test_stackgan.py -k margin",
+        "tests/unit/games/test_stackgan.py tests/unit/games/common/test_caption_pairs.py -k margin",
     ),
     (
         "games/common/caption_pairs.py",
         "relu(1 + fits.T - right",
         "relu(1 + fits - right",
-        "tests/unit/games/test_stackgan.py -k margin",
+        "tests/unit/games/test_stackgan.py tests/unit/games/common/test_caption_pairs.py -k margin",
     ),
     ("games/common/mixture.py", ".long().clamp(max=members - 1)", ".long()", f"{MADGAN} -k full_turn"),
     ("games/stylegan2.py", ".mean(1) + ROOT_GUARD", ".mean(1)", f"{STYLE} -k finite"),

@@ -2,11 +2,11 @@
 
 DATA = "tests/unit/data/sources/test_domains.py"
 NETS = "tests/unit/networks/test_cyclegan.py"
-GAMES = "tests/unit/games/test_two_domain.py -k hand"
-ROUTES = "tests/unit/games/test_two_domain.py -k gradients"
-POOL = "tests/unit/games/test_two_domain.py -k pool"
-MOVES = "tests/unit/games/test_two_domain.py -k encoders"
-SETTINGS = "tests/unit/games/test_two_domain.py -k papers"
+GAMES = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k hand"
+ROUTES = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k gradients"
+POOL = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k pool"
+MOVES = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k encoders"
+SETTINGS = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k papers"
 USE = "tests/unit/inference/test_translation.py"
 
 PAIRED = "tests/unit/evaluation/test_paired.py"
@@ -148,7 +148,12 @@ MUTANTS = [
     ("networks/cyclegan.py", "return x + self.body(x)", "return (x + self.body(x)).relu()", NETS),
     ("networks/cyclegan.py", "stride = 2 if depth < layers else 1", "stride = 2", NETS),
     ("recipes/cyclegan_nicegan.py", "weight_decay=self.decay", "weight_decay=0.0", SETTINGS),
-    ("schedules.py", "1 - (step - begin) / steps", "1 - step / steps", "tests/unit/games/test_two_domain.py -k rates"),
+    (
+        "schedules.py",
+        "1 - (step - begin) / steps",
+        "1 - step / steps",
+        "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k rates",
+    ),
     # images of any size
     ("inference/translation.py", "made)[:, :, :height, :width]", "made)", USE),
     ("inference/tiling.py", "weights[window] += down[:, None] * right", "weights[window] = down[:, None] * right", USE),

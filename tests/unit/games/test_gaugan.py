@@ -1,117 +1,30 @@
 """GauGAN: its terms by hand, whose gradient each is, what is stopped and what is drawn anew, painting of any size."""
 
 import math
-from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sparring.abilities import SupportsEncoding, SupportsLabelMaps, SupportsSampling, SupportsTranslation
 from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.game import adam
-from sparring.games.common.multiscale import Perception, halves, over_scales, unlikeness
 from sparring.games.gaugan import GauGAN
-from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
 from sparring.rng import fixed_seed, turn_rng
 from sparring.training.trainer import train, trainable_parameters, update
 from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.instance_noise import InstanceNoise
+from support.painters import LEARN, REGIONS, SHAPE, by_hand, encoder, flat, mapped, painter, scales, small
 from support.runs import after_a_stop
-
-SHAPE, REGIONS = (3, 16, 16), 3
-TINY = Painters(latent=5, width=4, hidden=4, gain=1.0)
-LEARN = {"critic": partial(adam, lr=1e-3), "generator": partial(adam, lr=1e-3)}
-
-
-def mapped(n=4, shape=SHAPE, regions=REGIONS):
-    """Endless random images with random label maps, some of whose places are unknown."""
-    generator = torch.Generator().manual_seed(0)
-    while True:
-        x = torch.randn(n, *shape, generator=generator).clamp(-1, 1)
-        yield x, torch.randint(regions + 1, (n, *shape[1:]), generator=generator)
-
-
-def small(shape=SHAPE, **settings) -> GauGAN:
-    torch.manual_seed(0)
-    known = {field: settings.pop(field) for field in Painters.__dataclass_fields__ if field in settings}
-    return gaugan(shape, REGIONS, networks=replace(TINY, **known), **settings)
-
-
-# --- the terms
-
-
-class Stub(nn.Module):
-    """A network with a given answer; its one parameter gets a gradient of zero. It remembers what it was shown."""
-
-    def __init__(self, answer, latent=4, multiple=1):
-        super().__init__()
-        self.weight, self.answer, self.latent, self.multiple = nn.Parameter(torch.zeros(())), answer, latent, multiple
-        self.shown: list[tuple[Tensor, ...]] = []
-
-    def forward(self, *given):
-        self.shown.append(given)
-        answer = self.answer(*given)
-        if isinstance(answer, list):
-            return [[each + 0 * self.weight for each in scale] for scale in answer]
-        return answer + 0 * self.weight
-
-
-def painter(value=0.0):
-    return Stub(lambda m, *z: torch.full((len(m), 3, *m.shape[2:]), value))
-
-
-def encoder(mean=0.0, log_variance=0.0):
-    return Stub(lambda x: torch.cat([torch.full((len(x), 4), mean), torch.full((len(x), 4), log_variance)], 1))
-
-
-def scales(*answers):
-    """D whose every scale answers a feature map and scores."""
-    return Stub(lambda x, m: [[feature(x), score(x)] for feature, score in answers])
-
-
-def flat(value):
-    return lambda x: torch.full((len(x), 1, 2, 2), value)
-
-
-def by_hand(D, E=None, G=None, **settings):
-    """The terms of a round between stubs; real images are −1, and fakes 0 unless told."""
-    game = GauGAN(G or painter(), D, encoder() if E is None else E, regions=REGIONS, **LEARN, **settings)
-    data = iter([(torch.full((2, *SHAPE), -1.0), torch.zeros(2, 16, 16, dtype=torch.long))] * 9)
-    return [(move.player, {name: term.item() for name, term in move.terms.items()}) for move in game.round(data, 0)]
-
-
-def real_or_fake(real, fake):
-    return lambda x: torch.where(x.mean((1, 2, 3), keepdim=True) < -0.5, real, fake).expand(-1, 1, 2, 2)
 
 
 def test_scores_of_one_half_cost_the_critic_two_and_the_painter_minus_one_half():
     moves = dict(by_hand(scales((flat(0.3), flat(0.5)), (flat(0.3), flat(0.5)))))
     assert moves["D"] == {"adversarial": pytest.approx(0.5 + 1.5)}
     assert moves["G"] == {"adversarial": pytest.approx(-0.5), "matching": 0.0, "divergence": 0.0}
-
-
-def test_the_hinge_is_averaged_over_scales_and_separates_real_from_fake():
-    D = scales((flat(0.0), real_or_fake(0.25, -2.0)), (flat(0.0), real_or_fake(3.0, -0.5)))
-    moves = dict(by_hand(D))
-    assert moves["D"]["adversarial"] == pytest.approx(((0.75 + 0) + (0 + 0.5)) / 2)
-    assert moves["G"]["adversarial"] == pytest.approx((2.0 + 0.5) / 2)
-    least = dict(by_hand(D, objective=LeastSquares()))
-    assert least["D"]["adversarial"] == pytest.approx((0.75**2 + 4 + 4 + 0.25) / 4)
-
-
-def test_features_are_matched_at_every_scale_and_scores_are_left_out():
-    D = scales((real_or_fake(1.0, 3.0), real_or_fake(50.0, -50.0)), (real_or_fake(0.5, 0.0), flat(0.0)))
-    moves = dict(by_hand(D))
-    assert moves["G"]["matching"] == pytest.approx(10 * (2.0 + 0.5) / 2)
-    assert dict(by_hand(D, matching=3.0))["G"]["matching"] == pytest.approx(3 * 1.25)
-    seen = [torch.ones(2, 3), torch.zeros(2, 5), torch.full((1,), 9.0)]
-    known = [torch.zeros(2, 3), torch.full((2, 5), -2.0), torch.zeros(1)]
-    assert unlikeness(seen, known).item() == pytest.approx(1 + 2), "a sum over maps, a mean within each"
-    assert over_scales(unlikeness, [seen, known], [known, known]).item() == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(("mean", "log_variance", "each"), [(1.0, 0.0, 2.0), (0.0, 1.0, 2 * (math.e - 2)), (0, 0, 0)])
@@ -135,37 +48,6 @@ def test_parts_of_a_batch_cost_as_much_as_the_whole():
     whole, parts = divergence(slice(4), 0, 1), [divergence(slice(2 * k, 2 * k + 2), k, 2) for k in range(2)]
     assert whole == pytest.approx(0.05 * 4 * 2)
     assert sum(parts) / 2 == pytest.approx(whole)
-
-
-class Colours(nn.Module):
-    """Feature maps of a perceptual network: an image, and its double through a layer that drops half."""
-
-    def __init__(self):
-        super().__init__()
-        self.gain, self.drop = nn.Parameter(torch.tensor(2.0)), nn.Dropout(0.5)
-
-    def forward(self, x):
-        return [x, self.drop(self.gain * x)]
-
-
-def test_the_perceptual_term_weighs_the_maps_of_a_fixed_network():
-    V = Perception(Colours(), (0.25, 1.0), 10.0)
-    V.network.eval()
-    moves = dict(by_hand(scales((flat(0.0), flat(0.0))), perception=V))
-    assert moves["G"]["perception"] == pytest.approx(10 * (0.25 * 1 + 1.0 * 2))
-    torch.manual_seed(0)
-    networks = [getattr(small(), name) for name in "GDE"]
-    game = GauGAN(*networks, regions=REGIONS, perception=Perception(Colours(), (0.25, 1.0)), **LEARN)
-    assert "perception" in check_game(game, mapped()).terms["G"]
-    assert game.train().D.training
-    assert not game.V.training
-    assert not game.V.gain.requires_grad
-
-
-def test_halves_are_cut_map_by_map():
-    first, second = halves([[torch.arange(4), torch.arange(4) + 10], [torch.arange(4) + 20]])
-    assert [[each.tolist() for each in scale] for scale in first] == [[[0, 1], [10, 11]], [[20, 21]]]
-    assert [[each.tolist() for each in scale] for scale in second] == [[[2, 3], [12, 13]], [[22, 23]]]
 
 
 # --- who sees what

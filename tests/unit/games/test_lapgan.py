@@ -12,19 +12,14 @@ from sparring.errors import DataError, GameError
 from sparring.game import evaluation_mode
 from sparring.games.lapgan import LAPGAN
 from sparring.inference.sampling import interpolate_seeds, latents_from_seeds, sample_seeds
-from sparring.layers.pyramid import downsample, laplacian_pyramid, reconstruct, upsample
+from sparring.layers.pyramid import downsample, laplacian_pyramid, upsample
 from sparring.networks.lapgan import BaseCritic, LevelCritic, LevelGenerator
 from sparring.objectives import NonSaturating
 from sparring.recipes.lapgan import SGD, RisingSGD, lapgan
 from sparring.recipes.options import Adam
 from sparring.runs.recipe_args import fill_arguments
 from sparring.training.trainer import train
-
-
-def batches(side=16, channels=1, n=4, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield (2 * torch.rand(n, channels, side, side, generator=generator) - 1,)
+from support.lapgan import batches
 
 
 def small(side=16, channels=1, seed=0, **settings):
@@ -39,40 +34,6 @@ def test_the_recipe_lays_out_every_convolution_channels_last():
     kernels = [layer.weight for layer in small(32).modules() if isinstance(layer, nn.Conv2d)]
     assert kernels
     assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
-
-
-def test_down_is_the_mean_of_blocks_and_up_is_bilinear():
-    x = torch.tensor([[[[1.0, 2.0, 0.0, 0.0], [3.0, 4.0, 0.0, 8.0]]]])
-    assert downsample(x).flatten().tolist() == [2.5, 2.0]
-    row = torch.tensor([0.0, 4.0, 8.0]).expand(1, 1, 3, 3)
-    assert upsample(row)[0, 0].tolist() == [[0.0, 1.0, 3.0, 5.0, 7.0, 8.0]] * 6
-    assert upsample(row.mT)[0, 0].tolist() == upsample(row)[0, 0].T.tolist()
-
-
-@pytest.mark.parametrize(("side", "levels"), [(8, 1), (16, 2), (32, 3), (64, 4), (32, 6)])
-def test_true_residuals_rebuild_the_image(side, levels):
-    (x,) = next(batches(side, 3))
-    split = laplacian_pyramid(x, levels)
-    assert [h.shape[-1] for h, _ in split] == [side // 2**k for k in reversed(range(levels))]
-    assert (reconstruct(h for h, _ in split) - x).abs().max() < 1e-6
-    image = split[0][0]
-    for h, c in split[1:]:  # every band is the residual of the very image that the level below rebuilds
-        assert (upsample(image) - c).abs().max() < 1e-6
-        image = c + h
-
-
-def test_a_constant_image_has_no_residual_and_a_coarse_image_of_itself():
-    split = laplacian_pyramid(torch.full((2, 3, 32, 32), 0.3), 3)
-    for h, c in split[1:]:
-        assert h.abs().max() < 1e-6
-        assert (c - 0.3).abs().max() < 1e-6
-    assert (split[0][0] - 0.3).abs().max() < 1e-6
-    assert not split[0][1].any()
-
-
-def test_sides_that_cannot_be_halved_are_refused():
-    with pytest.raises(ValueError, match="cannot be halved 3 times"):
-        laplacian_pyramid(torch.zeros(1, 1, 28, 28), 4)
 
 
 # The networks.

@@ -17,8 +17,8 @@ from sparring.reports.next_steps import commands
 from sparring.runs.config import facts
 from sparring.runs.run import Run
 from sparring.runs.state import load_game
+from support.painters import small
 from support.runs import difference, play
-from unit.games.test_gaugan import small
 
 SKY, ROAD, TREE = (0, 0, 255), (128, 128, 128), (0, 200, 0)
 REGIONS = LabelMapClasses(("sky", "road", "old tree"), (SKY, ROAD, TREE))

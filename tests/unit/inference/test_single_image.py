@@ -22,7 +22,7 @@ from sparring.reports.next_steps import commands
 from sparring.reports.run_report import evaluation
 from sparring.runs.run import Run
 from support.runs import PHOTO, play, start
-from unit.games.test_singan import X, small, trained
+from support.singan import X, small, trained
 
 HEIGHT, WIDTH = 16, 24
 

@@ -13,7 +13,7 @@ from sparring.inference import label_maps
 from sparring.inference.tiling import blend_tiles, resolve_overlap, tiles
 from sparring.layers.tiled_norm import collect_moments, with_moments
 from sparring.runs.state import load_game
-from unit.games.test_gaugan import REGIONS, small
+from support.painters import REGIONS, small
 from unit.inference.test_label_maps import data, run  # noqa: F401 (fixtures)
 
 FAR = 48  # pixels beyond which the small network sees nothing

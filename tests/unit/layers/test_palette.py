@@ -13,7 +13,7 @@ from sparring.inference import single_image
 from sparring.layers.palette import Palette
 from sparring.layers.resampling import resize_bicubic
 from support.runs import PHOTO, after_a_stop, play, start
-from unit.games.test_singan import X, photographs, small, trained
+from support.singan import X, photographs, small, trained
 
 QUANTISED = {"quantise": 1, "colours": 3}
 

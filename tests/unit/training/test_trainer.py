@@ -8,39 +8,13 @@ import torch
 from torch import nn
 
 from sparring.errors import Diverged, GameError
-from sparring.game import Game, Move, adam
+from sparring.game import Move, adam
 from sparring.games.gan import GAN
 from sparring.games.wgan import WGANGP
-from sparring.layers.spectral import spectral
-from sparring.objectives import NonSaturating, Wasserstein
-from sparring.training.ema import EMA
+from sparring.objectives import NonSaturating
 from sparring.training.trainer import train, trainable_parameters, update
 from support.toys import GAMES, LinearCritic, Point, batches, learn
-
-
-class Saddle(Game):
-    """min over x, max over y of xy, by plain gradient steps of size 0.1, one after another or at once."""
-
-    def __init__(self, simultaneous):
-        super().__init__()
-        self.x, self.y = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-        nn.init.ones_(self.x.weight)
-        nn.init.ones_(self.y.weight)
-        self.simultaneous = simultaneous
-
-    def players(self):
-        return {name: torch.optim.SGD(getattr(self, name).parameters(), lr=0.1) for name in ("x", "y")}
-
-    def round(self, data, step):
-        if self.simultaneous:
-            value = (self.x.weight * self.y.weight).sum()
-            yield Move("x", value=value), Move("y", value=-value)
-        else:
-            yield Move("x", value=(self.x.weight * self.y.weight).sum())
-            yield Move("y", value=-(self.x.weight * self.y.weight).sum())
-
-    def lr_scale(self, step):
-        return 0.5 if step else 1.0
+from support.trainer import Saddle, wide_game
 
 
 @pytest.mark.parametrize(("simultaneous", "x", "y"), [(True, 0.9, 1.1), (False, 0.9, 1.09)])
@@ -93,39 +67,6 @@ def test_a_step_leaves_no_gradient_behind_and_moves_only_the_mover():
         assert all(parameter.grad is None for parameter in game.parameters())
 
 
-@pytest.mark.parametrize("name", ["non-saturating", "wgan", "relativistic"])
-def test_k_accumulated_parts_equal_one_large_batch(name):
-    whole = GAMES[name](Point(0.5, spread=0.0), LinearCritic((0.2, -0.1))).double()
-    parts = copy.deepcopy(whole)
-    big = [next(batches(n=12, seed=k))[0].double() for k in range(6)]
-    small = [part for batch in big for part in batch.chunk(3)]
-    one = list(train(whole, iter([(x,) for x in big]), 1, start=0))
-    three = list(train(parts, iter([(x,) for x in small]), 1, start=0, grad_accum=3))
-    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.allclose(a, b, rtol=0, atol=1e-12)
-    assert one[0].updates == three[0].updates
-    assert one[0].images == three[0].images
-    for key, value in one[0].scalars().items():
-        assert three[0].scalars()[key] == pytest.approx(value, abs=1e-6)
-
-
-def test_parts_draw_different_noise_that_together_is_the_whole_batch():
-    drawn = []
-
-    class Listener(Point):
-        def forward(self, z):
-            drawn.append(z.detach())
-            return super().forward(z)
-
-    def play(parts):
-        drawn.clear()
-        game = GAN(Listener(), LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
-        list(train(game, batches(n=8 // parts), 1, seed=3, grad_accum=parts))
-        return torch.cat([torch.cat(drawn[turn * parts : (turn + 1) * parts]) for turn in range(2)])
-
-    assert torch.equal(play(1), play(4))
-
-
 def test_every_turn_of_every_step_draws_new_noise():
     drawn = []
 
@@ -136,18 +77,6 @@ def test_every_turn_of_every_step_draws_new_noise():
 
     list(train(GAN(Listener(), LinearCritic((1.0, 1.0)), NonSaturating(), **learn), batches(), 3))
     assert len(drawn) == len(set(drawn)) == 6
-
-
-def test_parts_that_disagree_are_refused():
-    class Moody(Saddle):
-        calls = 0
-
-        def round(self, data, step):
-            Moody.calls += 1
-            yield Move("x" if Moody.calls % 2 else "y", value=(self.x.weight * self.y.weight).sum())
-
-    with pytest.raises(GameError, match="different moves"):
-        list(train(Moody(False), batches(), 1, grad_accum=2))
 
 
 def test_training_is_a_function_of_seed_and_step_not_of_history():
@@ -233,17 +162,6 @@ def test_a_move_is_made_of_scalar_tensors(terms, match):
         Move("D", **terms)
 
 
-class Wide(nn.Sequential):
-    latent = 4
-
-
-def wide_game(game, **settings):
-    torch.manual_seed(0)
-    G = Wide(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 2))
-    D = nn.Sequential(nn.Linear(2, 32), nn.LeakyReLU(), nn.Linear(32, 1), nn.Flatten(0))
-    return game(G, D, **learn, **settings)
-
-
 def test_mixed_precision_reaches_every_parameter_and_leaves_penalties_in_full_precision():
     game = wide_game(WGANGP, critic_steps=1)
     seen = []
@@ -260,44 +178,6 @@ def test_mixed_precision_reaches_every_parameter_and_leaves_penalties_in_full_pr
     for before, after in zip(untouched.parameters(), game.parameters(), strict=True):
         assert after.dtype == torch.float32
         assert before.numel() == 1 or not torch.equal(before, after)
-
-
-def test_the_average_follows_the_networks_that_sampling_uses_buffers_included():
-    G = Wide(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
-    game = GAN(G, LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
-    average = EMA(game, decay=0.5)
-    expected = {name: value.clone() for name, value in game.G.state_dict().items()}
-    for step, _ in enumerate(train(game, batches(), 4, ema=average)):
-        keep = min(0.5, (1 + step) / (10 + step))
-        for name, value in game.G.state_dict().items():
-            whole = not value.is_floating_point()
-            expected[name] = value.clone() if whole else keep * expected[name] + (1 - keep) * value
-    for name, value in average.game.G.state_dict().items():
-        assert torch.allclose(value, expected[name], atol=1e-6), name
-    assert average.game.D is game.D
-    assert average.game.G is not game.G
-    assert not torch.equal(average.game.G[0].weight, game.G[0].weight)
-
-
-def test_the_vectors_of_spectral_norm_are_copied_into_the_average():
-    """Were its power iterations averaged, ‖u‖ < 1 would make every W / σ too large."""
-    torch.manual_seed(0)
-    G = Wide(spectral(nn.Linear(4, 8)), nn.ReLU(), spectral(nn.Linear(8, 2)))
-    game = GAN(G, LinearCritic((1.0, 1.0)), NonSaturating(), **learn)
-    average = EMA(game, decay=0.9)
-    list(train(game, batches(), 30, ema=average))
-    ours = average.game.G.eval()
-    for name, value in game.G.named_buffers():
-        assert torch.equal(dict(ours.named_buffers())[name], value), name
-    assert not torch.equal(ours[0].parametrizations.weight.original, game.G[0].parametrizations.weight.original)
-
-
-def test_an_average_without_memory_is_the_network_itself():
-    game = wide_game(GAN, objective=Wasserstein())
-    average = EMA(game, decay=0.0)
-    list(train(game, batches(), 2, ema=average))
-    for one, other in zip(average.game.G.parameters(), game.G.parameters(), strict=True):
-        assert torch.equal(one, other)
 
 
 def test_adam_is_the_optimiser_of_the_paper():

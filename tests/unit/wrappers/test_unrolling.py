@@ -1,4 +1,4 @@
-"""What techniques do to moves: feature matching, historical averaging, unrolling, each against its closed form."""
+"""Unrolling: derivatives through the critic's inner steps."""
 
 import math
 
@@ -6,157 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from sparring.game import Game, Move
+from sparring.game import Move
 from sparring.games.gan import GAN, SharedFakesGAN
 from sparring.games.relativistic import RelativisticGAN
 from sparring.networks import MLPCritic, MLPGenerator, UnrolledToyCritic, UnrolledToyGenerator
 from sparring.objectives import LeastSquares, Minimax, NonSaturating, RelativisticAverage, Wasserstein, logistic
 from sparring.training.trainer import train, trainable_parameters, update
-from sparring.wrappers.feature_matching import FeatureMatching, absolute, squared
-from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.unrolling import Unrolling, adam, sgd
 from support.toys import GAMES, LinearCritic, Point, batches, learn
-
-
-class Seeing(LinearCritic):
-    """A linear critic whose features are its samples and their products."""
-
-    def features(self, x):
-        return torch.cat([x, x.prod(1, keepdim=True)], 1)
-
-
-def generators_move(game, data, step=0):
-    *_, move = game.round(data, step)
-    assert move.player == "G"
-    return move
-
-
-# Feature matching.
-
-
-def matching(start, distance=squared, **settings):
-    G = Point(start, spread=0.0)
-    return FeatureMatching(GAN(G, Seeing((0.3, -0.2)), NonSaturating(), **learn), distance, **settings)
-
-
-def constant(value, n=8):
-    while True:
-        yield (torch.full((n, 2), value),)
-
-
-def test_matching_is_the_distance_of_the_means():
-    move = generators_move(matching(2.0, weight=0.5), constant(3.0))
-    assert list(move.terms) == ["matching"]
-    assert move.loss.item() == pytest.approx(0.5 * (1 + 1 + 25), rel=1e-6)
-    assert generators_move(matching(2.0, absolute), constant(3.0)).loss.item() == pytest.approx(7 / 3, rel=1e-6)
-
-
-def test_matching_is_zero_exactly_where_the_means_agree():
-    assert generators_move(matching(3.0), constant(3.0)).loss.item() == 0.0
-    assert generators_move(matching(3.01), constant(3.0)).loss.item() > 0.0
-    mixed = iter([(torch.zeros(2, 2),), (torch.tensor([[3.0, 3.0], [1.0, 3.0]]),)])
-    agree = matching(0.0)
-    agree.G.b.data = torch.tensor([2.0, 3.0])
-    assert generators_move(agree, mixed).loss.item() == 0.0, "only means count"
-
-
-def test_the_gradient_flows_through_the_fake_mean_alone():
-    game = matching(2.0)
-    move = generators_move(game, constant(3.0))
-    move.loss.backward()
-    # d/db [ 2 (b − 3)² + (b² − 9)² ] per coordinate: 2 (b₁ − 3) + 2 (b₁b₂ − 9) b₂
-    assert game.G.b.grad.tolist() == pytest.approx([2 * (2 - 3) + 2 * (4 - 9) * 2] * 2, rel=1e-6)
-    assert game.D.w.grad is None
-
-
-def test_the_reals_of_matching_are_a_batch_of_their_own():
-    data = iter([(torch.full((8, 2), 100.0),), (torch.full((8, 2), 2.0),)])
-    assert generators_move(matching(2.0), data).loss.item() == 0.0
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_matching_replaces_or_joins_the_generators_terms_and_leaves_the_critics(keep):
-    plain = [
-        move.terms
-        for move in GAN(Point(2.0, spread=0.0), Seeing((0.3, -0.2)), NonSaturating(), **learn).round(constant(3.0), 0)
-    ]
-    D, G = (move.terms for move in matching(2.0, keep=keep).round(constant(3.0), 0))
-    assert plain[0] == D
-    assert list(G) == (["adversarial"] if keep else []) + ["matching"]
-    assert not keep or G["adversarial"] == plain[1]["adversarial"]
-
-
-def test_matching_moves_the_generator_onto_the_mean():
-    game = matching(0.0)
-    for _ in train(game, batches(3.0), 150):
-        pass
-    assert (game.G.b - 3.0).abs().max() < 0.1
-
-
-# Historical averaging.
-
-
-class Bilinear(Game):
-    """min over a, max over b of a · b, played simultaneously."""
-
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = (nn.Parameter(torch.ones((), dtype=torch.float64)) for _ in "ab")
-
-    def players(self):
-        return {name: torch.optim.SGD([getattr(self, name)], lr=0.05) for name in "ab"}
-
-    def round(self, data, step):
-        yield Move("a", value=self.a * self.b), Move("b", value=-self.a * self.b)
-
-
-def circled(weight, steps, rate=0.05):
-    """Where the two players are after so many steps, by plain arithmetic."""
-    a, b, mean_a, mean_b = 1.0, 1.0, 0.0, 0.0
-    for count in range(1, steps + 1):
-        mean_a, mean_b = mean_a + (a - mean_a) / count, mean_b + (b - mean_b) / count
-        a, b = a - rate * (b + 2 * weight * (a - mean_a)), b - rate * (-a + 2 * weight * (b - mean_b))
-    return a, b
-
-
-@pytest.mark.parametrize(("weight", "distance"), [(0.0, 2533.0), (0.1, 0.0015), (0.5, 0.091), (1.0, 0.47)])
-def test_held_by_their_past_two_circling_players_meet(weight, distance):
-    assert math.hypot(*circled(weight, 6000)) == pytest.approx(distance, rel=0.05)
-    game = Bilinear()
-    wrapped = HistoricalAveraging(game, weight) if weight else game
-    for _ in train(wrapped, iter([]), 150):
-        pass
-    assert (game.a.item(), game.b.item()) == pytest.approx(circled(weight, 150), rel=1e-9, abs=1e-12)
-
-
-def test_constant_weights_cost_nothing():
-    game = HistoricalAveraging(Bilinear(), 1.0)
-    for step in range(3):
-        ((a, b),) = game.round(iter([]), step)
-        assert a.terms["history"].item() == b.terms["history"].item() == 0.0
-
-
-def test_the_mean_is_that_of_all_rounds_and_every_player_pays_for_its_own():
-    game = HistoricalAveraging(Bilinear(), 0.5)
-    for step, value in enumerate((1.0, 4.0, 7.0)):
-        game.a.data.fill_(value)
-        ((a, b),) = game.round(iter([]), step)
-    assert a.terms["history"].item() == pytest.approx(0.5 * (7 - 4) ** 2)
-    assert b.terms["history"].item() == 0.0
-    (gradient,) = torch.autograd.grad(a.terms["history"], game.a)
-    assert gradient.item() == pytest.approx(0.5 * 2 * 3), "the mean is held fixed"
-    assert game.rounds == 3
-
-
-def test_a_network_is_held_by_all_its_weights():
-    game = HistoricalAveraging(GAN(Point(), LinearCritic((0.0, 0.0)), NonSaturating(), **learn), 2.0)
-    next(game.round(batches(), 0))
-    with torch.no_grad():
-        game.D.w += torch.tensor([1.0, 2.0])
-        game.D.c += 3.0
-    move = next(game.round(batches(), 1))
-    assert move.terms["history"].item() == pytest.approx(2.0 * (1 + 4 + 9) / 4)
-
+from support.wrappers import generators_move
 
 # Unrolling.
 
