@@ -8,7 +8,7 @@ JsonObject: TypeAlias = dict[str, Any]
 """A JSON object, as `json.loads` returns it."""
 Settings: TypeAlias = dict[str, Any]
 """Keyword arguments of a callable that is known only at run time, such as a recipe or a command."""
-Hint: TypeAlias = Any
-"""A type hint, as `typing.get_type_hints` returns it: a class, an alias or a union."""
+Network: TypeAlias = Any
+"""A network whose methods a game calls by name; torch types attributes of a module as `Tensor | Module`."""
 Context: TypeAlias = Any
 """The context of `torch.autograd.Function`, which takes any attribute."""

@@ -257,7 +257,7 @@ def _run(game: Game, players: Players, data: Data, start: int, steps: int, **how
         continue
 
 
-def _check_sampling(game: Game) -> Any:
+def _check_sampling(game: Game) -> object:
     """Networks that sampling names must exist, and sampling must leave no trace; returns what was sampled."""
     modules = dict(game.named_modules())
     for method, names in (("sampling_networks", game.sampling_networks()), ("critic_networks", game.critic_networks())):

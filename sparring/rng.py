@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -120,7 +120,7 @@ def replicated(device: torch.device | str) -> Iterator[None]:
             yield
         return
     device = torch.device(device)
-    kept: list[tuple[Callable[[Tensor], Any], Tensor]] = [(torch.set_rng_state, torch.get_rng_state())]
+    kept: list[tuple[Callable[[Tensor], object], Tensor]] = [(torch.set_rng_state, torch.get_rng_state())]
     if device.type != "cpu":
         backend, where = getattr(torch, device.type), (device,) if device.type == "cuda" else ()
         kept.append((lambda state: backend.set_rng_state(state, *where), backend.get_rng_state(*where)))

@@ -12,10 +12,10 @@ import os
 import stat
 import uuid
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from sparring._io.atomic import UNFINISHED, atomic_write, io_errors, mark_in_use
 from sparring._types import Settings
@@ -319,7 +319,7 @@ class Folder:
         except OSError as error:
             raise self._described(name, error) from error
 
-    def _require(self, name: str, kind: Any, words: str) -> None:
+    def _require(self, name: str, kind: Callable[[int], bool], words: str) -> None:
         """Raise an error for links and for files of another kind."""
         mode = self.mode(name)
         if mode is None:

@@ -20,7 +20,7 @@ from sparring._types import Settings
 __all__ = ["SECTIONS", "Flag", "flags", "help_of", "keys_of", "value_of"]
 
 Sections = Mapping[str, Sequence[str]]
-VALUES: dict[Any, str] = {int: "N", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "BOOL"}
+VALUES: dict[object, str] = {int: "N", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "BOOL"}
 NAME, WIDEST = 28, 110  # columns of a flag's name and value, and of a line
 POSITIONAL, APPENDED = (get_args(marked[int])[1] for marked in (Positional, UseAppendAction))
 
@@ -59,7 +59,7 @@ class Flag:
     name: str
     value: str
     text: str
-    default: Any
+    default: object
     positional: bool = False
     source: str = ""
 
@@ -82,12 +82,12 @@ class Flag:
         return self.text if plain or "Default:" in self.text else f"{self.text} Default: {_typed(self.default)}."
 
 
-def _typed(value: Any) -> str:
+def _typed(value: object) -> str:
     """Return a value as it is typed."""
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def flags(form: Callable[..., Any], given: Any = MISSING, before: str = "", texts: str = "") -> Iterator[Flag]:
+def flags(form: Callable[..., object], given: object = MISSING, before: str = "", texts: str = "") -> Iterator[Flag]:
     """Yield the flags of a function or a dataclass, in the order of its arguments.
 
     Args:
@@ -118,7 +118,7 @@ def flags(form: Callable[..., Any], given: Any = MISSING, before: str = "", text
         yield Flag(f"{before}{name}", value, " ".join(text.split()), default, POSITIONAL in extras, source)
 
 
-def _defaults(form: Callable[..., Any], given: Any) -> Settings:
+def _defaults(form: Callable[..., object], given: object) -> Settings:
     """Return the default of each argument, by name."""
     if isinstance(form, type):
         found = {field.name: field.default for field in fields(form)}
@@ -129,7 +129,7 @@ def _defaults(form: Callable[..., Any], given: Any) -> Settings:
     }
 
 
-def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+def _parts(hint: object) -> tuple[object, tuple[Any, ...]]:
     """Return a type, and what it is annotated with; an optional dataclass is the dataclass."""
     extras: tuple[Any, ...] = ()
     while get_origin(hint) is Annotated:
@@ -139,11 +139,11 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return (kinds[0] if len(kinds) == 1 else hint), extras
 
 
-def _is_union(hint: Any) -> bool:
+def _is_union(hint: object) -> bool:
     return get_origin(hint) in (Union, UnionType)
 
 
-def value_of(kind: Any) -> str:
+def value_of(kind: object) -> str:
     """Return how a value of a type is typed; nothing for a switch.
 
     >>> value_of(int), value_of(float | None), value_of(tuple[float, float]), value_of(Literal["a", "b"])

@@ -107,7 +107,7 @@ T = TypeVar("T")
 
 
 @TYPES.primitive_rule
-def _number_text_or_path(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+def _number_text_or_path(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[object] | None:
     """Read a number, a text or a path, also an optional one; shells leave the ``~`` of --out=~/run to the program."""
     hint: Any = kind.type
     inner = [each for each in get_args(hint) if each is not NoneType] if NoneType in get_args(hint) else [hint]
@@ -137,7 +137,7 @@ def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
     return command(**arguments)
 
 
-def form_of(command: Callable[..., Any], call: Callable[..., None] = lambda **given: None) -> Callable[..., None]:
+def form_of(command: Callable[..., object], call: Callable[..., None] = lambda **given: None) -> Callable[..., None]:
     """Return a function with the arguments and the docstring of a command; one that opens a run also takes ``trust``.
 
     Args:
@@ -145,7 +145,7 @@ def form_of(command: Callable[..., Any], call: Callable[..., None] = lambda **gi
         call: What the function does.
     """
 
-    def form(**given: Any) -> None:
+    def form(**given: object) -> None:
         call(**given)
 
     arguments, hints = signature(command), get_type_hints(command, include_extras=True)
@@ -184,7 +184,7 @@ def parsed(form: Callable[..., T], words: Sequence[str], name: str, most_used: S
         raise
 
 
-def say_help(form: Callable[..., Any], name: str, most_used: Sequence[str] = (), *, sections: bool = False) -> None:
+def say_help(form: Callable[..., object], name: str, most_used: Sequence[str] = (), *, sections: bool = False) -> None:
     """Print the help of a command.
 
     Args:
@@ -203,7 +203,7 @@ def say_help(form: Callable[..., Any], name: str, most_used: Sequence[str] = (),
     say_lines(help_of(name, text, shown, {"Most used": most_used}, more))
 
 
-def recipe_arguments(recipe: Callable[..., Any], taken: Collection[str] = ()) -> type:
+def recipe_arguments(recipe: Callable[..., object], taken: Collection[str] = ()) -> type:
     """Return the keyword arguments of a recipe as a dataclass.
 
     Args:
@@ -223,7 +223,7 @@ def recipe_arguments(recipe: Callable[..., Any], taken: Collection[str] = ()) ->
     return make_dataclass("Arguments", fields, frozen=True, kw_only=True)
 
 
-def with_recipe(form: type, recipe: Callable[..., Any], name: str) -> type:
+def with_recipe(form: type, recipe: Callable[..., object], name: str) -> type:
     """Return a dataclass of two fields: ``given``, the form, and ``arguments``, the recipe's own.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from sparring.cli.options import Device, Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
+from sparring.training import StepReport
 
 if TYPE_CHECKING:
     from sparring.runs.early_stopping import EarlyStopping
@@ -426,7 +428,7 @@ def _fit_options(run: Run, goal: Goal) -> FitOptions:
     )
 
 
-def _reports(run: Run, goal: Goal) -> Any:
+def _reports(run: Run, goal: Goal) -> Iterator[StepReport]:
     """Yield the reports of a run up to its goal."""
     if not goal.kimg:
         yield from run.train(_fit_options(run, goal))

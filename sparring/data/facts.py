@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparring._types import JsonObject
 from sparring.data.annotations.label_maps import LabelMapClasses
@@ -71,7 +71,7 @@ class DataFacts:
         )
 
     @classmethod
-    def from_json(cls, values: Any) -> DataFacts:
+    def from_json(cls, values: object) -> DataFacts:
         """Return the facts that plain JSON values describe.
 
         Args:
@@ -129,20 +129,20 @@ class DataFacts:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
 
-def _shape(name: str, value: Any) -> tuple[int, ...]:
-    sides: Sequence[Any] = value if isinstance(value, list) else ()
+def _shape(name: str, value: object) -> tuple[int, ...]:
+    sides: Sequence[int] = value if isinstance(value, list) else ()
     if not sides or not all(type(side) is int and 0 < side < LARGEST_SIDE for side in sides):
         raise ValueError(f"its data.facts.{name} is no shape of whole numbers above 0")
     return tuple(sides)
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
+def _texts(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise ValueError(f"its data.facts.{name} are no list of texts")
     return tuple(value)
 
 
-def _regions(value: Any) -> LabelMapClasses:
+def _regions(value: object) -> LabelMapClasses:
     if not isinstance(value, dict) or value.keys() != {"names", "colours"}:
         raise ValueError("its data.facts.regions have no names and colours")
     names, colours = _texts("regions.names", value["names"]), value["colours"]

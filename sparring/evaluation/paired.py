@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -141,7 +140,7 @@ def pair_protocol(metric: str, dataset: Dataset, held_out: Dataset | None, *, co
     return make_protocol(metric, dataset=dataset, split=split, real=count, fake=count, seed=seed)
 
 
-def mean_score(name: str, kinds: Mapping[str, Tensor], protocol: Mapping[str, Any], better: Direction) -> Evaluation:
+def mean_score(name: str, kinds: Mapping[str, Tensor], protocol: JsonObject, better: Direction) -> Evaluation:
     """Return the mean of a number per row with its interval, and those of the references.
 
     Args:

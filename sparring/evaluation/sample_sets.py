@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -236,7 +236,7 @@ def generated_batches(
         yield fakes, game.class_of(rows) if isinstance(game, SupportsClassLabels) else None
 
 
-def _batches(dataset: Dataset, positions: Any) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _batches(dataset: Dataset, positions: np.ndarray) -> Iterator[tuple[Tensor, Tensor | None]]:
     for start in range(0, len(positions), CHUNK):
         rows, *labels = dataset.rows(positions[start : start + CHUNK])
         yield scale_images(rows) if rows.dtype == torch.uint8 else rows, labels[0] if labels else None

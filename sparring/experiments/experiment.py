@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sparring._io.atomic import atomic_write, io_errors
 from sparring._io.folder import read
@@ -172,7 +172,7 @@ class Trial:
             )
         return before | {"state": "begun"} if gone < wanted and state == "finished" else before
 
-    def write(self, state: str, error: str = "", **facts: Any) -> JsonObject:
+    def write(self, state: str, error: str = "", **facts: object) -> JsonObject:
         """Write the record of the trial, and return it.
 
         Args:

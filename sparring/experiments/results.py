@@ -6,7 +6,6 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
@@ -74,7 +73,7 @@ def collect(trials: Sequence[Trial], command: str) -> Values:
     }
 
 
-def to_plain(value: Any) -> Any:
+def to_plain(value: object) -> object:
     """Return values for JSON, with infinities as text and NaN as null.
 
     >>> to_plain({"a": [1.0, math.inf, math.nan]})

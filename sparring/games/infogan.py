@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring._types import Network
 from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings, evaluation_mode, latent
 from sparring.games.common.latent_codes import LatentCodes
 from sparring.objectives import Objective
@@ -147,7 +148,7 @@ class InfoGANSeparateQ(InfoGAN):
 
     def players(self) -> dict[str, Optimizer]:
         """Return the optimisers of D, of G, and of Q, made as G's is."""
-        owned: Any = [self.Q, self.D.trunk, self.G]
+        owned: list[Network] = [self.Q, self.D.trunk, self.G]
         return {**LatentGame.players(self), "Q": self._optimisers["G"](nn.ModuleList(owned))}
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

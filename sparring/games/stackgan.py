@@ -21,13 +21,14 @@ captions with images E(x), by a margin (Reed et al., 2016, equation 2):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Unpack
+from typing import NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
+from sparring._types import Network
 from sparring.game import CriticOutput, CriticSpec, Data, Move, evaluation_mode
 from sparring.games.common.caption_pairs import are_different, sample_mismatched, structured_loss
 from sparring.games.common.posterior import reparameterise
@@ -80,9 +81,9 @@ class StackGAN(TextGame):
         super().__init__(text, G, D, **settings)
         self.divergence, self.rivals, self.penalty = divergence, rivals, penalty
         self.second, self.reading = second, reading
-        self.G2: Any = second and second.G
-        self.D2: Any = second and second.D
-        self.E: Any = reading and reading.E
+        self.G2: Network = second and second.G
+        self.D2: Network = second and second.D
+        self.E: Network = reading and reading.E
 
     def players(self) -> dict[str, Optimizer]:
         """Return the optimisers of D and G, of D2 and G2 where there are two stages, and of T where it learns."""
@@ -131,7 +132,7 @@ class StackGAN(TextGame):
         fake, far = self.drawn(phi, stage)
         yield Move(f"G{stage}", adversarial=softplus(-D(fake, phi)).sum(1).mean(), divergence=self.divergence * far)
 
-    def staged(self, x: Tensor, step: int) -> tuple[Tensor, Any, str]:
+    def staged(self, x: Tensor, step: int) -> tuple[Tensor, Network, str]:
         """Return the stage's input of x, its critic, and the suffix of its players' names."""
         if self.second is None or step < self.second.begins:
             return (self.second.down(x) if self.second else x), self.D, ""
@@ -147,7 +148,7 @@ class StackGAN(TextGame):
         mean, log_variance = G.augment(phi)
         return G(start, reparameterise(mean, log_variance)), kl_to_prior(mean, log_variance).mean() / mean.shape[1]
 
-    def generators(self) -> tuple[Any, ...]:
+    def generators(self) -> tuple[Network, ...]:
         """Return G, and G2 where there are two stages."""
         return (self.G, self.G2) if self.second else (self.G,)
 

@@ -13,11 +13,12 @@ drawn anew for every move.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
+from sparring._types import Network
 from sparring.game import CriticSpec, Data, LatentGame, Move, PlayerSettings
 from sparring.objectives import NonSaturating
 from sparring.objectives.batch_statistics import batch_mean
@@ -41,7 +42,7 @@ class StyleGAN2(LatentGame):
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
-    G: Any  # a module with the parts described above
+    G: Network  # a module with the parts described above
     path_length: Tensor
 
     def __init__(

@@ -65,7 +65,7 @@ def can_fuse_upsampling(network: nn.Module) -> bool:
 class _Fused(nn.Sequential):
     """A sequence, including nested ones, that computes its pairs in one operation."""
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the layers one after another."""
         layers = deque(_layers(self))
         while layers:

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import torch
 
@@ -45,7 +44,7 @@ class Score:
 
     name: str
     value: float
-    protocol: Mapping[str, Any]
+    protocol: JsonObject
     better: Direction
     interval: tuple[float, float] | None = None
 
@@ -74,7 +73,7 @@ def make_protocol(
     seed: int,
     extractor: FeatureExtractor | None = None,
     conditions: str | None = None,
-    **settings: Any,
+    **settings: object,
 ) -> JsonObject:
     """Return everything that makes a score comparable, as a dictionary of JSON types.
 
@@ -113,7 +112,7 @@ def make_protocol(
     }
 
 
-def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def same_protocol(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
     """Return whether two protocols allow their scores to be compared.
 
     Args:
@@ -128,7 +127,7 @@ def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return not _differences(a, b)
 
 
-def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+def require_same_protocol(a: Mapping[str, object], b: Mapping[str, object]) -> None:
     """Raise an error if two protocols differ.
 
     Args:
@@ -143,6 +142,6 @@ def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
         raise SparringError(f"these scores differ in {found}: measure both again by one protocol to compare them.")
 
 
-def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def _differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
     keys = [*a, *(key for key in b if key not in a)]
     return [key for key in keys if key not in RECORDED_ONLY and a.get(key) != b.get(key)]

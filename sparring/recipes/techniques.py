@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import import_module
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sparring._types import Settings
 from sparring.errors import GameError
@@ -114,7 +114,7 @@ class Technique(NamedTuple):
     images: bool = False
 
 
-def _class(home: str) -> Callable[..., Any]:
+def _class(home: str) -> Callable[..., Game]:
     module, _, name = home.partition(":")
     return getattr(import_module(f"sparring.{module}"), name)
 

@@ -9,7 +9,6 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -36,7 +35,7 @@ class Image:
     caption: str
 
 
-def render(template: str, values: Mapping[str, Any]) -> str:
+def render(template: str, values: Mapping[str, object]) -> str:
     """Return a page.
 
     Args:
@@ -54,7 +53,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return environment.get_template(template).render(values)
 
 
-def _printable(value: Any) -> Any:
+def _printable(value: object) -> object:
     """Make a value printable; markup, which templates and `data_uri` made, is not changed."""
     return value if isinstance(value, Markup) else printable(value)
 

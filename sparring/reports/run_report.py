@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from torch import nn
 
 from sparring._io.folder import Folder, open_atomic
 from sparring._types import JsonObject
@@ -148,7 +148,7 @@ def _facts(run: Run) -> dict[str, str]:
     }
 
 
-def parameters(network: Any) -> int:
+def parameters(network: nn.Module) -> int:
     """Return the number of parameters of a network."""
     return sum(weight.numel() for weight in network.parameters())
 

@@ -204,7 +204,7 @@ class RunConfig:
         return {"format": FORMAT, **to_plain("run", values)}
 
 
-def parse(record: Any) -> RunConfig:
+def parse(record: object) -> RunConfig:
     """Return the configuration that the content of ``run.json`` describes.
 
     Args:
@@ -286,7 +286,7 @@ def locate(dataset: Dataset) -> str:
     return dataset.name if dataset.name in NAMES else absolute_name(dataset.name)
 
 
-def require_equal(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def require_equal(folder: Path, old: Mapping[str, object], new: Mapping[str, object]) -> None:
     """Refuse to continue with other settings than those of the start.
 
     Args:
@@ -458,7 +458,7 @@ def require_counts(**counts: int) -> None:
             raise RunError(f"{name} cannot be {count}: give 1 or more.")
 
 
-def _decisive(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _decisive(value: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
     """Yield every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
@@ -470,7 +470,7 @@ def _decisive(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
             yield where, part
 
 
-def _read(kind: type[T], values: Any, place: str = "") -> T:
+def _read(kind: type[T], values: object, place: str = "") -> T:
     """Return the dataclass that a table describes; every entry must be of the type of its field."""
     if not isinstance(values, dict):
         raise ValueError(f"its {place.rstrip('.')} is no table")
@@ -488,7 +488,7 @@ def _read(kind: type[T], values: Any, place: str = "") -> T:
     return made
 
 
-def _entry(name: str, hint: Any, value: Any) -> Any:
+def _entry(name: str, hint: object, value: object) -> object:
     """Return the value of an entry, or refuse one of another type."""
     if get_origin(hint) in (Union, UnionType):
         if value is None:
@@ -502,7 +502,7 @@ def _entry(name: str, hint: Any, value: Any) -> Any:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise ValueError(f"its {name} is no list of texts")
         return tuple(value)
-    kind = get_origin(hint) or hint
+    kind: Any = get_origin(hint) or hint
     if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"its {name} cannot be {str(value)[:40]!r}")
     if kind in (int, float) and not -LIMIT <= value <= LIMIT:

@@ -29,7 +29,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from uuid import uuid4
 
 import torch
@@ -400,7 +400,7 @@ class TensorBoardLogger:
         with suppress(OSError):
             self._file.close()
 
-    def _add(self, **what: Any) -> None:
+    def _add(self, **what: object) -> None:
         self._records.write(self._event(wall_time=time.time(), **what).SerializeToString())
 
 
@@ -489,9 +489,13 @@ def _wellformed(line: Line) -> bool:
     return type(step) is int and 0 <= step < FARTHEST and all(map(_number, numbers))
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     """Return whether a value is a number that plots and sums can hold, or is not finite."""
-    return type(value) in (int, float) and (abs(value) <= LIMIT or value != value or abs(value) == math.inf)
+    return (
+        isinstance(value, (int, float))
+        and type(value) is not bool
+        and (abs(value) <= LIMIT or value != value or abs(value) == math.inf)
+    )
 
 
 def _in_order(steps: Sequence[int]) -> list[int]:

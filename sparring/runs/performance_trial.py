@@ -18,10 +18,10 @@ The run without options also tests that networks return values of the expected s
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -320,7 +320,7 @@ def _drawing(game: Game, now: _Moment, turn: int) -> AbstractContextManager[None
     return turn_rng(now.seed, now.step, turn, shard=rank, num_shards=world, device=game.device)
 
 
-def _mixed(game: Game, precision: torch.dtype | None) -> AbstractContextManager[Any]:
+def _mixed(game: Game, precision: torch.dtype | None) -> AbstractContextManager[object]:
     return torch.autocast(game.device.type, dtype=precision, enabled=precision is not None)
 
 
@@ -343,7 +343,13 @@ class _Reel:
 class _SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Draws random numbers, such as those of dropout, in the order of a contiguous tensor in any memory layout."""
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        function: torch._ops.OpOverload,
+        types: object,
+        args: Sequence[Tensor] = (),
+        kwargs: Settings | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         if torch.Tag.nondeterministic_seeded not in function.tags:
             return function(*args, **kwargs)

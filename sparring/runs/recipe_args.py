@@ -26,7 +26,7 @@ from sparring.recipes.techniques import Techniques
 READ = {PAIRED_IMAGES: PICTURES, UNPAIRED_IMAGES: PICTURES, LABEL_MAPS: MAPS}
 """How the second files of pairs are read, by the needs of a recipe."""
 
-KINDS: dict[Any, tuple[type, ...]] = {
+KINDS: dict[object, tuple[type, ...]] = {
     int: (int,),
     float: (int, float),
     bool: (bool,),
@@ -34,7 +34,13 @@ KINDS: dict[Any, tuple[type, ...]] = {
     NoneType: (NoneType,),
 }
 """Types of values that a type hint allows; other hints are not checked."""
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "none"}
+WORDS: dict[object, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    NoneType: "none",
+}
 
 
 def describe_game(recipe: str, arguments: Settings, techniques: Techniques | Settings) -> Settings:
@@ -130,7 +136,7 @@ def fill_arguments(function: Callable[..., Game], arguments: Settings) -> Settin
     return chosen
 
 
-def from_plain(hint: Any, value: Any, default: Any = None) -> Any:
+def from_plain(hint: object, value: object, default: object = None) -> Any:
     """Convert plain values to the type of a hint.
 
     Args:
@@ -152,7 +158,7 @@ def from_plain(hint: Any, value: Any, default: Any = None) -> Any:
     return float(value) if hint is float and type(value) is int else value
 
 
-def to_plain(name: str, value: Any) -> Any:
+def to_plain(name: str, value: object) -> Any:
     """Convert a setting to plain values that JSON can hold.
 
     Args:
@@ -193,7 +199,7 @@ def require_names(owner: str, given: Settings, known: list[str]) -> None:
             raise RunError(f"The {owner} has no setting {name!r}: {hint}")
 
 
-def _member(members: tuple[Any, ...], value: Any) -> Any:
+def _member(members: tuple[object, ...], value: object) -> object:
     """Return the member of a union that a plain value fits; of dataclasses the smallest with its fields."""
     if isinstance(value, dict):
         held = [kind for kind in members if is_dataclass(kind) and set(value) <= {field.name for field in fields(kind)}]
@@ -203,7 +209,7 @@ def _member(members: tuple[Any, ...], value: Any) -> Any:
     return next((kind for kind in members if kind is type(value)), next(k for k in members if k is not NoneType))
 
 
-def _dataclass(kind: Any, value: Settings, default: Any) -> Any:
+def _dataclass(kind: Any, value: Settings, default: object) -> object:
     hints = get_type_hints(kind)
     require_names(kind.__name__, value, [field.name for field in fields(kind)])
     like = {field.name: getattr(default, field.name) for field in fields(kind)} if isinstance(default, kind) else {}
@@ -211,7 +217,7 @@ def _dataclass(kind: Any, value: Settings, default: Any) -> Any:
     return kind(**{**like, **made})
 
 
-def _fitting(name: str, hint: Any, given: Any, default: Any) -> Any:
+def _fitting(name: str, hint: object, given: object, default: object) -> object:
     """Convert a plain value to the type of a hint, or refuse it."""
     value = from_plain(hint, given, default)
     if not _fits(hint, value):
@@ -219,7 +225,7 @@ def _fitting(name: str, hint: Any, given: Any, default: Any) -> Any:
     return value
 
 
-def _fits(hint: Any, value: Any) -> bool:
+def _fits(hint: object, value: object) -> bool:
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
         return any(_fits(member, value) for member in inner)
@@ -229,9 +235,9 @@ def _fits(hint: Any, value: Any) -> bool:
     return allowed is None or (isinstance(value, allowed) and (hint is bool or not isinstance(value, bool)))
 
 
-def _words(hint: Any) -> str:
+def _words(hint: object) -> str:
     if get_origin(hint) in (Union, UnionType):
         return " or ".join(_words(member) for member in get_args(hint))
     if get_origin(hint) is tuple:
         return "several values"
-    return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
+    return WORDS.get(hint, str(getattr(hint, "__name__", hint)))

@@ -158,7 +158,7 @@ class Run:
         form: Settings = {"size": size, "channels": channels}
         rows = load_data(data_name(recipe, data), root=data_root, margin=crop_margin, skip_bad=skip_unreadable, **form)
         form |= {"mirror": mirror, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
-        chosen: Any = describe_game(recipe, arguments or {}, techniques or {})
+        chosen = describe_game(recipe, arguments or {}, techniques or {})
         chosen |= {"data": DataConfig.of(rows, root=data_root, hold_out=hold_out, **form), "seed": seed}
         chosen |= {"batch_size": default_batch_size(rows) if batch_size is None else batch_size}
         chosen |= {"grad_accum": grad_accum, "ema_decay": ema_decay, "precision": precision, "performance": None}

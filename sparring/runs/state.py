@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -173,10 +172,10 @@ class TrainState:
 
 def make_game(
     recipe: str,
-    arguments: Mapping[str, Any],
+    arguments: Mapping[str, object],
     facts: DataFacts,
     *,
-    techniques: Mapping[str, Any] | None = None,
+    techniques: Mapping[str, object] | None = None,
     seed: int = 0,
     device: torch.device = CPU,
     times: int = 1,
@@ -368,7 +367,7 @@ def load_game(
     return (ema.game if ema else game).eval().requires_grad_(False)
 
 
-def _require_counts(*counts: Any) -> None:
+def _require_counts(*counts: object) -> None:
     """Refuse counts other than whole numbers from 0 to the largest of 64 bits."""
     for count in counts:
         if type(count) is not int or not 0 <= count <= LIMIT:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -211,7 +210,7 @@ def require_finite(step: int, state: Mapping[str, Tensor]) -> None:
         )
 
 
-def _holders(game: nn.Module) -> Iterator[tuple[str, dict[str, Any], set[str]]]:
+def _holders(game: nn.Module) -> Iterator[tuple[str, dict[str, Tensor | None], set[str]]]:
     """Yield prefix, tensors and names to skip of each module; by reference, since a buffer may be replaced."""
     for name, module in game.named_modules():
         prefix = _unwrapped_name(f"{name}." if name else "")

@@ -19,15 +19,17 @@ A sigmoid below a loss of probabilities, patches of scores and several outputs a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeGuard
 
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 
+from sparring._types import Settings
 from sparring.errors import GameError
 from sparring.game import Game, LatentGame, evaluation_mode
 from sparring.objectives import LeastSquares, Objective
@@ -137,7 +139,7 @@ class OutputChecks:
         images = tuple(self._images())
         return *self.found, *(images or self._samples())
 
-    def sampled(self, images: Any, batch: tuple[Tensor, ...]) -> None:
+    def sampled(self, images: object, batch: tuple[Tensor, ...]) -> None:
         """Record samples of the game.
 
         Args:
@@ -147,7 +149,7 @@ class OutputChecks:
         if isinstance(self.game.unwrapped, LatentGame):
             self.samples, self.data = _pixels(images), _pixels(batch[0])
 
-    def called(self, function: Any, given: list[Tensor], result: Any) -> None:
+    def called(self, function: Callable[..., object], given: list[Tensor], result: object) -> None:
         """Record a call of a torch function.
 
         Args:
@@ -170,7 +172,7 @@ class OutputChecks:
                 if each.shape == scores.tensor.shape and id(each) not in self.scores:
                     self.scores[id(each)] = _Scores(each, scores.critic, scores.squashed and name in LINEAR_OPS)
 
-    def _compared(self, scores: _Scores, name: str, given: list[Tensor], result: Any) -> None:
+    def _compared(self, scores: _Scores, name: str, given: list[Tensor], result: object) -> None:
         """Raise an error if scores (N, 1) are compared with numbers (N,) of other origin."""
         shape = tuple(scores.tensor.shape)
         if not _is_column(shape) or shape[0] == 1:
@@ -183,7 +185,7 @@ class OutputChecks:
                 f"{shape[0]} numbers: end the forward of {scores.critic} with .flatten(), which gives ({shape[0]},)."
             )
 
-    def _scored(self, critic: str, network: nn.Module, given: tuple[Any, ...], scores: Any) -> None:
+    def _scored(self, critic: str, network: nn.Module, given: tuple[object, ...], scores: object) -> None:
         if not given or not isinstance(given[0], Tensor) or not _is_float(scores):
             return
         rows, shape = len(given[0]), tuple(scores.shape)
@@ -201,7 +203,7 @@ class OutputChecks:
         if pixels := _pixels(given[0]):
             self.seen.setdefault(critic, []).append(pixels)
 
-    def _made(self, generator: str, network: nn.Module, given: tuple[Any, ...], images: Any) -> None:
+    def _made(self, generator: str, network: nn.Module, given: tuple[object, ...], images: object) -> None:
         if pixels := _pixels(images):
             self.made.setdefault(generator, []).append(pixels)
 
@@ -260,7 +262,13 @@ class _CallRecorder(TorchFunctionMode):
         super().__init__()
         self.conventions = conventions
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: Iterable[object] = (),
+        kwargs: Settings | None = None,
+    ) -> object:
         result = function(*args, **(kwargs or {}))
         given = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, Tensor)]
         self.conventions.called(function, given, result)
@@ -289,13 +297,13 @@ def _expects_raw(core: Game) -> str:
     return f"{type(objective).__name__} expects scores without bounds"
 
 
-def _is_builtin(what: Any) -> bool:
+def _is_builtin(what: type | Callable[..., object]) -> bool:
     return str(what.__module__).startswith("sparring.")
 
 
-def _ends_in_sigmoid(node: Any) -> bool:
+def _ends_in_sigmoid(node: Node | None) -> bool:
     """Return whether the last function of a tensor, apart from reshaping, was a sigmoid."""
-    while (node is not None and node.name().startswith(SHAPE_OPS)) or type(node).__name__.startswith("Unsafe"):
+    while node is not None and (node.name().startswith(SHAPE_OPS) or type(node).__name__.startswith("Unsafe")):
         node = node.next_functions[0][0]
     return node is not None and node.name().startswith(("SigmoidBackward", "HardsigmoidBackward"))
 
@@ -305,11 +313,11 @@ def _is_column(shape: tuple[int, ...]) -> bool:
     return len(shape) > 1 and set(shape[1:]) == {1}
 
 
-def _is_float(value: Any) -> bool:
+def _is_float(value: object) -> TypeGuard[Tensor]:
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _pixels(images: Any) -> _Pixels | None:
+def _pixels(images: object) -> _Pixels | None:
     """Return range and shape of a batch of images; None for other tensors."""
     if not _is_float(images) or images.dim() != 4 or images.shape[1] > 4 or not images.numel():
         return None

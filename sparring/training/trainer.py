@@ -14,12 +14,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring._types import Settings
 from sparring.errors import Diverged, GameError
 from sparring.game import Data, Game, Move, Turn
 from sparring.layers.upsample_fusion import fused_upsampling
@@ -231,7 +231,7 @@ def _run_step(
             extra_terms = {player: term for player, term in along.items() if term is not None}
             if buffers and index == grad_accum - 1:
                 buffers.settle()
-            seen: dict[str, Any] = {
+            seen: Settings = {
                 "monitor": monitor,
                 "gradient_sync": tally.gradient_sync,
                 "extra_terms": extra_terms,

@@ -7,7 +7,7 @@ each panel is the loss of the objective at equilibrium, where the model equals t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def plot_losses(lines: Sequence[JsonObject], theory: dict[str, float]) -> Figure
     return figure
 
 
-def _drawable(value: Any) -> bool:
+def _drawable(value: object) -> bool:
     return isinstance(value, (int, float)) and abs(value) <= LIMIT
 
 

@@ -8,12 +8,12 @@ A generator that drops modes drops others in another training. The mixture has a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring._types import Network
 from sparring.abilities import SupportsClassLabels, SupportsConditions, SupportsSampling
 from sparring.errors import GameError
 from sparring.game import CriticSpec, Data, Game, Move, Stage, Turn
@@ -109,5 +109,5 @@ class Ensemble(Game):
         # Every member makes every row, so that a sample does not depend on who else is in the batch.
         return select_members(torch.stack([game.sample(n, noise=z) for _, game in self._games()]), members)
 
-    def _games(self) -> list[tuple[int, Any]]:
+    def _games(self) -> list[tuple[int, Network]]:
         return [*enumerate(self.members)]

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from sparring._types import Network
 from sparring.errors import GameError
 from sparring.game import CriticSpec, Data, Game, Move, Turn
 from sparring.objectives.penalties import full_precision
@@ -127,7 +127,7 @@ class Unrolling(Wrapper):
         weights: Weights = [*named.values()]
         slopes: list[Weights] = []
 
-        def loss(name: str, *given: Any) -> Tensor:
+        def loss(name: str, *given: Tensor | int) -> Tensor:
             return functional_call(stated, ({**dict(zip(named, weights, strict=True)), **buffers},), (name, *given))
 
         for _ in range(self.steps):
@@ -140,10 +140,10 @@ class Unrolling(Wrapper):
 class _Stated(nn.Module):
     """What the players of a game minimise, as it states it, in the form in which torch replaces parameters."""
 
-    def __init__(self, game: Any) -> None:
+    def __init__(self, game: Network) -> None:
         super().__init__()
         self.game = game
 
-    def forward(self, name: str, *given: Any) -> Tensor:
+    def forward(self, name: str, *given: Tensor | int) -> Tensor:
         first, *rest = getattr(self.game, name)(*given).values()
         return sum(rest, start=first)

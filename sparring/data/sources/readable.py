@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from sparring._io.atomic import atomic_write
 from sparring.data.sources.files import SUFFIXES, Files, open_files
@@ -118,7 +117,7 @@ def write_note(record: Path, facts: object) -> None:
         ) from error
 
 
-def read_note(record: Path) -> Any:
+def read_note(record: Path) -> object:
     """Read a note; None if it is missing or damaged.
 
     Args:

@@ -108,7 +108,7 @@ class ClassFrequencies(nn.Module):
                 "give data of the same classes."
             )
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *settings: Any) -> None:
         """Read checkpoints without counts as those of a game that drew each class as often as the others."""
         state_dict.setdefault(f"{prefix}counts", torch.ones_like(self.counts))
         super()._load_from_state_dict(state_dict, prefix, *settings)

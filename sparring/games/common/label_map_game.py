@@ -9,13 +9,14 @@ an E there are no styles: empty rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NotRequired
+from typing import NotRequired
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad
 from torch.optim import Optimizer
 
+from sparring._types import Network
 from sparring.abilities import Window
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser, PlayerSettings
@@ -58,7 +59,7 @@ class LabelMapGame(Game):
         edges: bool = False,
     ) -> None:
         super().__init__()
-        self.G: Any = G
+        self.G: Network = G
         self.D, self.E, self.regions, self.edges = D, E, regions, edges
         self._critic, self._generator, self._schedule = critic, generator, schedule
 

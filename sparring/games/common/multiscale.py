@@ -8,8 +8,8 @@ Neither sends a gradient into what the real images are to the networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class Perception(NamedTuple):
         return self.weight * torch.stack([w * l1_loss(one, other) for w, one, other in parts]).sum()
 
 
-def over_scales(loss: Callable[..., Tensor], *maps: Any) -> Tensor:
+def over_scales(loss: Callable[..., Tensor], *maps: Iterable[Sequence[Tensor]]) -> Tensor:
     """Return the mean over scales of a loss of their feature maps."""
     return torch.stack([loss(*scales) for scales in zip(*maps, strict=True)]).mean()
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from sparring._types import Network
 from sparring.abilities import Size
 from sparring.game import Game
 from sparring.rng import randn
@@ -58,7 +59,7 @@ class SingleImageGame(Game):
     ) -> None:
         super().__init__()
         self.G, self.sizes, self.resize, self.border = nn.ModuleList(G), tuple(sizes), resize, border
-        self.palette: Any = palette
+        self.palette: Network = palette
         self.entrance = entrance
         self.image: Tensor
         self.register_buffer("image", torch.zeros(1, *shape))

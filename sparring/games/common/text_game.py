@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring._types import Network
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser, PlayerSettings
 from sparring.rng import rand, randn
@@ -64,9 +65,9 @@ class TextGame(Game):
         schedule: Callable[[int], float] = lambda step: 1.0,
     ) -> None:
         super().__init__()
-        self.text: Any = text
-        self.G: Any = G
-        self.D: Any = D
+        self.text: Network = text
+        self.G: Network = G
+        self.D: Network = D
         self.register_buffer("captions", captions)
         self._critic, self._generator, self._schedule = critic, generator, schedule
 
@@ -78,7 +79,7 @@ class TextGame(Game):
         """Follow the schedule given at construction."""
         return self._schedule(step)
 
-    def generators(self) -> tuple[Any, ...]:
+    def generators(self) -> tuple[Network, ...]:
         """Return the generators that take a condition each, in order."""
         return (self.G,)
 

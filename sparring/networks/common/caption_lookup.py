@@ -128,7 +128,7 @@ class CaptionLookup(nn.Module):
         numbers = hash32(torch.arange(1, width + 1)[:, None] ^ hash32(torch.arange(1, self.features + 1)))
         return given @ (1 - 2 * (numbers >> 15 & 1)).to(given) / width**0.5
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *settings: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *settings: Any) -> None:
         """Load a table of any length."""
         for name in TABLE:
             if (given := state_dict.get(prefix + name)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ INK, PALE = "#2d3748", "#a0aec0"
 
 def panels(
     count: int, *, width: float = 8.0, height: float = 3.4, rows: int = 1, **settings: Any
-) -> tuple[Figure, Any]:
+) -> tuple[Figure, np.ndarray]:
     """Return a figure and its panels, an array (count,) side by side or, if rows is the count, one below the other.
 
     Args:
@@ -67,7 +68,14 @@ def legend(axes: Axes, **settings: Any) -> None:
     axes.legend(**{"fontsize": 8.5, "frameon": False, "labelcolor": INK, "handlelength": 1.6} | settings)
 
 
-def matrix(axes: Axes, values: Any, ticks: tuple[str, ...], *, digits: int, diverging: bool = False) -> None:
+def matrix(
+    axes: Axes,
+    values: Tensor | np.ndarray,
+    ticks: tuple[str, ...],
+    *,
+    digits: int,
+    diverging: bool = False,
+) -> None:
     """Draw a matrix as an annotated heat map.
 
     Args:
