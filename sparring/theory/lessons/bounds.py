@@ -34,26 +34,26 @@ def bounds(pair: Pair) -> Lesson:
         rows.append((row.name, theory.f_divergence(row, p, q).item(), at_optimum, found, half, blind))
     return Lesson(
         name="bounds",
-        title="Every f-divergence is a bound that a critic raises",
+        title="Variational bounds of f-divergences",
         blocks=(
-            "For a convex f, the divergence D(p‖q) = Σ q f(p/q) wants densities, but samples are enough for any "
+            "For a convex f, the divergence D(p‖q) = Σ q f(p/q) needs densities, but samples are enough for any "
             "critic V to give a lower bound: F(V) = E_p g(V) − E_q h(g(V)), with h the conjugate of f and g an "
             "activation that keeps its argument in range (Nowozin et al., 2016). The bound is attained at g(V) = "
-            "f'(p/q). So training a critic means measuring a divergence, and a weak critic measures too little:",
+            "f'(p/q). So training a critic estimates a divergence, and a weak critic underestimates it:",
             Table(
                 ("divergence", "D(p‖q)", "best V, formula", "best V, search", "half as sure", "blind"),
                 tuple(rows),
                 digits=6,
             ),
             "'Half as sure' is the critic that would be best if p/q were its own square root everywhere; 'blind' is "
-            "the critic for p = q, which sees no difference. Total variation asks only which of the two is larger, so "
-            "half a conviction serves it as well as a whole one; all others must know the ratio.",
-            "Two names mislead: 'jensen-shannon' is twice that divergence, and 'gan' is the same minus log 4.",
+            "the critic for p = q. Total variation depends only on which of the two is larger, so the half-sure critic "
+            "attains it as well; all others need the ratio.",
+            "'jensen-shannon' is twice the usual divergence, and 'gan' is the same minus log 4.",
         ),
         picture=Picture(
             lambda: _draw(pair),
-            "The bound at critics that believe in (p/q)ˢ instead of p/q: too timid on the left, too sure on the right. "
-            "Every divergence is met at s = 1, and by nothing above it.",
+            "The bound at critics that are best for (p/q)ˢ instead of p/q: underconfident for s < 1, overconfident for "
+            "s > 1. Every divergence is attained at s = 1, where the bound is largest.",
         ),
     )
 
@@ -65,7 +65,7 @@ def bound(row: Divergence, p: Tensor, q: Tensor, sureness: float) -> float:
         row: The divergence.
         p: Probabilities of the data (N,).
         q: Probabilities of the model (N,).
-        sureness: 1 for the best critic, 0 for one that sees no difference.
+        sureness: 1 for the best critic, 0 for the best critic of p = q.
     """
     return theory.variational_bound(row, row.optimum((p / q) ** sureness), p, q).item()
 

@@ -57,27 +57,27 @@ def relativistic(pair: Pair) -> Lesson:
     gain, price = turing_wasserstein(p, q)
     return Lesson(
         name="relativistic",
-        title="Critics that compare",
+        title="Critics of pairs",
         blocks=(
-            "A relativistic critic is asked which of two samples is more real, not how real one is (Jolicoeur-"
+            "A relativistic critic estimates which of two samples is more real, not how real one is (Jolicoeur-"
             "Martineau, 2019). Only differences of its outputs count, so each row below is shifted to mean zero:",
             Table(("game", "best critic", *pair.heads), critics),
-            "With the logistic price on pairs (RSGAN) the best critic is again log(p/q). Around averages (RaSGAN) it "
-            "rises with p/q but we know no closed form; with squares (RaLSGAN) it is κ(p − q)/(p + q), "
+            "With the logistic loss on pairs (RSGAN) the best critic is again log(p/q). Around averages (RaSGAN) it "
+            "rises with p/q, but no closed form is known; with squares (RaLSGAN) it is κ(p − q)/(p + q), "
             f"κ = 2/(1 + 3Δ/2) = {slope:.6f}.",
-            "A Turing game shows the critic a real and a fake sample in random order and asks for the order, "
+            "In a Turing game the critic predicts the order of a real and a fake sample, "
             "T(a, b) = D(E(a) − E(b)). That is a cross-entropy between p⊗q and q⊗p, so the best T is "
             "log p(a)q(b)/(p(b)q(a)), which changes its sign when a and b change places, without being constrained to: "
             f"the table found by search has T(a, b) + T(b, a) = 0 to {_power(turing)}.",
             Table(("game", "least loss", "closed form", "by search"), losses, digits=6),
             "T-SGAN's least loss is twice RSGAN's; if D is linear and without a bias, so is the whole loss. With W1 in "
             f"place of the cross-entropy (T-WGAN), the critic f(a) − f(b) with the best f of W1 gains {gain:.6f}; "
-            f"carrying a and b each along their best way costs {price:.6f}. Gain "
-            "cannot exceed cost, so both are best: the value is 2 W1.",
+            f"the optimal transport of a and b costs {price:.6f}. Gain "
+            "cannot exceed cost, so both are optimal: the value is 2 W1.",
         ),
         picture=Picture(
             lambda: _draw_orders(pair, both, swapped, turing),
-            "A real a beside a fake b, the other way round, and the best critic's verdict on the order, found by "
+            "Probabilities of a real a with a fake b and of the reverse, and the best critic's output, found by "
             "search.",
         ),
     )
@@ -146,19 +146,20 @@ def realness(pair: Pair) -> Lesson:
         name="realness",
         title="Realness as a distribution",
         blocks=(
-            "The critic of RealnessGAN (Xiangli et al., 2020) answers with a distribution over outcomes u, trained "
+            "The critic of RealnessGAN (Xiangli et al., 2020) outputs a distribution over outcomes u, trained "
             "towards an anchor A₁ on real and A₀ on fake samples: it minimises E_p KL(A₁‖D(x)) + E_q KL(A₀‖D(x)). The "
-            "best answer mixes the anchors by the share of real at x, D(x, u) = (p A₁(u) + q A₀(u))/(p + q):",
+            "best output mixes the anchors by the share of real at x, D(x, u) = (p A₁(u) + q A₀(u))/(p + q):",
             Table(("", *outcomes), tuple(rows), digits=5),
             "Its least loss V falls short of 2 JSD(A₁, A₀) by twice "
             "KL((p A₁ + q A₀)/2 ‖ (p + q)(A₁ + A₀)/4), which is zero only where p = q; so a generator that raises V "
-            "makes the model equal to the data, if some outcome tells the anchors apart. With two outcomes and all of "
+            "makes the model equal to the data, if the anchors differ at some outcome. With two outcomes and all of "
             "each anchor on one, this is the cross-entropy game.",
             Table(("", "formula", "closed form", "by search"), values, digits=6),
         ),
         picture=Picture(
             lambda: _draw_realness(pair, closed),
-            "The two anchors, and the best critic's answer at each point: the more of a point is real, the more of A₁.",
+            "The two anchors, and the best critic's output at each point: the larger the share of real, the more of "
+            "A₁.",
         ),
     )
 

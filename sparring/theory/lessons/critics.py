@@ -26,9 +26,9 @@ class Case:
     """One objective.
 
     Args:
-        name: What it is called.
-        objective: It.
-        shows: What of the critic's output is shown.
+        name: Name of the objective.
+        objective: The objective.
+        shows: Function of the critic's output that is shown.
         optimum: That of the best critic, as a formula.
         value: Its least loss as a formula.
         least: The same as a number, of p and q.
@@ -116,19 +116,19 @@ def critics(pair: Pair) -> Lesson:
         name="critics",
         title="The best critic, and what its loss measures",
         blocks=(
-            "How far apart data and model are, by the measures that this page will meet (W1 counts the distance from "
-            "one point to the next as 1; Δ = Σ (p − q)²/(p + q)):",
+            "Distances between data and model, by the measures of this page (W1 counts the distance from one point to "
+            "the next as 1; Δ = Σ (p − q)²/(p + q)):",
             _distances(p, q),
-            "For given p and q the critic's loss is a sum over points, and at each point two prices meet: one for what "
-            "is real there, one for what is fake. For the cross-entropy that is p sp(−C) + q sp(C), least where "
-            "σ(C) = p/(p + q). So the best critic states the share of what is real. The search is told nothing of "
-            "this: it lowers the library's own loss over a free table of outputs.",
+            "For given p and q the critic's loss is a sum over points of a term for real samples and a term for fake "
+            "ones. For the cross-entropy the sum is p sp(−C) + q sp(C), least where σ(C) = p/(p + q): the best σ(C) is "
+            "the share of real samples. The search does not use this: it minimises the library's own loss over a free "
+            "table of outputs.",
             Table(("objective", "best critic", *pair.heads), tuple(rows)),
-            "Put back into the loss, the best critic turns it into a distance between p and q. The lower the loss, the "
-            "better critic tells them apart; a model that equals the data makes it as large as it can be.",
+            "At the best critic the loss becomes a distance between p and q. The lower the loss, the larger their "
+            "distance; the loss is largest where the model equals the data.",
             Table(("objective", "least loss", "closed form", "by search"), tuple(values), digits=6),
-            "A real target of 0.9 (one-sided label smoothing) scales the best σ(C) by 0.9. Where q = p the critic says "
-            "0.45, not one half: read its outputs with that in mind.",
+            "A real target of 0.9 (one-sided label smoothing) scales the best σ(C) by 0.9. Where q = p its output "
+            "is 0.45 instead of one half.",
         ),
         picture=Picture(
             lambda: _draw(pair, closed, {name: outputs for name, (outputs, _) in found.items()}),
@@ -158,7 +158,7 @@ def _draw(pair: Pair, closed: dict[str, Tensor], found: dict[str, Tensor]) -> Fi
     figures.name(above, title="Data and model", y="probability")
     figures.legend(above, loc="upper center", ncols=2)
     above.set_ylim(0, 1.25 * torch.cat([pair.p, pair.q]).max().item())
-    kept = [case for case in CASES if case.name != "least squares 0, 1"]  # which says what the cross-entropy's σ says
+    kept = [case for case in CASES if case.name != "least squares 0, 1"]  # equal to the cross-entropy's σ
     for index, (case, colour) in enumerate(zip(kept, figures.SERIES, strict=False)):
         x = at + 0.16 * (index - (len(kept) - 1) / 2)
         below.plot(x, case.shows(closed[case.name]), "o", markersize=10, mfc="none", mec=colour, mew=1.4)

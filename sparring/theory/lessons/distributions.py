@@ -33,7 +33,7 @@ class Pair:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Name of the points."""
+        """Names of the points."""
         return tuple(f"x{'₀₁₂₃₄₅₆₇₈'[i]}" for i in range(1, len(self.p) + 1))
 
     @staticmethod
@@ -60,7 +60,7 @@ def parse_pair(p: str = DATA, q: str = MODEL) -> Pair:
     if len(first) != len(second):
         raise DataError(f"--p has {len(first)} probabilities and --q {len(second)}: give one of each for every point.")
     if all(abs(a - b) < 1e-9 for a, b in zip(first, second, strict=True)):
-        raise DataError("--p and --q are the same: no critic can tell them apart, so there is nothing to compute.")
+        raise DataError("--p and --q are the same: every critic scores them alike, so there is nothing to compute.")
     for points in range(1, FINEST + 1):
         if all(abs(weight * points - round(weight * points)) < 1e-6 for weight in first + second):
             counts = torch.tensor([first, second], dtype=torch.float64).mul(points).round()

@@ -1,4 +1,4 @@
-"""Lessons: how two players move when both learn, and what a few aids do to their equilibrium."""
+"""Lessons: dynamics of two players that learn at once, and effects of training techniques on their equilibrium."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ def dirac(pair: Pair) -> Lesson:
         rows.append(tuple(row))
     return Lesson(
         name="dirac",
-        title="Two players, two numbers: the Dirac-GAN",
+        title="Convergence of the Dirac-GAN",
         blocks=(
-            "All data lies at 0, the model puts everything at θ, the critic is C(x) = ψx. At (0, 0) nobody wants to "
-            "move, but will the players get there? Near it their motion is linear, with the Jacobian "
+            "All data lies at 0, the whole model at θ, and the critic is C(x) = ψx. The equilibrium is (0, 0). Near it "
+            "the motion of the players is linear, with the Jacobian "
             "[[0, ½], [−½, −γ]] and the eigenvalues −γ/2 ± √(γ²/4 − ¼), where γ/2 is the weight of the R1 penalty "
             "E‖∇C(x)‖² on real points (Mescheder et al., 2018).",
             f"Each step below has the rate {RATE}; its gradients come from the library's minimax loss and R1. 'Factor' "
-            "is by what a step multiplies the distance from (0, 0) near it, in the long run; the distance is that "
+            "is the asymptotic factor of a step on the distance from (0, 0) near it; the distance is that "
             f"after {STEPS} steps from ({START[0]:g}, {START[1]:g}).",
             Table(
                 ("γ", "eigenvalues", "factor, simultaneous", "distance", "factor, alternating", "distance"), tuple(rows)
             ),
-            "Without a penalty the eigenvalues are imaginary: continuous players would circle for ever. Simultaneous "
+            "Without a penalty the eigenvalues are imaginary: the continuous flow circles for ever. Simultaneous "
             f"steps leave along the tangents, each by a factor √(1 + h²/4) = {math.sqrt(1 + RATE**2 / 4):.4f}, so the "
-            "players drift apart; alternating steps go round and round, and come no nearer. The penalty takes energy "
-            "out of the critic. At γ = 1 damping is critical; at γ = 4 the critic is so stiff that the model creeps "
-            "home. Papers and codes differ by the ½: a code that multiplies the squared slope by 10 has γ = 20.",
+            "players diverge; alternating steps circle without converging. The penalty damps the critic. At γ = 1 the "
+            "damping is critical; at γ = 4 the critic is overdamped, and the model converges slowly. Papers and codes "
+            "differ by the ½: a code that multiplies the squared slope by 10 has γ = 20.",
         ),
         picture=Picture(
             lambda: _draw_dirac(paths),
-            f"{STEPS} steps from the ringed point at four strengths of R1; the players should meet at the cross.",
+            f"{STEPS} steps from the ringed point at four strengths of R1; the cross is the equilibrium.",
         ),
     )
 
@@ -102,31 +102,31 @@ def techniques(pair: Pair) -> Lesson:
         slopes.append((f"{penalty:g}", theory.penalised_slope(distance, penalty), slope, value, gain))
     return Lesson(
         name="techniques",
-        title="What training techniques do to the equilibrium",
+        title="Effects of training techniques on the equilibrium",
         blocks=(
-            "**The gradient penalty overshoots.** Between one real and one fake point at distance d the best critic of "
+            "**Gradient penalty.** Between one real and one fake point at distance d the best critic of "
             "WGAN-GP has the slope 1 + d/2λ, not 1, and its gain d + d²/4λ overstates W1 = d. For d = 2:",
             Table(("λ", "1 + d/2λ", "slope by search", "d + d²/4λ", "gain by search"), tuple(slopes)),
-            "**Several generators.** In MAD-GAN (Ghosh et al., 2018) a classifier tells the data from K generators and "
-            "the generators from each other. Its best answer 'data' is p/(p + Σ gₖ), and the game's value is least, "
-            "−(K + 1) log(K + 1) + K log K, where the *mean* of the generators is p: no single one has to know every "
-            "mode. The last row's two generators lean to either side of p.",
+            "**Several generators.** In MAD-GAN (Ghosh et al., 2018) a classifier separates the data and each of K "
+            "generators. Its best probability of 'data' is p/(p + Σ gₖ), and the game's value is least, "
+            "−(K + 1) log(K + 1) + K log K, where the *mean* of the generators is p: no single one has to cover every "
+            "mode. The last row's two generators lie on either side of p.",
             Table(("generators", "closed form", "by search"), _several(pair.p), digits=6),
             "**Historical averaging.** In min over x, max over y of xy simultaneous steps spiral outwards. A term that "
-            "draws each player towards the mean of its own past (weight w) breaks the spiral, but a heavy past holds "
-            "the players where they have been. Distance from the equilibrium after 6,000 steps of 0.05 from (1, 1):",
+            "draws each player towards the mean of its own past (weight w) stops the spiral, but a large weight slows "
+            "convergence. Distance from the equilibrium after 6,000 steps of 0.05 from (1, 1):",
             Table(("w", "distance"), tuple((f"{w:g}", way[-1]) for w, way in distances.items())),
         ),
         picture=Picture(
             lambda: _draw_averaging(distances),
-            "Historical averaging on xy: without it the players part, with a little they arrive, with much they "
-            "linger.",
+            "Historical averaging on xy: the players diverge without it, converge with a small weight, and are slow "
+            "with a large one.",
         ),
     )
 
 
 def searched_slope(distance: float, penalty: float) -> tuple[float, float]:
-    """Return the slope of the best linear critic under WGAN-GP's loss, by search, and what it gains.
+    """Return the slope of the best linear critic under WGAN-GP's loss, by search, and its gain.
 
     Args:
         distance: Between the real and the fake point.
@@ -147,7 +147,7 @@ def searched_slope(distance: float, penalty: float) -> tuple[float, float]:
 
 
 def game_value(p: Tensor, models: Tensor) -> float:
-    """Return E_p log D + Σ E_gₖ log(1 − D) at the best classifier found by search, D its answer 'data'.
+    """Return E_p log D + Σ E_gₖ log(1 − D) at the best classifier found by search, D its probability of 'data'.
 
     Args:
         p: Probabilities of the data (N,).

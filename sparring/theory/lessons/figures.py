@@ -91,8 +91,8 @@ def matrix(
     axes.imshow(values, cmap="PuOr_r" if diverging else "Blues", vmin=low, vmax=largest * (1.0 if diverging else 1.25))
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if abs(value) > 0.5 * largest else INK
-        said = f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
-        axes.text(j, i, said, ha="center", va="center", fontsize=7.5, color=colour)
+        label = f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
+        axes.text(j, i, label, ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(ticks)), ticks)
     axes.set_yticks(range(len(ticks)), ticks)
     axes.grid(visible=False)

@@ -1,4 +1,4 @@
-"""Lesson: what a generator feels of its critic, and which divergence it follows."""
+"""Lesson: gradients of generators, and the divergences that they follow."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ def gradients(pair: Pair) -> Lesson:
     pulls: Rows = tuple((f"{distance:g}", *(pull(name, distance) for name in PULLS)) for distance in FAR)
     return Lesson(
         name="gradients",
-        title="What the generator feels",
+        title="Gradients of the generator",
         blocks=(
-            "The generator learns through the critic's output at its samples. The slope dL/dC of each loss, as the "
-            "critic grows sure that a sample is fake (C → −∞):",
+            "The generator's gradient passes through the critic's output at its samples. The slope dL/dC of each loss, "
+            "as the critic becomes sure that a sample is fake (C → −∞):",
             Table(("C", *LOSSES), felt, digits=5),
-            "The minimax loss dies, like eᶜ, just where the generator has most to learn; the non-saturating loss has "
-            "the same sign and its largest slope there. The slope of least squares grows with the distance to its "
-            "target 1, that of the hinge game's generator never changes.",
-            "That is half of the chain. The other is the critic's own slope at the sample. Let the data be N(0, 1) and "
+            "The slope of the minimax loss vanishes, like eᶜ, where the generator is worst; the non-saturating loss "
+            "has the same sign and its largest slope there. The slope of least squares grows with the distance to its "
+            "target 1, that of the hinge game's generator is constant.",
+            "The other factor is the critic's own slope at the sample. Let the data be N(0, 1) and "
             "the model N(θ, 1), and let the critic be the best one for its loss; then the "
-            "slope dL/dθ that the model feels is",
+            "slope dL/dθ of the model is",
             Table(("θ", *PULLS), pulls),
-            "The non-saturating loss pulls harder the further off the model is. Least squares dies with minimax: its "
-            "best critic is flat wherever it is sure, and a flat critic teaches nothing, whatever the loss. The 1-"
-            "Lipschitz critic of W1 pulls with 1 from anywhere. (The hinge's best critic, a sign, is flat where it "
-            "does not jump; this is why it is played with a bound on the critic's slope.)",
-            "At the best critic of the pair, each generator goes down the gradient of a divergence, not always the "
-            "one its game is named after. Compared are gradients in the logits of q:",
+            "The gradient of the non-saturating loss grows with the distance of the model. That of least squares "
+            "vanishes like that of minimax: its best critic is flat wherever it is sure, and a flat critic has no "
+            "gradient, whatever the loss. With the 1-Lipschitz critic of W1 the gradient is 1 everywhere. (The hinge's "
+            "best critic, a sign, is flat where it does not jump; so it is used with a bound on the critic's slope.)",
+            "At the best critic of the pair, each generator descends a divergence, not always the one its game is "
+            "named after. The table compares gradients in the logits of q:",
             Table(("critic", "generator minimises", "follows", "same gradient"), followed(pair)),
-            "m = (p + q)/2. The last row needs care: the least squares game with targets −1, 1 and 0 is known for "
+            "m = (p + q)/2. On the last row: the least squares game with targets −1, 1 and 0 is known for "
             f"minimising a Pearson χ². Its loss with the constant term of the data does equal ½χ²(p + q‖2q) "
             f"= {theory.triangular(pair.p, pair.q).item() / 2:.6f} at the best critic, but the generator moves while "
-            "the critic stands still, and the gradient that it feels there is not that of χ².",
+            "the critic is fixed, and its gradient there is not that of χ².",
         ),
         picture=Picture(
             _draw,
-            "Left: the slope of each generator's loss at a fake that the critic scores C. Right: what a Gaussian model "
-            "feels at distance θ from the data under the best critic of its loss.",
+            "Left: the slope of each generator's loss at a fake that the critic scores C. Right: the slope of a "
+            "Gaussian model's loss at distance θ from the data under the best critic of the loss.",
         ),
     )
 

@@ -69,19 +69,20 @@ def directions(pair: Pair) -> Lesson:
     left, right = (f"log(1/{weight}) = {shown(-math.log(weight), 4)}" for weight in WEIGHTS)
     return Lesson(
         name="directions",
-        title="Covering or seeking: the two directions of KL",
+        title="Forward and reverse KL: mode covering and mode seeking",
         blocks=(
-            f"The data has two modes, {modes}; the model is one Gaussian and must fail. How it fails is the "
-            "divergence's choice. Each fit below was found by descent on the divergence it is named after:",
+            f"The data has two modes, {modes}; the model is one Gaussian and cannot fit both. The "
+            "result depends on the divergence. Each fit below was found by descent on the divergence it is named "
+            "after:",
             Table(("minimised", "mean", "deviation", "KL(p‖q)", "KL(q‖p)", "JSD"), rows),
-            "KL(p‖q) averages log(p/q) over the data and charges without limit for data that the model misses. So the "
+            "KL(p‖q) averages log(p/q) over the data, with an unbounded loss for data that the model misses. So the "
             f"model *covers*: it takes the data's mean and deviation ({shown(mean, 4)} and {shown(spread, 4)} by "
-            "formula) and puts much of its mass where there is no data. KL(q‖p) averages over the model and charges "
-            "for samples that are not data. So the model *seeks* one mode and forgets the other, at the price of "
+            "formula) and puts much of its mass where there is no data. KL(q‖p) averages over the model, with a loss "
+            "for samples away from the data. So the model *seeks* one mode and drops the other, at a loss of "
             f"{left} nats; started on the right it stays with the smaller one, at {right}. The Jensen–Shannon "
-            "divergence has a minimum of either kind, and here the seeking one is the lower.",
-            "Mode collapse need not be an accident of training: a generator that follows a seeking divergence gains "
-            "nothing by visiting a mode that it cannot reach without leaving data.",
+            "divergence has a minimum of either kind, of which the seeking one is lower here.",
+            "So mode collapse can be the optimum and not a failure of optimisation: under a seeking divergence a "
+            "generator gains nothing from a mode that it can only reach through regions without data.",
         ),
         picture=Picture(
             lambda: _draw(dict(fits)), "One Gaussian fitted to two modes, by descent on three divergences."

@@ -21,7 +21,7 @@ Rows = tuple[tuple[Cell, ...], ...]
 
 @dataclass(frozen=True)
 class Table:
-    """A table; numbers are formatted when they are shown.
+    """A table; numbers are formatted on display.
 
     Args:
         heads: Head of each column.
@@ -111,10 +111,10 @@ def text(lessons: Sequence[Lesson], pair: Pair, command: str) -> str:
     """
     parts = [
         "# Theory",
-        f"What mathematics says of the games in this library, on distributions small enough to know. Every number and "
-        f"picture of this page is computed by `{command}`: closed forms stand beside a search that does not know them, "
-        "and both use the losses that train images. Give it distributions of your own with `--p` and `--q`. Logarithms "
-        "are natural; p is the data, q the model; C is what a critic says, large where it takes a point for real; "
+        f"Theory of the games in this library, on small discrete distributions. Every number and picture of this page "
+        f"is computed by `{command}`: closed forms are compared with a numerical search that does not use them, and "
+        "both use the library's own losses. Other distributions are passed with `--p` and `--q`. Logarithms are "
+        "natural; p is the data, q the model; C is the critic's output, large for points that it scores as real; "
         "σ(C) = 1/(1 + e⁻ᶜ) and sp(C) = log(1 + eᶜ).",
         f"The data of this page is p = ({pair.words(pair.p)}), the model q = ({pair.words(pair.q)}).",
     ]

@@ -1,4 +1,4 @@
-"""Lessons: distributions that do not meet, and the noise that lets them."""
+"""Lessons: distributions with disjoint supports, and instance noise."""
 
 from __future__ import annotations
 
@@ -35,24 +35,22 @@ def supports(pair: Pair) -> Lesson:
     noisy = tuple((f"{s:g}", theory.gaussian_jensen_shannon(1.0, s), 1 / (8 * s * s)) for s in SCALES)
     return Lesson(
         name="supports",
-        title="Distributions that do not meet",
+        title="Distributions with disjoint supports",
         blocks=(
-            "All data lies at 0, the model puts everything at θ. A good measure of failure would fall as the model "
-            "comes nearer.",
+            "All data lies at 0, the whole model at θ. A useful distance should fall as the model comes nearer.",
             Table(("θ", "KL(p‖q)", "JSD", "TV", "W1"), tuple(apart), digits=6),
-            "Divergences compare densities place by place. Where p and q share no place, each of them says 'as "
-            "different as can be' — for the Jensen–Shannon divergence log 2 = 0.693147 — however near the model is, "
-            "and a constant has no slope to descend. W1 asks how far the mass must travel, so it always knows the way "
-            "(Arjovsky et al., 2017).",
-            "Noise of deviation σ on both, data and model, is the other remedy (instance noise). Two points become two "
+            "Divergences compare densities point by point. Where p and q share no point, each has its largest value — "
+            "for the Jensen–Shannon divergence log 2 = 0.693147 — however near the model is, so its gradient is zero. "
+            "W1 measures how far the mass must travel, so it has a gradient everywhere (Arjovsky et al., 2017).",
+            "Noise of deviation σ on both, data and model, is another remedy (instance noise). Two points become two "
             "Gaussians, which always overlap: for θ = 1,",
             Table(("σ", "JSD under noise", "θ²/8σ²"), noisy, digits=6),
             "Much noise leaves the smooth bowl θ²/8σ², easy to descend but blunt; little noise leaves a plateau "
-            "with a hole. Hence noise that fades during training.",
+            "with a hole. So the noise is reduced during training.",
         ),
         picture=Picture(
             _draw_supports,
-            "Left: the Jensen–Shannon divergence stands still, W1 shrinks with the distance. Right: the same "
+            "Left: the Jensen–Shannon divergence is constant, W1 shrinks with the distance. Right: the same "
             "divergence under instance noise slopes towards the data.",
         ),
     )
@@ -101,27 +99,27 @@ def noise(pair: Pair) -> Lesson:
         rows.append((f"{scale:g}", -distance / scale**2, slope, distance**2 / (2 * scale**2), bias))
     return Lesson(
         name="noise",
-        title="The critic that noise makes smooth",
+        title="Best critics under instance noise",
         blocks=(
-            "Without noise the best critic of two points is infinite at both and says nothing of what lies between. "
+            "Without noise the best critic of two points is infinite at both and undefined between them. "
             "With noise N(0, σ²) on a real point at 0 and a fake one at θ, the best logit is a straight line, "
             "C(x) = (θ² − 2θx)/(2σ²): its slope −θ/σ² points from the model to the data at every x, and noise of twice "
-            "the deviation makes it four times gentler. For θ = 1, beside a line c + sx fitted with the library's "
-            f"cross-entropy to {STRATA} quantiles of each:",
+            "the deviation makes it four times smaller. For θ = 1, compared with a line c + sx fitted with the "
+            f"library's cross-entropy to {STRATA} quantiles of each:",
             Table(("σ", "−θ/σ²", "s by search", "θ²/2σ²", "c by search"), tuple(rows), digits=3),
-            "The two columns part a little where σ is small: there the classes hardly overlap, and a finite sample "
-            "says little about a critic that is very sure.",
+            "The two columns differ slightly where σ is small: there the classes hardly overlap, and a finite sample "
+            "determines a confident critic poorly.",
         ),
         picture=Picture(
             lambda: _draw_noise(distance),
             "The best critic's logit between a real point at 0 and a fake one at 1, under more and more noise. Above "
-            "zero it says 'real'; all lines change their mind half-way.",
+            "zero it means 'real'; all lines cross zero half-way.",
         ),
     )
 
 
 def _searched_logit(distance: float, scale: float) -> tuple[float, float]:
-    """Return c and s of the line c + sx that best tells the two noisy points apart."""
+    """Return c and s of the line c + sx that best separates the two noisy points."""
     middles = (torch.arange(STRATA, dtype=torch.float64) + 0.5) / STRATA
     x = scale * math.sqrt(2) * torch.erfinv(2 * middles - 1)
 

@@ -249,7 +249,7 @@ def test_the_command_shows_and_writes(capsys, tmp_path):
     words = ["theory", "supports", "critics", "--p", "1/2,1/2", "--q", ".25,.75", "--out", str(tmp_path / "page")]
     assert main(words) == 0
     told = capsys.readouterr().out
-    assert told.index("Distributions that do not meet") < told.index("The best critic")
+    assert told.index("Distributions with disjoint supports") < told.index("The best critic")
     assert "0.632720" in told
     page = (tmp_path / "page" / "theory.md").read_text()
     assert f"`sparring theory supports critics --p 1/2,1/2 --q .25,.75 --out {tmp_path / 'page'}`" in page
