@@ -1,4 +1,4 @@
-"""Types that are open at the edges of the library: JSON, torch, and callables known only at run time."""
+"""Open types at the edges of the library: JSON, torch, and callables resolved at run time."""
 
 from __future__ import annotations
 

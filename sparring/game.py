@@ -131,7 +131,7 @@ class CriticSpec:
         noise_condition: Content of a row of noise in addition to z ~ N(0, I), such as "codes".
         generator_use: How the game uses G other than as one function of noise, as the rest of a sentence.
         features_shared_with: Other users of the critic's features.
-        mixed_batches: Content of the critic's batches where they are neither all real nor all made by one G.
+        mixed_batches: Content of the critic's batches where they are neither all real nor all of one G.
         compared_samples: Parts of two samples that the game compares after the critic's input transform.
         trained_later: Networks whose training begins after the first step.
         custom_critic_step: Why a step of D is not gradient descent on the game's `critic_terms`, as a sentence's end.

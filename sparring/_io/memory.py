@@ -1,4 +1,4 @@
-"""Memory in bytes: what there is, what is free, what is in use and was in use at most, of a device and of the machine.
+"""Memory in bytes: total, free, in use and peak, of a device and of the machine.
 
 Every function returns None where the system does not provide the figure.
 """

@@ -1,4 +1,4 @@
-"""The pipe of adaptive augmentation, 'bgc': every change happens with probability p (Karras et al., 2020, appendix B).
+"""The augmentations of ADA, 'bgc': each is applied with probability p (Karras et al., 2020, appendix B).
 
     blitting   flip left-right · turn by 0, 90, 180 or 270° · shift by whole pixels, each way up to ⅛ of the side
     geometry   scale by 2ⁿ, n ~ N(0, .2²) · turn by an angle · stretch by 2ⁿ, n ~ N(0, .2²) · turn again
@@ -6,7 +6,7 @@
     colours    + n, n ~ N(0, .2²) · × 2ⁿ, n ~ N(0, .5²) · mirror the luma · turn the hue · saturate by 2ⁿ, n ~ N(0, 1)
 
 A change that may be the identity (no flip, a turn by 0°) counts as happening. The two turns share p: each happens with
-1 − √(1 − p), so that one of them does with p. While p is below .8 or so the changed real images tell the distribution
+1 − √(1 − p), so that one of them does with p. For p below about .8 the changed real images determine the distribution
 of the unchanged ones, and nothing leaks: G need not draw what only the augmentation makes.
 
 With three channels luma is the direction (1, 1, 1)/√3 and hue the angle about it. With any other number the luma is the

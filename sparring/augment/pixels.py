@@ -1,4 +1,4 @@
-"""Parts of augmentations: one random number per image, and resampling of pixels.
+"""Helpers of augmentations: one random number per image, and resampling of pixels.
 
 Resampling is linear in the image. It uses `gather`, which torch differentiates any number of times; `grid_sample` only
 once, and a gradient penalty needs two.

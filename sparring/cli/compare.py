@@ -1,4 +1,4 @@
-"""The command that lets recipes, or settings of one recipe, compete over seeds: ``sparring compare RECIPE ...``.
+"""The command that compares recipes, or settings of one recipe, over seeds: ``sparring compare RECIPE ...``.
 
 A flag that no comparison has is a recipe's, and goes to every entry that has it; ``--NAME.flag`` goes to the
 recipe NAME only; a varied setting makes an entry of each of its values. What is typed for an entry is read as
@@ -263,7 +263,7 @@ def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Grou
     """Return the words of the comparison, and the flags of recipes.
 
     Args:
-        form: The dataclass of what is asked of everybody, with techniques.
+        form: The dataclass of the shared options, with techniques.
         words: What was typed after the recipes' names.
     """
     own = {flag.name for flag in flags(form)}
@@ -294,7 +294,7 @@ def entries(
     """Yield the entries: every recipe under every combination of the varied settings that it has.
 
     Args:
-        form: The dataclass of what is asked of everybody, with techniques.
+        form: The dataclass of the shared options, with techniques.
         names: Of the recipes.
         common: Flags shared by all entries.
         groups: Flags that are the recipes'.

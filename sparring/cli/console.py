@@ -222,7 +222,7 @@ def progress(description: str = "", done: float = 0, total: float = 1, *, keep: 
 
 
 def say_data(dataset: Dataset, held: int = 0) -> None:
-    """Print what was understood of the data, in two lines.
+    """Print the interpretation of the data, in two lines.
 
     Args:
         dataset: All of it.

@@ -38,7 +38,7 @@ FILE = "fit.json"  # in the run's folder: the length of the training, for `resum
 
 @dataclass(frozen=True)
 class Goal:
-    """The length of a training, and what it writes on the way.
+    """The length of a training, and its outputs.
 
     Attributes:
         steps: Step at which to end, counted from the start of the run. Default: 10,000, or all stages.
@@ -94,7 +94,7 @@ def require(goal: Goal) -> None:
     """Refuse a length that cannot be trained.
 
     Args:
-        goal: As asked for.
+        goal: As given.
 
     Raises:
         RunError: With the flag and the remedy.
@@ -103,7 +103,7 @@ def require(goal: Goal) -> None:
 
     NonFinitePolicy.parse(goal.on_nan)
     if goal.steps is not None and goal.kimg is not None:
-        raise RunError("Both --steps and --kimg say how far to go: give one of them.")
+        raise RunError("Both --steps and --kimg set the length of the training: give one of them.")
     if goal.eval_every is None and (goal.eval_metric or goal.patience is not None):
         raise RunError("--eval-metric and --patience need an interval: give --eval-every, in thousands of images.")
     for name in ("steps", "kimg"):
@@ -113,11 +113,11 @@ def require(goal: Goal) -> None:
 
 
 def remembered(folder: Path | Folder, goal: Goal) -> Goal:
-    """Return the length of a training; what is not given is read from the run.
+    """Return the length of a training; settings that are not given are read from the run.
 
     Args:
         folder: The run's.
-        goal: As asked for.
+        goal: As given.
 
     Raises:
         RunError: If the length is neither given nor recorded.
@@ -132,7 +132,7 @@ def remembered(folder: Path | Folder, goal: Goal) -> Goal:
             return goal
         path = folder.path if isinstance(folder, Folder) else folder
         where = shlex.quote(str(path))
-        raise RunError(f"{path} does not say how far to go: `sparring resume {where} --steps N`.") from None
+        raise RunError(f"{path} holds no length of the training: use `sparring resume {where} --steps N`.") from None
 
 
 def _wellformed(goal: JsonObject) -> JsonObject:
@@ -472,7 +472,7 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
 
 
 def _news(before: CostEstimate | None, now: CostEstimate) -> list[str]:
-    """What has been begun or left out since."""
+    """Return lines on the options begun or left out since."""
     begun = now.probes[len(before.probes) if before else 0 :]
     lines = [
         f"{_named(it.option)}: {_milliseconds(it.seconds)} a step, {it.speed:,.1f} images/s, {_size(it.memory)}"
@@ -497,7 +497,7 @@ def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
             f"Time: {most}about {clock(rounds * seconds)} for {rounds:,} steps of {rows:,} images{more}, "
             "without samples and evaluations."
         )
-    say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep-checkpoints says how many stay.")
+    say(f"A checkpoint takes about {_size(found.probes[0].state)}; --keep-checkpoints sets how many are kept.")
     for line in advice(found):
         say(line)
 
@@ -522,7 +522,7 @@ def advice(found: CostEstimate) -> list[str]:
         elif base.option == found.asked:
             lines.append(
                 f"--batch-size {better.batch} would be {times:.1f} times as fast by the image, but is another "
-                "training: an update then sees other gradients, so rates may have to follow."
+                "training: the gradients of an update change, so rates may have to follow."
             )
     if not lines:
         several = base is not None and len(base.times) > 2 and len(found.probes) > 1

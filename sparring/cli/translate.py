@@ -56,7 +56,7 @@ def translate(
     if strips or cycle:
         say(f"Each beside what became of it is in {out / 'strips'}.")
     if heatmaps:
-        say(f"Where the critic looks is in {out / 'heatmaps'}.")
+        say(f"The critic's attention maps are in {out / 'heatmaps'}.")
 
 
 def _both(run: Path, images: tuple[Path, ...], out: Path, how: Settings) -> None:

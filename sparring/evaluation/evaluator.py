@@ -66,7 +66,7 @@ def evaluate(
         dataset: The training data.
         held_out: Data that was not trained on.
         metrics: Rows of `METRICS`. Default: those that suit the data.
-        samples: Number of generated samples, at most that of held-out rows or half of the data; a note says if it is
+        samples: Number of generated samples, at most that of held-out rows or half of the data; with a note if it is
             reduced. Default: 2,500 points or 2,000 images.
         seed: Seed of the latents and of the choice of real rows.
         extractor: Feature extractor for images. Default: the library's classifier, trained on this data.

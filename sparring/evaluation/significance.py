@@ -7,7 +7,7 @@ which bounds the probability of any false positive among them without further as
 
 A permutation test is not used: with K seeds each, its smallest p-value is 2 / C(2K, K), which is .1 for three seeds and
 .008 for five; after Holm's correction over the 36 pairs of nine entries no difference could be significant. Welch's
-test assumes that scores of seeds are normal, which few seeds cannot confirm; more seeds remain the better answer.
+test assumes that scores of seeds are normal, which few seeds cannot confirm; more seeds are better.
 
     t = (a − b) / √(s_a²/n_a + s_b²/n_b)      ν = (s_a²/n_a + s_b²/n_b)² / (s_a⁴/(n_a²(n_a−1)) + s_b⁴/(n_b²(n_b−1)))
     p = I_{ν/(ν + t²)}(ν/2, 1/2)              the regularised incomplete beta function

@@ -84,7 +84,7 @@ class Protocol:
 
     Attributes:
         budget: Length of every trial.
-        shared: What `sparring.Run.create` is given besides recipe, arguments, techniques and seed: data, batch, …
+        shared: Settings of `sparring.Run.create` other than recipe, arguments, techniques and seed: data, batch, …
         fingerprint: Fingerprint of the data.
         metrics: Names in `sparring.evaluation.evaluator.METRICS`; those suited to the data if there is none.
         samples: Number of evaluated samples. Default: as many as suit the data.

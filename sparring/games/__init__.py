@@ -1,1 +1,1 @@
-"""One file for each game: the module docstring is the theory, the class is the algorithm."""
+"""Games, one file each: the module docstring is the theory, the class the algorithm."""

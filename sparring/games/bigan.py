@@ -71,7 +71,7 @@ class BiGAN(LatentGame):
 
 
 class ALI(BiGAN):
-    """BiGAN whose encoder (N, *shape) -> (N, 2 latent) states means and log variances, from which codes are drawn."""
+    """BiGAN with a stochastic encoder, (N, *shape) -> (N, 2 latent): means and log variances of the codes."""
 
     def code(self, x: Tensor) -> Tensor:
         """Draw a code of each row of x."""

@@ -1,4 +1,4 @@
-"""BigGAN's game (Brock et al., 2019): a conditional game whose generator keeps its filters apart.
+"""BigGAN's game (Brock et al., 2019): a conditional game with orthogonal regularisation of the generator.
 
     G minimises  L_G(D(G(z, y), y)) + β Σ_W ‖WᵀW ⊙ (1 − I)‖²_F                                  (equation 3)
 

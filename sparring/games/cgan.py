@@ -1,7 +1,7 @@
-"""Conditional games whose critic also learns what does *not* match, or names the class itself.
+"""Conditional games with mismatched pairs or with a class prediction by the critic.
 
 Three kinds of pairs: (x, y) real, (G, y) fake, (x, y′) real with a wrong label, y′ uniform over the other classes
-that have images. With R and F the two halves of D's loss, on what is to be called real and on what is not, and R also
+that have images. R and F are the two halves of D's loss, for real and for fake targets, and R is also
 G's loss:
 
     `MatchingGAN`   D  R(D(x, y)) + ½ [F(D(G, y)) + F(D(x, y′))]                               G  R(D(G, y))
@@ -52,7 +52,7 @@ def wrong(y: Tensor, counts: Tensor | None = None) -> Tensor:
 
 
 class LabelledGAN(ConditionalGAN):
-    """What the three games share: batches with labels, and samples of the labels of a batch."""
+    """Base of the three games: batches with labels, and samples of the labels of a batch."""
 
     def labelled(self, data: Data) -> tuple[Tensor, Tensor]:
         """Return the next samples x (N, *shape), and their classes y as one-hot rows (N, classes).
@@ -102,7 +102,7 @@ class SeparateGAN(LabelledGAN):
             super().critic_spec(),
             output=CriticOutput.SCORES,
             adversarial_terms=("adversarial", "matching"),
-            features_shared_with="the second answer",
+            features_shared_with="the second logit",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
@@ -128,7 +128,10 @@ class AuxiliaryGAN(LabelledGAN):
     def critic_spec(self) -> CriticSpec:
         """Return that D gives a score and logits of classes, of the sample alone."""
         return replace(
-            super().critic_spec(), output=CriticOutput.CLASSES, condition="", custom_critic_step="D names classes, too"
+            super().critic_spec(),
+            output=CriticOutput.CLASSES,
+            condition="",
+            custom_critic_step="D predicts classes",
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:

@@ -107,7 +107,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
             GameError: If there is no such class, or it has no images.
         """
         if name not in self.latent_codes():
-            raise GameError(f"There is no {name} {value:g}: this game knows {self.classes or 'no'} classes.")
+            raise GameError(f"There is no {name} {value:g}: this game has {self.classes or 'no'} classes.")
         self.frequencies.require_class(value)
         z, *_ = self.split(latents)
         return torch.cat([z, *self.one_hot(torch.full((len(z),), int(value), device=z.device))], 1)
@@ -121,7 +121,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         if self.classes is None:
             return ()
         if not labels:
-            raise GameError(f"The game knows {self.classes} classes, but its data has no labels: pass classes=None.")
+            raise GameError(f"The game has {self.classes} classes, but its data has no labels: pass classes=None.")
         return (one_hot(labels[0], self.classes).float(),)
 
     def fakes_with_grad(self, n: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""CycleGAN: unpaired translation by a cycle that must close (Zhu et al., 2017, equations 1 to 3 and section 4).
+"""CycleGAN: unpaired translation with cycle consistency (Zhu et al., 2017, equations 1 to 3 and section 4).
 
 With b̃ = G_AB(a), ã = G_BA(b), least squares ls(C, t) = E (C − t)², and means of absolute values:
 

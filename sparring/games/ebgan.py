@@ -1,11 +1,11 @@
-"""Energy-based GAN: D is an autoencoder, and what it cannot reconstruct is fake (Zhao et al., 2017).
+"""Energy-based GAN: D is an autoencoder, whose reconstruction error is the energy (Zhao et al., 2017).
 
     E(x) = ‖Dec(Enc(x)) - x‖ = -D(x)
 
     D minimises  mean E(x) + mean max(0, m - E(G(z)))          G minimises  mean E(G(z)) + w f_PT(Enc(G(z)))
 
-The margin m is where D loses interest in a fake. The pulling-away term f_PT, the mean squared cosine between the codes
-of a batch, keeps fakes from being alike; only G has it. With it the game is called EBGAN-PT.
+Fakes with an energy above the margin m do not change D. The pulling-away term f_PT, the mean squared cosine between
+the codes of a batch, keeps fakes diverse; only G has it. With it the game is called EBGAN-PT.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GauGAN: photographs of label maps, in the style of other photographs (SPADE; Park et al., 2019).
+"""GauGAN: images from label maps, in the style of photographs (SPADE; Park et al., 2019).
 
     (μ, log σ²) = E(x),  z ~ N(μ, σ²),  x̃ = G(m, z)
     G and E minimise  mean_k L_G(D_k(x̃, m)) + λ mean_k Σ_j mean |F_kj(x̃, m) − sg F_kj(x, m)|
@@ -7,7 +7,7 @@
 
 k counts the scales of D, j its feature maps; the last, F_k,last = D_k, are the scores and are left out. L is the hinge,
 λ = 10, γ = .05. G moves first. KL is a plain *sum* over the batch, as in the authors' code, so that it weighs more in
-larger batches, whoever shares them; `reduction` may be torch.mean. Without E a map has one image: G has no z.
+larger batches, also over processes; `reduction` may be torch.mean. Without E a map has one image: G has no z.
 """
 
 from __future__ import annotations

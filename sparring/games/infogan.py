@@ -1,12 +1,12 @@
-"""InfoGAN (Chen et al., 2016): G is given codes beside its noise, and a third network Q must read them from samples.
+"""InfoGAN (Chen et al., 2016): G takes codes and noise, and a third network Q predicts the codes of samples.
 
     `InfoGAN`          D (trunk, head, Q)  L_D − λ_d L_d − λ_c L_c      G         L_G − λ_d L_d − λ_c L_c
     `InfoGANQWithG`    D (trunk, head)     L_D                          G with Q  L_G − λ_d L_d − λ_c L_c
     `InfoGANSeparateQ` D (trunk, head)     L_D    G  L_G                Q (trunk, Q, G)  − λ_d L_d − λ_c L_c
 
-L_d, L_c: what is known of the categorical and of the continuous codes at least, in nats
+L_d, L_c: lower bounds of the information on the categorical and the continuous codes, in nats
 (`sparring.games.common.latent_codes`). Q shares D's trunk, and is trained on fakes only. The first is the authors'
-code, the second the paper's equation 6, the third what many codes play. Terms carry their weights, and so do the logs:
+code, the second the paper's equation 6, the third that of many other codes. Terms and logs include the weights:
 at λ = 1 a term is −L, in nats.
 """
 
@@ -87,7 +87,7 @@ class InfoGAN(LatentGame):
         return self.code.terms(answers, self.split(noise)[1], self.categorical, self.continuous)
 
     def bounds(self, n: int = 1000) -> dict[str, float]:
-        """Measure what can be read of each code at least, in nats, on n new samples, by Q as it is."""
+        """Return a lower bound of the information on each code in n new samples, in nats, by the current Q."""
         with evaluation_mode(self):
             noise = self.noise(n)
             bounds = self.code.bounds(self.judged(self.G(noise))[1], self.split(noise)[1])
@@ -123,7 +123,7 @@ class InfoGAN(LatentGame):
         return torch.cat([torch.zeros_like(self.split(self.noise(len(x)))[0]), *self.posteriors(x).values()], 1)
 
     def posteriors(self, x: Tensor) -> dict[str, Tensor]:
-        """Return what Q reads in x: probabilities of each categorical code (N, K), means of continuous ones (N, 1)."""
+        """Return Q's predictions for x: probabilities of categorical codes (N, K), means of continuous ones (N, 1)."""
         return self.code.parts(self.code.posterior(self.judged(x)[1].detach()))
 
 

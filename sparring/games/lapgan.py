@@ -8,7 +8,7 @@ c, m the coarse images of *true* images, drawn independently, every level k play
                    + γ/2 E ‖∇D_k(h_k + c_k)‖²                            where γ is not zero (R1; not in the paper)
     G_k minimises  L_G(D_k(G_k(z_k, m_k) + m_k))
 
-No gradient passes from level to level: their order is free, and how often each plays. Sampling climbs them:
+No gradient passes from level to level: their order and numbers of moves are free. Sampling runs from level 0 upwards:
 
     I_0 = G_0(z_0),   I_k = up(I_{k−1}) + G_k(z_k, up(I_{k−1}))          z uniform on [−1, 1]
 
@@ -38,7 +38,7 @@ class LAPGAN(Game):
             -> (N, *shape), from noise and coarse image to residual. Each has attributes ``latent`` and ``shape``.
         D: The critics, in the same order: (N, *shape) -> (N,), of residual and coarse image added.
         objective: The two losses.
-        bands: Splits images into the residual and the coarse image of so many levels, the smallest first.
+        bands: Splits images into the residual and the coarse image of each level, the smallest first.
         up: Doubles the sides of images, as `bands` does.
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
@@ -112,7 +112,7 @@ class LAPGAN(Game):
         return self.D[level](residual + coarse)
 
     def residual(self, level: int, coarse: Tensor, z: Tensor | None = None) -> Tensor:
-        """Draw what a level adds to each of its coarse images (N, *shape), from noise (N, latent) or fresh noise."""
+        """Draw a level's residuals for its coarse images (N, *shape), from noise (N, latent) or fresh noise."""
         z = self._draw(level, len(coarse)) if z is None else z
         return self.G[level](z, coarse) if level else self.G[level](z)
 

@@ -25,7 +25,7 @@ from sparring.objectives import Objective
 
 
 def code_error(code: Tensor, z: Tensor) -> Tensor:
-    """Return the mean square of what codes miss."""
+    """Return the mean squared error of codes."""
     return (code - z).square().mean()
 
 
@@ -124,7 +124,7 @@ class FittedEncoder(Game):
         yield Move("E", code=code_error(self.E(self.sample(len(x), noise=z)), z))
 
     def noise(self, n: int) -> Tensor:
-        """Draw what the game samples from, one row a sample."""
+        """Draw noise of the game, one row a sample."""
         return self.game.noise(n)
 
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:

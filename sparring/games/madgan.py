@@ -35,7 +35,7 @@ def identity_loss(scores: Tensor) -> Tensor:
 
 
 class MADGAN(Game):
-    """D on data and on samples of all generators, then all G_i; what they share gets the gradients of all.
+    """Play D on data and on samples of all generators, then all G_i; shared layers get the gradients of all.
 
     Args:
         G: K generators in one network, (N, latent) -> (K, N, *shape), with attributes ``latent`` and ``members``.

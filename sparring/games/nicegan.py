@@ -1,7 +1,7 @@
 """NICE-GAN: the critic's first part is the encoder of translation (Chen et al., 2020, equations 1 to 5).
 
 D_X = C_X ∘ E_X separates images of X from fakes, by scores of small patches, of large ones and of its attention; and
-z = E_X(x) is what translation out of X starts from: b̃ = G_AB(E_A(a)), ã = G_BA(E_B(b)). With
+z = E_X(x) is the input of translation out of X: b̃ = G_AB(E_A(a)), ã = G_BA(E_B(b)). With
 adv(x, t) = Σ E (score − t)² over the three, and means of absolute values:
 
     D minimises   adv_A(a, 1) + adv_A(ã, 0) + adv_B(b, 1) + adv_B(b̃, 0)
@@ -9,8 +9,8 @@ adv(x, t) = Σ E (score − t)² over the three, and means of absolute values:
                   + λ |G_BA(E_B(b̃)) − a| + λ |G_AB(E_A(ã)) − b|                         the cycle
                   + ρ |G_BA(E_A(a)) − a| + ρ |G_AB(E_B(b)) − b|                         one latent space for both
 
-D moves first. E learns in D's move only, and this is the point (section 3.3): in G's move gradients flow *through* E
-and C into the fakes, but E belongs to D. An encoder trained by G as well would adapt to its fakes.
+D moves first. E is trained in D's move only (section 3.3): in G's move gradients flow *through* E
+and C into the fakes, without an update of E. An encoder trained by G as well would adapt to its fakes.
 """
 
 from __future__ import annotations

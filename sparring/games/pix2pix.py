@@ -1,11 +1,11 @@
-"""pix2pix: one picture into another, learned from pairs (a, b) that show the same thing (Isola et al., 2017).
+"""pix2pix: image-to-image translation, trained on pairs (a, b) of the same scene (Isola et al., 2017).
 
     b̃ = G(a)
-    D minimises  ½ L_D(D(b, a), D(b̃, a))                G held fixed; D takes an image beside its source
+    D minimises  ½ L_D(D(b, a), D(b̃, a))                G held fixed; D takes an image and its source
     G minimises  L_G(D(b̃, a)) + λ mean ‖b̃ − b‖₁         the b̃ that D has just learned from. Default: λ = 100
 
-L_D and L_G are the cross-entropies of the paper. The half slows D down. There is no noise z: what G leaves
-open it decides by dropout, if it has any, and in evaluation mode one a has one b̃.
+L_D and L_G are the cross-entropies of the paper. The half slows D down. There is no noise z: G's
+samples vary by dropout, if it has any, and in evaluation mode one a has one b̃.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Pix2Pix(Game):
         """Return that D scores patches of pairs of pictures."""
         return CriticSpec(
             output=CriticOutput.PATCHES,
-            condition="the picture that it was made of",
+            condition="its source image",
             adversarial_terms=("adversarial",),
             spatial_condition=True,
         )
@@ -89,7 +89,7 @@ class Pix2Pix(Game):
         yield Move("G", adversarial=adversarial, likeness=self.likeness * l1_loss(fake, b))
 
     def pair(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Return the next pictures to translate, and what they are to become.
+        """Return the next source images and their targets.
 
         Raises:
             GameError: If the data are no pairs of pictures.

@@ -7,8 +7,8 @@ fixed ones, and with fresh noise at *all* scales in every move:
     D_n minimises  mean D(x̃) − mean D(x_n) + λ mean_positions (‖∂ΣD(x̂) / ∂x̂‖ − 1)²      the norm over channels alone
     G_n minimises  −mean D(x̃) + α ‖r_n − x_n‖² / pixels,         r_n = G_n(a_n z*_n, ↑r_{n−1})
 
-so that one choice of noise gives the photograph back. When a scale begins, its networks start from those below where
-they are alike, and its noise becomes as strong as what is missing there:
+so that one choice of noise reconstructs the photograph. A new scale's networks are initialised from those below where
+the shapes agree, and the strength of its noise is set by the missing detail:
 
     a_0 = 1,   a_n = .1 √mean (x_n − ↑r_{n−1})²         on the way of the reconstruction, not of a sample
 
@@ -114,7 +114,7 @@ class SinGAN(SingleImageGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Play D, then G, of the scale whose time it is."""
+        """Play D, then G, of the current scale."""
         (x, *_), n = next(data), self.scale_at(step)
         self.begin(n, x[:1])
         real, D, target = self.resize(x, self.sizes[n]), self.D[n], self.resize(self.image, self.sizes[n])

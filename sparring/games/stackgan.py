@@ -113,7 +113,7 @@ class StackGAN(TextGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Let T learn at first; then plays D and G of the stage whose time it is."""
+        """Train T at first; then play D and G of the current stage."""
         x, codes = self.captioned_batch(data)
         apart = are_different(x, codes)
         if self.reading and step < self.reading.rounds:

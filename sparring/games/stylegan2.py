@@ -5,7 +5,7 @@
 
     ℓ = √(mean over layers of ‖J_wᵀ y‖²),   y ~ N(0, I) / √(H W),   a the moving average of ℓ
 
-A regulariser that is paid every k steps is weighted by k, in a move of its own. The path length
+A regulariser that is applied every k steps is weighted by k, in a move of its own. The path length
 penalty is least if a step in w changes the image equally much everywhere; it is computed on half a batch. Fakes are
 drawn anew for every move.
 """

@@ -9,7 +9,7 @@ L is the critic's loss of any objective. With the cross-entropy this is T-SGAN, 
     L_D = E sp(-T(x, G)) + E sp(T(G, x))             L_G = E sp(T(x, G)) + E sp(-T(G, x))
 
 whose best T(a, b) is log p(a) q(b) / (p(b) q(a)), where L_D = 2 log 2 - 2 JSD(P, Q). With Wasserstein's loss it is
-T-WGAN, with squares T-LSGAN. Nothing makes T antisymmetric: it becomes so where it is best. Where D is linear without
+T-WGAN, with squares T-LSGAN. T is not constrained to be antisymmetric; the best T is. Where D is linear without
 bias, T(a, b) = C(a) - C(b), and T-SGAN is the relativistic game twice over.
 """
 
@@ -31,7 +31,7 @@ from sparring.objectives import Objective
 class TuringGAN(LatentGame):
     """One move of the critic, then several of G, each against new real images (Su, 2018, code).
 
-    E sees real and fake images in separate passes, so that batch norm does not mix their statistics.
+    E encodes real and fake images in separate passes, so that batch norm does not mix their statistics.
 
     Args:
         G: Generator (N, latent) -> (N, *shape).
@@ -79,5 +79,5 @@ class TuringGAN(LatentGame):
             yield Move("G", turing=self.test(self.E(self.G(self.noise(len(x)))), real))
 
     def test(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return L(T(a, b), T(b, a)), what it costs to hold the codes `a` for real and their partners `b` for fake."""
+        """Return L(T(a, b), T(b, a)), the loss of taking the codes `a` as real and their partners `b` as fake."""
         return self.objective.critic(self.D(a - b), self.D(b - a))

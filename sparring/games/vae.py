@@ -2,7 +2,7 @@
 
     E and G minimise  −E log p(x|G(z)) + β KL(N(μ, σ²) ‖ N(0, I)),     z ~ N(μ, σ²), (μ, log σ²) = E(x)    (equation 10)
 
-At β = 1 this is minus the evidence lower bound; other β trade likeness for order in the codes (Higgins et al., 2017).
+At β = 1 this is minus the evidence lower bound; other β trade reconstruction for regular codes (Higgins et al., 2017).
 β may rise from 0, so that codes become informative before the KL term makes them normal (Bowman et al., 2016). The
 likelihood sums over pixels: with a mean in its place the KL term dominates, and codes carry no information.
 """

@@ -7,11 +7,11 @@
     G minimises  γ L_like − E log σ(D(x̃)) − E log σ(D(x_p))               the paper's form saturates
     D minimises  −E log σ(D(x)) − E log σ(−D(x̃)) − E log σ(−D(x_p))
 
-All three move at once, from one forward pass. D's loss on x̃ has no gradient for E, nor the likelihood for D: D would
-make everything alike. γ weighs a sum: the more features, the smaller it must be.
+All three move at once, from one forward pass. D's loss on x̃ has no gradient for E, nor the likelihood for D, which
+would make all features equal. γ weighs a sum: the more features, the smaller it must be.
 
-Gates (authors' code): where D's loss on one kind of sample is below equilibrium − margin, it waits; where it errs
-by more than equilibrium + margin, G waits; if both would, both move.
+Gates (authors' code): where D's loss on one kind of sample is below equilibrium − margin, it waits; where it exceeds
+equilibrium + margin, G waits; if both would, both move.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class VAEGAN(PosteriorGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[tuple[Move, ...]]:
-        """Play all three at once, or those whose gates are open."""
+        """Move all three at once, or those with an open gate."""
         x, *_ = next(data)
         mean, log_variance = mean_and_log_variance(self.E(x))
         again, imagined = self.G(reparameterise(mean, log_variance)), self.G(self.noise(len(x)))
@@ -113,7 +113,7 @@ class VAEGAN(PosteriorGame):
         yield tuple(move for move in moves if move.player not in waiting)
 
     def waiting(self, on_real: Tensor, on_fake: Tensor) -> set[str]:
-        """Return who has to wait at these cross-entropies of D, means over the batch."""
+        """Return the players that wait at these cross-entropies of D, means over the batch."""
         if self.equilibrium is None:
             return set()
         costs = [batch_mean(cost.detach()).item() for cost in (on_real, on_fake)]

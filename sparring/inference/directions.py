@@ -1,4 +1,4 @@
-"""Directions in latent space along which samples change most, and what truncation does.
+"""Directions in latent space along which samples change most, and the effect of truncation.
 
 * **Principal directions** (after Härkönen et al., 2020): principal components of samples, regressed on the noise. With
   samples x(z) and their components c_k = u_k · (x − x̄),
@@ -86,7 +86,7 @@ def closed_form_directions(game: Game, count: int = 5) -> Tensor:
         return rows[:count].to(matrix.dtype)
     raise GameError(
         f"No first layer of {type(game.unwrapped).__name__} takes its {latent} coordinates of noise alone: "
-        "ask for principal directions."
+        "use principal directions."
     )
 
 

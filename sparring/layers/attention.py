@@ -20,7 +20,7 @@ def _halved() -> nn.Module:
 
 
 class SelfAttention(nn.Module):
-    """Adds to every position what it attends to elsewhere (Zhang et al., 2019, equations 2 and 3; code).
+    """Self-attention with a learned residual weight (Zhang et al., 2019, equations 2 and 3; code).
 
     Args:
         channels: Channels of the feature map.

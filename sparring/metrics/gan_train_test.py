@@ -146,7 +146,7 @@ def gan_test(predict: Callable[[Tensor], Tensor], fake: Tensor, fake_labels: Ten
         predict: from images to their likeliest classes (N,), such as `train_extractor(dataset).predict`, by a network
             in evaluation mode that was trained on real images.
         fake: generated images (N, C, H, W) in [−1, 1].
-        fake_labels: the classes that were asked for (N,), int64, from 0.
+        fake_labels: the classes of the generated images (N,), int64, from 0.
         classes: how many classes there are, at least 2; some may have no images.
 
     Raises:
@@ -255,7 +255,7 @@ def _require(images: Tensor, labels: Tensor, classes: int) -> None:
             "number 2 classes or more from 0"
         )
     if not images.isfinite().all():
-        raise ValueError("images are not all finite, so a classifier says nothing of them; look for NaN in the images")
+        raise ValueError("images are not all finite, so they have no classes; look for NaN in the images")
 
 
 def _require_alike(images: Tensor, others: Tensor) -> None:

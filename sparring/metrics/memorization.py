@@ -161,7 +161,7 @@ def _standardised(made: Tensor, held: Tensor) -> float:
 
 
 def _share_below(values: Tensor, others: Tensor) -> Tensor:
-    """Of each value (m,), the share of the others below it, equal ones counted half."""
+    """Return for each value (m,) the share of the others below it, equal ones counted half."""
     order = others.sort().values
     below, upto = (torch.searchsorted(order, values, right=right) for right in (False, True))
     return (below + upto).double() / (2 * len(order))

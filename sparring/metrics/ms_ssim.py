@@ -56,7 +56,7 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Return the structural similarity of each pair (Wang et al., 2004, equation 13), the mean over channels.
 
     Args:
-        a: images (N, C, H, W) in [−1, 1], which are judged as [0, 1].
+        a: images (N, C, H, W) in [−1, 1], which are compared in [0, 1].
         b: as many images of the same shape.
 
     Returns:
@@ -76,7 +76,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     A negative similarity at some scale, which has no real power, counts as 0.
 
     Args:
-        a: images (N, C, H, W) in [−1, 1], which are judged as [0, 1].
+        a: images (N, C, H, W) in [−1, 1], which are compared in [0, 1].
         b: as many images of the same shape.
 
     Returns:

@@ -145,7 +145,7 @@ def _ranked(rows: Tensor) -> Tensor:
 
 
 def _quantiles(n: int, m: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Where both quantile functions are constant: width of each stretch of [0, 1], and the rank in either set.
+    """Return the stretches of [0, 1] on which both quantile functions are constant: widths, and the rank in either set.
 
     Counted in units of 1 / (n m), so that no stretch is lost to rounding.
     """

@@ -45,7 +45,7 @@ class MicroBatch:
         leaves: Whether each mean that depends on parameters is a leaf that requires a gradient.
 
     Attributes:
-        said: The x of each call.
+        said: The argument x of each call.
         given: What each call returned.
     """
 

@@ -1,6 +1,6 @@
 """Losses of RealnessGAN: realness is a distribution over N outcomes, not a number (Xiangli et al., 2020).
 
-D answers with N logits, D(x) = softmax. Two *anchors*, distributions over the same outcomes, stand for "real" (A1) and
+D outputs N logits, D(x) = softmax. Two *anchors*, distributions over the same outcomes, stand for "real" (A1) and
 "fake" (A0). With the sum over outcomes, the mean over the batch, and natural logarithms:
 
     L_D = E KL(A1 ‖ D(x)) + E KL(A0 ‖ D(G))
@@ -213,7 +213,7 @@ class Paired(Goal):
         """Return the loss; `real` are D's logits (B, N) on real samples that D has not just been trained on."""
         if real is None or real.shape != fake.shape:
             seen = None if real is None else tuple(real.shape)
-            raise ValueError(f"answers to reals {seen} and fakes {tuple(fake.shape)} are paired: draw as many reals")
+            raise ValueError(f"outputs for reals {seen} and fakes {tuple(fake.shape)} are paired: draw as many reals")
         target = real.detach().softmax(-1, dtype=torch.promote_types(real.dtype, anchors.real.dtype))
         return divergence(target, fake) - divergence(anchors.fake, fake)
 

@@ -1,4 +1,4 @@
-"""Named systems: one function each, and the one table of them all.
+"""Recipes of named systems, one function each, and the table of all.
 
 The table is plain data, so that ``sparring list`` needs no tensor library. A name becomes its function here and nowhere
 else: a row of the table, ``module:function``, or an entry point of the group ``sparring.recipes``.

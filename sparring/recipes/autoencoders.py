@@ -1,4 +1,4 @@
-"""Recipes of systems that encode as well as they generate: images can be reconstructed, mixed and edited by them."""
+"""Recipes of systems with an encoder, by which images are reconstructed, interpolated and edited."""
 
 from __future__ import annotations
 
@@ -177,6 +177,6 @@ def _latent(G: nn.Module) -> int:
 
 
 def _features(D: nn.Module, shape: Shape) -> int:
-    """How many features a critic has."""
+    """Return the number of features of a critic."""
     with evaluation_mode(D):
         return D.features(torch.zeros(1, *shape)).shape[1]  # type: ignore[operator]

@@ -1,7 +1,7 @@
 """Import of recipes, games and extractors from outside the library by ``module:function``.
 
 A name that the user gives is trusted; a name that comes out of a file is not. A file may name what the library holds;
-any other ``module:function`` in it is refused, and not looked for, unless the user repeats that name. No module inside
+any other ``module:function`` in it is refused before any search, unless the user repeats that name. No module inside
 the folder of a run is ever imported, and no module of Python's own, since some of them act when they are imported.
 """
 

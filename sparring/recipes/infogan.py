@@ -30,7 +30,7 @@ def infogan(
     critic: Adam = Adam(),
     generator: Adam = Adam(1e-3),
 ) -> InfoGAN:
-    """InfoGAN (Chen et al., 2016): finds out, without labels, what can be varied in the data, and lets it be chosen.
+    """InfoGAN (Chen et al., 2016): learns interpretable latent codes without labels.
 
     The settings are those of the MNIST experiment, with normal z, and a predicted variance of the continuous codes.
 

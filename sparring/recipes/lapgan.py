@@ -1,4 +1,4 @@
-"""Recipes that make an image from coarse to fine, by `sparring.games.lapgan`."""
+"""Recipes that generate images from coarse to fine, by `sparring.games.lapgan`."""
 
 from __future__ import annotations
 

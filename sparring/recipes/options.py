@@ -82,7 +82,7 @@ class RMSprop:
 
 @dataclass(frozen=True)
 class CriticConstraint:
-    """What keeps a critic in bounds.
+    """Constraint of a critic.
 
     Attributes:
         norm: Makes the normalisation of its features.

@@ -1,4 +1,4 @@
-"""Recipes of the modern baselines: what to train first on one's own data.
+"""Recipes of modern baselines, recommended for new data sets.
 
 A recipe is a function from the data's shape to a game; its signature is its configuration and its flags.
 """

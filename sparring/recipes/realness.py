@@ -41,7 +41,7 @@ def realness(
     Args:
         shape: (2,) for points or (C, H, W) for images.
         outcomes: Number of outcomes of realness, at least 2. Default: 5 for points and 51 for images.
-        goal: Target of G: away from the fake anchor, that and paired with the answers to real samples
+        goal: Target of G: away from the fake anchor, that and paired with the outputs for real samples
             (the authors' default), or that and at the real anchor.
         skew: How far the drawn anchors are moved apart, in units of their support [-1, 1].
         distance: KL(A1 ‖ A0) of fixed skew normal anchors in nats. Default: drawn anchors.

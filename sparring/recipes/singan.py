@@ -1,4 +1,4 @@
-"""The recipe that learns from one photograph, by `sparring.games.singan`."""
+"""The recipe that trains on one photograph, by `sparring.games.singan`."""
 
 from __future__ import annotations
 

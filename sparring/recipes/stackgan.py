@@ -1,4 +1,4 @@
-"""The recipe of images from sentences."""
+"""The recipe of text-to-image generation."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _second(shape: Shape, features: int, condition: int, width: int, begins: int
 
 
 def reader(text: str, features: int) -> nn.Module:
-    """What reads captions, by its name.
+    """Return the text encoder of a name.
 
     Args:
         text: hashed, recurrent, or a path of embedded captions or of a sentence-transformer.

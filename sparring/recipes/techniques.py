@@ -1,4 +1,4 @@
-"""Training techniques by name: what can be added to any recipe, from Python and from the command line.
+"""Training techniques by name, for any recipe, from Python and from the command line.
 
     sparring train nsgan --data grid --packing 2 --r1 0.1
     Run.create(folder, "nsgan", data="grid", techniques=Techniques(packing=2, r1=0.1))
@@ -120,7 +120,7 @@ def _class(home: str) -> Callable[..., Game]:
 
 
 def _wrapped(wrap: Callable[[Game, Techniques, Shape], Game]) -> Callable[[Make, Techniques], Make]:
-    """From a function that wraps a game to one that wraps what builds it."""
+    """Return a function that wraps a game's builder, given one that wraps a game."""
     return lambda make, chosen: lambda shape: wrap(make(shape), chosen, shape)
 
 

@@ -49,7 +49,7 @@ def tsgan(
         shape: (2,) for points or (C, H, W) for images.
         latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
         width: Units or channels of the networks. Default: the code's.
-        normalisation: Of E and D: the code's, without a memory and of the gains too; the usual spectral one; or none.
+        normalisation: Of E and D: the code's, without a memory, also of the gains; the usual spectral one; or none.
             Default: the code's for images, and none for points, between whose modes a critic of slope 1 is flat.
         critic: Optimiser of D and E.
         generator: Optimiser of G.
@@ -76,7 +76,7 @@ def twgan(
         shape: (2,) for points or (C, H, W) for images.
         latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
         width: Units or channels of the networks. Default: the code's.
-        normalisation: Of E and D, which it keeps Lipschitz: the code's, without a memory and of the gains too; the
+        normalisation: Of E and D, which it keeps Lipschitz: the code's, without a memory, also of the gains; the
             usual spectral one; or none.
         critic: Optimiser of D and E.
         generator: Optimiser of G.
@@ -104,7 +104,7 @@ def tgan(
         objective: What D minimises on pairs; G minimises it with real and fake exchanged.
         latent: Coordinates of the noise z. Default: 2 for points, 64 at 32 pixels and 100 elsewhere.
         width: Units or channels of the networks. Default: the code's.
-        normalisation: Of E and D: the code's, without a memory and of the gains too; the usual spectral one; or none.
+        normalisation: Of E and D: the code's, without a memory, also of the gains; the usual spectral one; or none.
         critic: Optimiser of D and E.
         generator: Optimiser of G.
         generator_steps: Moves of G for each move of D.

@@ -139,7 +139,7 @@ def _facts(run: Run) -> dict[str, str]:
     return {
         "system": f"{config.recipe} ({type(game).__name__})",
         "data": f"{config.data.name}, {len(run.dataset):,} rows of shape {run.dataset.shape}",
-        "trained": f"{run.step:,} steps, {run.images / 1000:,.1f} thousand images seen; moves: {moves}",
+        "trained": f"{run.step:,} steps, {run.images / 1000:,.1f} thousand training images; moves: {moves}",
         "parameters": counts,
         "settings": json.dumps(config.arguments),
         "batch, seed": f"{config.batch_size}, {config.seed}",

@@ -1,1 +1,1 @@
-"""A training as a folder: configuration, state, loop, checkpoints, logs."""
+"""Trainings in folders: configuration, state, loop, checkpoints, logs."""

@@ -106,7 +106,7 @@ def load_newest(folder: Path | Folder) -> tuple[State | None, list[str]]:
         for name in reversed(_names(home, REGULAR)):
             try:
                 return _load(home, REGULAR, name), notes
-            except _Gone:  # the training process has just retired it: look again
+            except _Gone:  # the training process has just retired it: read again
                 break
             except RunError as error:
                 notes.append(str(error))
@@ -136,7 +136,7 @@ def load_by_name(folder: Path | Folder, name: str = "newest") -> tuple[State | N
     while True:
         try:
             return _load_best(home) if name == "best" else (_load_step(home, name), [])
-        except _Gone:  # the training process has just retired it: look again
+        except _Gone:  # the training process has just retired it: read again
             continue
 
 

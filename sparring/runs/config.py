@@ -311,7 +311,7 @@ def reconcile(folder: Path | Folder, config: RunConfig) -> RunConfig:
 
     Args:
         folder: The run's folder.
-        config: The configuration that is asked for.
+        config: The requested configuration.
 
     Raises:
         RunError: If the folder holds another run, or other files.
@@ -355,7 +355,7 @@ def store(folder: Folder, config: RunConfig, *, begun: bool) -> RunConfig:
 
     Args:
         folder: The run's folder; only the process that holds its lock may call this.
-        config: The configuration that is asked for.
+        config: The requested configuration.
         begun: Whether the configuration was read from the folder before.
 
     Raises:

@@ -41,7 +41,7 @@ Row = JsonObject
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When and how a training is evaluated, and when it stops early.
+    """Settings of evaluation during training, and of early stopping.
 
     Attributes:
         every: Thousands of images between two evaluations.

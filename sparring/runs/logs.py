@@ -61,7 +61,7 @@ class JsonLinesWriter:
     Args:
         path: The file.
         step: Lines about later steps are dropped.
-        folder: The folder that it is in, if that is open. Default: found by the path.
+        folder: Its folder, if that is open. Default: found by the path.
 
     Attributes:
         last: The last line; empty if there is none.
@@ -115,7 +115,7 @@ def read(path: str | Path, notes: list[str] | None = None, folder: Folder | None
     Args:
         path: ``log.jsonl``, ``timing.jsonl`` or ``evaluations.jsonl``; one that is missing has no lines.
         notes: Gets a sentence if lines cannot be read.
-        folder: The folder that it is in, if that is open. Default: found by the path.
+        folder: Its folder, if that is open. Default: found by the path.
 
     Raises:
         RunError: If it is a link, no regular file, or larger than 4 GiB.
@@ -408,7 +408,7 @@ class _Survey:
     """The complete lines of a file of JSON lines, and which of them can be used.
 
     Args:
-        folder: The folder that it is in.
+        folder: Its folder.
         name: What it is called; one that is missing has no lines.
         keep: Keep the lines themselves.
     """

@@ -1,7 +1,7 @@
 """Tasks: the uses of a game, in one table.
 
 A task defines how samples of a game are drawn during training, how the game is evaluated, and which commands a user may
-run next. Runs, reports and the command line ask `task_of` for the task of a game and do not test for its abilities. A
+run next. Runs, reports and the command line get the task of a game from `task_of` and do not test for its abilities. A
 new kind of use is a subclass of `Task` in one file, and one row of `TASKS`.
 
 A game outside the library names its task by an attribute, either a `Task` or a name in `TASKS`:

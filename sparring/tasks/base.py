@@ -1,4 +1,4 @@
-"""The type of tasks, and what they share."""
+"""The base class of tasks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
 
 
 class Task(ABC):
-    """What a game is for."""
+    """The use of a game."""
 
     @abstractmethod
     def suits(self, game: Game) -> bool:

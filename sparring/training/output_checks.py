@@ -228,13 +228,13 @@ class OutputChecks:
                     )
                 elif made and signed and all(pixels.dark for pixels in made):
                     yield (
-                        f"{generator} makes images {_range(made)}, and the others that {critic} sees are "
+                        f"{generator} generates images {_range(made)}, and the other inputs of {critic} are "
                         f"{_range(signed)}: end the forward of {generator} with a tanh, or turn a sigmoid's y into "
                         "2 * y - 1."
                     )
                 elif odd and any(pixels.low < 0 for pixels in made):
                     yield (
-                        f"{critic} sees images {_range(odd)}, and those of {generator} are {_range(made)}: give "
+                        f"{critic} gets images {_range(odd)}, and those of {generator} are {_range(made)}: give "
                         f"{critic} 2 * x - 1 for an x from 0 to 1."
                     )
 

@@ -53,7 +53,7 @@ def save_animation(
     """
     path, pictures = expand_user(path), list(frames)
     if not pictures:
-        raise RunError(f"{path} would have no frame: ask for at least one.")
+        raise RunError(f"{path} would have no frame: give at least one.")
     kind = require_video_format(path)
     if not SLOWEST <= fps <= FASTEST:
         raise DataError(f"A film cannot show {fps:g} frames a second: give a number from {SLOWEST} to {FASTEST}.")
@@ -90,5 +90,5 @@ def _save_mp4(frames: Sequence[Image.Image], path: Path, fps: float) -> Path:
         done = subprocess.run(command, input=raw, capture_output=True)
         if done.returncode:
             words = done.stderr.decode(errors="replace").strip()
-            raise RunError(f"{path} could not be written: ffmpeg says {words!r}.")
+            raise RunError(f"{path} could not be written: ffmpeg failed with {words!r}.")
     return path

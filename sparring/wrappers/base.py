@@ -116,7 +116,7 @@ class ExtraTerms(Wrapper):
             )
 
     def critic_spec(self) -> CriticSpec:
-        """Return that of the game, whose D may now minimise more than the game states."""
+        """Return that of the game, marked for a D with further terms."""
         return replace(self.game.critic_spec(), custom_critic_step=f"{type(self).__name__} adds a term")
 
     def _extended(self, move: Move, drawn: LastBatch, step: int) -> Move:
@@ -210,11 +210,11 @@ class TransformedCritic(nn.Module):
             return getattr(self.critic, name)
 
     def forward(self, x: Tensor, *given: Tensor) -> Tensor:
-        """Score what the transform makes of x."""
+        """Score the transformed x."""
         return self.critic(self.transform(x), *given)
 
     def features(self, x: Tensor) -> Tensor:
-        """The critic's features of what the transform makes of x."""
+        """Return the critic's features of the transformed x."""
         return self.critic.features(self.transform(x))  # type: ignore[operator]
 
 

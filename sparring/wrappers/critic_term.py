@@ -1,4 +1,4 @@
-"""Techniques that evaluate the critic themselves: which critic it is, who owns it, and a term in its owner's loss."""
+"""Techniques that evaluate the critic themselves: the critic, its player, and a term in that player's loss."""
 
 from __future__ import annotations
 

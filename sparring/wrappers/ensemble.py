@@ -1,4 +1,4 @@
-"""Ensembles of independent games: K trainings that never meet, and the uniform mixture of their generators.
+"""Ensembles of independent games: K separate trainings, and the uniform mixture of their generators.
 
     k ~ U{1, …, K},  x = G_k(z):        p_model = (1/K) Σ_k p_k
 

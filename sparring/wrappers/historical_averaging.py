@@ -60,7 +60,7 @@ class HistoricalAveraging(Wrapper):
             yield map_moves(turn, lambda move: self._held_back(move) if is_adversarial(move, spec) else move)
 
     def critic_spec(self) -> CriticSpec:
-        """Return that of the game, whose D now minimises more than the game states."""
+        """Return that of the game, marked for a D with further terms."""
         return replace(self.game.critic_spec(), custom_critic_step="historical averaging adds a term")
 
     def _held_back(self, move: Move) -> Move:

@@ -1,4 +1,4 @@
-"""What training techniques need of a game: one function a need, and one sentence where a game lacks it.
+"""Requirements of training techniques on a game: one function each, with one message for a game without it.
 
 A need is tested on the `sparring.game.CriticSpec` that the game declares, and on its networks. Techniques call
 `require` when they are built, so that a game with a technique that does not fit is never built.
@@ -26,7 +26,7 @@ def require(name: str, game: Game, *needs: Need) -> None:
 
     Args:
         name: Name of the technique.
-        game: The game that it is put around.
+        game: The wrapped game.
         needs: Requirements on the game, in the order of their checks.
 
     Raises:
@@ -78,7 +78,7 @@ def critic_outputs(*outputs: CriticOutput) -> Need:
         output = game.critic_spec().output
         if output is CriticOutput.SCORE and any(getattr(network, "outcomes", 1) != 1 for network in _networks(game)):
             return (
-                f"{name} must know what the several answers of {_core(game)}'s critic are: declare it in critic_spec()."
+                f"{name} needs the kind of the several outputs of {_core(game)}'s critic: declare it in critic_spec()."
             )
         wanted = " or ".join(outputs)
         return "" if output in outputs else f"{name} needs {wanted}, but the critic of {_core(game)} gives {output}."
@@ -186,11 +186,11 @@ def no_compared_samples(name: str, game: Game) -> str:
 
 
 def no_spatial_condition(name: str, game: Game) -> str:
-    """A critic that takes nothing whose places belong to those of the sample."""
+    """A critic without a condition that is aligned with the sample's pixels."""
     spec = game.critic_spec()
     if not spec.spatial_condition:
         return ""
-    return f"{name} moves what a picture shows, but the critic of {_core(game)} sees it beside {spec.condition}."
+    return f"{name} moves the content of an image, but the critic of {_core(game)} also takes {spec.condition}."
 
 
 def unmixed_batches(name: str, game: Game) -> str:

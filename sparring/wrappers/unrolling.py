@@ -138,7 +138,7 @@ class Unrolling(Wrapper):
 
 
 class _Stated(nn.Module):
-    """What the players of a game minimise, as it states it, in the form in which torch replaces parameters."""
+    """Losses of a game's players as a module, whose parameters torch can replace."""
 
     def __init__(self, game: Network) -> None:
         super().__init__()

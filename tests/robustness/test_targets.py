@@ -295,6 +295,6 @@ def test_a_film_of_ffmpeg_that_fails_leaves_the_earlier_one(tmp_path, monkeypatc
     before = content(tmp_path / "out")
     assert before == {"film.mp4": bytes([1, 0, 0] * 4 + [2, 0, 0] * 4)}
     (tmp_path / "code").write_text("1")
-    with pytest.raises(RunError, match="ffmpeg says"):
+    with pytest.raises(RunError, match="ffmpeg failed with"):
         video.save_animation(frames[::-1], tmp_path / "out" / "film.mp4")
     assert content(tmp_path / "out") == before

@@ -1,1 +1,1 @@
-"""Where rows come from: files, folders, archives, arrays, standard sets, points."""
+"""Sources of rows: files, folders, archives, arrays, standard sets, points."""

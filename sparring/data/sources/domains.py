@@ -1,4 +1,4 @@
-"""Data sets of two domains: each domain is prepared as any images are, then they are combined."""
+"""Data sets of two domains: each domain is prepared like any images, then both are combined."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class ImageFiles:
 
     @property
     def understood(self) -> tuple[str, ...]:
-        """How the folder was interpreted, in a few words each."""
+        """Interpretation of the folder, in a few words each."""
         return tuple(filter(None, (self.reading.how, self.reading.split)))
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Parts that several games share."""
+"""Code shared by several games."""

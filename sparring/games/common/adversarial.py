@@ -19,7 +19,7 @@ from sparring.objectives import Objective
 
 
 class AdversarialGame(LatentGame):
-    """A `LatentGame` with an objective, whose D minimises it.
+    """A `LatentGame` with an objective.
 
     Attributes:
         objective: The two losses.

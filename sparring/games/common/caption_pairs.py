@@ -1,4 +1,4 @@
-"""Which images and captions of a batch belong together, which do not, and a margin between the two.
+"""Matching and mismatched images and captions of a batch, and a margin loss between them.
 
 A wrong pair must be wrong. Two rows are apart if neither their captions nor their images are equal; an image and its
 mirror image count as equal, by the mean of each channel.

@@ -1,4 +1,4 @@
-"""How often a conditional game draws each class: as often as the data has it.
+"""Class frequencies of a conditional game's samples: those of the data.
 
     y = max {k : n_0 + … + n_{k−1} ≤ u n}        u ~ U[0, 1),  n_k images of class k, n of all
 
@@ -97,14 +97,14 @@ class ClassFrequencies(nn.Module):
         known, classes = self.present_classes(), len(self.counts)
         if value in range(classes) and value not in known:
             named = ", ".join(map(str, known[:20]))
-            raise GameError(f"The class {value:g} has no images to learn from: ask for one of {named}.")
+            raise GameError(f"The class {value:g} has no training images: choose one of {named}.")
         if value not in known:
-            raise GameError(f"There is no class {value:g}: this game knows {classes} classes.")
+            raise GameError(f"There is no class {value:g}: this game has {classes} classes.")
 
     def _require_fitting(self, counts: Tensor) -> None:
         if len(counts) != len(self.counts):
             raise GameError(
-                f"The game knows {len(self.counts)} classes, and the data has {len(counts)}: "
+                f"The game has {len(self.counts)} classes, and the data has {len(counts)}: "
                 "give data of the same classes."
             )
 
@@ -115,7 +115,7 @@ class ClassFrequencies(nn.Module):
 
 
 class ClassSampling:
-    """What a game that draws classes can do with their frequencies.
+    """Mixin of class-conditional games: draws classes by their frequencies in the data.
 
     Attributes:
         frequencies: Of the classes; None where there are none.

@@ -1,4 +1,4 @@
-"""What games of label maps share: maps in the batches, styles read from images or drawn, pictures of maps.
+"""Base of label-map games: maps in the batches, styles encoded from images or drawn, samples of maps.
 
 A label map gives each place the number of its class, (N, H, W). Networks take it as one channel a class, and one
 for what is unknown; and perhaps one for where objects meet, which lies beside the numbers, (N, 2, H, W): a map of

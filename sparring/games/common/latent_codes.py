@@ -1,4 +1,4 @@
-"""Codes c of an InfoGAN, and how much of them can be read from a sample (Chen et al., 2016, section 5).
+"""Codes c of an InfoGAN, and a lower bound of their mutual information with samples (Chen et al., 2016, section 5).
 
     I(c; G(z, c)) ≥ E log Q(c | G(z, c)) + H(c) = L                   for every Q (Barber & Agakov, 2003); in nats
 
@@ -67,7 +67,7 @@ class LatentCodes:
 
         Args:
             answers: Outputs of Q for samples, (N, answers).
-            c: What they were asked for, (N, size).
+            c: Codes of the samples, (N, size).
         """
         *asked, values = c.split([*self.categories, self.continuous], 1)
         *logits, means, spreads = answers.split([*self.categories, self.continuous, self.continuous], 1)
@@ -81,7 +81,7 @@ class LatentCodes:
 
         Args:
             answers: Outputs of Q for samples, (N, answers).
-            c: What they were asked for, (N, size).
+            c: Codes of the samples, (N, size).
             categorical: λ_d.
             continuous: λ_c.
         """

@@ -1,4 +1,4 @@
-"""Mixtures of K generators: which of them a row of noise belongs to.
+"""Mixtures of K generators: the assignment of rows of noise to generators.
 
     k = ⌊K · angle(u) / 2π⌋,   u ~ N(0, I) in the plane:   uniform on {0, …, K − 1}
 

@@ -20,7 +20,7 @@ Maps = Sequence[Sequence[Tensor]]
 
 
 class Perception(NamedTuple):
-    """A network V, images to feature maps; how these weigh; what it all weighs. The defaults suit VGG-19's relu_1."""
+    """A network V from images to feature maps, the weights of the maps, and the total weight. Defaults: for VGG-19."""
 
     network: nn.Module
     weights: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)

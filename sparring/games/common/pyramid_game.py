@@ -1,10 +1,10 @@
-"""Drawing a photograph's like, from coarse to fine: what a game of one image does when it draws.
+"""Sampling of single-image games, from coarse to fine.
 
     x̃_n = G_n(a_n z_n, ↑x̃_{n−1})        a_n the strength of the noise, ↑ to the size of scale n, nothing below scale 0
     x̃_n = G_n(a_n z_n, Q(↑x̃_{n−1}))     at the scale, if any, that learns to take drawings: Q to a few colours
 
-z* is fixed noise: drawn once at scale 0, zero above. What it gives is the reconstruction of the
-photograph, r_n. Whatever drawing needs is in buffers: z*, the strengths, the photograph, how many scales have begun.
+z* is fixed noise: drawn once at scale 0, zero above. Its sample is the reconstruction of the
+photograph, r_n. Buffers hold all values for sampling: z*, the strengths, the photograph, the number of begun scales.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class SingleImageGame(Game):
         return self.anchor.new_zeros(1, *self.noise_shape(k)) if k else self.anchor
 
     def run_scale(self, k: int, z: Tensor, image: Tensor | None, size: Size | None = None) -> Tensor:
-        """Return what scale k makes of the image below it, or of nothing. Default: in the scale's size."""
+        """Return the output of scale k for the image below it, if any. Default: in the scale's size."""
         size = size or self.sizes[k]
         y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.scale_input(k, image, size)
         return self.G[k](self.amplitudes[k] * z, y)
@@ -111,7 +111,7 @@ class SingleImageGame(Game):
     def run_scales(
         self, noise: Iterable[Tensor], image: Tensor | None = None, start: int = 0, sizes: Sequence[Size] | None = None
     ) -> Tensor | None:
-        """Return what the scales from `start` on make of an image, as many scales as there is noise for.
+        """Return the output of the scales from `start` on for an image, as many scales as there is noise for.
 
         Args:
             noise: One tensor a scale.
@@ -130,7 +130,7 @@ class SingleImageGame(Game):
         return self.run_scale(n, self.z(n, count), image)
 
     def reconstruct(self, n: int) -> Tensor | None:
-        """Return r_n, what the scales up to n make of z*, (1, C, H, W); None below scale 0."""
+        """Return r_n, the output of the scales up to n for z*, (1, C, H, W); None below scale 0."""
         with torch.no_grad():
             return self.run_scales(self.fixed_noise(k) for k in range(n + 1))
 

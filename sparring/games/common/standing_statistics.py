@@ -1,6 +1,6 @@
-"""Standing statistics (Brock et al., 2019, section 4.1 and appendix A): those of batch norm, measured anew.
+"""Standing statistics (Brock et al., 2019, section 4.1 and appendix A): batch norm statistics, computed anew.
 
-They are the means over batches of the batches' own, at the weights as they are now. Averaged weights have statistics
+They are means over the statistics of several batches at the current weights. Averaged weights have statistics
 of their own, which no training batch has updated.
 """
 

@@ -23,7 +23,7 @@ from sparring.rng import rand, randn
 
 
 class Reading(NamedTuple):
-    """How T learns: with E, images (N, *shape) -> (N, features); for how many rounds; by which optimiser."""
+    """Training of T: the encoder E, images (N, *shape) -> (N, features); the number of rounds; the optimiser."""
 
     E: nn.Module
     rounds: int
@@ -45,7 +45,7 @@ class TextGame(Game):
         G: Generator with attributes ``latent`` and ``condition`` and a method ``augment`` that makes of captions
             (N, features) means and log variances (N, condition).
         D: Critic of images and captions (N, features).
-        captions: Word codes of some captions, (K, L), of which noise asks, each as often as it is among them.
+        captions: Word codes of some captions, (K, L), the captions of noise, each as often as it is among them.
         critic: Builds D's optimiser.
         generator: Builds G's optimiser.
         schedule: Factor of all learning rates, as a function of the step.

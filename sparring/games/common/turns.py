@@ -1,4 +1,4 @@
-"""How often players move in a round."""
+"""Checks of the numbers of moves in a round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What games of two domains share: both directions, an image pool, least squares on scores of any form.
+"""Base of two-domain games: both directions, an image pool, least squares on scores of any form.
 
 Unpaired images a ~ A and b ~ B; G_AB maps a to b̃, G_BA maps b to ã. Scores are one number an image or a patch.
 """

@@ -62,7 +62,7 @@ class InceptionExtractor:
         kind = images.is_floating_point() or images.dtype == torch.uint8
         if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape or not kind:
             raise DataError(
-                f"{self.name} judges images (N, 1 or 3, H, W) as bytes or floats in [-1, 1], not {images.dtype} "
+                f"{self.name} takes images (N, 1 or 3, H, W) as bytes or floats in [-1, 1], not {images.dtype} "
                 f"{tuple(images.shape)}: convert them."
             )
         device = self.network.fc.weight.device

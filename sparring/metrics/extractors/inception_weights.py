@@ -88,7 +88,7 @@ def download(cache: str | Path | None = None) -> Path:
 
 
 def read(path: str | Path, *, sha256: str = REFERENCE) -> InceptionV3:
-    """Read the network from a public file, or from one made by `convert`.
+    """Read the network from a public file, or from a file of `convert`.
 
     The global random state is neither read nor changed.
 
@@ -145,7 +145,7 @@ def convert(source: str | Path, target: str | Path, *, sha256: str = REFERENCE) 
 
 
 def _converted(path: Path) -> dict[str, str]:
-    """What `convert` recorded; nothing where the file is not of its making."""
+    """Return the metadata that `convert` recorded, empty for other files."""
     if path.suffix != ".safetensors":
         return {}
     try:

@@ -1,1 +1,1 @@
-"""Parts that several networks share."""
+"""Code shared by several networks."""

@@ -8,7 +8,7 @@ __all__ = ["CodeReader"]
 
 
 class CodeReader(nn.Sequential):
-    """Features (N, F) to 128 units, batch norm, leaky ReLU, to outputs (N, answers).
+    """Head Q: features (N, F) to 128 units, batch norm, leaky ReLU, to outputs (N, answers).
 
     Features that a layer has since appended to the critic's (minibatch discrimination) are ignored.
 

@@ -168,7 +168,7 @@ MUTANTS = [
     ("runs/checkpoint.py", 'manifest.get("run") == run and', "", LINKS),
     (
         "runs/checkpoint.py",
-        "            except _Gone:  # the training process has just retired it: look again\n                break\n",
+        "            except _Gone:  # the training process has just retired it: read again\n                break\n",
         "",
         LINKS,
     ),

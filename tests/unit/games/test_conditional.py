@@ -112,7 +112,7 @@ def test_without_labels_or_with_an_unknown_one_there_is_a_sentence():
     for label in (-1, 3):
         with pytest.raises(GameError, match="no class"):
             told().sample(2, label=label)
-    with pytest.raises(GameError, match="knows no classes"):
+    with pytest.raises(GameError, match="has no classes"):
         told(None).sample(2, label=0)
 
 

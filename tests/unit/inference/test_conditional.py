@@ -62,7 +62,7 @@ def test_samples_of_a_class_keep_the_z_of_their_seeds(game):
         wanted = sampling.generate(game, expected)
         assert torch.equal(conditional.sample_class(game, range(5), label), wanted)
     assert not torch.equal(conditional.sample_class(game, range(5), 0), conditional.sample_class(game, range(5), 1))
-    with pytest.raises(GameError, match="no class 3: this game knows 3"):
+    with pytest.raises(GameError, match="no class 3: this game has 3"):
         conditional.sample_class(game, [0], 3)
 
 

@@ -119,7 +119,7 @@ def test_what_cannot_be_explored_is_refused():
         invert(game, torch.zeros(1, 1, 8, 8))
     game.G = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (1, 1, 5)))
     game.G.latent = 5
-    with pytest.raises(GameError, match="ask for principal"):
+    with pytest.raises(GameError, match="use principal"):
         closed_form_directions(game)
     game.sample = lambda n, noise=None: torch.zeros(n, 1, 1, 5)
     with pytest.raises(GameError, match="does not sample by its generator"):

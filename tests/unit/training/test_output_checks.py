@@ -191,8 +191,8 @@ def test_what_is_as_it_should_be_is_not_noted(game):
 @pytest.mark.parametrize(
     ("finish", "words"),
     [
-        (nn.Sigmoid(), "G makes images from 0."),
-        (nn.ReLU(), "G makes images from 0 "),
+        (nn.Sigmoid(), "G generates images from 0."),
+        (nn.ReLU(), "G generates images from 0 "),
         (lambda x: 127.5 * (x.tanh() + 1), "Most pixels that G makes lie outside of [-1, 1]"),
     ],
 )
@@ -204,10 +204,10 @@ def test_a_generator_of_another_range_is_noted(finish, words):
 
 def test_images_of_another_range_are_noted():
     (note,) = notes(gan(NonSaturating()), images(lambda x: (x + 1) / 2))
-    assert note.startswith("D sees images from 0.")
+    assert note.startswith("D gets images from 0.")
     assert note.endswith("give D 2 * x - 1 for an x from 0 to 1.")
     (note,) = notes(Own(D(lambda scores: scores.flatten()), squared, scale=lambda x: (x + 1) * 127.5))
-    assert note.startswith("D sees images from 0")
+    assert note.startswith("D gets images from 0")
 
 
 @pytest.mark.parametrize("change", [lambda x: (x.abs() * 127).round() * 2 / 255 + 1 / 255, lambda x: x.clamp(-1, 0)])

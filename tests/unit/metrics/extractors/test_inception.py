@@ -271,7 +271,7 @@ def test_images_pass_in_batches_without_tf32_and_the_result_does_not_depend_on_t
     ids=lambda x: f"{x.dtype} {tuple(x.shape)}",
 )
 def test_other_images_are_refused(wrong):
-    with pytest.raises(DataError, match=r"judges images \(N, 1 or 3, H, W\).*: convert them\.$"):
+    with pytest.raises(DataError, match=r"takes images \(N, 1 or 3, H, W\).*: convert them\.$"):
         InceptionExtractor(Mean()).features(wrong)
 
 
