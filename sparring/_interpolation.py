@@ -32,4 +32,5 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     angle = (here * there).sum(dim=1, keepdim=True).clamp(-1, 1).arccos()
     turned = (torch.sin((1 - t) * angle) * here + torch.sin(t * angle) * there) / torch.sin(angle)
     arc = ((1 - t) * long + t * wide) * turned
-    return arc.where(torch.sin(angle) > 1e-4, (1 - t) * x + t * y).reshape(a.shape).to(a.dtype)
+    between: Tensor = arc.where(torch.sin(angle) > 1e-4, (1 - t) * x + t * y).reshape(a.shape).to(a.dtype)
+    return between

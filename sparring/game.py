@@ -286,7 +286,8 @@ class LatentGame(Game):
 
     def fakes_with_grad(self, n: int) -> Tensor:
         """Draw n samples in G's graph, as G's own move does."""
-        return self.G(self.noise(n))
+        samples: Tensor = self.G(self.noise(n))
+        return samples
 
     def fakes(self, n: int) -> Tensor:
         """Draw n samples without a graph: for moves that need none of G's gradients."""
@@ -296,7 +297,8 @@ class LatentGame(Game):
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draw n samples, shape (n, *shape), from the given noise (n, latent) or from fresh noise."""
         with torch.no_grad():
-            return self.G(self.noise(n) if noise is None else noise)
+            samples: Tensor = self.G(self.noise(n) if noise is None else noise)
+            return samples
 
 
 def latent(generator: nn.Module) -> int:

@@ -33,7 +33,8 @@ def splitmix64(x: Word) -> Word:
     """
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & _WORD
     x = (x ^ (x >> 27)) * 0x94D049BB133111EB & _WORD
-    return x ^ (x >> 31)
+    mixed: Word = x ^ (x >> 31)
+    return mixed
 
 
 def hash_seed(*numbers: int) -> int:
@@ -154,4 +155,5 @@ def rand(n: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
 def _rows(draw, n: int, shape: tuple[int, ...], device: torch.device | str) -> Tensor:  # type: ignore[no-untyped-def]
     where = device if _now.generator is None else _now.generator.device
     whole = draw(n * _now.num_shards, *shape, generator=_now.generator, device=where)
-    return whole[_now.shard * n : (_now.shard + 1) * n].to(device)
+    rows: Tensor = whole[_now.shard * n : (_now.shard + 1) * n].to(device)
+    return rows

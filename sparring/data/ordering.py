@@ -81,7 +81,8 @@ def feistel(x: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
             left = (left + splitmix64(right ^ key) % a) % a
         else:
             right = (right + splitmix64(left ^ key) % b) % b
-    return left * b + right
+    found: np.ndarray = left * b + right
+    return found
 
 
 def coins(positions: np.ndarray, seed: int, purpose: int = FLIP) -> np.ndarray:
@@ -95,7 +96,8 @@ def coins(positions: np.ndarray, seed: int, purpose: int = FLIP) -> np.ndarray:
     Returns:
         bool (n,).
     """
-    return keyed_hash(seed, purpose, positions.astype(np.uint64)) >> np.uint64(63) == 1
+    bits: np.ndarray = keyed_hash(seed, purpose, positions.astype(np.uint64)) >> np.uint64(63) == 1
+    return bits
 
 
 def crop_corners(positions: np.ndarray, margin: int, seed: int, purpose: int = WINDOW) -> np.ndarray:

@@ -142,7 +142,8 @@ class Stream:
         step, part = np.divmod(calls, self.parts)
         rows = self.batch // (self.world * self.parts)
         start = step * self.batch + (self.rank * self.parts + part) * rows
-        return start[:, None] + np.arange(rows)
+        positions: np.ndarray = start[:, None] + np.arange(rows)
+        return positions
 
     def seek(self, position: int) -> None:
         """Continue as if ``position`` batches had been read.

@@ -75,7 +75,8 @@ class EvalContext:
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the class logits (N, K) of features (N, d)."""
-        return self.extractor.logits_of(features).cpu()  # type: ignore[union-attr]  # required by "classes"
+        logits: Tensor = self.extractor.logits_of(features).cpu()  # type: ignore[union-attr]  # required by "classes"
+        return logits
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ class Trial:
                 f"{self.folder} was started with {gone:g} {self.protocol.budget.axis}, more than {wanted:g}: "
                 "give at least as many, or another --out."
             )
-        return before | {"state": "begun"} if gone < wanted and state == "finished" else before
+        known: JsonObject | None = before | {"state": "begun"} if gone < wanted and state == "finished" else before
+        return known
 
     def write(self, state: str, error: str = "", **facts: object) -> JsonObject:
         """Write the record of the trial, and return it.

@@ -62,12 +62,14 @@ class BiGAN(LatentGame):
 
     def code(self, x: Tensor) -> Tensor:
         """Return the codes of x that D receives, (N, latent)."""
-        return self.E(x)
+        encoded: Tensor = self.E(x)
+        return encoded
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row of x, (N, latent)."""
         with torch.no_grad():
-            return self.E(x)
+            encoded: Tensor = self.E(x)
+            return encoded
 
 
 class ALI(BiGAN):

@@ -68,7 +68,8 @@ class LabelledGAN(ConditionalGAN):
 
     def drawn(self, y: Tensor) -> Tensor:
         """Draw one sample with new z for each row of y."""
-        return self.G(self.split(self.noise(len(y)))[0], y)
+        samples: Tensor = self.G(self.split(self.noise(len(y)))[0], y)
+        return samples
 
 
 class MatchingGAN(LabelledGAN):

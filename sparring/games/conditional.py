@@ -127,7 +127,8 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
     def fakes_with_grad(self, n: int) -> Tensor:
         """Draw n samples of random classes in G's graph."""
         z, *y = self.split(self.noise(n))
-        return self.G(z, *y)
+        samples: Tensor = self.G(z, *y)
+        return samples
 
     def fakes(self, n: int) -> Tensor:
         """Draw n samples of random classes without a graph."""
@@ -150,7 +151,8 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         noise = self.noise(n) if noise is None else noise
         z, *y = self.split(noise if label is None else self.with_code(noise, "class", label))
         with torch.no_grad():
-            return self.G(z if truncation is None else truncated(z, truncation), *y)
+            samples: Tensor = self.G(z if truncation is None else truncated(z, truncation), *y)
+            return samples
 
     def standing(self, batches: int = 16, size: int = 64) -> None:
         """Measure the statistics of G's batch norm anew and set G to evaluation mode.

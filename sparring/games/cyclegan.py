@@ -90,4 +90,5 @@ class CycleGAN(TwoDomainGame):
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
         """Return images translated by one generator."""
-        return self.G_AB(x) if to == "B" else self.G_BA(x)
+        samples: Tensor = self.G_AB(x) if to == "B" else self.G_BA(x)
+        return samples

@@ -47,7 +47,8 @@ class EBGAN(LatentGame):
 
     def energy(self, x: Tensor) -> Tensor:
         """Return E(x), (N,): how badly D reconstructs each sample."""
-        return -self.D(x)
+        scores: Tensor = -self.D(x)
+        return scores
 
     def over_batch(self, step: int) -> bool:
         """The pulling-away term compares all samples of a batch."""

@@ -116,7 +116,8 @@ class InfoGAN(LatentGame):
         """Draw n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z and spares c."""
         z, c = self.split(self.noise(n) if noise is None else noise)
         with torch.no_grad():
-            return self.G(torch.cat([truncation * z, c], 1))
+            samples: Tensor = self.G(torch.cat([truncation * z, c], 1))
+            return samples
 
     def encode(self, x: Tensor) -> Tensor:
         """Return rows that `sample` starts from: z = 0, which Q does not predict, then Q's codes of x (N, ...)."""

@@ -109,12 +109,14 @@ class LAPGAN(Game):
 
     def score(self, level: int, residual: Tensor, coarse: Tensor) -> Tensor:
         """Return the scores (N,) of a level's critic for the sum of the two images (N, *shape)."""
-        return self.D[level](residual + coarse)
+        scores: Tensor = self.D[level](residual + coarse)
+        return scores
 
     def residual(self, level: int, coarse: Tensor, z: Tensor | None = None) -> Tensor:
         """Draw a level's residuals for its coarse images (N, *shape), from noise (N, latent) or fresh noise."""
         z = self._draw(level, len(coarse)) if z is None else z
-        return self.G[level](z, coarse) if level else self.G[level](z)
+        samples: Tensor = self.G[level](z, coarse) if level else self.G[level](z)
+        return samples
 
     def noise(self, n: int) -> Tensor:
         """Draw the noise of every level, uniform on [−1, 1), shape (n, sum of latents), the smallest level first."""

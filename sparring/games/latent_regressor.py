@@ -79,7 +79,8 @@ class LatentRegressor(AdversarialGame):
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row of x, (N, latent)."""
         with torch.no_grad():
-            return self.E(x)
+            encoded: Tensor = self.E(x)
+            return encoded
 
 
 class FittedEncoder(Game):
@@ -134,4 +135,5 @@ class FittedEncoder(Game):
     def encode(self, x: Tensor) -> Tensor:
         """Return the code of each row of x, one row of noise."""
         with torch.no_grad():
-            return self.E(x)
+            encoded: Tensor = self.E(x)
+            return encoded

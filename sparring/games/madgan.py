@@ -81,7 +81,8 @@ class MADGAN(Game):
 
     def scores(self, fake: Tensor) -> Tensor:
         """Return D's outputs for the samples of all generators, in one pass: (K, N, *shape) to (K, N, K + 1)."""
-        return self.D(fake.flatten(0, 1)).unflatten(0, fake.shape[:2])
+        scores: Tensor = self.D(fake.flatten(0, 1)).unflatten(0, fake.shape[:2])
+        return scores
 
     def noise(self, n: int) -> Tensor:
         """Draw rows [choice of a generator, z], (n, 2 + latent)."""

@@ -97,13 +97,16 @@ class NICEGAN(TwoDomainGame):
 
     def code(self, x: Tensor, domain: str) -> Tensor:
         """Return the codes of images of a domain, with gradients."""
-        return self.get_submodule(f"D_{domain}").encode(x)  # type: ignore[operator]
+        encoded: Tensor = self.get_submodule(f"D_{domain}").encode(x)  # type: ignore[operator]
+        return encoded
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
         """Return images encoded by the critic of their own domain, and drawn by the other one's generator."""
-        return self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
+        samples: Tensor = self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
+        return samples
 
     def attention_map(self, x: Tensor, domain: str) -> Tensor:
         """Return attention maps of a domain's critic for images of it, (N, 1, h, w), large = attended."""
         with torch.no_grad():
-            return self.get_submodule(f"D_{domain}").attention_map(x)  # type: ignore[operator]
+            attention: Tensor = self.get_submodule(f"D_{domain}").attention_map(x)  # type: ignore[operator]
+            return attention

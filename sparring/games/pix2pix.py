@@ -108,4 +108,5 @@ class Pix2Pix(Game):
         if to != self.domain:
             raise GameError(f"This pix2pix translates to {self.domain} only: train another run for pictures of {to}.")
         with torch.no_grad():
-            return self.G(x)
+            samples: Tensor = self.G(x)
+            return samples

@@ -76,4 +76,5 @@ class RealnessGAN(LatentGame):
         """Return D's outputs for a new real batch, without a graph: they are targets."""
         x, *_ = next(data)
         with torch.no_grad():
-            return self.D(x)
+            scores: Tensor = self.D(x)
+            return scores

@@ -154,7 +154,7 @@ class StackGAN(TextGame):
 
     def paint(self, z: Tensor, conditions: list[Tensor]) -> Tensor:
         """Draw by stage I, and refines by stage II once its training has begun; before, only the size is doubled."""
-        x = self.G(z, conditions[0])
+        x: Tensor = self.G(z, conditions[0])
         if self.second is None:
             return x
         return self.G2(x, conditions[1]) if self.G2.begun else self.second.up(x)

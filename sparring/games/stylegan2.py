@@ -97,7 +97,8 @@ class StyleGAN2(LatentGame):
     def drawn(self, n: int) -> Tensor:
         """Draw n samples for training, some of them of mixed styles."""
         w = self.G.mapping(self.noise(n))
-        return self.G.synthesis(self.mixed(w) if self.mixing else w)
+        samples: Tensor = self.G.synthesis(self.mixed(w) if self.mixing else w)
+        return samples
 
     def mixed(self, w: Tensor) -> Tensor:
         """Give some images another style from a random layer on, (N, style) -> (N, layers, style)."""
@@ -124,7 +125,8 @@ class StyleGAN2(LatentGame):
         """
         with torch.no_grad():
             w = self.G.mapping(self.noise(n) if noise is None else noise)
-            return self.G.synthesis(self.G.mapping.truncated(w, truncation))
+            samples: Tensor = self.G.synthesis(self.G.mapping.truncated(w, truncation))
+            return samples
 
 
 def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:

@@ -111,7 +111,8 @@ def traverse(
     able, rows = require_latent_code(game, code), latents_from_seeds(game, seeds)
     columns = [able.with_code(rows, code, value) for value in values or able.latent_codes()[code]]
     drawn = generate(require_sampling(game), torch.stack(columns, 1).flatten(0, 1), truncation=truncation)
-    return drawn.unflatten(0, (len(rows), len(columns)))
+    grid: Tensor = drawn.unflatten(0, (len(rows), len(columns)))
+    return grid
 
 
 def interpolate_classes(

@@ -83,7 +83,8 @@ def closed_form_directions(game: Game, count: int = 5) -> Tensor:
             continue
         _require_count(count, latent)
         _, _, rows = torch.linalg.svd(matrix.detach().double(), full_matrices=False)
-        return rows[:count].to(matrix.dtype)
+        directions: Tensor = rows[:count].to(matrix.dtype)
+        return directions
     raise GameError(
         f"No first layer of {type(game.unwrapped).__name__} takes its {latent} coordinates of noise alone: "
         "use principal directions."
@@ -103,7 +104,8 @@ def shift_along(game: Game, noise: Tensor, direction: Tensor, reach: Sequence[fl
         Samples (N, len(reach), *shape).
     """
     rows = torch.cat([noise + step * direction for step in reach])
-    return generate(require_sampling(game), rows, batch=BATCH).unflatten(0, (len(reach), len(noise))).transpose(0, 1)
+    swept: Tensor = generate(require_sampling(game), rows, batch=BATCH).unflatten(0, (len(reach), len(noise)))
+    return swept.transpose(0, 1)
 
 
 def truncation_sweep(game: Game, seeds: Sequence[int], strengths: Sequence[float]) -> Tensor:

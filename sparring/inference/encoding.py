@@ -166,7 +166,8 @@ def relative_error(game: Game, x: Tensor) -> float:
         raise DataError("A relative error needs 2 images or more, to compare with the others.")
     rows, again = x.flatten(1), reconstruct(game, x).flatten(1).to(x)
     own, total = (rows - again).norm(dim=1).double().sum(), torch.cdist(rows, again).double().sum()
-    return ((len(x) - 1) * own / (total - own)).item()
+    ratio: float = ((len(x) - 1) * own / (total - own)).item()
+    return ratio
 
 
 def _decoded(game: Game, codes: Tensor) -> Tensor:

@@ -214,7 +214,8 @@ def _in_colours(one: SupportsSingleImage, coarse: Tensor, scale: int, colours: i
         raise DataError(f"A drawing cannot have {colours} colours: give 2 or more, 5 as in SinGAN's code.")
     palette = Palette(one.photograph.shape[1], colours).to(one.photograph)
     palette.fit(one.scaled(one.photograph, one.sizes[scale - 1]))
-    return palette(one.scaled(coarse, one.sizes[scale]))
+    image: Tensor = palette(one.scaled(coarse, one.sizes[scale]))
+    return image
 
 
 def animate(

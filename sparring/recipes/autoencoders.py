@@ -179,4 +179,5 @@ def _latent(G: nn.Module) -> int:
 def _features(D: nn.Module, shape: Shape) -> int:
     """Return the number of features of a critic."""
     with evaluation_mode(D):
-        return D.features(torch.zeros(1, *shape)).shape[1]  # type: ignore[operator]
+        features: int = D.features(torch.zeros(1, *shape)).shape[1]  # type: ignore[operator]
+        return features

@@ -13,7 +13,7 @@ import shlex
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, distributions
@@ -68,7 +68,7 @@ def require_trusted(name: str, what: str = "recipe") -> None:
     )
 
 
-def imported(home: str, what: str = "recipe", *, here: bool = True) -> Any:
+def imported(home: str, what: str = "recipe", *, here: bool = True) -> Callable[..., Any]:
     """Import ``module:function``; a module that is found nowhere else is searched in the working directory.
 
     Args:
@@ -83,7 +83,8 @@ def imported(home: str, what: str = "recipe", *, here: bool = True) -> Any:
     try:
         if not FORM.fullmatch(home):
             raise ImportError("it is no module:function")
-        return getattr(_module(module, here), function)
+        found: Callable[..., Any] = getattr(_module(module, here), function)
+        return found
     except (ImportError, AttributeError, ValueError) as error:
         raise GameError(f"The {what} {home!r} cannot be imported ({error}): give module:function.") from error
 

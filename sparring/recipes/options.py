@@ -157,7 +157,8 @@ def channels_last(network: Module) -> Module:
     Returns:
         The network itself.
     """
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares no such form
+    made: Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not declared by torch
+    return made
 
 
 def _toy(shape: Shape, latent: int, width: Settings, restraint: CriticConstraint) -> Pair:

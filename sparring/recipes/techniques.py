@@ -116,7 +116,8 @@ class Technique(NamedTuple):
 
 def _class(home: str) -> Callable[..., Game]:
     module, _, name = home.partition(":")
-    return getattr(import_module(f"sparring.{module}"), name)
+    made: Callable[..., Game] = getattr(import_module(f"sparring.{module}"), name)
+    return made
 
 
 def _wrapped(wrap: Callable[[Game, Techniques, Shape], Game]) -> Callable[[Make, Techniques], Make]:

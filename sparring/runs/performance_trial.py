@@ -247,7 +247,8 @@ class _Trial:
         choice.apply(game)
         game.train()
         players, numbers = game.players(), Numbers()
-        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)), _SameDraws():  # type: ignore[no-untyped-call]
+        draws = _SameDraws()  # type: ignore[no-untyped-call]
+        with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)), draws:
             for step in sorted({0, *(stage.start for stage in game.stages())}):
                 numbers += _round(game, players, reel, _Moment(draw, step, precision), conventions)
             if isinstance(game, SupportsSampling):
@@ -340,7 +341,7 @@ class _Reel:
             place += 1
 
 
-class _SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _SameDraws(TorchDispatchMode):
     """Draws random numbers, such as those of dropout, in the order of a contiguous tensor in any memory layout."""
 
     def __torch_dispatch__(

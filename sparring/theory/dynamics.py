@@ -130,7 +130,8 @@ def spectral_radius(step: Step) -> float:
         step: The step function.
     """
     jacobian = torch.autograd.functional.jacobian(step, torch.zeros(2, dtype=torch.float64))
-    return torch.linalg.eigvals(jacobian).abs().max().item()
+    radius: float = torch.linalg.eigvals(jacobian).abs().max().item()
+    return radius
 
 
 def historical_averaging(weight: float, *, rate: float = 0.05, steps: int = 6000) -> list[float]:

@@ -87,7 +87,7 @@ class GradientSync:
             yield
             self._seconds += time.perf_counter() - start
             return
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()  # asynchronous: the host does not wait
         yield
         end.record()

@@ -83,10 +83,13 @@ class _Heartbeats:
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         libuv = os.environ.get("USE_LIBUV", "1") == "1"
         try:
-            store = dist.TCPStore(host, port, timeout=arrival, wait_for_workers=False, use_libuv=libuv)
+            store = dist.TCPStore(  # type: ignore[attr-defined]  # not declared by torch, as below
+                host, port, timeout=arrival, wait_for_workers=False, use_libuv=libuv
+            )
         except dist.DistError as error:
             raise _missing_rank(0, f"was not reached at {host}:{port} within {arrival.total_seconds():g} s") from error
-        self._store = dist.PrefixStore(f"roll/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)
+        self._store = dist.PrefixStore(f"roll/{attempt}", store)  # type: ignore[attr-defined]
         self._count, self._moved = 0, time.monotonic()
 
     def call(self) -> None:

@@ -160,7 +160,7 @@ def update(
     )
     for after, move in zip(reversed(range(len(moves))), moves, strict=True):
         loss = _loss(move, players, (extra_terms or {}).get(move.player))
-        (loss * scale if scale < 1 else loss).backward(  # type: ignore[no-untyped-call]
+        (loss * scale if scale < 1 else loss).backward(
             inputs=trainable_parameters(players[move.player]), retain_graph=after > 0
         )
         monitor.check_terms(move)

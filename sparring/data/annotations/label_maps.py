@@ -234,7 +234,8 @@ def decode_instances(name: str, content: bytes) -> np.ndarray:
     with decode_errors(name):
         if picture.mode in INDEXED:
             return np.asarray(picture).astype(np.int64)
-        return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+        colours: np.ndarray = np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+        return colours
 
 
 def _numbers(picture: Image.Image, regions: LabelMapClasses | None) -> np.ndarray | None:

@@ -123,7 +123,8 @@ def _looked_up(name: str, colours: np.ndarray, regions: LabelMapClasses, nearest
             f"{_hex(seen[first])}, nearest to {regions.names[close]} ({_hex(regions.colours[close])}): draw in the "
             "colours of `sparring paint RUN --palette palette.txt`, or pass --nearest."
         )
-    return far.argmin(1)[places].reshape(colours.shape[:2])
+    indices: np.ndarray = far.argmin(1)[places].reshape(colours.shape[:2])
+    return indices
 
 
 def _hex(colour: Sequence[int] | np.ndarray) -> str:

@@ -134,4 +134,5 @@ class LabelMapGame(Game):
         m = pad(self.spread(labels), (0, right, 0, below), mode="replicate")
         given, place = [] if self.E is None else [styles], {} if within is None else {"within": within}
         with torch.no_grad():
-            return self.G(m, *given, **place)[..., :height, :width]
+            samples: Tensor = self.G(m, *given, **place)[..., :height, :width]
+            return samples

@@ -37,7 +37,8 @@ class PosteriorGame(Game):
     def sample(self, n: int, *, noise: Tensor | None = None) -> Tensor:
         """Draw n samples, shape (n, *shape), from the given codes (n, latent) or from fresh ones."""
         with torch.no_grad():
-            return self.G(self.noise(n) if noise is None else noise)
+            samples: Tensor = self.G(self.noise(n) if noise is None else noise)
+            return samples
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the mean code of each row of x, (N, latent)."""

@@ -101,7 +101,8 @@ class SingleImageGame(Game):
         """Return the output of scale k for the image below it, if any. Default: in the scale's size."""
         size = size or self.sizes[k]
         y = z.new_zeros(len(z), self.image.shape[1], *size) if image is None else self.scale_input(k, image, size)
-        return self.G[k](self.amplitudes[k] * z, y)
+        samples: Tensor = self.G[k](self.amplitudes[k] * z, y)
+        return samples
 
     def scale_input(self, k: int, image: Tensor, size: Size | None = None) -> Tensor:
         """Return an image as scale k is given it: in its size, and at the entrance of drawings in few colours."""

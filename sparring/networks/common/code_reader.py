@@ -26,4 +26,4 @@ class CodeReader(nn.Sequential):
 
     def forward(self, h: Tensor) -> Tensor:
         """Return the parameters of the codes' distribution, given features (N, F) or more."""
-        return super().forward(h[:, : self.features])
+        return super().forward(h[:, : self.features])  # type: ignore[no-untyped-call]

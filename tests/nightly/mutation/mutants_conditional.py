@@ -70,8 +70,8 @@ MUTANTS = [
     ("games/cgan.py", "return answers[:, 0], answers[:, 1:]", "return answers[:, -1], answers[:, :-1]", CGAN),
     (
         "games/cgan.py",
-        "return self.G(self.split(self.noise(len(y)))[0], y)",
-        "return self.G(*self.split(self.noise(len(y))))",
+        "Tensor = self.G(self.split(self.noise(len(y)))[0], y)",
+        "Tensor = self.G(*self.split(self.noise(len(y))))",
         CGAN,
     ),
     (

@@ -57,7 +57,7 @@ MUTANTS = [
         ENERGY,
     ),
     ("objectives/energy.py", "(squares.sum() - squares.diagonal().sum())", "squares.sum()", ENERGY),
-    ("games/ebgan.py", "return -self.D(x)", "return self.D(x)", ENERGY),
+    ("games/ebgan.py", "scores: Tensor = -self.D(x)", "scores: Tensor = self.D(x)", ENERGY),
     (
         "games/turing.py",
         "self.objective.critic(self.D(a - b), self.D(b - a))",
@@ -95,7 +95,7 @@ MUTANTS = [
     ("games/stylegan2.py", "torch.lerp(self.path_length, batch_mean(lengths), 0.01)", "batch_mean(lengths)", STYLE),
     ("layers/stylegan2.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
     # the pyramid and the many generators
-    ("games/lapgan.py", "return self.D[level](residual + coarse)", "return self.D[level](residual)", LAPGAN),
+    ("games/lapgan.py", "Tensor = self.D[level](residual + coarse)", "Tensor = self.D[level](residual)", LAPGAN),
     ("games/lapgan.py", "if turn < turns)", "if turn <= turns)", LAPGAN),
     ("games/lapgan.py", "self.score(k, fake, m)", "self.score(k, fake, c)", LAPGAN),
     ("games/lapgan.py", "r1(self.D[k], h + c)", "r1(self.D[k], h)", LAPGAN),
