@@ -135,7 +135,7 @@ class _Referee:
         self.moved: tuple[str, ...] = ()
 
     def play(self, tape: _Tape, step: int) -> tuple[tuple[str, ...], ...]:
-        """Play one round and returns who moved in each turn."""
+        """Play one round and return the players of each turn."""
         moves_of_round = self.game.round(tape, step)
         if not isinstance(moves_of_round, Iterator):
             raise GameError("round() must be a generator: yield its moves, do not return them.")
@@ -258,7 +258,7 @@ def _run(game: Game, players: Players, data: Data, start: int, steps: int, **how
 
 
 def _check_sampling(game: Game) -> object:
-    """Networks that sampling names must exist, and sampling must leave no trace; returns what was sampled."""
+    """Check that sampling networks exist and that sampling has no side effect, and return the sample."""
     modules = dict(game.named_modules())
     for method, names in (("sampling_networks", game.sampling_networks()), ("critic_networks", game.critic_networks())):
         for name in names:

@@ -17,7 +17,7 @@ def linear(end: int) -> Callable[[int], float]:
 
 
 def linear_after(begin: int, steps: int) -> Callable[[int], float]:
-    """Stay at 1 up to step `begin`, then falls linearly to 0 within `steps`, and stays there.
+    """Return a schedule of 1 up to step `begin`, then linearly to 0 within `steps`, and 0 from there on.
 
     >>> factor = linear_after(100, 50)
     >>> factor(0), factor(100), factor(125), factor(150)
@@ -27,7 +27,7 @@ def linear_after(begin: int, steps: int) -> Callable[[int], float]:
 
 
 def cosine(start: float, end: float, steps: int) -> Callable[[int], float]:
-    """Go from `start` at step 0 to `end` at step `steps` along half a cosine, and stays there.
+    """Go from `start` at step 0 to `end` at step `steps` along half a cosine, and stay there.
 
     >>> weight = cosine(2.0, 1.0, 100)
     >>> [round(weight(step), 3) for step in (0, 25, 50, 100, 200)]

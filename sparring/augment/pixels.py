@@ -114,7 +114,7 @@ def warp(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def flip_and_shift(x: Tensor) -> Tensor:
-    """Flip every second image and shifts it by up to an eighth of its side (Zhang et al., 2020, section 2).
+    """Flip every second image and shift it by up to an eighth of its side (Zhang et al., 2020, section 2).
 
     Args:
         x: Images (N, C, H, W).

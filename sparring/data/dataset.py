@@ -134,7 +134,7 @@ class Dataset:
         return np.asarray(self.values)[indices] if self.checksummed is None else self.checksummed.take(indices)
 
     def all_rows(self) -> np.ndarray:
-        """All values that are stored, checked where that is possible, whatever is chosen of them.
+        """Return all stored values, checked where that is possible, regardless of the selected rows.
 
         Raises:
             DataError: If one is damaged.

@@ -18,7 +18,7 @@ def fingerprint(
     classes: Sequence[str] = (),
     captions: Captions | None = None,
 ) -> str:
-    """SHA-256 of content; beyond 64 MiB only evenly spaced runs of rows are read (labels and captions always all).
+    """Return the SHA-256 of the content; beyond 64 MiB of evenly spaced runs of rows, and all labels and captions.
 
     Args:
         values: Rows, shape (N, ...).
@@ -36,7 +36,7 @@ def fingerprint(
 
 
 def sampled_runs(values: np.ndarray) -> Iterator[np.ndarray]:
-    """All rows, in order; of a large array runs of neighbours, the first and the last rows among them.
+    """Return all rows, in order; of a large array runs of neighbours, the first and the last rows among them.
 
     Args:
         values: Rows, shape (N, ...).

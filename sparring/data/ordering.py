@@ -22,7 +22,7 @@ SECOND = 16  # added to a purpose for a second domain
 
 
 def keyed_hash(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
-    """Independent 64-bit numbers, a function of (seed, purpose, counter) alone.
+    """Return independent 64-bit numbers, a function of (seed, purpose, counter) alone.
 
     Args:
         seed: Any integer.
@@ -37,7 +37,7 @@ def keyed_hash(seed: int, purpose: int, counters: np.ndarray) -> np.ndarray:
 
 
 def permute(positions: np.ndarray, count: int, seed: int, purpose: int = ORDER) -> np.ndarray:
-    """Indices at the given positions of an endless sequence of permutations, one for each epoch.
+    """Return indices at the given positions of an endless sequence of permutations, one for each epoch.
 
     Args:
         positions: Non-negative int64 (n,); position p lies in epoch p // count.
@@ -86,7 +86,7 @@ def feistel(x: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
 
 
 def coins(positions: np.ndarray, seed: int, purpose: int = FLIP) -> np.ndarray:
-    """Fair coins, one for each position, independent of the order.
+    """Return fair coins, one for each position, independent of the order.
 
     Args:
         positions: Non-negative int64 (n,).
@@ -118,7 +118,7 @@ def crop_corners(positions: np.ndarray, margin: int, seed: int, purpose: int = W
 
 
 def caption_choices(positions: np.ndarray, seed: int) -> np.ndarray:
-    """Numbers that decide which caption is read, one for each position, independent of the order.
+    """Return numbers that decide which caption is read, one for each position, independent of the order.
 
     Args:
         positions: Non-negative int64 (n,).

@@ -70,7 +70,7 @@ def sample_files(folder: Path) -> list[Path]:
 
 
 def film(folder: Path) -> Path | None:
-    """Films a run's pictures into ``film.gif`` in its folder, and returns the path; None if it has none.
+    """Write a run's pictures as ``film.gif`` into its folder, and return the path; None if there are none.
 
     Args:
         folder: The run's.

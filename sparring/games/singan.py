@@ -89,7 +89,7 @@ class SinGAN(SingleImageGame):
         return tuple(f"D.{scale}" for scale in range(len(self.D)))
 
     def stages(self) -> tuple[Stage, ...]:
-        """One a scale."""
+        """Return one stage for each scale."""
         names = [f"scale {k + 1} of {len(self.sizes)}, {w} × {h} pixels" for k, (h, w) in enumerate(self.sizes)]
         return tuple(Stage(name, k * self._rounds, (k + 1) * self._rounds) for k, name in enumerate(names))
 
@@ -155,5 +155,5 @@ class SinGAN(SingleImageGame):
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two networks have parameters of the same shapes."""
+    """Return whether two networks have parameters of the same shapes."""
     return [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]

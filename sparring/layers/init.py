@@ -47,7 +47,7 @@ def _weights(fill: Callable[..., object], layers: tuple[type[nn.Module], ...] = 
 
 
 def normal(std: float = 0.02) -> Init:
-    """Weights from N(0, std²).
+    """Initialise weights from N(0, std²).
 
     Example:
         >>> layer = nn.Linear(100, 100).apply(normal(0.02))
@@ -58,17 +58,17 @@ def normal(std: float = 0.02) -> Init:
 
 
 def uniform(limit: float) -> Init:
-    """Weights from U(−limit, limit) (Goodfellow et al., 2014: .05 in G, .005 in D)."""
+    """Initialise weights from U(−limit, limit) (Goodfellow et al., 2014: .05 in G, .005 in D)."""
     return _weights(lambda weight: nn.init.uniform_(weight, -limit, limit))
 
 
 def he_uniform(module: nn.Module) -> None:
-    """Uniform weights of variance 2 / fan-in (He et al., 2015, eq. 10)."""
+    """Initialise uniform weights of variance 2 / fan-in (He et al., 2015, eq. 10)."""
     _weights(lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"))(module)
 
 
 def glorot_uniform(gain: float = 1.0) -> Init:
-    """Uniform weights of variance 2 gain² / (fan-in + fan-out) (Glorot and Bengio, 2010, eq. 16).
+    """Initialise uniform weights of variance 2 gain² / (fan-in + fan-out) (Glorot and Bengio, 2010, eq. 16).
 
     The gain √2 is He's variance in Glorot's form, √(4 / (fan-in + fan-out)), which the WGAN-GP networks use.
     """
@@ -76,12 +76,12 @@ def glorot_uniform(gain: float = 1.0) -> Init:
 
 
 def glorot_normal(gain: float = 1.0) -> Init:
-    """Normal weights of variance 2 gain² / (fan-in + fan-out) (Glorot and Bengio, 2010)."""
+    """Initialise normal weights of variance 2 gain² / (fan-in + fan-out) (Glorot and Bengio, 2010)."""
     return _weights(lambda weight: nn.init.xavier_normal_(weight, gain))
 
 
 def orthogonal(gain: float = 1.0) -> Init:
-    """Weights with orthogonal rows or columns of length gain (Saxe et al., 2014)."""
+    """Initialise weights with orthogonal rows or columns of length gain (Saxe et al., 2014)."""
 
     def fill(weight: Tensor) -> None:  # torch's own fails on channels-last weights
         weight.data.copy_(nn.init.orthogonal_(torch.empty_like(weight, memory_format=torch.contiguous_format), gain))
@@ -90,7 +90,7 @@ def orthogonal(gain: float = 1.0) -> Init:
 
 
 def gamma_normal(std: float = 0.02) -> Init:
-    """Batch-norm gains γ from N(1, std²), offsets β = 0; other layers are not changed."""
+    """Initialise batch-norm gains γ from N(1, std²), offsets β = 0; other layers are not changed."""
 
     def init(module: nn.Module) -> None:
         if isinstance(module, _BatchNorm) and module.affine:
@@ -101,13 +101,13 @@ def gamma_normal(std: float = 0.02) -> Init:
 
 
 def dcgan(module: nn.Module) -> None:
-    """Weights from N(0, .02²) and batch-norm gains from N(1, .02²) (Radford et al., 2016, section 3)."""
+    """Initialise weights from N(0, .02²) and batch-norm gains from N(1, .02²) (Radford et al., 2016, section 3)."""
     normal(0.02)(module)
     gamma_normal(0.02)(module)
 
 
 def wgan_gp(module: nn.Module) -> None:
-    """Glorot-uniform weights, with gain √2 in convolutions and 1 in linear layers (Gulrajani et al., 2017, code)."""
+    """Initialise Glorot-uniform weights, gain √2 in convolutions, 1 in linear layers (Gulrajani et al., 2017, code)."""
     glorot_uniform()(module)
     _weights(lambda weight: nn.init.xavier_uniform_(weight, sqrt(2)), (_ConvNd,))(module)
 

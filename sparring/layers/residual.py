@@ -122,7 +122,7 @@ class ConditionalUpBlock(nn.Module):
 
 
 def residual_glorot(network: nn.Module) -> None:
-    """Glorot-uniform weights with gain √2 on residual paths and 1 elsewhere (Miyato et al., 2018, code).
+    """Initialise Glorot-uniform weights with gain √2 on residual paths and 1 elsewhere (Miyato et al., 2018, code).
 
     Args:
         network: A whole network, not one module, since the path of a layer is determined by its parents.

@@ -24,7 +24,7 @@ SLOPE = 0.2  # of the leaky ReLU below zero
 
 
 def batch_norm_without_affine(channels: int) -> nn.Module:
-    """Batch norm without gains and offsets."""
+    """Return batch norm without gains and offsets."""
     return nn.BatchNorm2d(channels, affine=False)
 
 

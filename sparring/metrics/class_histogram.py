@@ -133,7 +133,7 @@ def stacked_histogram(labels: Tensor, classes: int = 10, *, reference: Tensor | 
 
 
 def _expected_kl(p: Tensor, count: int) -> float:
-    """E KL(q ‖ p) of the histogram q of `count` draws from p; classes of one share are counted together."""
+    """Return E KL(q ‖ p) of the histogram q of `count` draws from p; classes of one share are counted together."""
     n = torch.arange(1, count + 1, dtype=torch.float64)  # an empty class adds nothing
     ways = math.lgamma(count + 1) - torch.lgamma(n + 1) - torch.lgamma(count - n + 1)
     total = 0.0

@@ -119,7 +119,7 @@ def _augment(row: int, costs: list[list[float]], holders: list[int], rents: list
 
 
 def _information(joint: Tensor) -> tuple[float, float]:
-    """I and H(code) + H(class) of joint frequencies (K, C), in nats; I = H(code) + H(class) − H(code, class)."""
+    """Return I and H(code) + H(class) of joint frequencies (K, C), in nats; I = H(code) + H(class) − H(code, class)."""
     both = sum(_entropy(joint.sum(side)) for side in (0, 1))
     return max(both - _entropy(joint.flatten()), 0.0), both
 

@@ -159,7 +159,7 @@ def frechet_from_moments(a: Moments, b: Moments) -> float:
 
 
 def _distance(mean1: Tensor, factor1: Tensor, mean2: Tensor, factor2: Tensor) -> float:
-    """d² of N(μ₁, F₁ F₁ᵀ) and N(μ₂, F₂ F₂ᵀ); tr F Fᵀ is the squared Frobenius norm."""
+    """Return d² of N(μ₁, F₁ F₁ᵀ) and N(μ₂, F₂ F₂ᵀ); tr F Fᵀ is the squared Frobenius norm."""
     if mean1.shape != mean2.shape:
         raise ValueError(f"features of {len(mean1)} and of {len(mean2)} dimensions cannot be compared")
     apart = (mean1 - mean2).square().sum()
@@ -169,7 +169,7 @@ def _distance(mean1: Tensor, factor1: Tensor, mean2: Tensor, factor2: Tensor) ->
 
 
 def _factor_of_features(x: Tensor) -> Tensor:
-    """The thinner F (d, r) with F Fᵀ the covariance of x (N, d)."""
+    """Return the thinner F (d, r) with F Fᵀ the covariance of x (N, d)."""
     count, dimensions = x.shape
     if count >= dimensions:
         return _root(Moments.of(x).covariance)
@@ -177,7 +177,7 @@ def _factor_of_features(x: Tensor) -> Tensor:
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """A factor F (d, d) with F Fᵀ = C: V Λ^½. Eigenvalues below the rounding of the largest are null directions."""
+    """Return F (d, d) with F Fᵀ = C: V Λ^½. Eigenvalues below the rounding of the largest are null directions."""
     values, vectors = torch.linalg.eigh(covariance)
     rounding = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
     return vectors * values.where(values > rounding, 0).sqrt()

@@ -118,5 +118,5 @@ def _sum_of_pairs(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _cubed(products: Tensor, features: Tensor) -> Tensor:
-    """The kernel from inner products of features (N, d)."""
+    """Return the kernel from inner products of features (N, d)."""
     return (products / features.shape[1] + 1) ** 3

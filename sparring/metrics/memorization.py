@@ -139,7 +139,7 @@ def memorisation(train: Tensor, held_out: Tensor, fake: Tensor, *, cells: int = 
 def _statistic(
     train: Tensor, held_out: Tensor, fake: Tensor, of_held: Nearest, of_fake: Nearest, cells: int, seed: int
 ) -> float:
-    """C_T: the standardised U of each cell, averaged by the cells' shares of the held-out images (equation 2)."""
+    """Return C_T: the standardised U of cells, averaged by their shares of the held-out images (equation 2)."""
     centres = _kmeans(train, cells, seed)
     cell_of_held, cell_of_fake = nearest(held_out, centres).indices, nearest(fake, centres).indices
     weights, scores = [], []
@@ -152,7 +152,7 @@ def _statistic(
 
 
 def _standardised(made: Tensor, held: Tensor) -> float:
-    """(U − m n / 2) / σ_U, with the deviation of U under ties."""
+    """Return (U − m n / 2) / σ_U, with the deviation of U under ties."""
     m, n = len(made), len(held)
     ties = torch.cat([made, held]).unique(return_counts=True)[1].double()
     variance = m * n / 12 * (m + n + 1 - ((ties**3 - ties).sum().item() / ((m + n) * (m + n - 1))))
@@ -168,7 +168,7 @@ def _share_below(values: Tensor, others: Tensor) -> Tensor:
 
 
 def _kmeans(train: Tensor, cells: int, seed: int) -> Tensor:
-    """Centre of k-means on the training data, from rows drawn at random (Lloyd, 1982)."""
+    """Return the k-means centres of the training data, from rows drawn at random (Lloyd, 1982)."""
     x = train.detach().double()
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:cells]
     centres = x[rows.to(x.device)]

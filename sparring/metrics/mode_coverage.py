@@ -102,7 +102,7 @@ def _require_points(samples: Tensor, centres: Tensor) -> None:
 
 
 def _divergences_from_uniform(counts: Tensor) -> tuple[float, float]:
-    """KL(p ‖ uniform) and KL(uniform ‖ p) of a histogram; both infinite for an empty one."""
+    """Return KL(p ‖ uniform) and KL(uniform ‖ p) of a histogram; both infinite for an empty one."""
     if counts.sum() == 0:
         return math.inf, math.inf
     p, modes = counts / counts.sum(), len(counts)

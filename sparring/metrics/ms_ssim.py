@@ -146,7 +146,7 @@ def scales_of(height: int, width: int) -> int:
 
 
 def _over_scales(a: Tensor, b: Tensor) -> Tensor:
-    """The product of equation 7."""
+    """Return the product of equation 7."""
     scales = scales_of(*a.shape[-2:])
     weights = [weight / sum(WEIGHTS[:scales]) for weight in WEIGHTS[:scales]]
     a, b = _in_unit_range(a), _in_unit_range(b)
@@ -159,7 +159,7 @@ def _over_scales(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _compared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cs (N,) and mean l cs (N,) of pairs (N, C, H, W) in [0, 1], over windows and channels."""
+    """Return mean cs (N,) and mean l cs (N,) of pairs (N, C, H, W) in [0, 1], over windows and channels."""
     taps = _window(min(a.shape[-2:])).to(a.device)
     mean_a, mean_b = _averaged(a, taps), _averaged(b, taps)
     of_a = _averaged(a * a, taps) - mean_a * mean_a
@@ -171,26 +171,26 @@ def _compared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _window(side: int) -> Tensor:
-    """The Gaussian (k,) of sum 1, k the largest odd number up to 11 that fits."""
+    """Return the Gaussian (k,) of sum 1, k the largest odd number up to 11 that fits."""
     size = min(WINDOW, side - 1 + side % 2)
     place = torch.arange(size, dtype=torch.float64) - size // 2
     return torch.softmax(-place.square() / (2 * DEVIATION**2), dim=0)
 
 
 def _averaged(x: Tensor, taps: Tensor) -> Tensor:
-    """Means of (N, C, H, W) under the window, along one axis and then the other, where it lies inside."""
+    """Return means of (N, C, H, W) under the window, along one axis and then the other, where it lies inside."""
     along = x.flatten(0, 1)[:, None]
     along = F.conv2d(F.conv2d(along, taps[None, None, :, None]), taps[None, None, None, :])
     return along.reshape(*x.shape[:2], *along.shape[-2:])
 
 
 def _in_unit_range(images: Tensor) -> Tensor:
-    """From [−1, 1] to [0, 1], where the constants of SSIM belong: it is not invariant to a shift of both images."""
+    """Map [−1, 1] to [0, 1], the range of SSIM's constants: it is not invariant to a shift of both images."""
     return (images.double() + 1) / 2
 
 
 def _pairs(count: int, labels: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Indices of random pairs in random order; no index occurs twice, and both of a pair have one label."""
+    """Return indices of random pairs in random order; no index occurs twice, and both of a pair have one label."""
     order = torch.randperm(count, generator=generator)
     if labels is None:
         return order[: count // 2], order[count // 2 : count // 2 * 2]

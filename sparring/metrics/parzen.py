@@ -127,7 +127,7 @@ def parzen_log_densities(points: Tensor, samples: Tensor, bandwidth: float) -> T
 
 
 def _log_densities(points: Tensor, samples: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """Log p for each bandwidth and point (K, n); a distance is computed once for all bandwidths."""
+    """Return log p for each bandwidth and point (K, n); a distance is computed once for all bandwidths."""
     if points.ndim < 2 or points.shape[1:] != samples.shape[1:] or not (points.numel() and samples.numel()):
         raise ValueError(
             f"points (n, ...) and samples (N, ...) of one shape are needed, not {tuple(points.shape)} and "
@@ -145,7 +145,7 @@ def _log_densities(points: Tensor, samples: Tensor, bandwidths: Sequence[float])
 
 
 def _log_mean_gaussian(squared: Tensor, sigma: float, dimensions: int) -> Tensor:
-    """Logarithm of the mean Gaussian density over squared distances (n, N); exponents of −10⁵ do not underflow."""
+    """Return the log of the mean Gaussian density over squared distances (n, N), without underflow at −10⁵."""
     exponents = squared / (-2 * sigma**2)
     mean = exponents.logsumexp(dim=1) - math.log(squared.shape[1])
     return mean - dimensions * math.log(sigma * math.sqrt(2 * math.pi))

@@ -102,7 +102,7 @@ def _prepared(real: Tensor, fake: Tensor, neighbours: int) -> tuple[Tensor, Tens
 
 
 def _squared_distances(queries: Tensor, references: Tensor) -> Iterator[Tensor]:
-    """Blocks (≤ rows, M) of squared distances from each query to every reference, in order; memory stays bounded."""
+    """Yield blocks (≤ rows, M) of squared distances from each query to every reference, in order."""
     lengths = references.square().sum(dim=1)
     for rows in queries.split(max(1, BLOCK // len(references))):
         scale = rows.square().sum(dim=1, keepdim=True) + lengths
@@ -124,7 +124,7 @@ def _reduced(reduce: Callable[[Tensor], Tensor], queries: Tensor, references: Te
 
 
 def _radii(features: Tensor, neighbours: int) -> Tensor:
-    """Squared distance (N,) to the k-th nearest other sample; each sample itself is the nearest of all, so k + 1."""
+    """Return the squared distance (N,) to the k-th nearest other sample: k + 1, since the nearest is itself."""
     return _reduced(lambda block: block.topk(neighbours + 1, dim=1, largest=False).values[:, -1], features, features)
 
 

@@ -170,7 +170,7 @@ def inception_maps(network: InceptionV3) -> Maps:
 
 
 def _positions(image: Tensor, maps: Maps) -> Tensor:
-    """Features (h · w, d) of one image in float64, a row for each position."""
+    """Return features (h · w, d) of one image in float64, a row for each position."""
     if image.ndim != 4 or len(image) != 1 or not image.is_floating_point():
         raise ValueError(
             f"one float image (1, C, H, W) in [-1, 1] is needed, not {image.dtype} {tuple(image.shape)}: "

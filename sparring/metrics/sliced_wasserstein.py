@@ -163,7 +163,7 @@ def _sides(height: int, width: int) -> tuple[int, ...]:
 
 
 def _descriptors(images: Tensor, level: int, levels: int, patches: int, generator: torch.Generator) -> Tensor:
-    """Patches (N · patches, C · 49) of one level, each channel with mean 0 and deviation 1 over all of them."""
+    """Return patches (N · patches, C · 49) of one level, each channel with mean 0 and deviation 1 over all of them."""
     found = torch.cat([_patches(_level(x, level, levels), patches, generator) for x in images.detach().split(AT_ONCE)])
     deviation, mean = torch.std_mean(found, dim=(0, 2, 3), correction=0, keepdim=True)
     return ((found - mean) / deviation.where(deviation > 0, 1)).flatten(1)
@@ -190,7 +190,7 @@ def _grown(x: Tensor) -> Tensor:
 
 
 def _patches(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` patches (n · count, C, 7, 7) of each image (n, C, H, W), at places drawn evenly from all."""
+    """Return `count` patches (n · count, C, 7, 7) of each image (n, C, H, W), at places drawn evenly from all."""
     windows = x.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (n, C, H − 6, W − 6, 7, 7), nothing copied
     top, left = (torch.randint(n, (len(x), count), generator=generator) for n in windows.shape[2:4])
     return windows[torch.arange(len(x))[:, None], :, top, left].flatten(0, 1)

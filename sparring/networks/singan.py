@@ -117,7 +117,7 @@ def _features(channels: int, width: int) -> list[nn.Module]:
 
 
 def _initial(module: nn.Module) -> None:
-    """Weights from N(0, .02²), gains from N(1, .02²), all else 0."""
+    """Initialise weights from N(0, .02²), gains from N(1, .02²), all else 0."""
     normal(0.02)(module)
     if isinstance(module, nn.InstanceNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)

@@ -160,7 +160,7 @@ class StackGANCritic(nn.Module):
 
 
 def half(shape: Shape) -> Shape:
-    """The shape of stage I's images where stage II doubles their sides.
+    """Return the shape of stage I's images where stage II doubles their sides.
 
     Args:
         shape: (C, H, W) of stage II's.
@@ -175,7 +175,7 @@ def half(shape: Shape) -> Shape:
 
 
 def _growing(channels: list[int], colours: int) -> list[nn.Module]:
-    """Doublings of the side with ever fewer channels, and the image."""
+    """Return doublings of the side with ever fewer channels, and the image."""
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(channels):
         layers += [UpConv(wide, narrow, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]

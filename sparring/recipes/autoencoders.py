@@ -38,7 +38,7 @@ def vae(
     beta: float = 1.0,
     warm_up: int = 0,
 ) -> VAE:
-    """Variational autoencoder (Kingma & Welling, 2014): one player; the baseline of all models that encode.
+    """Variational autoencoder (Kingma & Welling, 2014): one player; a baseline for models with an encoder.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
@@ -107,7 +107,7 @@ def bigan(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
 ) -> BiGAN:
-    """BiGAN (Donahue et al., 2017), or ALI (Dumoulin et al., 2017): a critic of pairs makes E invert G.
+    """BiGAN (Donahue et al., 2017), or ALI (Dumoulin et al., 2017): a critic of pairs, whose optimum has E invert G.
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
@@ -167,7 +167,7 @@ def encoder_for(shape: Shape, outputs: int, network: Literal["mlp", "dcgan"] | N
 
 
 def _encoder(G: nn.Module, shape: Shape, outputs: int, width: int | None) -> nn.Module:
-    """An encoder of the generator's kind."""
+    """Return an encoder of the generator's kind."""
     convolves = any(isinstance(layer, nn.ConvTranspose2d | nn.Conv2d) for layer in G.modules())
     return encoder_for(shape, outputs, "dcgan" if convolves else "mlp", width)
 

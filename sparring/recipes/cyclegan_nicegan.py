@@ -148,7 +148,7 @@ def _cyclegan(
     identity: float,
     **settings: Any,
 ) -> CycleGAN:
-    """CycleGAN with these generators."""
+    """Return CycleGAN with these generators."""
     if identity and a[0] != b[0]:
         raise DataError(
             f"Images of A have {a[0]} channels and images of B {b[0]}, so none can be left as it is: pass --identity 0 "

@@ -30,7 +30,7 @@ _trusted: set[str] = set()
 
 
 def trust(names: str | Iterable[str]) -> None:
-    """Allows files to name these functions from now on, in this process.
+    """Allow files to name these functions from now on, in this process.
 
     Args:
         names: One ``module:function``, or several.

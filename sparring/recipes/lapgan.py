@@ -74,7 +74,7 @@ def lapgan(
     repeats: int = 1,
     penalty: float = 0.0,
 ) -> LAPGAN:
-    """LAPGAN: draws 8 × 8 pixels, then doubles the sides, drawing the missing detail each time (Denton et al., 2015).
+    """LAPGAN: generates 8 × 8 pixels, then doubles the sides, adding detail each time (Denton et al., 2015).
 
     Args:
         shape: (C, H, W), square, a power of two from 8 to 256.

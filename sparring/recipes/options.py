@@ -124,7 +124,7 @@ class Networks:
         points: Network = "toy",
         latent: int = 100,
     ) -> Pair:
-        """Builds G and D.
+        """Build G and D.
 
         Args:
             shape: (2,) for points or (C, H, W) for images.
@@ -149,7 +149,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def channels_last(network: Module) -> Module:
-    """Lays the weights of convolutions out channels-last, which convolves 1.2 times as fast; others do not care.
+    """Lay the weights of convolutions out channels-last, which makes convolutions 1.2 times as fast.
 
     Args:
         network: Changed in place.

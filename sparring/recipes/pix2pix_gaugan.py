@@ -55,7 +55,7 @@ class Painters:
     gain: float = 0.02
 
     def built(self, shape: Shape, labels: int, styled: bool) -> tuple[nn.Module, nn.Module, nn.Module | None]:
-        """Builds G, D and, where there are styles, E.
+        """Build G, D and, where there are styles, E.
 
         Args:
             shape: (C, H, W) of the images.
@@ -86,7 +86,7 @@ def gaugan(
     critic: Adam = Adam(4e-4, (0.0, 0.9)),
     generator: Adam = Adam(1e-4, (0.0, 0.9)),
 ) -> GauGAN:
-    """GauGAN: paints label maps in the style of a photograph (Park et al., 2019); learns from images with label maps.
+    """GauGAN: images from label maps in the style of a photograph (Park et al., 2019); needs images with label maps.
 
     Args:
         shape: (C, H, W) of the images, square, a power of two from 8 to 512.
@@ -164,7 +164,7 @@ def pix2pix(
     critic: Adam = Adam(),
     generator: Adam = Adam(),
 ) -> Pix2Pix:
-    """pix2pix: turns one kind of picture into another (Isola et al., 2017); learns from pairs.
+    """pix2pix: image-to-image translation (Isola et al., 2017); needs pairs of images.
 
     Args:
         shape: (C, H, W) of the first pictures, square, a power of two from 8 to 512.

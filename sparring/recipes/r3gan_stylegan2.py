@@ -32,7 +32,7 @@ def r3gan(
     critic: Adam = Adam(2e-4, (0.0, 0.99)),
     generator: Adam = Adam(2e-4, (0.0, 0.99)),
 ) -> R3GAN:
-    """R3GAN (Huang et al., 2024) as its authors set it up for CIFAR-10; points are played by perceptrons with waves.
+    """R3GAN (Huang et al., 2024) with its authors' settings for CIFAR-10; points by perceptrons on Fourier features.
 
     The authors' second decay rate rises from .9 to .99 during the burn-in; here it is .99 from the start.
 
@@ -73,7 +73,7 @@ def stylegan2(
     critic: Adam = Adam(2.5e-3, (0.0, 0.99)),
     generator: Adam = Adam(2.5e-3, (0.0, 0.99)),
 ) -> StyleGAN2:
-    """StyleGAN2 (Karras et al., 2020) as its authors set it up for CIFAR-10 (2020, with adaptive augmentation).
+    """StyleGAN2 (Karras et al., 2020) with its authors' settings for CIFAR-10 (2020, with adaptive augmentation).
 
     For large images the authors give the mapping 8 layers, groups of 4, shortcuts, a path weight of 2, a mixing of .9,
     and R1 a weight near .0002 · side² / batch.

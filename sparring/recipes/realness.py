@@ -82,14 +82,14 @@ def _anchors(outcomes: int, skew: float, distance: float | None) -> AnchorSource
 
 
 def _points(shape: Shape, outcomes: int, latent: int, width: Settings) -> tuple[nn.Module, nn.Module]:
-    """The mixture networks of ALI with torch's own weights (authors' code)."""
+    """Return the mixture networks of ALI with torch's own weights (authors' code)."""
     init = gamma_normal()
     G = networks.AliToyGenerator(shape, latent, **width, init=init)
     return G, networks.AliToyCritic(shape, **width, outcomes=outcomes, init=init)
 
 
 def _images(shape: Shape, outcomes: int, latent: int, width: Settings) -> tuple[nn.Module, nn.Module]:
-    """The networks of DCGAN; D has spectral norm in every layer, no batch norm, and a head whose outputs are drawn."""
+    """Return DCGAN's networks; D has spectral norm in every layer, no batch norm, and a head with drawn outputs."""
     G = networks.DCGANGenerator(shape, latent, **width)
     plain = networks.DCGANCritic(shape, norm=nn.Identity, **width)
     features = 16 * width.get("width", 64) * 2 ** (num_doublings(shape, "DCGAN") - 1)

@@ -33,7 +33,7 @@ def singan(
     critic: Adam = Adam(5e-4),
     generator: Adam = Adam(5e-4),
 ) -> SinGAN:
-    """SinGAN: learns from one photograph, scale after scale (Shaham, Dekel & Michaeli, 2019).
+    """SinGAN: trains on one photograph, scale after scale (Shaham, Dekel & Michaeli, 2019).
 
     Args:
         shape: (C, H, W) of the photograph, any.
@@ -78,7 +78,7 @@ def singan(
 
 
 def _entrance(quantise: int | None, colours: int | None, last: int) -> int | None:
-    """The scale that learns to take drawings, if any.
+    """Return the scale trained on quantised images, if any.
 
     Raises:
         DataError: There is no such scale, or colours are given without a scale.

@@ -154,7 +154,7 @@ def parameters(network: nn.Module) -> int:
 
 
 def _samples(home: Folder) -> list[Image]:
-    """Grids of samples at several steps, and the data."""
+    """Return grids of samples at several steps, and the data."""
     place = home if home.mode(SAMPLES) is None else home.subfolder(SAMPLES)
     every = [place.path / name for name in place.names() if name.endswith(".png")] if place is not home else []
     chosen = [every[i] for i in sorted({round(k) for k in np.linspace(0, len(every) - 1, SHOWN)})] if every else []

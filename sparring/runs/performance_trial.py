@@ -176,7 +176,7 @@ class _Trial:
         return chosen, notes if self.repeats is not False else [*notes, UNREPEATABLE]
 
     def sorted_out(self, chosen: PerformanceOptions) -> tuple[PerformanceOptions, list[str]]:
-        """Try each option alone and leave out those that cannot stay."""
+        """Try each option alone and leave out those that fail."""
         bare, left = (
             replace(chosen, **{**NOTHING, "fused_optimizers": chosen.fused_optimizers}),
             dict[tuple[str, str], list[str]](),

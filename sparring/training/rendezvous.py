@@ -58,7 +58,7 @@ class _Group:
         self._thread.start()
 
     def made(self, seconds: float) -> bool:
-        """Wait for some seconds and returns whether the group is there; raises what torch raised."""
+        """Wait for some seconds and return whether the group is there; errors of torch are raised again."""
         self._thread.join(seconds)
         if self._error is not None:
             raise self._error

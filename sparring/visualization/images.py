@@ -186,7 +186,7 @@ def require_image_format(path: Path) -> str:
 
 
 def _frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of a square-ish frame with a margin; a few strays and what is not finite do not widen it."""
+    """Return the corners of a nearly square frame with a margin, without outliers and points that are not finite."""
     finite = points[np.isfinite(points).all(axis=1)]
     if len(finite) == 0:
         return np.full(2, -1.0), np.full(2, 1.0)

@@ -68,7 +68,7 @@ class HistoricalAveraging(Wrapper):
 
     @torch.no_grad()
     def remember(self, step: int) -> None:
-        """Counts the weights as they are at a step in their means, once however many parts the step is played in.
+        """Add the weights of a step to their running means, once also in gradient accumulation.
 
         Args:
             step: The step.

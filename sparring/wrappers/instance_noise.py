@@ -31,7 +31,7 @@ class Haze(nn.Module):
     sigma = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Blurs (N, *shape); gradients pass."""
+        """Blur (N, *shape); gradients pass."""
         return x + self.sigma * torch.randn_like(x) if self.training and self.sigma else x
 
 

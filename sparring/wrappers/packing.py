@@ -24,7 +24,7 @@ from sparring.wrappers.requirements import one_generator_function, one_pair, pla
 
 
 def pack(x: Tensor, m: int) -> Tensor:
-    """Stacks every m samples along the second axis: (N, C, …) to (N / m, m C, …).
+    """Stack every m samples along the second axis: (N, C, …) to (N / m, m C, …).
 
     Args:
         x: Samples.

@@ -38,7 +38,7 @@ def require(name: str, game: Game, *needs: Need) -> None:
 
 
 def critics(name: str, game: Game) -> str:
-    """At least one critic."""
+    """Require at least one critic."""
     return (
         ""
         if game.critic_networks()
@@ -47,7 +47,7 @@ def critics(name: str, game: Game) -> str:
 
 
 def one_critic(name: str, game: Game) -> str:
-    """One critic: of several it is not known which samples each receives."""
+    """Require one critic: with several the inputs of each are undefined."""
     count = len(game.critic_networks())
     return (
         ""
@@ -57,13 +57,13 @@ def one_critic(name: str, game: Game) -> str:
 
 
 def samples_only(name: str, game: Game) -> str:
-    """A critic that takes the sample and nothing else."""
+    """Require a critic that takes the sample and nothing else."""
     given = game.critic_spec().condition or next(filter(None, map(_wanted, _networks(game))), "")
     return f"{name} shows the critic samples alone, but that of {_core(game)} also takes {given}." if given else ""
 
 
 def samples_or_classes(name: str, game: Game) -> str:
-    """A critic that takes the sample, and at most its class, for which the game has a method ``one_hot``."""
+    """Require a critic that takes the sample, and at most its class, for which the game has a method ``one_hot``."""
     return (
         ""
         if hasattr(game, "one_hot") and game.critic_spec().condition in ("", CLASS_CONDITION)
@@ -87,7 +87,7 @@ def critic_outputs(*outputs: CriticOutput) -> Need:
 
 
 def scores_each_sample(name: str, game: Game) -> str:
-    """A critic whose score of a sample does not depend on the rest of the batch."""
+    """Require a critic whose score of a sample does not depend on the rest of the batch."""
     modules = [module for network in _networks(game) for module in network.modules()]
     if any(isinstance(module, _BatchNorm) for module in modules):
         return (
@@ -126,19 +126,19 @@ def same_penalty_target(target: float) -> Need:
 
 
 def trained_from_start(name: str, game: Game) -> str:
-    """A game whose networks are all trained from the first step on, so that each has a past of its own."""
+    """Require a game whose networks are all trained from the first step on, so that each has a history."""
     later = game.critic_spec().trained_later
     return f"{name} counts from the first step, but in {_core(game)} {later} begins later." if later else ""
 
 
 def no_lookahead(name: str, game: Game) -> str:
-    """A game in which G does not unroll steps of D that would leave this technique's term out."""
+    """Require a game in which G does not unroll steps of D that would leave this technique's term out."""
     unrolled = game.critic_spec().lookahead
     return f"{unrolled} runs steps of D without the term of {name}: choose one of them." if unrolled else ""
 
 
 def explicit_terms(name: str, game: Game) -> str:
-    """A critic whose steps are those of descent on what the game states as its `critic_terms`."""
+    """Require a critic whose steps are those of descent on what the game states as its `critic_terms`."""
     if reason := game.critic_spec().custom_critic_step:
         return f"{name} takes steps of D by its terms alone, but in {_core(game)} {reason}."
     if not (hasattr(game.unwrapped, "critic_terms") and hasattr(game.unwrapped, "generator_terms")):
@@ -147,7 +147,7 @@ def explicit_terms(name: str, game: Game) -> str:
 
 
 def one_pair(name: str, game: Game) -> str:
-    """One G that starts from noise, and one D that scores its samples."""
+    """Require one G that starts from noise, and one D that scores its samples."""
     core, spec = game.unwrapped, game.critic_spec()
     plain = isinstance(core, LatentGame) and core.critic_networks() == ("D",) and spec.output is not CriticOutput.CODES
     return (
@@ -156,13 +156,13 @@ def one_pair(name: str, game: Game) -> str:
 
 
 def plain_noise(name: str, game: Game) -> str:
-    """Noise that is z ~ N(0, I) and nothing else."""
+    """Require noise that is z ~ N(0, I) and nothing else."""
     holds = game.critic_spec().noise_condition
     return f"{name} needs noise of z alone, but that of {_core(game)} also holds {holds}." if holds else ""
 
 
 def one_generator_function(name: str, game: Game) -> str:
-    """A generator that the game uses as one function of noise."""
+    """Require a generator that the game uses as one function of noise."""
     parts = game.critic_spec().generator_use
     return f"{name} puts another network in the place of G, but {_core(game)} {parts}." if parts else ""
 
@@ -178,7 +178,7 @@ def has_attributes(*abilities: str) -> Need:
 
 
 def no_compared_samples(name: str, game: Game) -> str:
-    """A game that compares no two samples in the critic's features, which a technique's own draw would change."""
+    """Require a game without a comparison of samples in the critic's features, which a draw per sample would change."""
     compares = game.critic_spec().compared_samples
     return (
         f"{name} changes each sample by a draw of its own, but {_core(game)} compares {compares}." if compares else ""
@@ -186,7 +186,7 @@ def no_compared_samples(name: str, game: Game) -> str:
 
 
 def no_spatial_condition(name: str, game: Game) -> str:
-    """A critic without a condition that is aligned with the sample's pixels."""
+    """Require a critic without a condition that is aligned with the sample's pixels."""
     spec = game.critic_spec()
     if not spec.spatial_condition:
         return ""
@@ -194,7 +194,7 @@ def no_spatial_condition(name: str, game: Game) -> str:
 
 
 def unmixed_batches(name: str, game: Game) -> str:
-    """A critic whose batches are all real or all of one G, and whose features no other term compares."""
+    """Require a critic whose batches are all real or all of one G, and whose features no other term compares."""
     spec = game.critic_spec()
     if spec.mixed_batches:
         mixed = spec.mixed_batches
@@ -205,7 +205,7 @@ def unmixed_batches(name: str, game: Game) -> str:
 
 
 def no_gradient_penalties(name: str, game: Game) -> str:
-    """A critic without a penalty on the slope of each sample's score."""
+    """Require a critic without a penalty on the slope of each sample's score."""
     paid = ", ".join(game.critic_spec().gradient_penalties)
     return (
         f"{name} couples the samples of a batch, but {_core(game)} pays {paid} for the slope of each." if paid else ""

@@ -100,7 +100,7 @@ def _top(name: str, place: str) -> str:
 
 
 def labels_by_folder(place: str, names: Sequence[str]) -> Labels:
-    """Classes from the folders below a place.
+    """Return the classes by the folders below a path.
 
     Args:
         place: Folder around all of them, with a slash at its end; empty for none.
@@ -120,7 +120,7 @@ def labels_by_folder(place: str, names: Sequence[str]) -> Labels:
 
 
 def labels_by_table(title: str, names: Sequence[str], depth: int, content: bytes) -> Labels:
-    """Labels from ``{"labels": [["a.png", 0], …]}``; ``"labels": null`` means none.
+    """Return the labels of ``{"labels": [["a.png", 0], …]}``; ``"labels": null`` means none.
 
     Args:
         title: Of the table, for messages.

@@ -39,7 +39,7 @@ def open_array(name: str, path: Path) -> Dataset:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of a file by name; that of a ``.npy`` file is called images.
+    """Return the arrays of a file by name; that of a ``.npy`` file is called images.
 
     Args:
         path: A ``.npy`` or ``.npz`` file without pickled content.

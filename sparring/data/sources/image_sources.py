@@ -306,7 +306,7 @@ def shrink(image: np.ndarray, longest: int) -> np.ndarray:
 
 
 def content_key(*facts: object) -> str:
-    """SHA-256 of a description, in hexadecimal.
+    """Return the SHA-256 of a description, in hexadecimal.
 
     Args:
         *facts: Anything with a faithful ``repr``.

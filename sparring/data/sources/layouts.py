@@ -127,7 +127,7 @@ class DomainFiles:
         return {name: self.files.entries[name] for name in self.names}
 
     def read(self, name: str) -> bytes:
-        """Content of one file.
+        """Return the content of one file.
 
         Args:
             name: One of the entries.

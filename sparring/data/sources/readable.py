@@ -63,7 +63,7 @@ class ReadableFiles:
         return {**self.files.skipped, **self.bad}
 
     def read(self, name: str) -> bytes:
-        """Content of one file.
+        """Return the content of one file.
 
         Args:
             name: One of the entries.

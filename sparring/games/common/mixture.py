@@ -44,7 +44,7 @@ def split_choice(noise: Tensor, members: int) -> tuple[Tensor, Tensor]:
 
 
 def select_members(samples: Tensor, members: Tensor) -> Tensor:
-    """Picks for every row the sample of its generator.
+    """Pick for every row the sample of its generator.
 
     Args:
         samples: What every generator makes of every row, (K, N, *shape).

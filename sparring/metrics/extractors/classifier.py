@@ -168,7 +168,7 @@ def _require_images(dataset: Dataset, steps: int, side: int) -> None:
 
 
 def _examples(dataset: Dataset, rows: np.ndarray, side: int) -> tuple[Tensor, Tensor]:
-    """Images uint8 (n, C, side, side) with their classes, or each in its four quarter turns with their numbers."""
+    """Return images uint8 (n, C, side, side) with their classes, or in four quarter turns with the turns' numbers."""
     images, targets = [], []
     for chunk in np.array_split(rows, -(-len(rows) // AT_ONCE)):
         raw, *labels = dataset.rows(np.sort(chunk))
@@ -181,7 +181,7 @@ def _examples(dataset: Dataset, rows: np.ndarray, side: int) -> tuple[Tensor, Te
 
 
 def _scaled(images: Tensor) -> Tensor:
-    """Bytes as float in [−1, 1]."""
+    """Return bytes as floats in [−1, 1]."""
     return images.float() / 127.5 - 1
 
 
@@ -210,7 +210,7 @@ def _fit(
 
 
 def _kept(stem: Path, dataset: Dataset, side: int, device: str) -> ClassifierExtractor | None:
-    """The extractor in the cache, or None where there is none or it is broken."""
+    """Return the extractor in the cache, or None where there is none or it is broken."""
     try:
         record = json.loads(stem.with_suffix(".json").read_text("utf-8"))
         network = fresh_classifier(dataset, side, seed=0)

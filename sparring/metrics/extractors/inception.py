@@ -37,7 +37,7 @@ halving = partial(F.max_pool2d, kernel_size=3, stride=2)
 
 
 def at_35(pooled: int) -> dict[str, Sequence[Step]]:
-    """Branches of a block at 35 × 35 (Szegedy et al., 2016, figure 5, with one window of 5 × 5 kept).
+    """Return branches of a block at 35 × 35 (Szegedy et al., 2016, figure 5, with one window of 5 × 5 kept).
 
     Args:
         pooled: Channels after the pool.
@@ -51,7 +51,7 @@ def at_35(pooled: int) -> dict[str, Sequence[Step]]:
 
 
 def at_17(width: int) -> dict[str, Sequence[Step]]:
-    """Branches of a block at 17 × 17: windows of 7 × 7 in two factors (Szegedy et al., 2016, figure 6).
+    """Return branches of a block at 17 × 17: windows of 7 × 7 in two factors (Szegedy et al., 2016, figure 6).
 
     Args:
         width: Channels between the factors.
@@ -263,7 +263,7 @@ def resized_as_tensorflow(images: Tensor, side: int) -> Tensor:
 
 
 def _between(length: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `side` output pixels the two of `length` input pixels it lies between, and how far it is along."""
+    """Return for each of `side` output pixels the two neighbours of `length` input pixels, and the weight."""
     at = torch.arange(side, dtype=torch.float32) * torch.tensor(length / side, dtype=torch.float32)
     low = at.long()
     return low, (low + 1).clamp(max=length - 1), at - low

@@ -78,7 +78,7 @@ def head_features(critic: nn.Module) -> int:
 
 
 def _core(critic: nn.Module) -> Critic:
-    """The critic inside whatever a technique has put around it."""
+    """Return the critic inside the wrappers of techniques."""
     found = [module for module in critic.modules() if isinstance(module, Critic)]
     if len(found) != 1:
         raise GameError(f"{type(critic).__name__} is no Critic with one trunk and one head: leave this technique off.")
