@@ -6,8 +6,8 @@ import torch
 import tyro
 
 from sparring import Run, load
-from sparring.inference.conditional import sample_class
-from sparring.visualization.images import save_grid
+from sparring.inference import sample_class
+from sparring.visualization import save_grid
 
 
 def main(out: Path = Path("runs/conditional"), steps: int = 1500, columns: int = 8) -> None:

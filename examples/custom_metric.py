@@ -8,9 +8,9 @@ from pathlib import Path
 import tyro
 
 from sparring import Run
-from sparring.evaluation.types import EvalContext, Metric
+from sparring.evaluation import EvalContext, Metric
 from sparring.metrics import Direction
-from sparring.runs.evaluation import evaluate_run
+from sparring.runs import evaluate_run
 
 
 def ink(case: EvalContext) -> list[tuple[float, None]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import tyro
 
 from sparring import Run
-from sparring.evaluation.registry import get_metrics
-from sparring.runs.evaluation import evaluate_run, save_evaluation
+from sparring.evaluation import get_metrics
+from sparring.runs import evaluate_run, save_evaluation
 
 
 def main(

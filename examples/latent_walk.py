@@ -5,8 +5,8 @@ from pathlib import Path
 import tyro
 
 from sparring import Run, load
-from sparring.inference.sampling import interpolate_seeds
-from sparring.visualization.video import frames, save_animation
+from sparring.inference import interpolate_seeds
+from sparring.visualization import frames, save_animation
 
 
 def main(out: Path = Path("runs/walk"), steps: int = 1000, seeds: tuple[int, ...] = (0, 1, 2), count: int = 48) -> None:

@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 from sparring import EMA, LatentGame, Move, adam, check_game, train
 from sparring.data import Stream, load
 from sparring.networks import MLPCritic, MLPGenerator
-from sparring.visualization.images import save_grid
+from sparring.visualization import save_grid
 
 
 class PenalisedGAN(LatentGame):

@@ -13,7 +13,7 @@ from torch import nn
 from sparring import Run
 from sparring.games.gan import GAN
 from sparring.objectives import Hinge
-from sparring.recipes.options import Adam
+from sparring.recipes import Adam
 
 
 class Generator(nn.Sequential):

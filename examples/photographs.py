@@ -6,8 +6,8 @@ import tyro
 from tyro.conf import Positional
 
 from sparring import Run, load
-from sparring.runs.early_stopping import EarlyStopping
-from sparring.visualization.images import save_grid
+from sparring.runs import EarlyStopping
+from sparring.visualization import save_grid
 
 
 def main(

@@ -8,8 +8,8 @@ from PIL import Image
 
 from sparring import Run, load
 from sparring.data import load as load_data
-from sparring.inference.translation import translate
-from sparring.visualization.images import save_grid
+from sparring.inference import translate
+from sparring.visualization import save_grid
 
 
 def write_domains(folder: Path, count: int) -> None:

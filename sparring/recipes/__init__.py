@@ -11,13 +11,32 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from sparring._lazy import lazy_names
 from sparring.errors import GameError
 from sparring.recipes.importing import imported, published, require_trusted, trust
 
 if TYPE_CHECKING:
     from sparring.game import Game
+    from sparring.recipes.options import Adam, Networks
+    from sparring.recipes.techniques import Techniques
 
     Recipe = Callable[..., Game]
+
+__all__ = [
+    "FACTS",
+    "LABEL_MAPS",
+    "ONE_IMAGE",
+    "PAIRED_IMAGES",
+    "RECIPES",
+    "UNPAIRED_IMAGES",
+    "Adam",
+    "Networks",
+    "Row",
+    "Techniques",
+    "recipe",
+    "stored",
+]
+__getattr__, __dir__ = lazy_names(__name__, {"options": ["Adam", "Networks"], "techniques": ["Techniques"]})
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,29 @@ Names are imported on first use, so that importing a submodule does not import t
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOME = {
-    "EMA": "ema",
-    "FiniteMonitor": "finite",
-    "StepReport": "trainer",
-    "TurnSnapshot": "finite",
-    "train": "trainer",
-    "trainable_parameters": "trainer",
-    "update": "trainer",
-}
-__all__ = ["EMA", "FiniteMonitor", "StepReport", "TurnSnapshot", "train", "trainable_parameters", "update"]
+from sparring._lazy import lazy_names
 
+if TYPE_CHECKING:
+    from sparring.training.ema import EMA
+    from sparring.training.finite import FiniteMonitor, TurnSnapshot
+    from sparring.training.trainer import StepReport, train, trainable_parameters, update
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'sparring.training' has no attribute {name!r}")
-    return getattr(import_module(f"sparring.training.{_HOME[name]}"), name)
+__all__ = [
+    "EMA",
+    "FiniteMonitor",
+    "StepReport",
+    "TurnSnapshot",
+    "train",
+    "trainable_parameters",
+    "update",
+]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ema": ["EMA"],
+        "finite": ["FiniteMonitor", "TurnSnapshot"],
+        "trainer": ["StepReport", "train", "trainable_parameters", "update"],
+    },
+)

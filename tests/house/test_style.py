@@ -1,6 +1,7 @@
 """Style: what modules may do, how long functions are, and what importing the package costs."""
 
 import ast
+import importlib
 import os
 import statistics
 import subprocess
@@ -96,6 +97,19 @@ def test_every_public_name_can_be_imported():
         assert getattr(sparring, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         sparring.nothing  # noqa: B018
+
+
+PACKAGES = ("evaluation", "inference", "recipes", "reports", "runs", "training", "visualization")
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_packages_export_the_names_that_they_list_and_import_them_on_first_use(name):
+    package = importlib.import_module(f"sparring.{name}")
+    assert [each for each in package.__all__ if getattr(package, each, None) is None] == []
+    with pytest.raises(AttributeError, match="nothing"):
+        package.nothing  # noqa: B018
+    code = f"import sys, sparring.{name}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 TESTS = sorted(Path(__file__).parents[1].rglob("*.py"))
