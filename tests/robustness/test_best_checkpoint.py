@@ -15,9 +15,9 @@ from sparring.runs.early_stopping import FILE, EarlyStopping, best
 from sparring.runs.recovery import NonFinitePolicy
 from sparring.runs.state import load_game
 from support import runs
+from support.crashes import die_at
+from support.diverging import Sick
 from support.runs import play, start
-from unit.runs.test_checkpoint import die_at
-from unit.runs.test_recovery import Sick
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 EVERY = EarlyStopping(0.016)  # every second step of 8 points

@@ -9,7 +9,6 @@ from contextlib import nullcontext
 
 import pytest
 
-from robustness.test_refused import tree
 from sparring._io import folder
 from sparring._io.folder import Folder
 from sparring.cli import main
@@ -22,6 +21,7 @@ from sparring.runs.run import Run
 from sparring.runs.state import load_game
 from sparring.visualization import images
 from support import runs
+from support.folders import tree
 from support.runs import difference, play, start
 
 quick = pytest.fixture(autouse=True)(runs.quick)

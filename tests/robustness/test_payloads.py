@@ -95,7 +95,7 @@ KINDS = ("torch", "legacy", "plain", "global", "scripted", "exported")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_checkpoints(tmp_path, bait, kind):
-    from unit.runs.test_checkpoint import plant
+    from support.crashes import plant
 
     run = play(start(tmp_path / "run"), 1)
     for path in (run.folder / "checkpoints").iterdir():

@@ -16,19 +16,16 @@ from sparring.runs.config import FILE
 from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.run import Run
 from support import runs
+from support.folders import tree
 from support.runs import IMAGES, difference, play, start
 
 quick = pytest.fixture(autouse=True)(runs.quick)
+
+
 POINTS = ["--data", "ring", "--batch-size", "8", "--width", "8", "--latent", "8", "--device", "cpu"]
+
+
 TRAIN = ["train", "nsgan", *POINTS, "--steps", "2", "--save-every", "1"]
-
-
-def tree(folder):
-    """Every name below a folder, with the content and the moment of change of files."""
-    return {
-        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
 
 
 BAD = {
@@ -47,6 +44,8 @@ BAD = {
     "no flag": ["--stesp", "3"],
     "no device": ["--device", "tpu9"],
 }
+
+
 OTHER = {
     "another seed": ["--seed", "1"],
     "another batch": ["--batch-size", "16"],

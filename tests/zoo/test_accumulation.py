@@ -39,10 +39,8 @@ from sparring.recipes.realness import realness
 from sparring.runs.run import Run
 from sparring.training.accumulation import BATCH_DEPENDENT, MicroBatches, batch_dependent_layers
 from sparring.training.trainer import train, trainable_parameters
-from support import runs
+from support import recipe_cases, runs, technique_cases
 from support.toys import LinearCritic, Point, batches
-from unit.recipes import test_techniques
-from zoo import test_recipes
 
 N = 8  # rows of a whole batch
 RATE = 1e-4  # of plain gradient descent, which shows gradients as they are
@@ -147,7 +145,7 @@ def compared(game, data, parts=2, steps=1):
 
 def whole_batches(name, shape, count=16):
     generator = torch.Generator().manual_seed(1)
-    _, conditions = test_recipes.known(name)
+    _, conditions = recipe_cases.known(name)
     conditions = [torch.cat([each] * N)[:N] for each in conditions]
     conditions = [each.double() if each.is_floating_point() else each for each in conditions]
     rows = 1 if name == "singan" else N
@@ -160,10 +158,10 @@ def whole_batches(name, shape, count=16):
 # --- every recipe, every technique
 
 
-@pytest.mark.parametrize(("name", "shape"), test_recipes.CASES)
+@pytest.mark.parametrize(("name", "shape"), recipe_cases.CASES)
 def test_a_step_of_every_recipe_in_parts_is_that_of_the_whole_batch(name, shape, alone):
-    facts, _ = test_recipes.known(name)
-    game = test_recipes.small(name, shape, **facts).double()
+    facts, _ = recipe_cases.known(name)
+    game = recipe_cases.small(name, shape, **facts).double()
     differing, terms, buffers = compared(game, whole_batches(name, shape))
     if name in OTHERWISE:
         assert differing == set(OTHERWISE[name]), "another table"
@@ -172,16 +170,16 @@ def test_a_step_of_every_recipe_in_parts_is_that_of_the_whole_batch(name, shape,
         assert (differing, terms, buffers) == (set(), set(), set())
 
 
-TECHNIQUES = [(technique, (2,)) for technique in test_techniques.EITHER] + [
-    (technique, (1, 16, 16)) for technique in test_techniques.PICTURES
+TECHNIQUES = [(technique, (2,)) for technique in technique_cases.EITHER] + [
+    (technique, (1, 16, 16)) for technique in technique_cases.PICTURES
 ]
-WORN = {**test_techniques.EITHER, **test_techniques.PICTURES, "lecam": {"lecam": 0.3, "lecam_start": 0}}
+WORN = {**technique_cases.EITHER, **technique_cases.PICTURES, "lecam": {"lecam": 0.3, "lecam_start": 0}}
 WORN["adaptive"] = {"augment": "adaptive", "augment_images": 100}
 
 
 @pytest.mark.parametrize(("technique", "shape"), TECHNIQUES)
 def test_a_step_with_every_technique_in_parts_is_that_of_the_whole_batch(technique, shape, alone):
-    game = test_techniques.game(WORN[technique], shape=shape).double()
+    game = technique_cases.game(WORN[technique], shape=shape).double()
     data, steps = whole_batches("nsgan", shape, 40), 4 if technique == "adaptive" else 1
     if technique in REFUSED:
         with pytest.raises(GameError, match=REFUSED[technique]):

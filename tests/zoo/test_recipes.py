@@ -15,7 +15,6 @@ from sparring.abilities import (
     SupportsTranslation,
 )
 from sparring.check import check_game
-from sparring.data.annotations.captions import tokenize
 from sparring.errors import DataError, GameError
 from sparring.games.common.pyramid_game import SingleImageGame
 from sparring.games.common.two_domain import TwoDomainGame
@@ -24,51 +23,18 @@ from sparring.layers.resampling import GlobalMean, GlobalSum
 from sparring.objectives.f_divergences import DIVERGENCES
 from sparring.recipes import RECIPES, recipe
 from sparring.recipes.options import Networks
-from sparring.runs.recipe_args import fill_arguments, find_recipe
-from support.runs import tiny
+from support.recipe_cases import CASES, IMAGES, POINTS, SAID, batches, known, small
 
 SMALL = Networks(latent=6, width=8)
+
+
 OWN_ROUNDS = ("lapgan", "madgan", "stylegan2", "vae", "vae-gan", "bigan", "latent-regressor")  # more players or moves
+
+
 OWN_ROUNDS += ("singan",)  # two players a scale
+
+
 OWN_ROUNDS += ("cyclegan", "ganilla", "gaugan")  # G moves first
-POINTS, IMAGES, DOMAINS = (2,), (1, 16, 16), (1, 32, 32)
-CASES = [
-    (name, shape)
-    for name, row in RECIPES.items()
-    for shape in ((POINTS,) if "points" in row.needs else ())
-    + ((DOMAINS,) if row.needs.startswith("unpaired") else (IMAGES,) if "image" in row.needs else ())
-]
-
-
-SAID = ("a red heart", "a blue heart", "one dog", "two dogs")
-
-
-def known(name):
-    """What a recipe is told of the data besides its shape, and what its batches hold besides images."""
-    if RECIPES[name].needs.startswith("labelled"):
-        return {"classes": 3}, (torch.arange(4) % 3,)
-    if RECIPES[name].needs.startswith("captioned"):
-        return {"captions": SAID}, (tokenize(SAID),)
-    if RECIPES[name].needs.startswith("unpaired"):
-        return {"other": DOMAINS}, (torch.randn(4, *DOMAINS).clamp(-1, 1),)
-    if RECIPES[name].needs.startswith("paired"):
-        return {"other": IMAGES, "paired": True}, (torch.randn(4, *IMAGES).clamp(-1, 1),)
-    if RECIPES[name].needs.endswith("label maps"):
-        return {"regions": 3}, (torch.arange(4 * 16 * 16).view(4, 16, 16) % 4,)
-    return {}, ()
-
-
-def batches(shape, n=4):
-    generator = torch.Generator().manual_seed(0)
-    while True:
-        yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
-
-
-def small(name, shape, **facts):
-    """A recipe's game with the smallest networks."""
-    function = find_recipe(name)
-    torch.manual_seed(0)
-    return function(shape, **facts, **fill_arguments(function, tiny(name)))
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)

@@ -20,8 +20,11 @@ from sparring.cli.registry import COMMANDS
 from sparring.cli.train import Training
 from sparring.evaluation.registry import METRICS
 from sparring.metrics import train_extractor
+from support.command_line import refused
 
 TINY = ["--data", "digits", "--size", "8", "--batch-size", "8", "--width", "4", "--latent", "4", "--device", "cpu"]
+
+
 RING = ["--data", "ring", "--batch-size", "16", "--width", "8", "--device", "cpu", "--sample-every", "100"]
 
 
@@ -30,16 +33,6 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli") / "run"
     assert main(["train", "dcgan", *TINY, "--out", str(folder), "--steps", "4"]) == 0
     return folder
-
-
-def refused(capsys, *words):
-    """Runs a command that must fail, and returns its one sentence."""
-    assert main(list(words)) == 2
-    told = capsys.readouterr()
-    assert "Traceback" not in told.err
-    assert told.err.startswith("sparring: ")
-    assert told.err.count("\n") == 1
-    return told.err
 
 
 def test_help_and_version_and_the_table_need_no_torch():

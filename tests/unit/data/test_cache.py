@@ -27,9 +27,9 @@ from sparring.data.prefetch import PrefetchStream
 from sparring.data.sources.files import open_files
 from sparring.data.sources.readable import read_note, write_note
 from sparring.errors import DataError
+from support.captions import as_lines
+from support.crashes import die_at
 from support.runs import difference
-from unit.data.annotations.test_captions import as_lines
-from unit.runs.test_checkpoint import die_at
 
 
 def images(folder, shades, size=4):

@@ -7,10 +7,9 @@ from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.evaluation.extractors import get_extractor
 from sparring.metrics import frechet_distance
-from unit.evaluation.test_registry import parts  # noqa: F401 (a fixture)
 
 
-def test_extractors_go_by_name(parts, tmp_path, monkeypatch):  # noqa: F811
+def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seers.py").write_text(
         "from torch import nn\n"

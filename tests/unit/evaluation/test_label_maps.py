@@ -23,7 +23,7 @@ from sparring.metrics import LabelMapAccuracy, extractor_for
 from sparring.runs.evaluation import evaluate_run
 from sparring.runs.run import Run
 from support.runs import play
-from unit.evaluation.test_translation import Means
+from support.translations import Means
 
 BASE = np.array([[40, 40, 160], [160, 40, 40], [40, 160, 40]])  # of the classes, at no light
 COUNT, SIDE = 40, 12

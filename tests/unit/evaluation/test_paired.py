@@ -11,7 +11,7 @@ from sparring.evaluation.paired import pair_shortfall_notes
 from sparring.evaluation.registry import get_metrics
 from sparring.evaluation.translation import evaluate_translation
 from sparring.games.pix2pix import Pix2Pix
-from unit.evaluation.test_translation import Darker, Means
+from support.translations import Darker, Means
 
 
 def partners(to, by):

@@ -16,50 +16,12 @@ from sparring.evaluation.evaluator import evaluate
 from sparring.evaluation.registry import METRICS, get_metrics
 from sparring.evaluation.sample_sets import CHUNK, generated_batches
 from sparring.evaluation.types import Evaluation
-from sparring.game import Game
-from sparring.metrics import ModuleExtractor, train_extractor
+from sparring.metrics import ModuleExtractor
 from sparring.metrics.gan_train_test import labelled_accuracies
+from support.digit_games import Shows
 from support.runs import IMAGES, start
 
 NAMES = [name for name in METRICS if name not in ("modes", "stacked-modes")]  # they need data of their own
-
-
-class Shows(Game):
-    """Samples given images, in the order of its noise, which is uniform; knows their classes if it is told."""
-
-    def __init__(self, rows, classes=None):
-        super().__init__()
-        self.rows, self.classes = nn.Parameter(rows, requires_grad=False), classes
-
-    def players(self):
-        return {}
-
-    def round(self, batches, step):
-        yield
-
-    def noise(self, n):
-        from sparring.rng import rand
-
-        return rand(n, 1)
-
-    def _chosen(self, noise):
-        return (noise[:, 0].clamp(0, 1 - 1e-6) * len(self.rows)).long()
-
-    def sample(self, n, *, noise=None):
-        return self.rows[self._chosen(self.noise(n) if noise is None else noise)]
-
-    def class_of(self, noise):
-        return None if self.classes is None else self.classes[self._chosen(noise)]
-
-
-@pytest.fixture(scope="module")
-def parts():
-    return data.load("digits", size=8).split(0.4)
-
-
-@pytest.fixture(scope="module")
-def judge(parts):
-    return train_extractor(parts[0], steps=150, side=8)
 
 
 def shows(dataset, *, labels=False):

@@ -10,10 +10,10 @@ from sparring.data import Dataset
 from sparring.errors import DataError
 from sparring.evaluation import evaluator
 from sparring.evaluation.sample_sets import RealSplits
-from unit.evaluation.test_evaluator import Fixed, images, pixels, ring, values  # noqa: F401 (a fixture)
+from support.evaluators import Fixed, images, pixels, values
 
 
-def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):  # noqa: F811
+def test_noise_has_the_means_and_deviations_of_the_data_and_no_more(ring):
     wide = Dataset("wide", (ring.values * [3, 1] + [10, 0]).astype(np.float32), mixture=ring.mixture)
     noise = torch.cat([rows for rows, _ in RealSplits(wide, None, len(wide), seed=0).noise()])
     torch.testing.assert_close(noise.mean(0), torch.tensor([10.0, 0.0]), atol=0.02, rtol=0)

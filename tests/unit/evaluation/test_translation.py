@@ -15,24 +15,7 @@ from sparring.games.cyclegan import CycleGAN
 from sparring.rng import fixed_seed
 from sparring.runs.evaluation import evaluate_run
 from support.runs import UNPAIRED, play, start
-
-
-class Darker(nn.Module):
-    def __init__(self, by):
-        super().__init__()
-        self.by = nn.Parameter(torch.tensor(by))
-
-    def forward(self, x):
-        return x - self.by
-
-
-class Means:
-    """Sees the mean of each channel."""
-
-    name, sha256, resize = "means", "0", "none"
-
-    def features(self, x):
-        return x.mean((2, 3)).double()
+from support.translations import Darker, Means
 
 
 def translator(by=0.5):

@@ -26,8 +26,8 @@ from sparring.rng import fixed_seed
 from sparring.runs.run import Run
 from sparring.runs.state import load_game
 from sparring.training.trainer import train, trainable_parameters, update
+from support.captions import as_lines
 from support.runs import difference, play
-from unit.data.annotations.test_captions import as_lines
 
 SHAPE = (1, 16, 16)
 

@@ -20,9 +20,9 @@ from sparring.recipes.options import Networks
 from sparring.runs.config import facts
 from sparring.wrappers.instance_noise import InstanceNoise
 from support import runs
+from support.command_line import refused
 from support.runs import IMAGES, start
 from support.toys import LinearCritic, Point, learn
-from unit.cli.test_cli import refused
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -24,7 +23,6 @@ from sparring.inference.encoding import (
     relative_error,
 )
 from sparring.recipes.options import Networks
-from support.runs import IMAGES, POINTS, play, start
 
 SHAPE = (1, 2, 2)
 
@@ -124,25 +122,6 @@ def test_games_that_cannot_encode_are_refused_with_recipes_that_can():
     assert all(
         isinstance(recipe(name)((2,), networks=Networks(latent=2, width=4)), SupportsEncoding) for name in ENCODERS
     )
-
-
-# --- runs
-
-
-@pytest.fixture(scope="module")
-def runs_(tmp_path_factory):
-    """A run that encodes, one that does not, one on points, and two folders of scans."""
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
-        for name, kind in (("vae", IMAGES), ("dcgan", IMAGES), ("nsgan", POINTS)):
-            play(start(folder / name, name, kind), 2)
-    rng = np.random.default_rng(0)
-    for side in ("with", "without"):
-        (folder / side).mkdir()
-        for i in range(3):
-            Image.fromarray(rng.integers(0, 256, (9, 12), dtype=np.uint8)).save(folder / side / f"{i}.png")
-    return folder
 
 
 # --- commands

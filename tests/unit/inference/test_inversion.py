@@ -7,8 +7,8 @@ from sparring.games.conditional import ConditionalGAN
 from sparring.inference.inversion import invert
 from sparring.inference.sampling import latents_from_seeds
 from sparring.objectives import NonSaturating
+from support.linear_generators import learn, linear
 from support.runs import difference
-from unit.inference.test_directions import learn, linear
 
 
 def test_an_inversion_finds_the_noise_and_leaves_no_trace():

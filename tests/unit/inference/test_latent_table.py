@@ -18,8 +18,8 @@ from sparring.inference import encoding, latent_table
 from sparring.runs.fitted_encoder import RECIPE
 from sparring.runs.state import load_game
 from support import runs
+from support.command_line import refused
 from support.runs import IMAGES, play, start, tiny
-from unit.cli.test_cli import refused
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 SHAPE = (1, 8, 8)

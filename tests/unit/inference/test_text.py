@@ -15,10 +15,10 @@ from sparring.recipes.techniques import Techniques
 from sparring.runs.run import Run
 from sparring.runs.state import load_game
 from support import runs
+from support.captions import SAID as TEXTS
+from support.captions import as_lines, pictures
+from support.command_line import refused
 from support.runs import play
-from unit.cli.test_cli import refused
-from unit.data.annotations.test_captions import SAID as TEXTS
-from unit.data.annotations.test_captions import as_lines, pictures
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16}

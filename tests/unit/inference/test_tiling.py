@@ -14,7 +14,6 @@ from sparring.inference.tiling import blend_tiles, resolve_overlap, tiles
 from sparring.layers.tiled_norm import collect_moments, with_moments
 from sparring.runs.state import load_game
 from support.painters import REGIONS, small
-from unit.inference.test_label_maps import data, run  # noqa: F401 (fixtures)
 
 FAR = 48  # pixels beyond which the small network sees nothing
 
@@ -125,7 +124,7 @@ def test_a_map_of_one_tile_is_painted_as_ever_and_nothing_stays_behind():
         label_maps.paint(game, labels, styles, tile=32, overlap=31)
 
 
-def test_the_command_paints_in_tiles(run, data, tmp_path, monkeypatch):  # noqa: F811
+def test_the_command_paints_in_tiles(run, data, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(label_maps, "blend_tiles", lambda *given: calls.append(given[0]) or blend_tiles(*given))
     drawn, out = tmp_path / "drawn.png", tmp_path / "one.png"

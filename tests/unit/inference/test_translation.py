@@ -7,7 +7,6 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from sparring.cli import main
@@ -25,6 +24,7 @@ from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.state import load_game as loaded
 from sparring.visualization import images as pictures
 from support import runs
+from support.photos import picture, pixels, sizes
 from support.runs import UNPAIRED, play, start
 
 
@@ -162,23 +162,6 @@ def trained(tmp_path_factory):
     for name in ("cyclegan", "nicegan"):
         play(start(folder / name, name, UNPAIRED), 2)
     return folder
-
-
-def picture(path, size=(20, 14), mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(size[0]).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    Image.fromarray(noise).convert(mode).save(path)
-    return path
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.array(image)
-
-
-def sizes(folder):
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): pixels(path).shape[1::-1] for path in found}
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_stacks_come_apart_into_the_images_they_were_made_of():
 def test_stacked_digits_go_by_name_and_are_their_own_perfect_sampler(tmp_path, monkeypatch):
     from sparring.evaluation.evaluator import evaluate
     from sparring.evaluation.registry import get_metrics
-    from unit.evaluation.test_registry import Shows
+    from support.digit_games import Shows
 
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
     data = load("stacked-digits", size=8)

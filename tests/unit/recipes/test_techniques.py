@@ -14,38 +14,14 @@ from sparring.check import check_game
 from sparring.errors import SparringError
 from sparring.games.wgan import WGANGP
 from sparring.recipes import recipe
-from sparring.recipes.options import Networks
 from sparring.recipes.techniques import EXCLUSIVE, LIMITS, TABLE, Stage, Techniques, apply_techniques
 from support import runs
 from support.runs import IMAGES, POINTS, difference, play, start
+from support.technique_cases import EITHER, PICTURES, SMALL, game
 
 quick = pytest.fixture(autouse=True)(runs.quick)
 
-SMALL = Networks(latent=4, width=8)
-EITHER = {  # techniques that act on points and on images
-    "instance_noise": {"instance_noise": 0.5, "instance_noise_steps": 3},
-    "r1": {"r1": 1.0, "penalty_every": 2},
-    "r2": {"r2": 1.0},
-    "dragan": {"dragan": 10.0},
-    "latent_consistency": {"latent_consistency": 20.0},
-    "lecam": {"lecam": 0.3, "lecam_start": 1},
-    "feature_matching": {"feature_matching": 1.0},
-    "discrimination": {"minibatch": "discrimination"},
-    "deviation": {"minibatch": "deviation"},
-    "historical_averaging": {"historical_averaging": 0.1},
-    "virtual_batch_norm": {"virtual_batch_norm": 4},
-    "unrolling": {"unrolling": 2},
-    "packing": {"packing": 2},
-    "ensemble": {"ensemble": 2},
-    "initialisation": {"initialisation": "orthogonal"},
-    "schedule": {"schedule": "cosine", "schedule_steps": 3},
-}
-PICTURES = {
-    "diff": {"augment": "diff"},
-    "adaptive": {"augment": "adaptive"},
-    "consistency": {"consistency": 10.0},
-    "balanced_consistency": {"balanced_consistency": 10.0},
-}
+
 TOGETHER = {"packing": 2, "instance_noise": 0.1, "r1": 1.0, "lecam": 0.3, "historical_averaging": 0.1, "ensemble": 2}
 
 
@@ -55,13 +31,12 @@ def batches(shape, n=8):
         yield (torch.randn(n, *shape, generator=generator).clamp(-1, 1),)
 
 
-def game(techniques, name="nsgan", shape=(2,)):
-    torch.manual_seed(0)
-    return apply_techniques(lambda shape: recipe(name)(shape, networks=SMALL), shape, Techniques(**techniques))
-
-
 AROUND = [(technique, name) for technique in [*EITHER, "together"] for name in ("nsgan", "wgan-gp", "rasgan")]
+
+
 AROUND.remove(("virtual_batch_norm", "wgan-gp"))  # whose toy networks have no batch norm
+
+
 for technique in ("discrimination", "r1", "r2", "together"):  # WGAN-GP draws the slope of each sample's score towards 1
     AROUND.remove((technique, "wgan-gp"))
 

@@ -6,8 +6,8 @@ import pytest
 
 from sparring.cli import main
 from sparring.reports.cycle_report import write_cycle_report
+from support.photos import picture, sizes
 from support.runs import PAIRED, UNPAIRED, play, start
-from unit.inference.test_translation import picture, sizes
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import errno
-import hashlib
 import os
 import pickle
 import random
@@ -17,17 +15,8 @@ import torch
 from sparring._io.folder import Folder, run_lock
 from sparring.errors import RunError
 from sparring.runs import checkpoint
+from support.crashes import die_at, fill, plant, state
 from support.runs import difference
-
-
-def state(step: int) -> checkpoint.State:
-    return {"step": step, "game": {"w": torch.full((5,), float(step)), "n": torch.tensor(step)}, "average": None}
-
-
-def fill(folder: Path, *steps: int) -> Path:
-    for step in steps:
-        checkpoint.save(folder, step, state(step), keep=len(steps))
-    return folder / "checkpoints"
 
 
 def names(folder: Path) -> list[str]:
@@ -122,16 +111,6 @@ class Payload:
         return os.system, (self.command,)
 
 
-def plant(folder: Path, content: bytes, **identity: str) -> None:
-    """Replaces the state of checkpoint 1, with a manifest that says it is right, and of which run."""
-    path = fill(folder, 1) / "000001"
-    (path / "state.pt").write_bytes(content)
-    files = {"state.pt": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
-    (path / "manifest.json").write_bytes(
-        checkpoint._sealed({"format": 1, "step": 1, "files": files, "versions": {}, **identity})
-    )
-
-
 def test_a_malicious_state_is_refused_and_not_run(tmp_path):
     bait = tmp_path / "bait"
     torch.save({"step": Payload(f"touch {bait}")}, tmp_path / "evil.pt")
@@ -210,28 +189,6 @@ def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path, monkeypatch
     with pytest.raises(RunError, match=r"needs 0\.1 MB and 0\.0 MB are free"):
         checkpoint.save(tmp_path, 2, state(2))
     assert names(tmp_path) == ["000001"]
-
-
-PHASES = ("fsync", "replace", "mkdir", "unlink", "rmdir", "truncate")
-
-
-def die_at(call: int, phases: tuple[str, ...] = PHASES, opening: bool = False) -> None:
-    """Ends this process, as a kill would, before the given call into the file system; perhaps counts `open`."""
-    calls = []
-
-    def counting(real):
-        def counted(*given, **named):
-            calls.append(real)
-            if len(calls) == call:
-                os._exit(9)
-            return real(*given, **named)
-
-        return counted
-
-    for name in phases:
-        setattr(os, name, counting(getattr(os, name)))
-    if opening:
-        builtins.open = counting(builtins.open)
 
 
 def test_death_at_any_phase_leaves_a_good_checkpoint(tmp_path):

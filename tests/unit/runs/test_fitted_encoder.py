@@ -12,10 +12,9 @@ from sparring.inference.encoding import (
 from sparring.runs.fitted_encoder import fitted_encoder
 from sparring.runs.state import load_game
 from support.runs import IMAGES, difference, play, start
-from unit.inference.test_encoding import runs_  # noqa: F401 (a fixture)
 
 
-def test_an_encoder_fitted_to_a_run_resumes_and_needs_nothing_from_it_but_tensors(runs_, tmp_path):  # noqa: F811
+def test_an_encoder_fitted_to_a_run_resumes_and_needs_nothing_from_it_but_tensors(runs_, tmp_path):
     arguments = {"of": str(runs_ / "dcgan"), "width": 4}
     name = "sparring.runs.fitted_encoder:fitted_encoder"
     straight = play(start(tmp_path / "straight", name, IMAGES, arguments=arguments), 4)
@@ -29,7 +28,7 @@ def test_an_encoder_fitted_to_a_run_resumes_and_needs_nothing_from_it_but_tensor
     ).shape
 
 
-def test_runs_that_no_encoder_fits_are_refused(runs_, tmp_path):  # noqa: F811
+def test_runs_that_no_encoder_fits_are_refused(runs_, tmp_path):
     with pytest.raises(GameError, match="samples of shape"):
         fitted_encoder((1, 16, 16), of=str(runs_ / "dcgan"))
     once = start(

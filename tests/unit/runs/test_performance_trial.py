@@ -20,8 +20,8 @@ from sparring.objectives import NonSaturating
 from sparring.recipes.options import Adam
 from sparring.runs import performance_trial
 from sparring.runs.performance import PerformanceOptions
+from support.recipe_cases import CASES, batches, known, small
 from support.runs import IMAGES, difference, play, start
-from zoo.test_recipes import CASES, batches, known, small
 
 SHAPE = (1, 16, 16)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,8 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparring.cli import main
 from sparring.errors import Diverged, RunError
-from sparring.game import Data, Game, Move, adam
-from sparring.networks import MLPCritic, MLPGenerator
+from sparring.game import Game, Move
 from sparring.runs import checkpoint, logs
 from sparring.runs.recovery import NonFinitePolicy
 from sparring.runs.run import Run
@@ -22,45 +20,14 @@ from sparring.runs.state import TrainState
 from sparring.training.finite import FiniteMonitor, TurnSnapshot, finite_probes, require_finite
 from sparring.training.trainer import train
 from support import runs
+from support.diverging import Sick
 from support.runs import difference, play, start
 from support.toys import GAMES, LinearCritic, Point, batches
 
 quick = pytest.fixture(autouse=True)(runs.quick)
+
+
 SKIP = NonFinitePolicy(skip=True)
-
-
-class Sick(Game):
-    """A game with noise and batch statistics whose critic's move is bad at a step: always, by bad luck, or not made."""
-
-    def __init__(self, at: int, bad: str, luck: float) -> None:
-        super().__init__()
-        self.G, self.D = MLPGenerator((2,), 2, 4), MLPCritic((2,), 4)
-        self.norm = torch.nn.BatchNorm1d(2)
-        self.at, self.bad, self.luck = at, bad, luck
-
-    def players(self) -> dict[str, torch.optim.Optimizer]:
-        return {"D": adam(self.D, lr=1e-2), "G": adam(self.G, self.norm, lr=1e-2)}
-
-    def sampling_networks(self) -> tuple[str, ...]:
-        return ("G",)
-
-    def round(self, data: Data, step: int) -> Iterator[Move]:
-        x, *_ = next(data)
-        ill = step == self.at and torch.rand(()).item() < self.luck
-        if not (ill and self.bad == "absent"):
-            kept = self.norm.running_mean.clone()
-            score = self.D(self.norm(x + 0.1 * torch.randn_like(x)).detach()).mean()
-            if ill and self.bad == "statistic":
-                self.norm.running_mean.fill_(torch.inf)
-            if ill and self.bad in ("term", "statistic"):
-                score = score * torch.nan
-            if ill and self.bad == "gradient":
-                score = score.detach() + (self.D.head.bias.sum() * 0).sqrt()
-            assert not (ill and torch.equal(kept, self.norm.running_mean) and kept.isfinite().all())
-            yield Move("D", score=score, calm=0 * score)
-            if ill and self.bad == "weight":
-                self.D.head.bias.data.fill_(torch.inf)
-        yield Move("G", pull=self.norm(self.G(torch.randn(8, 2))).square().mean())
 
 
 def sick(shape: tuple[int, ...], *, at: int = 6, bad: str = "term", luck: float = 1.0) -> Sick:

@@ -11,9 +11,9 @@ from sparring.recipes.options import Adam
 from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
 from sparring.runs.state import load_game
+from support.captions import SAID, as_lines, pictures
 from support.runs import difference, play
-from unit.data.annotations.test_caption_embeddings import as_pair, model  # noqa: F401 (a fixture)
-from unit.data.annotations.test_captions import SAID, as_lines, pictures
+from support.sentence_models import as_pair
 
 SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16, "critic": {"lr": 0.02}, "generator": {"lr": 0.02}}
 TEXTS = [text for said in SAID for text in said]
@@ -31,7 +31,7 @@ def drawn(monkeypatch):
 
 
 @pytest.fixture
-def readers(tmp_path, model):  # noqa: F811
+def readers(tmp_path, model):
     """What --text can be, by a name for the test."""
     file, (folder, _) = as_pair(tmp_path / "said.npz", TEXTS), model
     return {"hashed": "hashed", "recurrent": "recurrent", "file": str(file), "folder": str(folder)}

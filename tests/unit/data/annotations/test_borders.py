@@ -16,16 +16,10 @@ from sparring.errors import DataError, GameError
 from sparring.inference import label_maps
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
 from sparring.runs.run import Run
+from support.instance_maps import TINY, cache, saved  # noqa: F401 (fixtures)
 from support.runs import difference, play
 
 SIDE, COUNT = 16, 5
-TINY = {"networks": {"latent": 3, "width": 4, "hidden": 4, "gain": 1.0}}
-
-
-def saved(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 def objects(index):
@@ -44,12 +38,6 @@ def data(tmp_path_factory):
         saved(folder / "labels" / f"{index}.png", (objects(index) > 7).astype(np.uint8))
         saved(folder / "instances" / f"{index}.png", objects(index).astype(np.uint16))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)
 
 
 def test_borders_are_where_any_neighbour_differs():

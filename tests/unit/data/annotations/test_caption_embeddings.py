@@ -2,7 +2,6 @@
 
 import json
 import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -22,19 +21,15 @@ from sparring.recipes.stackgan import stackgan
 from sparring.runs.run import Run
 from sparring.runs.state import load_game
 from support import runs
+from support.captions import as_lines, pictures
+from support.command_line import refused
 from support.runs import difference, play
-from unit.cli.test_cli import refused
-from unit.data.annotations.test_captions import SAID, as_lines, pictures
+from support.sentence_models import TEXTS, VECTORS, as_pair
 
 quick = pytest.fixture(autouse=True)(runs.quick)
-TEXTS = [text for said in SAID for text in said]
-VECTORS = np.random.default_rng(0).normal(3.0, 2.0, (len(TEXTS), 24)).astype(np.float32)
+
+
 SMALL = {"width": 4, "condition": 3, "latent": 5, "features": 16}
-
-
-def as_pair(path, captions=TEXTS, vectors=VECTORS):
-    np.savez(path, captions=np.array(captions), embeddings=vectors)
-    return path
 
 
 def as_text_beside(path):
@@ -188,29 +183,6 @@ def test_the_game_keeps_the_rules(tmp_path, data):
     game = stackgan((3, 8, 8), TEXTS, text=str(tmp_path / "said.npz"), **SMALL)
     game.register_captions(TEXTS)
     check_game(game, Stream(load_data(data), 3))
-
-
-# --- sentence-transformers
-
-
-@pytest.fixture
-def model(tmp_path, monkeypatch):
-    """A folder that a module with the package's interface loads: vectors of letters."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/modules.json").write_text('[{"type": "sentence_transformers.models.Transformer"}]')
-    asked = []
-
-    class SentenceTransformer:
-        def __init__(self, path, **how):
-            asked.append((path, how))
-
-        def encode(self, texts, show_progress_bar=True):
-            return np.array([[text.count(letter) for letter in "aeiounrstd"] for text in texts], np.float64)
-
-    package = ModuleType("sentence_transformers")
-    package.SentenceTransformer = SentenceTransformer
-    monkeypatch.setitem(sys.modules, "sentence_transformers", package)
-    return tmp_path / "model", asked
 
 
 def test_a_sentence_model_reads_what_is_new_and_no_code_of_its_folder(tmp_path, data, model, monkeypatch, capsys):

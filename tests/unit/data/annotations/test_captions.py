@@ -1,6 +1,5 @@
 """Captions: read from tables and texts, kept through the cache, told as codes, drawn by seed and position."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,28 +8,13 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from sparring.data import DataFacts, Dataset, Stream, load, prepare
 from sparring.data.annotations.captions import Captions, split_words, token_ids, tokenize
 from sparring.data.sources.files import open_files
 from sparring.data.sources.image_sources import ImageFiles, content_key
 from sparring.errors import DataError
-
-NAMES = ("a.png", "b.png", "c.png")
-SAID = (("a red square",), ("a green square", "something green"), ("Blue!",))
-
-
-def pictures(folder, names=NAMES):
-    for k, name in enumerate(names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), tuple(255 * (j == k % 3) for j in range(3))).save(folder / name)
-    return folder
-
-
-def as_lines(folder, names=NAMES, said=SAID, table="metadata.jsonl"):
-    rows = [{"file_name": name, "text": list(texts)} for name, texts in zip(names, said, strict=True)]
-    (folder / table).write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+from support.captions import NAMES, SAID, as_lines, pictures
 
 
 def as_columns(folder, table="captions.csv"):

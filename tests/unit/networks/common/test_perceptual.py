@@ -12,8 +12,8 @@ from sparring.networks.common.perceptual import ClassifierMaps, VGG19Maps
 from sparring.recipes.pix2pix_gaugan import seen_by
 from sparring.runs.run import Run
 from sparring.runs.state import load_game
+from support.instance_maps import TINY, cache, saved  # noqa: F401 (a fixture)
 from support.runs import difference, play
-from unit.data.annotations.test_borders import TINY, cache, saved  # noqa: F401 (a fixture)
 
 SIDE, COUNT = 16, 24
 
