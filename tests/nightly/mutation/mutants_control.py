@@ -21,7 +21,7 @@ MUTANTS = [
         "networks/infogan.py",
         "shape[1] // 4), norm(16",
         "4, shape[1] // 4), norm(16",
-        "tests/unit/networks/test_tables.py",
+        "tests/unit/networks/test_networks.py",
     ),
     (
         "recipes/infogan.py",

@@ -1,6 +1,6 @@
 """The mutations of the systems that encode, as in `mutants`: sabotages that their fact sheet names."""
 
-GAMES = "tests/unit/games/test_autoencoders.py tests/unit/games/test_latent_regressor.py tests/unit/games/test_vae.py tests/unit/games/test_vaegan.py tests/unit/games/common/test_posterior.py tests/unit/objectives/test_variational.py"
+GAMES = "tests/unit/games/test_bigan.py tests/unit/games/test_latent_regressor.py tests/unit/games/test_vae.py tests/unit/games/test_vaegan.py tests/unit/games/common/test_posterior.py tests/unit/objectives/test_variational.py"
 CODES = "tests/unit/inference/test_encoding.py"
 BOOK = "tests/unit/inference/test_latent_table.py"
 

@@ -3,10 +3,10 @@
 GAUGAN = "tests/unit/games/test_gaugan.py tests/unit/games/common/test_multiscale.py"
 PIX2PIX = "tests/unit/games/test_pix2pix.py"
 PAINTING = "tests/unit/inference/test_label_maps.py"
-NETWORKS = "tests/unit/networks/test_label_map_networks.py"
-JUDGED = "tests/unit/evaluation/test_label_maps.py"
-TILES = "tests/unit/inference/test_tiling.py"
-EDGES = "tests/unit/data/annotations/test_borders.py"
+NETWORKS = "tests/unit/networks/test_spade.py tests/unit/networks/test_unet.py tests/unit/layers/test_spade.py"
+JUDGED = "tests/unit/evaluation/test_label_maps.py tests/unit/metrics/test_label_map_accuracy.py"
+TILES = "tests/unit/inference/test_tiling.py tests/unit/layers/test_tiled_norm.py"
+EDGES = "tests/unit/data/annotations/test_label_maps.py"
 SEEN = "tests/unit/networks/common/test_perceptual.py"
 
 MUTANTS = [

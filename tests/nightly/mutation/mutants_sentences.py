@@ -4,7 +4,7 @@ CAPTIONS = "tests/unit/data/annotations/test_captions.py"
 TEXT = "tests/unit/networks/common/test_text.py"
 STACKGAN = "tests/unit/games/test_stackgan.py tests/unit/games/common/test_caption_pairs.py"
 SENTENCES = "tests/unit/inference/test_text.py"
-EMBEDDINGS = "tests/unit/data/annotations/test_caption_embeddings.py"
+EMBEDDINGS = "tests/unit/data/annotations/test_caption_embeddings.py tests/unit/networks/common/test_caption_lookup.py"
 SNAPSHOTS = "tests/unit/runs/test_snapshots.py"
 
 MUTANTS = [

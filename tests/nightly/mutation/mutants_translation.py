@@ -1,7 +1,7 @@
 """The mutations of data in two domains and of translation, as in `mutants`: sabotages that their fact sheet names."""
 
 DATA = "tests/unit/data/sources/test_domains.py"
-NETS = "tests/unit/networks/test_cyclegan.py"
+NETS = "tests/unit/networks/test_cyclegan.py tests/unit/networks/test_nicegan.py tests/unit/networks/test_ganilla.py"
 GAMES = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k hand"
 ROUTES = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k gradients"
 POOL = "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k pool"
@@ -162,7 +162,7 @@ MUTANTS = [
         "inference/tiling.py",
         "torch.minimum(places, side + 1 - places)",
         "places",
-        "tests/unit/inference/test_tiling.py",
+        "tests/unit/inference/test_tiling.py tests/unit/layers/test_tiled_norm.py",
     ),
     ("inference/translation.py", "translate(game, there, OTHER[to])", "translate(game, x, OTHER[to])", USE),
     ("inference/translation.py", "for peak in (3, 2, 1)", "for peak in (1, 2, 3)", USE),

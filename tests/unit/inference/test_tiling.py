@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from sparring.cli import main
 from sparring.errors import DataError
@@ -77,22 +76,6 @@ def test_a_part_of_a_map_is_painted_as_in_the_whole(norm, style):
         alone = game.paint(labels[:, :, 64:192], styles)
     if norm == "instance" or style:
         assert (alone - whole[..., 64:192])[..., FAR:-FAR].abs().max() > 1e-3, "which by itself it is not"
-
-
-def test_moments_are_those_of_each_whole_image_and_are_reset():
-    first, second = nn.InstanceNorm2d(2), nn.InstanceNorm2d(2)
-    net, x = nn.Sequential(first, nn.ReLU(), second, nn.InstanceNorm2d(2, affine=True)), torch.randn(3, 2, 5, 8) * 3 + 1
-    expected = net[:3](x)
-    share = torch.ones(5, 6)
-    share[:, 4:] = 0.5  # who lies in two parts counts a half in each
-    parts = [(lambda: net(x[..., :6]), share), (lambda: net(x[..., 4:]), share[:, 2:].flip(1))]
-    moments = collect_moments(net, parts)
-    assert set(moments) == {first, second}
-    with with_moments(moments):
-        torch.testing.assert_close(net[:3](x[..., :2]), expected[..., :2])
-    torch.testing.assert_close(net[:3](x), expected)
-    assert (net[:3](x[..., :2]) - expected[..., :2]).abs().max() > 0.1
-    assert not collect_moments(nn.InstanceNorm2d(2, affine=True), parts)
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])

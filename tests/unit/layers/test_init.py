@@ -10,12 +10,6 @@ from torch import nn
 
 from sparring.layers import init
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 # Initialisations
 
 

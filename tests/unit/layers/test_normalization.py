@@ -11,11 +11,6 @@ from torch import nn
 from sparring.layers.normalization import layer_norm
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def test_layer_norm_keeps_samples_apart():
     x = torch.randn(3, 4, 5, 5) * torch.tensor([1.0, 10.0, 100.0]).reshape(3, 1, 1, 1) + 7
     y = layer_norm(4)(x)

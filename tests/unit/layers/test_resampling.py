@@ -15,11 +15,6 @@ from sparring.layers.simple import Affine
 from sparring.layers.spectral import spectral
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def plain_up(x, layer):
     return F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), layer.weight, layer.bias, padding=1)
 

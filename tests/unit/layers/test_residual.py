@@ -12,11 +12,6 @@ from torch.nn import functional as F
 from sparring.layers.residual import DownBlock, FirstBlock, SameBlock, UpBlock, residual_glorot
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def plain_up(x, layer):
     return F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), layer.weight, layer.bias, padding=1)
 

@@ -10,11 +10,6 @@ from sparring.layers.spectral import spectral
 from sparring.networks import SNCNNCritic
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def top(weight):
     """The largest singular value of the weight as a matrix."""
     return torch.linalg.svdvals(weight.detach().flatten(1).double())[0].item()

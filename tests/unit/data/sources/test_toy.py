@@ -9,6 +9,7 @@ import torch
 from sparring.data import DataFacts, Dataset, load
 from sparring.data.fingerprint import fingerprint
 from sparring.errors import DataError
+from support.toy_data import IMAGE
 
 MIXTURES = {"ring": (8, 0.01), "grid": (25, 0.05), "grid100": (100, 0.015), "mixture9": (9, 0.05)}
 
@@ -88,59 +89,11 @@ def test_points_have_no_size():
             load("ring", **wish)
 
 
-def test_digits_are_the_real_ones():
-    data = load("digits", size=8)
-    images, labels = data.rows(np.arange(1797))
-    assert (images.shape, images.dtype, labels.dtype) == ((1797, 1, 8, 8), torch.uint8, torch.int64)
-    assert torch.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    levels = (images.double() * 16 / 255).round()
-    assert levels.max() == 16
-    assert abs(levels.mean().item() - 4.884164579855314) < 1e-12  # scikit-learn's own mean
-    assert levels[0, 0, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
-    assert data.classes == tuple("0123456789")
-
-
-@pytest.mark.parametrize("size", [16, 32])
-def test_enlarged_digits_average_to_the_small_ones(size):
-    small = load("digits", size=8).values.astype(float)
-    large = load("digits", size=size).values.astype(float)
-    k = size // 8
-    again = large.reshape(1797, 8, k, 8, k, 1).mean((2, 4))
-    assert np.abs(again - small).mean() < 16
-    assert np.corrcoef(again.ravel(), small.ravel())[0, 1] > 0.97
-
-
-def test_digits_take_a_form():
-    assert load("digits").shape == (1, 32, 32)
-    grey, colour = load("digits"), load("digits", channels=3)
-    assert colour.shape == (3, 32, 32)
-    np.testing.assert_array_equal(colour.values, np.repeat(grey.values, 3, axis=3))
-
-
 def test_rows_are_a_channels_last_view():
     images, _ = load("digits", channels=3).rows(np.array([5, 3, 5]))
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(images[0], images[2])
     assert not torch.equal(images[0], images[1])
-
-
-IMAGE = np.zeros((4, 2, 2, 1), np.uint8)
-
-
-def test_a_fingerprint_depends_on_content_labels_and_classes():
-    changed = IMAGE.copy()
-    changed[3, 1, 1, 0] = 1
-    zeros, ones = np.zeros(4, np.int64), np.ones(4, np.int64)
-    prints = [
-        Dataset("x", IMAGE).fingerprint,
-        Dataset("x", changed).fingerprint,
-        Dataset("x", IMAGE.reshape(4, 1, 4, 1)).fingerprint,
-        Dataset("x", IMAGE, zeros, ("a", "b")).fingerprint,
-        Dataset("x", IMAGE, ones, ("a", "b")).fingerprint,
-        Dataset("x", IMAGE, zeros, ("a", "c")).fingerprint,
-    ]
-    assert len(set(prints)) == 6
-    assert Dataset("y", IMAGE).fingerprint == prints[0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,9 @@
+"""Fixtures of the tests of `sparring.networks`."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
