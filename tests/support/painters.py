@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sparring.game import adam
 from sparring.games.gaugan import GauGAN
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
+from sparring.training.trainer import update
 
 SHAPE, REGIONS = (3, 16, 16), 3
 
@@ -74,3 +75,12 @@ def by_hand(D, E=None, G=None, **settings):
     game = GauGAN(G or painter(), D, encoder() if E is None else E, regions=REGIONS, **LEARN, **settings)
     data = iter([(torch.full((2, *SHAPE), -1.0), torch.zeros(2, 16, 16, dtype=torch.long))] * 9)
     return [(move.player, {name: term.item() for name, term in move.terms.items()}) for move in game.round(data, 0)]
+
+
+# --- whose gradient
+
+
+def touched(game, move):
+    before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
+    update(move, game.players())
+    return {name.split(".")[0] for name, p in game.named_parameters() if not torch.equal(p, before[name])}

@@ -14,10 +14,10 @@ from sparring.game import adam
 from sparring.games.gaugan import GauGAN
 from sparring.recipes.pix2pix_gaugan import Painters, gaugan
 from sparring.rng import fixed_seed, turn_rng
-from sparring.training.trainer import train, trainable_parameters, update
+from sparring.training.trainer import train, trainable_parameters
 from sparring.wrappers.historical_averaging import HistoricalAveraging
 from sparring.wrappers.instance_noise import InstanceNoise
-from support.painters import LEARN, REGIONS, SHAPE, by_hand, encoder, flat, mapped, painter, scales, small
+from support.painters import LEARN, REGIONS, SHAPE, by_hand, encoder, flat, mapped, painter, scales, small, touched
 from support.runs import after_a_stop
 
 
@@ -96,15 +96,6 @@ def test_further_moves_of_the_critic_take_new_batches():
     assert [move.player for move in game.round(counted(), 0)] == ["G", "D", "D", "D"]
     assert len(drawn) == 3
     assert check_game(game, mapped()).turns == (("G",), ("D",), ("D",), ("D",))
-
-
-# --- whose gradient
-
-
-def touched(game, move):
-    before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
-    update(move, game.players())
-    return {name.split(".")[0] for name, p in game.named_parameters() if not torch.equal(p, before[name])}
 
 
 def test_the_generator_player_owns_the_encoder_and_no_parameter_has_two_players():

@@ -20,8 +20,9 @@ from sparring.inference.translation import cycle_strip, translate, translate_fil
 from sparring.networks.common.pair_input import PairCritic
 from sparring.objectives import LeastSquares
 from sparring.recipes.pix2pix_gaugan import pix2pix
-from sparring.training.trainer import train, trainable_parameters, update
+from sparring.training.trainer import train, trainable_parameters
 from sparring.wrappers.instance_noise import InstanceNoise
+from support.painters import touched
 from support.runs import PAIRED, after_a_stop, play, start
 
 SHAPE, OTHER = (1, 16, 16), (3, 16, 16)
@@ -98,12 +99,6 @@ def test_the_critic_takes_the_source_beside_the_translation():
 
 
 # --- whose gradient
-
-
-def touched(game, move):
-    before = {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
-    update(move, game.players())
-    return {name.split(".")[0] for name, p in game.named_parameters() if not torch.equal(p, before[name])}
 
 
 def test_each_move_changes_its_own_network():
