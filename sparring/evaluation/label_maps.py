@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from sparring.evaluation.paired import (
     pair_shortfall_notes,
 )
 from sparring.evaluation.translation import DatasetSampler
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, MetricSettings
 from sparring.game import Game, evaluation_mode
 from sparring.inference.label_maps import encode_styles
 from sparring.metrics import Direction
@@ -77,7 +77,7 @@ def evaluate_label_maps(
     samples: int | None = None,
     seed: int = 0,
     references: bool = True,
-    **settings: Any,
+    **settings: Unpack[MetricSettings],
 ) -> Evaluation:
     """Score images that a game generates from label maps, from held-out maps if there are any.
 

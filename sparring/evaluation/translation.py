@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sparring._types import Settings
 from sparring.data import Dataset
 from sparring.data.stream import scale_images
 from sparring.errors import DataError
@@ -32,7 +33,7 @@ from sparring.evaluation.paired import (
     pair_shortfall_notes,
     per_image_error,
 )
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Data, Game, Move
 from sparring.inference.translation import OTHER, translate
 from sparring.metrics import Direction, Score
@@ -88,7 +89,7 @@ class TranslationSampler(DatasetSampler):
 
 
 def evaluate_translation(
-    game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Any
+    game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Unpack[EvaluationSettings]
 ) -> Evaluation:
     """Score a game's translations in every direction that it supports.
 
@@ -107,12 +108,14 @@ def evaluate_translation(
     directions = ("B", "A") if only is None else (only,)
     found = [_evaluate_direction(game, dataset, held_out, to, **settings) for to in directions]
     if dataset.paired_domain.paired:
-        given = {name: settings[name] for name in ("samples", "seed", "references") if name in settings}
+        given: Settings = {name: settings[name] for name in ("samples", "seed", "references") if name in settings}
         found += [_pair_errors(game, dataset, held_out, to, **given) for to in directions]
     return merge_evaluations(found)
 
 
-def _evaluate_direction(game: Game, dataset: Dataset, held_out: Dataset | None, to: str, **settings: Any) -> Evaluation:
+def _evaluate_direction(
+    game: Game, dataset: Dataset, held_out: Dataset | None, to: str, **settings: Unpack[EvaluationSettings]
+) -> Evaluation:
     target, unseen = _domain(dataset, to), None if held_out is None else _domain(held_out, to)
     source = _domain(held_out or dataset, OTHER[to])
     found = evaluate(TranslationSampler(game, source, to), target, held_out=unseen, **settings)

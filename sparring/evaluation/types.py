@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 from torch import Tensor
 
@@ -45,6 +45,23 @@ class SampleSet:
         """The pixels in [−1, 1]."""
         assert self.pixels is not None
         return self.pixels.float() / 127.5 - 1
+
+
+class MetricSettings(TypedDict, total=False):
+    """Keyword arguments of `sparring.evaluation.evaluate` that concern the metrics."""
+
+    metrics: Mapping[str, Metric] | None
+    extractor: FeatureExtractor | None
+    resamples: int
+    progress: Callable[[int, int], None] | None
+
+
+class EvaluationSettings(MetricSettings, total=False):
+    """Keyword arguments of `sparring.evaluation.evaluate`, apart from the held-out data."""
+
+    samples: int | None
+    seed: int
+    references: bool
 
 
 @dataclass(frozen=True, eq=False)

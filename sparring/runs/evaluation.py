@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from sparring._io.folder import Folder, open_atomic
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.runs.run import Run
 from sparring.tasks import task_of
 from sparring.visualization.images import save_grid
@@ -17,7 +17,7 @@ __all__ = ["evaluate_run", "read_evaluation", "save_evaluation"]
 FILE = "evaluation.json"
 
 
-def evaluate_run(run: Run, **settings: Any) -> Evaluation:
+def evaluate_run(run: Run, **settings: Unpack[EvaluationSettings]) -> Evaluation:
     """Score the game of a run as its task does, and write ``evaluation.json`` and images into the run's folder.
 
     Args:

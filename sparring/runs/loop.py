@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from sparring._io.folder import Folder
 from sparring.errors import Diverged, RunError
@@ -29,6 +30,17 @@ Callback = Callable[[TrainState, StepReport], None]
 """Called after a step, before its checkpoint."""
 OpenEvaluation = Callable[[Callable[[], None]], BestCheckpoint]
 """Opens the evaluations of a run, given the function that saves the best checkpoint."""
+
+
+class FitSettings(TypedDict, total=False):
+    """Keyword arguments of `sparring.Run.fit`, see `FitOptions`."""
+
+    save_every: int | None
+    sample_every: int | None
+    keep_checkpoints: int
+    tensorboard: bool
+    early_stopping: EarlyStopping | None
+    on_nonfinite: NonFinitePolicy
 
 
 @dataclass(frozen=True)

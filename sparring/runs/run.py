@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 from uuid import uuid4
 
 import torch
@@ -36,7 +36,7 @@ from sparring.runs import config as configs
 from sparring.runs.checkpoint import list_checkpoints, load_by_name
 from sparring.runs.config import DataConfig, Provenance, RunConfig
 from sparring.runs.early_stopping import BestCheckpoint
-from sparring.runs.loop import FitOptions, RunFiles, fit_loop
+from sparring.runs.loop import FitOptions, FitSettings, RunFiles, fit_loop
 from sparring.runs.memory import TRAINED
 from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_memory
 from sparring.runs.performance_trial import choose_options
@@ -270,7 +270,7 @@ class Run:
         """Reason of each rollback."""
         return self.state.rollbacks
 
-    def fit(self, steps: int, **options: Any) -> Iterator[StepReport]:
+    def fit(self, steps: int, **options: Unpack[FitSettings]) -> Iterator[StepReport]:
         """Train up to a step and yield the report of each step.
 
         Ctrl-C and SIGTERM end the step, save a checkpoint, and raise `Stopped`; leaving the loop also saves one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparring.data import Dataset
 from sparring.data.stream import scale_images
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Game
 
 __all__ = ["Snapshot", "Task", "evenly_spaced_positions", "evenly_spaced_rows"]
@@ -54,7 +54,9 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Any) -> Evaluation:
+    def evaluate(
+        self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Unpack[EvaluationSettings]
+    ) -> Evaluation:
         """Score a game.
 
         Args:

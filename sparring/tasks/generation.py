@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from sparring.abilities import SupportsSampling
 from sparring.data import Dataset
 from sparring.evaluation.evaluator import evaluate
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Game
 from sparring.inference.sampling import sample_seeds
 from sparring.tasks.base import Snapshot, Task, evenly_spaced_rows
@@ -37,7 +37,9 @@ class Generation(Task):
         real = evenly_spaced_rows(dataset, 4 * POINTS) if points else None
         return Snapshot(sample_seeds(game, range(count)).cpu(), real=real)
 
-    def evaluate(self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Any) -> Evaluation:
+    def evaluate(
+        self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Unpack[EvaluationSettings]
+    ) -> Evaluation:
         """Score samples, see `sparring.evaluation.evaluator`."""
         return evaluate(game, dataset, held_out=held_out, **settings)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from sparring.abilities import SupportsLabelMaps
 from sparring.data import Dataset
 from sparring.evaluation.label_maps import evaluate_label_maps
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Game
 from sparring.inference.label_maps import comparison_grid
 from sparring.tasks.base import Snapshot, Task, evenly_spaced_positions
@@ -28,7 +28,9 @@ class LabelMapSynthesis(Task):
         """Return label maps, their photographs, and images of the maps in two styles."""
         return Snapshot(comparison_grid(game, dataset, evenly_spaced_positions(dataset, MAPS)), columns=8)
 
-    def evaluate(self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Any) -> Evaluation:
+    def evaluate(
+        self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Unpack[EvaluationSettings]
+    ) -> Evaluation:
         """Score images of label maps, see `sparring.evaluation.label_maps`."""
         return evaluate_label_maps(game, dataset, held_out=held_out, **settings)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from sparring.abilities import SupportsSingleImage
 from sparring.data import Dataset
 from sparring.errors import DataError
 from sparring.evaluation.single_image import SAMPLES, evaluate_single_image
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Game
 from sparring.tasks.generation import Generation
 
@@ -22,7 +22,9 @@ class SingleImage(Generation):
         """Return whether a game is trained on one photograph."""
         return isinstance(game.unwrapped, SupportsSingleImage)
 
-    def evaluate(self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Any) -> Evaluation:
+    def evaluate(
+        self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Unpack[EvaluationSettings]
+    ) -> Evaluation:
         """Score similarity to the photograph and variety, see `sparring.evaluation.single_image`.
 
         Of the settings only ``samples`` and ``seed`` apply.

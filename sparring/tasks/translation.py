@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from sparring.abilities import SupportsTranslation
 from sparring.data import Dataset
 from sparring.evaluation.translation import evaluate_translation
-from sparring.evaluation.types import Evaluation
+from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Game
 from sparring.inference.translation import cycle_strip
 from sparring.tasks.base import Snapshot, Task
@@ -29,7 +29,9 @@ class Translation(Task):
         rows = cycle_strip(game, dataset)
         return Snapshot(rows.flatten(0, 1), columns=rows.shape[1])
 
-    def evaluate(self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Any) -> Evaluation:
+    def evaluate(
+        self, game: Game, dataset: Dataset, *, held_out: Dataset | None = None, **settings: Unpack[EvaluationSettings]
+    ) -> Evaluation:
         """Score translations in every direction, see `sparring.evaluation.translation`."""
         return evaluate_translation(game, dataset, held_out=held_out, **settings)
 
