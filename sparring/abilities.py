@@ -1,6 +1,6 @@
 """Abilities: optional capabilities of a game beyond training, one protocol each.
 
-A game has an ability if it has the methods of its protocol; nothing is registered. `isinstance` tests for one, and
+A game has an ability if it has the methods of its protocol, without a registration. `isinstance` tests for one, and
 `require_sampling` and its like return the game itself under the protocol's type, or raise a `GameError` that names the
 remedy. A wrapper passes on the methods of all abilities in `ABILITIES`, see `sparring.wrappers.base`.
 

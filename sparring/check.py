@@ -68,7 +68,7 @@ def check_game(
         precision: ``torch.bfloat16`` for automatic mixed precision, as in `sparring.train`.
 
     Returns:
-        A summary: the turns, the terms, the owners of parameters, and what is most likely a mistake.
+        A summary: the turns, the terms, the owners of parameters, and probable mistakes.
 
     Raises:
         GameError: If a rule is broken; the message names the rule, the place and the remedy.

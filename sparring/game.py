@@ -7,7 +7,7 @@ is the trainer's business (`sparring.training.trainer`): at each ``yield`` it up
 the round goes on.
 
 Rules of a round: fakes are detached (or drawn with `fakes`) where the paper holds G fixed; never ``yield`` inside a
-``with``; no optimiser step, device code, logging, printing or file access; whatever varies over time is a function of
+``with``; no optimiser step, device code, logging, printing or file access; all that varies over time is a function of
 ``step`` or of a registered buffer. `sparring.check_game` tests a game of your own against these rules.
 """
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare", "entries", "sorted_flags"]
 
 Group = list[str]  # a flag and its values
-Variation = tuple[str, list[str]]  # a flag and what stands behind it in turn
+Variation = tuple[str, list[str]]  # a flag and its values
 NO_TECHNIQUES = Techniques()
 TECHNIQUES = {field.name for field in fields(Techniques)}
 AXES = ("steps", "kimg", "minutes")
@@ -264,7 +264,7 @@ def sorted_flags(form: type, words: Sequence[str]) -> tuple[list[str], list[Grou
 
     Args:
         form: The dataclass of the shared options, with techniques.
-        words: What was typed after the recipes' names.
+        words: Words after the recipes' names.
     """
     own = {flag.name for flag in flags(form)}
     groups = list(grouped(words))

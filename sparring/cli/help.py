@@ -130,7 +130,7 @@ def _defaults(form: Callable[..., object], given: object) -> Settings:
 
 
 def _parts(hint: object) -> tuple[object, tuple[Any, ...]]:
-    """Return a type, and what it is annotated with; an optional dataclass is the dataclass."""
+    """Return a type and its annotation; an optional dataclass is the dataclass."""
     extras: tuple[Any, ...] = ()
     while get_origin(hint) is Annotated:
         hint, *more = get_args(hint)
@@ -215,7 +215,7 @@ def _section(flag: Flag, sections: Sections | None) -> str:
 
 
 def _lines(flag: Flag, width: int) -> list[str]:
-    """Return the lines of a flag: its name and value to the left, what it does to the right."""
+    """Return the lines of a flag: its name and value to the left, its description to the right."""
     name, text = f"  {flag.shown()}", wrap(flag.meaning(), max(20, width - NAME)) or [""]
     if len(name) < NAME - 1:
         return [f"{name:<{NAME}}{text[0]}".rstrip(), *(" " * NAME + line for line in text[1:])]

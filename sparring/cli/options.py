@@ -128,7 +128,7 @@ def called(command: Callable[..., T], words: Sequence[str], name: str) -> T:
 
     Args:
         command: Its arguments are the flags, its docstring is the help.
-        words: What was typed after the command's name.
+        words: Words after the command's name.
         name: What the command is called.
     """
     arguments: Settings = {}
@@ -164,7 +164,7 @@ def parsed(form: Callable[..., T], words: Sequence[str], name: str, most_used: S
 
     Args:
         form: What to fill.
-        words: What was typed.
+        words: Words of the command line.
         name: How the command is typed.
         most_used: Names of the flags that ``--help`` shows; ``--help-all`` shows all, by section. Default: all.
 

@@ -148,7 +148,7 @@ def _conforms(
         game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind
     )
     kinds = set(map(_numberless, seen.notes))
-    new = [note for note in notes if _numberless(note) not in kinds]  # the trial plays with other draws
+    new = [note for note in notes if _numberless(note) not in kinds]  # the trial has other draws
     return [*str(seen).splitlines(), *(f"note: {note}" for note in new), f"fast: {chosen}"]
 
 

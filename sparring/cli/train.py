@@ -451,7 +451,7 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
         images: Whether that is a number of images, not of steps.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, once what is known was printed.
+        KeyboardInterrupt: After Ctrl-C, once the results so far are printed.
     """
     from sparring.runs.profiling import SECONDS, estimate_costs
 
@@ -506,7 +506,7 @@ def advice(found: CostEstimate) -> list[str]:
     """Return a sentence for each option that costs less, or that is needed to fit into memory.
 
     Args:
-        found: What was measured.
+        found: The measurements.
     """
     lines, parts = [], found.parts()
     if parts is None:

@@ -48,7 +48,7 @@ class FeatureMaps:
     Attributes:
         maps: From an image (1, C, H, W) to features at each position.
         name: Name for the protocol.
-        sha256: Hash of what it computes.
+        sha256: Hash of the network.
     """
 
     maps: Maps

@@ -23,7 +23,7 @@ from sparring.runs import config, logs
 __all__ = ["Budget", "Entry", "Protocol", "Trial", "trials"]
 
 Axis = Literal["steps", "kimg", "minutes"]
-UNITS = {"steps": 1, "kimg": 1000, "minutes": 60}  # steps, images, seconds: what is counted
+UNITS = {"steps": 1, "kimg": 1000, "minutes": 60}  # counted as steps, images, seconds
 COUNTED = {"steps": "step", "kimg": "images", "minutes": "seconds"}  # keys of a row of scores
 
 

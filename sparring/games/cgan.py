@@ -11,7 +11,7 @@ G's loss:
 Matching-aware: Reed et al. (2016), algorithm 1. Without wrong pairs D may use x alone for a long time; with them y
 comes first. Separate scores for "real?" and "matches y?": StackGAN++ (Zhang et al., 2019), weights of the authors'
 code; a wrong pair has no target for r, since its image is real. Auxiliary classifier: Odena et al. (2017); both
-players *minimise* the cross-entropy H, which is what L_S + L_C and L_C − L_S, maximised, come to.
+players *minimise* the cross-entropy H, which is equivalent to maximising L_S + L_C and L_C − L_S.
 
 Fakes are generated from the labels of the batch: classes then have the frequencies of the data. z is new in every move.
 """

@@ -44,7 +44,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
         G: Generator (N, latent), (N, classes) -> (N, *shape), with an attribute ``latent``.
         D: Critic (N, *shape), (N, classes) -> (N,).
         objective: The two losses.
-        classes: How many there are; None plays without y, on networks that take one argument.
+        classes: Number of classes; None for a game without y, on networks that take one argument.
         critic_steps: k, the moves of D in a round.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
@@ -155,7 +155,7 @@ class ConditionalGAN(ClassSampling, AdversarialGame):
             return samples
 
     def standing(self, batches: int = 16, size: int = 64) -> None:
-        """Measure the statistics of G's batch norm anew and set G to evaluation mode.
+        """Recompute the statistics of G's batch norm and set G to evaluation mode.
 
         See `sparring.games.common.standing_statistics`.
 

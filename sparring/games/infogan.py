@@ -36,7 +36,7 @@ class InfoGAN(LatentGame):
         Q: Reads codes from features: (N, F) -> (N, code.num_outputs).
         objective: The two losses.
         code: The codes that there are.
-        categorical: λ_d, the weight of what is known of categorical codes; continuous: λ_c, that of the others.
+        categorical: λ_d, the weight of the information on categorical codes; continuous: λ_c, that of the others.
         settings: The optimisers and the schedule, see `LatentGame`.
     """
 
@@ -113,7 +113,7 @@ class InfoGAN(LatentGame):
         return torch.cat([z, self.code.replaced(c, name, value)], 1)
 
     def sample(self, n: int, *, noise: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Draw n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z and spares c."""
+        """Draw n samples, (n, *shape), from given or fresh rows of noise; `truncation` scales z, not c."""
         z, c = self.split(self.noise(n) if noise is None else noise)
         with torch.no_grad():
             samples: Tensor = self.G(torch.cat([truncation * z, c], 1))

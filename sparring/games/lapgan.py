@@ -42,7 +42,7 @@ class LAPGAN(Game):
         up: Doubles the sides of images, as `bands` does.
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
-        turns: How often each level plays in a round, in the same order. Default: once each.
+        turns: Number of moves of each level in a round, in the same order. Default: once each.
         penalty: γ, the weight of R1 at every level (Mescheder et al., 2018).
 
     Raises:

@@ -4,7 +4,7 @@
 
 `LatentRegressor` trains E beside any adversarial pair (Donahue et al., 2017, section 4, the baseline LR); jointly, G
 also minimises κ times the same, so that no two codes give one sample (JLR; κ = 1/4 in the authors' code: with 1 the
-samples degenerate). `FittedEncoder` trains E for a generator that has finished, whatever game it comes from.
+samples degenerate). `FittedEncoder` trains E for the trained generator of any game.
 
 E is not trained on data. Where G generates nothing similar to x, the reconstruction G(E(x)) is not similar either.
 """

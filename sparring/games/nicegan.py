@@ -66,7 +66,7 @@ class NICEGAN(TwoDomainGame):
         )
 
     def round(self, data: Data, step: int) -> Iterator[Move]:
-        """Play D, which encodes anew, then G from the new codes."""
+        """Play D, which encodes the images, then G from the new codes."""
         a, b, *_ = next(data)
         fake_a, fake_b = self.translate(b, "A"), self.translate(a, "B")
         yield Move(

@@ -47,7 +47,7 @@ class SinGAN(SingleImageGame):
         rounds: For each scale.
         reconstruction: α.
         penalty: λ.
-        spread: The strength of noise, as a share of what is missing.
+        spread: The strength of noise, as a share of the missing detail.
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
         critic_steps: Moves of D in a round.
@@ -98,7 +98,7 @@ class SinGAN(SingleImageGame):
         return LATE if step - self.scale_at(step) * self._rounds >= DROP * self._rounds else 1.0
 
     def scale_at(self, step: int) -> int:
-        """Return which scale is trained at a step; the last one goes on for ever."""
+        """Return the scale that is trained at a step; the last one has no end."""
         return min(step // self._rounds, len(self.sizes) - 1)
 
     def critic_spec(self) -> CriticSpec:

@@ -120,7 +120,7 @@ class StyleGAN2(LatentGame):
 
         Args:
             n: How many.
-            noise: What they start from, (n, latent). Default: fresh noise.
+            noise: Rows of noise, (n, latent). Default: fresh noise.
             truncation: ψ; below 1, styles move towards their average: less variety, often better quality.
         """
         with torch.no_grad():

@@ -6,7 +6,7 @@ With a state (Miyato et al., 2018):
 
 W is a layer's weight as a matrix with one row per output. Gradients flow through σ by W alone, u and v being constants:
 W̄ is then homogeneous of degree 0 in W, and ∂L/∂W ⟂ W exactly. u and v are buffers, so copies, averages and checkpoints
-include them; `eval()` freezes them. The matrix is what is normalised: a convolution as an operator keeps another norm.
+include them; `eval()` freezes them. The norm is that of the matrix; a convolution as an operator has another norm.
 
 Without a state, as in the code of the T-GANs (Su, 2018):
 

@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(first, norm(channels), nn.ReLU(), second, norm(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to the like."""
+        """Map (N, C, H, W) to the same shape."""
         return x + self.body(x)
 
 

@@ -15,7 +15,7 @@ at once. The gradients of 0 that biases below would have received are added by `
 its momentum where a gradient is 0, and not where there is none. Derivatives of any order remain.
 
 `fast_double_backward` puts this in the place of torch's functions inside the block; `plain_double_backward` restores
-them, which is what ``--fast off`` does.
+them, as ``--fast off`` does.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Row:
         year: When it was published.
         paper: Who published it, where to read it.
         needs: What data it learns from.
-        home: Where its recipe is, ``module:function``.
+        home: Its recipe, ``module:function``.
     """
 
     system: str

@@ -42,7 +42,7 @@ def vae(
 
     Args:
         shape: (2,) for points or (C, H, W) for images.
-        networks: Which decoder plays; the encoder is convolutional where it is, else a perceptron.
+        networks: Kind of the decoder; the encoder is convolutional where it is, else a perceptron.
         autoencoder: How encoder and decoder learn.
         likelihood: Of the data around a reconstruction; bernoulli is for images that are almost black and white.
         deviation: σ of the gaussian likelihood, on the scale of the data. Default: .5 for images and .1 for points.

@@ -38,7 +38,7 @@ def infogan(
         shape: (2,) for points or (C, H, W) for images.
         categories: Values of each categorical code. Default: one code of 10 for images and of 8 for points.
         continuous: Number of continuous codes, on [-1, 1]. Default: 2 for images and 1 for points.
-        categorical_weight: λ_d, the weight of what is known of the categorical codes.
+        categorical_weight: λ_d, the weight of the information on the categorical codes.
         continuous_weight: λ_c, that of the continuous codes.
         owner: Whose optimiser moves Q, which reads the codes: the critic's, as in the authors' code; the generator's;
             or its own, which moves the critic's trunk and the generator as well.

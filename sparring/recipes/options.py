@@ -88,7 +88,7 @@ class CriticConstraint:
         norm: Makes the normalisation of its features.
         bias: Whether its convolutions need biases.
         pool: Makes the global pooling of a residual critic.
-        finish: What is done to the finished critic.
+        finish: Function that is applied to the finished critic.
     """
 
     norm: Norm

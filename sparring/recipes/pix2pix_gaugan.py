@@ -169,7 +169,7 @@ def pix2pix(
     Args:
         shape: (C, H, W) of the first pictures, square, a power of two from 8 to 512.
         other: (C, H, W) of the second ones.
-        paired: Whether the one belong to the other.
+        paired: Whether the data are pairs.
         regions: Classes, where the second ones are label maps.
         to: Which of them to make of the others: B, the second, or A, the first.
         norm: What all networks normalise by; instance for batches of four or fewer.

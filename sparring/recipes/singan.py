@@ -43,7 +43,7 @@ def singan(
         rounds: Rounds of training of each scale.
         reconstruction: Weight of the reconstruction of the photograph; 100 to learn for super-resolution.
         penalty: Weight of the gradient penalty.
-        spread: Strength of a scale's noise, as a share of what is missing there.
+        spread: Strength of a scale's noise, as a share of the missing detail.
         noisy_border: Let noise reach beyond the image, where else zeros mark the border for the networks: for
             films, and for more variety there.
         quantise: Train this scale, from 1, on images in a few of the photograph's colours, for drawings to enter there.

@@ -61,7 +61,7 @@ class Techniques:
         unrolling: Unrolled steps of D in G's loss (Metz et al., 2017).
         unrolling_lr: Learning rate of those steps.
         packing: Samples that D scores together (Lin et al., 2018).
-        ensemble: Number of generators, each with a critic of its own, sampled in turn.
+        ensemble: Number of generators, each with its own critic, sampled in turn.
         initialisation: Initial weights: the recipe's own, or others.
         schedule: How the learning rates fall, in addition to the recipe's own schedule.
         schedule_steps: The step at which they reach zero.
@@ -103,7 +103,7 @@ class Technique(NamedTuple):
 
     Attributes:
         name: The setting of `Techniques` that turns it on.
-        stage: What it changes.
+        stage: The changed part of the game.
         apply: From what builds a game of a shape, and the settings, to what builds the game with the technique.
         images: Whether it needs images.
     """

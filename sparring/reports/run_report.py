@@ -84,7 +84,7 @@ def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Return an evaluation as headings and rows of text: each score with its references.
 
     Args:
-        result: What was measured.
+        result: The measurements.
     """
     heads = ["score", "generated", "95 % interval", *result.references, "better"]
     rows = []

@@ -38,7 +38,7 @@ FORMAT, READABLE = 1, (1,)  # of manifest.json
 STATE, MANIFEST = "state.pt", "manifest.json"
 REGULAR, BEST = "checkpoints", "best"  # folders of the checkpoints that training continues from, and of the best one
 EVALUATIONS = "evaluations.jsonl"  # names the best one
-UNFINISHED = ".tmp-"  # in the name of what is being written or removed
+UNFINISHED = ".tmp-"  # in the name of a checkpoint that is being written or removed
 LEFT = re.compile(r"\d{6,}\.tmp-\w+")
 LONGEST = 2**20  # bytes of a manifest
 

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Software and hardware that made a run. They decide its rounding, not what it computes.
+    """Software and hardware that made a run. They affect its rounding only.
 
     Attributes:
         sparring: Version of this library.

@@ -220,7 +220,7 @@ class RunLog:
         try:
             for report in fetch_reports(self._waiting):
                 lines.append(self._line(report))
-        finally:  # what was good before a term diverged is worth reading
+        finally:  # the values before a term diverged are kept
             self._waiting = []
             if self._journals:
                 self._journals[0].write(lines)
@@ -409,7 +409,7 @@ class _Survey:
 
     Args:
         folder: Its folder.
-        name: What it is called; one that is missing has no lines.
+        name: Its name; a missing file has no lines.
         keep: Keep the lines themselves.
     """
 

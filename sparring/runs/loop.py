@@ -120,7 +120,7 @@ class CheckpointWriter:
     """Writes checkpoints that are finite, logged, and the same on every rank.
 
     Scheduled checkpoints, those at multiples of the interval, are the ones that a rollback returns to: they are the
-    same however often the training was interrupted. The newest of them is kept, whatever else is removed.
+    same however often the training was interrupted. The newest of them is always kept.
 
     Args:
         state: State of the training.

@@ -48,7 +48,12 @@ __all__ = ["choose_options", "safe_options", "try_options"]
 ROWS = 4  # of a batch of the trial
 DRAWS = 3  # of rows and random numbers
 TOLERANCE = 1e-3  # of the norm of all numbers of a kind; over our recipes rounding makes at most 3.3e-6
-FLOORS = {"terms": 1.0, "gradients": 1e-6, "samples": 1e-6, "steps": 1e-12}  # what is compared to at least, on average
+FLOORS = {
+    "terms": 1.0,
+    "gradients": 1e-6,
+    "samples": 1e-6,
+    "steps": 1e-12,
+}  # smallest scales, on average
 PLAIN = PerformanceOptions("off")
 NOTHING: Settings = {
     "channels_last": (),
@@ -114,7 +119,7 @@ def try_options(
         precision: Type of mixed precision. Default: full precision.
 
     Raises:
-        Exception: Whatever the game raises on the plain path.
+        Exception: Any exception of the game on the plain path.
     """
     cuda = game.device.type == "cuda"
     exact = torch.backends.cudnn.flags(allow_tf32=False) if cuda else nullcontext()

@@ -323,7 +323,7 @@ def extrapolate_memory(known: Sequence[tuple[float, int]], rows: float) -> float
         rows: Number of rows.
 
     Returns:
-        Bytes, or None where nothing is known.
+        Bytes, or None if unknown.
 
     >>> extrapolate_memory([(16, 100), (32, 180)], 64), extrapolate_memory([(16, 100)], 8), extrapolate_memory([], 8)
     (340.0, 50.0, None)

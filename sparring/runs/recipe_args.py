@@ -185,7 +185,7 @@ def require_names(owner: str, given: Settings, known: list[str]) -> None:
     """Refuse unknown names.
 
     Args:
-        owner: What the names belong to, for the message.
+        owner: Owner of the names, for the message.
         given: Values by name.
         known: The known names.
 

@@ -77,7 +77,7 @@ def fit_gaussian(
     """Return mean, deviation and divergence of the N(μ, σ²) that a descent from `start` finds for a density on a line.
 
     Args:
-        divergence: Maps two logarithms of densities at `x` (N,), data and model, to what it costs at each point (N,).
+        divergence: Maps two logarithms of densities at `x` (N,), data and model, to its value at each point (N,).
         density: Logarithm of the data's density at `x` (N,).
         x: Evenly spaced places (N,), wide enough that both densities vanish at the ends.
         start: μ and σ at the start.

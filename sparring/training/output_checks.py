@@ -6,7 +6,7 @@ critics. It raises an error where numbers are certainly wrong,
     scores (N, 1) compared with N numbers every score is compared with every number, (N, N) scores (N, N) of N rows the
     same, inside the critic
 
-and reports what is most likely a mistake:
+and reports probable mistakes:
 
     scores (N, 1) where (N,) is expected       the next comparison may be the one above
     a sigmoid below a loss that applies its own, or that expects scores without bounds

@@ -3,7 +3,7 @@
     wrapped = InstanceNoise(R1(game, ...), ...)         a technique wraps any game, and an wrapped game again
 
 A wrapper changes what goes into a round (the data), what comes out of it (the moves), or the samples that critics
-receive. It never repeats a round. Whatever it does not change is the inner game's: players,
+receive. It never repeats a round. All that it does not change is the inner game's: players,
 learning rates, abilities, networks.
 """
 
@@ -158,7 +158,7 @@ def _extended(move: Move, more: dict[str, Tensor]) -> Move:
 
 
 class LastBatch:
-    """Hands on the batches of another stream and keeps the last one.
+    """Passes on the batches of another stream and keeps the last one.
 
     Args:
         data: The stream.
@@ -193,7 +193,7 @@ class TransformedCritic(nn.Module):
 
     Args:
         transform: Maps samples (N, *shape) to samples of the same shape.
-        critic: The critic; its further arguments (labels, coarse images) are handed on.
+        critic: The critic; its further arguments (labels, coarse images) are passed on.
     """
 
     def __init__(self, transform: nn.Module, critic: nn.Module) -> None:

@@ -22,7 +22,7 @@ from sparring.wrappers.base import map_moves
 
 
 class Ensemble(Game):
-    """Plays one round of every member, each on data of its own; the players are "0/D", "0/G", "1/D" and so on.
+    """Plays one round of every member, each on its own data; the players are "0/D", "0/G", "1/D" and so on.
 
     Other techniques go into the members.
 
@@ -60,7 +60,7 @@ class Ensemble(Game):
                 yield map_moves(turn, lambda move, k=k: Move(f"{k}/{move.player}", **move.terms))  # type: ignore[misc]
 
     def stages(self) -> tuple[Stage, ...]:
-        """Return those of the games, which are alike."""
+        """Return those of the games, which have equal settings."""
         return self._games()[0][1].stages()
 
     def over_batch(self, step: int) -> bool:
@@ -68,7 +68,7 @@ class Ensemble(Game):
         return any(game.over_batch(step) for _, game in self._games())
 
     def undivided(self) -> str:
-        """Return why the members, which are alike, cannot be played in parts."""
+        """Return why the members cannot be played in parts."""
         return self._games()[0][1].undivided()
 
     def lr_scale(self, step: int) -> float:

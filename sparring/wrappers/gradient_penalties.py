@@ -4,7 +4,7 @@
     `R2`      + γ/2 E ‖∇D(G(z))‖²              on fakes     the same, with new fakes
     `DRAGAN`  + λ E (‖∇D(x + noise)‖ − 1)²     near reals   Kodali et al. (2017)
 
-R1 is what lets a game settle whose data lie on one point or on a thin surface. In the Dirac game, D(x) = ψx against a
+With R1 a game converges whose data lie on one point or on a thin surface. In the Dirac game, D(x) = ψx against a
 fake at θ, the linearised flow has the eigenvalues −γ/2 ± √(γ²/4 − φ′(0)²): without γ it circles for ever.
 
 The slope is that in the sample itself: gradients pass through an augmentation before D. D must

@@ -112,7 +112,7 @@ class Packing(Wrapper):
 
 
 class Packs:
-    """Hands on the batches of another stream in packs, without their conditions.
+    """Passes on the batches of another stream in packs, without their conditions.
 
     Args:
         data: The stream.

@@ -16,7 +16,7 @@ from sparring.errors import GameError
 from sparring.game import CLASS_CONDITION, CriticOutput, Game, LatentGame
 
 Need = Callable[[str, Game], str]
-"""From the name of a technique and a game to the sentence that refuses it; empty where the game has what is needed."""
+"""Maps the name of a technique and a game to the message of refusal; empty if the game meets the requirement."""
 
 COMPARES = "compares_samples"  # attribute of a layer whose output for a sample depends on the rest of the batch
 

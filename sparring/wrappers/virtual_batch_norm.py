@@ -1,6 +1,6 @@
-"""Virtual batch norm for any game: D's references come from the data, G's from the noise, once and for all.
+"""Virtual batch norm for any game: D's fixed references come from the data, G's from the noise.
 
-The references of D are the first samples that the data hold; under several processes those of the first one serve all.
+The references of D are the first samples that the data hold; several processes share those of the first one.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Files(Protocol):
         """Return the content of one file."""
 
     def close(self) -> None:
-        """Release what is held open."""
+        """Close the open archive."""
 
 
 class FolderFiles:

@@ -27,7 +27,7 @@ class Perception(NamedTuple):
     weight: float = 10.0
 
     def __call__(self, fake: Tensor, x: Tensor) -> Tensor:
-        """Return how unlike images are to V, (N, C, H, W) each."""
+        """Return the perceptual distance of images by V, (N, C, H, W) each."""
         with torch.no_grad():
             known = self.network(x)
         parts = zip(self.weights, self.network(fake), known, strict=True)

@@ -85,7 +85,7 @@ class SingleImageGame(Game):
         return self.resize(image, size)
 
     def noise_shape(self, k: int, size: Size | None = None) -> tuple[int, int, int]:
-        """Return the shape of scale k's noise: one channel, which serves for all, at scale 0, else the image's."""
+        """Return the shape of scale k's noise: one channel, shared by all, at scale 0, else the image's."""
         height, width = (side + 2 * self.border for side in size or self.sizes[k])
         return self.image.shape[1] if k else 1, height, width
 

@@ -1,4 +1,4 @@
-"""Standing statistics (Brock et al., 2019, section 4.1 and appendix A): batch norm statistics, computed anew.
+"""Standing statistics (Brock et al., 2019, section 4.1 and appendix A): batch norm statistics, recomputed.
 
 They are means over the statistics of several batches at the current weights. Averaged weights have statistics
 of their own, which no training batch has updated.
@@ -18,7 +18,7 @@ def measure(game: nn.Module, G: nn.Module, draw: Callable[[], object], batches: 
     """Measure the statistics of G's batch norm, and leaves G in evaluation mode, which uses them.
 
     Args:
-        game: What plays while G draws; in evaluation mode but for G's norms.
+        game: The sampled game; in evaluation mode except G's norms.
         G: A network of the game.
         draw: Makes a batch of samples.
         batches: How many are drawn.

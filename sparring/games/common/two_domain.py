@@ -92,7 +92,7 @@ class TwoDomainGame(Game):
     """Two translators against two critics.
 
     Args:
-        G_AB: Makes images of B of what is known of images of A.
+        G_AB: Generator of images of B from images, or codes of images, of A.
         G_BA: Generator (N, *shape of B) -> (N, *shape of A).
         D_A: Critic of A.
         D_B: Critic of B.

@@ -2,7 +2,7 @@
 
 Vectors are centred and scaled as the captions of the data are,
 
-    φ = (e − mean e) / rms (e − mean e),        e: what was embedded
+    φ = (e − mean e) / rms (e − mean e),        e: the embedding
 
 since a general language model maps the captions of one data set close together. An embedding of another dimension is
 projected by a fixed matrix of random signs, which nearly preserves angles (Achlioptas, 2003).
