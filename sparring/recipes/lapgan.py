@@ -85,7 +85,7 @@ def lapgan(
         generator: How every level's generator learns.
         descent: How both learn instead: ``SGD()`` is the paper's way.
         repeats: Ratio of the moves of a level in a round to those of the one above it, whose images have twice the
-            sides. Levels are trained independently, and all samples depend on the smallest: with 4 levels cost the same.
+            sides. Levels are trained independently, and all samples depend on the smallest: with 4 all cost as much.
         penalty: γ, the weight of R1, without which the smallest level does not come to rest; the paper has none.
 
     Raises:

@@ -190,7 +190,7 @@ def no_spatial_condition(name: str, game: Game) -> str:
     spec = game.critic_spec()
     if not spec.spatial_condition:
         return ""
-    return f"{name} moves the content of an image, but the critic of {_core(game)} also takes {spec.condition}."
+    return f"{name} moves pixels, but the critic of {_core(game)} compares them with {spec.condition} place by place."
 
 
 def unmixed_batches(name: str, game: Game) -> str:

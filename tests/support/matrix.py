@@ -51,7 +51,7 @@ REASONS = {  # the letter in the table: what the sentence says, and what the leg
     "n": (r"names no(ne| network) in critic_networks|acts on one critic, but \w+ names none", "the game has no critic"),
     "s": (r"acts on one critic, but", "several critics, of which each sees other samples"),
     "t": (r"also takes", "the critic takes more than the sample"),
-    "o": (r" gives |several answers", "the critic answers with something else than a score"),
+    "o": (r" gives |several outputs", "the critic answers with something else than a score"),
     "b": (r"has batch norm", "batch norm in the critic"),
     "w": (r"draws slopes towards", "the game draws slopes towards another norm"),
     "p": (r"already: leave", "the game pays this penalty already"),
@@ -60,7 +60,7 @@ REASONS = {  # the letter in the table: what the sentence says, and what the leg
     "z": (r"needs noise of z alone", "noise holds more than z"),
     "e": (r"the encoder of", "an encoder reads single samples"),
     "d": (r"takes steps of D", "a step of D is not one of descent on stated terms"),
-    "c": (r"changes each sample by a draw|beside the picture", "samples are compared one by one, or place by place"),
+    "c": (r"changes each sample by a draw|place by place", "samples are compared one by one, or place by place"),
     "0": (r"0 is not midway", "a score of 0 is not midway between real and fake"),
     "m": (
         r"in one batch|adds to the critic's features|score each sample by itself",

@@ -165,7 +165,7 @@ def test_penalties_need_a_score(output):
 def test_several_undeclared_outputs_are_refused():
     game = GAN(Point(), LinearCritic(), NonSaturating(), **learn)
     game.D.outcomes = 3
-    with pytest.raises(GameError, match=r"several answers of GAN's critic are: declare it in critic_spec\(\)"):
+    with pytest.raises(GameError, match=r"several outputs of GAN's critic: declare it in critic_spec\(\)"):
         R1(game, 1.0)
 
 
