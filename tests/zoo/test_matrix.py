@@ -199,7 +199,9 @@ def test_a_game_of_several_terms_must_declare_its_adversarial_term():
             return x
 
     game = FeatureMatching(Two(Point(), Seeing((0.1, 0.2)), NonSaturating(), **learn))
-    with pytest.raises(GameError, match=r"G minimises adversarial, other: declare in critic_spec\(\)"):
+    with pytest.raises(
+        GameError, match=r"G minimises adversarial, other: declare the adversarial ones in critic_spec\(\)"
+    ):
         list(game.round(batches(), 0))
 
 
