@@ -21,13 +21,13 @@ from sparring.cli.options import Device, Trust, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
-from sparring.training import StepReport
 
 if TYPE_CHECKING:
     from sparring.runs.early_stopping import EarlyStopping
     from sparring.runs.loop import FitOptions
     from sparring.runs.profiling import BatchProfile, CostEstimate, Option
     from sparring.runs.run import Run
+    from sparring.training import StepReport
 
 __all__ = ["Goal", "Training", "advice", "describe", "farewell", "fit", "resume", "train"]
 

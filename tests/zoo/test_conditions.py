@@ -207,7 +207,7 @@ def test_a_class_without_images_is_no_value_of_the_code_and_refused_on_request()
     game = oracle(squares((0, 5, 5)))
     assert game.latent_codes() == {"class": (1, 2)}
     assert conditional.traverse(game, "class", [0, 1]).shape[:2] == (2, 2)
-    with pytest.raises(GameError, match=r"The class 0 has no images.*1, 2"):
+    with pytest.raises(GameError, match=r"The class 0 has no training images.*1, 2"):
         conditional.sample_class(game, [0], 0)
     with pytest.raises(GameError, match="no class 3: this game has 3 classes"):
         conditional.sample_class(game, [0], 3)

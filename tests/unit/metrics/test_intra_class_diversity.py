@@ -41,7 +41,7 @@ def test_images_are_rows_and_classes_without_samples_are_left_out():
 @pytest.mark.parametrize(
     ("x", "labels", "slip"),
     [
-        (torch.zeros(2, 3), torch.zeros(2).long(), "not alike"),
+        (torch.zeros(2, 3), torch.zeros(2).long(), "different shapes"),
         (torch.zeros(2, 1), torch.zeros(3).long(), "do not fit"),
         (torch.zeros(2, 1), torch.zeros(2), "do not fit"),
         (torch.zeros(2, 1), torch.tensor([0, 2]), "not below 2"),
