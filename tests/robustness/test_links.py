@@ -156,7 +156,8 @@ KINDS = {"a pipe": os.mkfifo, "a folder": os.mkdir}
 @pytest.mark.parametrize(
     "name", ["run.json", "log.jsonl", "evaluations.jsonl", "fit.json", "evaluation.json", "checkpoints/000004/state.pt"]
 )
-def test_only_regular_files_are_read(made, capsys, name, make):
+def test_only_regular_files_are_read(made, tmp_path, capsys, monkeypatch, name, make):
+    monkeypatch.chdir(tmp_path)  # where samples are written
     (made / name).unlink()
     make(made / name)
     for words in (["sample"], ["report"], ["resume", "--eval-every", "1", "--steps", "6"]):
