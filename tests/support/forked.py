@@ -21,6 +21,8 @@ from typing import Any
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, it finds its helpers
+
 from sparring import data
 from sparring.errors import RunError
 from sparring.runs import checkpoint, snapshots

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, it finds its helpers
+
 from sparring import data
 from sparring.errors import DataError, Diverged, RunError
 from sparring.runs import run as run_module

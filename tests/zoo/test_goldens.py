@@ -30,6 +30,8 @@ import pytest
 import torch
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, it finds its helpers
+
 import sparring
 from sparring import RECIPES, load, recipe
 from sparring.abilities import SupportsSampling
