@@ -57,3 +57,22 @@ def divergence_gradient(divergence):
     """The gradient of a function of q in its softmax logits, at Q."""
     logits = Q.log().requires_grad_()
     return torch.autograd.grad(divergence(logits.softmax(0)), logits)[0]
+
+
+VALUES = {
+    "total-variation": 0.450000,
+    "kl": 0.491947,
+    "reverse-kl": 0.468157,
+    "pearson": 1.339583,
+    "neyman": 1.101667,
+    "squared-hellinger": 0.232978,
+    "jeffrey": 0.960104,
+    "jensen-shannon": 0.226532,
+    "jensen-shannon(0.3)": 0.096623,
+    "gan": -1.159762,
+    "alpha(0.5)": 0.465957,
+    "alpha(-1)": 0.550833,
+    "alpha(2)": 0.669792,
+    "alpha(3)": 1.213701,
+}
+"""f-divergences of P and Q, by the names of `ROWS`."""

@@ -42,6 +42,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import torch
+from mutations import left_out
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "tests" / "nightly" / "results" / "random_mutations.json"
@@ -207,12 +208,6 @@ def chosen(count: int, seed: int, match: str) -> list[Mutant]:
 
     each = [min(lot, key=lambda one: draw(one.operator, one.old, one.new)) for lot in lines.values()]
     return sorted(each, key=lambda one: draw(one.file, one.old))[:count]
-
-
-def left_out(folder: str, names: list[str]) -> set[str]:
-    """Return what a copy of the repository does not need."""
-    outputs = {"runs"} if Path(folder) == ROOT else set()
-    return outputs | set(shutil.ignore_patterns(".*", "__pycache__", "results")(folder, names))
 
 
 class Reach:

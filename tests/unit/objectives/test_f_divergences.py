@@ -7,24 +7,8 @@ import torch
 
 from sparring.objectives.f_divergences import DIVERGENCES, FGAN, FGANAlternative, alpha, weighted_jensen_shannon
 from sparring.theory import best_critic, f_divergence, jensen_shannon, kl, total_variation, variational_bound
-from support.closed_forms import CHANCE, ROWS, P, Q, divergence_gradient, generator_gradient
+from support.closed_forms import CHANCE, ROWS, VALUES, P, Q, divergence_gradient, generator_gradient
 
-VALUES = {
-    "total-variation": 0.450000,
-    "kl": 0.491947,
-    "reverse-kl": 0.468157,
-    "pearson": 1.339583,
-    "neyman": 1.101667,
-    "squared-hellinger": 0.232978,
-    "jeffrey": 0.960104,
-    "jensen-shannon": 0.226532,
-    "jensen-shannon(0.3)": 0.096623,
-    "gan": -1.159762,
-    "alpha(0.5)": 0.465957,
-    "alpha(-1)": 0.550833,
-    "alpha(2)": 0.669792,
-    "alpha(3)": 1.213701,
-}
 every_row = pytest.mark.parametrize("name", ROWS)
 
 
