@@ -21,6 +21,7 @@ from sparring.networks.common.stages import ProjectionCritic, Stages
 from sparring.networks.common.text import GRUTextEncoder, HashedTextEncoder
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator
 from sparring.networks.dcgan import DCGANCritic, DCGANGenerator
+from sparring.networks.fastgan import FastGANGenerator
 from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.ganilla import GANILLATranslator
 from sparring.networks.infogan import InfoGANCritic, InfoGANGenerator
@@ -68,6 +69,7 @@ __all__ = [
     "DCGANGenerator",
     "DCGANJointCritic",
     "Encoder",
+    "FastGANGenerator",
     "FourierCritic",
     "FourierGenerator",
     "GANILLATranslator",
