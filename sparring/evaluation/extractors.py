@@ -7,7 +7,7 @@ from torch import nn
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 from sparring.evaluation.types import require_many_images
-from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, inception
+from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, inception, squeezenet
 from sparring.recipes.importing import imported
 
 __all__ = ["get_extractor"]
@@ -17,9 +17,9 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
     """Return a feature extractor by its name.
 
     Args:
-        name: ``classifier`` for the library's own, trained on the data; ``inception`` for that of the FID; or
-            ``module:function``, a function without arguments that returns a module from (N, C, H, W) in [−1, 1] to
-            (N, d).
+        name: ``classifier`` for the library's own, trained on the data; ``inception`` for that of the FID;
+            ``squeezenet:FILE`` for SqueezeNet 1.0 with the weights of a NumPy file; or ``module:function``, a function
+            without arguments that returns a module from (N, C, H, W) in [−1, 1] to (N, d).
         dataset: The training images.
         device: Device of the extractor.
 
@@ -32,8 +32,13 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
         return extractor_for(dataset, device=device)
     if name == "inception":
         return inception(device=device)
-    if ":" not in name:
-        raise DataError(f"There is no extractor {name!r}: give classifier, inception, or module:function.")
+    kind, _, file = name.partition(":")
+    if kind == "squeezenet" and file:
+        return squeezenet(file, device=device)
+    if ":" not in name or kind == "squeezenet":
+        raise DataError(
+            f"There is no extractor {name!r}: give classifier, inception, squeezenet:FILE, or module:function."
+        )
     made = imported(name, "extractor")()
     if isinstance(made, nn.Module):
         return ModuleExtractor(made.to(device), name)

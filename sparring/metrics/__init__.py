@@ -10,6 +10,7 @@ from sparring.metrics.extractors.classifier import (
     train_extractor,
 )
 from sparring.metrics.extractors.inception_extractor import InceptionExtractor, inception
+from sparring.metrics.extractors.squeezenet import SqueezeNetExtractor, squeezenet
 from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_moments
 from sparring.metrics.gan_train_test import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
 from sparring.metrics.inception_score import ClassifierScore, classifier_score
@@ -60,6 +61,7 @@ __all__ = [
     "PyramidDistance",
     "Score",
     "SingleImageDistances",
+    "SqueezeNetExtractor",
     "best_assignment",
     "bootstrap",
     "channel_labels",
@@ -95,6 +97,7 @@ __all__ = [
     "single_image_distance",
     "single_image_distances",
     "sliced_wasserstein",
+    "squeezenet",
     "ssim",
     "stacked_histogram",
     "train_extractor",

@@ -14,7 +14,15 @@ from torch.nn import functional as F
 
 from sparring.errors import DataError
 
-__all__ = ["Classifier", "ClassifierExtractor", "FeatureExtractor", "ModuleExtractor", "resized", "weights_sha256"]
+__all__ = [
+    "Classifier",
+    "ClassifierExtractor",
+    "FeatureExtractor",
+    "ModuleExtractor",
+    "require_images",
+    "resized",
+    "weights_sha256",
+]
 
 FEATURES = 64
 SIDE = 32
@@ -159,6 +167,23 @@ class ModuleExtractor:
         finally:
             for part, training in was_training.items():
                 part.training = training
+
+
+def require_images(images: Tensor, name: str) -> None:
+    """Raise an error unless a batch is one of grey or colour images.
+
+    Args:
+        images: The batch.
+        name: Name of the extractor, for the message.
+
+    Raises:
+        DataError: If they are no floats, or not of shape (N, 1 or 3, H, W) with N, H, W of at least 1.
+    """
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape or not images.is_floating_point():
+        raise DataError(
+            f"{name} takes images (N, 1 or 3, H, W) as floats in [-1, 1], not {images.dtype} {tuple(images.shape)}: "
+            "convert them."
+        )
 
 
 def weights_sha256(module: nn.Module) -> str:

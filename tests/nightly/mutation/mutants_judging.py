@@ -11,9 +11,17 @@ SINGLE = "tests/unit/metrics/test_single_image_frechet.py"
 
 BEST = "tests/robustness/test_best_checkpoint.py"
 
+SQUEEZENET = "tests/unit/metrics/extractors/test_squeezenet.py"
+
 VERDICT = "tests/unit/experiments/test_verdict.py"
 
 MUTANTS = [
+    ("metrics/extractors/squeezenet.py", "(3, 2, ceil_mode=True)", "(3, 2)", SQUEEZENET),
+    ("metrics/extractors/squeezenet.py", "* 127.5 - means", "* 127.5", SQUEEZENET),
+    ("metrics/extractors/squeezenet.py", "MEANS = (123.0, 117.0, 104.0)", "MEANS = (104.0, 117.0, 123.0)", SQUEEZENET),
+    ("metrics/extractors/squeezenet.py", "allow_pickle=False", "allow_pickle=True", SQUEEZENET),
+    ("metrics/extractors/squeezenet.py", "self.squeeze(maps).relu()", "self.squeeze(maps)", SQUEEZENET),
+    ("metrics/extractors/squeezenet.py", "hexdigest() == sha256", "hexdigest() != sha256", SQUEEZENET),
     ("experiments/verdict.py", "chance.get(label, 1.0) < LEVEL", "True", VERDICT),
     ("experiments/verdict.py", "sign * (means[label] - noise) > 0", "True", VERDICT),
     ("experiments/verdict.py", "if leader in clear and alone", "if leader in clear", VERDICT),

@@ -7,6 +7,8 @@ from sparring.data.stream import scale_images
 from sparring.errors import DataError, GameError
 from sparring.evaluation.extractors import get_extractor
 from sparring.metrics import frechet_distance
+from sparring.metrics.extractors.base import weights_sha256
+from sparring.metrics.extractors.squeezenet import SqueezeNet
 
 
 def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
@@ -28,5 +30,16 @@ def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
         get_extractor("seers:none", parts[0])
     with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
         get_extractor("seers:nobody", parts[0])
-    with pytest.raises(DataError, match="classifier, inception, or module:function"):
-        get_extractor("inceptoin", parts[0])
+    for name in ("inceptoin", "squeezenet", "squeezenet:"):
+        with pytest.raises(DataError, match="classifier, inception, squeezenet:FILE, or module:function"):
+            get_extractor(name, parts[0])
+
+
+def test_squeezenet_takes_the_path_of_its_weights(parts, tmp_path):
+    network = SqueezeNet()
+    np.savez(tmp_path / "own.npz", **{name: value.numpy() for name, value in network.state_dict().items()})
+    extractor = get_extractor(f"squeezenet:{tmp_path / 'own.npz'}", parts[0])
+    assert extractor.name == "SqueezeNet 1.0 with other weights"
+    assert extractor.sha256 == weights_sha256(network)
+    with pytest.raises(DataError, match=r"none\.npz cannot be read"):
+        get_extractor(f"squeezenet:{tmp_path / 'none.npz'}", parts[0])
