@@ -26,6 +26,20 @@ def linear_after(begin: int, steps: int) -> Callable[[int], float]:
     return lambda step: min(1.0, max(0.0, 1 - (step - begin) / steps))
 
 
+def linear_to_end(end: float, share: float) -> Callable[[float], float]:
+    """Return a schedule of 1 up to the last `share` of a training, then linearly to 0 at its end.
+
+    Args:
+        end: End of the training, in steps or images.
+        share: Share of the training over which the schedule falls, from 0 (never) to 1 (from the start).
+
+    >>> factor = linear_to_end(100, 0.5)
+    >>> factor(0), factor(50), factor(75), factor(99), factor(100)
+    (1.0, 1.0, 0.5, 0.02, 0.0)
+    """
+    return lambda at: min(1.0, max(0.0, end - at) / (share * end)) if share else 1.0
+
+
 def cosine(start: float, end: float, steps: int) -> Callable[[int], float]:
     """Go from `start` at step 0 to `end` at step `steps` along half a cosine, and stay there.
 

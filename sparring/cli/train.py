@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from sparring.runs.loop import FitOptions
     from sparring.runs.profiling import BatchProfile, CostEstimate, Option
     from sparring.runs.run import Run
-    from sparring.training import StepReport
 
 __all__ = ["Goal", "Training", "advice", "describe", "farewell", "fit", "resume", "train"]
 
@@ -52,6 +49,8 @@ class Goal:
         eval_metric: Metric whose first score selects the best checkpoint. Default: frechet for images, sliced for
             points.
         patience: Number of evaluations without improvement after which training stops. Default: never.
+        anneal: Share of the training, counted from its end, over which all learning rates fall linearly to zero, such
+            as 0.3.
         on_nan: Policy for a loss, gradient or weight that is not finite. stop: stop; rollback:N: roll back to the last
             scheduled checkpoint with a new random stream, at most N times; skip: skip the update and count it.
     """
@@ -66,6 +65,7 @@ class Goal:
     eval_metric: str = ""
     patience: int | None = None
     on_nan: str = "stop"
+    anneal: float = 0.0
 
     def judging(self) -> EarlyStopping | None:
         """Return the settings of evaluation during training, or None without it."""
@@ -288,7 +288,7 @@ def fit(run: Run, goal: Goal) -> None:
 
     run.require(_fit_options(run, goal))
     if distributed.rank() > 0:
-        for _ in _reports(run, goal):
+        for _ in run.train(_fit_options(run, goal)):
             continue
         return
     with run.lock():
@@ -311,7 +311,7 @@ def _fit(run: Run, goal: Goal) -> None:
     try:
         with progress(done=start, total=aim, keep=True) as show:
             images_before = run.images
-            for report in _reports(run, goal):
+            for report in run.train(_fit_options(run, goal)):
                 printed = pass_on(run, printed)
                 position = run.images if images else run.step
                 if show.due(position):
@@ -419,6 +419,8 @@ def _fit_options(run: Run, goal: Goal) -> FitOptions:
 
     return FitOptions(
         FOREVER if goal.kimg else finish(goal, run),
+        images=finish(goal, run) if goal.kimg else None,
+        anneal=goal.anneal,
         save_every=goal.save_every,
         sample_every=goal.sample_every,
         keep_checkpoints=goal.keep_checkpoints,
@@ -426,18 +428,6 @@ def _fit_options(run: Run, goal: Goal) -> FitOptions:
         early_stopping=goal.judging(),
         on_nonfinite=NonFinitePolicy.parse(goal.on_nan),
     )
-
-
-def _reports(run: Run, goal: Goal) -> Iterator[StepReport]:
-    """Yield the reports of a run up to its goal."""
-    if not goal.kimg:
-        yield from run.train(_fit_options(run, goal))
-        return
-    with closing(run.train(_fit_options(run, goal))) as reports:  # type: ignore[type-var]  # closing it saves
-        for report in reports:
-            yield report
-            if run.images >= finish(goal, run):
-                return
 
 
 def tell(run: Run, aim: int, *, images: bool) -> None:

@@ -3,6 +3,7 @@
     log.jsonl       {"step": 2, "images": 128, "updates": {"D": 2, "G": 2}, "terms": {"D/adversarial": 1.38, ...}}
     timing.jsonl    {"step": 2, "seconds": 0.05, "images_per_second": 2560.0, "memory": 451000000}
 
+With annealed learning rates, "anneal" is their factor in this step (see `sparring.runs.loop.FitOptions`).
 Counts are totals since the start of the run. Where there are any, "skipped" counts the moves that were skipped because
 they were not finite ("updates" counts them as well), and "rollbacks" the rollbacks (see `sparring.runs.recovery`).
 With several processes, "allreduce_bytes" are the bytes of gradients and batch-norm statistics that each process sends
@@ -146,6 +147,7 @@ class RunLog:
 
     Attributes:
         notes: Sentences about lines that could not be read.
+        last: The last line of ``log.jsonl`` when it was opened; empty if there is none, and on other ranks.
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class RunLog:
         if distributed.rank() == 0:
             self._open(Folder.open(folder), tensorboard)
             self.notes = [note for journal in self._journals for note in journal.notes]
+        self.last = self._journals[0].last if self._journals else {}
         self._clock = Throughput(self._journals[-1].last if self._journals else {})
 
     def add(self, report: StepReport) -> None:
@@ -236,6 +239,7 @@ class RunLog:
             self._updates[player] = self._updates.get(player, 0) + moves
         line = {"step": report.step, "images": self._images, "updates": dict(self._updates), "terms": terms}
         line |= {"allreduce_bytes": report.gradient_sync.bytes} if report.gradient_sync.bytes else {}
+        line |= {} if report.anneal is None else {"anneal": report.anneal}
         line |= {"skipped": dict(self._skipped)} if self._skipped else {}
         return line | ({"rollbacks": self._rollbacks} if self._rollbacks else {})
 

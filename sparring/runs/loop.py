@@ -5,7 +5,7 @@ A rollback closes the files of the run, loads the last scheduled checkpoint, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from sparring.runs.logs import RunLog
 from sparring.runs.recovery import STOP, NonFinitePolicy, roll_back
 from sparring.runs.signals import Stopped, StopSignal
 from sparring.runs.state import TrainState
+from sparring.schedules import linear_to_end
 from sparring.training import distributed
 from sparring.training.finite import TurnSnapshot, require_finite
 from sparring.training.trainer import StepReport, train
@@ -41,6 +42,8 @@ class FitSettings(TypedDict, total=False):
     tensorboard: bool
     early_stopping: EarlyStopping | None
     on_nonfinite: NonFinitePolicy
+    anneal: float
+    images: int | None
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,15 @@ class FitOptions:
         early_stopping: When and how to evaluate during training, which keeps the best checkpoint and may end the
             training before `steps`. Default: no evaluation.
         on_nonfinite: Policy for terms, gradients or weights that are not finite. Default: stop.
+        anneal: Share of the training, counted from its end, over which all learning rates fall linearly to zero, from
+            0 to 1. In step s of n, counted from 0, the factor min(1, (n - s) / (anneal n)) multiplies the schedule of
+            the game. It is a function of these numbers only; ``log.jsonl`` holds it as "anneal". A run that was
+            annealed can be continued to more steps: its rates rise to what the new end gives. Default: 0, never.
+        images: Number of images to end at; the training ends there or at `steps`, whichever is first, and `anneal`
+            counts images. Default: steps are counted.
 
     Raises:
-        RunError: If a number is below 1, or TensorBoard is not installed.
+        RunError: If a number is out of range, or TensorBoard is not installed.
     """
 
     steps: int
@@ -68,10 +77,15 @@ class FitOptions:
     tensorboard: bool = False
     early_stopping: EarlyStopping | None = None
     on_nonfinite: NonFinitePolicy = STOP
+    anneal: float = 0.0
+    images: int | None = None
 
     def __post_init__(self) -> None:
         counts = {"save_every": self.save_interval, "sample_every": self.sample_interval}
         require_counts(**counts, keep_checkpoints=self.keep_checkpoints)
+        require_counts(**({} if self.images is None else {"images": self.images}))
+        if not 0 <= self.anneal <= 1:
+            raise RunError(f"anneal cannot be {self.anneal}: give a share of the training, from 0 to 1.")
         if self.tensorboard:
             logs.require_tensorboard()
 
@@ -84,6 +98,23 @@ class FitOptions:
     def sample_interval(self) -> int:
         """Steps between two grids of samples."""
         return default_interval(self.steps) if self.sample_every is None else self.sample_every
+
+    def is_over(self, state: TrainState) -> bool:
+        """Return whether a training has reached its end.
+
+        Args:
+            state: Between two steps.
+        """
+        return state.step >= self.steps or (self.images is not None and state.images >= self.images)
+
+    def lr_scale(self, state: TrainState) -> float:
+        """Return the factor by which annealing multiplies the learning rates of the next step.
+
+        Args:
+            state: Between two steps.
+        """
+        end, at = (self.steps, state.step) if self.images is None else (self.images, state.images)
+        return linear_to_end(end, self.anneal)(at)
 
 
 def default_interval(steps: int) -> int:
@@ -260,7 +291,8 @@ class TrainingLoop:
             tensorboard=options.tensorboard,
         )
         self.log = stack.enter_context(closing(log))
-        files.notes += log.notes
+        self.notes = files.notes
+        self.notes += log.notes
         self.writer = CheckpointWriter(state, files, self.log, options)
         self.best = None
         if open_evaluation:
@@ -268,24 +300,26 @@ class TrainingLoop:
 
     def run(self) -> Iterator[StepReport]:
         """Run the steps up to the last one."""
-        state, last = self.state, self.options.steps
+        state = self.state
         if state.step == 0:
             self.write_samples(state, StepReport(0, 0, {}, {}))
-        if self.should_stop:
+        if self.should_stop or self.options.is_over(state):
             return
+        self.notes += annealed_before(self.log.last, self.options.lr_scale(state))
         for report in self._reports():
             state.count(report)
             self.log.add(report)
-            if state.step % self.options.sample_interval == 0 or state.step == last:
+            last = self.options.is_over(state)
+            if state.step % self.options.sample_interval == 0 or last:
                 self.write_samples(state, report)
             if self.best:
                 self.best.evaluate(state, report)
-            if state.step % self.options.save_interval == 0 or state.step == last or self.should_stop:
+            if state.step % self.options.save_interval == 0 or last or self.should_stop:
                 self.writer.save()
                 if self.best:
                     self.best.remove_superseded()
             yield report
-            if self.should_stop:
+            if last or self.should_stop:
                 return
             if number := distributed.all_reduce_max(self.stop_signal.signal):
                 self.writer.save()
@@ -309,4 +343,21 @@ class TrainingLoop:
             grad_accum=state.config.grad_accum,
             precision=state.config.autocast,
             snapshot=TurnSnapshot(state.game) if self.options.on_nonfinite.skip else None,
+            anneal=(lambda step: self.options.lr_scale(state)) if self.options.anneal else None,
         )
+
+
+def annealed_before(line: Mapping[str, object], factor: float) -> list[str]:
+    """Return a sentence if learning rates that had fallen towards the end of a training rise again.
+
+    Args:
+        line: The last line of ``log.jsonl``; empty if there is none.
+        factor: By which annealing multiplies them in the next step.
+    """
+    before = line.get("anneal")
+    if not isinstance(before, float) or factor <= before:
+        return []
+    return [
+        f"Up to step {line['step']} the learning rates had fallen to {before:.3g} of their values; "
+        f"with the new end they continue at {factor:.3g}."
+    ]

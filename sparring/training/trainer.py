@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -47,6 +47,7 @@ class StepReport:
         finite_checks: Checks of terms, gradients and weights in order, on the device.
         skipped: Number of moves of each player that were undone because they were not finite, on the device.
         gradient_sync: Cost of averaging over processes.
+        anneal: Factor of all learning rates by annealing; None without it.
     """
 
     step: int
@@ -56,6 +57,7 @@ class StepReport:
     finite_checks: tuple[FiniteCheck, ...] = ()
     skipped: dict[str, Tensor] = field(default_factory=dict)
     gradient_sync: GradientSync = field(default_factory=GradientSync)
+    anneal: float | None = None
 
     def require_finite(self) -> None:
         """Raise an error if a check failed. This synchronises the device.
@@ -92,6 +94,7 @@ def train(
     grad_accum: int = 1,
     precision: torch.dtype | None = None,
     snapshot: TurnSnapshot | None = None,
+    anneal: Callable[[int], float] | None = None,
 ) -> Iterator[StepReport]:
     """Run rounds `start` to `steps - 1` and yield a report after each.
 
@@ -107,6 +110,7 @@ def train(
             except for layers that combine images, see `sparring.training.accumulation.batch_dependent_layers`.
         precision: ``torch.bfloat16`` for automatic mixed precision; penalties, not their gradients, stay in float32.
         snapshot: Undoes every turn whose terms or gradients are not finite. Default: such turns are kept.
+        anneal: Factor of all learning rates as a function of the step, besides the game's `lr_scale`. Default: none.
 
     Raises:
         GameError: If the game breaks a rule, or cannot be run with gradient accumulation.
@@ -119,14 +123,15 @@ def train(
     game.train()
     monitor = FiniteMonitor(game, snapshot)
     for step in range(start, steps):
-        set_lr_scale(players, game.lr_scale(step))
+        factor = None if anneal is None else anneal(step)
+        set_lr_scale(players, game.lr_scale(step) * (1.0 if factor is None else factor))
         with fused_upsampling(map(game.unwrapped.get_submodule, game.folds)):
             tally = _run_step(game, data, step, players, monitor, seed=seed, grad_accum=grad_accum, precision=precision)
         tally.gradient_sync.average_statistics(game)
         if ema is not None:
             ema.update(step)
         monitor.check_weights()
-        yield tally.report(step + 1, monitor.pop_checks())
+        yield tally.report(step + 1, monitor.pop_checks(), factor)
 
 
 def update(
@@ -274,9 +279,10 @@ class _StepTotals:
                 self.sums[term] = self.sums.get(term, 0) + value
                 self.times[term] = self.times.get(term, 0) + (1 if sound is None else sound.float())
 
-    def report(self, step: int, finite_checks: tuple[FiniteCheck, ...]) -> StepReport:
+    def report(self, step: int, finite_checks: tuple[FiniteCheck, ...], anneal: float | None) -> StepReport:
         terms = {"/".join(term): value / self.times[term] for term, value in self.sums.items()}
-        return StepReport(step, self.images, dict(self.moves), terms, finite_checks, self.skipped, self.gradient_sync)
+        moves, sync = dict(self.moves), self.gradient_sync
+        return StepReport(step, self.images, moves, terms, finite_checks, self.skipped, sync, anneal)
 
 
 class _CountedBatches:

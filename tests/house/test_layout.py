@@ -71,7 +71,6 @@ TESTED_ELSEWHERE = {
     "metrics/extractors/inception_*.py": "unit/metrics/extractors/test_inception.py",
     "objectives/batch_statistics.py": "zoo/test_accumulation.py",
     "reports/next_steps.py": "unit/inference/test_single_image.py",
-    "runs/loop.py": "unit/runs/test_recovery.py",
     "runs/memory.py": "robustness/test_invalid_values.py",
     "runs/outputs.py": "robustness/test_targets.py",
     "runs/recipe_args.py": "unit/runs/test_run.py",

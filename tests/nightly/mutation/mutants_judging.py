@@ -131,7 +131,7 @@ MUTANTS = [
         "            self.save()",
         SELECTION,
     ),
-    ("runs/loop.py", "state.step == last or self.should_stop:", "state.step == last:", SELECTION),
+    ("runs/loop.py", "== 0 or last or self.should_stop:", "== 0 or last:", SELECTION),
     (
         "runs/checkpoint.py",
         "return _load(home, *kept[name])",
