@@ -78,6 +78,6 @@ def test_images_end_a_training_and_anneal_it(tmp_path):
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_outside_0_to_1_is_refused(share):
-    with pytest.raises(RunError, match="anneal cannot be .*: give a share of the training, from 0 to 1"):
+    with pytest.raises(RunError, match=r"anneal cannot be .*: give a share of the training, from 0 to 1"):
         FitOptions(10, anneal=share)
     assert FitOptions(10, anneal=1.0).anneal == 1
