@@ -47,7 +47,7 @@ def main(out: Path = Path("runs/ring.png"), steps: int = 3000) -> None:
     """
     torch.manual_seed(0)
     game = PenalisedGAN(MLPGenerator((2,), latent=2), MLPCritic((2,)), critic=optimiser, generator=optimiser)
-    data = Stream(load("ring"), batch=256)
+    data = Stream(load("ring"), batch_size=256)
     print(check_game(game, data))
     ema = EMA(game)
     for report in train(game, data, steps, ema=ema):

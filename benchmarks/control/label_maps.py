@@ -253,7 +253,7 @@ def streets(split: str) -> Any:
 
 def everything(dataset: Any) -> tuple[Tensor, Tensor]:
     """All its images and label maps."""
-    x, labels = next(Stream(dataset, batch=len(dataset)))
+    x, labels = next(Stream(dataset, batch_size=len(dataset)))
     return x, labels
 
 

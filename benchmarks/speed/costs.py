@@ -79,7 +79,7 @@ def over_data(rounds: int) -> Rows:
             start = CLOCK()
             dataset = Dataset("zeros", np.load(path, mmap_mode="r"))
             opened = CLOCK() - start
-            batches = Stream(dataset, batch=64, seed=SEED)
+            batches = Stream(dataset, batch_size=64, seed=SEED)
             made = medians({"batch": partial(next, batches)}, 20 * rounds)["batch"]
             found[str(count)] = {"open": 1000 * opened, "batch": 1000 * made}
     return found

@@ -33,7 +33,7 @@ def prepare(
     from sparring.data import prepare as write
 
     with progress("preparing images") as show:
-        settings: Settings = {"size": size, "channels": channels, "root": data_root, "skip_bad": skip_unreadable}
+        settings: Settings = {"size": size, "channels": channels, "root": data_root, "skip_unreadable": skip_unreadable}
         path = write(source, target, progress=show.update, **settings)
     dataset = load(path)
     say_data(dataset)

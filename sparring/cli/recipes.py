@@ -142,10 +142,10 @@ def _conforms(
     how: Settings = {"techniques": settings["techniques"], "device": where, "times": TRAINED}
     game = make_game(recipe, settings["arguments"], DataFacts.of(dataset), **how).to(where)
     fit_to_data(game, dataset)
-    chosen, notes = safe_options(game, Stream(dataset, batch, parts=parts, device=where), fast, kind)
+    chosen, notes = safe_options(game, Stream(dataset, batch, grad_accum=parts, device=where), fast, kind)
     chosen.apply(game)
     seen = check_game(
-        game, Stream(dataset, batch, parts=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind
+        game, Stream(dataset, batch, grad_accum=parts, device=where), max(rounds, 2), grad_accum=parts, precision=kind
     )
     kinds = set(map(_numberless, seen.notes))
     new = [note for note in notes if _numberless(note) not in kinds]  # the trial has other draws

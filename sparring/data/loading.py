@@ -24,7 +24,7 @@ from sparring.data.sources.files import Files, open_files
 from sparring.data.sources.image_sources import ImageArrays, ImageFiles, SingleImage, Source
 from sparring.data.sources.images import require_form
 from sparring.data.sources.layouts import KINDS, WHOLE, data_paths, has_two_domains, split_kind
-from sparring.data.sources.readable import skip_unreadable
+from sparring.data.sources.readable import readable_opener
 from sparring.data.sources.stacked import stack_images
 from sparring.data.sources.standard import FASHION, MNIST, cifar10
 from sparring.data.sources.toy import grid, grid100, mixture9, ring, spiral, swiss_roll
@@ -54,11 +54,11 @@ def load(
     *,
     size: int | None = None,
     channels: int | None = None,
-    margin: int = 0,
+    crop_margin: int = 0,
     root: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
-    skip_bad: bool = False,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Load a data set by its name or path; images are decoded once and then memory-mapped from the cache.
 
@@ -71,12 +71,12 @@ def load(
             largest power of two that fits into the first one, at most 64; of a whole image the longer side at most,
             250 by default.
         channels: 1, 3 or 4; by default the images' own, and for image files 1 if all are grey, else 3.
-        margin: Pixels by which images are larger than the size; a stream cuts a window of that size out of each, at
-            random. Needs a size where images are not in two domains.
+        crop_margin: Pixels by which images are larger than the size; a stream cuts a window of that size out of each,
+            at random. Needs a size where images are not in two domains.
         root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
         cache: Folder of prepared images; by default ``$SPARRING_CACHE``, else ``~/.cache/sparring``.
         progress: Called during preparation with the number of images done and in total.
-        skip_bad: Skip unreadable image files, see ``Dataset.skipped``. Default: raise an error for the first one.
+        skip_unreadable: Skip unreadable image files, see ``Dataset.skipped``. Default: raise an error for the first.
 
     Raises:
         DataError: If the data cannot be found or used.
@@ -87,27 +87,38 @@ def load(
         (100000, (2,), 8, 0.01)
     """
     cache, (kind, rest) = cache_folder(cache), split_kind(str(name))
-    require_form(str(name), size, channels, margin)
-    places: Settings = {"cache": cache, "progress": progress, "skip_bad": skip_bad}
+    require_form(str(name), size, channels, crop_margin)
+    places: Settings = {"cache": cache, "progress": progress, "skip_unreadable": skip_unreadable}
     if kind in KINDS:
-        return load_domains(str(name), kind, rest, size=size, channels=channels, margin=margin, **places)
+        return load_domains(str(name), kind, rest, size=size, channels=channels, crop_margin=crop_margin, **places)
     if str(name) in STACKED:
         if channels not in (None, 3):
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
-        grey = load(STACKED[str(name)], size=size, channels=1, margin=margin, root=root, **places)
+        grey = load(STACKED[str(name)], size=size, channels=1, crop_margin=crop_margin, root=root, **places)
         return stack_images(grey, name=str(name))
-    opening = skip_unreadable(cache, progress) if skip_bad else open_files
-    found = find(str(name), None if size is None else size + margin, channels, data_root(root, cache), opening)
+    opening = readable_opener(cache, progress) if skip_unreadable else open_files
+    found = find(str(name), None if size is None else size + crop_margin, channels, data_root(root, cache), opening)
     if isinstance(found, Dataset):
-        return with_crop_margin(found, size, margin)
-    again = partial(load, name, size=size, channels=channels, margin=margin, root=root, cache=cache, skip_bad=skip_bad)
+        return with_crop_margin(found, size, crop_margin)
+    again = partial(
+        load,
+        name,
+        size=size,
+        channels=channels,
+        crop_margin=crop_margin,
+        root=root,
+        cache=cache,
+        skip_unreadable=skip_unreadable,
+    )
     with closing(found):
         if type(found) is ImageFiles and has_two_domains(found.files):
-            return load_domains(str(name), "unpaired", rest, size=size, channels=channels, margin=margin, **places)
-        path = prepare_in_cache(found, None if size is None else size + margin, channels, cache, progress)
+            return load_domains(
+                str(name), "unpaired", rest, size=size, channels=channels, crop_margin=crop_margin, **places
+            )
+        path = prepare_in_cache(found, None if size is None else size + crop_margin, channels, cache, progress)
         how = found.understood if isinstance(found, ImageFiles) else ()
         ready = replace(open_prepared(str(name), path, again), skipped=tuple(found.skipped.values()), understood=how)
-        return with_crop_margin(ready, size, margin)
+        return with_crop_margin(ready, size, crop_margin)
 
 
 def load_images(sources: Iterable[str | Path], *, shape: Sequence[int], max_images: int | None = None) -> Tensor:
@@ -161,22 +172,22 @@ def load_named_images(
     return tuple(names), torch.cat(rows)
 
 
-def with_crop_margin(dataset: Dataset, size: int | None, margin: int) -> Dataset:
+def with_crop_margin(dataset: Dataset, size: int | None, crop_margin: int) -> Dataset:
     """Return a data set whose rows are crops of its images.
 
     Args:
         dataset: Images that are larger than the size by the margin.
         size: The requested size.
-        margin: The difference in pixels.
+        crop_margin: The difference in pixels.
 
     Raises:
         DataError: If no size was requested, or the rows are points.
     """
-    if not margin:
+    if not crop_margin:
         return dataset
     if size is None or len(dataset.shape) != 3:
         raise DataError(f"{dataset.name} cannot be cropped without a size: use images and give --size.")
-    return replace(dataset, crop_margin=margin)
+    return replace(dataset, crop_margin=crop_margin)
 
 
 def prepare(
@@ -187,7 +198,7 @@ def prepare(
     channels: int | None = None,
     root: str | Path | None = None,
     progress: Progress | None = None,
-    skip_bad: bool = False,
+    skip_unreadable: bool = False,
 ) -> Path:
     """Decode images once into a ``.npy`` file that ``load`` opens without decoding.
 
@@ -198,7 +209,7 @@ def prepare(
         channels: As for ``load``.
         root: As for ``load``.
         progress: Called with the number of images done and in total.
-        skip_bad: As for ``load``.
+        skip_unreadable: As for ``load``.
 
     Returns:
         Path of the file.
@@ -213,7 +224,7 @@ def prepare(
     target = Path(target) if str(target).endswith(".npy") else Path(f"{target}.npy")
     read = [] if str(name) in NAMES else [*data_paths(str(name)), *legacy_files(Path(name))]
     require_no_overwrite([target], read, flag="TARGET")
-    opening = skip_unreadable(cache_folder(), progress) if skip_bad else open_files
+    opening = readable_opener(cache_folder(), progress) if skip_unreadable else open_files
     found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
     with closing(as_source(found) if isinstance(found, Dataset) else found) as source:
         return prepare_file(source, target, size, channels, progress)

@@ -34,7 +34,7 @@ class PrefetchStream:
         >>> import numpy as np
         >>> from sparring.data import Dataset
         >>> rows = Dataset("two", np.array([[0, 0], [1, 1]], np.float32))
-        >>> batches, plain = PrefetchStream(Stream(rows, batch=2)), Stream(rows, batch=2)
+        >>> batches, plain = PrefetchStream(Stream(rows, batch_size=2)), Stream(rows, batch_size=2)
         >>> all(torch.equal(next(batches)[0], next(plain)[0]) for _ in range(3)), batches.position
         (True, 3)
     """

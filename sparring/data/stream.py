@@ -28,11 +28,11 @@ class Stream:
 
     Args:
         dataset: The rows; there may be fewer than the batch size.
-        batch: Number of rows of a global batch, over all ranks and parts.
+        batch_size: Number of rows of a global batch, over all ranks and parts.
         seed: Seed of order, mirroring, crops and choice of captions.
         rank: Index of this process, below ``world``.
         world: Number of processes.
-        parts: Number of ``next`` calls in which each process reads its share of a global batch.
+        grad_accum: Number of ``next`` calls in which each process reads its share of a global batch.
         mirror: Flip images left to right with probability 1/2.
         device: Device of the tensors; images are copied to it as ``uint8``.
 
@@ -41,7 +41,7 @@ class Stream:
 
     Example:
         >>> rows = Dataset("two", np.array([[0, 0], [1, 1]], np.float32))
-        >>> (points,) = next(Stream(rows, batch=4))
+        >>> (points,) = next(Stream(rows, batch_size=4))
         >>> points.sum(0)
         tensor([2., 2.])
     """
@@ -49,22 +49,22 @@ class Stream:
     def __init__(
         self,
         dataset: Dataset,
-        batch: int,
+        batch_size: int,
         *,
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
-        parts: int = 1,
+        grad_accum: int = 1,
         mirror: bool = False,
         device: str | torch.device = "cpu",
     ) -> None:
-        require_shares(batch, world, parts)
+        require_shares(batch_size, world, grad_accum)
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is outside 0 … {world - 1}")
         if mirror and len(dataset.shape) != 3:
             raise DataError(f"{dataset.name} holds points, which have no mirror image: leave mirror off.")
-        self.dataset, self.batch, self.seed, self.mirror = dataset, batch, seed, mirror
-        self.rank, self.world, self.parts = rank, world, parts
+        self.dataset, self.batch_size, self.seed, self.mirror = dataset, batch_size, seed, mirror
+        self.rank, self.world, self.grad_accum = rank, world, grad_accum
         self.device = torch.device(device)
         self.position = 0
         self.block = -1
@@ -139,9 +139,9 @@ class Stream:
         Returns:
             int64 (m, rows).
         """
-        step, part = np.divmod(calls, self.parts)
-        rows = self.batch // (self.world * self.parts)
-        start = step * self.batch + (self.rank * self.parts + part) * rows
+        step, part = np.divmod(calls, self.grad_accum)
+        rows = self.batch_size // (self.world * self.grad_accum)
+        start = step * self.batch_size + (self.rank * self.grad_accum + part) * rows
         positions: np.ndarray = start[:, None] + np.arange(rows)
         return positions
 

@@ -144,7 +144,7 @@ class DataConfig:
             root: Folder of the standard data sets, if it has moved.
         """
         known = {"size": self.size, "channels": self.channels, "root": root or self.root}
-        return {**known, "margin": self.crop_margin, "skip_bad": self.skip_unreadable}
+        return {**known, "crop_margin": self.crop_margin, "skip_unreadable": self.skip_unreadable}
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,9 @@ class Run:
         """
         folder, where = expand_user(folder), distributed.init(device)
         form: Settings = {"size": size, "channels": channels}
-        rows = load_data(data_name(recipe, data), root=data_root, margin=crop_margin, skip_bad=skip_unreadable, **form)
+        rows = load_data(
+            data_name(recipe, data), root=data_root, crop_margin=crop_margin, skip_unreadable=skip_unreadable, **form
+        )
         form |= {"mirror": mirror, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
         chosen = describe_game(recipe, arguments or {}, techniques or {})
         chosen |= {"data": DataConfig.of(rows, root=data_root, hold_out=hold_out, **form), "seed": seed}

@@ -294,7 +294,7 @@ def open_stream(config: RunConfig, dataset: Dataset, device: torch.device) -> St
         seed=config.seed,
         rank=distributed.rank(),
         world=distributed.world_size(),
-        parts=config.grad_accum,
+        grad_accum=config.grad_accum,
         mirror=config.data.mirror,
         device=device,
     )

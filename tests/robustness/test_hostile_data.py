@@ -96,7 +96,7 @@ def test_five_hundred_hostile_images_in_a_folder(tmp_path, files):
     Image.new("RGB", (8, 8)).save(tmp_path / "outside" / "private.png")
     strays = hostile.strays(folder, tmp_path / "outside")
     before, threads = snapshot(tmp_path), threading.active_count()
-    loaded = load(folder, size=SIZE, skip_bad=True)
+    loaded = load(folder, size=SIZE, skip_unreadable=True)
     assert snapshot(tmp_path) == before, "nothing but the cache was touched"
     assert threading.active_count() == threads
     start = f"{folder}: "
@@ -133,7 +133,7 @@ def test_each_hostile_image_alone_is_read_or_refused_in_a_sentence(tmp_path, fil
 def test_hostile_archives(tmp_path, files):
     packed = hostile.archive(tmp_path / "set.zip", dict(list(files.items())[:66]), *hostile.OUTWARD)
     before = snapshot(tmp_path)
-    loaded = load(packed, size=SIZE, skip_bad=True)
+    loaded = load(packed, size=SIZE, skip_unreadable=True)
     assert snapshot(tmp_path) == before
     assert not list(Path(tmp_path).rglob("evil*"))
     assert not (runs.SCRATCH / "evil.png").exists()
@@ -149,7 +149,7 @@ def test_damaged_archives_are_read_or_refused_in_a_sentence(tmp_path, files):
     rng, said = random.Random(1), []
     for number in range(100):
         path = hostile.damaged(packed, rng, tmp_path / f"{number}.zip")
-        said += [sentence(path, size=8, skip_bad=skip_bad) for skip_bad in (False, True)]
+        said += [sentence(path, size=8, skip_unreadable=skip_unreadable) for skip_unreadable in (False, True)]
     assert len(list(filter(None, said))) > 50
 
 
@@ -187,15 +187,15 @@ def test_only_the_formats_of_the_list_are_decoded():
 
 def test_the_search_is_made_once_and_cached(tmp_path, files, monkeypatch):
     folder = written(tmp_path / "set", dict(list(files.items())[:30]))
-    first = load(folder, size=SIZE, skip_bad=True)
+    first = load(folder, size=SIZE, skip_unreadable=True)
     monkeypatch.setattr("sparring.data.sources.readable.decode", None)
-    again = load(folder, size=8, skip_bad=True)
+    again = load(folder, size=8, skip_unreadable=True)
     assert again.skipped == first.skipped
     (record,) = (tmp_path / "cache").glob("*.sifted.json")
     record.write_text("[" * 10**5)
     monkeypatch.undo()
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path / "cache"))
-    assert load(folder, size=8, skip_bad=True).skipped == first.skipped
+    assert load(folder, size=8, skip_unreadable=True).skipped == first.skipped
     assert json.loads(record.read_text())
 
 
@@ -211,7 +211,7 @@ def test_labels_and_captions_stay_with_their_images(tmp_path, files):
     for label in ("cat", "dog"):
         (tmp_path / "set" / label / "0a.png").write_bytes(b"no picture")
         (tmp_path / "set" / label / "0a.txt").write_text("no picture")
-    sifted = load(tmp_path / "set", size=8, skip_bad=True)
+    sifted = load(tmp_path / "set", size=8, skip_unreadable=True)
     assert (sifted.values == whole.values).all()
     assert (sifted.labels == whole.labels).all()
     assert sifted.captions.texts == whole.captions.texts
@@ -228,18 +228,18 @@ def test_of_pairs_both_are_passed_over(tmp_path, files):
     (tmp_path / "set/trainB/3.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"[13]\.png"):
         load(f"pairs:{tmp_path / 'set'}", size=8)
-    pairs = load(f"pairs:{tmp_path / 'set'}", size=8, skip_bad=True)
+    pairs = load(f"pairs:{tmp_path / 'set'}", size=8, skip_unreadable=True)
     assert (len(pairs), len(pairs.paired_domain.dataset)) == (3, 3)
     assert (pairs.values == pairs.paired_domain.dataset.values).all()
     assert len(pairs.skipped) == 2
-    unpaired = load(f"unpaired:{tmp_path / 'set'}", size=8, skip_bad=True)
+    unpaired = load(f"unpaired:{tmp_path / 'set'}", size=8, skip_unreadable=True)
     assert (len(unpaired), len(unpaired.paired_domain.dataset)) == (4, 4)
 
 
 def test_nothing_readable_is_an_error(tmp_path):
     folder = written(tmp_path / "set", {"a.png": b"", "b.jpg": b"x"})
     with pytest.raises(DataError, match=r"2 image\(s\), none of which can be read: .*a\.png"):
-        load(folder, skip_bad=True)
+        load(folder, skip_unreadable=True)
 
 
 def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files, capsys):

@@ -186,7 +186,9 @@ def prepare(*kinds: dict[str, Any]) -> None:
     run_module.load_data = cache(data.load)
     snapshots.save_grid = lambda *_, **__: None
     for each in kinds:
-        run_module.load_data(each["data"], size=each.get("size"), channels=None, root=None, margin=0, skip_bad=False)
+        run_module.load_data(
+            each["data"], size=each.get("size"), channels=None, root=None, crop_margin=0, skip_unreadable=False
+        )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from sparring.data.sources.layouts import (
     matching_instance_maps,
 )
 from sparring.data.sources.proportions import require_alike, require_halves
-from sparring.data.sources.readable import skip_unreadable
+from sparring.data.sources.readable import readable_opener
 from sparring.errors import DataError
 
 __all__ = ["load_domains", "pair_domains"]
@@ -59,10 +59,10 @@ def load_domains(
     *,
     size: int | None,
     channels: int | None,
-    margin: int,
+    crop_margin: int,
     cache: Path,
     progress: Progress | None = None,
-    skip_bad: bool = False,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Load two domains.
 
@@ -72,17 +72,23 @@ def load_domains(
         rest: Path or paths, see `sparring.data.sources.layouts`.
         size: Height and width of a row. Default: that of the first domain.
         channels: Channels of images. Default: that of each domain.
-        margin: Pixels by which images are stored larger.
+        crop_margin: Pixels by which images are stored larger.
         cache: Folder of prepared images.
         progress: Called during preparation.
-        skip_bad: As for `sparring.data.load`. Of pairs both images are skipped.
+        skip_unreadable: As for `sparring.data.load`. Of pairs both images are skipped.
 
     Raises:
         DataError: If they cannot be found, read or combined.
     """
-    form: Settings = {"size": size, "channels": channels, "margin": margin, "cache": cache, "skip_bad": skip_bad}
+    form: Settings = {
+        "size": size,
+        "channels": channels,
+        "crop_margin": crop_margin,
+        "cache": cache,
+        "skip_unreadable": skip_unreadable,
+    }
     again = partial(load_domains, name, kind, rest, **form)
-    a, b = find_domains(kind, rest, skip_unreadable(cache, progress) if skip_bad else open_files)
+    a, b = find_domains(kind, rest, readable_opener(cache, progress) if skip_unreadable else open_files)
     strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.skipped.values(), *_tables(part))))
     with closing(a), closing(b):
         _require_proportions(a, b, kind, cache, progress)
@@ -94,11 +100,11 @@ def load_domains(
             strays += (f"{idle.title} is not used: instance maps need label maps, write {MAPS}: for these.",)
         first, second = _source(a), _source(b, b_maps, regions)
         with quiet_pillow():
-            size = (size or first.default_size()) + margin
+            size = (size or first.default_size()) + crop_margin
 
         def prepared(source: ImageFiles, channels: int | None) -> Dataset:
             path = prepare_in_cache(source, size, channels, cache, progress)
-            return replace(open_prepared(name, path, again), crop_margin=margin)
+            return replace(open_prepared(name, path, again), crop_margin=crop_margin)
 
         values, others, edges = prepared(first, channels), prepared(second, 1 if b_maps else channels), None
         if b_maps:

@@ -16,7 +16,7 @@ from sparring.data.sources.image_sources import CHUNK, content_key
 from sparring.data.sources.images import decode, quiet_pillow
 from sparring.errors import DataError
 
-__all__ = ["Progress", "ReadableFiles", "read_note", "skip_unreadable", "write_note"]
+__all__ = ["Progress", "ReadableFiles", "read_note", "readable_opener", "write_note"]
 
 VERSION = 1  # of the test for readability; a new version repeats it
 Progress = Callable[[int, int], None]
@@ -134,7 +134,7 @@ def _checksum(facts: object) -> int:
     return zlib.crc32(json.dumps(facts).encode())
 
 
-def skip_unreadable(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
+def readable_opener(cache: Path, progress: Progress | None = None) -> Callable[[Path], Files | None]:
     """Return a function that opens files and skips images that cannot be decoded.
 
     Args:

@@ -49,7 +49,7 @@ def test_a_batch_may_be_larger_than_the_set():
 def test_shards_of_all_ranks_and_parts_make_the_global_batch(world, parts, count):
     data = numbered(count)
     whole = Stream(data, 24, seed=1)
-    ranks = [Stream(data, 24, seed=1, rank=rank, world=world, parts=parts) for rank in range(world)]
+    ranks = [Stream(data, 24, seed=1, rank=rank, world=world, grad_accum=parts) for rank in range(world)]
     for _ in range(20):  # beyond the calls that are worked out ahead
         assert [index for stream in ranks for index in drawn(stream, parts)] == drawn(whole, 1)
     assert {stream.position for stream in ranks} == {20 * parts}
@@ -58,15 +58,15 @@ def test_shards_of_all_ranks_and_parts_make_the_global_batch(world, parts, count
 def test_mirroring_does_not_depend_on_sharding():
     data = numbered(50)
     whole = torch.cat([next(stream)[0] for stream in [Stream(data, 24, mirror=True)] for _ in range(3)])
-    ranks = [Stream(data, 24, rank=rank, world=2, parts=2, mirror=True) for rank in range(2)]
+    ranks = [Stream(data, 24, rank=rank, world=2, grad_accum=2, mirror=True) for rank in range(2)]
     shards = [next(stream)[0] for _ in range(3) for stream in ranks for _ in range(2)]
     assert torch.equal(torch.cat(shards), whole)
 
 
 @pytest.mark.parametrize("position", [0, 1, 2, 15, 16, 17, 40, 41])
 def test_seeking_equals_reading_so_far(position):
-    straight = Stream(load("digits", size=8), 30, seed=2, rank=1, world=2, parts=3, mirror=True)
-    sought = Stream(load("digits", size=8), 30, seed=2, rank=1, world=2, parts=3, mirror=True)
+    straight = Stream(load("digits", size=8), 30, seed=2, rank=1, world=2, grad_accum=3, mirror=True)
+    sought = Stream(load("digits", size=8), 30, seed=2, rank=1, world=2, grad_accum=3, mirror=True)
     for _ in range(position):
         next(straight)
     next(sought)
@@ -147,10 +147,10 @@ def test_a_million_images_stream_in_little_memory(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"batch": 10, "world": 2, "parts": 2}, "choose a multiple of 4"),
-        ({"batch": 0}, "choose a multiple of 1"),
-        ({"batch": -4, "parts": 2}, "choose a multiple of 2"),
-        ({"batch": 4, "mirror": True}, "leave mirror off"),
+        ({"batch_size": 10, "world": 2, "grad_accum": 2}, "choose a multiple of 4"),
+        ({"batch_size": 0}, "choose a multiple of 1"),
+        ({"batch_size": -4, "grad_accum": 2}, "choose a multiple of 2"),
+        ({"batch_size": 4, "mirror": True}, "leave mirror off"),
     ],
 )
 def test_refusals(settings, sentence):

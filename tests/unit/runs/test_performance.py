@@ -210,7 +210,7 @@ def rows(count=10):
 
 
 def test_batches_made_ahead_are_the_same_in_the_same_order():
-    plain, ahead = Stream(rows(), batch=4, seed=1), PrefetchStream(Stream(rows(), batch=4, seed=1))
+    plain, ahead = Stream(rows(), batch_size=4, seed=1), PrefetchStream(Stream(rows(), batch_size=4, seed=1))
     for position in range(1, 8):
         assert torch.equal(next(plain)[0], next(ahead)[0])
         assert ahead.position == plain.position == position  # though the next one is made already
@@ -221,7 +221,7 @@ def test_batches_made_ahead_are_the_same_in_the_same_order():
 
 
 def test_an_error_in_prefetching_is_raised_on_request(monkeypatch):
-    ahead = PrefetchStream(Stream(rows(), batch=4))
+    ahead = PrefetchStream(Stream(rows(), batch_size=4))
     next(ahead)
 
     def fails(*_):

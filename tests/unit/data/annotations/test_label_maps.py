@@ -81,7 +81,7 @@ def test_batches_have_edges_beside_the_numbers_cropped_and_mirrored_alike(data):
     assert torch.equal(maps, torch.where(flipped[:, None, None, None], flat.flip(-1), flat))
     held = dataset.split(0.4)[1]
     assert torch.equal(held.paired_domain.rows(np.arange(2)), rows[held.indices])
-    margin = load(f"pairs:{data}", size=12, margin=4)
+    margin = load(f"pairs:{data}", size=12, crop_margin=4)
     corners = np.array([[0, 4]])
     assert torch.equal(margin.paired_domain.rows(np.array([1]), corners)[0], rows[1, :, :12, 4:])
 

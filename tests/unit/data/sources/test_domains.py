@@ -175,7 +175,7 @@ def test_seeking_equals_reading_so_far(others, position):
 def test_shards_of_all_ranks_and_parts_make_the_global_batch(others):
     data = numbered(40, others, side=12, margin=3)
     whole = next(Stream(data, 24, mirror=True))
-    ranks = [Stream(data, 24, rank=rank, world=2, parts=2, mirror=True) for rank in range(2)]
+    ranks = [Stream(data, 24, rank=rank, world=2, grad_accum=2, mirror=True) for rank in range(2)]
     shards = [next(stream) for stream in ranks for _ in range(2)]
     for place in (0, 1):
         assert torch.equal(torch.cat([shard[place] for shard in shards]), whole[place])
@@ -530,7 +530,7 @@ def test_other_mistakes_are_refused_in_one_sentence(tmp_path, folder):
     with pytest.raises(DataError, match="two domains, which are prepared when they are loaded"):
         prepare(f"unpaired:{folder}", tmp_path / "x.npy")
     with pytest.raises(DataError, match="cannot be cropped without a size"):
-        load(folder / "trainA", margin=4)
+        load(folder / "trainA", crop_margin=4)
     with pytest.raises(DataError, match="has 3 rows but 2 partners"):
         pair_domains(numbered(3), PairedDomain(numbered(2), paired=True))
     with pytest.raises(DataError, match="no room for a margin"):
@@ -542,9 +542,9 @@ def test_other_mistakes_are_refused_in_one_sentence(tmp_path, folder):
 
 
 def test_a_margin_is_loaded_around_any_images(folder):
-    data = load(folder / "trainA", size=8, margin=4)
+    data = load(folder / "trainA", size=8, crop_margin=4)
     assert (data.shape, data.values.shape) == ((3, 8, 8), (5, 12, 12, 3))
-    assert load("digits", size=8, margin=8).shape == (1, 8, 8)
+    assert load("digits", size=8, crop_margin=8).shape == (1, 8, 8)
 
 
 def test_names_are_kept_with_whole_paths(folder, monkeypatch):

@@ -188,7 +188,7 @@ def test_what_was_understood_is_described(tmp_path):
     for path in root.rglob("*.png"):
         path.with_suffix(".txt").write_text("an animal\na picture\n")
     (root / "dog/2.png").write_bytes(b"")
-    assert load(root, skip_bad=True).describe()[1] == (
+    assert load(root, skip_unreadable=True).describe()[1] == (
         "2 classes: cat (3), dog (2); 10 captions of 5 images; labels by folders; 1 skipped"
     )
     plain = load(named(tmp_path / "plain", "0.png"))
