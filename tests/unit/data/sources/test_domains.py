@@ -162,7 +162,7 @@ def test_without_a_stream_a_window_is_in_the_middle():
 @pytest.mark.parametrize("others", [None, 24])
 @pytest.mark.parametrize("position", [1, 15, 16, 41])
 def test_seeking_equals_reading_so_far(others, position):
-    how = {"seed": 2, "rank": 1, "world": 2, "parts": 3, "mirror": True}
+    how = {"seed": 2, "rank": 1, "world": 2, "grad_accum": 3, "mirror": True}
     straight, sought = (Stream(numbered(40, others, side=12, margin=3), 30, **how) for _ in range(2))
     for _ in range(position):
         next(straight)
