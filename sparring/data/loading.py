@@ -47,6 +47,7 @@ STANDARD: dict[str, Callable[[Path], Source]] = {
 }
 STACKED = {f"stacked-{name}": name for name in ("digits", "mnist", "fashion-mnist")}
 NAMES = (*POINTS, *EMBEDDED, *STANDARD, *STACKED)
+DOMAIN_PLACES = ("cache", "skip_unreadable")
 
 
 def load(
@@ -86,38 +87,42 @@ def load(
         >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
         (100000, (2,), 8, 0.01)
     """
-    cache, (kind, rest) = cache_folder(cache), split_kind(str(name))
+    form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin}
+    places: Settings = {"root": root, "cache": cache_folder(cache), "skip_unreadable": skip_unreadable}
     require_form(str(name), size, channels, crop_margin)
-    places: Settings = {"cache": cache, "progress": progress, "skip_unreadable": skip_unreadable}
+    return _load_named(str(name), form, places, progress)
+
+
+def _load_named(name: str, form: Settings, places: Settings, progress: Progress | None) -> Dataset:
+    """Load a data set by its name or path.
+
+    Args:
+        name: As for `load`.
+        form: Its ``size``, ``channels`` and ``crop_margin``.
+        places: Its ``root``, ``cache`` and ``skip_unreadable``.
+        progress: As for `load`.
+    """
+    size, channels, crop_margin = form["size"], form["channels"], form["crop_margin"]
+    cache, (kind, rest) = places["cache"], split_kind(name)
+    two: Settings = {**form, "progress": progress, **{key: places[key] for key in DOMAIN_PLACES}}
     if kind in KINDS:
-        return load_domains(str(name), kind, rest, size=size, channels=channels, crop_margin=crop_margin, **places)
-    if str(name) in STACKED:
+        return load_domains(name, kind, rest, **two)
+    if name in STACKED:
         if channels not in (None, 3):
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
-        grey = load(STACKED[str(name)], size=size, channels=1, crop_margin=crop_margin, root=root, **places)
-        return stack_images(grey, name=str(name))
-    opening = readable_opener(cache, progress) if skip_unreadable else open_files
-    found = find(str(name), None if size is None else size + crop_margin, channels, data_root(root, cache), opening)
+        return stack_images(load(STACKED[name], **{**form, "channels": 1}, **places, progress=progress), name=name)
+    stored_size = None if size is None else size + crop_margin
+    opening = readable_opener(cache, progress) if places["skip_unreadable"] else open_files
+    found = find(name, stored_size, channels, data_root(places["root"], cache), opening)
     if isinstance(found, Dataset):
         return with_crop_margin(found, size, crop_margin)
-    again = partial(
-        load,
-        name,
-        size=size,
-        channels=channels,
-        crop_margin=crop_margin,
-        root=root,
-        cache=cache,
-        skip_unreadable=skip_unreadable,
-    )
     with closing(found):
         if type(found) is ImageFiles and has_two_domains(found.files):
-            return load_domains(
-                str(name), "unpaired", rest, size=size, channels=channels, crop_margin=crop_margin, **places
-            )
-        path = prepare_in_cache(found, None if size is None else size + crop_margin, channels, cache, progress)
+            return load_domains(name, "unpaired", rest, **two)
+        path = prepare_in_cache(found, stored_size, channels, cache, progress)
         how = found.understood if isinstance(found, ImageFiles) else ()
-        ready = replace(open_prepared(str(name), path, again), skipped=tuple(found.skipped.values()), understood=how)
+        ready = open_prepared(name, path, partial(load, name, **form, **places))
+        ready = replace(ready, skipped=tuple(found.skipped.values()), understood=how)
         return with_crop_margin(ready, size, crop_margin)
 
 

@@ -155,13 +155,11 @@ class Run:
             SparringError: If a setting cannot be used; the message names it and the remedy.
         """
         folder, where = expand_user(folder), distributed.init(device)
-        form: Settings = {"size": size, "channels": channels}
-        rows = load_data(
-            data_name(recipe, data), root=data_root, crop_margin=crop_margin, skip_unreadable=skip_unreadable, **form
-        )
-        form |= {"mirror": mirror, "crop_margin": crop_margin, "skip_unreadable": skip_unreadable}
+        form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin}
+        form |= {"skip_unreadable": skip_unreadable}
+        rows = load_data(data_name(recipe, data), root=data_root, **form)
         chosen = describe_game(recipe, arguments or {}, techniques or {})
-        chosen |= {"data": DataConfig.of(rows, root=data_root, hold_out=hold_out, **form), "seed": seed}
+        chosen |= {"data": DataConfig.of(rows, root=data_root, hold_out=hold_out, mirror=mirror, **form), "seed": seed}
         chosen |= {"batch_size": default_batch_size(rows) if batch_size is None else batch_size}
         chosen |= {"grad_accum": grad_accum, "ema_decay": ema_decay, "precision": precision, "performance": None}
         return cls._reconciled(folder, chosen, rows, where, fast, begin)

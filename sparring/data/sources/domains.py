@@ -80,14 +80,8 @@ def load_domains(
     Raises:
         DataError: If they cannot be found, read or combined.
     """
-    form: Settings = {
-        "size": size,
-        "channels": channels,
-        "crop_margin": crop_margin,
-        "cache": cache,
-        "skip_unreadable": skip_unreadable,
-    }
-    again = partial(load_domains, name, kind, rest, **form)
+    form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin, "cache": cache}
+    again = partial(load_domains, name, kind, rest, skip_unreadable=skip_unreadable, **form)
     a, b = find_domains(kind, rest, readable_opener(cache, progress) if skip_unreadable else open_files)
     strays = tuple(dict.fromkeys(reason for part in (a, b) for reason in (*part.skipped.values(), *_tables(part))))
     with closing(a), closing(b):
