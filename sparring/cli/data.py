@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,39 @@ from tyro.conf import Positional, arg
 
 from sparring._types import Settings
 from sparring.cli.console import progress, say, say_data
+
+
+def check(
+    data: Annotated[Positional[str], arg(metavar="DATA")],
+    data_root: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Look for damaged, duplicate, blank and grey images, count sizes and classes, and propose a size for training.
+
+    Args:
+        data: Name of a data set, or path of a folder, zip or array file.
+        data_root: Where the standard data sets are.
+        out: A .json file for all findings, with every name. Default: none is written.
+    """
+    from sparring._io.folder import open_atomic
+    from sparring._io.targets import require_no_overwrite
+    from sparring.data import NAMES, inspect
+    from sparring.data.sources.layouts import data_paths
+
+    if out is not None:
+        places = [] if data in NAMES else data_paths(data)
+        require_no_overwrite([out], places, keep=places)
+    with progress("looking at images") as show:
+        found = inspect(data, root=data_root, progress=show.update)
+    say(data)
+    for line in found.lines():
+        say(f"  {line}")
+    if out is not None:
+        with open_atomic(out) as file:
+            text = json.dumps(found.to_json(), indent=1, ensure_ascii=False)
+            file.write(text.encode(errors="backslashreplace") + b"\n")
+        say(f"All names are in {out}.")
+    say(f"Next: {found.command()}")
 
 
 def prepare(

@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": ("compare:compare", "compare recipes or settings over several seeds"),
     "check": ("recipes:check", "run a few rounds of a recipe and test every rule of games"),
     "theory": ("theory:theory", "compute results of GAN theory: optimal critics, divergences, gradients, dynamics"),
+    "data check": ("data:check", "look for what is wrong with a data set, and propose a size"),
     "data prepare": ("data:prepare", "decode images once, for many trainings"),
     "completion": ("completion:completion", "print or install shell completion"),
     "demo": ("demo:demo", "train on handwritten digits for a minute, sample, evaluate and report"),

@@ -3,6 +3,7 @@
 from sparring.data.annotations.label_maps import LabelMapClasses
 from sparring.data.dataset import Dataset, Mixture, PairedDomain
 from sparring.data.facts import DataFacts
+from sparring.data.inspection import Inspection, inspect
 from sparring.data.loading import NAMES, load, load_images, load_named_images, prepare
 from sparring.data.sources.domains import pair_domains
 from sparring.data.stream import Stream
@@ -11,10 +12,12 @@ __all__ = [
     "NAMES",
     "DataFacts",
     "Dataset",
+    "Inspection",
     "LabelMapClasses",
     "Mixture",
     "PairedDomain",
     "Stream",
+    "inspect",
     "load",
     "load_images",
     "load_named_images",
