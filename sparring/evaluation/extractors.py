@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
 from sparring.evaluation.types import require_many_images
-from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, inception, squeezenet
+from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, inception, squeezenet, vision_model
 from sparring.recipes.importing import imported
 
 __all__ = ["get_extractor"]
+
+SOURCES: dict[str, Callable[..., FeatureExtractor]] = {"squeezenet": squeezenet, "transformers": vision_model}
+"""Extractors whose name is followed by where the weights are."""
 
 
 def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureExtractor:
@@ -18,8 +23,9 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
 
     Args:
         name: ``classifier`` for the library's own, trained on the data; ``inception`` for that of the FID;
-            ``squeezenet:FILE`` for SqueezeNet 1.0 with the weights of a NumPy file; or ``module:function``, a function
-            without arguments that returns a module from (N, C, H, W) in [−1, 1] to (N, d).
+            ``squeezenet:FILE`` for SqueezeNet 1.0 with the weights of a NumPy file; ``transformers:MODEL`` for a vision
+            model of the Hugging Face hub or of a local folder; or ``module:function``, a function without arguments
+            that returns a module from (N, C, H, W) in [−1, 1] to (N, d).
         dataset: The training images.
         device: Device of the extractor.
 
@@ -32,12 +38,13 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
         return extractor_for(dataset, device=device)
     if name == "inception":
         return inception(device=device)
-    kind, _, file = name.partition(":")
-    if kind == "squeezenet" and file:
-        return squeezenet(file, device=device)
-    if ":" not in name or kind == "squeezenet":
+    kind, _, source = name.partition(":")
+    if kind in SOURCES and source:
+        return SOURCES[kind](source, device=device)
+    if ":" not in name or kind in SOURCES:
         raise DataError(
-            f"There is no extractor {name!r}: give classifier, inception, squeezenet:FILE, or module:function."
+            f"There is no extractor {name!r}: give classifier, inception, squeezenet:FILE, transformers:MODEL, or "
+            "module:function."
         )
     made = imported(name, "extractor")()
     if isinstance(made, nn.Module):

@@ -11,6 +11,7 @@ from sparring.metrics.extractors.classifier import (
 )
 from sparring.metrics.extractors.inception_extractor import InceptionExtractor, inception
 from sparring.metrics.extractors.squeezenet import SqueezeNetExtractor, squeezenet
+from sparring.metrics.extractors.vision_model import VisionModelExtractor, vision_model
 from sparring.metrics.frechet import Moments, frechet_distance, frechet_from_moments
 from sparring.metrics.gan_train_test import Accuracy, LabelledAccuracies, gan_test, gan_train, labelled_accuracies
 from sparring.metrics.inception_score import ClassifierScore, classifier_score
@@ -62,6 +63,7 @@ __all__ = [
     "Score",
     "SingleImageDistances",
     "SqueezeNetExtractor",
+    "VisionModelExtractor",
     "best_assignment",
     "bootstrap",
     "channel_labels",
@@ -101,5 +103,6 @@ __all__ = [
     "ssim",
     "stacked_histogram",
     "train_extractor",
+    "vision_model",
     "wilson_interval",
 ]

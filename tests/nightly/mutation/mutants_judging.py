@@ -13,9 +13,17 @@ BEST = "tests/robustness/test_best_checkpoint.py"
 
 SQUEEZENET = "tests/unit/metrics/extractors/test_squeezenet.py"
 
+VISION = "tests/unit/metrics/extractors/test_vision_model.py"
+
 VERDICT = "tests/unit/experiments/test_verdict.py"
 
 MUTANTS = [
+    ("metrics/extractors/vision_model.py", "return (images - mean) / std", "return images - mean", VISION),
+    ("metrics/extractors/vision_model.py", "images = (images + 1) / 2", "images = images + 1", VISION),
+    ("metrics/extractors/vision_model.py", "if self.pooled and pooled is", "if pooled is", VISION),
+    ("metrics/extractors/vision_model.py", "pooled=not missing", "pooled=True", VISION),
+    ("metrics/extractors/vision_model.py", "use_safetensors=True, ", "", VISION),
+    ("metrics/extractors/vision_model.py", ".clamp(0, 1)", "", VISION),
     ("metrics/extractors/squeezenet.py", "(3, 2, ceil_mode=True)", "(3, 2)", SQUEEZENET),
     ("metrics/extractors/squeezenet.py", "* 127.5 - means", "* 127.5", SQUEEZENET),
     ("metrics/extractors/squeezenet.py", "MEANS = (123.0, 117.0, 104.0)", "MEANS = (104.0, 117.0, 123.0)", SQUEEZENET),

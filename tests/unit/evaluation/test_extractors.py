@@ -30,8 +30,8 @@ def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
         get_extractor("seers:none", parts[0])
     with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
         get_extractor("seers:nobody", parts[0])
-    for name in ("inceptoin", "squeezenet", "squeezenet:"):
-        with pytest.raises(DataError, match="classifier, inception, squeezenet:FILE, or module:function"):
+    for name in ("inceptoin", "squeezenet", "squeezenet:", "transformers:"):
+        with pytest.raises(DataError, match="squeezenet:FILE, transformers:MODEL, or module:function"):
             get_extractor(name, parts[0])
 
 
@@ -43,3 +43,18 @@ def test_squeezenet_takes_the_path_of_its_weights(parts, tmp_path):
     assert extractor.sha256 == weights_sha256(network)
     with pytest.raises(DataError, match=r"none\.npz cannot be read"):
         get_extractor(f"squeezenet:{tmp_path / 'none.npz'}", parts[0])
+
+
+def test_a_vision_model_is_found_by_its_folder(parts, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 20], depths=[1, 1], layer_type="basic")
+    transformers.ResNetModel(config).save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(
+        '{"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 32}}'
+    )
+    extractor = get_extractor(f"transformers:{tmp_path}", parts[0])
+    assert extractor.name.startswith(f"{tmp_path.name} (")
+    assert extractor.features(scale_images(parts[0].rows(np.arange(5))[0])).shape == (5, 20)
+    with pytest.raises(DataError, match="There is no folder /nowhere"):
+        get_extractor("transformers:/nowhere", parts[0])
