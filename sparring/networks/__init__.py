@@ -21,6 +21,7 @@ from sparring.networks.common.stages import ProjectionCritic, Stages
 from sparring.networks.common.text import GRUTextEncoder, HashedTextEncoder
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator
 from sparring.networks.dcgan import DCGANCritic, DCGANGenerator
+from sparring.networks.efficientnet_lite import EfficientNetLite0
 from sparring.networks.fastgan import FastGANGenerator
 from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.ganilla import GANILLATranslator
@@ -37,6 +38,7 @@ from sparring.networks.mlp import (
     UnrolledToyGenerator,
 )
 from sparring.networks.nicegan import NICECritic, NICEEncoder, NICEEncodingCritic, NICETranslator
+from sparring.networks.projected import ProjectedCritic
 from sparring.networks.r3gan import R3GANCritic, R3GANGenerator
 from sparring.networks.radford import RadfordCritic, RadfordGenerator
 from sparring.networks.resnet import ResNetCritic, ResNetGenerator
@@ -68,6 +70,7 @@ __all__ = [
     "DCGANEncoder",
     "DCGANGenerator",
     "DCGANJointCritic",
+    "EfficientNetLite0",
     "Encoder",
     "FastGANGenerator",
     "FourierCritic",
@@ -97,6 +100,7 @@ __all__ = [
     "NICETranslator",
     "PairCritic",
     "PatchCritic",
+    "ProjectedCritic",
     "ProjectionCritic",
     "R3GANCritic",
     "R3GANGenerator",

@@ -128,11 +128,12 @@ class EfficientNetLite0(nn.Module):
         except KeyError as error:
             raise DataError(f"These are not the weights of EfficientNet-Lite0: {error} is missing.") from error
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, count: int = len(CHANNELS)) -> list[Tensor]:
         """Return the maps of 24, 40, 112 and 320 channels, at 1/4, 1/8, 1/16 and 1/32 of the side.
 
         Args:
             x: Images (N, 1 or 3, H, W) in [−1, 1]; grey ones are repeated to three channels.
+            count: Number of maps, from the first on; what comes after them is not computed.
 
         Raises:
             DataError: If they have another number of channels.
@@ -143,6 +144,8 @@ class EfficientNetLite0(nn.Module):
             )
         h, maps = F.relu6(self.stem(x.expand(-1, 3, -1, -1))), []
         for stage, (*_, channels) in zip(self.stages, STAGES, strict=True):
+            if len(maps) == count:
+                break
             h = stage(h)
             if channels in CHANNELS:
                 maps.append(h)
