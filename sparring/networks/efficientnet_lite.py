@@ -142,7 +142,8 @@ class EfficientNetLite0(nn.Module):
             raise DataError(
                 f"EfficientNet-Lite0 takes images of 1 or 3 channels, not {tuple(x.shape)}: pass --channels 3."
             )
-        h, maps = F.relu6(self.stem(x.expand(-1, 3, -1, -1))), []
+        h = F.relu6(self.stem(x.expand(-1, 3, -1, -1)))
+        maps: list[Tensor] = []
         for stage, (*_, channels) in zip(self.stages, STAGES, strict=True):
             if len(maps) == count:
                 break
