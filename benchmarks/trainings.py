@@ -13,12 +13,12 @@ from sparring.runs.run import Run
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:
-    """Returns the cells of a committed record; none where there is no record yet."""
+    """Return the cells of a committed record; none where there is no record yet."""
     return json.loads(path.read_text())["cells"] if path.exists() else []
 
 
 def known(cells: Iterable[Any], runs: Path, recorded: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of a record with the same settings, by name.
+    """Return the cells that were trained here, and those of a record with the same settings, by name.
 
     Args:
         cells: Dataclasses with a ``name``, the name of their run folder.
@@ -37,12 +37,12 @@ def known(cells: Iterable[Any], runs: Path, recorded: list[dict[str, Any]]) -> d
 def train_missing(
     cells: Iterable[Any], done: Iterable[str], play: Callable[[Any], Any], record: Callable[[], None]
 ) -> None:
-    """Trains the cells that are not done, and writes the record after each.
+    """Train the cells that are not done, and write the record after each.
 
     Args:
         cells: Dataclasses with a ``name``.
         done: Names of those that are finished.
-        play: Trains one and judges it.
+        play: Trains and evaluates one cell.
         record: Writes the record.
     """
     for cell in cells:
@@ -52,7 +52,7 @@ def train_missing(
 
 
 def train(run: Run, name: str, steps: int, every: int = 500) -> None:
-    """Trains a run up to a step, and says every so many steps how far it is."""
+    """Train a run up to a step, and print its progress at intervals."""
     start = time.perf_counter()
     for report in run.fit(steps):
         if report.step % every == 0:

@@ -70,7 +70,7 @@ def wgan_gp(
 
 
 class Shuffled(Wrapper):
-    """Plays another game on labels that say nothing of their images."""
+    """Another game on labels independent of the images."""
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """The game's moves, on batches whose labels were dealt out anew."""
@@ -91,7 +91,7 @@ def shuffled(shape: Shape, classes: int, *, recipe: str, arguments: dict[str, An
 
 
 class Detached(BiGAN):
-    """A BiGAN that tells its encoder nothing."""
+    """A BiGAN whose encoder receives no gradient."""
 
     def code(self, x: Tensor) -> Tensor:
         """Codes as D is shown them, without a way back."""
@@ -107,7 +107,7 @@ def detached(
 
 
 class Deaf(Wrapper):
-    """Plays another game whose encoder hears of its prior only."""
+    """Another game whose encoder is trained on the prior term only."""
 
     def round(self, data: Data, step: int) -> Iterator[Turn]:
         """The game's moves; that of E without likeness."""
@@ -116,7 +116,7 @@ class Deaf(Wrapper):
 
 
 def deaf(shape: Shape, *, recipe: str, arguments: dict[str, Any] | None = None) -> Deaf:
-    """A recipe of autoencoders in a game, whose encoder is not asked for likeness.
+    """A recipe of autoencoders in a game, whose encoder has no reconstruction term.
 
     Args:
         shape: Shape of one sample.

@@ -55,7 +55,7 @@ NARROW = {"width": 20, "features": 128, "latent": 32, "condition": 16, "rivals":
 
 
 def cells(steps: int, size: int, label: str, arguments: dict[str, Any], seeds: int = 2) -> list[Cell]:
-    """Returns one training over seeds."""
+    """Return one training over seeds."""
     how: Any = {
         "steps": steps,
         "batch": 64,
@@ -68,7 +68,7 @@ def cells(steps: int, size: int, label: str, arguments: dict[str, Any], seeds: i
 
 
 def twins(steps: int, size: int, label: str) -> list[Cell]:
-    """Returns the trainings that must fail."""
+    """Return the trainings that must fail."""
     how: Any = {"steps": steps, "batch": 64, "precision": "bf16", "size": size, "twin": True}
     wrapped = {"arguments": NARROW}
     return [
@@ -84,7 +84,7 @@ SUITES = {
 
 
 def sentence(kind: int) -> str:
-    """What is said of a colour and a digit.
+    """Caption templates for a colour and a digit.
 
     >>> sentence(7)
     'a red digit seven on black'
@@ -114,7 +114,7 @@ def coloured(name: str, rows: int = ROWS, seed: int = 0) -> Dataset:
 
 
 def written(dataset: Dataset, path: Path, *, shuffled: bool = False) -> Path:
-    """Writes a data set as a prepared file, with its own captions, or with those of other rows."""
+    """Write a data set as a prepared file, with its own captions, or with those of other rows."""
     texts = np.array([said[0] for said in dataset.captions.texts])
     dealt = np.random.default_rng(1).permutation(texts) if shuffled else texts
     captions = Captions(tuple((str(text),) for text in dealt))
@@ -124,13 +124,13 @@ def written(dataset: Dataset, path: Path, *, shuffled: bool = False) -> Path:
 
 
 def prepared(name: str) -> Path:
-    """Returns the file of a data set, made where it is missing."""
+    """Return the file of a data set, made where it is missing."""
     path = RUNS / f"{name}.npy"
     return path if path.exists() else written(coloured("mnist"), path, shuffled=name == "shuffled")
 
 
 def play(cell: Cell) -> dict[str, Any]:
-    """Trains a cell, or goes on with it, and judges it."""
+    """Train or resume a cell, and evaluate it."""
     folder = RUNS / cell.name
     run = Run.create(
         folder, data=prepared(cell.data), **{**cell.settings(), "recipe": cell.recipe, "arguments": cell.arguments}
@@ -140,18 +140,18 @@ def play(cell: Cell) -> dict[str, Any]:
         **asdict(cell),
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        **judged(learned(folder, device="cpu"), cell.size or 32),
+        **scores_of(learned(folder, device="cpu"), cell.size or 32),
         "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
     return result
 
 
-def judged(game: Any, size: int) -> dict[str, Any]:
-    """Returns how often each sentence is drawn right, how much its samples vary, and how far all are from real ones."""
+def scores_of(game: Any, size: int) -> dict[str, Any]:
+    """Return how often each sentence is drawn right, how much its samples vary, and how far all are from real ones."""
     real = load(prepared("coloured"), size=size)
     extractor = extractor_for(real, steps=600)
-    x = asked(game)
+    x = sample_captions(game)
     kinds = torch.arange(len(KINDS)).repeat_interleave(EACH)
     seen = extractor.predict(x)
     right = {"colour": seen // 10 == kinds // 10, "digit": seen % 10 == kinds % 10, "both": seen == kinds}
@@ -163,13 +163,13 @@ def judged(game: Any, size: int) -> dict[str, Any]:
     found["classifier"] = round(extractor.accuracy, 4)
     if getattr(game, "second", None) is not None:
         game.G2.begun.fill_(False)  # so that stage I's images are doubled, not refined
-        found["doubled"] = round(frechet_distance(extractor.features(asked(game)), truth), 2)
+        found["doubled"] = round(frechet_distance(extractor.features(sample_captions(game)), truth), 2)
         game.G2.begun.fill_(True)
     return found
 
 
-def asked(game: Any) -> Tensor:
-    """Draws the samples of every sentence, all from the same noise."""
+def sample_captions(game: Any) -> Tensor:
+    """Draw the samples of every sentence, all from the same noise."""
     with fixed_seed(5):
         noise = game.noise(EACH)
     return torch.cat(
@@ -178,17 +178,17 @@ def asked(game: Any) -> Tensor:
 
 
 def finished(*, again: bool = False) -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
+    """Return the cells that were trained here, and those of the record with the same settings, unless `again`."""
     return known((cell for suite in SUITES.values() for cell in suite), RUNS, [] if again else recorded(RESULTS))
 
 
 def passed(cell: dict[str, Any]) -> bool:
-    """Whether a finished cell meets its criterion: what is asked for is drawn, and stage II is nearer than stage I."""
+    """Whether a finished cell meets its criterion: captions are drawn, and stage II is nearer than stage I."""
     return cell["colour"] >= 0.9 and cell["digit"] >= 0.8 and cell["distance"] < cell.get("doubled", math.inf)
 
 
 def record(*, again: bool = False) -> None:
-    """Writes and prints the finished cells of both suites."""
+    """Write and print the finished cells of both suites."""
     done = finished(again=again)
     rows = [{**cell, "passed": passed(cell)} for cell in done.values()]
     records.write(
@@ -197,7 +197,7 @@ def record(*, again: bool = False) -> None:
             **records.head(command="python -m benchmarks captioned_digits short long"),
             "protocol": f"{EACH} samples of each of 40 sentences, averaged weights, named by a classifier of 40 "
             "kinds that is trained on real images; Fréchet distance in its features to 2,000 real images",
-            "criteria": "colour >= .9, digit >= .8; long: distance below that of stage I's doubled images, too",
+            "criteria": "colour >= .9, digit >= .8; long: distance below that of stage I's doubled images as well",
             "finished": {
                 name: f"{sum(cell.name in done for cell in suite)} of {len(suite)} cells"
                 for name, suite in SUITES.items()
@@ -228,6 +228,6 @@ def main() -> None:
         parser.error(f"there is no suite {', '.join(unknown)}: take {', '.join(SUITES)}")
     if "SPARRING_DATA" not in os.environ and not chosen.read:
         sys.exit("Set SPARRING_DATA to a folder that holds MNIST/raw.")
-    asked_for = [] if chosen.read else [cell for suite in chosen.suites for cell in SUITES[suite]]
-    train_missing(asked_for, finished(again=chosen.again), play, record)
+    requested = [] if chosen.read else [cell for suite in chosen.suites for cell in SUITES[suite]]
+    train_missing(requested, finished(again=chosen.again), play, record)
     record()

@@ -51,7 +51,7 @@ CELLS = [
 
 
 def prepared(name: str) -> Path:
-    """Returns the file of the emoji with their own names, or with others', made where it is missing."""
+    """Return the file of the emoji with their own names, or with others', made where it is missing."""
     path = RUNS / f"{name}.npy"
     if not path.exists():
         source = Path(os.environ["SPARRING_DATA"]) / "emoji_text" / "noto_emoji_72.zip"
@@ -60,7 +60,7 @@ def prepared(name: str) -> Path:
 
 
 def play(cell: Cell) -> None:
-    """Trains a cell, or goes on with it, and judges it beside what it began with."""
+    """Train or resume a cell, and evaluate it and its untrained weights."""
     folder = RUNS / cell.name
     run = Run.create(folder, data=prepared(cell.data), hold_out=HELD_OUT, **cell.settings())
     train(run, cell.name, cell.steps)
@@ -68,22 +68,22 @@ def play(cell: Cell) -> None:
         **asdict(cell),
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        **judged(run.inference_game),
-        "untrained": judged(TrainState.fresh(run.config, run.training, run.game.device).game),
+        **scores_of(run.inference_game),
+        "untrained": scores_of(TrainState.fresh(run.config, run.training, run.game.device).game),
         "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
 
 
-def judged(game: Game) -> dict[str, float]:
-    """Returns how often the emoji of a name is found by its sample: of names that were trained on, and of others."""
+def scores_of(game: Game) -> dict[str, float]:
+    """Return how often the emoji of a name is found by its sample: of names that were trained on, and of others."""
     trained, held = load(prepared("named"), size=SIDE).split(HELD_OUT)
     assert held is not None
     return {"found": found(game, trained), "found, never trained on": found(game, held)}
 
 
 def found(game: Any, emoji: Dataset) -> float:
-    """Returns how often a sample is nearer to the emoji of its name than to all others laid beside it."""
+    """Return how often a sample is nearer to the emoji of its name than to all others laid beside it."""
     draw = np.random.default_rng(3)
     rows = np.sort(draw.permutation(len(emoji))[:NAMES])
     real = scale_images(emoji.rows(np.arange(len(emoji)))[0])
@@ -100,7 +100,7 @@ def found(game: Any, emoji: Dataset) -> float:
 
 
 def record() -> None:
-    """Writes and prints what is finished."""
+    """Write and print what is finished."""
     rows = [{**row, "passed": row["found"] >= 0.5} for row in finished().values()]
     made = {
         **records.head(command="python -m benchmarks captioned_emoji"),
@@ -116,7 +116,7 @@ def record() -> None:
 
 
 def finished() -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of the record with the same settings."""
+    """Return the cells that were trained here, and those of the record with the same settings."""
     return known(CELLS, RUNS, recorded(RESULTS))
 
 

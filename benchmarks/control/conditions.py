@@ -29,7 +29,7 @@ from typing import Any
 import torch
 
 from benchmarks import records
-from benchmarks.control.scores import JUDGE, SAMPLES, Bench, Scores, encoding, informed, told
+from benchmarks.control.scores import CLASSIFIER, SAMPLES, Bench, Scores, class_control, encoding, informed
 from benchmarks.control.suites import CRITERIA, HELD_OUT, SUITES, Ranges, Trial
 from benchmarks.trainings import known, train
 from sparring.data import load as load_data
@@ -39,8 +39,8 @@ from sparring.runs.state import TrainState
 
 ROOT = Path(__file__).parents[2]
 OUT, RUNS = Path(__file__).parent / "results" / "conditions.json", ROOT / "runs" / "control"
-JUDGES: dict[str, Callable[..., Scores]] = {
-    "cgan": told,
+EVALUATIONS: dict[str, Callable[..., Scores]] = {
+    "cgan": class_control,
     "infogan": informed,
     "vae": encoding,
     "vae-gan": encoding,
@@ -58,17 +58,17 @@ def bench(data: str, size: int) -> Bench:
 
 
 def play(trial: Trial) -> None:
-    """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
+    """Train or resume a cell, and evaluate it and its untrained weights."""
     folder = RUNS / trial.name
     run = Run.create(folder, **trial.settings())
     train(run, trial.name, trial.steps)
-    judged, place = JUDGES[trial.system.split()[0]], bench(trial.data, trial.size)
-    before = judged(TrainState.fresh(run.config, run.training, run.game.device).game, place)
+    evaluation, place = EVALUATIONS[trial.system.split()[0]], bench(trial.data, trial.size)
+    before = evaluation(TrainState.fresh(run.config, run.training, run.game.device).game, place)
     result = {
         **asdict(trial),
         "images": run.images,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        "scores": compared(judged(run.inference_game, place), before),
+        "scores": compared(evaluation(run.inference_game, place), before),
         "untrained": compared(before, before),
         "references": place.references(),
         "made": records.made(),
@@ -77,7 +77,7 @@ def play(trial: Trial) -> None:
 
 
 def compared(scores: Scores, before: Scores) -> Scores:
-    """An untrained encoder keeps classes apart, too: only what is gained over it counts."""
+    """An untrained encoder separates classes as well: only the gain over it counts."""
     name = "1-NN of codes"
     return scores | ({f"{name}, gained": scores[name] - before[name]} if name in scores else {})
 
@@ -91,12 +91,12 @@ def recorded() -> dict[str, Any]:
 
 
 def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
+    """Return the cells that were trained here, and those of the record with the same settings, unless `again`."""
     return known(SUITES[suite], RUNS, [] if again else recorded().get(suite, []))
 
 
 def record(suite: str) -> None:
-    """Writes the finished cells of a suite, with everything needed to run them again; other suites stay."""
+    """Write the finished cells of a suite, with everything needed to run them again; other suites stay."""
     cells = [
         {
             **cell,
@@ -111,7 +111,7 @@ def record(suite: str) -> None:
     }
     written = {
         **records.head(command="python -m benchmarks conditions short long clothes codes"),
-        "protocol": f"{SAMPLES} samples or held-out images; judged by the tool's classifier of the rest, {JUDGE}",
+        "protocol": f"{SAMPLES} samples or held-out images; scored by a classifier of the rest, {CLASSIFIER}",
         "criteria": bounds,
         "finished": {suite: f"{len(cells)} of {len(SUITES[suite])} cells"},
         "cells": recorded() | {suite: cells},
@@ -124,7 +124,7 @@ def record(suite: str) -> None:
 
 
 def table(cells: list[dict[str, Any]]) -> None:
-    """Prints every score, mean and extremes over seeds."""
+    """Print every score, mean and extremes over seeds."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for cell in cells:
         groups.setdefault((cell["data"], cell["system"], cell["broken"]), []).append(cell)

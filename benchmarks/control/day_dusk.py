@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import records
-from benchmarks.control.translation import NO_CYCLE, Cell, carried, there_and_back
+from benchmarks.control.translation import NO_CYCLE, Cell, there_and_back, translated
 from benchmarks.trainings import known, recorded, train, train_missing
 from sparring.data import Dataset, load
 from sparring.data.stream import scale_images
@@ -71,7 +71,7 @@ def streets() -> Path:
 
 @cache
 def tests() -> tuple[Tensor, Tensor]:
-    """Photographs that nobody has seen, by day and at dusk."""
+    """Held-out photographs, by day and at dusk."""
     a, b = (load(streets() / f"test{which}", size=SIDE) for which in "AB")
     return scale_images(a.rows(np.arange(len(a)))[0]), scale_images(b.rows(np.arange(len(b)))[0])
 
@@ -84,7 +84,7 @@ def clock() -> ClassifierExtractor:
     return extractor_for(Dataset("streets", np.concatenate(parts), labels, ("day", "dusk")), steps=300)
 
 
-def judged(ab: Tensor, ba: Tensor) -> dict[str, float]:
+def distances(ab: Tensor, ba: Tensor) -> dict[str, float]:
     """How many translations are taken for the other time of day, and how much of the edges is kept."""
     found = {}
     for name, made, source, hour in (("AB", ab, tests()[0], 1), ("BA", ba, tests()[1], 0)):
@@ -105,10 +105,10 @@ def agreement(one: Tensor, other: Tensor) -> float:
     return ((one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1)).clamp_min(1e-8)).mean().item()
 
 
-def judge(game: Game) -> dict[str, float]:
-    """Returns the scores of a game's translations, and what is lost there and back."""
+def evaluate_game(game: Game) -> dict[str, float]:
+    """Return the scores of a game's translations, and what is lost there and back."""
     ab, ba, cycles = there_and_back(game, *tests())
-    return judged(ab, ba) | cycles
+    return distances(ab, ba) | cycles
 
 
 def untaught() -> dict[str, Any]:
@@ -116,26 +116,26 @@ def untaught() -> dict[str, Any]:
     a, b = tests()
     others = b[torch.arange(len(a)) % len(b)], a[torch.arange(len(b))]
     return {
-        "identity": judged(a, b),
-        "another photograph": judged(*others),
-        "median": judged(b.median(0).values.expand_as(a), a.median(0).values.expand_as(b)),
+        "identity": distances(a, b),
+        "another photograph": distances(*others),
+        "median": distances(b.median(0).values.expand_as(a), a.median(0).values.expand_as(b)),
         "classifier on unseen photographs": clock().accuracy,
     }
 
 
 def play(cell: Cell) -> None:
-    """Trains a cell, or goes on with it, and judges it beside its untrained self."""
+    """Train or resume a cell, and evaluate it and its untrained weights."""
     how: Any = {"arguments": cell.arguments, "batch_size": cell.batch, "size": SIDE, "seed": cell.seed}
     how |= {"device": "cpu", "mirror": True, "precision": "bf16"}
     run, start = Run.create(RUNS / cell.name, cell.recipe, data=streets(), **how), time.process_time()
     train(run, cell.name, cell.steps)
     a, b = (part[::6][:10] for part in tests())
-    rows = torch.cat([a, carried(run.inference_game, a, "B"), b, carried(run.inference_game, b, "A")])
+    rows = torch.cat([a, translated(run.inference_game, a, "B"), b, translated(run.inference_game, b, "A")])
     save_grid(rows, RUNS / f"{cell.name}.png", columns=len(a), scale=1)
     result = {
         **asdict(cell),
-        "averaged": judge(run.inference_game),
-        "untrained": judge(TrainState.fresh(run.config, run.training, run.game.device).game),
+        "averaged": evaluate_game(run.inference_game),
+        "untrained": evaluate_game(TrainState.fresh(run.config, run.training, run.game.device).game),
         "cpu seconds of the last start": round(time.process_time() - start, 1),
         "made": records.made(),
     }
@@ -148,12 +148,12 @@ def learned(scores: dict[str, float]) -> bool:
 
 
 def finished() -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of the record with the same settings."""
+    """Return the cells that were trained here, and those of the record with the same settings."""
     return known(CELLS, RUNS, recorded(RESULT))
 
 
 def record() -> None:
-    """Writes and prints what is finished."""
+    """Write and print what is finished."""
     rows = [{**row, "learned": learned(row["averaged"])} for row in finished().values()]
     head = records.head(command="python -m benchmarks day_dusk")
     records.write(RESULT, {**head, "without training": untaught(), "cells": rows})

@@ -50,10 +50,10 @@ LEVELS = (0.25, 0.75)  # of brightness, between the three classes of a digit's m
 
 
 class Blind(GauGAN):
-    """A twin that is not told the label map: every place is unknown."""
+    """An ablation without the label map: every pixel is unknown."""
 
     def spread(self, labels: Tensor) -> Tensor:
-        """Spreads a map that knows nothing."""
+        """Return a one-hot map in which every pixel is unknown."""
         return super().spread(torch.full_like(labels, self.regions))
 
 
@@ -77,8 +77,8 @@ class Cell:
     """One training.
 
     Attributes:
-        suite: Which data and judge.
-        label: Tells the cells of a suite apart.
+        suite: Data and evaluation.
+        label: Name of the cell within its suite.
         recipe: A name of the table, or a twin here.
         steps: How long.
         seed: Decides everything random.
@@ -103,7 +103,7 @@ class Cell:
 
 
 FREE = {"divergence": 0.005}
-"""At the published .05 a style kept .9 nats of an image's nine colours, and maps looked alike (docs/notebook.md)."""
+"""At the published .05 a style kept .9 nats of an image's nine colours, and maps were similar (docs/notebook.md)."""
 TINY = FREE | {"networks": {"style_norm": False, "latent": 16, "width": 12, "hidden": 32, "gain": 1.0}}
 STREETS = FREE | {"networks": TINY["networks"] | {"norm": "instance", "width": 10, "hidden": 16}}
 SMALL = {"width": 16}
@@ -146,21 +146,21 @@ def coloured(maps: np.ndarray, colours: np.ndarray) -> np.ndarray:
 
 
 def make_digits(folder: Path) -> None:
-    """Writes images and label maps of the training digits."""
+    """Write images and label maps of the training digits."""
     maps = levelled()[:TRAINED]
     store(folder / "train" / "images", coloured(maps, palettes()[:TRAINED]))
     store(folder / "train" / "labels", maps)
 
 
 def store(folder: Path, images: np.ndarray) -> None:
-    """Writes pictures, a file each."""
+    """Write pictures, a file each."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, image in enumerate(images):
         Image.fromarray(image.astype(np.uint8)).save(folder / f"{number:04d}.png")
 
 
 def judge_digits(game: Game, run: Run) -> dict[str, float]:
-    """Paints held-out maps in the styles of other held-out pictures."""
+    """Paint held-out maps in the styles of other held-out pictures."""
     maps, colours = levelled()[TRAINED:], palettes()[TRAINED:]
     labels, order = torch.from_numpy(maps), np.arange(HELD)
     given, third = np.roll(order, 1), np.roll(order, 7)
@@ -177,7 +177,7 @@ def judge_digits(game: Game, run: Run) -> dict[str, float]:
 
 
 def painted(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
-    """Paints map by map, each in its style."""
+    """Paint map by map, each in its style."""
     with evaluation_mode(game):
         pairs = zip(labels.split(50), styles.split(50), strict=True)
         return torch.cat([game.paint(m, z) for m, z in pairs])  # type: ignore[operator]
@@ -201,7 +201,7 @@ def drawn(scans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_pairs(folder: Path) -> None:
-    """Writes pairs, and pairs of which nobody is the other's partner."""
+    """Write pairs, and the same images in unpaired order."""
     a, b = drawn(scans()[:TRAINED])
     for name, partners in (("train", b), ("shuffled", np.roll(b, 1234, 0))):
         store(folder / name / "a", a)
@@ -209,7 +209,7 @@ def make_pairs(folder: Path) -> None:
 
 
 def judge_pairs(game: Game, run: Run) -> dict[str, float]:
-    """Translates held-out pictures, beside the identity and the median picture."""
+    """Translate held-out pictures, beside the identity and the median picture."""
     numbers = scans()
     a, b = (scaled(part) for part in drawn(numbers[TRAINED:]))
     median = scaled(np.median(drawn(numbers[:TRAINED])[1], 0)[None])
@@ -235,12 +235,12 @@ def judge_camvid(game: Game, run: Run) -> dict[str, float]:
     own = painted(game, labels, styles)
     other = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))
     swapped = painted(game, labels, styles[other])
-    tell = Colours(*everything(train))
+    colours = Colours(*everything(train))
     return {
-        "layout": tell.share(own, labels),
-        "layout, swapped style": tell.share(swapped, labels),
-        "layout of photographs": tell.share(x, labels),
-        "layout by chance": tell.share(x, labels[other]),
+        "layout": colours.share(own, labels),
+        "layout, swapped style": colours.share(swapped, labels),
+        "layout of photographs": colours.share(x, labels),
+        "layout by chance": colours.share(x, labels[other]),
         **moved(own, swapped, x[other]),
     }
 
@@ -275,7 +275,7 @@ class Colours:
             self.normals.append(torch.distributions.MultivariateNormal(colours.mean(0), spread))
 
     def share(self, x: Tensor, labels: Tensor) -> float:
-        """The mean over classes of how often a place's colour is likeliest for the class that the map says."""
+        """The mean over classes of how often a place's colour is likeliest for its class in the map."""
         flat, classes = x.permute(0, 2, 3, 1).reshape(-1, 3).double(), labels.flatten()
         guess = torch.stack([normal.log_prob(flat) for normal in self.normals]).argmax(0)
         hits = [(guess[classes == k] == number).double().mean() for number, k in enumerate(self.known)]
@@ -298,7 +298,7 @@ def moved(own: Tensor, swapped: Tensor, reference: Tensor) -> dict[str, float]:
 # --- the suites
 
 MAKE: dict[str, Callable[[Path], None]] = {"digits": make_digits, "pairs": make_pairs}
-JUDGE: dict[str, Callable[[Game, Run], dict[str, float]]] = {
+EVALUATIONS: dict[str, Callable[[Game, Run], dict[str, float]]] = {
     "digits": judge_digits,
     "pairs": judge_pairs,
     "camvid": judge_camvid,
@@ -335,7 +335,7 @@ class Spent:
         return self.before + time.process_time() - self.begun
 
     def close(self) -> None:
-        """Keeps them."""
+        """Keep them."""
         self.path.write_text(f"{self.seconds():.1f}")
 
 
@@ -351,7 +351,7 @@ def place(cell: Cell) -> str:
 
 
 def play(cell: Cell) -> dict[str, Any]:
-    """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
+    """Train or resume a cell, and evaluate it and its untrained weights."""
     folder, size = RUNS / cell.name, 64 if cell.suite == "camvid" else 32
     chosen: Any = {"arguments": cell.arguments, "batch_size": cell.batch, "seed": cell.seed, "ema_decay": 0.99}
     run = Run.create(folder, cell.recipe, data=place(cell), size=size, device="cpu", **chosen)
@@ -360,13 +360,15 @@ def play(cell: Cell) -> dict[str, Any]:
         for report in run.fit(cell.steps):
             if report.step % 100 == 0:
                 print(f"{cell.name}: step {report.step}, {spent.seconds():.0f} s", flush=True)
-    judge = JUDGE[cell.suite]
+    evaluate_cell = EVALUATIONS[cell.suite]
     result = {
         **asdict(cell),
         "seconds": round(spent.seconds()),
-        "averaged": rounded(judge(run.inference_game, run)),
-        "latest": rounded(judge(run.game, run)),
-        "untrained": rounded(judge(TrainState.fresh(run.config, run.training, run.game.device).game.eval(), run)),
+        "averaged": rounded(evaluate_cell(run.inference_game, run)),
+        "latest": rounded(evaluate_cell(run.game, run)),
+        "untrained": rounded(
+            evaluate_cell(TrainState.fresh(run.config, run.training, run.game.device).game.eval(), run)
+        ),
         "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -379,12 +381,12 @@ def rounded(scores: dict[str, float]) -> dict[str, float]:
 
 
 def finished() -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of the record with the same settings."""
+    """Return the cells that were trained here, and those of the record with the same settings."""
     return known(CELLS, RUNS, recorded(RECORD))
 
 
 def write() -> None:
-    """Writes the record, and prints it as a table."""
+    """Write the record, and print it as a table."""
     rows = [{**cell, "learned": learned(cell)} for cell in finished().values()]
     record = {
         **records.head(command="python -m benchmarks label_maps"),
@@ -401,12 +403,12 @@ def write() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", choices=[*JUDGE, []], default=[])
+    parser.add_argument("suites", nargs="*", choices=[*EVALUATIONS, []], default=[])
     parser.add_argument("--only", default="", help="train only the cells whose name holds this")
     parser.add_argument("--read", action="store_true", help="train nothing, write the record of what is finished")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    suites = () if chosen.read else chosen.suites or JUDGE
-    asked_for = [cell for cell in CELLS if cell.suite in suites and chosen.only in cell.name]
-    train_missing(asked_for, finished(), play, write)
+    suites = () if chosen.read else chosen.suites or EVALUATIONS
+    requested = [cell for cell in CELLS if cell.suite in suites and chosen.only in cell.name]
+    train_missing(requested, finished(), play, write)
     write()

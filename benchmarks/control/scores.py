@@ -36,14 +36,14 @@ from sparring.rng import fixed_seed
 SAMPLES = 2000
 KNOWN = 5000  # codes whose class is known, for the nearest neighbour
 READ = 5000  # samples that a fresh reader of codes learns from
-JUDGE = {"seed": 1, "steps": 1000}
+CLASSIFIER = {"seed": 1, "steps": 1000}
 AT_ONCE = 250
 Rows = tuple[Tensor, Tensor]
 Scores = dict[str, float]
 
 
 class Bench:
-    """A data set, in two parts, and the judge that was trained on the first.
+    """A data set in two parts, and the classifier trained on the first.
 
     Args:
         training: What is learned from.
@@ -55,20 +55,20 @@ class Bench:
         self.known, self.classes = rows(training, KNOWN), len(training.classes)
 
     @cached_property
-    def judge(self) -> Any:
-        return extractor_for(self.training, side=self.training.shape[1], **JUDGE)
+    def classifier(self) -> Any:
+        return extractor_for(self.training, side=self.training.shape[1], **CLASSIFIER)
 
     @cached_property
     def seen(self) -> Tensor:
         """Features of the held-out images."""
-        return self.judge.features(self.held[0])
+        return self.classifier.features(self.held[0])
 
     def distance(self, images: Tensor) -> float:
         """The Fréchet distance to the held-out images."""
-        return frechet_distance(self.judge.features(images), self.seen)
+        return frechet_distance(self.classifier.features(images), self.seen)
 
     def named(self, images: Tensor, labels: Tensor) -> Any:
-        return gan_test(self.judge.predict, images, labels, classes=self.classes)
+        return gan_test(self.classifier.predict, images, labels, classes=self.classes)
 
     def references(self) -> Scores:
         """What the data themselves score."""
@@ -94,11 +94,11 @@ def drawn(game: Game, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return generate(require_sampling(game), noise, batch=AT_ONCE), noise
 
 
-def told(game: Game, bench: Bench) -> Scores:
-    """A conditional game: does it draw the class that is asked for, and more than one image of it?"""
+def class_control(game: Game, bench: Bench) -> Scores:
+    """Conditional games: whether samples have the requested class, and their variety."""
     x, noise = drawn(game, SAMPLES)
     y = game.class_of(noise)  # type: ignore[operator]
-    named, features = bench.named(x, y), bench.judge.features(x)
+    named, features = bench.named(x, y), bench.classifier.features(x)
     both = {"pixels": (x, bench.held[0]), "features": (features, bench.seen)}
     varied = {
         f"variety in {space}": intra_class_diversity(fake, y, real, bench.held[1], classes=bench.classes).value
@@ -110,10 +110,10 @@ def told(game: Game, bench: Bench) -> Scores:
 
 
 def informed(game: Game, bench: Bench) -> Scores:
-    """An InfoGAN: what a reader who was not in the game can tell of the code, and what the code has to do with classes.
+    """InfoGAN: information about the code recovered by a new encoder, and the agreement of codes with classes.
 
-    The fresh reader learns from new samples and is asked about others: ln K minus its cross-entropy is a lower bound
-    of the information, whoever it is (Barber & Agakov, 2003).
+    The new encoder is trained on samples and tested on others: ln K minus its cross-entropy is a lower bound
+    of the information for any encoder (Barber & Agakov, 2003).
     """
     values = game.code.categories[0]  # type: ignore[union-attr, index]
     x, c = _coded(game, READ, 1)
@@ -126,7 +126,7 @@ def informed(game: Game, bench: Bench) -> Scores:
     on_data = game.split(read)[1][:, :values].argmax(1)  # type: ignore[operator]
     samples_, data = (
         cluster_accuracy(codes, labels, values=values, classes=bench.classes)
-        for codes, labels in ((c, bench.judge.predict(x)), (on_data, bench.held[1]))
+        for codes, labels in ((c, bench.classifier.predict(x)), (on_data, bench.held[1]))
     )
     with fixed_seed(3):
         own = game.bounds(SAMPLES)  # type: ignore[operator]
@@ -148,7 +148,7 @@ def _coded(game: Game, count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def encoding(game: Game, bench: Bench) -> Scores:
-    """A game that encodes: is the reconstruction of an image that it never saw of the image's class, and like it?"""
+    """Games that encode: whether reconstructions of held-out images keep the class, and their error."""
     x, y = bench.held
     again, codes = reconstruct(game, x), encode(game, x)
     scores = {
@@ -164,7 +164,7 @@ def encoding(game: Game, bench: Bench) -> Scores:
 
 
 def _posterior(game: Game, x: Tensor, codes: Tensor) -> Scores:
-    """How far codes stray from the prior, where the encoder says how sure it is."""
+    """Divergence of the codes from the prior, for encoders that return a deviation."""
     with evaluation_mode(game):
         encoded = torch.cat([game.E(part) for part in x.split(AT_ONCE)])  # type: ignore[operator]
     if encoded.shape[1] == codes.shape[1]:

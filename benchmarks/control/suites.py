@@ -21,7 +21,7 @@ class Trial:
         size: Height and width of the images.
         data: Name of the data.
         precision: fp32 or bf16.
-        average: Decay of the averaged weights, which are judged.
+        average: Decay of the averaged weights, which are evaluated.
         broken: What was broken on purpose; nothing, where it is empty.
     """
 
@@ -44,13 +44,13 @@ class Trial:
         return "-".join(part.replace(" ", "_").replace(",", "") for part in parts if part)
 
     def settings(self) -> dict[str, Any]:
-        """What `sparring.Run.create` is given besides the folder."""
+        """Arguments of `sparring.Run.create` other than the folder."""
         given = {name: getattr(self, name) for name in ("arguments", "seed", "size", "precision")}
         given |= {"batch_size": self.batch, "ema_decay": self.average}
         return {"recipe": self.recipe, "data": self.data, **given, "hold_out": HELD_OUT, "device": "cpu"}
 
 
-HELD_OUT = 1 / 6  # 10,000 images that nothing learns from, the judge included
+HELD_OUT = 1 / 6  # 10,000 images held out from every training, that of the classifier included
 Ranges = dict[str, tuple[float, float]]
 
 
@@ -63,7 +63,7 @@ def at_most(most: float) -> tuple[float, float]:
 
 
 def both(system: str, recipe: str, arguments: dict[str, Any], *broken: tuple[str, str, Any], **how: Any) -> list[Trial]:
-    """Returns a system with two seeds, and each of its broken twins (what, recipe, arguments) with one."""
+    """Return a system with two seeds, and each of its broken twins (what, recipe, arguments) with one."""
     plain = [Trial(system, recipe, arguments, seed=seed, **how) for seed in range(2)]
     return plain + [Trial(system, other, given, broken=what, **how) for what, other, given in broken]
 
@@ -89,13 +89,13 @@ INFOGAN = {
     "critic": {"lr": 2e-4},
     "generator": {"lr": 1e-3},
 }
-LOCAL = {  # on DCGAN, whose critic sees no image as a whole
+LOCAL = {  # on DCGAN, whose critic has no global receptive field
     "networks": {"network": "dcgan", "width": 24},
     "critic": {"lr": 5e-4},
     "generator": {"lr": 1e-3},
 }
 MUTE = {"categorical_weight": 0.0, "continuous_weight": 0.0}
-SILENT, SILENT_TOO = (("no information", "infogan", players | MUTE) for players in (INFOGAN, LOCAL))
+SILENT_MLP, SILENT_DCGAN = (("no information", "infogan", players | MUTE) for players in (INFOGAN, LOCAL))
 VAE = {"networks": {"width": 24}, "autoencoder": {"lr": 2e-3, "betas": (0.9, 0.999)}}
 LIKE = {"encoder": {"lr": 1e-3}, "generator": {"lr": 1e-3}, "critic": {"lr": 3e-4}}
 VAE_GAN = {"networks": {"width": 24, "latent": 32}, **LIKE}
@@ -103,8 +103,8 @@ DEAF = ("encoder not asked for likeness", "benchmarks.twins:deaf", {"recipe": "v
 BIGAN = {"networks": {"width": 512, "latent": 16}, "critic": {"lr": 5e-4}, "generator": {"lr": 5e-4}}
 SHORT = [
     *(trial for design in DESIGNS for trial in cgan(design, CGAN, steps=300)),
-    *both("infogan", "infogan", INFOGAN, SILENT, steps=2000, batch=128, average=0.998),
-    *both("infogan dcgan", "infogan", LOCAL, SILENT_TOO, steps=2000, average=0.999),
+    *both("infogan", "infogan", INFOGAN, SILENT_MLP, steps=2000, batch=128, average=0.998),
+    *both("infogan dcgan", "infogan", LOCAL, SILENT_DCGAN, steps=2000, average=0.999),
     *both("vae", "vae", VAE, ("a mean over pixels", "vae", VAE | {"deviation": 0.5 * 16}), steps=400),
     *both("vae-gan", "vae-gan", VAE_GAN, DEAF, steps=500),
     *both("bigan", "bigan", BIGAN, ("encoder detached", "benchmarks.twins:detached", BIGAN), steps=2400, batch=128),
@@ -151,7 +151,7 @@ CRITERIA: dict[str, dict[str, Ranges]] = {
         "vae-gan": {"reconstruction class": at_least(0.9), "Fréchet distance": at_most(70)},  # the VAE has 92
         "bigan": {"relative error": at_most(0.7), "1-NN of codes, gained": at_least(0.02)},
     },
-    "clothes": {  # the judge is right in nine of ten
+    "clothes": {  # the classifier's accuracy is 0.9
         **{
             f"cgan {design}": {"label accuracy": at_least(0.75), "variety in pixels": at_least(0.3)}
             for design in DESIGNS

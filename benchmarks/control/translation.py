@@ -94,7 +94,7 @@ CELLS = [
 
 
 def digits() -> Path:
-    """A folder of digits: 4,500 of A, 4,500 others of B, 500 pairs of which nobody has seen either."""
+    """A folder of digits: 4,500 of A, 4,500 others of B, 500 held-out pairs."""
     folder = RUNS / "digits"
     done = folder / "done"
     if not done.exists():
@@ -146,28 +146,28 @@ def errors(ab: Tensor, ba: Tensor, suite: str) -> dict[str, float]:
     return {**plain, **stroke}
 
 
-def carried(game: sparring.Game, x: Tensor, to: str) -> Tensor:
-    """Translates in batches, in evaluation mode."""
+def translated(game: sparring.Game, x: Tensor, to: str) -> Tensor:
+    """Translate in batches, in evaluation mode."""
     game.eval()
     return torch.cat([game.translate(rows, to) for rows in x.split(50)])
 
 
 def there_and_back(game: sparring.Game, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, dict[str, float]]:
-    """Returns the translations of both, and the mean absolute error of what comes back."""
-    ab, ba = carried(game, a, "B"), carried(game, b, "A")
-    gaps = {"A cycle": carried(game, ab, "A") - a, "B cycle": carried(game, ba, "B") - b}
+    """Return the translations of both, and the mean absolute error of what comes back."""
+    ab, ba = translated(game, a, "B"), translated(game, b, "A")
+    gaps = {"A cycle": translated(game, ab, "A") - a, "B cycle": translated(game, ba, "B") - b}
     return ab, ba, {name: gap.abs().mean().item() for name, gap in gaps.items()}
 
 
-def judge(game: sparring.Game, suite: str) -> dict[str, float]:
-    """Returns the errors of a game, and of its cycles."""
+def evaluate_game(game: sparring.Game, suite: str) -> dict[str, float]:
+    """Return the errors of a game, and of its cycles."""
     a, b, _ = pairs(suite)
     ab, ba, cycles = there_and_back(game, a, b)
     return {**errors(ab, ba, suite), **cycles}
 
 
 def untaught(suite: str) -> dict[str, dict[str, float]]:
-    """What costs nothing: to leave images as they are; to answer with the median of the other domain."""
+    """Baselines without training: the identity, and the median of the other domain."""
     a, b, _ = pairs(suite)
     place, size = SUITES[suite]
     dataset = load(f"unpaired:{place()}", size=size)
@@ -182,7 +182,7 @@ def untaught(suite: str) -> dict[str, dict[str, float]]:
 
 
 def play(cell: Cell) -> dict[str, Any]:
-    """Trains a cell, or goes on with it, and judges it beside its untrained self."""
+    """Train or resume a cell, and evaluate it and its untrained weights."""
     place, size = SUITES[cell.suite]
     settings: Any = {
         "arguments": cell.arguments,
@@ -198,19 +198,19 @@ def play(cell: Cell) -> dict[str, Any]:
     draw(run, cell)
     return {
         **asdict(cell),
-        "averaged": judge(run.inference_game, cell.suite),
-        "latest": judge(run.game, cell.suite),
-        "untrained": judge(TrainState.fresh(run.config, run.training, run.game.device).game, cell.suite),
+        "averaged": evaluate_game(run.inference_game, cell.suite),
+        "latest": evaluate_game(run.game, cell.suite),
+        "untrained": evaluate_game(TrainState.fresh(run.config, run.training, run.game.device).game, cell.suite),
         "cpu seconds of the last start": seconds,
         "made": records.made(),
     }
 
 
 def draw(run: Run, cell: Cell) -> None:
-    """Draws test images, their translations, and the truth, both ways."""
+    """Draw test images, their translations, and the truth, both ways."""
     a, b, _ = (part[:60:5] for part in pairs(cell.suite))
     game = run.inference_game
-    rows = torch.cat([a, carried(game, a, "B"), b, carried(game, b, "A")])
+    rows = torch.cat([a, translated(game, a, "B"), b, translated(game, b, "A")])
     save_grid(rows, RUNS / f"{cell.name}.png", columns=len(a), scale=1 if cell.suite == "emoji" else 2)
 
 
@@ -226,7 +226,7 @@ def same(cell: Cell, row: dict[str, Any]) -> bool:
 
 
 def write(cells: list[dict[str, Any]], bases: dict[str, Any]) -> None:
-    """Writes the record."""
+    """Write the record."""
     order = [row for cell in CELLS for row in cells if same(cell, row)]
     for row in order:
         row["learned"] = learned(row)

@@ -42,7 +42,7 @@ from sparring.runs.run import Run
 ROOT = Path(__file__).parents[2]
 RESULTS, DOCS = Path(__file__).parent / "results", ROOT / "docs" / "explanation" / "measured"
 RUNS = ROOT / "runs" / "mixture9"
-MARK = 500  # iterations from one judgement to the next
+MARK = 500  # iterations between evaluations
 SAMPLES, WITHIN, FEWEST = 10_000, 4.0, 101  # the paper's protocol
 COLUMNS = ("modes", "high_quality", "reverse_kl", "spread", "cpu_seconds")
 
@@ -117,13 +117,13 @@ SUITES = {
 
 
 def play(name: str, seed: int, steps: int) -> None:
-    """Trains a cell, or goes on with it, and judges it at every mark; what was judged stays."""
+    """Train or resume a cell, and evaluate it at every mark; earlier evaluations are kept."""
     kind, folder = KINDS[name], cell(name, seed)
     if marks(steps) <= set(known(name, seed)):
         return
     settings = {"data": "mixture9", "batch_size": 100, "seed": seed, "ema_decay": 0.0, "device": "cpu"}
     run = Run.create(folder, kind.recipe, arguments=kind.arguments, **settings)
-    note(run, steps, math.nan)  # stopped between saving and judging
+    note(run, steps, math.nan)  # stopped between saving and evaluation
     start = time.process_time()
     try:
         for report in run.fit(steps, save_every=MARK, sample_every=steps):
@@ -135,11 +135,11 @@ def play(name: str, seed: int, steps: int) -> None:
 
 
 def note(run: Run, steps: int, seconds: float) -> None:
-    """Adds the judgement of this iteration to the cell's, unless it is no mark or has been judged."""
-    before = judged(run.folder)
+    """Evaluate this iteration, unless it is no mark or has been evaluated."""
+    before = evaluated(run.folder)
     if run.step not in marks(steps) or run.step in before:
         return
-    found = judge(run) | {"cpu_seconds": seconds}
+    found = evaluate_run(run) | {"cpu_seconds": seconds}
     with atomic_write(run.folder / "modes.json") as file:
         file.write(json.dumps(_plain({**before, run.step: found}), indent=1).encode())
     print(
@@ -148,8 +148,8 @@ def note(run: Run, steps: int, seconds: float) -> None:
     )
 
 
-def judge(run: Run) -> dict[str, Any]:
-    """Returns the coverage of the latest weights by the paper's protocol, noise included a function of the seed."""
+def evaluate_run(run: Run) -> dict[str, Any]:
+    """Return the coverage of the latest weights by the paper's protocol, noise included a function of the seed."""
     with fixed_seed(hash_seed(run.config.seed, 9)):
         noise = require_sampling(run.game).noise(SAMPLES)
     samples = generate(require_sampling(run.game), noise, batch=500).float()
@@ -158,7 +158,7 @@ def judge(run: Run) -> dict[str, Any]:
 
 
 def marks(steps: int) -> set[int]:
-    """The iterations that are judged: every 500th, and the last."""
+    """Iterations that are evaluated: every 500th, and the last."""
     return {*range(MARK, steps + 1, MARK), steps}
 
 
@@ -166,20 +166,20 @@ def cell(name: str, seed: int) -> Path:
     return RUNS / f"{name.replace(' = ', '-').replace(', ', '-').replace(' ', '-')}-{seed}"
 
 
-def judged(folder: Path) -> dict[int, dict[str, Any]]:
+def evaluated(folder: Path) -> dict[int, dict[str, Any]]:
     path = folder / "modes.json"
     return {int(step): found for step, found in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
 def known(name: str, seed: int) -> dict[int, dict[str, Any]]:
-    """Returns what was judged of a cell, here and in the records."""
+    """Return the evaluations of a cell, from its run and from the records."""
     kind = json.dumps(asdict(KINDS[name]), sort_keys=True)
-    return dict(sorted({**recorded().get((kind, seed), {}), **judged(cell(name, seed))}.items()))
+    return dict(sorted({**recorded().get((kind, seed), {}), **evaluated(cell(name, seed))}.items()))
 
 
 @functools.cache
 def recorded() -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
-    """Returns what the committed records say of every cell, by its settings and seed."""
+    """Return the evaluations of every cell in the committed records, by its settings and seed."""
     found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
     for path in (RESULTS / f"mixture9-{suite}.json" for suite in SUITES):
         for row in json.loads(path.read_text())["cells"] if path.exists() else []:
@@ -190,7 +190,7 @@ def recorded() -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
 
 
 def gathered(suite: str, seeds: int) -> list[dict[str, Any]]:
-    """Returns all that has been judged of a suite, though it be more than was asked for this time."""
+    """Return all evaluations of a suite, including those beyond this call."""
     rows = []
     for name in SUITES[suite]:
         for seed in range(max([seeds, *(seed + 1 for _, seed in recorded())])):
@@ -200,7 +200,7 @@ def gathered(suite: str, seeds: int) -> list[dict[str, Any]]:
 
 
 def record(suite: str, seeds: int, steps: int) -> None:
-    """Writes what has been judged of a suite, with everything needed to do it again, and draws it."""
+    """Write and draw the evaluations of a suite, with everything needed to reproduce them."""
     cells = gathered(suite, seeds)
     content = {
         **records.head(
@@ -217,11 +217,11 @@ def record(suite: str, seeds: int, steps: int) -> None:
     if cells:
         table(cells)
         draw(suite, cells, DOCS / f"mixture9-{suite}.png")
-    print(f"{len(cells)} trainings, of {seeds} seeds of {len(SUITES[suite])} kinds asked for, written to {out.name}.")
+    print(f"{len(cells)} trainings, of {seeds} seeds of {len(SUITES[suite])} kinds, written to {out.name}.")
 
 
 def series(cells: list[dict[str, Any]], name: str, key: str) -> dict[int, list[float]]:
-    """Returns a score of every seed of one kind, by iteration."""
+    """Return a score of every seed of one kind, by iteration."""
     steps = sorted({step for row in cells if row["name"] == name for step in row["judged"]})
     rows = [row["judged"] for row in cells if row["name"] == name]
     values = {step: [row[step][key] for row in rows if step in row] for step in steps}
@@ -229,14 +229,14 @@ def series(cells: list[dict[str, Any]], name: str, key: str) -> dict[int, list[f
 
 
 def spread(values: list[float]) -> tuple[float, float]:
-    """Returns mean and standard error; NaN where there are too few."""
+    """Return mean and standard error; NaN for fewer than two."""
     if len(values) < 2:
         return (values[0] if values else math.nan), math.nan
     return statistics.mean(values), statistics.stdev(values) / math.sqrt(len(values))
 
 
 def table(cells: list[dict[str, Any]]) -> None:
-    """Prints mean ± standard error over seeds of every score at every mark."""
+    """Print mean ± standard error over seeds of every score at every mark."""
     for name in dict.fromkeys(row["name"] for row in cells):
         for step, seen in series(cells, name, "modes").items():
             scores = {key: spread(series(cells, name, key)[step]) for key in COLUMNS}
@@ -245,7 +245,7 @@ def table(cells: list[dict[str, Any]]) -> None:
 
 
 def draw(suite: str, cells: list[dict[str, Any]], target: Path) -> None:
-    """Draws modes and share of high quality, over iterations or over outcomes, beside the published figures."""
+    """Draw modes and share of high quality, over iterations or over outcomes, beside the published figures."""
     from matplotlib.figure import Figure
 
     from sparring.visualization import images
@@ -314,7 +314,7 @@ def _line(axes: Any, values: dict[int, list[float]], label: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows neither infinity nor NaN: both become null."""
+    """JSON has neither infinity nor NaN: both become null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -322,11 +322,11 @@ def _plain(value: Any) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[], help="all unless told")
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[], help="default: all")
     parser.add_argument("--seeds", type=int, default=10, help="how many seeds of each kind")
     parser.add_argument("--steps", type=int, default=2000, help="iterations of each cell")
     parser.add_argument("--share", default="0/1", help="which share of the cells to train, such as 0/2")
-    parser.add_argument("--read", action="store_true", help="train nothing: record and draw what has been judged")
+    parser.add_argument("--read", action="store_true", help="train nothing: record and draw existing evaluations")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     suites = chosen.suites or list(SUITES)

@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "single_image.json"
 PHOTOS = Path(os.environ.get("SPARRING_DATA", "data")) / "singan"
 SMALL = {"width": 8, "smallest": 14, "ratio": 0.68, "rounds": 150}
 LONG = {"width": 16, "rounds": 800}
-LARGER = LONG | {"reconstruction": 100.0, "ratio": 0.794}  # as docs/how-to/single-image.md says for super-resolution
+LARGER = LONG | {"reconstruction": 100.0, "ratio": 0.794}  # as in docs/how-to/single-image.md for super-resolution
 SAMPLES = 8
 MAPS = random_filters()
 
@@ -81,11 +81,11 @@ def samples(game: Any, folder: Path) -> dict[str, Any]:
     x, found = single_image.require_trained(game).image, {}
     for start in (0, 1, 2):
         drawn = single_image.sample_seeds(game, range(SAMPLES), start=start)
-        judged = single_image_distances(x, drawn.split(1), MAPS)
+        distances = single_image_distances(x, drawn.split(1), MAPS)
         images.save_grid(drawn, folder / f"samples-{start}.png", columns=4, scale=4)
         found[f"from scale {start}"] = {
-            "distance": judged.mean,
-            "standard error": judged.standard_error,
+            "distance": distances.mean,
+            "standard error": distances.standard_error,
             "deviation among samples, of that of the photograph's pixels": (drawn.std(0).mean() / x.std()).item(),
         }
     other = single_image.load_image_like(PHOTOS / "Generation/pantheon.jpg", 3, None)
@@ -235,7 +235,7 @@ CASES = {
 
 
 def measured(name: str, case: Case, runs: Path) -> dict[str, Any]:
-    """Trains a case, or goes on with it, and measures."""
+    """Train a case, or goes on with it, and measures."""
     arguments = SMALL | case.arguments
     folder, start = runs / name, time.process_time()
     how: dict[str, Any] = {"data": PHOTOS / case.photo, "size": case.size, "seed": case.seed, "device": "cpu"}

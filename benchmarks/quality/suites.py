@@ -21,7 +21,7 @@ class Cell:
         size: Height and width of images.
         precision: fp32 or bf16.
         twin: Whether the generators' losses are reversed.
-        label: Tells cells of one recipe apart.
+        label: Name of the cell within its recipe.
     """
 
     recipe: str
@@ -43,7 +43,7 @@ class Cell:
         return "-".join([*filter(None, parts), str(self.seed)])
 
     def settings(self) -> dict[str, Any]:
-        """What `sparring.Run.create` is given besides folder and data."""
+        """Arguments of `sparring.Run.create` other than folder and data."""
         given = {"recipe": self.recipe, "arguments": self.arguments}
         if self.twin:
             given = {"recipe": "benchmarks.twins:flipped", "arguments": given}
@@ -57,7 +57,7 @@ class Cell:
 
 
 def trials(*cells: tuple[str, int, dict[str, Any]], seeds: int = 2, **settings: Any) -> list[Cell]:
-    """Returns each recipe over seeds, and once as its broken twin, for a quarter of the steps."""
+    """Return each recipe over seeds, and once as its broken twin, for a quarter of the steps."""
     made = []
     for recipe, steps, arguments in cells:
         made += [Cell(recipe, steps=steps, seed=seed, arguments=arguments, **settings) for seed in range(seeds)]

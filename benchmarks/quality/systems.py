@@ -49,7 +49,7 @@ RESULTS, RUNS = Path(__file__).parent / "results", ROOT / "runs" / "quality"
 
 
 def play(cell: Cell) -> dict[str, Any]:
-    """Trains a cell, or goes on with it, and judges what it learned beside what it began with."""
+    """Train or resume a cell, and evaluate it and its untrained weights."""
     folder = RUNS / cell.name
     here = Path(os.environ.get("SPARRING_DATA", "")) / cell.data
     run = Run.create(folder, data=here if "/" in cell.data else cell.data, **cell.settings())
@@ -59,9 +59,9 @@ def play(cell: Cell) -> dict[str, Any]:
         "images": run.images,
         "updates": run.updates,
         "seconds": logs.read(folder / "timing.jsonl")[-1]["seconds"],
-        "averaged": judge(run, run.inference_game),
-        "latest": judge(run, run.game),
-        "untrained": judge(run, TrainState.fresh(run.config, run.training, run.game.device).game),
+        "averaged": evaluate_game(run, run.inference_game),
+        "latest": evaluate_game(run, run.game),
+        "untrained": evaluate_game(run, TrainState.fresh(run.config, run.training, run.game.device).game),
         "made": records.made(),
     }
     (folder / "cell.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
@@ -69,15 +69,15 @@ def play(cell: Cell) -> dict[str, Any]:
 
 
 def finished(suite: str, *, again: bool = False) -> dict[str, dict[str, Any]]:
-    """Returns the cells that were trained here, and those of the record with the same settings, unless `again`."""
+    """Return the cells that were trained here, and those of the record with the same settings, unless `again`."""
     return known(SUITES[suite], RUNS, [] if again else recorded(RESULTS / f"systems-{suite}.json"))
 
 
-def judge(run: Run, game: sparring.Game) -> dict[str, Any]:
-    """Returns the scores of a game's samples, and what real data scores in their place."""
-    judged = evaluate(game, run.dataset)
-    scores = {score.name: score.value for score in judged.scores}
-    return {**scores, "data": {score.name: score.value for score in judged.references["data"]}}
+def evaluate_game(run: Run, game: sparring.Game) -> dict[str, Any]:
+    """Return the scores of a game's samples, and what real data scores in their place."""
+    evaluated = evaluate(game, run.dataset)
+    scores = {score.name: score.value for score in evaluated.scores}
+    return {**scores, "data": {score.name: score.value for score in evaluated.references["data"]}}
 
 
 def learned(cell: dict[str, Any]) -> bool:
@@ -89,7 +89,7 @@ def learned(cell: dict[str, Any]) -> bool:
 
 
 def record(suite: str) -> None:
-    """Writes the finished cells of a suite, with everything needed to run them again."""
+    """Write the finished cells of a suite, with everything needed to run them again."""
     cells = [_plain({**cell, "learned": learned(cell)}) for cell in finished(suite).values()]
     record = {
         **records.head(command=f"python -m benchmarks systems {suite}"),
@@ -105,22 +105,22 @@ def record(suite: str) -> None:
 
 
 def table(cells: list[dict[str, Any]]) -> None:
-    """Prints mean and standard deviation over seeds of every score."""
+    """Print mean and standard deviation over seeds of every score."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in cells:
         words = [cell["recipe"], cell.get("label"), "twin" if cell.get("twin") else ""]
         groups.setdefault((cell["data"], " ".join(filter(None, words))), []).append(cell)
     for (data, recipe), members in groups.items():
         for which in ("untrained", "latest", "averaged"):
-            judged = [cell[which] for cell in members]
-            names = [name for name in judged[0] if name != "data"]
-            values = (f"{name} {_spread([one[name] for one in judged if one[name] is not None])}" for name in names)
+            evaluated = [cell[which] for cell in members]
+            names = [name for name in evaluated[0] if name != "data"]
+            values = (f"{name} {_spread([one[name] for one in evaluated if one[name] is not None])}" for name in names)
             print(f"{data:14} {recipe:26} {which:10} " + ", ".join(values))
         print(f"{data:14} {recipe:26} learned    {sum(cell['learned'] for cell in members)} of {len(members)}")
 
 
 def rows(suite: str, path: Path, columns: int = 16) -> None:
-    """Draws one row of samples for each system of a suite, in the order of the record: its first run that is here.
+    """Draw one row of samples for each system of a suite, in the order of the record: its first run that is here.
 
     A system without a run here keeps the row that it has in the picture.
     """
@@ -138,7 +138,7 @@ def rows(suite: str, path: Path, columns: int = 16) -> None:
 
 
 def tiles(path: Path, side: int = 32) -> torch.Tensor:
-    """Reads the images (rows, columns, C, side, side) of a picture that `rows` drew; none where there is no picture."""
+    """Read the images (rows, columns, C, side, side) of a picture that `rows` drew; none where there is no picture."""
     if not path.exists():
         return torch.empty(0)
     sheet = torch.from_numpy(np.array(Image.open(path))) / 127.5 - 1
@@ -147,7 +147,7 @@ def tiles(path: Path, side: int = 32) -> torch.Tensor:
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows no infinity; a divergence of no samples is recorded as null."""
+    """JSON has no infinity; a divergence of no samples is recorded as null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

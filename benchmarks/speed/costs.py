@@ -5,7 +5,7 @@
 
 Batch and resolution are DCGAN's (width 64, three channels) with random images in memory, in full precision and in
 bfloat16, interleaved. The data are a memory-mapped file of zeros: opening it, and gathering a batch of 64 images of 32
-× 32 as bytes and scaling them. Metrics get features of 128 coordinates. Medians; ratios say more than seconds.
+× 32 as bytes and scaling them. Metrics get features of 128 coordinates. Medians; ratios are more portable than seconds.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
 def medians(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Makes the calls in turn, and returns the median of each one's seconds."""
+    """Make the calls in turn, and return the median of each one's seconds."""
     return interleaved({name: partial(timed, call, CLOCK) for name, call in calls.items()}, rounds)
 
 
 def step(shape: tuple[int, int, int], batch: int, rounds: int) -> dict[str, float]:
-    """Returns images a second of DCGAN, by precision."""
+    """Return images a second of DCGAN, by precision."""
     torch.manual_seed(SEED)
     x = torch.randn(batch, *shape).clamp(-1, 1)
     plays = {
@@ -70,7 +70,7 @@ def over_resolution(rounds: int) -> Rows:
 
 
 def over_data(rounds: int) -> Rows:
-    """Milliseconds to open a file of so many images, and to make a batch of 64 of them."""
+    """Milliseconds to open a file of `images` images, and to make a batch of 64 of them."""
     found = {}
     with TemporaryDirectory() as folder:
         for count in COUNTS:
@@ -111,7 +111,7 @@ COSTS: dict[str, tuple[Callable[[int], Rows], str, str]] = {
 
 
 def draw(measured: dict[str, Rows], path: Path) -> None:
-    """Draws one panel for each thing that grows."""
+    """Draw one panel for each thing that grows."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.4 * len(measured), 3.2), dpi=110, layout="constrained")

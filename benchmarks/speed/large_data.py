@@ -63,7 +63,7 @@ def read_bytes() -> float:
 
 @contextmanager
 def costs(into: dict[str, Any]) -> Iterator[None]:
-    """Notes what the block costs."""
+    """Note what the block costs."""
     wall, cpu, memory, disk = time.perf_counter(), time.process_time(), own(), read_bytes()
     yield
     into["wall_seconds"] = round(time.perf_counter() - wall, 3)
@@ -73,14 +73,14 @@ def costs(into: dict[str, Any]) -> Iterator[None]:
 
 
 def forget(path: Path) -> None:
-    """Throws a file out of the system's memory."""
+    """Throw a file out of the system's memory."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def make(path: Path, count: int) -> None:
-    """Writes so many random images as a raw array."""
+    """Write random images as a raw array."""
     block = np.random.default_rng(0).integers(0, 256, (BLOCK, SIDE, SIDE, 3), np.uint8)
     with path.open("wb") as file:
         file.write(cache.npy_header((count, SIDE, SIDE, 3)))
@@ -89,7 +89,7 @@ def make(path: Path, count: int) -> None:
 
 
 def describe(path: Path, count: int) -> None:
-    """Puts behind it what preparing it would have."""
+    """Put behind it what preparing it would have."""
     shape = (count, SIDE, SIDE, 3)
     checksums = np.array([zlib.crc32(image) for image in np.load(path, mmap_mode="r")], np.uint32)
     with path.open("ab") as file:
@@ -97,7 +97,7 @@ def describe(path: Path, count: int) -> None:
 
 
 def opening(path: Path) -> dict[str, Any]:
-    """Opens warm and cold."""
+    """Open warm and cold."""
     measured: dict[str, Any] = {}
     for state in ("cold", "warm"):
         if state == "cold":
@@ -110,7 +110,7 @@ def opening(path: Path) -> dict[str, Any]:
 
 
 def reading(stream: Stream, path: Path, batches: int) -> dict[str, Any]:
-    """Reads in shuffled order, in five stretches."""
+    """Read in shuffled order, in five stretches."""
     memory, seconds = [own()], []
     for _ in range(5):
         begin = time.process_time()
@@ -142,7 +142,7 @@ def checking(path: Path, batches: int) -> dict[str, Any]:
 
 
 def cold_reading(path: Path, batches: int) -> dict[str, Any]:
-    """Reads a set that is not in memory as one larger than it: by chance, and announced."""
+    """Read a set that is not in memory as one larger than it: by chance, and announced."""
     measured: dict[str, Any] = {}
     memory = readahead.total_memory
     for name, size in (("left to the system", memory), ("announced", lambda: 0)):
@@ -164,7 +164,7 @@ def cold_reading(path: Path, batches: int) -> dict[str, Any]:
 
 
 def seeking(data: Dataset) -> dict[str, Any]:
-    """Finds positions of an endless order: the first batch after seeking, in milliseconds of CPU."""
+    """Find positions of an endless order: the first batch after seeking, in milliseconds of CPU."""
     stream, times = Stream(data, BATCH), {}
     for position in (0, 10**4, 10**9, 10**14):
         begin = time.process_time()
@@ -189,7 +189,7 @@ def step_of_dcgan(steps: int) -> float:
 
 
 def listing(folder: Path, count: int) -> dict[str, Any]:
-    """Opens so many image files as a folder, where those of a thousand are links to one, and as a zip."""
+    """Open so many image files as a folder, where those of a thousand are links to one, and as a zip."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "PNG")
     with zipfile.ZipFile(folder / "many.zip", "w") as archive:
@@ -237,7 +237,7 @@ def measure(folder: Path, count: int, files: int) -> dict[str, Any]:
 
 
 def windows(data: Dataset) -> Dataset:
-    """The same images, seen through windows of 28 × 28."""
+    """The same images, cropped to windows of 28 × 28."""
     return Dataset(data.name, data.values, crop_margin=4, fingerprint=data.fingerprint)
 
 

@@ -101,7 +101,7 @@ class Upsampled(nn.Module):
         return self.body(h.view(h.shape[0], 128, self.side, self.side))
 
 
-class Judging(nn.Module):
+class CriticNetwork(nn.Module):
     """The same critic as PyTorch-GAN has it: features are viewed as rows, and probabilities come out, (N, 1)."""
 
     def __init__(self, shape: Shape) -> None:
@@ -140,7 +140,7 @@ def unchanged_dcgan(shape: Shape) -> LatentGame:
     """Our game on PyTorch-GAN's networks as they are; what makes them fast, ``--fast auto`` must find."""
     G = Upsampled(shape)
     G.latent = 100  # type: ignore[assignment]
-    return SharedFakesGAN(G, Judging(shape), Entropy(), critic=plain_adam, generator=plain_adam)
+    return SharedFakesGAN(G, CriticNetwork(shape), Entropy(), critic=plain_adam, generator=plain_adam)
 
 
 def plain_adam(network: nn.Module) -> torch.optim.Optimizer:
@@ -172,7 +172,7 @@ class GeneratorFirst:
         self.D_adam.step()
 
     def probability(self, x: Tensor) -> Tensor:
-        """What D says of x, (N,)."""
+        """Return the scores of x, (N,)."""
         return self.D(x).sigmoid()
 
 
@@ -253,7 +253,7 @@ class Cycle:
 
 
 def moving(mover: nn.Module, other: nn.Module) -> None:
-    """Lets one network take gradients and not the other."""
+    """Let one network take gradients and not the other."""
     mover.requires_grad_(True)
     other.requires_grad_(False)
 
@@ -263,7 +263,7 @@ def squared(scores: Tensor, target: float) -> Tensor:
 
 
 def pooled(pool: list[Tensor], images: Tensor, size: int = 50) -> Tensor:
-    """Returns each image, or an older one in its place every second time."""
+    """Return each image, or an older one in its place every second time."""
     shown = []
     for image in images:
         if len(pool) < size:

@@ -90,7 +90,7 @@ GPU_RATE, GPU_BATCH, GPUS = 20e12, 64, (2, 8, 16, 64)
 
 
 def played(case: Case, batch: int) -> Iterator[StepReport]:
-    """Trains without end, as a run would with --fast auto; every process builds the same game."""
+    """Train without end, as a run would with --fast auto; every process builds the same game."""
     torch.manual_seed(0)
     game: Game = case.game((3, 32, 32))
     how = performance.PerformanceOptions.for_game("auto", game)
@@ -103,7 +103,7 @@ def played(case: Case, batch: int) -> Iterator[StepReport]:
 
 
 def stepping(case: Case, batch: int, steps: int) -> dict[str, Any]:
-    """Times steps after one that is not counted."""
+    """Time steps after one that is not counted."""
     playing = played(case, batch)
     report, rows = next(playing), []
     for _ in range(steps):
@@ -143,7 +143,7 @@ def messages(sizes: tuple[int, ...]) -> dict[str, float]:
 
 
 def worker(out: Path, steps: int | None) -> None:
-    """What each process does; the first writes down what was seen."""
+    """Run one process; rank 0 writes the measurements."""
     torch.set_num_threads(1)
     performance.keep_freed_memory()
     distributed.init_process_group(torch.device("cpu"))
@@ -161,7 +161,7 @@ def worker(out: Path, steps: int | None) -> None:
 
 
 def launched(processes: int, folder: Path, steps: int | None) -> dict[str, Any]:
-    """Starts the processes, and returns what the first wrote down."""
+    """Start the processes, and return what the first wrote down."""
     out = folder / f"{processes}.json"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     more = ["--steps", str(steps)] if steps else []
@@ -170,7 +170,7 @@ def launched(processes: int, folder: Path, steps: int | None) -> dict[str, Any]:
 
 
 def fitted(measured: dict[str, float]) -> Link:
-    """The link that messages between two processes tell of, by least squares of relative errors."""
+    """Fit latency and bandwidth of the link to message times, by least squares of relative errors."""
     sizes, seconds = (np.array([*map(float, each)]) for each in (measured.keys(), measured.values()))
     slope, start = np.polyfit(sizes, seconds, 1, w=1 / seconds)
     return Link(float(max(start, 0) / 2), float(1 / slope))

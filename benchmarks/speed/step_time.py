@@ -104,7 +104,7 @@ class Textbook:
 
 
 class Work(TorchDispatchMode):
-    """Counts the floating-point operations of convolutions and matrix products by precision, second derivatives too."""
+    """Counts floating-point operations of convolutions and matrix products by precision, with second derivatives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Work(TorchDispatchMode):
 
 
 def by_groups(rule: Callable[..., int]) -> Callable[..., int]:
-    """Returns torch's rule for the work of a convolution's gradients, which takes that of a weight for ungrouped."""
+    """Return torch's rule for the work of a convolution's gradients, which takes that of a weight for ungrouped."""
 
     def work(*arguments: Any, out_val: Any) -> int:
         *before, groups, (by_input, by_weight, _) = arguments
@@ -185,7 +185,7 @@ class Case:
 
 
 def named(name: str, domains: int = 1, **arguments: Any) -> Callable[[Shape], Game]:
-    """Returns a recipe with arguments, as a function of the shape."""
+    """Return a recipe with arguments, as a function of the shape."""
     return lambda shape: recipe(name)(shape, *[shape] * (domains - 1), **arguments)
 
 
@@ -208,7 +208,7 @@ CASES = {
 
 
 def measure(name: str, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Times one case and returns medians, ratios and the share of the limit."""
+    """Time one case and returns medians, ratios and the share of the limit."""
     contestants = {player: Contestant(name, player, clock) for player in ("textbook", "fp32", "bf16")}
     plays = {player: contestant.step for player, contestant in contestants.items()}
     rates: Counter[torch.dtype] = Counter()
@@ -251,11 +251,11 @@ class Contestant:
         there.close()
 
     def step(self) -> float:
-        """Plays a step and returns its seconds."""
+        """Play a step and return its seconds."""
         return self._asked("step")
 
     def work(self) -> Counter[torch.dtype]:
-        """Plays a step and returns its floating-point operations."""
+        """Play a step and return its floating-point operations."""
         return self._asked("work")
 
     def end(self) -> None:
@@ -268,7 +268,7 @@ class Contestant:
 
 
 def _contend(name: str, player: str, threads: int, clock: Callable[[], float], pipe: Connection, parent: int) -> None:
-    """Plays a case whenever it is asked for a step, until it is told to end."""
+    """Serve the steps of a case on request, until the end message."""
     parent_watch.exit_with_parent(parent)
     torch.set_num_threads(threads)
     torch.manual_seed(SEED)
@@ -294,7 +294,7 @@ def _contend(name: str, player: str, threads: int, clock: Callable[[], float], p
 
 
 def timed(play: Callable[[], Any], clock: Callable[[], float]) -> float:
-    """Returns the seconds that a call takes."""
+    """Return the seconds that a call takes."""
     start = clock()
     play()
     return clock() - start
@@ -303,7 +303,7 @@ def timed(play: Callable[[], Any], clock: Callable[[], float]) -> float:
 def interleaved(
     contestants: dict[str, Callable[[], float]], rounds: int, after: Callable[[], Any] | None = None
 ) -> dict[str, float]:
-    """Asks the contestants in turn for their seconds, `rounds` times after a warm-up, and returns each one's median.
+    """Time the contestants in turn, `rounds` times after a warm-up, and return each one's median.
 
     Args:
         contestants: Play once, and return their seconds.
@@ -320,13 +320,13 @@ def interleaved(
 
 
 def _raise_rates(rates: Counter[torch.dtype], clock: Callable[[], float]) -> None:
-    """Measures the best rates again, and keeps the better ones."""
+    """Measure the best rates again, and keep the better ones."""
     for dtype in (torch.float32, torch.bfloat16):
         rates[dtype] = max(rates[dtype], best_rate(dtype, clock))
 
 
 def best_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
-    """Returns the best rate, in floating-point operations a second, of 3×3 convolutions of usual sizes."""
+    """Return the best rate, in floating-point operations a second, of 3×3 convolutions of usual sizes."""
     best = 0.0
     for channels, side in ((64, 32), (128, 16), (256, 16)):
         x = torch.randn(32, channels, side, side, dtype=dtype).to(memory_format=torch.channels_last)
@@ -369,7 +369,7 @@ def main() -> None:
 
 
 def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
-    """Draws how many times as fast as the textbook each case is, and what share of the limit it reaches."""
+    """Draw how many times as fast as the textbook each case is, and what share of the limit it reaches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")

@@ -41,13 +41,13 @@ CLOCK = time.process_time
 DATA, SIDE, BATCH, HELD_OUT = "fashion-mnist", 32, 64, 0.1
 OURS: dict[str, Any] = {"recipe": "rsgan", "arguments": {**NARROW, **BRISK}, "precision": "bf16"}
 LEVELS = (150, 100, 75, 50, 30, 20)
-Judge = Callable[[Game], float]
+Evaluate = Callable[[Game], float]
 Curve = list[tuple[int, float, float]]
 """Steps, seconds and the Fréchet distance then."""
 
 
 def ours(seed: int, folder: Path) -> Generator[Game, None, None]:
-    """Trains a run, and yields what is to be judged after each step."""
+    """Train a run, and yield the game to evaluate after each step."""
     how: Any = {"batch_size": BATCH, "size": SIDE, "hold_out": HELD_OUT, "seed": seed, "device": "cpu"}
     run = Run.create(folder, data=DATA, **OURS, **how)
     for _ in run.fit(sys.maxsize, save_every=1000, sample_every=1000):
@@ -55,7 +55,7 @@ def ours(seed: int, folder: Path) -> Generator[Game, None, None]:
 
 
 def peer(seed: int, training: Dataset) -> Generator[Game, None, None]:
-    """Plays the peer's loop on plain networks, and yields the game of its networks after each step."""
+    """Play the peer's loop on plain networks, and yield the game of its networks after each step."""
     torch.manual_seed(seed)
     game = upsampling_dcgan((1, SIDE, SIDE))
     performance.PerformanceOptions("off").apply(game)
@@ -65,8 +65,8 @@ def peer(seed: int, training: Dataset) -> Generator[Game, None, None]:
         yield game
 
 
-def curve(plays: Generator[Game, None, None], steps: int, every: int, judge: Judge) -> Curve:
-    """Judges every so many steps, more often at first, and tells the seconds without judging."""
+def curve(plays: Generator[Game, None, None], steps: int, every: int, judge: Evaluate) -> Curve:
+    """Evaluate every `every` steps, more often at first, and return the seconds without evaluation."""
     found, spent, start = [], 0.0, CLOCK()
     for step, game in enumerate(plays, 1):
         if step % every == 0 or step == steps or (step < 4 * every and step % (every // 2 or 1) == 0):
@@ -81,12 +81,12 @@ def curve(plays: Generator[Game, None, None], steps: int, every: int, judge: Jud
 
 
 def reached(found: Curve, level: float) -> float | None:
-    """Returns the seconds until a distance was reached, or None."""
+    """Return the seconds until a distance was reached, or None."""
     return next((seconds for _, seconds, distance in found if distance <= level), None)
 
 
 def compared(mine: Curve, theirs: Curve) -> dict[str, dict[str, float | None]]:
-    """Returns the seconds of both to each distance, and their ratio; the last is the best of the peer's."""
+    """Return the seconds of both to each distance, and their ratio; the last is the best of the peer's."""
     rows = {}
     for level in sorted({*map(float, LEVELS), min(distance for *_, distance in theirs)}, reverse=True):
         us, them = reached(mine, level), reached(theirs, level)
@@ -94,8 +94,8 @@ def compared(mine: Curve, theirs: Curve) -> dict[str, dict[str, float | None]]:
     return rows
 
 
-def judge_of(dataset: Dataset, samples: int) -> tuple[Dataset, Judge]:
-    """Returns what is trained on, and who judges."""
+def evaluation_of(dataset: Dataset, samples: int) -> tuple[Dataset, Evaluate]:
+    """Return the training data and the evaluation."""
     training, held_out = dataset.split(HELD_OUT)
     extractor = extractor_for(training)
     how: Any = {"metrics": get_metrics(["frechet"]), "samples": samples, "references": False, "resamples": 0}
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "time_to_quality.json")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    training, judge = judge_of(load(DATA, size=SIDE), chosen.samples)
+    training, judge = evaluation_of(load(DATA, size=SIDE), chosen.samples)
     settings = {"samples": chosen.samples, "setting": OURS, "peer steps": chosen.peer_steps, "steps": chosen.steps}
     settings = json.loads(json.dumps(settings))
     held = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}

@@ -122,7 +122,7 @@ def picture(path, side, grey=False):
 
 @pytest.fixture
 def there(tmp_path, monkeypatch):
-    """Go to a folder with the files that the pages speak of."""
+    """Go to a folder with the files that the pages use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

@@ -1,4 +1,4 @@
-"""The page on many processes: its calculation follows the formula, its tables say what the record holds."""
+"""The page on many processes: its calculation follows the formula, its tables agree with the record."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_a_link_is_found_again_from_what_its_messages_took():
 
 def test_efficiency_is_what_is_left_of_a_step_for_its_own_work():
     case = {"gflop_an_image": 20e3 / scaling.GPU_BATCH, "messages_a_step": 0, "bytes_a_step": 25e9}
-    told = scaling.on_paper(case)
-    assert told["step_of_one_seconds"] == pytest.approx(1)
+    figures = scaling.on_paper(case)
+    assert figures["step_of_one_seconds"] == pytest.approx(1)
     hops = 2 * scaling.RUNS_OWN * 10e-6
-    assert told["efficiency"]["InfiniBand, 25 GB/s, 10 µs"]["2"] == pytest.approx(1 / (2 + hops))
+    assert figures["efficiency"]["InfiniBand, 25 GB/s, 10 µs"]["2"] == pytest.approx(1 / (2 + hops))
 
 
 def test_the_page_agrees_with_the_record():

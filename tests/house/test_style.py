@@ -42,7 +42,7 @@ def test_games_import_neither_networks_nor_files_nor_the_terminal():
 
 
 def test_pictures_are_opened_in_one_module_only():
-    """There whatever a decoder raises becomes one sentence that names the file."""
+    """Every error of a decoder becomes one sentence that names the file there."""
     opening = [path for path in FILES if "Image.open" in path.read_text() or "ImageOps" in path.read_text()]
     assert [str(path.relative_to(ROOT)) for path in opening] == ["data/sources/images.py"]
     lazily = [

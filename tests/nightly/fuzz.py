@@ -1,4 +1,4 @@
-"""A thousand fuzzed command lines and a thousand fuzzed run folders, new ones each night.
+"""A thousand fuzzed command lines and a thousand fuzzed run folders, with a new seed each time.
 
     python tests/nightly/fuzz.py                    1,000 of each
     python tests/nightly/fuzz.py --examples 200

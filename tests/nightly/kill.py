@@ -1,4 +1,4 @@
-"""kill -9 for a night: every recipe of the table, in one process and in two, at least twenty deaths a family.
+"""Nightly kill -9 test: every recipe of the table, in one process and in two, at least twenty kills a family.
 
     python tests/nightly/kill.py                    all of it
     python tests/nightly/kill.py --match gan        recipes whose name contains this
@@ -6,9 +6,9 @@
     python tests/nightly/kill.py --share 2/5        every fifth case, from the second
     python tests/nightly/kill.py --missing          only what the record does not hold yet
 
-A recipe is trained once without and once with deaths at random moments, the same command again after each. What comes
+A recipe is trained once without and once with kills at random moments, the same command again after each. What comes
 out must be the same to the last bit: weights, averages, optimisers, log; no checkpoint may be broken and no temporary
-file left. A family is a module of `sparring.recipes`; its deaths are shared among its recipes and kinds of data, at
+file left. A family is a module of `sparring.recipes`; its kills are shared among its recipes and kinds of data, at
 least two each, and two each again with two processes. Outcomes are added to tests/nightly/results/kill.json; the
 command exits with 1 if any differs.
 """
@@ -69,9 +69,9 @@ def outcome(family: str, name: str, kind: dict[str, Any], processes: int, rng: r
     try:
         how = {"kills": count, "steps": 6 + STRIDE * count, "stride": STRIDE}
         found = forked.torment(folder, name, kind, processes, rng, **how)
-    except Exception as error:  # is an outcome, too: the night goes on
-        said = f"{type(error).__name__}: {error}"
-        found = {"deaths": [], "difference": said, "same log": False, "notes": [], "left over": []}
+    except Exception as error:  # is recorded as an outcome, and the next recipe follows
+        message = f"{type(error).__name__}: {error}"
+        found = {"deaths": [], "difference": message, "same log": False, "notes": [], "left over": []}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     same = found["difference"] == "" and found["same log"] and not found["notes"] and not found["left over"]
@@ -91,7 +91,7 @@ def key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def record(rows: list[dict[str, Any]]) -> None:
-    """Writes the outcomes over those of earlier nights."""
+    """Write the outcomes over those of earlier nights."""
     before = json.loads(RESULTS.read_text())["outcomes"] if RESULTS.exists() else []
     known = {key(row): row for row in [*before, *rows]}
     listed = sorted(known.values(), key=lambda row: (row["family"], row["recipe"], row["data"], row["processes"]))
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--match", default="", help="only recipes whose name contains this")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin nothing new after so long")
     parser.add_argument("--missing", action="store_true", help="only what the record does not hold yet")
-    parser.add_argument("--seed", type=int, default=None, help="decides the moments of death; another one each night")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the moments of the kills; default: random")
     parser.add_argument("--share", default="1/1", help="K/N: every N-th case from the K-th")
     parser.add_argument("--merge", type=Path, nargs="*", default=(), help="add records from elsewhere, and run nothing")
     given = parser.parse_args()

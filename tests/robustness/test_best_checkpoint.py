@@ -38,7 +38,7 @@ def sickly(shape: tuple[int, ...]) -> Sickly:
 
 
 def improving(monkeypatch, after=0):
-    """The later, the better: every judgement supersedes the one before."""
+    """The later, the better: every evaluation supersedes the one before."""
     from sparring.evaluation.evaluator import Evaluation
 
     calls = [None] * after

@@ -31,7 +31,7 @@ def workplace(tmp_path_factory):
     folder, before = tmp_path_factory.mktemp("fuzz"), Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         runs.quick(patch)
-        patch.setattr("sparring.cli.train.STEPS", 3)  # unless told
+        patch.setattr("sparring.cli.train.STEPS", 3)  # the default
         os.chdir(folder)
         (folder / "bait.py").write_text("open('touched', 'w').close()\n")
         words = [
@@ -77,13 +77,13 @@ def test_every_run_folder_is_used_or_refused_in_a_sentence(workplace, data):
 )
 def test_the_nearest_name_is_given(workplace, word, near):
     words = ["train", "nsgan", "--data", "ring", "--width", "4", "--steps", "1", "--out", "near", "--dry-run"]
-    code, told = fuzzed.play([word if each == near else each for each in words])
+    code, output = fuzzed.play([word if each == near else each for each in words])
     assert code == 2
     if word.startswith("--"):
-        assert "Perhaps you meant" in told
-        assert f" {near} " in told
+        assert "Perhaps you meant" in output
+        assert f" {near} " in output
     else:
-        assert f"did you mean {near}" in told.replace("'", "")
+        assert f"did you mean {near}" in output.replace("'", "")
 
 
 def test_the_oracle_detects_an_error_of_the_fuzzer(workplace):

@@ -73,7 +73,7 @@ def readable(content: bytes) -> bool:
 
 
 def sentence(path: Path | str, **how) -> str | None:
-    """What is said of data that cannot be loaded, if it cannot."""
+    """Return the error message of data that cannot be loaded; None otherwise."""
     return refusal(load, path, **how)
 
 
@@ -82,12 +82,12 @@ def refusal(function, *words, **how) -> str | None:
     try:
         function(*words, **how)
     except DataError as error:
-        said = str(error)
+        message = str(error)
     else:
         return None
-    assert "\n" not in said
-    assert said.endswith(".")
-    return said
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
 
 
 def test_five_hundred_hostile_images_in_a_folder(tmp_path, files):
@@ -100,9 +100,9 @@ def test_five_hundred_hostile_images_in_a_folder(tmp_path, files):
     assert snapshot(tmp_path) == before, "nothing but the cache was touched"
     assert threading.active_count() == threads
     start = f"{folder}: "
-    said = {sentence.split(" ")[0] for sentence in loaded.skipped if not sentence.startswith(start)}
+    skipped = {sentence.split(" ")[0] for sentence in loaded.skipped if not sentence.startswith(start)}
     bad = [sentence.removeprefix(start).split()[0] for sentence in loaded.skipped if sentence.startswith(start)]
-    assert said == {str(folder / name) for name in strays}
+    assert skipped == {str(folder / name) for name in strays}
     assert not any("private" in sentence for sentence in loaded.skipped)
     assert len(loaded) + len(bad) == COUNT
     assert set(bad) == {name for name, content in files.items() if not readable(content)}
@@ -146,15 +146,15 @@ def test_hostile_archives(tmp_path, files):
 def test_damaged_archives_are_read_or_refused_in_a_sentence(tmp_path, files):
     good = {name: content for name, content in files.items() if "sound" in name}
     packed = hostile.archive(tmp_path / "good.zip", good)
-    rng, said = random.Random(1), []
+    rng, messages = random.Random(1), []
     for number in range(100):
         path = hostile.damaged(packed, rng, tmp_path / f"{number}.zip")
-        said += [sentence(path, size=8, skip_unreadable=skip_unreadable) for skip_unreadable in (False, True)]
-    assert len(list(filter(None, said))) > 50
+        messages += [sentence(path, size=8, skip_unreadable=skip_unreadable) for skip_unreadable in (False, True)]
+    assert len(list(filter(None, messages))) > 50
 
 
 def test_a_member_cannot_exceed_its_declared_size(tmp_path):
-    """The directory says a hundred bytes, the stream unfolds to ten million."""
+    """The directory declares a hundred bytes, the stream decompresses to ten million."""
     hostile.archive(tmp_path / "bomb.zip", {"a.png": bytes(10**7)})
     content = (tmp_path / "bomb.zip").read_bytes()
     for field in (content.rindex(b"PK\1\2") + 24, content.index(b"PK\3\4") + 22):
@@ -250,10 +250,10 @@ def test_the_command_line_names_what_it_passes_over_and_resumes(tmp_path, files,
     assert not (tmp_path / "run").exists()
     capsys.readouterr()
     assert main([*words, "--steps", "1", "--skip-unreadable"]) == 0
-    told = capsys.readouterr().err
-    assert told.count("note: Skipped: ") == 4
+    output = capsys.readouterr().err
+    assert output.count("note: Skipped: ") == 4
     lines = (tmp_path / "run/skipped-files.txt").read_text().splitlines()
-    assert f"{len(lines) - 3} more, all of them named in skipped-files.txt" in told
+    assert f"{len(lines) - 3} more, all of them named in skipped-files.txt" in output
     assert main(["resume", str(tmp_path / "run"), "--steps", "2"]) == 0
     assert Run.open(tmp_path / "run", device="cpu").dataset.skipped == tuple(lines)
     capsys.readouterr()
@@ -283,9 +283,9 @@ def test_hostile_tables_are_refused_in_a_sentence(tmp_path, name, content):
     folder = written(tmp_path / "set", {"a.png": hostile.encoded(hostile.picture(random.Random(0)), "PNG")})
     (folder / name).write_text(content)
     assert sys.getrecursionlimit() < 10**5
-    said = sentence(folder, size=8)
-    assert name in said
-    assert len(said) < 1000
+    message = sentence(folder, size=8)
+    assert name in message
+    assert len(message) < 1000
 
 
 REGIONS = LabelMapClasses(("a", "b"), ((0, 0, 0), (255, 255, 255)))
@@ -312,10 +312,10 @@ OPENERS = {
 
 @pytest.mark.parametrize("reader", DECODERS)
 def test_every_decoder_error_becomes_a_message_that_names_the_file(files, reader):
-    """The only exception of a damaged file is DataError, whatever it is read as."""
-    said = {name: refusal(DECODERS[reader], f"the file {name}", content) for name, content in files.items()}
-    assert all(f"the file {name} " in words for name, words in said.items() if words)
-    assert 100 < len(list(filter(None, said.values()))) < 480
+    """The only exception of a damaged file is DataError, for every reader."""
+    messages = {name: refusal(DECODERS[reader], f"the file {name}", content) for name, content in files.items()}
+    assert all(f"the file {name} " in words for name, words in messages.items() if words)
+    assert 100 < len(list(filter(None, messages.values()))) < 480
 
 
 @pytest.mark.parametrize("place", ["a", "b"])

@@ -42,12 +42,12 @@ def trained(tmp_path_factory):
 
 
 def refused(capsys, *words):
-    """Runs a command that must fail, and returns its one sentence."""
+    """Run a command that must fail, and return its one sentence."""
     assert main([str(word) for word in words]) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("sparring: ")
-    assert told.err.count("\n") == 1
-    return told.err
+    output = capsys.readouterr()
+    assert output.err.startswith("sparring: ")
+    assert output.err.count("\n") == 1
+    return output.err
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_faults_of_ours_keep_their_traceback(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 def test_a_training_within_a_limit_of_memory(tmp_path):
-    """As behind ``ulimit -v``: enough to start, and too little for the batch."""
+    """As behind ``ulimit -v``: enough to start, but not for the batch."""
     words = [
         "train",
         "nsgan",
@@ -377,9 +377,9 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, capsys):
     words = ["train", "dcgan", "--data", tmp_path / "set", "--size", "8", "--out", tmp_path / "run"]
     assert "SPARRING_CACHE" in refused(capsys, *words, "--skip-unreadable")
     (tmp_path / "set/bad.png").unlink()
-    told = main([*map(str, words), "--width", "4", "--batch-size", "4", "--steps", "1", "--device", "cpu"])
-    assert told in (0, 2)
-    assert capsys.readouterr().err.count("\n") == (1 if told else 0)
+    code = main([*map(str, words), "--width", "4", "--batch-size", "4", "--steps", "1", "--device", "cpu"])
+    assert code in (0, 2)
+    assert capsys.readouterr().err.count("\n") == (1 if code else 0)
 
 
 # --- data that moved

@@ -48,12 +48,14 @@ def test_the_kills_happened_during_training(results):
 
 
 def test_when_one_process_hangs_the_other_exits_after_its_timeout_and_the_run_resumes(results):
-    took, said = results["hang"]
+    took, message = results["hang"]
     crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())
     assert took < 3 + 5 * crowd
-    assert said.startswith("Another process of the training is gone; start the same command again. The checkpoint of")
+    assert message.startswith(
+        "Another process of the training is gone; start the same command again. The checkpoint of"
+    )
 
 
 def test_when_one_process_is_killed_the_other_exits_within_seconds(results):
-    crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())  # processes to a processor: others may be at work here, too
+    crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())  # processes to a processor: other processes may share them
     assert results["widow"] < 5 * crowd

@@ -24,7 +24,7 @@ LEFT = f".x.png.{'0' * 32}.tmp"
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    """This process has looked at no folder yet."""
+    """Reset the folders that this process has checked."""
     monkeypatch.setattr(atomic, "_cleaned", set())
 
 
@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
 
 
 def dying(work) -> None:
-    """Does something in a process that is killed in the middle of it, by its own hand."""
+    """Run a function in a process that kills itself in the middle of it."""
     child = os.fork()
     if not child:
         try:
@@ -122,7 +122,7 @@ def test_files_of_other_names_links_and_folders_stay(tmp_path):
     (tmp_path / LEFT).write_bytes(b"half")
     with atomic_write(tmp_path / "y.png"):
         pass
-    assert LEFT in names(tmp_path), "each folder is looked at once a process"
+    assert LEFT in names(tmp_path), "each folder is checked once a process"
 
 
 def test_a_folder_that_cannot_be_read_is_no_error(tmp_path):

@@ -53,7 +53,7 @@ def made(tmp_path, original):
 
 
 def linked(path, target):
-    """Moves something away and leaves a link to it, as far as that is there."""
+    """Move a path away and leave a link to it, if it exists."""
     if path.is_dir():
         shutil.copytree(path, target)
         shutil.rmtree(path)
@@ -163,8 +163,8 @@ def test_only_regular_files_are_read(made, tmp_path, capsys, monkeypatch, name, 
     for words in (["sample"], ["report"], ["resume", "--eval-every", "1", "--steps", "6"]):
         code = main([words[0], str(made), *words[1:], "--device", "cpu"])
         assert code in (0, 2)
-    said = capsys.readouterr().err
-    assert f"{name.split('/')[-1]} is not a regular file" in said or name == "fit.json"
+    output = capsys.readouterr().err
+    assert f"{name.split('/')[-1]} is not a regular file" in output or name == "fit.json"
 
 
 @pytest.mark.parametrize("name", ["run.json", "evaluation.json", "log.jsonl", "checkpoints/000004/manifest.json"])

@@ -1,4 +1,4 @@
-"""Whoever loses its parent leaves, and a rank that dies while the ranks meet does not leave the others waiting."""
+"""A process exits with its parent, and a rank that exits in the rendezvous ends the others."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RING = ["--data", "ring", "--batch-size", "8", "--width", "4", "--device", "cpu"
 
 
 def allowed(seconds):
-    """So many seconds on a machine at rest, more on one whose processors are shared."""
+    """Return the seconds, scaled by the load of the machine."""
     return seconds * max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
 def until(ready, seconds=60):
-    """Waits until something is true, and returns how long that took."""
+    """Wait until something is true, and return how long that took."""
     began = time.monotonic()
     while not ready():
         assert time.monotonic() - began < seconds
@@ -131,7 +131,7 @@ def train_long(folder):
 
 
 def agent(folder, at):
-    """Starts two ranks as torchrun's agent does, and waits for them."""
+    """Start two ranks as torchrun's agent does, and waits for them."""
     ranks = [forked.fork(train_long, folder, **group(rank, 2, at), **{AGENT: "none"}) for rank in range(2)]
     forked.codes(ranks)
 
@@ -158,7 +158,7 @@ def test_torchruns_workers_leave_with_it(tmp_path):
 
 
 def join(folder, patience):
-    """Joins the group, and writes down why not."""
+    """Join the group, and writes down why not."""
     try:
         distributed.init_process_group(torch.device("cpu"), timedelta(seconds=patience))
     except RunError as error:
@@ -167,13 +167,13 @@ def join(folder, patience):
 
 
 def arrived(at, *ranks):
-    """Waits until ranks wait in the rendezvous."""
+    """Wait until ranks wait in the rendezvous."""
     store = dist.TCPStore("127.0.0.1", int(at), wait_for_workers=False, timeout=timedelta(seconds=60))
     roll = dist.PrefixStore("roll/0", store)
     until(lambda: all(roll.add(str(rank), 0) for rank in ranks))
 
 
-def said(folder, child, rank):
+def recorded_error(folder, child, rank):
     """What a rank ended with."""
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3, "with a sentence"
     return (folder / str(rank)).read_text()
@@ -187,16 +187,16 @@ def test_a_rank_that_exits_in_the_rendezvous_ends_the_others(tmp_path, dying, st
     arrived(at, 0, 1)
     killed(children[dying])
     began = time.monotonic()
-    sentence = said(tmp_path, children[staying], staying)
+    sentence = recorded_error(tmp_path, children[staying], staying)
     assert time.monotonic() - began < allowed(2 * WITHIN)
     assert sentence.startswith("Rank 1 of the training is gone" if dying else "The other processes cannot be reached")
 
 
 def test_a_rank_that_never_joins_is_named(tmp_path):
     child = forked.fork(join, tmp_path, 1, **group(0, 2, port()))
-    assert said(tmp_path, child, 0).startswith("Rank 1 of the training did not come within 1 s")
+    assert recorded_error(tmp_path, child, 0).startswith("Rank 1 of the training did not come within 1 s")
     child = forked.fork(join, tmp_path, 1, **group(1, 2, port()))
-    assert said(tmp_path, child, 1).startswith("Rank 0 of the training was not reached at 127.0.0.1:")
+    assert recorded_error(tmp_path, child, 1).startswith("Rank 0 of the training was not reached at 127.0.0.1:")
 
 
 def test_all_ranks_name_the_one_that_did_not_come(monkeypatch):

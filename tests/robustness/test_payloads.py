@@ -54,11 +54,11 @@ def bait(tmp_path):
 def refused(kind, work, *given):
     with pytest.raises(kind) as caught:
         work(*given)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert len(said) < 2000
-    assert "weights_only" not in said, "nobody is told to load it unsafely"
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 2000
+    assert "weights_only" not in message, "unsafe loading is never suggested"
+    return message
 
 
 def pickles(bait: Path) -> dict[str, bytes]:
@@ -166,14 +166,14 @@ FOUR = b'{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
 
 
 def lies() -> dict[str, bytes]:
-    """Headers of safetensors that say what is not so."""
+    """Headers of safetensors with false values."""
 
     def dressed(header: bytes, body: bytes = bytes(16), size: int | None = None) -> bytes:
         return struct.pack("<Q", len(header) if size is None else size) + header + body
 
     def one(**facts) -> bytes:
-        told = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16], **facts}
-        return json.dumps({"__metadata__": {"captions": '["a", "b"]'}, "embeddings": told}).encode()
+        entry = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16], **facts}
+        return json.dumps({"__metadata__": {"captions": '["a", "b"]'}, "embeddings": entry}).encode()
 
     return {
         "empty": b"",
@@ -206,8 +206,8 @@ def test_safetensors_that_lie(tmp_path, kind):
 
 
 def test_unaltered_headers_are_accepted(tmp_path):
-    told = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
-    header = json.dumps({"__metadata__": {"captions": '["a", "b"]'}, "embeddings": told}).encode()
+    entry = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+    header = json.dumps({"__metadata__": {"captions": '["a", "b"]'}, "embeddings": entry}).encode()
     (tmp_path / "true.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(16))
     assert embeddings(tmp_path / "true.safetensors")[0] == ["a", "b"]
 
@@ -253,7 +253,7 @@ EVIL = "open({!r}, 'w').close()\nfrom sparring.recipes.gan import nsgan\n"
 
 
 def renamed(run, name):
-    """Writes another recipe into the record of a run."""
+    """Write another recipe into the record of a run."""
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "recipe": name}))
     return run.folder
@@ -422,7 +422,7 @@ YAML = "!!python/object/apply:os.system ['touch {}']\n"
 
 
 def test_yaml_is_text(tmp_path, bait):
-    """No file of ours is read as YAML, whatever it is called."""
+    """No file is read as YAML, under any name."""
     import ast
 
     import sparring

@@ -46,7 +46,7 @@ def full():
 
 
 def played(words, streams):
-    """Runs a command in a child whose streams were replaced, or closed where there is None; returns its exit code."""
+    """Run a command in a child whose streams were replaced, or closed where there is None; returns its exit code."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -61,15 +61,15 @@ def test_lines_and_tables_are_printable(capsys):
     say(HOSTILE, 3)
     warn(HOSTILE)
     show_table(["name"], [[HOSTILE], ["[red]x[/red]"]])
-    told = capsys.readouterr()
-    assert told.out.splitlines()[0] == f"{ESCAPED} 3"
-    assert told.err == f"{ESCAPED}\n"
-    assert not obeyed(told.out)
-    assert "[red]x[/red]" in told.out
+    output = capsys.readouterr()
+    assert output.out.splitlines()[0] == f"{ESCAPED} 3"
+    assert output.err == f"{ESCAPED}\n"
+    assert not obeyed(output.out)
+    assert "[red]x[/red]" in output.out
 
 
 class Terminal(io.StringIO):
-    """A terminal, as far as rich asks."""
+    """A stream that rich treats as a terminal."""
 
     def isatty(self):
         return True
@@ -81,7 +81,7 @@ def drawn(monkeypatch, width, terms):
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("rich._console", None)  # which asks for the width once
+    monkeypatch.setattr("rich._console", None)  # which reads the width once
     with progress(total=200, keep=True) as show:
         for step in (50, 150):
             show._last = 0
@@ -115,7 +115,7 @@ def test_terms_are_not_read_as_markup(monkeypatch):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Two classes of pictures, and two files that are none, under names that no terminal should see."""
+    """Two classes of pictures, and two other files, with control characters in their names."""
     draw = np.random.default_rng(0)
     for name in (HOSTILE.replace("/", ""), "写真"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -132,9 +132,9 @@ TINY = ["--size", "8", "--batch-size", "4", "--width", "4", "--device", "cpu", "
 def test_names_of_files_and_classes_cannot_forge_output(tmp_path, pictures, capsys):
     words = ["train", "cgan", "--data", str(pictures), "--out", str(tmp_path / f"run{HOSTILE}"), *TINY]
     assert main(words) == 2
-    told = capsys.readouterr()
-    assert told.err.count("\n") == 1
-    assert not obeyed(told.err)
+    output = capsys.readouterr()
+    assert output.err.count("\n") == 1
+    assert not obeyed(output.err)
     assert main([*words, "--skip-unreadable"]) == 0
     run = tmp_path / f"run{HOSTILE}"
     passed = (run / "skipped-files.txt").read_text()
@@ -155,8 +155,8 @@ def test_names_of_files_and_classes_cannot_forge_output(tmp_path, pictures, caps
         ["sample", str(run), "--out", str(pictures / "写真/0.png" / HOSTILE)],
     ):
         main(words)
-    told = capsys.readouterr()
-    assert not obeyed(told.out + told.err)
+    output = capsys.readouterr()
+    assert not obeyed(output.out + output.err)
     page = (run / "report.html").read_text()
     assert not obeyed(page)
     assert "<title>cgan on" in page

@@ -35,9 +35,9 @@ BAD = {
     "nothing kept": ["--keep-checkpoints", "0"],
     "no metric": ["--eval-every", "1", "--eval-metric", "slicd"],
     "a metric for images": ["--eval-every", "1", "--eval-metric", "pyramid"],
-    "judged by nothing": ["--eval-every", "0"],
+    "evaluation every 0 steps": ["--eval-every", "0"],
     "no patience": ["--eval-every", "1", "--patience", "0"],
-    "patience without judging": ["--patience", "1"],
+    "patience without evaluation": ["--patience", "1"],
     "two ends": ["--kimg", "1", "--steps", "4"],
     "no remedy": ["--on-nan", "pray"],
     "no TensorBoard": ["--tensorboard"],
@@ -71,8 +71,8 @@ def test_a_refused_command_changes_no_byte_of_a_run(tmp_path, capsys, flags, no_
     if flags in BAD.values():
         assert main(["resume", str(tmp_path / "run"), "--steps", "4", *flags]) == 2
     assert tree(tmp_path) == before
-    told = capsys.readouterr().err
-    assert told.count("\n") <= 2 or "For full helptext" in told
+    output = capsys.readouterr().err
+    assert output.count("\n") <= 2 or "For full helptext" in output
 
 
 @pytest.mark.parametrize("flags", BAD.values(), ids=BAD)
@@ -117,7 +117,7 @@ def test_what_is_trained_by_another_process_is_left_alone(tmp_path, capsys):
             assert main(command) == 2
             assert "is being trained by another process" in capsys.readouterr().err
         assert tree(tmp_path) == before
-        assert Run.open(tmp_path / "run", device="cpu").step == 2, "looking needs no lock"
+        assert Run.open(tmp_path / "run", device="cpu").step == 2, "reading needs no lock"
     (tmp_path / "new").mkdir()
     with run_lock(tmp_path / "new"):
         assert main([*TRAIN, "--out", str(tmp_path / "new")]) == 2

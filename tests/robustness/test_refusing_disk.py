@@ -36,7 +36,7 @@ def disk(tmp_path) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int = 0) -> None:
-    """Writes until nothing more fits, then frees so many bytes."""
+    """Fill the disk, then free `leave` bytes."""
     descriptor = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         for piece in (65536, 4096, 1):
@@ -55,7 +55,7 @@ def remount(disk: Path, how: str) -> None:
 
 
 def interrupted(folder: Path, at: int, trouble: Callable[[], object], steps: int = 12, every: int = 4) -> str:
-    """Trains, meets trouble after a step, and returns what is said."""
+    """Train, cause a disk error after a step, and return its message."""
     run = start(folder)
 
     def train() -> None:
@@ -65,9 +65,9 @@ def interrupted(folder: Path, at: int, trouble: Callable[[], object], steps: int
 
     with pytest.raises(RunError) as refused:
         train()
-    said = str(refused.value)
-    assert "\n" not in said
-    return said
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
 
 
 def require_intact(folder: Path, tmp_path: Path, step: int, steps: int = 12) -> None:
@@ -82,27 +82,27 @@ def require_intact(folder: Path, tmp_path: Path, step: int, steps: int = 12) -> 
 
 @pytest.mark.parametrize("leave", [0, 8192])
 def test_a_disk_that_is_full(disk, tmp_path, leave):
-    said = interrupted(disk / "run", 6, lambda: fill(disk, leave))
-    assert "is too full for a checkpoint: it needs 0." in said
+    message = interrupted(disk / "run", 6, lambda: fill(disk, leave))
+    assert "is too full for a checkpoint: it needs 0." in message
     (disk / "filler").unlink()
     require_intact(disk / "run", tmp_path, 4)
 
 
 def test_a_disk_that_is_full_despite_reported_free_space(disk, tmp_path, monkeypatch):
-    """Others write at the same time, or a quota is not told of."""
+    """Others write at the same time, or a quota is not reported."""
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "require_free_space", lambda *_: None)
-        said = interrupted(disk / "run", 6, lambda: fill(disk, 16384))
-    assert "000008 cannot be written (No space left on device): free space" in said
-    assert said.endswith("files saved before are intact.")
+        message = interrupted(disk / "run", 6, lambda: fill(disk, 16384))
+    assert "000008 cannot be written (No space left on device): free space" in message
+    assert message.endswith("files saved before are intact.")
     (disk / "filler").unlink()
     require_intact(disk / "run", tmp_path, 4)
 
 
 def test_a_log_that_does_not_fit(disk, tmp_path):
     """The file keeps what it could not write, and must not stumble over it when it is closed."""
-    said = interrupted(disk / "run", 6, lambda: fill(disk), steps=120, every=100)
-    assert "log.jsonl cannot be written (No space left on device)" in said
+    message = interrupted(disk / "run", 6, lambda: fill(disk), steps=120, every=100)
+    assert "log.jsonl cannot be written (No space left on device)" in message
     (disk / "filler").unlink()
     assert len(logs.read(disk / "run/log.jsonl")) > 6
     require_intact(disk / "run", tmp_path, 0)
@@ -116,7 +116,7 @@ def test_a_disk_that_becomes_read_only(disk, tmp_path):
         play(start(folder), 12, save_every=4)
     with pytest.raises(RunError, match=r"cannot be written \(Read-only file system\)"):
         start(disk / "other")
-    assert start(folder).step == 4, "looking needs no writing"
+    assert start(folder).step == 4, "reading needs no writing"
     remount(disk, "rw")
     require_intact(folder, tmp_path, 4)
 
@@ -131,18 +131,18 @@ def test_a_folder_that_is_forbidden(tmp_path):
             os.seteuid(65534)
 
     try:
-        said = interrupted(folder, 6, forbid)
+        message = interrupted(folder, 6, forbid)
     finally:
         os.seteuid(user)
         for path in (folder, folder / "checkpoints"):
             path.chmod(0o755)
-    assert "cannot be written (Permission denied)" in said
+    assert "cannot be written (Permission denied)" in message
     require_intact(folder, tmp_path, 4)
 
 
 def test_a_folder_that_is_removed(tmp_path):
-    said = interrupted(tmp_path / "run", 6, lambda: shutil.rmtree(tmp_path / "run"))
-    assert "because its folder is missing: restore it and run the same command again, or start another run." in said
+    message = interrupted(tmp_path / "run", 6, lambda: shutil.rmtree(tmp_path / "run"))
+    assert "because its folder is missing: restore it and run the same command again, or start another run." in message
     assert not (tmp_path / "run").exists()
 
 
@@ -184,9 +184,9 @@ def test_the_command_line_prints_the_error_once(disk, capsys):
     fill(disk)
     capsys.readouterr()
     assert main([*words, "--steps", "4"]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("sparring: ")
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith("sparring: ")
+    assert output.count("\n") == 1
     (disk / "filler").unlink()
     assert main([*words, "--steps", "4"]) == 0
 

@@ -40,10 +40,10 @@ def refused(folder, capsys, *words):
     before = content(folder)
     assert main([*map(str, words)]) == 2
     assert content(folder) == before
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    return said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    return output.err
 
 
 # --- names
@@ -120,7 +120,7 @@ def test_results_that_cannot_be_files_are_refused(tmp_path):
 
 
 def test_every_command_with_an_output_checks_it():
-    """Whoever adds a command with --out must ask `sparring.runs.outputs`, or say here who checks instead."""
+    """Every command with --out must check it by `sparring.runs.outputs`, or be listed here with its own check."""
     elsewhere = {"train", "resume", "demo", "theory", "typed", "translate", "edit", "between"}
     checks = ("require_outputs", "require_picture", "require_film")
     for path in (Path(sparring.__file__).parent / "cli").glob("*.py"):
@@ -206,8 +206,8 @@ def test_no_command_replaces_what_a_training_has_drawn(run, tmp_path, capsys, wo
 def test_no_command_writes_into_the_folders_of_another_run(run, tmp_path, capsys):
     other = start(tmp_path / "other", "nsgan", IMAGES).folder
     for out in ("samples", "samples/mine.png", "checkpoints/x.png", "log.jsonl/x.png"):
-        told = refused(tmp_path, capsys, "sample", run, "--seeds", "0", "--out", other / out)
-        assert f"belongs to the run {other}" in told
+        message = refused(tmp_path, capsys, "sample", run, "--seeds", "0", "--out", other / out)
+        assert f"belongs to the run {other}" in message
     assert main(["sample", str(run), "--seeds", "0", "--out", str(other / "mine.png"), "--device", "cpu"]) == 0
 
 

@@ -1,4 +1,4 @@
-"""A process that imports torch once, then trains in forked children and kills them: real deaths at the price of a fork.
+"""A process that imports torch once, then trains in forked children and kills them: real kills at the cost of a fork.
 
 python forked.py kill FOLDER        prints what became of each run that was killed again and again, as JSON
 python forked.py train FOLDER       trains until a signal comes
@@ -43,7 +43,7 @@ FAMILIES = {
 
 
 def fork(work: Callable[..., Any], *given: Any, **environment: str) -> int:
-    """Starts a child that does the work and exits as an interpreter would."""
+    """Start a child that does the work and exits as an interpreter would."""
     child = os.fork()
     if child:
         return child
@@ -61,13 +61,13 @@ def fork(work: Callable[..., Any], *given: Any, **environment: str) -> int:
 
 
 def train(folder: Path, name: str, kind: dict[str, Any], steps: int = STEPS) -> None:
-    """The one command, typed again after each death; it does not outlive the process that started it."""
+    """The training command, repeated after each kill; it ends with the process that started it."""
     parent_watch.exit_with_parent(os.getppid())
     runs.play(runs.start(folder, name, kind), steps, save_every=2, sample_every=10)
 
 
 def life(processes: int, work: Callable[..., Any], *given: Any) -> list[int]:
-    """Starts the processes of one training, as torchrun would."""
+    """Start the processes of one training, as torchrun would."""
     if processes == 1:
         return [fork(work, *given)]
     with socket.socket() as free:
@@ -82,7 +82,7 @@ def codes(children: list[int]) -> list[int]:
 
 
 def wait(log: Path, lines: int, steps: int = STEPS) -> None:
-    """Waits until a training has written so many lines more than when it was last looked at, or has nothing to add."""
+    """Wait until a training has logged the given number of further lines, or has ended."""
     already = log.read_bytes().count(b"\n") if log.exists() else 0
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -104,7 +104,7 @@ def torment(
     steps: int = STEPS,
     stride: int = 7,
 ) -> dict[str, Any]:
-    """Trains without and with deaths at random moments, less than `stride` steps apart, and compares what comes out."""
+    """Train without and with kills at random moments, less than `stride` steps apart, and compare the results."""
     assert codes(life(processes, train, folder / "straight", name, kind, steps)) == [0] * processes
     deaths, notes = [], []
     for _ in range(kills):
@@ -131,18 +131,18 @@ def torment(
 
 
 def widow(folder: Path) -> float:
-    """Kills one of two processes, and returns how many seconds the other went on for."""
+    """Kill one of two processes, and return how many seconds the other went on for."""
     children = life(2, train, folder, "nsgan", MLP, 10**6)
     while not (folder / "checkpoints/000004").exists():
         time.sleep(0.01)
     os.kill(children[1], signal.SIGKILL)
     began = time.perf_counter()
-    assert codes(children) == [2, -signal.SIGKILL], "the survivor says in a sentence what happened"
+    assert codes(children) == [2, -signal.SIGKILL], "the survivor exits with an error message"
     return time.perf_counter() - began
 
 
 def kill(folder: Path) -> None:
-    """Runs every torment."""
+    """Run every kill test, and print the results."""
     rng = random.Random()
     results: dict[str, Any] = {}
     for family, (name, kind) in FAMILIES.items():
@@ -154,9 +154,9 @@ def kill(folder: Path) -> None:
 
 
 def hang(folder: Path, patience: float) -> tuple[float, str]:
-    """Halts one of two processes, and returns after how many seconds the other went, and what it said."""
+    """Halt one of two processes, and return the seconds until the other exits, and its error."""
     distributed.init_process_group.__defaults__ = distributed.init.__defaults__ = (timedelta(seconds=patience),)
-    children = life(2, told, folder, "nsgan", MLP, 10**6)
+    children = life(2, write_error, folder, "nsgan", MLP, 10**6)
     while not (folder / "checkpoints/000004").exists():
         time.sleep(0.01)
     os.kill(children[1], signal.SIGSTOP)
@@ -165,23 +165,23 @@ def hang(folder: Path, patience: float) -> tuple[float, str]:
     took = time.perf_counter() - began
     os.kill(children[1], signal.SIGKILL)
     os.waitpid(children[1], 0)
-    assert code == 2, "the one that waited says in a sentence what happened"
+    assert code == 2, "the waiting process exits with an error message"
     step = checkpoint.load_newest(folder)[0]["step"]
     assert codes(life(2, train, folder, "nsgan", MLP, step + 2)) == [0, 0], "the same command resumes"
-    return took, (folder / "told").read_text()
+    return took, (folder / "error.txt").read_text()
 
 
-def told(folder: Path, *given: Any) -> None:
-    """Trains, and writes down with what sentence it ended."""
+def write_error(folder: Path, *given: Any) -> None:
+    """Train, and write the error that ends the training."""
     try:
         train(folder, *given)
     except RunError as error:
-        (folder / "told").write_text(str(error))
+        (folder / "error.txt").write_text(str(error))
         raise
 
 
 def prepare(*kinds: dict[str, Any]) -> None:
-    """Loads data once, before any fork, and draws no pictures, which are slow."""
+    """Load data once, before any fork, and draws no pictures, which are slow."""
     torch.set_num_threads(1)
     run_module.load_data = cache(data.load)
     snapshots.save_grid = lambda *_, **__: None

@@ -1,4 +1,4 @@
-"""Command lines and run files as nobody should type or keep them, drawn by hypothesis, for tests and for nights."""
+"""Malformed command lines and run files, drawn by hypothesis, for tests and nightly runs."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def bases(run: str, out: str) -> list[list[str]]:
 
 
 def misspelt(draw: Any, word: str) -> str:
-    """A word with a letter too many, too few, or in the wrong place; its digits stay."""
+    """A word with a letter inserted, removed or moved; its digits stay."""
     if len(word) < 2:
         return word + "x"
     at = draw(st.integers(0, len(word) - 2))
@@ -231,7 +231,7 @@ def folders(draw: Any, run: Path) -> tuple[dict[str, bytes], list[str]]:
 
 
 def play(words: list[str]) -> tuple[int, str]:
-    """Runs a command; what it prints is thrown away, and what it complains of returned."""
+    """Run a command; what it prints is thrown away, and what it complains of returned."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(words)
@@ -240,13 +240,13 @@ def play(words: list[str]) -> tuple[int, str]:
 
 def require_sentence(words: list[str]) -> int:
     """Done, or one sentence and exit code 2; anything else is a fault of ours."""
-    code, told = play(words)
-    assert code in (0, 2), (words, code, told)
+    code, output = play(words)
+    assert code in (0, 2), (words, code, output)
     if code == 2:
-        last = told.rstrip("\n").splitlines()[-1] if told.strip() else ""
-        ours = any(line.startswith("sparring: ") for line in told.splitlines())
-        assert ours or "For full helptext" in told, (words, told)
-        assert "Traceback" not in told, (words, told)
+        last = output.rstrip("\n").splitlines()[-1] if output.strip() else ""
+        ours = any(line.startswith("sparring: ") for line in output.splitlines())
+        assert ours or "For full helptext" in output, (words, output)
+        assert "Traceback" not in output, (words, output)
         assert last, words
     return code
 

@@ -1,4 +1,4 @@
-"""Image files, archives and folders as nobody should send them: a function of a seed, each named after what it is."""
+"""Malformed image files, archives and folders: a function of a seed, each named after its defect."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def bomb(rng: random.Random) -> tuple[str, bytes]:
-    """A small file that says it is huge."""
+    """A small file that declares a huge size."""
     side = rng.choice((8_200, 30_000, 2**16, 2**31 - 1))
     if rng.random() < 0.5:
         head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, rng.choice((0, 2)), 0, 0, 0))
@@ -131,7 +131,7 @@ KINDS: tuple[Callable[[random.Random], tuple[str, bytes]], ...] = (
 
 
 def files(count: int, seed: int) -> dict[str, bytes]:
-    """So many files by their names."""
+    """Return the given number of files by name."""
     rng = random.Random(seed)
     made = {}
     for number in range(count):
@@ -142,7 +142,7 @@ def files(count: int, seed: int) -> dict[str, bytes]:
 
 
 def strays(folder: Path, outside: Path) -> list[str]:
-    """Puts what is no file into a folder: pipes, devices, links to nowhere, in a circle, and to folders outside."""
+    """Put what is no file into a folder: pipes, devices, links to nowhere, in a circle, and to folders outside."""
     os.mkfifo(folder / "pipe.png")
     for name, target in {
         "nowhere.png": folder / "is not there",

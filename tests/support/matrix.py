@@ -47,7 +47,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {  # by the head of its column
     "Ini": {"initialisation": "orthogonal"},
     "Sch": {"schedule": "cosine", "schedule_steps": 3},
 }
-REASONS = {  # the letter in the table: what the sentence says, and what the legend does
+REASONS = {  # the letter in the table: a pattern of the message, and the text of the legend
     "n": (r"names no(ne| network) in critic_networks|acts on one critic, but \w+ names none", "the game has no critic"),
     "s": (r"acts on one critic, but", "several critics, of which each sees other samples"),
     "t": (r"also takes", "the critic takes more than the sample"),
@@ -74,7 +74,7 @@ REASONS = {  # the letter in the table: what the sentence says, and what the leg
     "x": (r"cannot sample", "the game cannot sample"),
 }
 POINTS, IMAGES, DOMAINS = (2,), (1, 16, 16), (1, 32, 32)
-SAID = ("a red heart", "a blue heart", "one dog", "two dogs")
+CAPTIONS = ("a red heart", "a blue heart", "one dog", "two dogs")
 
 
 def shapes(name: str) -> tuple[tuple[int, ...], ...]:
@@ -85,13 +85,13 @@ def shapes(name: str) -> tuple[tuple[int, ...], ...]:
 
 
 def known(name: str) -> tuple[dict[str, Any], tuple[torch.Tensor, ...]]:
-    """What a recipe knows of the data apart from its shape, and what batches hold apart from samples."""
+    """Return the data facts of a recipe other than the shape, and the batch entries other than samples."""
     needs = RECIPES[name].needs
     generator = torch.Generator().manual_seed(1)
     if needs.startswith("labelled"):
         return {"classes": 3}, (torch.arange(4) % 3,)
     if needs.startswith("captioned"):
-        return {"captions": SAID}, (tokenize(SAID),)
+        return {"captions": CAPTIONS}, (tokenize(CAPTIONS),)
     if needs.startswith("unpaired"):
         return {"other": DOMAINS}, (torch.rand(4, *DOMAINS, generator=generator) * 2 - 1,)
     if needs.startswith("paired"):
@@ -133,7 +133,7 @@ def played(game: Game, batches: Data) -> Iterator[Move]:
 
 
 def refusal(make: Callable[[], Game]) -> str:
-    """Returns the sentence by which a game is refused when it is built; empty where it is built."""
+    """Return the sentence by which a game is refused when it is built; empty where it is built."""
     try:
         make()
     except SparringError as error:
@@ -142,7 +142,7 @@ def refusal(make: Callable[[], Game]) -> str:
 
 
 def letter(sentence: str) -> str:
-    """Returns the letter of the one reason that a sentence gives, or ✓ for none."""
+    """Return the letter of the one reason that a sentence gives, or ✓ for none."""
     if not sentence:
         return "✓"
     if not re.fullmatch(r"[A-Z].*\.", sentence):
@@ -199,7 +199,7 @@ START, END = "<!-- begin: python tests/support/matrix.py -->", "<!-- end -->"
 
 
 def page(text: str) -> str:
-    """Returns a page with the tables as they are now."""
+    """Return a page with the tables as they are now."""
     before, rest = text.split(START)
     return f"{before}{START}\n{tables()}\n{END}{rest.split(END)[1]}"
 

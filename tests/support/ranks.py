@@ -1,4 +1,4 @@
-"""What each of two real processes does under torchrun; test_parallel.py looks at what they leave behind.
+"""Script of each of two processes under torchrun; test_parallel.py checks the files that they write.
 
 torchrun --nproc-per-node 2 ranks.py FOLDER
 """
@@ -46,7 +46,7 @@ def train(folder: Path, steps: int = STEPS, *, recipe: str, **settings) -> Run:
 
 
 def drift(folder: Path, spoil) -> str:
-    """Spoils one rank's game after the first step, and returns what the next checkpoint says."""
+    """Corrupt one rank's game after the first step, and return the error of the next checkpoint."""
     run = start(folder, "nsgan")
     try:
         for report in run.fit(STEPS, save_every=2):
@@ -102,7 +102,7 @@ def unequal(folder: Path) -> str:
 
 
 def main(folder: Path) -> None:
-    """Plays every scene, and notes what this rank saw."""
+    """Run every scene, and record what this rank received."""
     torch.set_num_threads(1)
     run_module.load_data = cache(data.load)
     snapshots.save_grid = lambda *_, **__: None

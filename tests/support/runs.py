@@ -61,8 +61,8 @@ def _folder(name: str, side: int = 32, **parts: tuple[int, int, int]) -> str:
 def _captioned() -> str:
     """A folder of five images of noise with captions, the same in every process."""
     folder = Path(_folder("captions", 16, images=(5, 256, 3)))
-    said = ("a red heart", "a blue heart", "one dog", "two dogs", "a cat")
-    rows = [json.dumps({"file_name": f"images/{index}.png", "text": text}) for index, text in enumerate(said)]
+    captions = ("a red heart", "a blue heart", "one dog", "two dogs", "a cat")
+    rows = [json.dumps({"file_name": f"images/{index}.png", "text": text}) for index, text in enumerate(captions)]
     if not (folder / "metadata.jsonl").exists():
         (folder / "metadata.jsonl").write_text("\n".join(rows))
     return str(folder)
@@ -81,7 +81,7 @@ PAIRED: dict[str, Any] = {"data": f"pairs:{_PAIRS}", "size": 16, "batch_size": 2
 MAPPED: dict[str, Any] = {"data": f"pairs:{_MAPS}", "size": 16, "batch_size": 2, "device": "cpu"}
 CAPTIONED: dict[str, Any] = {"data": _captioned(), "size": 16, "batch_size": 4, "device": "cpu"}
 # What a recipe needs, by the word of its row in the table: data for runs, and the shapes that its game is tried with.
-# What else it is told of the data, and its batches hold besides images, is in test_recipes.py.
+# Further facts of the data and entries of its batches are in test_recipes.py.
 KINDS: dict[str, list[dict[str, Any]]] = {
     "points or images": [POINTS, IMAGES],
     "labelled points or images": [POINTS, IMAGES],
@@ -117,14 +117,14 @@ def start(folder, name: str = "nsgan", kind: dict[str, Any] = POINTS, **settings
 
 
 def play(run: Run, steps: int, **settings: Any) -> Run:
-    """Trains up to `steps`."""
+    """Train up to `steps`."""
     for _ in run.fit(steps, **settings):
         continue
     return run
 
 
 def difference(one: Any, other: Any, path: str = "") -> str:
-    """Names the first place where two states differ in any bit; empty if nowhere."""
+    """Name the first place where two states differ in any bit; empty if nowhere."""
     if isinstance(one, Tensor):
         same = isinstance(other, Tensor) and one.dtype == other.dtype and torch.equal(one, other)
         return "" if same else path
@@ -180,12 +180,12 @@ def sleepy(shape: tuple[int, ...]) -> Sleepy:
 
 
 def unannounced(shape, *, seed=0):
-    """A function that does not say that it returns a game."""
+    """A function without a return annotation."""
     return nsgan(shape)
 
 
 def after_a_stop(build: Callable[[], Game], batches: Callable[[], Data]) -> str:
-    """Names the first place where a game that was stopped after two of four steps differs from one that was not."""
+    """Name the first place where a game that was stopped after two of four steps differs from one that was not."""
     straight, stopped, resumed = build(), build(), build()
     for _ in train(straight, batches(), 4):
         continue

@@ -16,7 +16,7 @@ from sparring.objectives.double_backward import fast_double_backward
 from support.toys import GAMES, LinearCritic, Point, batches
 
 
-class Honest(LatentGame):
+class Conforming(LatentGame):
     def __init__(self):
         learn = {"critic": lambda D: adam(D, lr=0.01), "generator": lambda G: adam(G, lr=0.01)}
         super().__init__(Point(0.3), LinearCritic((0.5, 0.5)), **learn)
@@ -27,71 +27,71 @@ class Honest(LatentGame):
         yield Move("G", loss=-self.D(self.G(self.noise(len(x)))).mean())
 
 
-class Orphan(Honest):
+class Orphan(Conforming):
     def players(self):
         return {"D": adam(self.D, lr=0.1)}
 
 
-class Stranger(Honest):
+class ForeignParameter(Conforming):
     def players(self):
         return super().players() | {"E": adam(nn.Linear(1, 1), lr=0.1)}
 
 
-class NoPlayers(Honest):
+class NoPlayers(Conforming):
     def players(self):
         return {}
 
 
-class NotAGenerator(Honest):
+class NotAGenerator(Conforming):
     def round(self, data, step):
         return [Move("D", loss=self.D.c.sum())]
 
 
-class NoMoves(Honest):
+class NoMoves(Conforming):
     def round(self, data, step):
         return iter(())
 
 
-class YieldsALoss(Honest):
+class YieldsALoss(Conforming):
     def round(self, data, step):
         yield self.D.c.sum()
 
 
-class YieldsInsideWith(Honest):
+class YieldsInsideWith(Conforming):
     def round(self, data, step):
         for move in super().round(data, step):
             with torch.no_grad():
                 yield move
 
 
-class Detached(Honest):
+class Detached(Conforming):
     def round(self, data, step):
         x, *_ = next(data)
         yield Move("D", loss=self.D(x).mean())
         yield Move("G", loss=-self.D(self.fakes(len(x))).mean())
 
 
-class CallsBackward(Honest):
+class CallsBackward(Conforming):
     def round(self, data, step):
         x, *_ = next(data)
         self.D(x).mean().backward()
         yield Move("D", loss=self.D(x).mean())
 
 
-class StepsItself(Honest):
+class StepsItself(Conforming):
     def round(self, data, step):
         with torch.no_grad():
             self.G.b.add_(1)
         yield from super().round(data, step)
 
 
-class Infinite(Honest):
+class Infinite(Conforming):
     def round(self, data, step):
         x, *_ = next(data)
         yield Move("D", loss=self.D(x).mean() / 0)
 
 
-class TwoOwnersAtOnce(Honest):
+class TwoOwnersAtOnce(Conforming):
     def players(self):
         return super().players() | {"E": adam(self.G, lr=0.1)}
 
@@ -101,13 +101,13 @@ class TwoOwnersAtOnce(Honest):
         yield Move("G", loss=loss), Move("E", loss=-loss)
 
 
-class Idle(Honest):
+class Idle(Conforming):
     def __init__(self):
         super().__init__()
         self.D.forgotten = nn.Parameter(torch.zeros(1))
 
 
-class RemembersInPython(Honest):
+class RemembersInPython(Conforming):
     count = 0
 
     def round(self, data, step):
@@ -116,7 +116,7 @@ class RemembersInPython(Honest):
             yield Move(move.player, loss=move.loss * self.count)
 
 
-class RemembersInABuffer(Honest):
+class RemembersInABuffer(Conforming):
     def __init__(self):
         super().__init__()
         self.register_buffer("count", torch.zeros(()))
@@ -127,32 +127,32 @@ class RemembersInABuffer(Honest):
             yield Move(move.player, loss=move.loss * self.count)
 
 
-class SpoilsTheBatch(Honest):
+class SpoilsTheBatch(Conforming):
     def round(self, data, step):
         x, *_ = next(data)
         x.zero_()
         yield from super().round(data, step)
 
 
-class SamplingLeavesATrace(Honest):
+class SamplingLeavesATrace(Conforming):
     def sample(self, n, *, noise=None):
         self.D.c.data.add_(1)
         return super().sample(n, noise=noise)
 
 
-class SamplesTooFew(Honest):
+class SamplesTooFew(Conforming):
     def sample(self, n, *, noise=None):
         return super().sample(n, noise=noise)[:1]
 
 
-class AveragesNobody(Honest):
+class AveragesNothing(Conforming):
     def sampling_networks(self):
         return ("H",)
 
 
 BROKEN = {
     Orphan: "No player owns 'G.b'",
-    Stranger: "'E' owns a parameter that is not in the game",
+    ForeignParameter: "'E' owns a parameter that is not in the game",
     NoPlayers: r"players\(\) must return",
     NotAGenerator: "must be a generator",
     NoMoves: "made no moves",
@@ -168,7 +168,7 @@ BROKEN = {
     SpoilsTheBatch: "changed its batch in place",
     SamplingLeavesATrace: "must leave no trace",
     SamplesTooFew: "did not return 3 samples",
-    AveragesNobody: "no such network",
+    AveragesNothing: "no such network",
 }
 
 
@@ -178,7 +178,7 @@ def test_a_broken_rule_is_named(game):
         check_game(game(), batches())
 
 
-@pytest.mark.parametrize("game", [Honest, RemembersInABuffer], ids=lambda game: game.__name__)
+@pytest.mark.parametrize("game", [Conforming, RemembersInABuffer], ids=lambda game: game.__name__)
 def test_a_game_that_keeps_the_rules_passes_and_is_not_changed(game):
     played = game()
     before = copy.deepcopy(played.state_dict())
@@ -212,7 +212,7 @@ def test_every_toy_game_passes_on_more_rounds():
         check_game(make(Point(), LinearCritic((0.1, 0.2))), batches(), rounds=3)
 
 
-class DecidesByItsRows(Honest):
+class DecidesByItsRows(Conforming):
     def round(self, data, step):
         x, *_ = next(data)
         yield Move("D", loss=self.D(self.fakes(len(x))).mean() - self.D(x).mean() + self.D.c.square())

@@ -1,6 +1,6 @@
 """Accumulation is the same step: every recipe and technique, in parts and as a whole, one step in double precision.
 
-Whatever torch draws for the rows of a batch is made the same for the same row, and layers that look at several images
+Random draws for the rows of a batch are made the same for the same row, and layers over several images
 at once are replaced by ones that do not: all else must agree, or be named in a table with its reason.
 """
 
@@ -88,7 +88,7 @@ class RowByRow(TorchFunctionMode):
 
 @pytest.fixture
 def alone(monkeypatch):
-    """Double precision, and layers that look at one image at a time."""
+    """Double precision, and layers over single images."""
 
     def normalised(self, x):
         if self.running_mean is None:
@@ -112,7 +112,7 @@ def alone(monkeypatch):
 
 
 def stepped(game, data, parts, steps=1):
-    """Plays steps of plain gradient descent, and returns the last report."""
+    """Play steps of plain gradient descent, and return the last report."""
     players = {name: torch.optim.SGD(trainable_parameters(player), lr=RATE) for name, player in game.players().items()}
     small = (
         tuple(x[p * len(x) // parts : (p + 1) * len(x) // parts] for x in batch) for batch in data for p in range(parts)
@@ -123,7 +123,7 @@ def stepped(game, data, parts, steps=1):
 
 
 def compared(game, data, parts=2, steps=1):
-    """Plays a game as a whole and in parts; returns which players' networks differ, which terms, and which buffers."""
+    """Play a game as a whole and in parts; returns which players' networks differ, which terms, and which buffers."""
     start, divided = copy.deepcopy(game), copy.deepcopy(game)
     one, other = stepped(game, data, 1, steps), stepped(divided, data, parts, steps)
     assert any(not torch.equal(p, q) for p, q in zip(game.parameters(), start.parameters(), strict=True))
@@ -165,7 +165,7 @@ def test_a_step_of_every_recipe_in_parts_is_that_of_the_whole_batch(name, shape,
     differing, terms, buffers = compared(game, whole_batches(name, shape))
     if name in OTHERWISE:
         assert differing == set(OTHERWISE[name]), "another table"
-        assert any(BATCH_DEPENDENT[type(game).__name__] in said for said in batch_dependent_layers(game))
+        assert any(BATCH_DEPENDENT[type(game).__name__] in layer for layer in batch_dependent_layers(game))
     else:
         assert (differing, terms, buffers) == (set(), set(), set())
 
@@ -300,13 +300,13 @@ def test_alone_nothing_is_gathered_and_a_batch_has_its_own_mean_and_deviation():
 def test_parts_gather_each_others_rows_and_share_one_deviation():
     x = torch.arange(12.0).reshape(6, 2)
     halves = x.chunk(2)
-    said = []
+    values = []
     for index, half in enumerate(halves):
         part = MicroBatch(index, 2)
         with micro_batch(part):
             all_gather_rows(half), batch_std(half)
-        said.append(part.said)
-    means = [torch.stack(pair).mean(0) for pair in zip(*said, strict=True)]
+        values.append(part.said)
+    means = [torch.stack(pair).mean(0) for pair in zip(*values, strict=True)]
     for index, half in enumerate(halves):
         with micro_batch(MicroBatch(index, 2, means=means)):
             assert torch.equal(all_gather_rows(half), x)
@@ -347,7 +347,7 @@ def test_the_k_th_batch_of_a_part_is_its_part_of_the_k_th_batch():
     assert [int(next(first)[0]) for _ in range(2)] == [0, 2]
     assert [int(next(second)[0]) for _ in range(3)] == [1, 3, 5]
     assert int(next(first)[0]) == 4
-    assert int(next(shares.part(0))[0]) == 0, "whoever asks anew gets the same"
+    assert int(next(shares.part(0))[0]) == 0, "a new request gives the same"
 
 
 def test_every_shard_draws_alike_what_is_drawn_once():
@@ -366,14 +366,14 @@ def test_every_shard_draws_alike_what_is_drawn_once():
         assert torch.equal(torch.randn(3), second[2]), "the shard's own draws go on as if nothing had been drawn"
 
 
-# --- said, refused, resumed
+# --- reported, refused, resumed
 
 
 def test_layers_over_several_images_are_reported_when_an_accumulating_run_begins(tmp_path):
     run = runs.start(tmp_path / "parts", grad_accum=2)
-    said = [note for note in run.notes if "Within each micro-batch" in note]
-    assert len(said) == 1
-    assert "batch norm" in said[0]
+    notes = [note for note in run.notes if "Within each micro-batch" in note]
+    assert len(notes) == 1
+    assert "batch norm" in notes[0]
     assert not [note for note in runs.start(tmp_path / "whole").notes if "Within each micro-batch" in note]
     assert not [
         note

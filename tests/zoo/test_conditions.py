@@ -1,4 +1,4 @@
-"""Games that are asked for classes or captions are trained, sampled and judged on those of the data, as often."""
+"""Conditional games are trained, sampled and evaluated at the frequencies of classes or captions in the data."""
 
 import json
 
@@ -80,14 +80,14 @@ def score(scores, name="Fréchet distance"):
     return next(each.value for each in scores if each.name == name)
 
 
-def asked_for(training, held_out, count):
-    """The classes that an oracle is asked for when it is judged."""
+def requested_classes(training, held_out, count):
+    """Return the classes requested from an oracle in its evaluation."""
     game = oracle(training)
     _, drawing = condition_sampler(game, training, held_out)
     return torch.cat([labels for _, labels in generated_batches(game, training, count, 0, drawing)])
 
 
-# --- judged
+# --- evaluated
 
 
 def test_an_oracle_that_draws_each_class_exactly_scores_as_real_data_do_however_uneven_the_classes():
@@ -104,8 +104,8 @@ def test_samples_are_evaluated_with_the_classes_of_the_reference_split():
     training, held_out = squares((450, 50)), squares((60, 240), seed=1)
     found = evaluator.evaluate(oracle(training), training, held_out=held_out, extractor=pixels)
     assert score(found.scores) < score(found.references["data"]) / 10, "the training data has other shares"
-    asked = asked_for(training, held_out, 300)
-    assert torch.bincount(asked).tolist() == pytest.approx([60, 240], abs=3 * 7)
+    requested = requested_classes(training, held_out, 300)
+    assert torch.bincount(requested).tolist() == pytest.approx([60, 240], abs=3 * 7)
 
 
 def test_the_stamp_records_whose_classes_were_requested():
@@ -151,8 +151,8 @@ def test_the_stamp_records_a_class_distribution_of_the_game():
 
 def test_a_class_absent_from_training_is_not_requested_in_evaluation():
     training, held_out = squares((0, 100, 100)), squares((50, 50, 50), seed=1)
-    asked = asked_for(training, held_out, 120)
-    assert torch.bincount(asked, minlength=3)[0] == 0
+    requested = requested_classes(training, held_out, 120)
+    assert torch.bincount(requested, minlength=3)[0] == 0
 
 
 def test_other_data_with_another_number_of_classes_are_refused():
@@ -236,13 +236,13 @@ def test_fakes_of_a_training_have_the_classes_of_the_training_split(make):
     settings = {"networks": Networks(width=4)} if make not in (sagan, biggan) else {"width": 4}
     game = make((1, 8, 8), 2, **settings)
     game.set_class_counts(dataset.counts())
-    asked, forward = [], game.G.forward
-    game.G.forward = lambda z, y: asked.append(y.argmax(1)) or forward(z, y)
+    requested, forward = [], game.G.forward
+    game.G.forward = lambda z, y: requested.append(y.argmax(1)) or forward(z, y)
     x, labels = dataset.rows(np.arange(200))
     for _ in train(game, iter(lambda: (scale_images(x), labels), None), 1):
         pass
-    share = torch.cat(asked).float().mean().item()
-    assert len(torch.cat(asked)) >= 400
+    share = torch.cat(requested).float().mean().item()
+    assert len(torch.cat(requested)) >= 400
     assert 0.05 < share < 0.16
 
 
@@ -262,8 +262,8 @@ def test_a_run_takes_the_classes_of_its_training_split_and_keeps_them(tmp_path):
         load_game(tmp_path / "run"),
     ):
         assert game.frequencies.counts.tolist() == expected
-    asked = load_game(tmp_path / "run").class_of(latents_from_seeds(load_game(tmp_path / "run"), range(300)))
-    assert 5 < int(asked.sum()) < 60
+    requested = load_game(tmp_path / "run").class_of(latents_from_seeds(load_game(tmp_path / "run"), range(300)))
+    assert 5 < int(requested.sum()) < 60
     evaluate_run(run, extractor=pixels)
     found = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert {one["protocol"]["conditions"] for one in found["scores"]} == {"classes as in the held-out split"}
@@ -307,7 +307,7 @@ def test_a_wrapped_game_and_an_ensemble_receive_the_same_classes():
 def captioned(counts=(90, 10), seed=0):
     dataset = squares(counts, seed)
     texts = tuple((("a dark square",), ("a bright square",))[label] for label in dataset.labels)
-    return Dataset("told", dataset.values, captions=Captions(texts))
+    return Dataset("captioned", dataset.values, captions=Captions(texts))
 
 
 def test_captions_are_requested_as_often_as_they_occur_in_the_evaluated_data():
@@ -327,5 +327,5 @@ def test_captions_are_requested_as_often_as_they_occur_in_the_evaluated_data():
 
 def test_the_captions_of_a_training_split_are_those_of_its_rows():
     texts = tuple((f"number {row}",) for row in range(100))
-    part = Dataset("told", squares((100,)).values, captions=Captions(texts)).subset(np.array([3, 50, 97]))
+    part = Dataset("captioned", squares((100,)).values, captions=Captions(texts)).subset(np.array([3, 50, 97]))
     assert DataFacts.of(part).arguments()["captions"] == ("number 3", "number 50", "number 97")

@@ -19,7 +19,7 @@ RECORD = Path(__file__).with_name("defaults.json")
 
 
 def written(value: Any) -> str:
-    """Returns a default in words that are the same in every process."""
+    """Return a default in words that are the same in every process."""
     if inspect.isroutine(value) or inspect.isclass(value):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, (tuple, list)):
@@ -28,14 +28,14 @@ def written(value: Any) -> str:
 
 
 def modules() -> Iterator[Any]:
-    """Yields every module of the library."""
+    """Yield every module of the library."""
     for found in pkgutil.walk_packages(sparring.__path__, "sparring."):
         if not found.name.endswith("__main__"):
             yield import_module(found.name)
 
 
 def functions() -> Iterator[tuple[str, Any]]:
-    """Yields every function, method and class of the library with its full name."""
+    """Yield every function, method and class of the library with its full name."""
     for module in modules():
         for name, value in vars(module).items():
             if getattr(value, "__module__", None) != module.__name__:
@@ -51,7 +51,7 @@ def functions() -> Iterator[tuple[str, Any]]:
 
 
 def given(value: Any) -> dict[str, Any]:
-    """Returns the defaults of something that can be called, by the names of its parameters."""
+    """Return the defaults of something that can be called, by the names of its parameters."""
     try:
         parameters = inspect.signature(value).parameters.values()
     except ValueError:  # of built-in types
@@ -60,13 +60,13 @@ def given(value: Any) -> dict[str, Any]:
 
 
 def defaults() -> dict[str, dict[str, str]]:
-    """Returns the defaults of everything that can be called, by name."""
+    """Return the defaults of everything that can be called, by name."""
     found = {name: {key: written(default) for key, default in given(value).items()} for name, value in functions()}
     return {name: row for name, row in found.items() if row}
 
 
 def constants() -> dict[str, dict[str, str]]:
-    """Returns the constants of every module that are numbers, strings, and tuples, lists and dicts of them."""
+    """Return the constants of every module that are numbers, strings, and tuples, lists and dicts of them."""
     found = {}
     for module in modules():
         held = {name: repr(value) for name, value in vars(module).items() if name.isupper() and plain(value)}

@@ -37,7 +37,7 @@ def draw(*shape, seed=0):
 
 
 def along(function, start, direction):
-    """Returns a function's value and first three derivatives along a line, as functions of the way gone."""
+    """Return a function's value and first three derivatives along a line, as functions of the way gone."""
 
     def derivatives(way):
         s = torch.tensor(way, dtype=torch.float64, requires_grad=True)
@@ -52,7 +52,7 @@ def along(function, start, direction):
 
 
 def check(function, start, step=1e-4, rtol=1e-5, atol=1e-6, orders=3):
-    """Compares each derivative with the central difference of the one before, along two directions."""
+    """Compare each derivative with the central difference of the one before, along two directions."""
     for seed in (1, 2):
         direction = draw(*start.shape, seed=seed)
         derivatives = along(function, start, direction / direction.norm())

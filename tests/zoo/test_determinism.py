@@ -1,4 +1,4 @@
-"""The same seed gives the same bytes, and looking changes nothing."""
+"""The same seed gives the same bytes, and observing a training does not change it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def make(request):
 
 
 def play_until(game, player, data, step=0):
-    """Advances a round, updating nobody, and returns the first move of a player."""
+    """Advance a round without updates, and return the first move of a player."""
     for turn, move in enumerate(game.round(data, step)):
         if move.player == player:
             return move, turn

@@ -54,7 +54,7 @@ class Golden:
     Attributes:
         recipe: Its name.
         kind: The data.
-        arguments: Of the recipe, besides those that make its networks small.
+        arguments: Of the recipe, other than those that make its networks small.
         settings: Of the run.
         stop: The step at which it is stopped, and resumed from its folder; 0 for none.
         processes: How many train together.
@@ -134,7 +134,7 @@ SLOW = {"biggan", "nicegan", "two-processes"}
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields what is in nested dicts and lists, each with its path."""
+    """Yield what is in nested dicts and lists, each with its path."""
     if isinstance(value, (dict, list, tuple)):
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(each, f"{path}/{key}")
@@ -143,7 +143,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def digest(named: Iterable[tuple[str, Any]]) -> str:
-    """Returns a hash of names and values: of tensors type, shape and bytes."""
+    """Return a hash of names and values: of tensors type, shape and bytes."""
     found = hashlib.sha256()
     for name, value in named:
         found.update(f"{name}\n".encode())
@@ -156,12 +156,12 @@ def digest(named: Iterable[tuple[str, Any]]) -> str:
 
 
 def weights(network: torch.nn.Module) -> list[tuple[str, Any]]:
-    """Returns what a network holds, by name in order."""
+    """Return what a network holds, by name in order."""
     return sorted(network.state_dict().items())
 
 
 def lines(folder: Path) -> list[Any]:
-    """Returns the lines of a run's log; values only, in the order written, so that keys may be renamed."""
+    """Return the lines of a run's log; values only, in the order written, so that keys may be renamed."""
 
     def values(line: Any) -> Any:
         return [*map(values, line.values())] if isinstance(line, dict) else line
@@ -170,7 +170,7 @@ def lines(folder: Path) -> list[Any]:
 
 
 def pictures(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields the decoded pixels of the pictures in a run's folder, hashed; files may be renamed."""
+    """Yield the decoded pixels of the pictures in a run's folder, hashed; files may be renamed."""
 
     def decoded(path: Path) -> tuple[str, str]:
         with Image.open(path) as picture:
@@ -189,7 +189,7 @@ def begun(golden: Golden, folder: Path) -> Run:
 
 
 def trained(golden: Golden, folder: Path, steps: int = STEPS, moved: int = 0) -> tuple[Run, list[float]]:
-    """Trains, from initial weights moved by a seed unless it is 0; returns the run and its kernels' early sizes."""
+    """Train, from initial weights moved by a seed unless it is 0; returns the run and its kernels' early sizes."""
     run, early = begun(golden, folder), []
     with torch.no_grad():
         noise = torch.Generator().manual_seed(moved)
@@ -203,7 +203,7 @@ def trained(golden: Golden, folder: Path, steps: int = STEPS, moved: int = 0) ->
 
 
 def sizes(run: Run) -> list[float]:
-    """Returns the mean size of each network's kernels.
+    """Return the mean size of each network's kernels.
 
     Other parameters are left out: the gradient of a bias before a norm is rounding, and Adam makes whole steps of it.
     """
@@ -217,12 +217,12 @@ def sizes(run: Run) -> list[float]:
 
 
 def terms(folder: Path) -> list[float]:
-    """Returns the terms of the first steps in the order written: all that the log holds besides counts."""
+    """Return the terms of the first steps in the order written: the log without its counts."""
     return [value for _, value in leaves(lines(folder)[:FIRST]) if isinstance(value, float)]
 
 
 def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
-    """Trains, and returns what is on record of it."""
+    """Train, and return what is on record of it."""
     with pytest.MonkeyPatch.context() as patch:
         if golden.kind["data"] == "ring":
             runs.quick(patch)  # drawing a plane is slow, and depends on the version of the plotting library
@@ -245,7 +245,7 @@ def golden_of(golden: Golden, folder: Path) -> dict[str, Any]:
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:
-    """Returns what is to be compared with the record, from as many processes as it takes."""
+    """Return what is to be compared with the record, from as many processes as it takes."""
     golden = GOLDENS[name]
     if golden.processes == 1:
         return golden_of(golden, folder / "run")
@@ -279,7 +279,7 @@ def rank(name: str, folder: Path) -> None:
 
 
 def scores(kind: dict[str, Any], folder: Path) -> list[float]:
-    """Returns the scores of the default metrics and some more after a short training, then those of both references."""
+    """Return the scores of the default metrics and some more after a short training, then those of both references."""
     with pytest.MonkeyPatch.context() as patch:
         runs.quick(patch)
         run = runs.play(runs.start(folder, "nsgan", kind), 20)
@@ -289,14 +289,14 @@ def scores(kind: dict[str, Any], folder: Path) -> list[float]:
 
 
 def names() -> dict[str, Any]:
-    """Returns the public names, and what each recipe takes."""
+    """Return the public names, and what each recipe takes."""
     recipes = {name: str(inspect.signature(recipe(name))) for name in RECIPES}
     return {"public": sorted(sparring.__all__), "recipes": recipes}
 
 
 @cache
 def machine() -> dict[str, Any]:
-    """Returns what bits depend on; kernels that were switched off show in what a few operations give."""
+    """Return what bits depend on; kernels that were switched off show in what a few operations give."""
     x = torch.randn(8, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     kernel = x[:4, :, :3, :3].contiguous()
     made = torch.nn.functional.conv2d(x, kernel), x.flatten(1) @ x.flatten(1).T, x.tanh().exp().log_softmax(1).mean()
@@ -324,7 +324,7 @@ CASES = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name 
 
 
 def disagreements(found: list[float], known: list[float | None]) -> list[tuple[float, float]]:
-    """Returns the pairs that differ; None on record is a number that rounding moves too far."""
+    """Return the pairs that differ; None on record is a number that rounding changes beyond the tolerance."""
     pairs = [(one, other) for one, other in zip(found, known, strict=True) if other is not None]
     return [(one, other) for one, other in pairs if one != pytest.approx(other, rel=TOLERANCE, abs=0)]
 
@@ -360,13 +360,13 @@ def test_most_numbers_on_record_hold_on_every_machine():
 
 
 def steady(found: list[float], moved: list[list[float]]) -> list[float | None]:
-    """Returns the numbers that hardly change when all weights are moved a little."""
+    """Return the numbers that hardly change when all weights are moved a little."""
     rows = zip(found, *moved, strict=True)
     return [one if max(abs(one - each) for each in others) < TOLERANCE * abs(one) else None for one, *others in rows]
 
 
 def recorded(name: str, folder: Path) -> dict[str, Any]:
-    """Returns the record of a training."""
+    """Return the record of a training."""
     found, golden = measured(name, folder), GOLDENS[name]
     ways = {folder / f"moved{seed}": seed for seed in range(1, TIMES + 1)}
     early = [trained(golden, way, FIRST, seed)[1] for way, seed in ways.items()]
@@ -377,7 +377,7 @@ def recorded(name: str, folder: Path) -> dict[str, Any]:
 
 
 def write(only_names: bool) -> None:
-    """Writes the record."""
+    """Write the record."""
     known = record() if only_names else {"machine": machine()}
     with tempfile.TemporaryDirectory() as scratch:
         here = Path(scratch)
@@ -392,7 +392,7 @@ def write(only_names: bool) -> None:
 
 
 def written(value: Any, depth: int = 0) -> str:
-    """Returns JSON with one line for each row of each part."""
+    """Return JSON with one line for each row of each part."""
     if not isinstance(value, dict) or depth == 2:
         return json.dumps(value, ensure_ascii=False)
     rows = (f"{json.dumps(key)}: {written(each, depth + 1)}" for key, each in value.items())

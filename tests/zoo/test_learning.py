@@ -1,6 +1,6 @@
 """Do they learn? Conditional and encoding systems on real 8 × 8 digits, in a second or two each, beside broken twins.
 
-The judge is a classifier of the digits that took no part. `python -m benchmarks conditions` does the same on MNIST.
+The classifier is trained on held-out digits. `python -m benchmarks conditions` does the same on MNIST.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHAPE = (1, 8, 8)
 
 
 class Digits:
-    """The 1,797 digits, batches of them, and a judge."""
+    """The 1,797 digits, batches of them, and a classifier."""
 
     def __init__(self):
         data = load("digits", size=8)
@@ -54,7 +54,7 @@ def digits():
 
 
 def obeyed(design, digits, *, shuffled):
-    """Trains on labelled digits; the share of samples that are what they were asked to be, and their variety."""
+    """Train on labelled digits; return the share of samples of the requested class, and their variety."""
     torch.manual_seed(0)
     quick = {"critic": AdamOverrides(2e-3), "generator": AdamOverrides(2e-3)}
     game = cgan(SHAPE, 10, design=design, networks=Networks("dcgan", latent=16, width=24), **quick)

@@ -34,7 +34,7 @@ from support.toys import LinearCritic, Point, batches, learn
 CASES = [(name, shape) for name in RECIPES for shape in shapes(name)]
 REPLACES = {"FM": "matching", "Unr": "unrolled"}  # the techniques that give G another goal, and the name of that
 ADDS = {"R1": "r1", "R2": "r2", "DRA": "dragan", "CR": "cr", "bCR": "bcr", "zCR": "zcr", "LeC": "lecam"}
-LEAVES = [*ADDS, *REPLACES, "HA", "Ens", "Sch"]  # the techniques that change neither networks nor what they see
+LEAVES = [*ADDS, *REPLACES, "HA", "Ens", "Sch"]  # the techniques that change neither networks nor their inputs
 DESIGNS = [
     *(("cgan", {"design": design}) for design in ("joint", "matching", "separate", "projection", "auxiliary")),
     *(("infogan", {"information": owner}) for owner in ()),
@@ -59,7 +59,7 @@ Terms = dict[tuple[str, str], list[float]]
 
 
 def terms(game, batches) -> Terms:
-    """Returns {(player, term): values} of the first round, no move being made."""
+    """Return {(player, term): values} of the first round, no move being made."""
     found: Terms = {}
     for move in played(game, batches):
         for name, value in move.terms.items():
@@ -68,7 +68,7 @@ def terms(game, batches) -> Terms:
 
 
 def kept(bare: Game, plain: Terms, rich: Terms, head: str) -> None:
-    """Asserts that a technique keeps all terms but, where it gives G another goal, the one that fools the critic."""
+    """Assert that a technique keeps all terms but, where it gives G another goal, the one that fools the critic."""
     goal, prefix = REPLACES.get(head), "0/" if head == "Ens" else ""
     replaced = {key for key in plain if goal and key[0] == "G" and key[1] in bare.critic_spec().adversarial_terms}
     assert len(replaced) == bool(goal)
@@ -142,12 +142,12 @@ def test_two_techniques_keep_the_terms_of_both(pair):
 # What is declared
 
 
-def odd(D=None, **said):
+def odd(D=None, **declared):
     """A game that declares something of its critic."""
 
     class Odd(GAN):
         def critic_spec(self):
-            return CriticSpec(**said)
+            return CriticSpec(**declared)
 
     return Odd(Point(), D or LinearCritic((0.3, 0.4)), NonSaturating(), **learn)
 

@@ -36,7 +36,7 @@ MUTANTS = [
         "among = np.arange(len(self))",
         SHARES,
     ),
-    # conditional GANs: wrong pairs, weights, signs, who is asked
+    # conditional GANs: wrong pairs, weights, signs, conditions
     ("games/cgan.py", "shift = 1 + (", "shift = 0 + (", CGAN),
     ("games/cgan.py", "((count - 1) * rand(", "(count * rand(", CGAN),
     ("games/cgan.py", "critic(real, self.D(fake, y)) / 2", "critic(real, self.D(fake, y))", CGAN),

@@ -1,4 +1,4 @@
-"""The mutations of what judges control: matched codes, variety within classes, relative errors; as in `mutants`."""
+"""The mutations of the metrics of control: matched codes, variety within classes, relative errors; as in `mutants`."""
 
 MATCHING = "tests/unit/metrics/test_cluster_accuracy.py"
 VARIETY = "tests/unit/metrics/test_intra_class_diversity.py"

@@ -38,7 +38,7 @@ MUTANTS = [
     ("experiments/verdict.py", "bool(pair) or (name in whole and not half)", "True", VERDICT),
     ("experiments/verdict.py", "len(parts) / sum(1 / part for part in parts)", "sum(parts) / len(parts)", VERDICT),
     ("evaluation/significance.py", "math.sqrt(found.count)", "found.count", VERDICT),
-    # who is judged against whom
+    # references of evaluations
     (
         "evaluation/sample_sets.py",
         "self._real = (held_out or dataset, first[:count])",

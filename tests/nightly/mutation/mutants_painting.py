@@ -10,7 +10,7 @@ EDGES = "tests/unit/data/annotations/test_label_maps.py"
 SEEN = "tests/unit/networks/common/test_perceptual.py"
 
 MUTANTS = [
-    # GauGAN: what is stopped, who owns what, which maps are told
+    # GauGAN: detached gradients, owners, feature maps
     ("games/gaugan.py", "        with torch.no_grad():\n            known", "        with torch.enable_grad():\n            known", GAUGAN),
     ("games/gaugan.py", "            known = self.D(x, m)", "            known = self.D(fake, m)", GAUGAN),
     ("games/gaugan.py", "seen = self.D(fake, m)", "seen = self.D(fake.detach(), m)", GAUGAN),
@@ -69,7 +69,7 @@ MUTANTS = [
     ("inference/label_maps.py", "styles.roll(-1, 0)", "styles", PAINTING),
     ("inference/label_maps.py", "with fixed_seed(seed):", "if True:", PAINTING),
     ("inference/label_maps.py", "interpolate(styles, frames, loop=loop)", "interpolate(styles, frames)", PAINTING),
-    # paintings judged
+    # evaluation of label-map games
     ("metrics/label_map_accuracy.py", "likely == places[number]", "likely != places[number]", JUDGED),
     ("metrics/label_map_accuracy.py", "- mean[:, None] * mean", "", JUDGED),
     ("metrics/label_map_accuracy.py", "self.counts >= MIN_PIXELS", "self.counts >= 0", JUDGED),
@@ -93,7 +93,7 @@ MUTANTS = [
     ("games/common/label_map_game.py", "torch.cat([m, edges[:, None].float()], 1)", "torch.cat([m, 0 * edges[:, None].float()], 1)", EDGES),
     ("inference/label_maps.py", "add_edges(labels, labels) if", "labels if", EDGES),
     ("inference/label_maps.py", "instance_boundaries(objects).to(labels)", "instance_boundaries(labels).to(labels)", EDGES),
-    # who sees
+    # perceptual networks
     ("networks/common/perceptual.py", "self.body.load_state_dict(extractor_for", "(extractor_for", SEEN),
     ("networks/common/perceptual.py", "if place % 3 == 2:", "if place % 3 == 1:", SEEN),
     ("networks/common/perceptual.py", "new = False", "new = True", SEEN),

@@ -70,7 +70,7 @@ MUTANTS = [
     ("data/sources/domains.py", "    require_alike(part, beside, cache, progress)\n", "", DATA),
     ("data/sources/domains.py", "        require_halves(a, cache, progress)\n", "        pass\n", DATA),
     ("data/sources/layouts.py", "tuple(there[stem] for stem in here)", "b.names", DATA),
-    # CycleGAN: weights, targets, the half, who is judged by whom
+    # CycleGAN: weights, targets, the half, critics of the domains
     (
         "games/cyclegan.py",
         "fool_A=least_squares(self.D_A(fake_a), 1)",

@@ -1,4 +1,4 @@
-"""Breaks the code on purpose, one line at a time, and sees the tests fail.
+"""Breaks the code on purpose, one line at a time, and checks that the tests fail.
 
     python tests/nightly/mutation/mutations.py                     every mutation
     python tests/nightly/mutation/mutations.py --match penalties   those of one file
@@ -37,7 +37,7 @@ def left_out(folder: str, names: list[str]) -> set[str]:
 
 
 def killed(copy: Path, file: str, old: str, new: str, tests: str) -> bool:
-    """Tells whether the tests fail once `old` is `new` in a file."""
+    """Return whether the tests fail once `old` is `new` in a file."""
     path = copy / "sparring" / file
     source = path.read_text()
     if source.count(old) < 1:
@@ -55,7 +55,7 @@ def killed(copy: Path, file: str, old: str, new: str, tests: str) -> bool:
 
 
 def record(outcomes: list[dict[str, object]]) -> None:
-    """Writes the outcomes over those of earlier runs; mutations that are no longer listed are dropped."""
+    """Write the outcomes over those of earlier runs; mutations that are no longer listed are dropped."""
     before = json.loads(RESULTS.read_text())["outcomes"] if RESULTS.exists() else []
     known = {(each["file"], each["old"], each["new"]): each for each in [*before, *outcomes]}
     listed = [known[mutant[:3]] for mutant in MUTANTS if mutant[:3] in known]

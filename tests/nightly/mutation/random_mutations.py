@@ -6,13 +6,13 @@
     python tests/nightly/mutation/random_mutations.py --match metrics/     only in files whose path contains this, not
     recorded
 
-Unlike the sabotages of `mutations.py`, which are written by hand, nobody chooses here what is broken. One run of all
+Unlike the mutations of `mutations.py`, which are written by hand, these are drawn at random. One run of all
 tests under coverage finds the tests that reach each line; each mutant is made in a copy of the repository and those
 tests are run, the fastest first. A mutant that no test kills is a hole in the tests, or it changes nothing that a user
 can observe: such a mutant stands with its reason in equivalent_mutations.json. The record is
 tests/nightly/results/random_mutations.json.
 
-Coverage sees neither defaults nor into the processes that a test starts: what survives so far is shown to the tests of
+Coverage covers neither defaults nor the processes that a test starts: what survives so far is shown to the tests of
 all defaults and all networks, and to the test files that name its module.
 
 Not mutated: strings, annotations, messages of errors, and modules that draw pages and figures (see `LOOKS`).
@@ -99,7 +99,7 @@ class Mutant:
 
 
 def candidates(path: Path, package: Path) -> list[Mutant]:
-    """Returns every mutant of a file."""
+    """Return every mutant of a file."""
     source = path.read_bytes()
     lines = source.splitlines(keepends=True)
     starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
@@ -117,7 +117,7 @@ def candidates(path: Path, package: Path) -> list[Mutant]:
 
 
 def _mutable(node: ast.AST) -> Iterator[Any]:
-    """Yields the nodes below one that may be changed: code, but no strings, annotations, types or error messages."""
+    """Yield the nodes below one that may be changed: code, but no strings, annotations, types or error messages."""
     if isinstance(node, (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom)):
         return
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -135,7 +135,7 @@ def _mutable(node: ast.AST) -> Iterator[Any]:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yields what a node can be replaced by, with the name of the operator."""
+    """Yield what a node can be replaced by, with the name of the operator."""
     for operator, changed in _changed(node):
         text = ast.unparse(changed)
         yield operator, f"({text})" if isinstance(changed, ast.expr) else text
@@ -191,7 +191,7 @@ def _with(node: Any, **fields: Any) -> Any:
 
 
 def chosen(count: int, seed: int, match: str) -> list[Mutant]:
-    """Draws lines, uniform over those that can be mutated, and a mutant of each.
+    """Draw lines, uniform over those that can be mutated, and a mutant of each.
 
     The draw is by the smallest hashes of the lines' texts, so that a change elsewhere changes only its own lines.
     """
@@ -237,7 +237,7 @@ class Reach:
             self._seconds[name] = float(case.get("time", 0))
 
     def tests(self, mutant: Mutant, wide: bool = False) -> list[str]:
-        """Returns the tests that reach a mutant, or its file, those of its own file first and the fastest first."""
+        """Return the tests that reach a mutant, or its file, those of its own file first and the fastest first."""
         path = str(ROOT / "sparring" / mutant.file)
         by_line = self._data.contexts_by_lineno(path)
         names = self._named(by_line, list(by_line) if wide else [mutant.line])
@@ -247,7 +247,7 @@ class Reach:
         return sorted(names, key=lambda name: (own not in name.split("::")[0], self.seconds(name), name))
 
     def seconds(self, name: str) -> float:
-        """Returns how long a test takes."""
+        """Return how long a test takes."""
         return self._seconds.get(name, 1.0)
 
     def _named(self, by_line: dict[int, list[str]], lines: list[int]) -> set[str]:
@@ -256,7 +256,7 @@ class Reach:
 
 
 def _enclosing(path: Path, line: int) -> list[int]:
-    """Returns the lines of the smallest function or class around a line."""
+    """Return the lines of the smallest function or class around a line."""
     kinds = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
     around = [
         node
@@ -270,7 +270,7 @@ def _enclosing(path: Path, line: int) -> list[int]:
 
 
 def outcome(mutant: Mutant, copy: Path, reach: Reach, wide: bool) -> dict[str, Any]:
-    """Makes a mutant in a copy of the repository and runs the tests that reach it until one fails."""
+    """Make a mutant in a copy of the repository and run the tests that reach it until one fails."""
     path = copy / "sparring" / mutant.file
     source = path.read_bytes()
     path.write_bytes(source[: mutant.span[0]] + mutant.text.encode() + source[mutant.span[1] :])
@@ -286,7 +286,7 @@ def outcome(mutant: Mutant, copy: Path, reach: Reach, wide: bool) -> dict[str, A
 
 
 def _lots(mutant: Mutant, names: list[str], reach: Reach) -> Iterator[list[str]]:
-    """Yields the tests in three lots: as many as fit a short time, the rest, and those that coverage does not see."""
+    """Yield the tests in three lots: as many as fit a short time, the rest, and those without coverage."""
     spent, cut = 0.0, 0
     while cut < len(names) and spent < FIRST:
         spent, cut = spent + reach.seconds(names[cut]), cut + 1
@@ -294,7 +294,7 @@ def _lots(mutant: Mutant, names: list[str], reach: Reach) -> Iterator[list[str]]
 
 
 def _unseen(path: Path) -> list[str]:
-    """Returns the tests of all defaults and networks, and the test files that name a module or its package."""
+    """Return the tests of all defaults and networks, and the test files that name a module or its package."""
     module = path.stem if path.stem != "__init__" else path.parent.name
     texts = {path: path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py"))}
     named = [path for path, text in texts.items() if re.search(rf"\b{module}\b", text)]
@@ -306,7 +306,7 @@ def _unseen(path: Path) -> list[str]:
 
 
 def _failure(copy: Path, names: list[str]) -> str:
-    """Runs tests and returns the first that fails, or what else went wrong; nothing if all pass."""
+    """Run tests and return the first that fails, or the error; nothing if all pass."""
     wanted = copy / "wanted.txt"
     wanted.write_text("\n".join(names) + "\n")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
@@ -326,18 +326,18 @@ def _failure(copy: Path, names: list[str]) -> str:
 
 @cache
 def equivalents() -> dict[tuple[str, str, str], str]:
-    """Returns the reasons why mutants change nothing, by file, line and mutated line."""
+    """Return the reasons why mutants change nothing, by file, line and mutated line."""
     rows = json.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else []
     return {(row["file"], row["old"], row["new"]): row["reason"] for row in rows}
 
 
 def equivalent(row: dict[str, Any]) -> str:
-    """Returns why a mutant changes nothing that a user can observe; nothing where it survived for no such reason."""
+    """Return why a mutant changes nothing that a user can observe; nothing where it survived for no such reason."""
     return "" if row["killed"] else equivalents().get((row["file"], row["old"], row["new"]), "")
 
 
 def played(mutants: list[Mutant], reach: Reach, jobs: int, wide: bool = False) -> Iterator[dict[str, Any]]:
-    """Yields the outcome of every mutant, some at a time, each in a copy of its own."""
+    """Yield the outcome of every mutant, some at a time, each in a copy of its own."""
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         for job in range(jobs):
@@ -373,7 +373,7 @@ class Record:
 
     @staticmethod
     def name(row: dict[str, Any]) -> tuple[str, ...]:
-        """Returns what identifies a mutant while other lines of its file come and go."""
+        """Return what identifies a mutant while other lines of its file come and go."""
         return row["file"], row["operator"], row["old"], row["new"]
 
     def missing(self, mutant: Mutant) -> bool:
@@ -386,7 +386,7 @@ class Record:
         return name in self.outcomes and not self.outcomes[name]["killed"] and not equivalent(self.outcomes[name])
 
     def add(self, found: dict[str, Any]) -> None:
-        """Adds an outcome; a mutant that tests of a later commit kill is marked as one that survived before."""
+        """Add an outcome; a mutant that tests of a later commit kill is marked as one that survived before."""
         name = self.name(found)
         row = {key: found[key] for key in ("file", "line", "operator", "old", "new", "tests", "killed", "seconds")}
         row |= {"commit": _commit()}
@@ -394,7 +394,7 @@ class Record:
         self.write()
 
     def write(self) -> float:
-        """Writes the record; returns the share of the mutants killed, of those that are not equivalent."""
+        """Write the record; returns the share of the mutants killed, of those that are not equivalent."""
         rows = [self.outcomes[name] for name in self.order if name in self.outcomes]
         judged = [row for row in rows if not equivalent(row)]
         killed = sum(bool(row["killed"]) for row in judged)

@@ -114,7 +114,7 @@ def test_a_kill_while_replacing_a_prepared_file_leaves_one_of_the_two(tmp_path, 
 
 
 def as_version_1(target):
-    """Brings a prepared file into the form of version 1: the parts in files beside an array."""
+    """Convert a prepared file to the form of version 1: the parts in files beside an array."""
     found = read_prepared(target)
     values, labels, words = np.array(found.values), found.labels, found.captions.content
     np.save(target, values)
@@ -190,9 +190,9 @@ def test_a_training_on_a_damaged_file_ends_in_a_sentence(tmp_path, capsys):
     flip(path, place_of(path, 3))
     words = ["train", "nsgan", "--data", str(path), "--batch-size", "6", "--steps", "2", "--out", str(tmp_path / "run")]
     assert main([*words, "--device", "cpu"]) == 2
-    said = capsys.readouterr().err
-    assert f"sparring: {path} is damaged: image 3 " in said
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert f"sparring: {path} is damaged: image 3 " in output
+    assert "Traceback" not in output
 
 
 def test_prefetched_batches_raise_in_the_thread_that_requests_them(tmp_path):
@@ -234,7 +234,7 @@ def test_a_flipped_bit_anywhere_in_the_cache_is_mended_from_the_source(tmp_path,
         flip(path, place, rng.randrange(8))
         assert difference(seen(load(folder)), whole) == ""
         if path.read_bytes() != content:
-            assert path.read_bytes()[place - 1 : place] == content[place - 1 : place], "the mark that nobody reads"
+            assert path.read_bytes()[place - 1 : place] == content[place - 1 : place], "the unread marker"
             path.write_bytes(content)
         elif not caplog.records:
             pytest.fail(f"a flip at {place} was mended without a note")

@@ -1,4 +1,4 @@
-"""Sets too large to be held: opening reads no pixels, reading keeps nothing, any position is reached at once."""
+"""Data sets larger than memory: opening reads no pixels, reading keeps nothing, any position is reached at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sparring.data.sources.files import FolderFiles
 ROWS, SIDE = 200_000, 32
 ROW = SIDE * SIDE * 3
 PROC = Path("/proc/self")
-linux = pytest.mark.skipif(not (PROC / "smaps_rollup").exists(), reason="looks into Linux' /proc")
+linux = pytest.mark.skipif(not (PROC / "smaps_rollup").exists(), reason="reads Linux' /proc")
 
 
 def private() -> int:
@@ -46,7 +46,7 @@ def sparse(path: Path, rows: int = ROWS) -> Path:
 
 
 def describe(path: Path, rows: int) -> Path:
-    """Puts a description behind raw images that are all alike, as if they had been prepared."""
+    """Put a description behind raw images that are all alike, as if they had been prepared."""
     with path.open("rb+") as file:
         head = len(cache.npy_header((rows, SIDE, SIDE, 3)))
         file.seek(head)
@@ -74,7 +74,7 @@ def test_opening_prepared_images_reads_no_pixel(described):
 @linux
 def test_reading_keeps_nothing_however_long(described):
     stream = Stream(load(described), 64, mirror=True)
-    for _ in range(20):  # whatever is kept for good is kept by now
+    for _ in range(20):  # all permanent allocations are made by now
         next(stream)
     before = private()
     tracemalloc.start()
@@ -120,24 +120,24 @@ def resident(path: Path, row: int) -> bool:
 
 
 def cold(path: Path) -> None:
-    """Forgets what the system holds of a file."""
+    """Forget what the system holds of a file."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="asks Linux what is in memory")
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="queries the page cache of Linux")
 @pytest.mark.parametrize("larger", [True, False])
 def test_rows_of_a_set_beyond_memory_and_no_others_are_fetched_before_they_are_read(tmp_path, monkeypatch, larger):
     rows = np.arange(500, 5000, 500)
     monkeypatch.setattr(readahead, "physical_memory", lambda: 5000 * ROW * (1 if larger else 3))
-    asked = tmp_path / "asked.npy"
-    asked.write_bytes(bytes(200 * ROW))
-    cold(asked)
-    if resident(asked, 100):
+    probe = tmp_path / "probe.npy"
+    probe.write_bytes(bytes(200 * ROW))
+    cold(probe)
+    if resident(probe, 100):
         pytest.skip("this disk forgets nothing")
     for patience in (0.2, 2, 10):  # a busy disk is late, and a page that is in use for a moment is not forgotten
-        path = tmp_path / f"{patience}.npy"  # each is asked once, for the question makes the system fetch it
+        path = tmp_path / f"{patience}.npy"  # each is queried once, since a query makes the system fetch it
         np.save(path, np.ones((5000, SIDE, SIDE, 3), np.uint8))
         data = load(describe(path, 5000))
         cold(path)
@@ -150,21 +150,21 @@ def test_rows_of_a_set_beyond_memory_and_no_others_are_fetched_before_they_are_r
 
 
 def test_a_fingerprint_announces_what_it_reads(tmp_path, monkeypatch):
-    told, data = [], load(describe(sparse(tmp_path / "large.npy"), ROWS))
+    calls, data = [], load(describe(sparse(tmp_path / "large.npy"), ROWS))
     advise = "sparring.data.fingerprint.advise"
-    monkeypatch.setattr(advise, lambda values, starts, run: told.append((starts.tolist(), run)))
+    monkeypatch.setattr(advise, lambda values, starts, run: calls.append((starts.tolist(), run)))
     fingerprint(data.values)
-    ((starts, run),) = told
+    ((starts, run),) = calls
     assert (starts[0], starts[-1], len(starts), run) == (0, ROWS - run, 1024, 64 * 1024 // ROW)
 
 
 def test_streams_announce_what_they_read(described, monkeypatch):
-    told, data = [], load(described)
-    monkeypatch.setattr(type(data), "prefetch", lambda self, rows: told.append(rows))
+    calls, data = [], load(described)
+    monkeypatch.setattr(type(data), "prefetch", lambda self, rows: calls.append(rows))
     stream = Stream(data, 8, seed=3)
     for _ in range(17):
         next(stream)
-    assert np.concatenate(told).tolist() == permute(np.arange(8 * 32), ROWS, seed=3).tolist()
+    assert np.concatenate(calls).tolist() == permute(np.arange(8 * 32), ROWS, seed=3).tolist()
 
 
 def png() -> bytes:

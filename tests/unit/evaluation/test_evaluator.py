@@ -101,15 +101,15 @@ def test_fewer_samples_than_requested_are_reported_in_a_note_and_in_json(ring):
     few = Dataset("few", ring.values[:614], mixture=ring.mixture)
     game = Fixed(torch.from_numpy(ring.values))
     found = evaluator.evaluate(game, few, samples=5000, references=False)
-    said = "5,000 samples were requested and 307 are scored, as many as real ones: "
-    assert found.notes == (said + "there are 614 rows, and one half of them is compared with the other.",)
+    shortfall = "5,000 samples were requested and 307 are scored, as many as real ones: "
+    assert found.notes == (shortfall + "there are 614 rows, and one half of them is compared with the other.",)
     assert found.scores[0].protocol["fake"] == 307
     assert json.loads(json.dumps(found.to_json()))["notes"] == [*found.notes]
     held_out = Dataset("held", ring.values[614:921])
     held = evaluator.evaluate(game, few, held_out=held_out, samples=5000, references=False)
-    assert held.notes == (said + "307 rows are held out.",)
+    assert held.notes == (shortfall + "307 rows are held out.",)
     turned = evaluator.evaluate(game, held_out, held_out=few, samples=5000, references=False)
-    assert turned.notes == (said + "614 rows are held out and 307 are not.",)
+    assert turned.notes == (shortfall + "614 rows are held out and 307 are not.",)
 
 
 @pytest.mark.parametrize("samples", [None, 100, 307])

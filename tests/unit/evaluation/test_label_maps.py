@@ -177,10 +177,10 @@ def test_the_command_evaluates_a_label_map_run(data, tmp_path, capsys, monkeypat
     play(Run.create(tmp_path / "run", "gaugan", data=f"pairs:{data}", arguments=tiny, batch_size=4, device="cpu"), 1)
     words = ["--metrics", "frechet", "--device", "cpu"]
     assert main(["evaluate", str(tmp_path / "run"), *words]) == 0
-    told = capsys.readouterr().out
-    assert "style taken over" in told
-    assert "another's" in told
-    assert "pixels; seed 0" in told
+    output = capsys.readouterr().out
+    assert "style taken over" in output
+    assert "another's" in output
+    assert "pixels; seed 0" in output
     kept = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert len(kept["scores"]) == len(kept["references"]["another's"]) == 5
     assert main(["report", str(tmp_path / "run"), "--device", "cpu"]) == 0

@@ -41,9 +41,9 @@ def test_translations_of_pairs_are_compared_with_their_partners():
     assert not wrong.references
 
 
-@pytest.mark.parametrize(("held", "said"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
-def test_fewer_pairs_than_requested_are_reported(held, said):
+@pytest.mark.parametrize(("held", "reason"), [(None, "there are 7 pairs."), (range(3), "there are 3 held-out pairs.")])
+def test_fewer_pairs_than_requested_are_reported(held, reason):
     rows = range(7)
     most = len(held or rows)
-    assert pair_shortfall_notes(rows, held, 9) == (f"9 images were requested and {most} are compared: {said}",)
+    assert pair_shortfall_notes(rows, held, 9) == (f"9 images were requested and {most} are compared: {reason}",)
     assert pair_shortfall_notes(rows, held, most) == pair_shortfall_notes(rows, held, None) == ()

@@ -88,8 +88,8 @@ def test_only_the_reference_inception_gives_scores_their_official_names(parts, j
     official = copy.copy(judge)
     official.reference = True
     names = ("frechet", "frechet-infinity", "kernel", "classifier-score", "precision")
-    told = [score.name for score in found(shows(parts[0]), parts, official, *names, references=False).scores]
-    assert told == ["FID", "FID, n → ∞", "KID", "Inception Score", "precision", "recall"]
+    reported = [score.name for score in found(shows(parts[0]), parts, official, *names, references=False).scores]
+    assert reported == ["FID", "FID, n → ∞", "KID", "Inception Score", "precision", "recall"]
 
 
 def test_the_random_state_is_left_as_it_was_by_games_with_classes_too(parts, judge):
@@ -173,7 +173,7 @@ def test_what_a_metric_needs_is_named_when_it_is_missing(parts, judge):
 
 
 def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
-    portions, told = [], []
+    portions, reported = [], []
 
     class Watches(nn.Module):
         def forward(self, x):
@@ -184,11 +184,11 @@ def test_samples_pass_by_in_portions_and_progress_counts_them_all(parts):
     many = Dataset("many", np.zeros((3000, 4, 4, 1), np.uint8) + np.arange(3000, dtype=np.uint8)[:, None, None, None])
     names = get_metrics(["frechet"])
     how = {"extractor": judge, "metrics": names, "samples": 1200, "resamples": 0}
-    evaluate(Shows(torch.zeros(1, 1, 4, 4)), many, **how, progress=lambda *at: told.append(at))
+    evaluate(Shows(torch.zeros(1, 1, 4, 4)), many, **how, progress=lambda *at: reported.append(at))
     assert max(portions) <= CHUNK
-    assert told[-1] == (4800, 4800)
+    assert reported[-1] == (4800, 4800)
     assert sum(portions) == 4800
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert [done for done, _ in reported] == sorted({done for done, _ in reported})
     portions.clear()
     evaluate(Shows(torch.zeros(1, 1, 4, 4)), many, **how, references=False)
     assert sum(portions) == 2400

@@ -85,7 +85,7 @@ def test_a_run_of_one_direction_is_evaluated_in_that_one(run):
 
 def test_fewer_images_than_requested_are_reported_once(run):
     how = {"metrics": get_metrics(["frechet"]), "extractor": Means(), "references": False}
-    said = evaluate_run(run, samples=5000, **how).notes
-    assert 0 < len(said) == len(set(said)), "one for each number of images in the two domains"
-    assert all(note.startswith("5,000 samples were requested and ") for note in said)
+    notes = evaluate_run(run, samples=5000, **how).notes
+    assert 0 < len(notes) == len(set(notes)), "one for each number of images in the two domains"
+    assert all(note.startswith("5,000 samples were requested and ") for note in notes)
     assert evaluate_run(run, samples=10, **how).notes == ()

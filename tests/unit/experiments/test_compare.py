@@ -1,4 +1,4 @@
-"""The arena: the same budget for all, nothing lost and nothing done twice, and tests that are what they say."""
+"""Comparisons: the same budget for all, resumption without loss or repetition, and significance tests."""
 
 import json
 import math
@@ -124,10 +124,10 @@ def everything(folder):
 
 def refused(capsys, *words):
     assert main(["compare", *words]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("sparring: ")
-    assert told.count("\n") == 1
-    return told
+    output = capsys.readouterr().err
+    assert output.startswith("sparring: ")
+    assert output.count("\n") == 1
+    return output
 
 
 def competing(names, words, *varied):
@@ -196,10 +196,10 @@ def test_a_setting_applies_to_recipes_that_have_it_and_a_technique_to_all():
 def test_a_wrong_argument_is_refused_with_the_remedy_before_training(capsys, monkeypatch, tmp_path, words, remedy):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", *words]) == 2
-    told = capsys.readouterr().err
-    assert remedy in told
-    assert "Traceback" not in told
-    ours, tyros = told.startswith("sparring: "), "For full helptext" in told
+    output = capsys.readouterr().err
+    assert remedy in output
+    assert "Traceback" not in output
+    ours, tyros = output.startswith("sparring: "), "For full helptext" in output
     assert ours != tyros
     assert not list(tmp_path.iterdir())
 
@@ -234,8 +234,10 @@ def test_images_are_the_same_for_all_up_to_a_round(tmp_path, no_pictures):
 
 
 def test_minutes_are_the_same_for_all_and_evaluation_is_not_counted(tmp_path, no_pictures, monkeypatch):
-    judge = evaluator.evaluate
-    monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", lambda *a, **k: (time.sleep(0.3), judge(*a, **k))[1])
+    original = evaluator.evaluate
+    monkeypatch.setattr(
+        "sparring.evaluation.evaluator.evaluate", lambda *a, **k: (time.sleep(0.3), original(*a, **k))[1]
+    )
     words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "0", "--minutes", "0.01", "--eval-every", "0.005"]
     assert main([*words, "--out", str(tmp_path)]) == 0
     for name in ("nsgan-0", "wgan-gp-0"):
@@ -303,11 +305,11 @@ def test_a_closed_cell_is_never_trained_again(arena, monkeypatch, no_pictures):
 def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pictures, monkeypatch):
     words = ["compare", "nsgan", "rsgan", *RING, "--seeds", "0", "--steps", "6", "--eval-every", "2", "--out"]
     assert main([*words, str(tmp_path / "straight")]) == 0
-    told = []
+    evaluated = []
 
     def stop(self, trial, row):
-        told.append((trial.name, row["step"]))
-        if told[-1] == ("rsgan-0", 4):
+        evaluated.append((trial.name, row["step"]))
+        if evaluated[-1] == ("rsgan-0", 4):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -319,7 +321,7 @@ def test_a_stopped_comparison_ends_like_one_that_was_left_alone(tmp_path, no_pic
     assert main([*words, str(tmp_path / "stopped")]) == 0
     assert everything(tmp_path / "stopped/trials/nsgan-0") == done
     assert (tmp_path / "stopped/trials/rsgan-0/evaluations.jsonl").read_bytes().startswith(lines), (
-        "nothing is judged twice"
+        "no evaluation is repeated"
     )
     same(tmp_path, "straight", "stopped", "rsgan-0")
 
@@ -341,8 +343,8 @@ def test_a_killed_comparison_resumes_in_parallel(tmp_path, no_pictures, monkeypa
     child = os.fork()  # as good as a process of its own, and torch is imported already
     if not child:
         os._exit(main([*words, str(tmp_path / "killed")]))
-    judged = tmp_path / "killed/trials/nsgan-0/evaluations.jsonl"
-    while not (judged.exists() and b"\n" in judged.read_bytes()):
+    evaluated = tmp_path / "killed/trials/nsgan-0/evaluations.jsonl"
+    while not (evaluated.exists() and b"\n" in evaluated.read_bytes()):
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, "it was over before it was killed"
@@ -366,29 +368,31 @@ def test_a_larger_budget_resumes_and_another_setting_is_refused(tmp_path, no_pic
 
 
 def test_the_averaged_generator_is_evaluated(tmp_path, no_pictures, monkeypatch):
-    judge, judged = evaluator.evaluate, []
+    original, evaluated = evaluator.evaluate, []
 
     def seen(game, *given, **named):
-        judged.append({name: weight.clone() for name, weight in game.G.state_dict().items()})
-        return judge(game, *given, **named)
+        evaluated.append({name: weight.clone() for name, weight in game.G.state_dict().items()})
+        return original(game, *given, **named)
 
     monkeypatch.setattr("sparring.evaluation.evaluator.evaluate", seen)
     words = ["compare", "nsgan", *RING, "--seeds", "0", "--steps", "4", "--eval-every", "2", "--ema-decay", "0.9"]
     assert main([*words, "--out", str(tmp_path)]) == 0
     saved = state(tmp_path, "nsgan-0")
-    assert len(judged) == 2
-    assert difference(judged[-1], dict(saved["ema"]["G"])) == ""
-    assert any(not torch.equal(weight, saved["game"][f"G.{name}"]) for name, weight in judged[-1].items())
+    assert len(evaluated) == 2
+    assert difference(evaluated[-1], dict(saved["ema"]["G"])) == ""
+    assert any(not torch.equal(weight, saved["game"][f"G.{name}"]) for name, weight in evaluated[-1].items())
 
 
 def test_a_killed_process_is_recorded_and_the_rest_continues(tmp_path, monkeypatch):
     monkeypatch.setattr("sparring.experiments.workers.cores", lambda: 2)
-    made, told = [make_trial(tmp_path, seed=seed) for seed in range(3)], []
+    made, events = [make_trial(tmp_path, seed=seed) for seed in range(3)], []
     code = "import sys; print('first\\nno memory left', file=sys.stderr); sys.exit(3)"
-    run_trials(made, Monitor(made, lambda *event: told.append(event[0])), 2, lambda trial: [sys.executable, "-c", code])
+    run_trials(
+        made, Monitor(made, lambda *event: events.append(event[0])), 2, lambda trial: [sys.executable, "-c", code]
+    )
     assert [one.read()["error"] for one in made] == ["Its process ended with code 3: no memory left"] * 3
-    assert len(told) == 3
-    assert "no memory left" in told[-1]
+    assert len(events) == 3
+    assert "no memory left" in events[-1]
 
 
 def test_a_cell_has_one_thread_in_this_process_too(tmp_path, monkeypatch):
@@ -430,10 +434,10 @@ def test_a_signal_ends_every_process(tmp_path, monkeypatch):
 def test_a_dry_run_prints_cells_and_cost_and_writes_nothing(tmp_path, capsys):
     words = ["compare", "nsgan", "wgan-gp", *RING, "--seeds", "3", "--steps", "1000", "--out", str(tmp_path / "out")]
     assert main([*words, "--dry-run"]) == 0
-    told = capsys.readouterr().out
-    assert "nsgan-3" in told
-    assert "wgan-gp-3" in told
-    assert "nothing was written" in told
+    output = capsys.readouterr().out
+    assert "nsgan-3" in output
+    assert "wgan-gp-3" in output
+    assert "nothing was written" in output
     assert not (tmp_path / "out").exists()
 
 
@@ -447,10 +451,10 @@ def test_the_cost_of_minutes_is_known_and_that_of_steps_is_in_proportion(tmp_pat
     assert 0.2 < cost("steps", 1000) / cost("kimg", 8) < 5, "a step of 8 rows is 8 images"
 
 
-# -- what is told
+# -- reports
 
 
-def told(label, seed, scores, state="finished"):
+def trial_of(label, seed, scores, state="finished"):
     rows = [
         {"step": k, "images": 8 * k, "seconds": float(k), "evaluation_seconds": 0.1, "scores": {"FD": v}}
         for k, v in scores
@@ -464,10 +468,10 @@ def test_the_table_by_hand(monkeypatch):
     from sparring.experiments import results as module
     from sparring.metrics import Direction, Score
 
-    trials = [told("a", 0, [(1, 9.0), (2, 5.0)]), told("a", 1, [(1, 8.0), (2, 7.0)])]
-    trials += [told("a", 2, [(1, 0.0)], "diverged")]
-    trials += [told("b", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.2, 1.1))]
-    trials += [told("c", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.1, 1.3))]
+    trials = [trial_of("a", 0, [(1, 9.0), (2, 5.0)]), trial_of("a", 1, [(1, 8.0), (2, 7.0)])]
+    trials += [trial_of("a", 2, [(1, 0.0)], "diverged")]
+    trials += [trial_of("b", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.2, 1.1))]
+    trials += [trial_of("c", seed, [(1, 9.0), (2, end)]) for seed, end in enumerate((1.0, 1.1, 1.3))]
     score = Score("FD", 1.0, {}, Direction.LOWER)
     line = module._line("a", trials, [score])
     assert (line["seeds"], line["lost"], line["images"], line["seconds"]) == (2, [2], 16, 2)
@@ -557,7 +561,7 @@ def test_scores_of_different_protocols_are_not_compared(tmp_path, no_pictures, c
 
 
 def partial_cell(one):
-    """A trial whose settings are not looked at."""
+    """A trial with arbitrary settings."""
 
     class Open(Trial):
         def read(self):
@@ -593,8 +597,8 @@ def test_differing_settings_are_reported_before_training_and_on_the_page(capsys,
     words = ["compare", "nsgan", "wgan-gp", "--data", "ring", "--kimg", "0.08", "--batch-size", "8", "--seeds", "0"]
     words += ["--width", "8", "--samples", "50", "--out", str(tmp_path / "duel")]
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert "Not alike: The generators moved unlike often: nsgan 10, wgan-gp 2 times" in told
+    output = capsys.readouterr().out
+    assert "Not alike: The generators moved unlike often: nsgan 10, wgan-gp 2 times" in output
     assert "moved unlike often" in (tmp_path / "duel" / "compare.md").read_text()
     assert inequalities({"a": {"G": 100.0}, "b": {"G": 109.0}}, {"a": {"D": 1}, "b": {"D": 9}}) == []
     assert main(["compare", "nsgan", "--vary", "width=8,64", "--data", "ring", "--steps", "2", "--dry-run"]) == 0

@@ -1,4 +1,4 @@
-"""VAE, VAE-GAN, BiGAN, ALI, latent regressors: values by hand, whose gradient each term is, what cannot be learnt."""
+"""VAE, VAE-GAN, BiGAN, ALI, latent regressors: values by hand, gradients, ablations that cannot learn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.autoencoders import ROWS, SHAPE, SMALL, Constant, images, learn, on
 # --- BiGAN and ALI
 
 
-class Told(nn.Module):
+class PairCritic(nn.Module):
     """Scores the pairs by what it was given, for tests of values and signs."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Told(nn.Module):
 
 def test_the_terms_of_a_bigan_by_hand():
     E, G = Constant(0.5, 0.5), Constant(2.0, -1.0)
-    game = BiGAN(E, G, Told(), critic=learn, generator=learn)
+    game = BiGAN(E, G, PairCritic(), critic=learn, generator=learn)
     z = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
     game.noise = lambda n: z
     moves = only_turn(game, iter([(ROWS,)]))
@@ -62,7 +62,7 @@ def test_pairs_teach_the_encoder_on_data_and_the_generator_on_noise(stochastic):
 def test_encoder_and_generator_move_against_the_critic():
     E, G = nn.Linear(2, 2, dtype=torch.float64), nn.Linear(2, 2, dtype=torch.float64)
     G.latent = 2
-    game = BiGAN(E, G, Told(), critic=learn, generator=learn)
+    game = BiGAN(E, G, PairCritic(), critic=learn, generator=learn)
     game.noise = lambda n: torch.zeros(n, 2, dtype=torch.float64)
     moves = only_turn(game, iter([(ROWS,)]))
     up_code, up_sample = torch.autograd.grad(moves["GE"].loss, [E.bias, G.bias], retain_graph=True)

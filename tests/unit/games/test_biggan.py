@@ -1,4 +1,4 @@
-"""BigGAN: orthogonal regularisation, truncation, standing statistics, hierarchical noise, and what carries a norm."""
+"""BigGAN: orthogonal regularisation, truncation, standing statistics, hierarchical noise, spectral norms."""
 
 import pytest
 import torch
@@ -44,10 +44,10 @@ def test_the_settings_are_the_cifar_scripts_up_to_32_pixels_and_the_papers_above
         assert {group["betas"] for group in groups.values()} == {(0.0, 0.999)}
         assert game.critic_steps == steps
         assert game.orthogonal == 1e-4
-    told = small(critic=AdamOverrides(1e-3), generator=AdamOverrides(3e-3, (0.5, 0.9)), critic_steps=2)
-    groups = {name: player.param_groups[0] for name, player in told.players().items()}
+    configured = small(critic=AdamOverrides(1e-3), generator=AdamOverrides(3e-3, (0.5, 0.9)), critic_steps=2)
+    groups = {name: player.param_groups[0] for name, player in configured.players().items()}
     assert (groups["D"]["lr"], groups["G"]["lr"], groups["G"]["betas"]) == (1e-3, 3e-3, (0.5, 0.9))
-    assert told.critic_steps == 2
+    assert configured.critic_steps == 2
 
 
 def test_sampling_truncates_z_and_leaves_the_class_alone():

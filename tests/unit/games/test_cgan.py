@@ -45,30 +45,30 @@ def sp(t):
 
 
 class Mean(nn.Module):
-    """A generator whose samples are known: G(z, y) = b + 0 z, whatever y."""
+    """A generator whose samples are known: G(z, y) = b + 0 z for every y."""
 
     latent = 1
 
     def __init__(self):
         super().__init__()
         self.b = nn.Parameter(torch.zeros(1, dtype=torch.float64))
-        self.asked = []
+        self.requested = []
 
     def forward(self, z, y):
-        self.asked.append(y)
+        self.requested.append(y)
         return self.b + 0 * z.double()
 
 
 class Table(nn.Module):
-    """A critic of known answers: data are 1, fakes 0, and the data's right label is 0."""
+    """A critic with known outputs: data are 1, fakes 0, and the data's right label is 0."""
 
     def __init__(self, real, fake, mismatch=None):
         super().__init__()
         self.gain = nn.Parameter(torch.ones((), dtype=torch.float64))
-        self.answers = [torch.tensor(each, dtype=torch.float64) for each in (real, fake, mismatch or fake)]
+        self.outputs = [torch.tensor(each, dtype=torch.float64) for each in (real, fake, mismatch or fake)]
 
     def forward(self, x, *y):
-        real, fake, mismatch = self.answers
+        real, fake, mismatch = self.outputs
         rows = [
             fake if not point else real if not y or y[0][i, 0] else mismatch
             for i, point in enumerate(x.round().flatten().tolist())
@@ -192,8 +192,8 @@ def test_the_generators_own_step_improves_its_own_loss(design):
 
     def fooled():
         with torch.no_grad():
-            answers = game.D(game.G(noise, y), *(() if design == "auxiliary" else (y,)))
-            score = answers if answers.dim() == 1 else answers[:, 0]
+            outputs = game.D(game.G(noise, y), *(() if design == "auxiliary" else (y,)))
+            score = outputs if outputs.dim() == 1 else outputs[:, 0]
             return score.mean().item()
 
     before = fooled()
@@ -223,12 +223,12 @@ def test_the_class_is_beside_the_noise_and_beside_the_image():
 def test_matching_is_a_projection_of_the_class_on_the_features():
     D = TwoHeadCritic(MLPCritic((2,), 8), 8, 3)
     x, y = torch.randn(4, 2), torch.eye(3)[LABELS]
-    h, answers = D.trunk(x), D(x, y)
-    assert answers.shape == (4, 2)
-    torch.testing.assert_close(answers[:, 0], D.real(h).squeeze(1))
+    h, outputs = D.trunk(x), D(x, y)
+    assert outputs.shape == (4, 2)
+    torch.testing.assert_close(outputs[:, 0], D.real(h).squeeze(1))
     expected = D.match.linear(h).squeeze(1) + (D.match.embed.weight.T[LABELS] * h).sum(1)
-    torch.testing.assert_close(answers[:, 1], expected)
-    assert torch.equal(D(x, y)[:, 0], D(x, y.roll(1, 0))[:, 0]), "a label says nothing of realness"
+    torch.testing.assert_close(outputs[:, 1], expected)
+    assert torch.equal(D(x, y)[:, 0], D(x, y.roll(1, 0))[:, 0]), "a label is independent of realness"
 
 
 def test_designs_are_what_they_are_called():
@@ -275,7 +275,7 @@ def test_a_labelled_game_without_classes_refuses():
 
 
 def agreement(shuffled):
-    """Trains on three labelled dots, and returns the share of samples that lie at the dot of their class."""
+    """Train on three labelled dots, and return the share of samples that lie at the dot of their class."""
     torch.manual_seed(0)
     centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.5]])
     settings = {"critic": AdamOverrides(2e-3), "generator": AdamOverrides(2e-3)}

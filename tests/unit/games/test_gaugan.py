@@ -50,7 +50,7 @@ def test_parts_of_a_batch_cost_as_much_as_the_whole():
     assert sum(parts) / 2 == pytest.approx(whole)
 
 
-# --- who sees what
+# --- inputs of the networks
 
 
 def test_every_image_is_scored_with_its_own_label_map_and_generated_from_it():
@@ -116,13 +116,13 @@ def reached(game, term):
 
 
 def test_each_term_reaches_what_it_is_about():
-    painting, judging = small().round(mapped(), 0)
+    generator_move, critic_move = small().round(mapped(), 0)
     for game in (small(),):
-        painting, judging = game.round(mapped(), 0)
-        assert reached(game, painting.terms["adversarial"]) == {"G", "E", "D"}
-        assert reached(game, painting.terms["matching"]) == {"G", "E", "D"}
-        assert reached(game, painting.terms["divergence"]) == {"E"}
-        assert reached(game, judging.terms["adversarial"]) == {"D"}, "fakes are stopped in D's move"
+        generator_move, critic_move = game.round(mapped(), 0)
+        assert reached(game, generator_move.terms["adversarial"]) == {"G", "E", "D"}
+        assert reached(game, generator_move.terms["matching"]) == {"G", "E", "D"}
+        assert reached(game, generator_move.terms["divergence"]) == {"E"}
+        assert reached(game, critic_move.terms["adversarial"]) == {"D"}, "fakes are stopped in D's move"
 
 
 def test_features_of_real_images_are_stopped():
@@ -237,7 +237,7 @@ class Blind(GauGAN):
 
 
 def stripes(n=16):
-    """Class 0 is dark and class 1 bright, wherever the map says."""
+    """Class 0 is dark and class 1 bright, as in the map."""
     generator = torch.Generator().manual_seed(0)
     while True:
         labels = torch.randint(2, (n, 2, 2), generator=generator)

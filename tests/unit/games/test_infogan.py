@@ -38,8 +38,8 @@ def small(owner="critic", shape=POINTS, **settings):
 
 def test_the_posterior_is_laid_out_like_the_codes():
     codes = LatentCodes((3,), 1)
-    answers = torch.tensor([[0.0, math.log(2), 0.0, 0.7, -1.0]])
-    torch.testing.assert_close(codes.posterior(answers), torch.tensor([[0.25, 0.5, 0.25, 0.7]]))
+    outputs = torch.tensor([[0.0, math.log(2), 0.0, 0.7, -1.0]])
+    torch.testing.assert_close(codes.posterior(outputs), torch.tensor([[0.25, 0.5, 0.25, 0.7]]))
 
 
 # --- the game
@@ -110,7 +110,7 @@ def test_gradients_reach_the_listed_networks(owner):
 
 
 class Shown(nn.Module):
-    """A generator that shows its first category plainly: x = its one-hot row, whatever z."""
+    """A generator of its first category: x = its one-hot row for every z."""
 
     def __init__(self, codes):
         super().__init__()
@@ -173,14 +173,14 @@ def test_the_game_samples_given_codes_and_predicts_them_in_their_layout():
     assert not isinstance(game, SupportsClassLabels)
     assert list(game.latent_codes()) == ["category0", "continuous0", "continuous1"]
     rows = game.noise(5)
-    asked = game.with_code(rows, "category0", 7)
-    assert torch.equal(asked[:, :4], rows[:, :4])
-    assert (game.split(asked)[1][:, :10].argmax(1) == 7).all()
-    assert not torch.equal(game.sample(5, noise=asked), game.sample(5, noise=rows))
+    conditioned = game.with_code(rows, "category0", 7)
+    assert torch.equal(conditioned[:, :4], rows[:, :4])
+    assert (game.split(conditioned)[1][:, :10].argmax(1) == 7).all()
+    assert not torch.equal(game.sample(5, noise=conditioned), game.sample(5, noise=rows))
     row = game.encode(game.sample(5, noise=rows))
     z, read = game.split(row)
     assert not row.requires_grad
-    assert not z.any(), "nobody knows"
+    assert not z.any(), "no such code"
     assert z.shape == (5, 4)
     assert game.sample(5, noise=row).shape == (5, *IMAGES)
     torch.testing.assert_close(read, game.code.posterior(game.Q(game.D.features(game.sample(5, noise=rows)))))
@@ -212,7 +212,7 @@ def test_the_settings_are_the_papers():
 
 
 def learned(weight):
-    """Trains on four dots with one category of four, and returns what a fresh reader can tell of it, in nats."""
+    """Trains on four dots with one category of four, and return its information recovered by a new encoder, in nats."""
     torch.manual_seed(0)
     centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     settings = {"critic": Adam(1e-3), "generator": Adam(1e-3), "networks": Networks("mlp", latent=2, width=32)}

@@ -1,4 +1,4 @@
-"""LAPGAN: the pyramid is exact, levels play alone and on what the paper says, and sampling climbs them."""
+"""LAPGAN: the pyramid is exact, levels train separately on the inputs of the paper, and sampling composes them."""
 
 import math
 from itertools import islice
@@ -39,7 +39,7 @@ def test_the_recipe_lays_out_every_convolution_channels_last():
 
 
 class Shift(nn.Module):
-    """A generator that adds one image, whatever it is given."""
+    """A generator that adds a constant image to every input."""
 
     def __init__(self, side, value=0.0):
         super().__init__()
@@ -85,7 +85,7 @@ def test_undecided_critics_have_the_theoretical_loss():
     terms = next(train(stubs(), batches(32), 1)).scalars()
     for k in range(3):
         assert terms[f"D{k}/adversarial"] == pytest.approx(2 * math.log(2))
-    moves = islice(stubs().round(batches(32), 0), 6)  # nobody moves: G is judged by the same critic
+    moves = islice(stubs().round(batches(32), 0), 6)  # without updates: G is scored by the same critic
     for move in moves:
         assert move.loss.item() == pytest.approx(math.log(2) * (2 if move.player[0] == "D" else 1))
 
@@ -96,13 +96,13 @@ def test_a_critic_compares_real_images_with_fakes_of_other_coarse_images():
         pass
     (x,), (other,) = islice(batches(32), 2)
     for k, critic in enumerate(game.D):
-        real, fake, judged = critic.seen
+        real, fake, scored = critic.seen
         image, drawn = x, laplacian_pyramid(other, 3)[k][1]
         for _ in range(2 - k):
             image = downsample(image)
         assert (real - image).abs().max() < 1e-6
         assert (fake - (drawn + 0.25)).abs().max() < 1e-6
-        assert (judged - (drawn + 0.25)).abs().max() < 1e-6
+        assert (scored - (drawn + 0.25)).abs().max() < 1e-6
         if k:
             assert (fake - 0.25 - laplacian_pyramid(x, 3)[k][1]).abs().mean() > 0.1  # nothing of the real half
 

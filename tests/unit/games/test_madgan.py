@@ -1,4 +1,4 @@
-"""Several generators: mixtures of independent games, and MAD-GAN, whose critic tells its generators apart."""
+"""Several generators: mixtures of independent games, and MAD-GAN, whose critic classifies its generators."""
 
 import math
 
@@ -63,11 +63,11 @@ def test_the_game_has_its_optimum_where_the_mixture_is_the_data():
     torch.testing.assert_close(table.softmax(1), torch.full_like(table, 0.25), rtol=0, atol=1e-5)
     # The generators' value E log D_real + Σ E log(1 − D_real) depends on their mean alone, and is lowest there.
     table, _ = best(data, spread)
-    told = table.softmax(1)[:, -1]
-    value = (data * told.log()).sum() + (spread.sum(0) * (1 - told).log()).sum()
+    probability = table.softmax(1)[:, -1]
+    value = (data * probability.log()).sum() + (spread.sum(0) * (1 - probability).log()).sum()
     assert value.item() == pytest.approx(-2.249341, abs=1e-5)
-    told = best(P, Q)[0].softmax(1)[:, -1]
-    assert (P * told.log()).sum() + (Q.sum(0) * (1 - told).log()).sum() > -2.249341 + 0.01
+    probability = best(P, Q)[0].softmax(1)[:, -1]
+    assert (P * probability.log()).sum() + (Q.sum(0) * (1 - probability).log()).sum() > -2.249341 + 0.01
 
 
 class Three(nn.Module):

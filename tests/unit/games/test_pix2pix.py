@@ -1,4 +1,4 @@
-"""pix2pix: its terms by hand, whose gradient each is, that D sees the pair, both directions, refusals, learning."""
+"""pix2pix: its terms by hand, the gradient of each, D's input pair, both directions, refusals, learning."""
 
 import math
 from functools import partial
@@ -45,20 +45,20 @@ def small(to="B", **settings) -> Pix2Pix:
 
 
 class Stub(nn.Module):
-    """A network with a given answer; its one parameter gets a gradient of zero. It remembers what it was shown."""
+    """A network with a given output; its one parameter gets a gradient of zero. It records its inputs."""
 
-    def __init__(self, answer):
+    def __init__(self, output):
         super().__init__()
-        self.weight, self.answer = nn.Parameter(torch.zeros(())), answer
+        self.weight, self.output = nn.Parameter(torch.zeros(())), output
         self.shown: list[tuple[Tensor, ...]] = []
 
     def forward(self, *given):
         self.shown.append(given)
-        return self.answer(*given) + 0 * self.weight
+        return self.output(*given) + 0 * self.weight
 
 
 def by_hand(scores, **settings):
-    """The moves of a round on a = 0.1, b = 0.5 with G the constant 0.2; D's scores are a function of what it judges."""
+    """The moves of a round on a = 0.1, b = 0.5 with G the constant 0.2; D's scores are a function of its input."""
     G = Stub(lambda a: torch.full_like(a, 0.2))
     D = Stub(lambda x, given: torch.full((len(x), 1, 2, 2), scores(x.mean().item())))
     game = Pix2Pix(G, D, **LEARN, **settings)
@@ -117,10 +117,10 @@ def reached(game, term):
 
 def test_each_term_reaches_what_it_is_about():
     game = small()
-    judging, painting = game.round(pairs(), 0)
-    assert reached(game, judging.terms["adversarial"]) == {"D"}, "the translation is stopped in D's move"
-    assert reached(game, painting.terms["adversarial"]) == {"G", "D"}
-    assert reached(game, painting.terms["likeness"]) == {"G"}
+    critic_move, generator_move = game.round(pairs(), 0)
+    assert reached(game, critic_move.terms["adversarial"]) == {"D"}, "the translation is stopped in D's move"
+    assert reached(game, generator_move.terms["adversarial"]) == {"G", "D"}
+    assert reached(game, generator_move.terms["likeness"]) == {"G"}
 
 
 @pytest.mark.parametrize("settings", [{}, {"to": "A"}, {"norm": "instance"}, {"dropout": 0.0}, {"layers": 1}], ids=str)
@@ -190,7 +190,7 @@ def test_a_run_of_pairs_shows_its_partners_and_translates_files_of_any_size(tmp_
 
 
 def inverted(n=16):
-    """B is A upside down in brightness, in a colour that A's mean tells."""
+    """B is A upside down in brightness, in a colour given by A's mean."""
     generator = torch.Generator().manual_seed(0)
     while True:
         a = torch.rand(n, 1, 4, 4, generator=generator).repeat_interleave(4, 2).repeat_interleave(4, 3) * 1.6 - 0.8
@@ -201,10 +201,10 @@ class Careless(Pix2Pix):
     """Likeness has the wrong sign."""
 
     def round(self, data, step):
-        judging, painting = super().round(data, step)
-        yield judging
-        painting.terms["likeness"] = -painting.terms["likeness"]
-        yield painting
+        critic_move, generator_move = super().round(data, step)
+        yield critic_move
+        generator_move.terms["likeness"] = -generator_move.terms["likeness"]
+        yield generator_move
 
 
 @pytest.mark.parametrize("kind", [Pix2Pix, Careless])

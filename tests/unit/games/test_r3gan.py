@@ -108,7 +108,7 @@ def test_each_move_reaches_its_player_alone():
 
 def test_the_penalty_is_on_the_slope_in_the_raw_image():
     game = linear(0.1)
-    game.D = nn.Sequential(Doubled(), game.D)  # what a wrapper does that transforms what D sees
+    game.D = nn.Sequential(Doubled(), game.D)  # as a wrapper that transforms the inputs of D
     assert next(game.round(batches(), 0)).terms["r1"].item() == pytest.approx(0.05 * 100, rel=1e-6)
 
 

@@ -279,7 +279,7 @@ def test_a_sample_is_drawn_by_the_scales_that_have_begun():
         assert not torch.equal(one, late.sample(2, noise=other))
     with evaluation_mode(early):
         one = early.sample(2, noise=z)
-        assert torch.equal(one, early.sample(2, noise=other)), "the last scale knows nothing yet"
+        assert torch.equal(one, early.sample(2, noise=other)), "the last scale is untrained"
     assert one.abs().max() <= 1
 
 

@@ -32,19 +32,19 @@ from support.runs import difference, play
 SHAPE = (1, 16, 16)
 
 
-SAID = ("a red heart", "a blue heart", "one dog", "two dogs")
+CAPTIONS = ("a red heart", "a blue heart", "one dog", "two dogs")
 
 
 LN2 = math.log(2)
 
 
-def captioned(said=SAID, shape=SHAPE):
+def captioned(described=CAPTIONS, shape=SHAPE):
     generator = torch.Generator().manual_seed(0)
     while True:
-        yield torch.randn(len(said), *shape, generator=generator).clamp(-1, 1), tokenize(said)
+        yield torch.randn(len(described), *shape, generator=generator).clamp(-1, 1), tokenize(described)
 
 
-def small(captions=SAID, shape=SHAPE, **settings) -> StackGAN:
+def small(captions=CAPTIONS, shape=SHAPE, **settings) -> StackGAN:
     torch.manual_seed(0)
     return stackgan(shape, captions, width=4, condition=3, latent=5, features=16, **settings)
 
@@ -70,7 +70,7 @@ class Fixed(nn.Module):
         return self.score(first, second) + 0 * self.weight
 
 
-def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, data=None, **settings):
+def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, described=CAPTIONS, data=None, **settings):
     """The moves of a round between stubs."""
     G, G2 = Fixed(mean, log_variance, side=8 if two else 16), Fixed(mean, log_variance)
     D = Fixed(score=score)
@@ -80,13 +80,14 @@ def by_hand(score, *, two=False, mean=1.0, log_variance=0.0, said=SAID, data=Non
         HashedTextEncoder(16),
         G,
         D if not two else Fixed(),
-        captions=tokenize(SAID),
+        captions=tokenize(CAPTIONS),
         second=second,
         **player,
         **settings,
     )
     return {
-        move.player: {k: v.item() for k, v in move.terms.items()} for move in fixed.round(data or captioned(said), 0)
+        move.player: {k: v.item() for k, v in move.terms.items()}
+        for move in fixed.round(data or captioned(described), 0)
     }
 
 
@@ -102,8 +103,8 @@ def test_the_loss_of_an_uninformed_critic_is_two_log_two_in_either_stage():
 
 
 def test_the_terms_have_the_right_signs_and_weights():
-    """Fakes are zero everywhere; the right captions of hearts and dogs are told apart by their own vectors."""
-    right = HashedTextEncoder(16)(tokenize(SAID))
+    """Fakes are zero everywhere; the right captions of hearts and dogs differ by their own vectors."""
+    right = HashedTextEncoder(16)(tokenize(CAPTIONS))
 
     def score(x, phi):
         real, fits = x.flatten(1).abs().amax(1) > 0, (phi == right[: len(phi)]).all(1)
@@ -118,8 +119,8 @@ def test_the_terms_have_the_right_signs_and_weights():
 
 @pytest.mark.parametrize("two", [False, True])
 def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
-    """Each head is the image's sum times what its caption says first, so that its slope is that at every pixel."""
-    words = HashedTextEncoder(16)(tokenize(SAID))
+    """Each head is the image's sum times the first entry of its caption, so that its slope is that at every pixel."""
+    words = HashedTextEncoder(16)(tokenize(CAPTIONS))
 
     def score(x, phi):
         return (x.sum((1, 2, 3)) * phi[:, 0])[:, None].expand(-1, 1 + two)
@@ -133,7 +134,7 @@ def test_critics_may_pay_for_their_slope_at_true_pairs_in_either_stage(two):
 
 
 def test_a_wrong_pair_has_no_realness_term():
-    right = HashedTextEncoder(16)(tokenize(SAID))
+    right = HashedTextEncoder(16)(tokenize(CAPTIONS))
 
     def score(x, phi):
         real, fits = x.flatten(1).abs().amax(1) > 0, (phi == right[: len(phi)]).all(1)
@@ -150,7 +151,7 @@ def test_the_divergence_is_a_mean_over_coordinates(mean, log_variance, expected)
 
 
 def test_the_game_uses_the_nearest_of_the_configured_number_of_wrong_captions():
-    right = HashedTextEncoder(16)(tokenize(SAID))
+    right = HashedTextEncoder(16)(tokenize(CAPTIONS))
     nearest = right[torch.cdist(right, right).fill_diagonal_(torch.inf).argmin(1)]
 
     def score(x, phi):
@@ -161,7 +162,7 @@ def test_the_game_uses_the_nearest_of_the_configured_number_of_wrong_captions():
 
 
 def test_rows_without_a_wrong_caption_are_left_out():
-    moves = by_hand(lambda x, phi: torch.zeros(len(x), 1), said=("a heart",) * 4)
+    moves = by_hand(lambda x, phi: torch.zeros(len(x), 1), described=("a heart",) * 4)
     assert moves["D"] == pytest.approx({"adversarial": 1.5 * LN2, "matching": 0.0})
     _, there = sample_mismatched(are_different(torch.rand(3, 1, 8, 8), tokenize(["a", "a", "a"])), torch.rand(3, 2), 9)
     assert not there.any()
@@ -253,15 +254,15 @@ def test_a_sentence_changes_the_caption_and_nothing_else():
     assert isinstance(game, SupportsText)
     with fixed_seed(0):
         noise = game.noise(3)
-    asked = game.with_text(noise, tokenize(["a red heart"]))
-    assert torch.equal(asked[:, :-16], noise[:, :-16])
-    torch.testing.assert_close(asked[:, -16:], HashedTextEncoder(16)(tokenize(["a red heart"])).expand(3, -1))
+    conditioned = game.with_text(noise, tokenize(["a red heart"]))
+    assert torch.equal(conditioned[:, :-16], noise[:, :-16])
+    torch.testing.assert_close(conditioned[:, -16:], HashedTextEncoder(16)(tokenize(["a red heart"])).expand(3, -1))
     other = game.with_text(noise, tokenize(["two dogs"]))
-    assert (game.sample(3, noise=asked) - game.sample(3, noise=other)).abs().max() > 1e-4
+    assert (game.sample(3, noise=conditioned) - game.sample(3, noise=other)).abs().max() > 1e-4
 
 
 def test_noise_contains_the_given_captions():
-    rows = HashedTextEncoder(16)(tokenize(SAID))
+    rows = HashedTextEncoder(16)(tokenize(CAPTIONS))
     with fixed_seed(0):
         phi = small().noise(64)[:, -16:]
     nearest = torch.cdist(phi, rows).min(1)
@@ -325,16 +326,16 @@ class Anew(StageIIGenerator):
 
 
 class Oracle(nn.Module):
-    """A perfect stage I: z chooses a real digit of the class that φ says, and it draws that at half the side."""
+    """A perfect stage I: z chooses a real digit of the class of φ, drawn at half the side."""
 
-    def __init__(self, inner, images, labels, said):
+    def __init__(self, inner, images, labels, embedded):
         super().__init__()
         self.inner, self.latent, self.condition = inner, inner.latent, inner.condition
-        self.images, self.said = images, said
+        self.images, self.embedded = images, embedded
         self.rows = [(labels == k).nonzero()[:, 0] for k in range(10)]
 
     def augment(self, phi):
-        self.kinds = torch.cdist(phi, self.said).argmin(1).tolist()
+        self.kinds = torch.cdist(phi, self.embedded).argmin(1).tolist()
         return self.inner.augment(phi)
 
     def forward(self, z, c):
@@ -353,15 +354,15 @@ def test_stage_two_keeps_the_output_of_stage_one_while_it_learns_and_the_papers_
     monkeypatch.setattr("sparring.recipes.stackgan.StageIIGenerator", form)
     torch.manual_seed(0)
     game = stackgan((1, 16, 16), texts, refine_from=0, width=8, condition=8, features=64, latent=8)
-    said = game.text(tokenize(texts))
-    game.G = Oracle(game.G, images, labels, said)
+    embedded = game.text(tokenize(texts))
+    game.G = Oracle(game.G, images, labels, embedded)
     generator = torch.Generator().manual_seed(1)
     rows = iter(lambda: torch.randint(len(images), (32,), generator=generator), None)
     for _ in train(game, ((images[i], tokenize(texts)[labels[i]]) for i in rows), 80):
         continue
     game.eval()
     with torch.no_grad():
-        phi, z = said.repeat(20, 1), torch.randn(200, 8, generator=generator)
+        phi, z = embedded.repeat(20, 1), torch.randn(200, 8, generator=generator)
         game.G.augment(phi)
         made = game.G2(game.G(z, None), game.G2.augment(phi)[0])
     nearest = torch.cdist(made.flatten(1), images.flatten(1)).argmin(1)
@@ -375,7 +376,7 @@ def emoji(folder):
     folder.mkdir()
     for k in range(4):
         Image.new("RGB", (16, 16), (60 * k, 255 - 60 * k, 99)).save(folder / f"{k}.png")
-    as_lines(folder, [f"{k}.png" for k in range(4)], [(text,) for text in SAID])
+    as_lines(folder, [f"{k}.png" for k in range(4)], [(text,) for text in CAPTIONS])
     return folder
 
 
@@ -400,7 +401,7 @@ def test_a_run_of_both_stages_resumes_bit_for_bit_and_samples_without_its_data(t
 # --- learning
 
 
-def asked(game):
+def measured_redness(game):
     """How much redder samples of "a red square" are than those of "a blue square", from −2 to 2."""
     game.eval()
     with fixed_seed(7):
@@ -419,10 +420,10 @@ def test_the_requested_colour_is_drawn_and_not_where_captions_are_random(truth):
         while True:
             red = torch.rand(16, generator=generator) < 0.5
             x = 2 * torch.stack([red, red & False, ~red], 1).float()[:, :, None, None].expand(-1, -1, 8, 8) - 1
-            said = red if truth else torch.rand(16, generator=generator) < 0.5
+            colours = red if truth else torch.rand(16, generator=generator) < 0.5
             yield (
                 x + 0.1 * torch.randn(x.shape, generator=generator),
-                tokenize([f"a {'red' if one else 'blue'} square" for one in said]),
+                tokenize([f"a {'red' if one else 'blue'} square" for one in colours]),
             )
 
     torch.manual_seed(0)
@@ -430,4 +431,4 @@ def test_the_requested_colour_is_drawn_and_not_where_captions_are_random(truth):
     game = stackgan((3, 8, 8), captions, width=16, condition=8, latent=5, features=16, **learn)
     for _ in train(game, coloured(), 80):
         continue
-    assert (asked(game) > 1) == truth
+    assert (measured_redness(game) > 1) == truth

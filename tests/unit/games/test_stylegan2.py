@@ -59,7 +59,7 @@ def batches(shape=SHAPE, n=4):
 
 
 def linear(weight=(3.0, 4.0), **settings):
-    """A game on points (2,), seen as images (2, 1, 1), with a linear critic of norm 5."""
+    """A game on points (2,), viewed as images (2, 1, 1), with a linear critic of norm 5."""
     D = nn.Sequential(nn.Flatten(), LinearCritic(weight))
     return StyleGAN2(Toy((2, 1, 1)), D, **{"penalty": 0.0, **learn, **settings})
 
@@ -88,7 +88,7 @@ def test_r1_is_weighted_by_its_laziness_and_half_of_gamma():
 
 def test_the_penalty_is_on_the_slope_in_the_raw_image():
     game = linear(penalty=0.1)
-    game.D = nn.Sequential(Doubled(), game.D)  # what a wrapper does that transforms what D sees
+    game.D = nn.Sequential(Doubled(), game.D)  # as a wrapper that transforms the inputs of D
     assert moves(game, 0)[1].terms["r1"].item() == pytest.approx(16 * 0.1 / 2 * 100, rel=1e-6)
 
 
@@ -154,10 +154,10 @@ def test_the_path_term_is_the_squared_deviation_from_a_slow_average():
 
 def test_the_path_term_has_four_times_its_weight_over_half_a_batch():
     game = linear(path=2.0)
-    asked = []
-    game.deviation = lambda n: asked.append(n) or torch.tensor(0.5)
+    sizes = []
+    game.deviation = lambda n: sizes.append(n) or torch.tensor(0.5)
     assert moves(game, 0)[-1].terms["path"].item() == 4 * 2 * 0.5
-    assert asked == [2]
+    assert sizes == [2]
 
 
 def test_path_lengths_pull_the_generator_towards_even_steps():

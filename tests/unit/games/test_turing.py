@@ -50,7 +50,7 @@ class Identity(nn.Identity):
 
 
 class Table(nn.Module):
-    """D as a free table over the differences of the codes 1, 2, 4, 8, 16, which tell all pairs apart but the equal."""
+    """D as a free table over the differences of the codes 1, 2, 4, 8, 16, which separate all unequal pairs."""
 
     def __init__(self):
         super().__init__()
@@ -61,7 +61,7 @@ class Table(nn.Module):
 
 
 class Fixed(nn.Module):
-    """A generator of given samples, whatever the noise."""
+    """A generator of given samples for any noise."""
 
     latent = 1
 
@@ -150,7 +150,7 @@ def test_in_the_sum_metric_t_wgan_measures_twice_the_distance():
 
 
 def moves_of(game, reals, seed=3):
-    """The moves of a round, played by nobody, with the noise of each turn known."""
+    """Return the moves of a round without updates, with the noise of each turn known."""
     rounds, found = game.round(iter([(x,) for x in reals]), 0), []
     for turn in range(1 + game.generator_steps):
         with turn_rng(seed, 0, turn):
@@ -176,7 +176,7 @@ def test_a_linear_critic_without_bias_makes_t_sgan_the_relativistic_game_twice()
 
 
 def test_the_losses_are_the_papers():
-    """Term by term, for a judge that is neither odd nor even."""
+    """Term by term, for a critic that is neither odd nor even."""
     for name, objective in OBJECTIVES.items():
         game = TuringGAN(Point(0.4), Odd(), Identity(), objective, generator_steps=1, **learn)
         reals = [torch.randn(16, 2) + 1, torch.randn(16, 2) + 1]

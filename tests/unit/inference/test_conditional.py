@@ -1,4 +1,4 @@
-"""Classes and codes in use: the class that was asked for, the same z along a row, walks between classes."""
+"""Conditional sampling: the requested class, the same z along a row, interpolation between classes."""
 
 import json
 
@@ -47,7 +47,7 @@ def run(tmp_path_factory):
 
 
 def drawn(folder, *words):
-    """Runs a command that draws, and returns its picture as pixels of the samples, unenlarged."""
+    """Run a command that draws, and return its picture as pixels of the samples, unenlarged."""
     assert main([*map(str, words), "--out", str(folder / "out.png"), "--device", "cpu"]) == 0
     return np.asarray(Image.open(folder / "out.png"))
 

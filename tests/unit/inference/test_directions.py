@@ -1,4 +1,4 @@
-"""Directions and inversions of generators whose answers are known: linear ones."""
+"""Directions and inversions of generators with known solutions: linear ones."""
 
 import numpy as np
 import pytest

@@ -94,7 +94,7 @@ class Halving(Linear):
 
 
 class Blind(Linear):
-    """Knows nothing of what it encodes."""
+    """An encoder independent of its input."""
 
     def encode(self, x):
         return torch.ones(len(x), 4)
@@ -166,6 +166,6 @@ def test_an_encoder_is_trained_by_a_command_on_the_data_of_the_run(runs_, tmp_pa
 def test_a_slip_gets_one_sentence(runs_, capsys, monkeypatch, words, remedy):
     monkeypatch.chdir(runs_)
     assert main(words) == 2
-    told = capsys.readouterr().err
-    assert remedy in told
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert remedy in output
+    assert output.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Inversions of generators whose answers are known: linear ones."""
+"""Inversions of generators with known solutions: linear ones."""
 
 import torch
 from torch import nn

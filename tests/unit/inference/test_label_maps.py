@@ -132,7 +132,7 @@ def test_pictures_of_a_training_show_map_truth_and_drawing_and_leave_no_trace(da
     opened, game = Run.open(run, device="cpu"), load_game(run, device="cpu")
     for painter in (opened.inference_game, game):
         with torch.no_grad():
-            painter.E.body[-1].weight *= 100  # styles are seen in pictures only after a long training
+            painter.E.body[-1].weight *= 100  # styles are visible only after a long training
     before = {name: value.clone() for name, value in opened.inference_game.state_dict().items()}
     board = label_maps.comparison_grid(opened.inference_game, opened.dataset, np.array([0, 3]))
     assert board.shape == (8, 3, 16, 16)
@@ -186,7 +186,7 @@ def test_a_large_map_is_painted_style_by_style_with_the_same_result():
 # --- the command
 
 
-def told(capsys, *words):
+def run_paint(capsys, *words):
     assert main(["paint", *map(str, words)]) == 0, capsys.readouterr().err
     return capsys.readouterr().out
 
@@ -194,7 +194,7 @@ def told(capsys, *words):
 def test_a_map_of_any_size_is_painted_in_a_photographs_style(run, data, tmp_path, capsys):
     drawn = saved(tmp_path / "drawn.png", np.array(REGIONS.colours)[np.arange(30 * 21).reshape(30, 21) % 3])
     out = tmp_path / "one.png"
-    told(capsys, run, "--labels", drawn, "--style", data / "images/2.png", "--out", out, "--device", "cpu")
+    run_paint(capsys, run, "--labels", drawn, "--style", data / "images/2.png", "--out", out, "--device", "cpu")
     assert size(out) == (21, 30)
     game, labels = load_game(run, device="cpu"), read_label_map(drawn, REGIONS)
     expected = label_maps.paint(game, labels, label_maps.encode_styles(game, shown(data / "images/2.png")))
@@ -204,22 +204,24 @@ def test_a_map_of_any_size_is_painted_in_a_photographs_style(run, data, tmp_path
 def test_several_styles_several_maps_and_films(run, data, tmp_path, capsys):
     labels = data / "labels"
     photographs = [data / "images/1.png", data / "images/2.png"]
-    told(
+    run_paint(
         capsys, run, "--labels", labels / "0.png", "--style", *photographs, "--seeds", "4", "--out", tmp_path / "s.png"
     )
     assert size(tmp_path / "s.png")[0] > 4 * 16
-    told(capsys, run, "--labels", labels, "--seeds", "1,2", "--out", tmp_path / "each")
+    run_paint(capsys, run, "--labels", labels, "--seeds", "1,2", "--out", tmp_path / "each")
     assert len(list((tmp_path / "each").iterdir())) == 12
     assert size(tmp_path / "each/3-seed-2.png") == (16, 16)
-    told(capsys, run, "--labels", labels, "--out", tmp_path / "plain")
+    run_paint(capsys, run, "--labels", labels, "--out", tmp_path / "plain")
     assert sorted(path.name for path in (tmp_path / "plain").iterdir())[0] == "0.png"
-    told(capsys, run, "--labels", labels / "0.png", "--seeds", "1,2", "--frames", "5", "--out", tmp_path / "film.gif")
+    run_paint(
+        capsys, run, "--labels", labels / "0.png", "--seeds", "1,2", "--frames", "5", "--out", tmp_path / "film.gif"
+    )
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames > 1
 
 
 def test_the_palette_can_be_written_and_errors_are_one_sentence(run, data, tmp_path, capsys):
-    assert "3 classes" in told(capsys, run, "--palette", tmp_path / "palette.gpl")
+    assert "3 classes" in run_paint(capsys, run, "--palette", tmp_path / "palette.gpl")
     assert (tmp_path / "palette.gpl").exists()
     for words, what in (
         ([], "No label map is given"),

@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Runs of a game that encodes to rows and of one that tells posteriors."""
+    """Runs of a game that encodes to rows and of one with posteriors."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sparring.runs.snapshots.save_grid", lambda *_, **__: None)

@@ -1,4 +1,4 @@
-"""A seed is a picture: whatever the batch, whoever asks, and without a trace in the game."""
+"""A seed gives the same picture in any batch and by any call, and sampling does not change the game."""
 
 import copy
 import math
@@ -104,12 +104,12 @@ def test_batch_norm_samples_with_its_learned_statistics(game):
 
 
 def test_sampling_in_the_middle_of_a_training_changes_nothing_in_it():
-    def played(look):
+    def played(sample):
         torch.manual_seed(1)
         game = GAN(nn.Sequential(Point(), nn.BatchNorm1d(2)), LinearCritic(), NonSaturating(), **learn)
         game.G.latent = 2
         for _ in train(game, batches(), 4):
-            if look:
+            if sample:
                 sampling.sample_seeds(game, range(9))
         return game.state_dict()
 

@@ -171,7 +171,7 @@ def test_other_and_unfinished_games_are_refused():
 
 
 class Nothing(torch.nn.Module):
-    """A last scale that adds nothing, and counts how often it is asked."""
+    """A last scale that adds nothing, and counts its calls."""
 
     def __init__(self):
         super().__init__()
@@ -192,7 +192,7 @@ def test_a_picture_is_made_larger_step_by_step():
     for rounds in (0, 5):
         made = one_image.super_resolve(game, factor=4, projections=rounds)
         assert (resize_bicubic(made, (HEIGHT, WIDTH)) - X).abs().mean() < 0.05
-    assert torch.equal(one_image.super_resolve(game, factor=4), made), "no noise unless asked for"
+    assert torch.equal(one_image.super_resolve(game, factor=4), made), "no noise by default"
     other = one_image.super_resolve(game, factor=1.2, noise=True)
     assert other.shape == (1, 3, 19, 29)
     assert not torch.equal(other, one_image.super_resolve(game, factor=1.2, noise=True, seed=1))
@@ -362,8 +362,8 @@ def test_the_recipe_is_checked_on_a_photograph_through_all_its_scales(tmp_path, 
 def test_a_run_prints_its_stages_and_the_next_command(trained_run, capsys):
     words = ["singan", PHOTO["data"], "--out", str(trained_run), "--smallest", "11", "--rounds", "1", "--width", "4"]
     assert main([*words, "--device", "cpu", "--dry-run"]) == 0
-    told = capsys.readouterr().out
-    assert "stages: 3, from scale 1 of 3, 16 × 11 pixels to scale 3 of 3, 24 × 16 pixels; 3 steps in all" in told
+    output = capsys.readouterr().out
+    assert "stages: 3, from scale 1 of 3, 16 × 11 pixels to scale 3 of 3, 24 × 16 pixels; 3 steps in all" in output
     assert any("singan evaluate" in line for line in commands(Run.open(trained_run, device="cpu")))
 
 
@@ -372,8 +372,8 @@ def test_stages_are_shown_as_stages(tmp_path, capsys, monkeypatch):
     words = ["singan", PHOTO["data"], "--smallest", "11", "--rounds", "2", "--width", "4", "--device", "cpu"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
-    told = [line.split("  ")[1] for line in lines]
-    assert told == [
+    columns = [line.split("  ")[1] for line in lines]
+    assert columns == [
         f"scale {k} of 3, {size} pixels, {part} of it"
         for k, size in ((1, "16 × 11"), (2, "20 × 13"), (3, "24 × 16"))
         for part in ("50%", "100%")
@@ -415,9 +415,9 @@ def test_errors_are_one_sentence(trained_run, tmp_path, capsys, words, sentence)
     square = str(saved(tmp_path / "square.png", Image.new("L", (9, 9))))
     names = {"RUN": str(trained_run), "PHOTO": PHOTO["data"], "SQUARE": square}
     assert main([names.get(word, word) for word in words]) == 2
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert sentence in output
+    assert output.count("\n") == 1
 
 
 def drawn_mask(colour, around):
@@ -467,20 +467,20 @@ def test_an_empty_mask_is_refused(trained_run, tmp_path, capsys, command, colour
     mask, out = saved(tmp_path / "mask.png", drawn_mask(colour, colour)), tmp_path / "out.png"
     words = ["singan", command, str(trained_run), PHOTO["data"], "--mask", str(mask), "--out", str(out)]
     assert main([*words, "--device", "cpu"]) == 2
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert sentence in output
+    assert output.count("\n") == 1
     assert not out.exists()
 
 
 def test_samples_are_compared_with_a_baseline_of_colours_only(trained_run, capsys):
     assert main(["singan", "evaluate", str(trained_run), "--samples", "4", "--device", "cpu"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     found = evaluation(trained_run)
     assert [score.name for score in found.scores][:2] == ["distance, from scale 0", "variety, from scale 0"]
     assert len(found.scores) == 6
     assert set(found.references) == {"noise", "pixels shuffled"}
-    assert "64 random filters of 7 x 7 pixels" in told
+    assert "64 random filters of 7 x 7 pixels" in output
     distances = [score.value for score in found.scores[::2]]
     varieties = [score.value for score in found.scores[1::2]]
     assert varieties == sorted(varieties, reverse=True)

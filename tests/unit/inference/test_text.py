@@ -67,7 +67,7 @@ def test_wrapped_games_support_conditional_sampling(tmp_path, run):
         device="cpu",
     )
     play(wrapped, 1)
-    assert "with_text" in vars(wrapped.inference_game), "from Python 3.12 on a protocol sees no more than that"
+    assert "with_text" in vars(wrapped.inference_game), "from Python 3.12 on a protocol checks no more than that"
     assert conditional.sample_text(wrapped.inference_game, [0], "blue").shape == (1, 3, 8, 8)
 
 

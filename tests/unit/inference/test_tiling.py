@@ -14,7 +14,7 @@ from sparring.layers.tiled_norm import collect_moments, with_moments
 from sparring.runs.state import load_game
 from support.painters import REGIONS, small
 
-FAR = 48  # pixels beyond which the small network sees nothing
+FAR = 48  # pixels beyond the receptive field of the small network
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_tiles_overlap_by_half_at_most():
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 @pytest.mark.parametrize("style", [True, False])
 def test_a_part_of_a_map_is_painted_as_in_the_whole(norm, style):
-    """Given the whole's moments, and as far as its border is not seen, a part is the same to rounding."""
+    """Given the moments of the whole, a part away from its border is the same to rounding."""
     game, labels = small(norm=norm, style=style).eval(), scene()[None]
     styles = label_maps.sample_styles(game, [1])
     with evaluation_mode(game):

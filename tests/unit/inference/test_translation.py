@@ -34,7 +34,7 @@ def cache(tmp_path, monkeypatch):
 
 
 class Careful(nn.Module):
-    """A translator that shifts pixels, notes what it is shown, and refuses sizes that are no multiples of 4."""
+    """A translator that shifts pixels, records its inputs, and refuses sizes that are no multiples of 4."""
 
     multiple, smallest = 4, 8
 
@@ -74,7 +74,7 @@ def test_tiles_share_the_overlap_and_cover_everything(overlap):
 
 
 class Local(Careful):
-    """Sees three pixels to every side."""
+    """A translator with a receptive field of three pixels to every side."""
 
     def __init__(self):
         super().__init__(0.0)
@@ -145,7 +145,7 @@ def test_the_heat_map_is_red_where_attention_is_high():
     shown = attention_heatmap(game, torch.zeros(1, 3, 14, 16), "A")
     assert shown.shape == (1, 3, 14, 16)
     cold, hot = shown[0, :, 0, 0], shown[0, :, -1, -1]
-    assert cold[2] > cold[0], "blue where it does not look"
+    assert cold[2] > cold[0], "blue where attention is low"
     assert hot[0] > hot[2], "red where it does"
     brighter = attention_heatmap(
         game, x := torch.tensor([0.1, 0.2, 0.6])[None, :, None, None].expand(1, 3, 14, 16), "A"
@@ -222,22 +222,22 @@ def test_grey_becomes_colour_and_colour_grey(tmp_path):
 
 
 def test_mistakes_with_files_are_one_sentence(trained, photos, tmp_path):
-    def told(run, *given, **settings):
+    def message(run, *given, **settings):
         with pytest.raises((DataError, GameError)) as error:
             list(translate_files(*opened(run), *given, **settings))
         return str(error.value)
 
     run, out = trained / "cyclegan", tmp_path / "out"
-    assert "would overwrite the images" in told(run, [photos], "B", photos)
-    assert "is no image, folder or zip" in told(run, [photos / "notes.txt"], "B", out)
+    assert "would overwrite the images" in message(run, [photos], "B", photos)
+    assert "is no image, folder or zip" in message(run, [photos / "notes.txt"], "B", out)
     (tmp_path / "empty").mkdir()
-    assert "holds no images" in told(run, [tmp_path / "empty"], "B", out)
-    assert "no domain 'C'" in told(run, [photos], "C", out)
-    assert "has no attention to show" in told(run, [photos], "B", out, heatmaps=True)
+    assert "holds no images" in message(run, [tmp_path / "empty"], "B", out)
+    assert "no domain 'C'" in message(run, [photos], "C", out)
+    assert "has no attention to show" in message(run, [photos], "B", out, heatmaps=True)
     play(start(tmp_path / "points", "nsgan"), 1)
-    assert "was not trained on two domains of images" in told(tmp_path / "points", [photos], "B", out)
+    assert "was not trained on two domains of images" in message(tmp_path / "points", [photos], "B", out)
     (photos / "broken.png").write_bytes(b"no")
-    assert "broken.png is not a readable image" in told(run, [photos], "B", out)
+    assert "broken.png is not a readable image" in message(run, [photos], "B", out)
 
 
 def test_the_command_translates_both_ways(trained, photos, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Layers that look at the batch: minibatch discrimination, virtual batch norm; and the heads that read them."""
+"""Layers over the batch: minibatch discrimination, virtual batch norm; and the heads that use them."""
 
 import math
 

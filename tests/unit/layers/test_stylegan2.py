@@ -87,7 +87,7 @@ def test_up_sampling_inside_a_modulated_convolution():
 def test_demodulation_gives_unit_variance_for_every_style(size):
     torch.manual_seed(0)
     layer = ModulatedConv(64, 64, 16)
-    y = layer(torch.randn(64, 64, 8, 8), size * torch.randn(64, 16))[..., 1:-1, 1:-1]  # the border sees zeros
+    y = layer(torch.randn(64, 64, 8, 8), size * torch.randn(64, 16))[..., 1:-1, 1:-1]  # the border is padded with zeros
     assert y.var().item() == pytest.approx(1.0, abs=0.05)
 
 

@@ -29,7 +29,7 @@ def test_no_naming_gains_more(seed):
 @pytest.mark.parametrize("shape", [(12, 12), (4, 9), (9, 4), (1, 1), (30, 30)])
 @pytest.mark.parametrize("seed", range(3))
 def test_it_gains_what_scipys_gains_in_any_shape(shape, seed):
-    gains = torch.randint(0, 50, shape, generator=torch.Generator().manual_seed(seed))  # ties, too
+    gains = torch.randint(0, 50, shape, generator=torch.Generator().manual_seed(seed))  # including ties
     rows, columns = linear_sum_assignment(gains.numpy(), maximize=True)
     found = best_assignment(gains)
     named = [(row, column) for row, column in enumerate(found) if column >= 0]

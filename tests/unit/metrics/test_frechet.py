@@ -57,7 +57,7 @@ def test_both_routes_agree(n, m):
 
 
 def test_fewer_samples_than_features_are_exact_at_their_rank():
-    """Sets of rank one on orthogonal lines share nothing: d² is the sum of the traces and of the squared shift."""
+    """Set of rank one on orthogonal lines share nothing: d² is the sum of the traces and of the squared shift."""
     x, y = torch.zeros(2, 50, dtype=torch.float64), torch.zeros(2, 50, dtype=torch.float64)
     x[:, 0], y[:, 1], y[:, 2] = torch.tensor([-3.0, 3.0]), torch.tensor([-4.0, 4.0]), 1e-3
     expected = 18 + 32 + 1e-6

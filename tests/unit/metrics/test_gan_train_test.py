@@ -30,7 +30,7 @@ def as_good_as_real(digits):
 
 
 def repeated(images, labels, rows):
-    """So many images as the other sets have, of these rows alone."""
+    """Return as many images as in the other sets, of these rows only."""
     rows = rows[torch.arange(COUNT) % len(rows)]
     return images[rows], labels[rows]
 
@@ -50,9 +50,9 @@ def written(classes):
 
 
 def test_a_predictor_that_is_right_on_a_known_share_of_each_class():
-    asked = [0] * 10 + [1] * 10 + [2] * 20
+    labels = [0] * 10 + [1] * 10 + [2] * 20
     named = [0] * 9 + [3] + [0] * 7 + [1] * 3 + [2] * 20
-    found = gan_test(pixel, written(named), torch.tensor(asked), classes=5)
+    found = gan_test(pixel, written(named), torch.tensor(labels), classes=5)
     assert found == Accuracy(right=(9, 3, 20, 0, 0), counts=(10, 10, 20, 0, 0))
     assert found.per_class[:3] == (0.9, 0.3, 1.0)
     assert all(map(math.isnan, found.per_class[3:]))
@@ -61,10 +61,10 @@ def test_a_predictor_that_is_right_on_a_known_share_of_each_class():
 
 
 def test_the_order_of_images_does_not_matter():
-    asked, named = [0, 1, 2, 2, 1, 0, 0], [0, 1, 1, 2, 1, 1, 0]
+    labels, named = [0, 1, 2, 2, 1, 0, 0], [0, 1, 1, 2, 1, 1, 0]
     order = torch.randperm(7, generator=torch.Generator().manual_seed(0))
-    found = gan_test(pixel, written(named), torch.tensor(asked), classes=3)
-    assert gan_test(pixel, written(named)[order], torch.tensor(asked)[order], classes=3) == found
+    found = gan_test(pixel, written(named), torch.tensor(labels), classes=3)
+    assert gan_test(pixel, written(named)[order], torch.tensor(labels)[order], classes=3) == found
     assert found.right == (2, 2, 1)
 
 
@@ -125,7 +125,7 @@ def test_dropped_classes_cost_gan_train_alone(digits, as_good_as_real):
     assert found.gan_test.value > 0.95
     assert all(map(math.isnan, found.gan_test.per_class[5:]))
     assert found.gan_test.count == COUNT
-    assert found.baseline == as_good_as_real.baseline  # which never sees the fakes
+    assert found.baseline == as_good_as_real.baseline  # which is not trained on the fakes
 
 
 def test_one_image_of_each_class_again_and_again_costs_gan_train_alone(digits):
@@ -241,7 +241,7 @@ def test_the_seed_fixes_it_and_the_world_is_left_alone(digits):
 
 
 def test_an_image_is_named_alone_as_it_is_among_others(digits):
-    """Evaluation mode: a batch norm that looked at its batch would name it otherwise."""
+    """Evaluation mode: a batch norm in training mode would give other labels."""
     judge = train_extractor(load("digits", size=8), side=8, steps=30)
     images, labels = digits.held[0][:60], digits.held[1][:60]
     together = gan_test(judge.predict, images, labels, classes=10)

@@ -39,7 +39,7 @@ def test_sure_predictions_score_exp_of_the_entropy_of_their_classes():
 
 
 def test_halting_predictions_in_closed_form():
-    """Two classes seen with certainty c, balanced: exp(log 2 + c log c + (1 − c) log(1 − c))."""
+    """Two classes predicted with probability c, balanced: exp(log 2 + c log c + (1 − c) log(1 − c))."""
     c = 0.9
     p = torch.tensor([[c, 1 - c], [1 - c, c]], dtype=torch.float64).repeat(4, 1)
     expected = math.exp(math.log(2) + c * math.log(c) + (1 - c) * math.log(1 - c))

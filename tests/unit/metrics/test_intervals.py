@@ -49,7 +49,7 @@ def test_intervals_of_known_replicates():
 
 @pytest.mark.parametrize("interval", [Bootstrap.percentile, Bootstrap.normal])
 def test_intervals_cover_the_truth_as_often_as_nominal(interval):
-    """Of 200 experiments with 60 draws of an exponential with mean 1; slightly too seldom at so few draws."""
+    """Of 200 experiments with 60 draws of an exponential with mean 1; coverage is slightly low for few draws."""
     inside = 0
     for k in range(200):
         x = -torch.rand(60, generator=torch.Generator().manual_seed(k), dtype=torch.float64).log()

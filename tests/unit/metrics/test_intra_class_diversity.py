@@ -1,4 +1,4 @@
-"""Variety within classes: in closed form, whatever the distance between the classes is."""
+"""Variety within classes: in closed form, for any distance between the classes."""
 
 import math
 

@@ -92,7 +92,7 @@ def test_equal_distances_are_not_memorisation():
 
 
 def test_cells_detect_copies_among_bad_images():
-    """Copies on the left and noise on the right cancel in one cell; two cells weigh by their held-out share."""
+    """Copy on the left and noise on the right cancel in one cell; two cells weigh by their held-out share."""
     left, right = -20.0, 20.0
     train = torch.cat([cloud(200, shift=left), cloud(200, seed=1, shift=right)])
     held_out = torch.cat([cloud(180, seed=2, shift=left), cloud(60, seed=3, shift=right)])

@@ -1,7 +1,7 @@
-"""Every metric worsens, step by step, under the faults that it claims to see: planted in real images of digits.
+"""Every metric worsens, step by step, under the faults that it claims to detect: added to real images of digits.
 
-What a metric does not claim is not tested: precision likes a mild blur, MS-SSIM knows no quality, memorisation finds
-nothing in repeated fresh images, and the pyramid no change of brightness.
+What a metric does not claim is not tested: precision rises under mild blur, MS-SSIM ignores quality, memorisation
+finds nothing in repeated fresh images, and the pyramid no change of brightness.
 """
 
 from functools import cache
@@ -30,22 +30,22 @@ def digits():
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     images, labels = data.rows(order.numpy())
     train, held, fresh = (images.float() / 127.5 - 1).split(COUNT)[:3]
-    judge = train_extractor(data, steps=60, side=16)
+    extractor = train_extractor(data, steps=60, side=16)
     return SimpleNamespace(
-        judge=judge,
+        extractor=extractor,
         train=train,
         held=held,
         fresh=fresh,
         labels=labels.split(COUNT)[2],
-        seen_train=judge.features(train),
-        seen_held=judge.features(held),
+        train_features=extractor.features(train),
+        held_features=extractor.features(held),
     )
 
 
 @pytest.fixture(scope="module")
 def planted(digits):
     """Images of a kind of fault, ever more of it, with their features."""
-    return cache(lambda plant: [(images, digits.judge.features(images)) for images in plant(digits)])
+    return cache(lambda plant: [(images, digits.extractor.features(images)) for images in plant(digits)])
 
 
 def noisy(digits):
@@ -79,22 +79,22 @@ def copied(digits):
 
 def features(measure):
     """A metric of features, of real images that were held out and of the given ones."""
-    return lambda digits, fake, seen: measure(digits.seen_held, seen)
+    return lambda digits, fake, seen: measure(digits.held_features, seen)
 
 
 def memory(digits, fake, seen):
-    return memorisation(digits.seen_train, digits.seen_held, seen)
+    return memorisation(digits.train_features, digits.held_features, seen)
 
 
 def histogram(digits, fake, seen):
-    return mode_histogram(digits.judge.predict(fake), 10)
+    return mode_histogram(digits.extractor.predict(fake), 10)
 
 
 def pyramid(digits, fake, seen):
     return pyramid_distance(digits.held, fake, patches=8, projections=64).mean
 
 
-# name: metric, whether it rises under faults, faults it claims to see
+# name: metric, whether it rises under faults, faults it claims to detect
 CLAIMS = {
     "Fréchet": (features(frechet_distance), True, (noisy, blurred, dropped, repeated)),
     "precision": (features(lambda *x: precision_recall(*x).precision), False, (noisy,)),
@@ -134,7 +134,7 @@ def test_a_generator_that_jumps_between_images_has_longer_paths(digits):
         def generate(z):
             return torch.einsum("ni,i...->n...", (z / temperature).softmax(dim=1), anchors)
 
-        return path_length(generate, *ends, distance=feature_distance(digits.judge.features), epsilon=1e-2).mean
+        return path_length(generate, *ends, distance=feature_distance(digits.extractor.features), epsilon=1e-2).mean
 
     scores = [length(temperature) for temperature in (8, 2, 0.5, 0.1)]
     assert all(a < b for a, b in pairwise(scores)), scores

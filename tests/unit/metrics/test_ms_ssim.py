@@ -1,4 +1,4 @@
-"""SSIM and MS-SSIM against closed forms and torchmetrics; pairs that say how alike samples are."""
+"""SSIM and MS-SSIM against closed forms and torchmetrics; pairs of samples."""
 
 import math
 import warnings

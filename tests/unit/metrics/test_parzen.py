@@ -152,7 +152,7 @@ def test_worse_samples_score_less():
 
 
 def test_samples_that_vary_too_little_are_not_punished():
-    """A known flaw, so nobody trusts the number too far: the window widens them to a better fit than the data's own."""
+    """A known flaw of the score: the window widens them to a better fit than the data's own."""
     validation, test, perfect = normal(500, 4, seed=1), normal(500, 4, seed=2), normal(2000, 4)
     narrow, fair = (parzen_likelihood(s, validation, test) for s in (perfect * 0.6, perfect))
     assert narrow.mean > fair.mean

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage on sets whose answers are known, and against the definitions written out."""
+"""Precision, recall, density and coverage on sets with known values, and against the definitions written out."""
 
 import math
 import subprocess
@@ -93,7 +93,7 @@ def test_blocks_change_nothing(monkeypatch):
 
 
 def test_a_collapsed_generator_is_not_complete_even_far_from_the_origin():
-    """All its radii are exactly zero, whatever rounding the distances suffer."""
+    """All its radii are exactly zero, for any rounding of the distances."""
     real = cloud(100, shift=1000.0)
     found = precision_recall(real, real[:1].repeat(50, 1))
     assert (found.precision, found.recall) == (1.0, 0.01)

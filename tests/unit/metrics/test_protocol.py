@@ -9,11 +9,11 @@ from sparring.data.sources.toy import ring
 from sparring.errors import SparringError
 from sparring.metrics import Direction, ModuleExtractor, Score, make_protocol, require_same_protocol, same_protocol
 
-JUDGE = ModuleExtractor(torch.nn.Flatten(), "pixels")
+EXTRACTOR = ModuleExtractor(torch.nn.Flatten(), "pixels")
 
 
 def stamped(**changes):
-    known = {"dataset": ring(), "split": "all", "real": 1000, "fake": 1000, "seed": 0, "extractor": JUDGE}
+    known = {"dataset": ring(), "split": "all", "real": 1000, "fake": 1000, "seed": 0, "extractor": EXTRACTOR}
     return make_protocol("fid", **known | changes)
 
 
@@ -22,7 +22,7 @@ def test_a_stamp_is_plain_and_complete():
     assert json.loads(json.dumps(found)) == found
     assert found["metric"] == "fid"
     assert (found["real"], found["fake"], found["seed"], found["split"]) == (1000, 1000, 0, "all")
-    assert (found["extractor"], found["extractor_sha256"]) == ("pixels", JUDGE.sha256)
+    assert (found["extractor"], found["extractor_sha256"]) == ("pixels", EXTRACTOR.sha256)
     assert found["resize"] == "by the module"
     assert found["fingerprint"] == ring().fingerprint
     assert found["settings"] == {"neighbours": 3}

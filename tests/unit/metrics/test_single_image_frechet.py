@@ -1,4 +1,4 @@
-"""The distance over positions: closed forms, what it must not and must see, and the layer of Inception it reads."""
+"""The distance over positions: closed forms, invariances and sensitivities, and the layer of Inception it reads."""
 
 import math
 import os
@@ -118,7 +118,7 @@ def test_samples_may_come_one_by_one_and_differ_in_size(pictures):
     assert len(single_image_distances(real, batch.split(1), maps).distances) == 2
 
 
-# what it must see
+# sensitivity
 
 
 def noisy(image):

@@ -39,7 +39,7 @@ def test_second_order_of_different_sizes_by_hand():
 
 
 def test_shifted_sets_in_closed_form():
-    """A direction sees the shift ⟨θ, δ⟩: E |θ₁| = Γ(d/2) / (√π Γ((d+1)/2)) and E θ₁² = 1 / d: 1/2 and 1/3 at d = 3."""
+    """A direction has the shift ⟨θ, δ⟩: E |θ₁| = Γ(d/2) / (√π Γ((d+1)/2)) and E θ₁² = 1 / d: 1/2 and 1/3 at d = 3."""
     x, shift = normal(50, 3), torch.tensor([2.0, -1.0, 2.0])
     count = 20_000
     first = sliced_wasserstein(x, x + shift, projections=count)

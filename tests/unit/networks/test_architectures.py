@@ -21,7 +21,7 @@ SHAPES = [(2,), (1, 16, 16), (3, 32, 32), (3, 64, 64)]
 
 
 def facts(name: str, shape: tuple[int, ...]) -> dict[str, object]:
-    """Returns what a recipe is given of the data besides its shape."""
+    """Return the data facts of a recipe other than the shape."""
     needs = RECIPES[name].needs
     if needs.startswith("labelled"):
         return {"classes": 3}
@@ -35,25 +35,25 @@ def facts(name: str, shape: tuple[int, ...]) -> dict[str, object]:
 
 
 def counted(network: nn.Module) -> str:
-    """Returns how many parameters a network has, and a hash of the shapes of its parameters and buffers, in order."""
+    """Return how many parameters a network has, and a hash of the shapes of its parameters and buffers, in order."""
     tensors = [*network.parameters(), *network.buffers()]
     shapes = hashlib.sha256(repr([tuple(tensor.shape) for tensor in tensors]).encode()).hexdigest()
     return f"{sum(p.numel() for p in network.parameters())} {shapes[:12]}"
 
 
 def game(name: str, shape: tuple[int, ...]) -> nn.Module | None:
-    """Builds the game of a recipe, without memory where it can be built so; None if it does not take the shape."""
+    """Build the game of a recipe, without memory where it can be built so; None if it does not take the shape."""
     try:
         with torch.device("meta"):
             return recipe(name)(shape, **facts(name, shape))
     except SparringError:
         return None
-    except RuntimeError:  # it looks at values
+    except RuntimeError:  # it depends on values
         return recipe(name)(shape, **facts(name, shape)) if max(shape) <= 32 else None
 
 
 def built(name: str) -> dict[str, dict[str, str]]:
-    """Returns the networks of a recipe with its default settings, for every shape that it takes."""
+    """Return the networks of a recipe with its default settings, for every shape that it takes."""
     shapes = [shape for shape in SHAPES if len(shape) > 1 or "points" in RECIPES[name].needs]
     games = {f"{name} {'x'.join(map(str, shape))}": game(name, shape) for shape in shapes}
     return {key: {part: counted(each) for part, each in made.named_children()} for key, made in games.items() if made}

@@ -96,8 +96,8 @@ def test_iln_is_a_mixture_of_instance_and_layer_norm_by_hand():
     norm = AdaILN(2, (0.0, 0.0))
     torch.testing.assert_close(norm.mixed(x), (by_instance + by_layer) / 2, atol=1e-4, rtol=0)
     gain, offset = torch.tensor([[2.0, 3.0]]), torch.tensor([[10.0, 20.0]])
-    told = (by_instance + by_layer) / 2 * gain[..., None, None] + offset[..., None, None]
-    torch.testing.assert_close(norm(x, gain, offset), told, atol=1e-4, rtol=0)
+    expected = (by_instance + by_layer) / 2 * gain[..., None, None] + offset[..., None, None]
+    torch.testing.assert_close(norm(x, gain, offset), expected, atol=1e-4, rtol=0)
     share = torch.tensor([3.2, 1.0]).softmax(0)
     mixed = share[0] * by_instance + share[1] * by_layer
     torch.testing.assert_close(AdaILN(2).mixed(x), mixed, atol=1e-4, rtol=0)

@@ -56,7 +56,7 @@ def both(compute):
         return mine, compute()
 
 
-class Seen(TorchDispatchMode):
+class OperationRecorder(TorchDispatchMode):
     """Lists the largest kernel of a convolution, and how many gradients of weights were taken."""
 
     def __init__(self):
@@ -99,7 +99,7 @@ def test_values_and_gradients_are_those_of_torch(how):
 
 
 def test_gradients_end_where_a_slope_is_constant_as_those_of_torch_do():
-    """To the last bias: those below a rectifier have a gradient of 0 and not none, which optimisers tell apart."""
+    """To the last bias: those below a rectifier have a gradient of 0 and not none, which matters to optimisers."""
     D, x = Bent().double(), reals()
 
     def penalised():
@@ -180,9 +180,9 @@ def test_no_unused_gradient_is_computed_and_no_kernel_is_as_large_as_the_image()
     D, x = critic(padding=1), reals()
 
     def operations():
-        with Seen() as first:
+        with OperationRecorder() as first:
             loss = scores_and_squared_norms(D, x)[1].mean()
-        with Seen() as second:
+        with OperationRecorder() as second:
             loss.backward()
         return first, second
 
@@ -198,7 +198,7 @@ def test_nothing_is_computed_below_a_rectifier_but_what_depends_on_the_slope():
 
     def backwards():
         loss = scores_and_squared_norms(D, x)[1].mean()
-        with Seen() as seen:
+        with OperationRecorder() as seen:
             loss.backward()
         return seen.by_weight
 
@@ -297,6 +297,6 @@ def flat(loss, D, context):
 def test_a_run_on_the_plain_path_leaves_convolutions_to_torch(chosen, largest):
     game = wgan_gp((1, 16, 16), networks=Networks(latent=4, width=4), critic_steps=1)
     chosen.apply(game)
-    with Seen() as seen:
+    with OperationRecorder() as seen:
         next(train(game, itertools.repeat((torch.rand(4, 1, 16, 16),)), 1))
     assert seen.kernel == largest

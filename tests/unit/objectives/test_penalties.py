@@ -19,7 +19,7 @@ def double(*shape, seed=0):
 
 
 class Linear:
-    """The critic C(x) = ⟨a, x⟩, which keeps the points it was asked about."""
+    """The critic C(x) = ⟨a, x⟩, which records its inputs."""
 
     def __init__(self, a):
         self.a = a

@@ -71,7 +71,7 @@ def test_every_technique_resumes_bit_for_bit_and_changes_the_training(tmp_path, 
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("straight", "plain")]
     weights = [list(run.game.parameters()) for run in (straight, plain)]
     same = len(weights[0]) == len(weights[1]) and all(map(torch.equal, *weights))
-    if technique != "adaptive":  # which begins with p = 0, see test_wrappers_critic.py
+    if technique != "adaptive":  # which begins with p = 0, see unit/wrappers/test_critic_term.py
         assert logs[0] != logs[1] or not same, "the technique did nothing"
 
 

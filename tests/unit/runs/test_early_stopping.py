@@ -29,17 +29,17 @@ def rows(folder):
 
 
 def script(monkeypatch, values, better="lower"):
-    """Judgements as if their scores were these, in order; what was judged is kept."""
+    """Replace evaluations by ones with the given scores, in order; record the evaluated games."""
     from sparring.evaluation.evaluator import Evaluation
     from sparring.metrics import Direction, Score
 
     seen, left = [], list(values)
 
-    def judge(game, dataset, **how):
+    def scripted(game, dataset, **how):
         seen.append((game, dataset, how))
         return Evaluation([Score("scripted", left.pop(0), {}, Direction(better))], {})
 
-    monkeypatch.setattr("sparring.runs.early_stopping.evaluate", judge)
+    monkeypatch.setattr("sparring.runs.early_stopping.evaluate", scripted)
     return seen
 
 
@@ -67,9 +67,9 @@ def test_fewer_samples_than_requested_are_reported_once_when_the_training_begins
     run = start(tmp_path / "run")
     half = len(run.training) // 2
     play(run, 2, early_stopping=EarlyStopping(0.016, samples=half + 1))
-    said = [note for note in run.notes if "samples were requested" in note]
-    assert len(said) == 1
-    assert f"{half + 1:,} samples were requested and {half:,} are scored" in said[0]
+    notes = [note for note in run.notes if "samples were requested" in note]
+    assert len(notes) == 1
+    assert f"{half + 1:,} samples were requested and {half:,} are scored" in notes[0]
     exact = play(start(tmp_path / "exact"), 2, early_stopping=EarlyStopping(0.016, samples=100))
     assert not [note for note in exact.notes if "samples were requested" in note]
 
@@ -217,10 +217,10 @@ def test_the_command_line_evaluates_reports_and_uses_the_best(capsys, tmp_path, 
     ]
     words += ["--width", "8", "--latent", "8", "--hold-out", "0.2", "--eval-every", "0.016"]
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert "359 of them held out" in told
-    assert "step 2: Fréchet distance" in told
-    assert "The best checkpoint, `--checkpoint best`, is that of step" in told
+    output = capsys.readouterr().out
+    assert "359 of them held out" in output
+    assert "step 2: Fréchet distance" in output
+    assert "The best checkpoint, `--checkpoint best`, is that of step" in output
     picture = tmp_path / "best.png"
     assert main(["sample", str(out), "--checkpoint", "best", "--seeds", "0-3", "--out", str(picture)]) == 0
     assert picture.exists()
@@ -237,13 +237,13 @@ def test_the_command_line_reports_early_stopping_and_resume_keeps_it(capsys, tmp
     assert main(["resume", out, "--device", "cpu"]) == 0
     assert "Early stopping" in capsys.readouterr().out
     assert main(["resume", out, "--steps", "8", "--patience", "2", "--device", "cpu"]) == 0
-    told = capsys.readouterr().out
-    assert "step 6: scripted 0.5, the best so far" in told
+    output = capsys.readouterr().out
+    assert "step 6: scripted 0.5, the best so far" in output
     assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4, 6, 8]
 
 
 def test_every_rank_ends_together_when_patience_does():
-    """Patience is judged from rows that every rank has: none of them reads a file that only the first writes."""
+    """Patience is evaluated from rows that every rank has, not from a file that only the first writes."""
     selection = BestCheckpoint.__new__(BestCheckpoint)
     selection.options, selection.rows = EarlyStopping(1.0, patience=1), [{"best": True}, {"best": False}]
     assert selection.should_stop

@@ -1,4 +1,4 @@
-"""Journals with damage: only a torn last line goes unsaid; what else cannot be read is said, and a copy is kept."""
+"""Journals with damage: only a torn last line is ignored; other unreadable lines are reported, and a copy is kept."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_equal_steps_are_in_order(tmp_path):
 
 
 def spoilt(path, row):
-    """Flips one byte in a line of a file, and returns what the file was before."""
+    """Flip one byte in a line of a file, and return what the file was before."""
     before = path.read_bytes()
     lines = before.splitlines(keepends=True)
     lines[row] = b"?" + lines[row][1:]

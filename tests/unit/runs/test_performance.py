@@ -100,8 +100,8 @@ def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
     folder = tmp_path / "run"
     main([*words, "--steps", "1", "--device", "cpu", "--out", str(folder)])
     assert "fast: auto (channels-last G, D; fused optimisers" in capsys.readouterr().out
-    told = json.loads((folder / "run.json").read_text())["performance"]
-    assert told | {"keep_freed_memory": True} == {
+    recorded = json.loads((folder / "run.json").read_text())["performance"]
+    assert recorded | {"keep_freed_memory": True} == {
         "setting": "auto",
         "channels_last": ["G", "D"],
         "fused_optimizers": True,
@@ -125,7 +125,7 @@ def test_a_resumed_run_keeps_its_choice_and_is_equal_to_the_bit(tmp_path, settin
     assert steps(resumed.optimizers, "fused") == {setting == "auto"}
     assert layouts(resumed.game) == {setting == "auto"}
     play(resumed, 3)
-    again = start(tmp_path / "stopped", "dcgan", IMAGES, size=16, fast=other)  # asks for the other one
+    again = start(tmp_path / "stopped", "dcgan", IMAGES, size=16, fast=other)  # requests the other one
     assert again.performance.setting == setting
     assert f"was made with --fast {setting}" in again.notes[-1]
     assert not difference(straight.state.state_dict(), play(again, 4).state.state_dict())
@@ -199,10 +199,10 @@ def test_games_of_users_become_fast_where_that_is_safe():
     PerformanceOptions.for_game("auto", batch).fuse(players.values())
     assert steps(players, "fused") == {True}
     next(train(batch, repeat((torch.zeros(2, 3, 4, 4),)), 1, players=players))
-    told = written(nn.BatchNorm2d, unfused_adam)
-    players = told.players()
-    PerformanceOptions.for_game("auto", told).fuse(players.values())
-    assert steps(players, "fused") == {None}  # the user has said how
+    recorded = written(nn.BatchNorm2d, unfused_adam)
+    players = recorded.players()
+    PerformanceOptions.for_game("auto", recorded).fuse(players.values())
+    assert steps(players, "fused") == {None}  # the user's own setting
 
 
 def rows(count=10):

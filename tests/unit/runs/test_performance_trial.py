@@ -133,17 +133,17 @@ def test_a_user_trains_what_the_check_allows_and_resumes_as_it_began(tmp_path, c
         )
         == 0
     )
-    said = capsys.readouterr().out
-    assert "note: --fast auto leaves out channels-last for D" in said
-    assert "fast: auto (channels-last G; fused" in said
+    output = capsys.readouterr().out
+    assert "note: --fast auto leaves out channels-last for D" in output
+    assert "fast: auto (channels-last G; fused" in output
     words += ["--seed", "3"]
     straight, stopped = (
         ["train", "unit.runs.test_performance_trial:with_view", *words, "--out", str(tmp_path / out)] for out in "ab"
     )
     assert main([*straight, "--steps", "3"]) == 0
-    said = capsys.readouterr()
-    assert "note: --fast auto leaves out channels-last for D" in said.err
-    assert "channels-last G; fused" in said.out
+    output = capsys.readouterr()
+    assert "note: --fast auto leaves out channels-last for D" in output.err
+    assert "channels-last G; fused" in output.out
     assert main([*stopped, "--steps", "1"]) == 0
     assert main([*stopped, "--steps", "3"]) == 0
     assert json.loads((tmp_path / "a/run.json").read_text())["performance"]["channels_last"] == ["G"]
@@ -237,8 +237,8 @@ def test_folding_is_left_out_where_it_changes_results():
 
 def test_a_difference_by_chance_is_no_reason(monkeypatch):
     """Such as that of a rectifier on whose kink a feature lies: on other rows there is none."""
-    differ, answers = performance_trial._differ, iter([False, True])  # of optimisers' steps, and of the first rows
-    monkeypatch.setattr(performance_trial, "_differ", lambda *plays: next(answers, False) or differ(*plays))
+    differ, outcomes = performance_trial._differ, iter([False, True])  # of optimisers' steps, and of the first rows
+    monkeypatch.setattr(performance_trial, "_differ", lambda *plays: next(outcomes, False) or differ(*plays))
     assert tried(with_flatten(SHAPE)) == (ALL, [])
 
 
@@ -247,7 +247,7 @@ class Remembers(GAN):
 
     def round(self, data, step):
         for move in super().round(data, step):
-            move.terms["luck"] = move.loss * np.random.default_rng().random()
+            move.terms["random"] = move.loss * np.random.default_rng().random()
             yield move
 
 

@@ -32,7 +32,7 @@ def option(batch, precision="fp32", **how):
 
 
 def probe(batch, speed=100.0, memory=MIB, parts=1, turns=15, noise=lambda: 1.0, **how):
-    """Steps of a batch at so many images a second, each times a factor."""
+    """Return the step times of a batch at a number of images a second, each times a factor."""
     times = {turn: batch / speed * noise() for turn in range(turns)}
     return BatchProfile(option(batch, **how), parts, times, batch, memory, MIB)
 
@@ -49,9 +49,9 @@ def test_a_plan_measures_what_could_be_chosen_and_leaves_the_run_as_it_is(tmp_pa
     before = deepcopy(run.state.state_dict())
     found = estimate_cost(run.state)
     assert found.asked == option(4)
-    said = [(each.batch, each.option.precision, each.option.width) for each in found.probes]
-    asked, others = (4, "fp32", None), [(4, "bf16", None), (4, "fp32", 4), (8, "fp32", None), (4, "fp32", 16)]
-    assert said == [(2, "fp32", None), asked, *others]
+    output = [(each.batch, each.option.precision, each.option.width) for each in found.probes]
+    requested, others = (4, "fp32", None), [(4, "bf16", None), (4, "fp32", 4), (8, "fp32", None), (4, "fp32", 16)]
+    assert output == [(2, "fp32", None), requested, *others]
     assert all(list(each.times) == [0, 1] and min(each.times.values()) > 0 for each in found.probes)
     assert all(each.images == each.batch for each in found.probes)
     assert found.base.option == found.asked
@@ -72,10 +72,10 @@ def test_a_width_that_was_not_given_is_that_of_the_networks(tmp_path):
 
 def test_a_checkpoint_has_the_predicted_size(tmp_path, brief):
     run = start(tmp_path / "run", "dcgan", IMAGES, arguments={"networks": {"width": 64}})
-    foretold_bytes = estimate_cost(run.state).base.state
+    predicted = estimate_cost(run.state).base.state
     play(run, 3)
     written = sum(file.stat().st_size for file in (tmp_path / "run" / "checkpoints" / "000003").iterdir())
-    assert foretold_bytes == pytest.approx(written, rel=0.05)
+    assert predicted == pytest.approx(written, rel=0.05)
 
 
 def test_a_critic_that_moves_often_draws_as_many_images(tmp_path, brief):
@@ -146,7 +146,7 @@ def test_the_chance_is_that_of_a_paired_t_test():
     logs = [[math.log(each.times[turn]) for turn in range(1, 6)] for each in (slow, fast)]  # the first does not count
     assert p_value(slow, fast) == pytest.approx(scipy.stats.ttest_rel(*logs, alternative="greater").pvalue)
     assert p_value(fast, slow) == pytest.approx(1 - p_value(slow, fast))
-    assert p_value(slow, replace(fast, times={0: 0.1, 1: 0.1})) == 1, "one turn says nothing"
+    assert p_value(slow, replace(fast, times={0: 0.1, 1: 0.1})) == 1, "one turn has no spread"
 
 
 def test_too_few_turns_are_reported():
@@ -241,10 +241,10 @@ def test_ctrl_c_leaves_what_was_measured_and_a_clear_ending(tmp_path, capsys, mo
 
     monkeypatch.setattr(module, "_Trial", Interrupted)
     assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--estimate"]) == 130
-    said = capsys.readouterr().out
-    assert "batch 4, fp32: " in said
-    assert "Stopped.\n" in said
-    assert "for 30 steps of 4 images" in said
+    output = capsys.readouterr().out
+    assert "batch 4, fp32: " in output
+    assert "Stopped.\n" in output
+    assert "for 30 steps of 4 images" in output
     assert not (tmp_path / "run").exists()
 
 
@@ -266,10 +266,10 @@ def test_a_game_of_stages_is_planned_at_its_first_and_its_last(tmp_path, brief):
 
 def test_the_command_plans_and_writes_nothing(tmp_path, capsys, brief):
     assert main([*WORDS, "--steps", "30", "--out", str(tmp_path / "run"), "--estimate"]) == 0
-    said = capsys.readouterr().out
-    assert "for 30 steps of 4 images" in said
-    assert "batch 4, bf16" in said
-    assert "batch 4, fp32, width 8" in said
+    output = capsys.readouterr().out
+    assert "for 30 steps of 4 images" in output
+    assert "batch 4, bf16" in output
+    assert "batch 4, fp32, width 8" in output
     assert not (tmp_path / "run").exists()
     assert main([*WORDS, "--kimg", "0.1", "--out", str(tmp_path / "run"), "--estimate"]) == 0
     assert "for 25 steps of 4 images" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Run folders: what is made, what is refused, what is read back; and that looking at a training leaves no trace."""
+"""Run folders: what is made, what is refused, what is read back; and that observing a training does not change it."""
 
 from __future__ import annotations
 
@@ -225,8 +225,8 @@ def test_divergence_stops_in_the_same_step_and_keeps_the_last_good_checkpoint(tm
     at = {"at": 6, "weight": weight}
     run = start(tmp_path / "run", "support.runs:failing", arguments=at)
     seen: list[int] = []
-    said = "Step 7: the term D/score became nan" if not weight else "Step 7: D.head.bias is no longer finite"
-    with pytest.raises(Diverged, match=rf"{said}.*lower the learning rate.*The checkpoint of step 6 in .* is kept"):
+    message = "Step 7: the term D/score became nan" if not weight else "Step 7: D.head.bias is no longer finite"
+    with pytest.raises(Diverged, match=rf"{message}.*lower the learning rate.*The checkpoint of step 6 in .* is kept"):
         seen.extend(report.step for report in run.fit(20, save_every=1 if weight else 3))
     assert seen == [1, 2, 3, 4, 5, 6]
     assert [line["step"] for line in logs.read(tmp_path / "run/log.jsonl")][:6] == seen
@@ -246,7 +246,7 @@ def test_reports_pending_on_a_device_are_checked_before_a_checkpoint(tmp_path, m
     seen = []
     with pytest.raises(Diverged, match=r"Step 7: the term D/score became nan.*The checkpoint of step 5"):
         seen.extend(report.step for report in run.fit(50, save_every=5))
-    assert seen[-1] == 9, "the reports of steps 6 to 10 are looked at when step 10 is to be saved"
+    assert seen[-1] == 9, "the reports of steps 6 to 10 are checked when step 10 is to be saved"
     assert [line["step"] for line in logs.read(tmp_path / "run/log.jsonl")] == [1, 2, 3, 4, 5, 6]
     waited, at_once = play(start(tmp_path / "waited"), 7), start(tmp_path / "at_once")
     monkeypatch.setattr(logs, "waits_for_device", lambda report: False)
@@ -272,14 +272,14 @@ def test_evaluation_puts_every_flag_back(tmp_path):
     game.G.eval()
     before = [module.training for module in game.modules()]
 
-    def look():
+    def observe():
         with evaluation_mode(game):
             assert not any(module.training for module in game.modules())
             assert not torch.is_grad_enabled()
             raise KeyError
 
     with pytest.raises(KeyError):
-        look()
+        observe()
     assert [module.training for module in game.modules()] == before
     assert True in before
     assert False in before
@@ -370,7 +370,7 @@ def test_tensorboard_events_hold_every_term_once_also_after_a_resume(tmp_path):
     play(start(tmp_path), 5, tensorboard=True)
     events = EventAccumulator(str(tmp_path / "events")).Reload()
     assert sorted(events.Tags()["scalars"]) == ["D/adversarial", "G/adversarial"]
-    told = {line["step"]: line["terms"]["D/adversarial"] for line in logs.read(tmp_path / "log.jsonl")}
+    logged = {line["step"]: line["terms"]["D/adversarial"] for line in logs.read(tmp_path / "log.jsonl")}
     seen = {event.step: event.value for event in events.Scalars("D/adversarial")}
     assert list(seen) == [1, 2, 3, 4, 5]
-    assert seen == pytest.approx(told)
+    assert seen == pytest.approx(logged)

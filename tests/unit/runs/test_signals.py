@@ -34,7 +34,7 @@ def test_sigterm_saves_and_ends_a_real_process(tmp_path):
         assert process.wait(timeout=30) == 143
         took = time.monotonic() - began
         assert process.stderr.read() == ""
-    crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())  # processes to a processor: others may be at work here, too
+    crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())  # processes to a processor: other processes may share them
     assert took < 2.5 * crowd, f"{took:.2f} s"
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     state, notes = checkpoint.load_newest(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Lessons: every number of theirs that is known, the page that is written, and what a slip is told."""
+"""Lessons: every known number, the written page, and the error messages."""
 
 import math
 import subprocess
@@ -133,8 +133,8 @@ def test_every_claim_on_what_is_followed_but_the_last_holds(lessons):
 
 
 def test_realness(lessons):
-    answers, values = lessons["realness"].tables
-    found = rows(answers)
+    outputs, values = lessons["realness"].tables
+    found = rows(outputs)
     assert found["D(x₁)"] == near(0.55425, 0.17325, 0.073, 0.04975, 0.14975)
     for index in range(1, 6):
         name = f"D(x{'₀₁₂₃₄₅'[index]})"
@@ -159,10 +159,10 @@ def test_comparing_critics(lessons):
     assert values["RaSGAN"][2] == pytest.approx(0.756117, abs=1e-6)
     assert values["RaLSGAN"][1:] == near(0.953959, 0.953959)
     assert values["T-SGAN"][1:] == near(0.980147, 0.980147)
-    told = " ".join(block for block in lessons["relativistic"].blocks if isinstance(block, str))
-    assert "gains 1.200000" in told
-    assert "costs 1.200000" in told
-    assert "0 to four digits" in told
+    output = " ".join(block for block in lessons["relativistic"].blocks if isinstance(block, str))
+    assert "gains 1.200000" in output
+    assert "costs 1.200000" in output
+    assert "0 to four digits" in output
 
 
 def test_best_lipschitz_critic_of_pairs_is_that_of_a_linear_programme():
@@ -232,9 +232,9 @@ def test_every_picture_can_be_drawn(lessons, name):
 def test_the_command_shows_and_writes(capsys, tmp_path):
     words = ["theory", "supports", "critics", "--p", "1/2,1/2", "--q", ".25,.75", "--out", str(tmp_path / "page")]
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert told.index("Distributions with disjoint supports") < told.index("The best critic")
-    assert "0.632720" in told
+    output = capsys.readouterr().out
+    assert output.index("Distributions with disjoint supports") < output.index("The best critic")
+    assert "0.632720" in output
     page = (tmp_path / "page" / "theory.md").read_text()
     assert f"`sparring theory supports critics --p 1/2,1/2 --q .25,.75 --out {tmp_path / 'page'}`" in page
     assert "p = (0.5, 0.5), the model q = (0.25, 0.75)" in page
@@ -271,10 +271,10 @@ def test_equal_points_and_many_points_are_no_trouble():
 )
 def test_a_slip_gets_one_sentence(capsys, words, remedy):
     assert main(["theory", *words]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("sparring: ")
-    assert told.count("\n") == 1
-    assert remedy in told
+    output = capsys.readouterr().err
+    assert output.startswith("sparring: ")
+    assert output.count("\n") == 1
+    assert remedy in output
 
 
 def test_help_names_every_lesson_without_torch():

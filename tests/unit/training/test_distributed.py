@@ -39,7 +39,7 @@ def two(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def seen(two):
-    """What each of the two saw."""
+    """The values that each of the two processes received."""
     return [json.loads((two / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 
@@ -129,10 +129,10 @@ def test_the_log_counts_what_a_step_exchanges_and_the_timing_how_long_it_took(tw
     assert [line["allreduce_bytes"] for line in log] == [expected] * ranks.STEPS, (
         "parts must not be exchanged one by one"
     )
-    told = [line for line in timing if "allreduce_bytes" in line]
-    assert told
-    assert all(line["allreduce_bytes"] == expected for line in told)
-    assert all(0 < line["allreduce_seconds"] < line["seconds"] for line in told)
+    timed = [line for line in timing if "allreduce_bytes" in line]
+    assert timed
+    assert all(line["allreduce_bytes"] == expected for line in timed)
+    assert all(0 < line["allreduce_seconds"] < line["seconds"] for line in timed)
 
 
 def test_a_single_process_exchanges_nothing(tmp_path):

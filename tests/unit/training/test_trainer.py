@@ -85,7 +85,7 @@ def test_training_is_a_function_of_seed_and_step_not_of_history():
     reports = list(train(straight, iter(data), 6, seed=5))
     stream, players = iter(data), stopped.players()
     first = list(train(stopped, stream, 2, seed=5, players=players))
-    torch.randn(1000)  # whatever else draws numbers in between
+    torch.randn(1000)  # with other draws in between
     second = list(train(stopped, stream, 6, start=2, seed=5, players=players))
     assert [report.scalars() for report in reports] == [report.scalars() for report in first + second]
     for a, b in zip(straight.parameters(), stopped.parameters(), strict=True):

@@ -53,7 +53,7 @@ TECHNIQUES = {
     "terms": Pull,
     "instance noise": lambda game: InstanceNoise(game, 0.5, 10),
     "feature matching": lambda game: FeatureMatching(game, keep=False),
-    "feature matching too": lambda game: FeatureMatching(game, keep=True),
+    "feature matching as well": lambda game: FeatureMatching(game, keep=True),
     "historical averaging": lambda game: HistoricalAveraging(game, 0.1),
     "packing": Packing,
     "virtual batch": lambda game: VirtualBatch(game, (2,), WithReferenceBatch, 5),
@@ -98,7 +98,7 @@ def test_an_ensemble_of_any_game_keeps_the_rules(name):
     assert seen.owners["members.1.D.w"] == ("1/D",)
 
 
-LAYERS = ["nothing", "terms", "instance noise", "feature matching too", "historical averaging"]
+LAYERS = ["nothing", "terms", "instance noise", "feature matching as well", "historical averaging"]
 
 
 @pytest.mark.parametrize(("outer", "inner"), [*permutations(LAYERS, 2)])

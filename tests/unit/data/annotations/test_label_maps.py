@@ -148,9 +148,9 @@ def test_a_run_trains_resumes_and_paints_with_objects(data, tmp_path, capsys):
     board = label_maps.comparison_grid(straight.inference_game, straight.dataset, np.array([0, 1]))
     assert board.shape == (8, 3, SIDE, SIDE)
     words = ["paint", str(tmp_path / "straight"), "--labels", str(data / "labels"), "--device", "cpu"]
-    for more, out in (([], "plain"), (["--instances", str(data / "instances")], "told")):
+    for more, out in (([], "plain"), (["--instances", str(data / "instances")], "objects")):
         assert main([*words, *more, "--out", str(tmp_path / out)]) == 0
-    with Image.open(tmp_path / "told/1.png") as image:
+    with Image.open(tmp_path / "objects/1.png") as image:
         shown = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 127.5 - 1
     game = straight.inference_game
     labels = label_maps.add_edges(torch.from_numpy((objects(1) > 7).astype(np.int64)), torch.from_numpy(objects(1)))

@@ -411,16 +411,16 @@ def test_one_changed_file_changes_no_reading(tmp_path):
 def test_a_list_of_classes_beside_pictures_is_named(tmp_path):
     root = seconds(tmp_path / "set", "masks")
     (root / "classes.txt").write_text("ground\nroad\n")
-    (said,) = load(f"pictures:{root}").skipped
-    assert said.startswith(f"{root}/classes.txt is not used: the second files are read as images")
+    (note,) = load(f"pictures:{root}").skipped
+    assert note.startswith(f"{root}/classes.txt is not used: the second files are read as images")
 
 
 def test_maps_of_objects_beside_pictures_are_named(tmp_path):
     root = seconds(tmp_path / "set", "numbers")
     for index in range(3):
         saved(root / "instances" / f"{index}.png", PLACE)
-    (said,) = load(f"pictures:{root}").skipped
-    assert said.startswith(f"{root}/instances is not used: instance maps need label maps")
+    (note,) = load(f"pictures:{root}").skipped
+    assert note.startswith(f"{root}/instances is not used: instance maps need label maps")
     assert load(f"maps:{root}").skipped == ()
 
 
@@ -586,7 +586,7 @@ BACK = {  # what undoes an orientation
 
 
 def turned(path: Path, upright: np.ndarray, orientation: int) -> Path:
-    """Saves a picture as a camera does: as the sensor saw it, with the orientation in which it is to be shown."""
+    """Save a picture in the orientation of the sensor, with an Exif tag for its display, as a camera does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     exif[ORIENTATION] = orientation

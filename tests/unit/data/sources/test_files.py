@@ -144,34 +144,34 @@ def test_the_outermost_table_counts_and_the_others_are_named(tmp_path):
     table(root / "x/dataset.json", ("a/0.png", 0), ("b/1.png", 0))
     data = load(root)
     assert data.labels.tolist() == [1, 0]
-    (said,) = data.skipped
-    assert said.startswith(f"{root}/x/dataset.json is not used")
+    (note,) = data.skipped
+    assert note.startswith(f"{root}/x/dataset.json is not used")
     (root / "dataset.json").unlink()
     (root / "x/dataset.json").rename(root / "x/a/dataset.json")
     data = load(root)
     assert data.classes == ("a", "b")
-    (said,) = data.skipped
-    assert said.startswith(f"{root}/x/a/dataset.json is not used")
+    (note,) = data.skipped
+    assert note.startswith(f"{root}/x/a/dataset.json is not used")
 
 
 def test_a_table_without_captions_is_named(tmp_path):
     root = named(tmp_path / "set", "x/0.png", "x/1.png")
     (root / "x/metadata.csv").write_text("file_name,label\n0.png,cat\n1.png,dog\n")
     data = load(root)
-    (said,) = data.skipped
-    assert said.startswith(f"{root}/x/metadata.csv has no caption of any image and is not used")
+    (note,) = data.skipped
+    assert note.startswith(f"{root}/x/metadata.csv has no caption of any image and is not used")
     (root / "x/metadata.jsonl").write_text("".join(f'{{"file_name": "{k}.png", "text": "a {k}"}}\n' for k in (0, 1)))
     data = load(root)
     assert data.captions.texts == (("a 0",), ("a 1",))
-    assert data.skipped == (said,)
-    assert load(root).skipped == (said,), "from the cache"
+    assert data.skipped == (note,)
+    assert load(root).skipped == (note,), "from the cache"
 
 
 def test_tables_beside_two_domains_are_named(tmp_path):
     root = named(tmp_path / "set", "trainA/0.png", "trainB/0.png")
     table(root / "dataset.json", ("trainA/0.png", 0))
     (root / "metadata.csv").write_text("file_name,text\ntrainA/0.png,a\n")
-    assert [said.split(" is not")[0] for said in load(root).skipped] == [
+    assert [note.split(" is not")[0] for note in load(root).skipped] == [
         f"{root}/dataset.json",
         f"{root}/metadata.csv",
     ]
@@ -209,9 +209,9 @@ def test_what_is_described_is_printable(tmp_path):
 def test_a_part_of_a_set_is_described_by_its_own_counts():
     digits = load("digits")
     kept, held = digits.split(0.1)
-    said = [int(count.replace(",", "")) for count in re.findall(r"\((\d+)\)", kept.describe()[1])]
-    assert said == (np.bincount(digits.labels) - held.counts().numpy()).tolist()
-    assert sum(said) == len(kept)
+    counts = [int(count.replace(",", "")) for count in re.findall(r"\((\d+)\)", kept.describe()[1])]
+    assert counts == (np.bincount(digits.labels) - held.counts().numpy()).tolist()
+    assert sum(counts) == len(kept)
 
 
 @pytest.mark.parametrize(

@@ -53,38 +53,38 @@ def test_digits_are_classified(digits, judge):
 
 
 def test_accuracy_is_measured_on_images_that_were_held_out():
-    """On images of noise with random labels the accuracy of what was learnt by heart is chance."""
+    """On images of noise with random labels the accuracy of memorised labels is chance."""
     rng = np.random.default_rng(0)
     noise = Dataset("noise", rng.integers(0, 256, (400, 8, 8, 1), np.uint8), rng.integers(0, 2, 400), ("a", "b"))
-    learnt = train_extractor(noise, steps=60, side=8)
+    extractor = train_extractor(noise, steps=60, side=8)
     images, labels = noise.rows(np.arange(400))
-    by_heart = (learnt.predict(images.float() / 127.5 - 1) == labels).double().mean().item()
+    by_heart = (extractor.predict(images.float() / 127.5 - 1) == labels).double().mean().item()
     assert by_heart > 0.85
-    assert learnt.accuracy < 0.75
+    assert extractor.accuracy < 0.75
 
 
-class Asked:
-    """A data set that remembers which rows were asked for."""
+class RecordingDataset:
+    """A data set that records the requested rows."""
 
     def __init__(self, dataset):
-        self.dataset, self.rows_asked = dataset, []
+        self.dataset, self.requested = dataset, []
         self.name, self.shape, self.classes = dataset.name, dataset.shape, dataset.classes
 
     def __len__(self):
         return len(self.dataset)
 
     def rows(self, indices):
-        self.rows_asked += indices.tolist()
+        self.requested += indices.tolist()
         return self.dataset.rows(indices)
 
 
 def test_the_seed_chooses_the_tenth_that_is_held_out():
     held = []
     for seed in (0, 0, 1):
-        asked = Asked(stripes())
-        train_extractor(asked, steps=1, side=16, seed=seed)
-        assert sorted(asked.rows_asked) == list(range(200))  # each once: none is both learnt from and held out
-        held.append(set(asked.rows_asked[-20:]))
+        recorder = RecordingDataset(stripes())
+        train_extractor(recorder, steps=1, side=16, seed=seed)
+        assert sorted(recorder.requested) == list(range(200))  # each once: no row is in both parts
+        held.append(set(recorder.requested[-20:]))
     assert held[0] == held[1] != held[2]
 
 
@@ -112,9 +112,9 @@ def test_the_seed_fixes_it_and_the_world_is_left_alone():
 
 
 def test_training_reports_its_progress():
-    told = []
-    train_extractor(stripes(), steps=3, side=16, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    calls = []
+    train_extractor(stripes(), steps=3, side=16, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_features_do_not_depend_on_the_batch_and_follow_the_size(judge, digits):

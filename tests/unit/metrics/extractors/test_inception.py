@@ -123,8 +123,8 @@ def test_the_number_of_parameters_follows_from_the_published_one():
 def test_features_and_logits_are_those_of_torch_fidelity(network):
     chance = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (2, 3, 6, 5), generator=chance, dtype=torch.uint8)
-    judge = InceptionExtractor(network)
-    features = judge.features(images)
+    extractor = InceptionExtractor(network)
+    features = extractor.features(images)
     assert features.shape == (2, 2048)
     assert not features.requires_grad
     some = torch.tensor(FEATURES, dtype=torch.float64)
@@ -250,13 +250,13 @@ def test_grey_images_are_repeated():
 def test_images_pass_in_batches_without_tf32_and_the_result_does_not_depend_on_them(monkeypatch):
     monkeypatch.setattr(extractors, "AT_ONCE", 2)
     before = torch.backends.cudnn.allow_tf32
-    judge = InceptionExtractor(Mean())
+    extractor = InceptionExtractor(Mean())
     images = torch.randint(0, 256, (5, 3, 7, 9), dtype=torch.uint8)
-    together = judge.features(images)
-    assert judge.network.came == [(2, 3, 299, 299), (2, 3, 299, 299), (1, 3, 299, 299)]
-    assert judge.network.tf32 == [False] * 3
+    together = extractor.features(images)
+    assert extractor.network.came == [(2, 3, 299, 299), (2, 3, 299, 299), (1, 3, 299, 299)]
+    assert extractor.network.tf32 == [False] * 3
     assert torch.backends.cudnn.allow_tf32 == before
-    torch.testing.assert_close(together, torch.cat([judge.features(image[None]) for image in images]))
+    torch.testing.assert_close(together, torch.cat([extractor.features(image[None]) for image in images]))
 
 
 @pytest.mark.parametrize(
@@ -278,19 +278,19 @@ def test_other_images_are_refused(wrong):
 def test_it_is_an_extractor_known_by_its_weights():
     """And only the reference weights may be called by their date."""
     network = Mean()
-    judge = InceptionExtractor(network)
-    assert isinstance(judge, FeatureExtractor)
-    assert judge.sha256 == weights_sha256(network)
-    assert judge.resize == "299x299 bilinear as in TensorFlow 1, from 8 bits"
-    assert (judge.reference, judge.name) == (False, "Inception-v3 with other weights")
+    extractor = InceptionExtractor(network)
+    assert isinstance(extractor, FeatureExtractor)
+    assert extractor.sha256 == weights_sha256(network)
+    assert extractor.resize == "299x299 bilinear as in TensorFlow 1, from 8 bits"
+    assert (extractor.reference, extractor.name) == (False, "Inception-v3 with other weights")
     assert InceptionExtractor(network, reference=True).name == "Inception-v3 of 2015-12-05"
     assert not any(x.requires_grad for x in network.parameters())
     assert not network.training
     images = torch.rand(8, 1, 4, 4) * 2 - 1
-    assert judge.logits(images).shape == (8, 2)
-    assert not judge.features(images.clone().requires_grad_()).requires_grad
-    torch.testing.assert_close(judge.logits(images), judge.features(images) @ network.fc.weight.T)
-    assert frechet_distance(judge.features(images), judge.features(images)) < 1e-9
+    assert extractor.logits(images).shape == (8, 2)
+    assert not extractor.features(images.clone().requires_grad_()).requires_grad
+    torch.testing.assert_close(extractor.logits(images), extractor.features(images) @ network.fc.weight.T)
+    assert frechet_distance(extractor.features(images), extractor.features(images)) < 1e-9
 
 
 # the weights
@@ -440,12 +440,12 @@ def test_absent_weights_are_downloaded_checked_and_kept(folders, tmp_path, monke
     monkeypatch.setattr(weights, "REFERENCE", sha)
     monkeypatch.setattr(extractors, "REFERENCE", sha)
     monkeypatch.setattr(weights, "SERVERS", ((tmp_path / "absent").as_uri(), public.as_uri()))
-    judge = inception(sha256=sha)
-    assert judge.reference
-    assert judge.sha256 == inception(public, sha256=sha).sha256
+    extractor = inception(sha256=sha)
+    assert extractor.reference
+    assert extractor.sha256 == inception(public, sha256=sha).sha256
     assert (ours / weights.NAMES[1]).read_bytes() == public.read_bytes()
     public.unlink()
-    assert inception(sha256=sha).sha256 == judge.sha256  # from the cache
+    assert inception(sha256=sha).sha256 == extractor.sha256  # from the cache
 
 
 def test_a_download_of_another_file_is_deleted_and_the_message_names_the_path(folders, tmp_path, monkeypatch):

@@ -56,7 +56,7 @@ def test_a_run_stores_the_perceptual_classifier_of_its_data(data, tmp_path):
 def test_resuming_is_exact_and_does_not_train_the_classifier_again(data, tmp_path, monkeypatch):
     straight = play(start(tmp_path / "straight", data), 3)
     play(start(tmp_path / "stopped", data), 1)
-    monkeypatch.setattr(ClassifierMaps, "fit_to", lambda *_: pytest.fail("asked again"))
+    monkeypatch.setattr(ClassifierMaps, "fit_to", lambda *_: pytest.fail("trained again"))
     assert difference(straight.state.state_dict(), play(start(tmp_path / "stopped", data), 3).state.state_dict()) == ""
 
 
@@ -90,19 +90,19 @@ def test_vgg_returns_the_layers_of_the_paper(data, tmp_path):
 
 
 def test_files_that_are_no_vgg_are_refused_in_a_sentence(data, tmp_path):
-    def told(name, content=None):
+    def message(name, content=None):
         if content is not None:
             torch.save(content, tmp_path / name)
         with pytest.raises(DataError) as error:
             start(tmp_path / "run", data, perception=str(tmp_path / name))
         return str(error.value)
 
-    assert "none.pth does not exist" in told("none.pth")
-    assert "is not VGG-19: its features.0.weight is missing" in told("other.pth", {"x": torch.zeros(1)})
-    assert "is not VGG-19" in told("list.pth", [1, 2])
-    assert "cannot be read as weights" in told("code.pth", print)
+    assert "none.pth does not exist" in message("none.pth")
+    assert "is not VGG-19: its features.0.weight is missing" in message("other.pth", {"x": torch.zeros(1)})
+    assert "is not VGG-19" in message("list.pth", [1, 2])
+    assert "cannot be read as weights" in message("code.pth", print)
     (tmp_path / "text.pth").write_text("no weights")
-    assert "cannot be read as weights" in told("text.pth")
+    assert "cannot be read as weights" in message("text.pth")
 
 
 def test_the_perceptual_network_is_chosen_with_the_weight():

@@ -6,7 +6,7 @@ import torch
 from sparring.data.annotations.captions import tokenize
 from sparring.networks.common.text import GRUTextEncoder, HashedTextEncoder, hash32
 
-SAID = ("a red heart", "a blue heart", "dog bites man", "man bites dog", "")
+TEXTS = ("a red heart", "a blue heart", "dog bites man", "man bites dog", "")
 
 
 def test_hashed_words_are_the_same_always():
@@ -27,7 +27,7 @@ def test_a_caption_is_the_sum_of_its_words_and_half_its_pairs():
 
 
 def test_hashed_captions_are_near_when_they_share_words_and_order_counts():
-    found = HashedTextEncoder(4096)(tokenize(SAID))
+    found = HashedTextEncoder(4096)(tokenize(TEXTS))
     cosines = torch.nn.functional.normalize(found, dim=1) @ torch.nn.functional.normalize(found, dim=1).T
     assert 0.4 < cosines[0, 1] < 0.7  # two of three words
     assert cosines[0, 2].abs() < 0.05
@@ -36,7 +36,7 @@ def test_hashed_captions_are_near_when_they_share_words_and_order_counts():
 
 
 def test_padding_is_not_read():
-    short, long = tokenize(SAID), tokenize(SAID, longest=40)
+    short, long = tokenize(TEXTS), tokenize(TEXTS, longest=40)
     torch.manual_seed(0)
     for read in (HashedTextEncoder(16), GRUTextEncoder(16, 8)):
         torch.testing.assert_close(read(short), read(long))
@@ -60,7 +60,7 @@ def test_scrambled_numbers_stay_within_32_bits_and_do_not_collide():
 def test_a_recurrent_text_encoder_depends_on_order_and_every_word_and_learns():
     torch.manual_seed(0)
     read = GRUTextEncoder(16, 8)
-    found = read(tokenize(SAID))
+    found = read(tokenize(TEXTS))
     torch.testing.assert_close(found.norm(dim=1), torch.full((5,), 4.0))
     assert torch.cdist(found, found).add(10 * torch.eye(5)).min() > 1e-3
     found[0, 0].backward()
