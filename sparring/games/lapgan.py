@@ -39,7 +39,7 @@ class LAPGAN(Game):
         D: The critics, in the same order: (N, *shape) -> (N,), of residual and coarse image added.
         objective: The two losses.
         bands: Splits images into the residual and the coarse image of each level, the smallest first.
-        up: Doubles the sides of images, as `bands` does.
+        up: Doubles the sides of images to a given height and width, as `bands` does.
         critic: Builds each critic's optimiser.
         generator: Builds each generator's optimiser.
         turns: Number of moves of each level in a round, in the same order. Default: once each.
@@ -56,7 +56,7 @@ class LAPGAN(Game):
         objective: Objective,
         *,
         bands: Callable[[Tensor, int], list[tuple[Tensor, Tensor]]],
-        up: Callable[[Tensor], Tensor],
+        up: Callable[[Tensor, Sequence[int]], Tensor],
         critic: Optimiser,
         generator: Optimiser,
         turns: Sequence[int] | None = None,
@@ -129,7 +129,7 @@ class LAPGAN(Game):
     def levels(self, noise: Tensor) -> list[Tensor]:
         """Return how the samples of the given noise grow: one image (N, C, H, W) a level; the last are the samples."""
         channels, height, width = self.G[0].shape  # type: ignore[misc]
-        return self._climb(noise.new_zeros(len(noise), channels, height // 2, width // 2), 0, noise)
+        return self._climb(noise.new_zeros(len(noise), channels, -(-height // 2), -(-width // 2)), 0, noise)
 
     def refine(self, images: Tensor, *, noise: Tensor | None = None) -> Tensor:
         """Return small images with the detail that the levels above theirs draw: a learned super-resolution.
@@ -153,7 +153,7 @@ class LAPGAN(Game):
         made = []
         with torch.no_grad():
             for k in range(level, len(self.G)):
-                coarse = self.up(image)
+                coarse = self.up(image, self.G[k].shape[1:])  # type: ignore[index, arg-type]
                 image = coarse + self.residual(k, coarse, parts[k])
                 made.append(image)
         return [*made[:-1], made[-1].clamp(-1, 1)]

@@ -75,15 +75,15 @@ class NICEGAN(TwoDomainGame):
             B=self.adversarial * (self.judged(self.D_B, b, 1) + self.judged(self.D_B, fake_b, 0)),
         )
         z_a, z_b = self.code(a, "A"), self.code(b, "B")
-        fake_a, fake_b = self.G_BA(z_b), self.G_AB(z_a)
+        fake_a, fake_b = self.drawn(z_b, "A", b), self.drawn(z_a, "B", a)
         yield Move(
             "G",
             fool_A=self.adversarial * self.judged(self.D_A, fake_a, 1),
             fool_B=self.adversarial * self.judged(self.D_B, fake_b, 1),
             cycle_A=self.cycle * l1(self.translate_with_grad(fake_b, "A"), a),
             cycle_B=self.cycle * l1(self.translate_with_grad(fake_a, "B"), b),
-            reconstruction_A=self.reconstruction * l1(self.G_BA(z_a), a),
-            reconstruction_B=self.reconstruction * l1(self.G_AB(z_b), b),
+            reconstruction_A=self.reconstruction * l1(self.drawn(z_a, "A", a), a),
+            reconstruction_B=self.reconstruction * l1(self.drawn(z_b, "B", b), b),
         )
 
     def judged(self, D: nn.Module, x: Tensor, target: float) -> Tensor:
@@ -102,8 +102,14 @@ class NICEGAN(TwoDomainGame):
 
     def translate_with_grad(self, x: Tensor, to: str) -> Tensor:
         """Return images encoded by the critic of their own domain, and drawn by the other one's generator."""
-        samples: Tensor = self.G_AB(self.code(x, "A")) if to == "B" else self.G_BA(self.code(x, "B"))
-        return samples
+        return self.drawn(self.code(x, "A" if to == "B" else "B"), to, x)
+
+    def drawn(self, z: Tensor, to: str, x: Tensor) -> Tensor:
+        """Return the images of a domain that codes are drawn to, cropped about their centre to the size of images x."""
+        samples: Tensor = self.G_AB(z) if to == "B" else self.G_BA(z)
+        (height, width), (rows, columns) = x.shape[2:], samples.shape[2:]
+        top, left = (rows - height) // 2, (columns - width) // 2
+        return samples[..., top : top + height, left : left + width]
 
     def attention_map(self, x: Tensor, domain: str) -> Tensor:
         """Return attention maps of a domain's critic for images of it, (N, 1, h, w), large = attended."""

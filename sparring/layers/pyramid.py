@@ -8,7 +8,7 @@ It is exact because both directions use the same `upsample`: data, training and 
 code resizes bilinearly (Denton et al., 2015), which for a factor 2 is what follows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,43 +21,41 @@ Pyramid = list[tuple[Tensor, Tensor]]
 
 
 def downsample(x: Tensor) -> Tensor:
-    """Halve the sides of (N, C, H, W): the mean of every 2 × 2 block.
-
-    Args:
-        x: Images with even sides.
-    """
-    return F.avg_pool2d(x, 2)
-
-
-def upsample(x: Tensor) -> Tensor:
-    """Double the sides of (N, C, H, W) bilinearly: ¾ of the nearest pixel and ¼ of the next, along each axis.
+    """Halve the sides of (N, C, H, W), rounded up: the mean of every 2 × 2 block, at an odd end of what is left of it.
 
     Args:
         x: Images.
     """
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return F.avg_pool2d(x, 2, ceil_mode=True)
+
+
+def upsample(x: Tensor, size: Sequence[int] | None = None) -> Tensor:
+    """Double the sides of (N, C, H, W) bilinearly: ¾ of the nearest pixel and ¼ of the next, along each axis.
+
+    Args:
+        x: Images.
+        size: Height and width, of which one row and column less than the double are returned if they are odd. Default:
+            the double.
+    """
+    y = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return y if size is None else y[..., : size[0], : size[1]]
 
 
 def laplacian_pyramid(x: Tensor, levels: int) -> Pyramid:
     """Split images into the residual and the coarse image of every level.
 
     Args:
-        x: (N, C, H, W) with sides that can be halved `levels` − 1 times.
+        x: (N, C, H, W). An odd side is rounded up where it is halved.
         levels: Number of levels.
-
-    Raises:
-        ValueError: If the sides cannot be halved `levels` − 1 times.
 
     Example:
         >>> [tuple(residual.shape) for residual, _ in laplacian_pyramid(torch.zeros(1, 3, 32, 32), 3)]
         [(1, 3, 8, 8), (1, 3, 16, 16), (1, 3, 32, 32)]
     """
-    if any(side % 2 ** (levels - 1) for side in x.shape[2:]):
-        raise ValueError(f"images {tuple(x.shape)} cannot be halved {levels - 1} times: pad them to a power of two.")
     found = []
     for _ in range(levels - 1):
         smaller = downsample(x)
-        coarse = upsample(smaller)
+        coarse = upsample(smaller, x.shape[2:])
         found.append((x - coarse, coarse))
         x = smaller
     return [(x, torch.zeros_like(x)), *reversed(found)]
@@ -67,7 +65,7 @@ def reconstruct(residuals: Iterable[Tensor]) -> Tensor:
     """Return the image of its residuals, the smallest first: the inverse of `laplacian_pyramid`.
 
     Args:
-        residuals: h_0, …, h_K, each (N, C, H, W), each with twice the sides of the one before.
+        residuals: h_0, …, h_K, each (N, C, H, W), each with twice the sides of the one before, or one less.
 
     Example:
         >>> x = torch.rand(2, 1, 16, 16)
@@ -76,5 +74,5 @@ def reconstruct(residuals: Iterable[Tensor]) -> Tensor:
     """
     image, *rest = residuals
     for residual in rest:
-        image = upsample(image) + residual
+        image = upsample(image, residual.shape[2:]) + residual
     return image

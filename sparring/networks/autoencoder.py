@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sparring.layers.init import dcgan, he_uniform
 from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import cropping
 from sparring.networks.dcgan import DCGANCritic
 from sparring.objectives.energy import reconstruction_error
 
@@ -85,7 +86,7 @@ class DCGANAutoencoder(Autoencoder):
     The first and the last layer have no batch norm.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         width: Channels of the largest feature map.
 
     Raises:
@@ -98,5 +99,6 @@ class DCGANAutoencoder(Autoencoder):
         layers: list[nn.Module] = []
         for wide, narrow in pairwise(reversed(channels)):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
-        decoder = nn.Sequential(*layers, nn.ConvTranspose2d(width, shape[0], 4, 2, 1))
+        layers += [nn.ConvTranspose2d(width, shape[0], 4, 2, 1), *cropping(shape, len(channels))]
+        decoder = nn.Sequential(*layers)
         super().__init__(shape, encoder, decoder.apply(dcgan))

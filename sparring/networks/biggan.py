@@ -7,11 +7,13 @@ The noise is split into one chunk for the first linear layer and one for each bl
 A block's condition c sets the gains 1 + V c and offsets W c of its batch norms. Every layer of G and D is spectrally
 normalised except the shared embedding, where the authors found it to harm G. Without classes c is the chunk alone.
 
-Up to 32 × 32 the plan is that of the authors' CIFAR script, which has no attention and initialises from N(0, .02²);
-above, it is the paper's, with attention at 64 × 64 or at half the side, if less, and orthogonal initialisation.
+Below 64 pixels along the shorter side the plan is that of the authors' CIFAR script, which has no attention and
+initialises from N(0, .02²); above, it is the paper's, with attention at 64 × 64 or at half the side, if less, and
+orthogonal initialisation.
 """
 
 from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ from sparring.layers.init import Init, normal, orthogonal
 from sparring.layers.normalization import ConditionalBatchNorm
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import cropping, grid_for, num_doublings
 from sparring.networks.common.stages import ProjectionCritic, Stages, wide_trunk
 
 __all__ = ["BigGANCritic", "BigGANGenerator"]
@@ -36,6 +38,8 @@ _GENERATOR = {
     64: (16, 16, 8, 4, 2),
     128: (16, 16, 8, 4, 2, 1),
     256: (16, 16, 8, 8, 4, 2, 1),
+    512: (16, 16, 8, 8, 4, 2, 1, 1),
+    1024: (16, 16, 8, 8, 4, 2, 1, 1, 1),
 }
 _CRITIC: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     8: ((4, 4), (4, 4)),
@@ -44,11 +48,13 @@ _CRITIC: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     64: ((1, 2, 4, 8), (16,)),
     128: ((1, 2, 4, 8, 16), (16,)),
     256: ((1, 2, 4, 8, 8, 16), (16,)),
+    512: ((1, 1, 2, 4, 8, 8, 16), (16,)),
+    1024: ((1, 1, 1, 2, 4, 8, 8, 16), (16,)),
 }
 
 
 def _plan(shape: Shape, width: int | None) -> tuple[int, int, int | None, Init]:
-    """Return the image's side, the width, the side with attention, and the initialisation."""
+    """Return the plan's side, the width, the side with attention, and the initialisation."""
     side = 4 * 2 ** num_doublings(shape, "BigGAN")
     if side <= 32:
         return side, width or 64, None, normal(0.02)
@@ -59,7 +65,7 @@ class BigGANGenerator(nn.Module):
     """Generator: noise, and class weights if there are classes, to images in [−1, 1] (Brock et al., 2019).
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         classes: Number of classes, or None.
         latent: Largest number of coordinates of z; rounded down to whole chunks (120 of 128 at 128 × 128).
         width: The unit of the plan of channels; as published, 64 up to 32 × 32 and 96 above.
@@ -87,11 +93,14 @@ class BigGANGenerator(nn.Module):
             )
         self.shape, self.latent = tuple(shape), self.chunk * len(channels)
         self.embed = nn.Linear(classes, EMBEDDED, bias=False) if classes else None
-        self.start = nn.Sequential(nn.Linear(self.chunk, channels[0] * 16), nn.Unflatten(1, (channels[0], 4, 4)))
+        grid = grid_for(shape, len(channels) - 1)
+        first = nn.Linear(self.chunk, channels[0] * prod(grid))
+        self.start = nn.Sequential(first, nn.Unflatten(1, (channels[0], *grid)))
         norm = partial(ConditionalBatchNorm, width=self.chunk + (EMBEDDED if classes else 0))
         self.stages = Stages(channels, norm, attend)
         last = nn.Conv2d(channels[-1], shape[0], 3, padding=1)
-        self.end = nn.Sequential(nn.BatchNorm2d(channels[-1]), nn.ReLU(), last, nn.Tanh())
+        crop = cropping(shape, len(channels) - 1)
+        self.end = nn.Sequential(nn.BatchNorm2d(channels[-1]), nn.ReLU(), last, nn.Tanh(), *crop)
         self.apply(init)
         for part in (self.start, self.stages, self.end):
             spectral(part)
@@ -117,7 +126,7 @@ class BigGANCritic(ProjectionCritic):
     """Critic: wide residual blocks, sum over positions, projection head (Brock et al., 2019).
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         classes: Number of classes, or None.
         width: The unit of the plan of channels; as published, 64 up to 32 × 32 and 96 above.
 

@@ -1,6 +1,6 @@
 """CycleGAN's networks (Zhu et al., 2017, section 7): a residual generator, and a critic of patches.
 
-Both are convolutional throughout: they work at any size that can be halved twice.
+Both are convolutional throughout and work at any size; the generator pads sides to multiples of 4, and crops.
 """
 
 from itertools import pairwise
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sparring.layers.init import dcgan
 from sparring.layers.normalization import Norm, instance_norm
+from sparring.networks.common.sizes import on_multiples
 
 __all__ = ["PatchCritic", "ResNetTranslator"]
 
@@ -57,7 +58,7 @@ class ResNetTranslator(nn.Module):
         norm: Builds the normalisation for a number of channels.
     """
 
-    multiple, smallest = 4, 8  # divisor of the sides of images, and their smallest side
+    multiple, smallest = 4, 8  # divisor of the sides of images inside, and their smallest side
 
     def __init__(
         self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 9, norm: Norm = instance_norm
@@ -74,8 +75,8 @@ class ResNetTranslator(nn.Module):
         self.apply(dcgan)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, channels, H, W) in [−1, 1] to images (N, outputs, H, W), H and W multiples of 4."""
-        return self.body(x)
+        """Map images (N, channels, H, W) in [−1, 1] to images (N, outputs, H, W)."""
+        return on_multiples(self.body, x, self.multiple)
 
 
 class PatchCritic(nn.Module):

@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from sparring.layers.init import dcgan
 from sparring.layers.normalization import Norm, instance_norm
+from sparring.networks.common.sizes import on_multiples
 from sparring.networks.cyclegan import reflect_conv
 
 __all__ = ["GANILLATranslator"]
@@ -53,7 +54,7 @@ class GANILLATranslator(nn.Module):
         norm: Builds the normalisation for a number of channels.
     """
 
-    multiple, smallest = 16, 32  # divisor of the sides of images, and their smallest side
+    multiple, smallest = 16, 32  # divisor of the sides of images inside, and their smallest side
 
     def __init__(
         self, channels: int = 3, outputs: int = 3, width: int = 64, blocks: int = 2, norm: Norm = instance_norm
@@ -74,7 +75,10 @@ class GANILLATranslator(nn.Module):
         self.apply(dcgan)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, channels, H, W) in [−1, 1] to images (N, outputs, H, W), H and W multiples of 16."""
+        """Map images (N, channels, H, W) in [−1, 1] to images (N, outputs, H, W)."""
+        return on_multiples(self._translated, x, self.multiple)
+
+    def _translated(self, x: Tensor) -> Tensor:
         h, seen = self.stem(x), []
         for scale, lateral in zip(self.scales, self.laterals, strict=True):
             h = scale(h)

@@ -66,16 +66,16 @@ class LevelCritic(Critic):
     """A 5 × 5 and a strided 5 × 5 convolution, neither padded, dropout, and one score.
 
     Args:
-        shape: (C, H, W) of the level's images, H = W at least 16.
+        shape: (C, H, W) of the level's images, sides of at least 9.
         width: Channels of the hidden layers.
     """
 
     def __init__(self, shape: Shape, width: int = 64) -> None:
-        channels, side, _ = shape
-        seen = (side - 9) // 2 + 1
+        channels, *size = shape
+        rows, columns = ((side - 9) // 2 + 1 for side in size)
         first = [nn.Conv2d(channels, width, 5), nn.ReLU()]
         second = [nn.Conv2d(width, width, 5, stride=2), nn.ReLU(), nn.Flatten(), nn.Dropout()]
-        super().__init__(shape, nn.Sequential(*first, *second), nn.Linear(width * seen**2, 1))
+        super().__init__(shape, nn.Sequential(*first, *second), nn.Linear(width * rows * columns, 1))
 
 
 class BaseGenerator(Generator):

@@ -16,6 +16,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from sparring.layers.normalization import ILN, AdaILN
 from sparring.layers.spectral import spectral
+from sparring.networks.common.sizes import reflect_to
 from sparring.networks.cyclegan import reflect_conv
 
 __all__ = ["NICECritic", "NICEEncoder", "NICEEncodingCritic", "NICETranslator", "code_depths"]
@@ -27,7 +28,7 @@ def _halving(inputs: int, outputs: int, stride: int = 2, *, bias: bool = True) -
 
 
 class NICEEncoder(nn.Module):
-    """E: images (N, C, H, W) to codes (N, 2 width, H / 4, W / 4), and the logit of the attention.
+    """E: images (N, C, H, W) to codes (N, 2 width, ⌈H / 4⌉, ⌈W / 4⌉), and the logit of the attention.
 
     Args:
         channels: Channels of the images.
@@ -43,8 +44,9 @@ class NICEEncoder(nn.Module):
         self.strength = nn.Parameter(torch.zeros(1))
 
     def attended(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features λ a + x₀ (N, 2 width, H / 4, W / 4) and the logit of the attention (N, 1)."""
-        h = self.body(x)
+        """Return features λ a + x₀ (N, 2 width, ⌈H / 4⌉, ⌈W / 4⌉) and the logit of the attention (N, 1)."""
+        rows, columns = (-(-side // 4) * 4 for side in x.shape[2:])
+        h = self.body(reflect_to(x, rows, columns))
         weight = self.cam.weight  # accessed once: each access is a power iteration
         logit = linear(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1), weight)
         attention = self.attend(torch.cat([h, h], 1) * weight[..., None, None])
@@ -104,7 +106,7 @@ class NICEEncodingCritic(nn.Module):
         return self.E(x)[0]
 
     def attention_map(self, x: Tensor) -> Tensor:
-        """Return the attention map, (N, 1, H / 4, W / 4): the attended features summed over channels."""
+        """Return the attention map, (N, 1, ⌈H / 4⌉, ⌈W / 4⌉): the attended features summed over channels."""
         return self.E.attended(x)[0].sum(1, keepdim=True)  # type: ignore[operator]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -142,7 +144,7 @@ class NICETranslator(nn.Module):
             parameters at 256 pixels, which then is the only size); None for their mean, the light form.
     """
 
-    multiple, smallest = 4, 8  # divisor of the sides of images, and their smallest side
+    multiple, smallest = 4, 8  # divisor of the sides of images inside, and their smallest side
 
     def __init__(self, outputs: int = 3, width: int = 64, blocks: int = 6, whole: int | None = None) -> None:
         super().__init__()
@@ -159,7 +161,7 @@ class NICETranslator(nn.Module):
         self.paint = nn.Sequential(*doublings, reflect_conv(width, outputs, 7, bias=False), nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
-        """Map codes (N, 2 width, H / 4, W / 4) to images (N, outputs, H, W) in [−1, 1]."""
+        """Map codes (N, 2 width, h, w) to images (N, outputs, 4 h, 4 w) in [−1, 1]."""
         h = self.widen(z)
         told = self.told(h)
         gain, offset = self.gain(told), self.offset(told)

@@ -18,7 +18,7 @@ from sparring.errors import GameError
 from sparring.layers.resampling import BlurDown, BlurUp
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import cropping, grid_for, num_doublings, padding
 
 __all__ = ["R3GANCritic", "R3GANGenerator", "residual_block"]
 
@@ -31,7 +31,7 @@ class R3GANGenerator(Generator):
     The output is not bounded.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         latent: Coordinates of z.
         width: Channels of the stages up to 32 × 32.
         cardinality: Groups of their 3×3 convolutions; as published, one for every 8 channels, that is 16 in a group.
@@ -50,19 +50,21 @@ class R3GANGenerator(Generator):
         self, shape: Shape, latent: int = 64, width: int = 768, cardinality: int | None = None, blocks: int = 2
     ) -> None:
         stages = _stages(shape, width, cardinality)
-        layers: list[nn.Module] = [_Basis(latent, width)]
+        grid = grid_for(shape, len(stages) - 1)
+        layers: list[nn.Module] = [_Basis(latent, width, grid)]
         for (before, _), (channels, groups) in pairwise([(width, 0), *stages]):
             if len(layers) > 1:
                 layers += [*_change(before, channels), BlurUp()]
             layers += [residual_block(channels, groups, blocks * len(stages)) for _ in range(blocks)]
-        super().__init__(shape, latent, nn.Sequential(*layers, _conv(stages[-1][0], shape[0])))
+        last = _conv(stages[-1][0], shape[0])
+        super().__init__(shape, latent, nn.Sequential(*layers, last, *cropping(shape, len(stages) - 1)))
 
 
 class R3GANCritic(Critic):
     """Critic: 1×1 convolution, stages of blocks with bilinear down-sampling, depthwise 4×4 convolution, linear head.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         width: Channels of the stages up to 32 × 32.
         cardinality: Groups of their 3×3 convolutions; as published, one for every 8 channels, that is 16 in a group.
         blocks: Residual blocks in a stage.
@@ -77,11 +79,12 @@ class R3GANCritic(Critic):
         self, shape: Shape, width: int = 768, cardinality: int | None = None, blocks: int = 2, *, outcomes: int = 1
     ) -> None:
         stages = _stages(shape, width, cardinality)[::-1]
-        layers: list[nn.Module] = [_conv(shape[0], stages[0][0])]
+        layers = [*padding(shape, len(stages) - 1), _conv(shape[0], stages[0][0])]
         for (channels, groups), (after, _) in pairwise([*stages, (width, 0)]):
             layers += [residual_block(channels, groups, blocks * len(stages)) for _ in range(blocks)]
             layers += [BlurDown(), *_change(channels, after)]
-        layers[-1] = _scaled(nn.Conv2d(width, width, 4, groups=width, bias=False))  # 4 × 4 is not halved
+        whole = grid_for(shape, len(stages) - 1)  # is not halved
+        layers[-1] = _scaled(nn.Conv2d(width, width, whole, groups=width, bias=False))
         head = _scaled(nn.Linear(width, outcomes, bias=False))
         super().__init__(shape, nn.Sequential(*layers, nn.Flatten()), head, outcomes)
 
@@ -102,15 +105,15 @@ def residual_block(channels: int, groups: int, total: int) -> Residual:
 
 
 class _Basis(nn.Module):
-    """Input layer of G: a 4 × 4 pattern per channel, each weighted by a linear function of z."""
+    """Input layer of G: a pattern per channel on the start grid, each weighted by a linear function of z."""
 
-    def __init__(self, latent: int, channels: int) -> None:
+    def __init__(self, latent: int, channels: int, grid: tuple[int, int]) -> None:
         super().__init__()
-        self.patterns = nn.Parameter(torch.randn(channels, 4, 4))
+        self.patterns = nn.Parameter(torch.randn(channels, *grid))
         self.linear = _scaled(nn.Linear(latent, channels, bias=False))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Map (N, latent) to (N, channels, 4, 4)."""
+        """Map (N, latent) to (N, channels, *grid)."""
         return self.patterns * self.linear(z)[:, :, None, None]
 
 

@@ -9,6 +9,7 @@ each returning all of its feature maps, for feature matching. Weights are initia
 """
 
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,11 @@ from sparring.layers.normalization import Norm, instance_norm
 from sparring.layers.spade import SLOPE, SPADEBlock, batch_norm_without_affine, resize_labels
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import centre_crop, grid_for, num_doublings, reflect_to
 
 __all__ = ["MultiScaleCritic", "SPADEGenerator", "StyleEncoder"]
 
 GAIN = 0.02
-LARGEST = 512  # side of an image, in pixels
 Within = tuple[int, int, int, int]
 STAGES = 5  # doublings in the paper's network for 256 × 256
 
@@ -32,11 +32,13 @@ STAGES = 5  # doublings in the paper's network for 256 × 256
 class SPADEGenerator(nn.Module):
     """G: label maps (N, labels, H, W) and styles (N, latent) to images (N, C, H, W) in [−1, 1].
 
-    One block at the first size, two at twice of it, then a block with half the channels for every further doubling. At
-    512 the second of the two is also doubled ("more" in the authors' code).
+    One block at the first size, two at twice of it, then a block with half the channels for every further doubling.
+    From 512 on the second of the two is also doubled ("more" in the authors' code); larger images start at more
+    positions. Label maps whose sides are no multiples are padded by reflection about their centre, and the image is
+    cropped.
 
     Args:
-        shape: (C, H, W) of the training images, H = W a power of two from 8 to 512.
+        shape: (C, H, W) of the training images, sides of 8 to 1024.
         labels: Channels of the label map.
         latent: Coordinates of z; None for no style: one image per label map.
         width: Channels of the last feature map; 64 in the paper.
@@ -64,10 +66,10 @@ class SPADEGenerator(nn.Module):
         gain: float = GAIN,
     ) -> None:
         super().__init__()
-        doubled = num_doublings(shape, "GauGAN", LARGEST)
+        doubled = num_doublings(shape, "GauGAN")
         self.shape, self.labels, self.latent = tuple(shape), labels, latent
-        self.stages = min(doubled, STAGES + (shape[1] == LARGEST))
-        self.start = shape[1] >> self.stages
+        self.stages = min(doubled, STAGES + (doubled > STAGES + 1))
+        self.start = grid_for(shape, self.stages)
         self.extra = self.stages > STAGES
         channels = [width << power for power in reversed(range(min(self.stages, STAGES)))]
         first = channels[0]
@@ -75,7 +77,7 @@ class SPADEGenerator(nn.Module):
             self.begin: nn.Module = nn.Conv2d(labels, first, 3, padding=1)
         else:
             self.begin = nn.Sequential(
-                nn.Linear(latent, first * self.start**2), nn.Unflatten(1, (first, self.start, self.start))
+                nn.Linear(latent, first * prod(self.start)), nn.Unflatten(1, (first, *self.start))
             )
         ends = [(first, first)] * 3 + list(pairwise(channels))
         self.blocks = nn.ModuleList(SPADEBlock(*end, labels, hidden, norm) for end in ends)
@@ -84,27 +86,27 @@ class SPADEGenerator(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """The divisor of the sides of a label map."""
+        """The divisor of the sides of tiles, and of the label map inside the network."""
         return 1 << self.stages
 
     def forward(self, m: Tensor, *z: Tensor, within: Within | None = None) -> Tensor:
         """Return one image for each label map.
 
         Args:
-            m: Label maps, (N, labels, H, W), H and W multiples of `multiple`.
+            m: Label maps, (N, labels, H, W).
             z: Styles, (N, latent), if the generator has them.
             within: Position of the maps in larger ones, over which the style's first features are resized: top, left,
-                and height and width of the larger ones, all multiples.
+                and height and width of the larger ones. All of them, and H and W, are multiples of `multiple`.
 
         Raises:
             ValueError: If the maps have another shape.
         """
-        height, width = m.shape[2:]
-        if m.shape[1] != self.labels or height % self.multiple or width % self.multiple:
-            raise ValueError(
-                f"this generator takes label maps (N, {self.labels}, H, W), sides multiples of {self.multiple}, "
-                f"not {tuple(m.shape)}."
-            )
+        old = m.shape[2:]
+        height, width = (-(-side // self.multiple) * self.multiple for side in old)
+        if m.shape[1] != self.labels or (within is not None and (height, width) != old):
+            sides = "" if within is None else f", sides multiples of {self.multiple}"
+            raise ValueError(f"this generator takes label maps (N, {self.labels}, H, W){sides}, not {tuple(m.shape)}.")
+        m = reflect_to(m, height, width)
         top, left, whole_height, whole_width = (side >> self.stages for side in within or (0, 0, height, width))
         first = (height >> self.stages, width >> self.stages)
         if self.latent is None:
@@ -116,7 +118,7 @@ class SPADEGenerator(nn.Module):
             if number == 1 or number > 2 or (number == 2 and self.extra):
                 x = interpolate(x, scale_factor=2, mode="nearest")
             x = block(x, m)
-        return torch.tanh(self.end(leaky_relu(x, SLOPE)))
+        return centre_crop(torch.tanh(self.end(leaky_relu(x, SLOPE))), *old)
 
 
 class MultiScaleCritic(nn.Module):
@@ -163,11 +165,12 @@ class MultiScaleCritic(nn.Module):
 class StyleEncoder(nn.Module):
     """E: images (N, C, H, W) to means and log variances of their styles, (N, 2 latent).
 
-    Convolutions 3 × 3 of stride 2 down to 4 × 4, spectral and instance norm, leaky ReLU, a linear layer. Instance norm
-    removes each map's mean, and so an image's mean colour: on small images, whose style is mostly that, leave it out.
+    Convolutions 3 × 3 of stride 2 down to the start grid, spectral and instance norm, leaky ReLU, a linear layer.
+    Instance norm removes each map's mean, and so an image's mean colour: on small images, whose style is mostly that,
+    leave it out.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 512; images of other sizes are resized to this one.
+        shape: (C, H, W), sides of 8 to 1024; images of other sizes are resized to this one.
         latent: Coordinates of a style.
         width: Channels of the first feature map; 64 in the paper.
         norm: Whether to use instance norm.
@@ -181,10 +184,12 @@ class StyleEncoder(nn.Module):
     def __init__(self, shape: Shape, latent: int = 256, width: int = 64, norm: bool = True, gain: float = GAIN) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        halvings = num_doublings(shape, "GauGAN", LARGEST)
+        halvings = num_doublings(shape, "GauGAN")
         channels = [shape[0], *(width * min(1 << power, 8) for power in range(halvings))]
         body = [layer for ends in pairwise(channels) for layer in _reading(*ends, norm)]
-        self.body = nn.Sequential(*body, nn.Flatten(), nn.Linear(16 * channels[-1], 2 * latent))
+        self.body = nn.Sequential(
+            *body, nn.Flatten(), nn.Linear(prod(grid_for(shape, halvings)) * channels[-1], 2 * latent)
+        )
         reinitialise(self, glorot_normal(gain))
 
     def forward(self, x: Tensor) -> Tensor:

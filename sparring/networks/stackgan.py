@@ -8,6 +8,7 @@ The critics have no batch norm, which would reveal a batch of wrong pairs; their
 """
 
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,11 @@ from sparring.layers.pyramid import upsample
 from sparring.layers.resampling import UpConv
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import cropping, grid_for, num_doublings, padding, reflect_to, start_grid
 
 __all__ = ["StackGANCritic", "StageIGenerator", "StageIIGenerator"]
 
+WIDEST = 64  # channels at most, times the width
 KEPT = 0.9  # factor of the coarse image, so that black and white have a gradient
 
 
@@ -40,10 +42,10 @@ class _Augmenting(nn.Module):
 
 
 class StageIGenerator(_Augmenting):
-    """Stage I: from z and c to 4 × 4, then up-sampling, convolution, batch norm and ReLU for every doubling, tanh.
+    """Stage I: from z and c to the start grid, up-sampling, convolution, batch norm, ReLU for every doubling, tanh.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         features: Dimension of a caption's vector.
         latent: Coordinates of z.
         condition: Coordinates of c.
@@ -58,10 +60,12 @@ class StageIGenerator(_Augmenting):
     def __init__(self, shape: Shape, features: int, latent: int = 100, condition: int = 128, width: int = 96) -> None:
         super().__init__(shape, features, condition)
         self.latent, stages = latent, num_doublings(shape, "StackGAN")
-        channels = [width * 2**i for i in reversed(range(stages + 1))]
-        first = [nn.Linear(latent + condition, 16 * channels[0], bias=False), nn.Unflatten(1, (channels[0], 4, 4))]
+        channels = [width * min(2**i, WIDEST) for i in reversed(range(stages + 1))]
+        wide, grid = channels[0], grid_for(shape, stages)
+        first = [nn.Linear(latent + condition, wide * prod(grid), bias=False), nn.Unflatten(1, (wide, *grid))]
         grow = _growing(channels, shape[0])
-        self.body = nn.Sequential(*first, nn.BatchNorm2d(channels[0]), nn.ReLU(), *grow, nn.Tanh())
+        end = [nn.Tanh(), *cropping(shape, stages)]
+        self.body = nn.Sequential(*first, nn.BatchNorm2d(wide), nn.ReLU(), *grow, *end)
         self.body.apply(dcgan)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
@@ -77,7 +81,7 @@ class StageIIGenerator(_Augmenting):
     The paper's networks generate the whole image and must learn to copy first; here the coarse image is added.
 
     Args:
-        shape: (C, H, W) of the fine image, H = W a power of two from 16 to 256.
+        shape: (C, H, W) of the fine image, sides of 16 to 1024.
         features: Dimension of a caption's vector.
         condition: Coordinates of c.
         width: Channels of the largest feature map.
@@ -109,17 +113,21 @@ class StageIIGenerator(_Augmenting):
         self.body.apply(dcgan)
 
     def forward(self, coarse: Tensor, c: Tensor) -> Tensor:
-        """Refine images (N, C, H / 2, W / 2), given c (N, condition), to (N, C, H, W)."""
-        seen = self.down(coarse)
+        """Refine images (N, C, ⌈H / 2⌉, ⌈W / 2⌉), given c (N, condition), to (N, C, H, W)."""
+        size, old = self.shape[1:], coarse.shape[2:]
+        rows, columns = start_grid(old[0], old[1], 2)
+        seen = self.down(reflect_to(coarse, 4 * rows, 4 * columns))
         missing = self.body(torch.cat([seen, c[:, :, None, None].expand(-1, -1, *seen.shape[2:])], 1))
-        return torch.tanh(missing + torch.atanh(KEPT * upsample(coarse)))
+        top, left = (2 * ((4 * grid - side) // 2) for grid, side in zip((rows, columns), old, strict=True))
+        missing = missing[..., top : top + size[0], left : left + size[1]]
+        return torch.tanh(missing + torch.atanh(KEPT * upsample(coarse, size)))
 
 
 class StackGANCritic(nn.Module):
     """D(x, φ): the logit of a matching real pair; with two heads also the unconditional logit of a real image.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         features: Dimension of a caption's vector.
         condition: Coordinates of what its own layer makes of the caption.
         width: Channels of the largest feature map.
@@ -132,14 +140,15 @@ class StackGANCritic(nn.Module):
 
     def __init__(self, shape: Shape, features: int, condition: int = 128, width: int = 96, heads: int = 1) -> None:
         super().__init__()
-        channels = [width * 2**i for i in range(num_doublings(shape, "StackGAN"))]
+        stages = num_doublings(shape, "StackGAN")
+        channels, grid = [width * min(2**i, WIDEST) for i in range(stages)], grid_for(shape, stages)
         self.shape, wide = tuple(shape), channels[-1]
         layers = [layer for ends in pairwise([shape[0], *channels]) for layer in _halving(*ends)]
-        self.trunk = nn.Sequential(*layers)
+        self.trunk = nn.Sequential(*padding(shape, stages), *layers)
         self.read = nn.Sequential(nn.Linear(features, condition), nn.LeakyReLU(0.2))
         meet = [nn.Conv2d(wide + condition, wide, 3, padding=1), nn.LeakyReLU(0.2)]
-        self.match = nn.Sequential(*meet, nn.Conv2d(wide, 1, 4), nn.Flatten())
-        self.real = nn.Sequential(nn.Conv2d(wide, 1, 4), nn.Flatten()) if heads == 2 else None
+        self.match = nn.Sequential(*meet, nn.Conv2d(wide, 1, grid), nn.Flatten())
+        self.real = nn.Sequential(nn.Conv2d(wide, 1, grid), nn.Flatten()) if heads == 2 else None
         self.apply(he_uniform)
 
     def features(self, x: Tensor) -> Tensor:
@@ -160,7 +169,7 @@ class StackGANCritic(nn.Module):
 
 
 def half(shape: Shape) -> Shape:
-    """Return the shape of stage I's images where stage II doubles their sides.
+    """Return the shape of stage I's images where stage II doubles their sides, rounded up.
 
     Args:
         shape: (C, H, W) of stage II's.
@@ -169,9 +178,9 @@ def half(shape: Shape) -> Shape:
         DataError: If half of it is too small.
     """
     num_doublings(shape, "StackGAN")
-    if shape[1] < 16:
+    if min(shape[1:]) < 16:
         raise DataError(f"StackGAN's second stage needs images of 16 × 16 at least, not {shape}: pass --size 32.")
-    return (shape[0], shape[1] // 2, shape[2] // 2)
+    return (shape[0], *grid_for(shape, 1))
 
 
 def _growing(channels: list[int], colours: int) -> list[nn.Module]:

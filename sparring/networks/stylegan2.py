@@ -12,7 +12,7 @@ keep unit variance.
 from __future__ import annotations
 
 from itertools import pairwise
-from math import sqrt
+from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from sparring.layers.minibatch import MinibatchStdDev
 from sparring.layers.resampling import Blur, BlurDown, BlurUp
 from sparring.layers.stylegan2 import EqualizedConv, EqualizedLinear, ModulatedConv
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import centre_crop, grid_for, num_doublings, padding
 from sparring.objectives.batch_statistics import all_reduce_mean
 
 __all__ = ["Mapping", "StyleGAN2Critic", "StyleGAN2Generator", "Synthesis"]
@@ -76,7 +76,7 @@ class Synthesis(nn.Module):
     """From styles to images, scale by scale.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         style: Coordinates of w.
         width: Channels at full resolution. Default: as published.
 
@@ -86,11 +86,13 @@ class Synthesis(nn.Module):
 
     def __init__(self, shape: Shape, style: int, width: int | None = None) -> None:
         super().__init__()
-        channels = _channels(shape, width)[::-1]
-        self.constant = nn.Parameter(torch.randn(channels[0], 4, 4))
-        first = [_Layer(channels[0], channels[0], style, 4)]
-        up = [_Layer(a, b, style, 8 << k, up=True) for k, (a, b) in enumerate(pairwise(channels))]
-        same = [_Layer(b, b, style, 8 << k) for k, b in enumerate(channels[1:])]
+        channels, self.size = _channels(shape, width)[::-1], (shape[1], shape[2])
+        rows, columns = grid_for(shape, len(channels) - 1)
+        grids = [(rows << k, columns << k) for k in range(len(channels))]
+        self.constant = nn.Parameter(torch.randn(channels[0], *grids[0]))
+        first = [_Layer(channels[0], channels[0], style, grids[0])]
+        up = [_Layer(a, b, style, grid, up=True) for (a, b), grid in zip(pairwise(channels), grids[1:], strict=True)]
+        same = [_Layer(b, b, style, grid) for b, grid in zip(channels[1:], grids[1:], strict=True)]
         self.convolutions = nn.ModuleList([*first, *(layer for pair in zip(up, same, strict=True) for layer in pair)])
         self.colours = nn.ModuleList([_Colours(c, shape[0], style) for c in channels])
         self.enlarge = BlurUp()
@@ -105,14 +107,14 @@ class Synthesis(nn.Module):
             at = 2 * scale - 1
             x = self.convolutions[at + 1](self.convolutions[at](x, styles[at]), styles[at + 1])
             image = self.enlarge(image) + colour(x, styles[at + 2])
-        return image
+        return centre_crop(image, *self.size)
 
 
 class StyleGAN2Generator(Generator):
     """Mapping and synthesis (Karras et al., 2020).
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         latent: Coordinates of z, and of w.
         width: Channels at full resolution. Default: as published.
         depth: Layers of the mapping.
@@ -144,7 +146,7 @@ class StyleGAN2Critic(Critic):
     """Residual blocks, minibatch deviation, a convolution and two linear layers (Karras et al., 2020).
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         width: Channels at full resolution. Default: as published.
         group: Samples per group of the minibatch standard deviation; 4 in the papers, 32 for CIFAR-10.
         residual: Whether blocks have shortcuts; the authors leave them out for CIFAR-10.
@@ -158,12 +160,12 @@ class StyleGAN2Critic(Critic):
         self, shape: Shape, width: int | None = None, group: int = 4, *, residual: bool = True, outcomes: int = 1
     ) -> None:
         channels = _channels(shape, width)
-        layers: list[nn.Module] = [EqualizedConv(shape[0], channels[0], 1), _Leaky()]
+        layers = [*padding(shape, len(channels) - 1), EqualizedConv(shape[0], channels[0], 1), _Leaky()]
         for narrow, wide in pairwise(channels):
             layers += [_Halving(narrow, wide)] if residual else [_path(narrow, wide)]
         last = channels[-1]
         layers += [MinibatchStdDev(group), EqualizedConv(last + 1, last, 3), _Leaky(), nn.Flatten()]
-        layers += [EqualizedLinear(last * 16, last), _Leaky()]
+        layers += [EqualizedLinear(last * prod(grid_for(shape, len(channels) - 1)), last), _Leaky()]
         super().__init__(shape, nn.Sequential(*layers), EqualizedLinear(last, outcomes), outcomes)
 
 
@@ -176,12 +178,12 @@ class _Layer(nn.Module):
 
     fixed: Tensor
 
-    def __init__(self, inputs: int, outputs: int, style: int, side: int, up: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, style: int, grid: tuple[int, int], up: bool = False) -> None:
         super().__init__()
         self.convolve = ModulatedConv(inputs, outputs, style, up=up)
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("fixed", torch.randn(1, 1, side, side))
+        self.register_buffer("fixed", torch.randn(1, 1, *grid))
         self.bend = _Leaky()
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -230,5 +232,5 @@ class _Leaky(nn.Module):
 def _channels(shape: Shape, width: int | None) -> list[int]:
     """Return the channels from full resolution down to 4 × 4."""
     halvings = num_doublings(shape, "StyleGAN2")
-    finest = PLAN // shape[1] if width is None else width
+    finest = PLAN >> (halvings + 2) if width is None else width
     return [min(finest << k, MOST) for k in range(halvings + 1)]

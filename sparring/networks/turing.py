@@ -2,9 +2,9 @@
 
 At 32 × 32 these are the code's CIFAR-10 networks. At every other size they follow its CelebA networks for 64, 128 and
 256: G starts at 4 × 4 with 8 d channels, which halve whenever the side doubles; E halves the side four times, at 256
-five times, and ends with 8 d channels. d is the side of the image; for 8 and 16 pixels, for which the code has no
-network, d is 32. Weights are Glorot-uniform. Biases that cancel in a batch norm or in the difference of two codes are
-left out.
+five times, and ends with 8 d channels. d is the side of the image, or the largest power of two within its shorter
+side, from 32, since the code has no network for 8 and 16 pixels, to 256. Weights are Glorot-uniform. Biases that
+cancel in a batch norm or in the difference of two codes are left out.
 
 E and D should be normalised: `stateless(E)` as in the code, or `spectral(E)`.
 """
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sparring.layers.init import glorot_uniform
 from sparring.layers.resampling import GlobalMean
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import cropping, grid_for, num_doublings
 
 __all__ = ["TuringCritic", "TuringEncoder", "TuringGenerator", "TuringPointEncoder"]
 
@@ -26,10 +26,10 @@ _ENCODER_32 = ((1, 5, 1), (2, 4, 2), (4, 4, 1), (8, 4, 2))  # sides 28, 13, 10, 
 _GENERATOR_32 = ((8, 4, 1), (4, 4, 2), (2, 4, 1), (1, 4, 2), (1, 5, 1))  # sides 4, 10, 13, 28, 32
 
 
-def _side(shape: Shape, width: int | None) -> tuple[int, int]:
-    """Return the side of the image and d."""
+def _plan(shape: Shape, width: int | None) -> tuple[bool, int]:
+    """Return whether the networks are those of CIFAR-10, and d."""
     side = 4 * 2 ** num_doublings(shape, "T-GAN")
-    return side, width or max(32, side)
+    return tuple(shape[1:]) == (32, 32), width or min(max(32, side), 256)
 
 
 def _conv_norm_act(convolution: nn.Conv2d | nn.ConvTranspose2d, bend: nn.Module) -> list[nn.Module]:
@@ -41,7 +41,7 @@ class TuringGenerator(Generator):
     """Transposed convolutions with batch norm, tanh: unpadded ones at 32 pixels, elsewhere 5 × 5 ones that double.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         latent: Coordinates of z; as published, 64 at 32 pixels and 100 elsewhere.
         width: d; as published, 32 at 32 pixels and the side of the image elsewhere.
 
@@ -54,11 +54,9 @@ class TuringGenerator(Generator):
     """
 
     def __init__(self, shape: Shape, latent: int | None = None, width: int | None = None) -> None:
-        side, width = _side(shape, width)
-        latent = latent or (64 if side == 32 else 100)
-        layers = (
-            _generator_layers_32(shape[0], latent, width) if side == 32 else _generator_layers(shape, latent, 8 * width)
-        )
+        cifar, width = _plan(shape, width)
+        latent = latent or (64 if cifar else 100)
+        layers = _generator_layers_32(shape[0], latent, width) if cifar else _generator_layers(shape, latent, 8 * width)
         super().__init__(shape, latent, nn.Sequential(*layers, nn.Tanh()))
         self.apply(glorot_uniform())
 
@@ -73,12 +71,14 @@ def _generator_layers_32(colours: int, latent: int, width: int) -> list[nn.Modul
 
 
 def _generator_layers(shape: Shape, latent: int, top: int) -> list[nn.Module]:
-    channels = [max(1, top >> i) for i in range(num_doublings(shape, "T-GAN"))]
-    layers: list[nn.Module] = [nn.Linear(latent, 16 * top, bias=False), nn.BatchNorm1d(16 * top, 1e-3, 0.01), nn.ReLU()]
-    layers += [nn.Unflatten(1, (top, 4, 4))]
+    stages = num_doublings(shape, "T-GAN")
+    channels, grid = [max(1, top >> i) for i in range(stages)], grid_for(shape, stages)
+    units = top * prod(grid)
+    layers: list[nn.Module] = [nn.Linear(latent, units, bias=False), nn.BatchNorm1d(units, 1e-3, 0.01), nn.ReLU()]
+    layers += [nn.Unflatten(1, (top, *grid))]
     for wide, narrow in pairwise(channels):
         layers += _conv_norm_act(nn.ConvTranspose2d(wide, narrow, 5, 2, 2, 1, bias=False), nn.ReLU())
-    return [*layers, nn.ConvTranspose2d(channels[-1], shape[0], 5, 2, 2, 1)]
+    return [*layers, nn.ConvTranspose2d(channels[-1], shape[0], 5, 2, 2, 1), *cropping(shape, stages)]
 
 
 class TuringEncoder(nn.Module):
@@ -88,7 +88,7 @@ class TuringEncoder(nn.Module):
     and there are 8 d features.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         width: d; as published, 32 at 32 pixels and the side of the image elsewhere.
 
     Attributes:
@@ -100,9 +100,9 @@ class TuringEncoder(nn.Module):
 
     def __init__(self, shape: Shape, width: int | None = None) -> None:
         super().__init__()
-        side, width = _side(shape, width)
-        self.features = 2 * width if side == 32 else 8 * width
-        layers = _encoder_layers_32(shape[0], width) if side == 32 else _encoder_layers(shape, 8 * width)
+        cifar, width = _plan(shape, width)
+        self.features = 2 * width if cifar else 8 * width
+        layers = _encoder_layers_32(shape[0], width) if cifar else _encoder_layers(shape, 8 * width)
         self.body = nn.Sequential(*layers, GlobalMean())
         self.apply(glorot_uniform())
 

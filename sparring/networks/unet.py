@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from sparring.layers.init import dcgan
 from sparring.layers.normalization import Norm
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import num_doublings, on_multiples
 
 __all__ = ["UNet"]
 
 WIDEST = 8  # times the width
-LARGEST = 512  # side of an image, in pixels
 SLOPE = 0.2  # of the leaky ReLU below zero
 
 
@@ -27,7 +26,7 @@ class UNet(nn.Module):
     """G: images (N, inputs, H, W) to images (N, C, H, W) in [−1, 1] of the same size.
 
     Args:
-        shape: (C, H, W) of the output images, H = W a power of two from 8 to 512.
+        shape: (C, H, W) of the output images, sides of 8 to 1024. The shorter side is halved until it is 1.
         inputs: Channels of the input images. Default: C.
         width: Channels of the largest feature map; 64 in the paper.
         norm: Builds the normalisation; batch norm in the paper.
@@ -50,7 +49,7 @@ class UNet(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        self.depth = num_doublings(shape, "The U-Net", LARGEST) + 2
+        self.depth = num_doublings(shape, "The U-Net") + 2
         self.shape, self.inputs = tuple(shape), inputs or shape[0]
         channels = [width * min(1 << level, WIDEST) for level in range(self.depth)]
         bias = norm is not nn.BatchNorm2d
@@ -70,20 +69,20 @@ class UNet(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """The divisor of the sides of an image."""
+        """The divisor of the sides of tiles, and of the image inside the network."""
         return 1 << self.depth
 
     def forward(self, x: Tensor) -> Tensor:
-        """Translate images (N, inputs, H, W), H and W multiples of `multiple`.
+        """Translate images (N, inputs, H, W); sides are padded by reflection to multiples of `multiple`, and cropped.
 
         Raises:
-            ValueError: If the images have another shape.
+            ValueError: If the images have other channels.
         """
-        if x.shape[1] != self.inputs or any(side % self.multiple for side in x.shape[2:]):
-            raise ValueError(
-                f"this U-Net takes images (N, {self.inputs}, H, W), sides multiples of {self.multiple}, "
-                f"not {tuple(x.shape)}."
-            )
+        if x.shape[1] != self.inputs:
+            raise ValueError(f"this U-Net takes images (N, {self.inputs}, H, W), not {tuple(x.shape)}.")
+        return on_multiples(self._translated, x, self.multiple)
+
+    def _translated(self, x: Tensor) -> Tensor:
         seen = [self.down[0](x)]
         for layer in list(self.down)[1:]:
             seen.append(layer(nn.functional.leaky_relu(seen[-1], SLOPE)))

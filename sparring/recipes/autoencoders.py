@@ -116,7 +116,7 @@ def bigan(
         critic: Optimiser of D.
         generator: How E and G learn.
     """
-    small = len(shape) != 3 or shape[1] <= SMALL
+    small = len(shape) != 3 or max(shape[1:]) <= SMALL
     dense = small if networks.network is None else networks.network in ("toy", "mlp")
     latent = networks.latent or (50 if len(shape) == 3 else 2)
     outputs, width = 2 * latent if stochastic else latent, {} if networks.width is None else {"width": networks.width}

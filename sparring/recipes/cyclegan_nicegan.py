@@ -16,6 +16,7 @@ from sparring.games.common.two_domain import ImagePool
 from sparring.games.cyclegan import CycleGAN
 from sparring.games.nicegan import NICEGAN
 from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import require_sides
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator, patches
 from sparring.networks.ganilla import GANILLATranslator
 from sparring.networks.nicegan import NICECritic, NICEEncoder, NICEEncodingCritic, NICETranslator, code_depths
@@ -62,7 +63,7 @@ def cyclegan(
     """CycleGAN (Zhu et al., 2017): translation between two domains, both ways; needs unpaired images of both.
 
     Args:
-        shape: (C, H, W) of domain A, sides multiples of 4 from 8.
+        shape: (C, H, W) of domain A, sides of 8 to 1024.
         other: (C', H, W) of domain B.
         width: Channels of the largest feature map.
         blocks: Residual blocks of each generator. Default: 9 from 256 pixels and 6 below.
@@ -109,7 +110,7 @@ def ganilla(
     """GANILLA (Hicsonmez et al., 2020): CycleGAN whose generator keeps content at every scale, for illustrations.
 
     Args:
-        shape: (C, H, W) of domain A, sides multiples of 16 from 32.
+        shape: (C, H, W) of domain A, sides of 32 to 1024.
         other: (C', H, W) of domain B.
         width: Channels of the largest feature map.
         blocks: Residual blocks of each scale.
@@ -181,7 +182,7 @@ def nicegan(
     """NICE-GAN (Chen et al., 2020): translation from the critics' own encoders; needs unpaired images.
 
     Args:
-        shape: (C, H, W) of domain A, sides multiples of 4 from 16.
+        shape: (C, H, W) of domain A, sides of 16 to 1024.
         other: (C', H, W) of domain B.
         width: Channels of the largest feature map.
         blocks: Residual blocks of each generator.
@@ -207,6 +208,8 @@ def nicegan(
     first, further = code_depths(side)
     how = (first if shared is None else shared, further if deep is None else deep, most)
     D_A, D_B = (NICEEncodingCritic(NICEEncoder(each[0], width), NICECritic(width, *how)) for each in (a, b))
+    if full and (shape[1] != shape[2] or side % 4):
+        raise DataError(f"--full needs square images whose side is a multiple of 4, not {shape[1:]}: leave it out.")
     whole = side // 4 if full else None
     G_AB, G_BA = (NICETranslator(each[0], width, blocks, whole) for each in (b, a))
     weights: Settings = {"adversarial": adversarial, "cycle": cycle, "reconstruction": reconstruction}
@@ -227,7 +230,7 @@ def domains(
         system: Its name, for messages.
         shape: Of the first domain.
         other: Of the second one, or None.
-        translator: Returns the divisor of the sides and the smallest side.
+        translator: States the smallest side.
         smallest: The smallest one for the critics.
 
     Raises:
@@ -239,10 +242,5 @@ def domains(
         )
     if shape[1:] != other[1:]:
         raise DataError(f"{system} needs domains of one size, not {shape[1:]} and {other[1:]}: pass --size.")
-    multiple, smallest = translator.multiple, max(smallest, translator.smallest)
-    if any(side % multiple or side < smallest for side in shape[1:]):
-        fit = max(smallest, round(min(shape[1:]) / multiple) * multiple)
-        raise DataError(
-            f"{system} needs sides from {smallest} that are multiples of {multiple}, not {shape[1:]}: --size {fit}."
-        )
+    require_sides(shape, system, max(smallest, translator.smallest))
     return shape, other

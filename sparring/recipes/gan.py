@@ -178,7 +178,7 @@ def dcgan(
     """Deep convolutional GAN (Radford et al., 2016): strided convolutions, batch norm, Adam with a small momentum.
 
     Args:
-        shape: (C, H, W), square, a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         networks: Kind and size of the networks.
         critic: Optimiser of D.
         generator: Optimiser of G.

@@ -51,7 +51,7 @@ def infogan(
     several = (10 if images else 8,) if categories is None else categories
     codes = LatentCodes(tuple(several), (2 if images else 1) if continuous is None else continuous)
     latent = networks.latent or (62 if images else 2)
-    known: Network = "infogan" if images and shape[1] <= SMALL else "dcgan"
+    known: Network = "infogan" if images and max(shape[1:]) <= SMALL else "dcgan"
     G, D = replace(networks, latent=latent + codes.size).pair(shape, BATCH_NORM, images=known)
     return _GAMES[owner](
         G,

@@ -11,12 +11,10 @@ from torch import nn
 from sparring.games.lapgan import LAPGAN
 from sparring.layers.pyramid import laplacian_pyramid, upsample
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.sizes import grid_for, num_doublings
 from sparring.networks.lapgan import BaseCritic, BaseGenerator, LevelCritic, LevelGenerator
 from sparring.objectives import NonSaturating
 from sparring.recipes.options import Adam, channels_last
-
-SMALLEST = 8  # pixels; the paper's CIFAR pyramid begins there
 
 
 class RisingSGD(torch.optim.SGD):
@@ -77,7 +75,8 @@ def lapgan(
     """LAPGAN: generates 8 × 8 pixels, then doubles the sides, adding detail each time (Denton et al., 2015).
 
     Args:
-        shape: (C, H, W), square, a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024; those of a level are half of the next one's, rounded up, and the
+            smallest level has 8 to 16 pixels along the shorter side.
         latent: Coordinates of the noise of the smallest level; each other has one a pixel.
         units: Units of a hidden layer of the smallest level's generator; its critic has half of them.
         width: Channels of the other levels' networks.
@@ -92,8 +91,8 @@ def lapgan(
         GameError: If `repeats` is below 1.
         DataError: If there is no pyramid of this shape.
     """
-    sides = [SMALLEST * 2**k for k in range(num_doublings(shape, "LAPGAN"))]
-    smallest, *larger = [(shape[0], side, side) for side in sides]
+    levels = num_doublings(shape, "LAPGAN")
+    smallest, *larger = [(shape[0], *grid_for(shape, k)) for k in reversed(range(levels))]
     G = [BaseGenerator(smallest, latent, units), *(LevelGenerator(one, width) for one in larger)]
     D = [BaseCritic(smallest, units // 2), *(LevelCritic(one, width) for one in larger)]
     for network in (*G, *D):

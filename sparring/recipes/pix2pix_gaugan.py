@@ -62,7 +62,7 @@ class Painters:
             labels: Channels of the label maps.
             styled: Whether there are styles.
         """
-        latent, depth = self.latent if styled else None, self.layers or (4 if shape[1] >= LARGE else 3)
+        latent, depth = self.latent if styled else None, self.layers or (4 if min(shape[1:]) >= LARGE else 3)
         G = SPADEGenerator(shape, labels, latent, self.width, self.hidden, BARE[self.norm], self.gain)
         D = MultiScaleCritic(shape[0] + labels, self.scales, depth, self.width, self.gain)
         E = StyleEncoder(shape, self.latent, self.width, self.style_norm, self.gain) if styled else None
@@ -89,7 +89,7 @@ def gaugan(
     """GauGAN: images from label maps in the style of a photograph (Park et al., 2019); needs images with label maps.
 
     Args:
-        shape: (C, H, W) of the images, square, a power of two from 8 to 512.
+        shape: (C, H, W) of the images, sides of 8 to 1024.
         regions: Classes of the label maps.
         instances: Whether the label maps hold edges between objects.
         networks: Kind and size of the networks.
@@ -167,7 +167,7 @@ def pix2pix(
     """pix2pix: image-to-image translation (Isola et al., 2017); needs pairs of images.
 
     Args:
-        shape: (C, H, W) of the first pictures, square, a power of two from 8 to 512.
+        shape: (C, H, W) of the first pictures, sides of 8 to 1024.
         other: (C, H, W) of the second ones.
         paired: Whether the data are pairs.
         regions: Classes, where the second ones are label maps.
@@ -197,7 +197,7 @@ def pix2pix(
     require_images(other, "pix2pix")
     source, target = (shape, other) if to == "B" else (other, shape)
     make = NORMS[norm]
-    channels, depth = source[0] + target[0], layers or patches(shape[1])
+    channels, depth = source[0] + target[0], layers or patches(min(shape[1:]))
     return Pix2Pix(
         channels_last(UNet(target, source[0], width, make, dropout)),
         channels_last(PairCritic(PatchCritic(channels, width, depth, make, bias=norm != "batch"))),

@@ -79,7 +79,7 @@ def stylegan2(
     and R1 a weight near .0002 · side² / batch.
 
     Args:
-        shape: (C, H, W), square, a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         latent: Coordinates of z, and of the style w.
         width: Channels at full resolution; they double at each halving, to 512. Default: the authors'.
         mapping: Layers from z to w.

@@ -14,7 +14,7 @@ from sparring.layers.init import gamma_normal
 from sparring.layers.simple import GaussianHead
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Critic, Shape
-from sparring.networks.common.sizes import num_doublings
+from sparring.networks.common.heads import head_features
 from sparring.objectives.realness import Anchored, AnchorSource, Away, DrawnAnchors, Paired, Realness, skew_normal
 from sparring.recipes.options import Adam, AdamOverrides, channels_last
 
@@ -92,7 +92,6 @@ def _images(shape: Shape, outcomes: int, latent: int, width: Settings) -> tuple[
     """Return DCGAN's networks; D has spectral norm in every layer, no batch norm, and a head with drawn outputs."""
     G = networks.DCGANGenerator(shape, latent, **width)
     plain = networks.DCGANCritic(shape, norm=nn.Identity, **width)
-    features = 16 * width.get("width", 64) * 2 ** (num_doublings(shape, "DCGAN") - 1)
-    head = nn.Sequential(nn.Flatten(), GaussianHead(features, outcomes))
+    head = nn.Sequential(nn.Flatten(), GaussianHead(head_features(plain), outcomes))
     D = spectral(Critic(shape, plain.trunk, head, outcomes))
     return channels_last(G), channels_last(D)

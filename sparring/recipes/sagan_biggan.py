@@ -10,7 +10,7 @@ from sparring.networks.sagan import SAGANCritic, SAGANGenerator
 from sparring.objectives import Hinge
 from sparring.recipes.options import Adam, AdamOverrides, channels_last
 
-SMALL = 32  # side in pixels up to which BigGAN is that of the authors' CIFAR script
+LARGE = 64  # pixels of the shorter side, below which BigGAN is that of the authors' CIFAR script
 
 
 def sagan(
@@ -26,7 +26,7 @@ def sagan(
     """Self-attention GAN (Zhang et al., 2019): hinge, spectral norm in both players, a faster critic, labels if any.
 
     Args:
-        shape: (C, H, W), square, a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         classes: Number of classes; none plays without labels.
         latent: Coordinates of the noise z.
         width: Channels of the largest feature map.
@@ -63,7 +63,7 @@ def biggan(
     Rates and moves of D are those of the authors' CIFAR script up to 32 × 32 and those of the paper above.
 
     Args:
-        shape: (C, H, W), square, a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         classes: Number of classes; none plays without labels.
         latent: Coordinates of the noise z at most: a multiple of its chunks is used.
         width: The unit of the plan of channels. Default: 64 up to 32 × 32 and 96 above.
@@ -74,7 +74,7 @@ def biggan(
     """
     classes = classes or None  # data without labels have 0 classes
     G, D = BigGANGenerator(shape, classes, latent, width), BigGANCritic(shape, classes, width)
-    rate, steps = (2e-4, 4) if shape[1] <= SMALL else (5e-5, 2)
+    rate, steps = (2e-4, 4) if min(shape[1:]) < LARGE else (5e-5, 2)
     betas = (0.0, 0.999)
     return BigGAN(
         channels_last(G),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -41,7 +42,7 @@ def stackgan(
     """StackGAN: images from captions, in one stage or in two (Zhang et al., 2017); needs captioned images.
 
     Args:
-        shape: (C, H, W), square, a power of two from 8 to 256; with two stages from 16.
+        shape: (C, H, W), sides of 8 to 1024; with two stages from 16.
         captions: Some captions of the data, for samples without a given sentence.
         refine_from: The step from which on a second stage refines images of half the side, which the first stage has
             learned until then. Default: one stage makes whole images.
@@ -86,7 +87,7 @@ def stackgan(
 def _second(shape: Shape, features: int, condition: int, width: int, begins: int) -> Second:
     G = channels_last(StageIIGenerator(shape, features, condition, width))
     D = channels_last(StackGANCritic(shape, features, condition, width, heads=2))
-    return Second(G, D, begins, downsample, upsample)
+    return Second(G, D, begins, downsample, partial(upsample, size=shape[1:]))
 
 
 def reader(text: str, features: int) -> nn.Module:

@@ -136,7 +136,7 @@ def _points(shape: Shape, latent: int | None, width: int | None) -> tuple[nn.Mod
 
 def _images(shape: Shape, latent: int | None, width: int | None) -> tuple[nn.Module, nn.Module, nn.Module]:
     G, E = TuringGenerator(shape, latent, width), TuringEncoder(shape, width)
-    D = TuringCritic(E.features, 256, 0.1) if shape[1] == 32 else TuringCritic(E.features)
+    D = TuringCritic(E.features, 256, 0.1) if tuple(shape[1:]) == (32, 32) else TuringCritic(E.features)
     return channels_last(G), D, channels_last(E)
 
 

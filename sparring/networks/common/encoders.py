@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sparring.layers.init import dcgan, he_uniform
 from sparring.networks.common.base import Generator, Shape
+from sparring.networks.common.heads import head_features
 from sparring.networks.dcgan import DCGANCritic
 
 __all__ = [
@@ -84,7 +85,7 @@ class DCGANEncoder(Encoder):
     """The strided convolutions of a DCGAN critic down to 4 × 4, and a linear layer.
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         outputs: Numbers per row.
         width: Channels of the largest feature map.
 
@@ -152,7 +153,7 @@ class DCGANJointCritic(JointCritic):
     """DCGAN's convolutions of the image, a layer of the code, and a layer of both (Dumoulin et al., 2017).
 
     Args:
-        shape: (C, H, W), H = W a power of two from 8 to 256.
+        shape: (C, H, W), sides of 8 to 1024.
         latent: Coordinates of a code.
         width: Channels of the largest feature map; the layers of the code and of both have 8 times as many units.
 
@@ -209,9 +210,8 @@ class _Injected(nn.Module):
 
 def _convolutions(shape: Shape, width: int) -> tuple[nn.Module, int]:
     """Return a DCGAN critic's trunk, flattened, and its number of features."""
-    trunk = DCGANCritic(shape, width).trunk
-    channels = [layer.out_channels for layer in trunk.modules() if isinstance(layer, nn.Conv2d)]
-    return nn.Sequential(trunk, nn.Flatten()), channels[-1] * 16
+    critic = DCGANCritic(shape, width)
+    return nn.Sequential(critic.trunk, nn.Flatten()), head_features(critic)
 
 
 def _require_shape(what: str, shape: Shape, x: Tensor) -> None:

@@ -6,7 +6,7 @@ number of times that 4 pixels double within the shorter side, so the grid's shor
 sides are such multiples, as those of a square of a power of two are, nothing is cropped or padded.
 """
 
-from math import ceil, log2
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -15,43 +15,63 @@ from sparring.errors import DataError
 from sparring.networks.common.base import Shape
 
 __all__ = [
+    "LARGEST",
+    "SMALLEST",
     "CentreCrop",
     "ReflectTo",
     "centre_crop",
     "cropping",
+    "grid_for",
     "num_doublings",
+    "on_multiples",
     "padding",
     "reflect_to",
     "require_images",
+    "require_sides",
     "start_grid",
 ]
 
+SMALLEST, LARGEST = 8, 1024  # sides of images, in pixels
 
-def num_doublings(shape: Shape, network: str, largest: int = 256) -> int:
-    """Return the number of doublings from 4 × 4 to the image's side.
+
+def num_doublings(shape: Shape, network: str) -> int:
+    """Return how often 4 pixels double within the shorter side of an image.
 
     Args:
         shape: (C, H, W) of one image.
         network: Name of the network, for the message.
-        largest: Largest supported side in pixels.
 
     Raises:
-        DataError: If the images are not square, or their side is no power of two from 8 to `largest`.
+        DataError: If these are points, or a side is below 8 or above 1024 pixels.
 
     Example:
-        >>> num_doublings((3, 64, 64), "DCGAN")
-        4
+        >>> num_doublings((3, 64, 64), "DCGAN"), num_doublings((3, 128, 171), "DCGAN")
+        (4, 5)
+    """
+    require_sides(shape, network)
+    return min(shape[1:]).bit_length() - 3
+
+
+def require_sides(shape: Shape, network: str, smallest: int = SMALLEST) -> None:
+    """Raise an error for points, and for images that are too small or too large.
+
+    Args:
+        shape: (C, H, W) of one image.
+        network: Name of the network, for the message.
+        smallest: Smallest side in pixels.
+
+    Raises:
+        DataError: If these are points, or a side is below `smallest` or above 1024 pixels.
     """
     require_images(shape, network)
-    _, height, width = shape
-    sides = [2**k for k in range(3, largest.bit_length())]
-    if height != width or height not in sides:
-        nearest = min(max(2 ** ceil(log2(max(height, width))), sides[0]), largest)
+    height, width = shape[1:]
+    if not smallest <= min(height, width) <= max(height, width) <= LARGEST:
+        sides = [min(max(side, smallest), LARGEST) for side in (height, width)]
+        size = str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}x{sides[1]}"
         raise DataError(
-            f"{network} needs square images whose side is a power of two from 8 to {largest}, not {shape}: "
-            f"pass --size {nearest}."
+            f"{network} needs images with sides of {smallest} to {LARGEST} pixels, not {height} × {width}: "
+            f"pass --size {size}."
         )
-    return height.bit_length() - 3
 
 
 def start_grid(height: int, width: int, doublings: int) -> tuple[int, int]:
@@ -70,6 +90,16 @@ def start_grid(height: int, width: int, doublings: int) -> tuple[int, int]:
         ((4, 4), (4, 6))
     """
     return -(-height >> doublings), -(-width >> doublings)
+
+
+def grid_for(shape: Shape, doublings: int) -> tuple[int, int]:
+    """Return the start grid of images.
+
+    Args:
+        shape: (C, H, W) of one image.
+        doublings: As for `start_grid`.
+    """
+    return start_grid(shape[1], shape[2], doublings)
 
 
 def centre_crop(x: Tensor, height: int, width: int) -> Tensor:
@@ -111,6 +141,18 @@ def reflect_to(x: Tensor, height: int, width: int) -> Tensor:
         before = _before(x.shape[axis], side)
         x = _reflected(x, axis, before, side - x.shape[axis] - before)
     return x
+
+
+def on_multiples(body: Callable[[Tensor], Tensor], x: Tensor, multiple: int) -> Tensor:
+    """Apply a translator to images padded by reflection to multiples of a number, and crop about the centre.
+
+    Args:
+        body: Images (N, C, H, W), of such sides, to images of the same size.
+        x: Images.
+        multiple: Divisor of the sides that `body` takes.
+    """
+    old = x.shape[2:]
+    return centre_crop(body(reflect_to(x, *(-(-side // multiple) * multiple for side in old))), *old)
 
 
 class CentreCrop(nn.Module):

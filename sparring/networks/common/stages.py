@@ -11,17 +11,19 @@ from sparring.layers.resampling import GlobalSum
 from sparring.layers.residual import ConditionalUpBlock, DownBlock, FirstBlock, Residual, SameBlock
 from sparring.layers.simple import ProjectionHead
 from sparring.networks.common.base import Shape
+from sparring.networks.common.sizes import padding
 
 __all__ = ["ProjectionCritic", "Stages", "wide_trunk"]
 
 
 class Stages(nn.Module):
-    """Conditional residual blocks, each of which doubles the side, from 4 × 4 on.
+    """Conditional residual blocks, each of which doubles the sides, from the start grid on.
 
     Args:
-        channels: Of every feature map from 4 × 4 to the last.
+        channels: Of every feature map from the start grid to the last.
         norm: Builds the normalisation for a number of channels, which also takes the condition.
-        attend: Side of the feature map with attention, below the last one's; None for no attention.
+        attend: Side of the feature map with attention, below the last one's, on a start grid of 4 × 4; None for no
+            attention.
     """
 
     def __init__(self, channels: Sequence[int], norm: Norm, attend: int | None) -> None:
@@ -30,7 +32,7 @@ class Stages(nn.Module):
         self.grow = nn.ModuleList([ConditionalUpBlock(wide, narrow, norm) for wide, narrow in pairwise(channels)])
 
     def forward(self, x: Tensor, conditions: Sequence[tuple[Tensor, ...]]) -> Tensor:
-        """Map (N, first, 4, 4) to the last feature map.
+        """Map (N, first, h, w) to the last feature map.
 
         Args:
             x: The smallest feature map.
@@ -81,10 +83,11 @@ def wide_trunk(shape: Shape, down: Sequence[int], same: Sequence[int], attend: i
         shape: (C, H, W) of one image.
         down: Channels after each block that halves the side.
         same: Channels after each following block at constant scale.
-        attend: Side of the feature map with attention, below the image's; None for no attention.
+        attend: Side of the feature map with attention, where the last block that halves ends at 4 × 4; None for no
+            attention.
     """
-    side = shape[1] // 2
-    blocks: list[nn.Module] = [FirstBlock(shape[0], down[0]), _attention(down[0], side, attend)]
+    side = 2 << len(down)
+    blocks = [*padding(shape, len(down)), FirstBlock(shape[0], down[0]), _attention(down[0], side, attend)]
     for narrow, wide in pairwise(down):
         side //= 2
         blocks += [DownBlock(narrow, wide, hidden=wide), _attention(wide, side, attend)]

@@ -190,8 +190,8 @@ def test_networks_of_points_work_in_units_of_the_scale():
 def test_what_cannot_be_divided_or_drawn_is_refused():
     with pytest.raises(GameError, match="--cardinality"):
         R3GANGenerator((1, 8, 8), width=24, cardinality=7)
-    with pytest.raises(DataError, match="--size 32"):
-        r3gan((3, 28, 28))
+    with pytest.raises(DataError, match="--size 8x28"):
+        r3gan((3, 7, 28))
 
 
 @pytest.mark.parametrize("shape", [POINTS, IMAGES])

@@ -225,9 +225,9 @@ def test_senseless_settings_are_refused(settings):
         realness((2,), **settings)
 
 
-def test_odd_images_are_refused():
-    with pytest.raises(DataError, match="--size 32"):
-        realness((3, 30, 30))
+def test_images_out_of_range_are_refused():
+    with pytest.raises(DataError, match="--size 8x30"):
+        realness((3, 7, 30))
 
 
 def test_the_recipe_is_found_by_its_home():

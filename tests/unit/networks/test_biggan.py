@@ -94,7 +94,7 @@ def test_filters_are_all_matrices_but_the_embedding():
     assert len(G.filters()) == 9  # linear, one block of three convolutions and four maps of conditions, last
 
 
-def test_odd_sizes_and_points_are_refused():
-    for shape in ((3, 30, 30), (2,), (3, 512, 512)):
+def test_sizes_out_of_range_and_points_are_refused():
+    for shape in ((3, 7, 30), (2,), (3, 512, 1025)):
         with pytest.raises(DataError):
             biggan(shape)

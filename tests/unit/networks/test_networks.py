@@ -94,6 +94,19 @@ def test_sizes_and_channels(make_G, make_D, side, channels):
 
 
 @convolutional
+@pytest.mark.parametrize("size", [(48, 64), (100, 100), (37, 70), (8, 30)])
+def test_any_size_is_drawn_and_read_to_its_border(make_G, make_D, size):
+    shape = (3, *size)
+    G, D = make_G(shape, 5, 2), make_D(shape, 2)
+    x = G(torch.randn(3, 5))
+    assert x.shape == (3, *shape)
+    assert D(x).shape == (3,)
+    x = x.detach().requires_grad_()
+    slope = torch.autograd.grad(D(x).square().sum(), x)[0].abs().sum((0, 1))
+    assert all(border.max() > 0 for border in (slope[0], slope[-1], slope[:, 0], slope[:, -1]))
+
+
+@convolutional
 def test_channels_last(make_G, make_D):
     G, D = make_G((3, 16, 16), 5, 4).double(), make_D((3, 16, 16), 4).double()
     z = torch.randn(4, 5, dtype=torch.float64)
@@ -170,11 +183,9 @@ def test_wrong_input_is_named(make_G, make_D):
 @pytest.mark.parametrize(
     ("shape", "remedy"),
     [
-        ((3, 30, 30), "not (3, 30, 30): pass --size 32."),
-        ((3, 64, 32), "not (3, 64, 32): pass --size 64."),
-        ((3, 33, 20), "not (3, 33, 20): pass --size 64."),
-        ((1, 4, 4), "not (1, 4, 4): pass --size 8."),
-        ((1, 512, 512), "not (1, 512, 512): pass --size 256."),
+        ((3, 7, 30), "not 7 × 30: pass --size 8x30."),
+        ((1, 4, 4), "not 4 × 4: pass --size 8."),
+        ((1, 512, 1025), "not 512 × 1025: pass --size 512x1024."),
         ((2,), "not (2,): use an MLP for points."),
     ],
 )

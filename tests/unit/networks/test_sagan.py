@@ -54,7 +54,7 @@ def test_every_layer_of_both_players_is_spectrally_normalised_and_nothing_else_i
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=1e-3)
 
 
-def test_odd_sizes_and_points_are_refused():
-    for shape in ((3, 30, 30), (2,), (3, 512, 512)):
+def test_sizes_out_of_range_and_points_are_refused():
+    for shape in ((3, 7, 30), (2,), (3, 512, 1025)):
         with pytest.raises(DataError):
             sagan(shape)

@@ -14,7 +14,7 @@ from support.paper_counts import count, on_paper
 def test_the_painter_has_as_many_parameters_as_the_papers(labels, parameters):
     G = on_paper(SPADEGenerator, (3, 256, 256), labels, latent=None)
     assert count(G) == parameters
-    assert (G.start, G.stages, G.multiple) == (8, 5, 32)
+    assert (G.start, G.stages, G.multiple) == ((8, 8), 5, 32)
 
 
 @pytest.mark.parametrize(("labels", "parameters"), [(36, 5_601_410), (184, 5_904_514)])
@@ -48,17 +48,18 @@ def test_the_painter_draws_every_size(side, latent):
 
 def test_at_512_one_more_block_is_doubled():
     usual, large = (SPADEGenerator((3, side, side), 2, width=1, hidden=2) for side in (256, 512))
-    assert (large.start, large.stages, len(large.blocks)) == (8, 6, len(usual.blocks))
+    assert (large.start, large.stages, len(large.blocks)) == ((8, 8), 6, len(usual.blocks))
 
 
 def test_the_painter_refuses_maps_that_do_not_fit():
     G = SPADEGenerator((3, 32, 32), 2, None, width=1, hidden=2)
+    assert G(torch.zeros(1, 2, 30, 33)).shape == (1, 3, 30, 33)
     with pytest.raises(ValueError, match="multiples of 8"):
-        G(torch.zeros(1, 2, 30, 32))
+        G(torch.zeros(1, 2, 30, 32), within=(0, 0, 64, 64))
     with pytest.raises(ValueError, match=r"\(N, 2, H, W\)"):
         G(torch.zeros(1, 3, 32, 32))
-    with pytest.raises(DataError, match="GauGAN needs square images"):
-        SPADEGenerator((3, 48, 48), 2)
+    with pytest.raises(DataError, match=r"GauGAN needs images .*: pass --size 8x48"):
+        SPADEGenerator((3, 7, 48), 2)
 
 
 def test_both_the_map_and_the_style_change_the_picture():

@@ -176,8 +176,8 @@ def test_the_settings_are_the_papers():
         (nicegan, ((2,), (2,)), "learns from two domains of images"),
         (cyclegan, (SHAPE, (1, 32, 32)), "3 channels and images of B 1, .* pass --identity 0 or --channels 3"),
         (cyclegan, (SHAPE, (3, 64, 64)), "domains of one size"),
-        (cyclegan, ((3, 30, 30), (3, 30, 30)), "--size 32"),
-        (ganilla, ((3, 40, 40), (3, 40, 40)), "multiples of 16, not .*: --size 32"),
+        (cyclegan, ((3, 7, 30), (3, 7, 30)), "--size 8x30"),
+        (ganilla, ((3, 30, 40), (3, 30, 40)), "32 to 1024 pixels, not .*: pass --size 32x40"),
         (nicegan, ((3, 8, 8), (3, 8, 8)), "--size 16"),
     ],
 )

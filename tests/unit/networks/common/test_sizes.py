@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from sparring.errors import DataError
 from sparring.networks.common.sizes import (
     CentreCrop,
     ReflectTo,
     centre_crop,
     cropping,
+    num_doublings,
     padding,
     reflect_to,
     start_grid,
@@ -32,6 +34,33 @@ def test_the_grid_is_the_size_divided_by_the_doublings_rounded_up(
     height: int, width: int, doublings: int, grid: tuple[int, int]
 ) -> None:
     assert start_grid(height, width, doublings) == grid
+
+
+def test_doublings_are_counted_within_the_shorter_side() -> None:
+    found = [
+        num_doublings((3, *size), "X") for size in ((8, 8), (15, 40), (16, 16), (48, 64), (171, 128), (1024, 1024))
+    ]
+    assert found == [1, 1, 2, 3, 5, 8]
+
+
+@pytest.mark.parametrize("size", [(height, width) for height in range(8, 80, 7) for width in range(8, 80, 9)])
+def test_the_grid_has_four_to_seven_positions_along_the_shorter_side_and_covers_the_image(
+    size: tuple[int, int],
+) -> None:
+    doublings = num_doublings((3, *size), "X")
+    grid = start_grid(*size, doublings)
+    assert 4 <= min(grid) <= 8
+    for side, positions in zip(size, grid, strict=True):
+        assert side <= positions << doublings < side + (1 << doublings)
+
+
+def test_sides_out_of_range_are_refused_with_the_nearest_size() -> None:
+    with pytest.raises(DataError, match=r"DCGAN needs .* 8 to 1024 pixels, not 7 × 7: pass --size 8\."):
+        num_doublings((3, 7, 7), "DCGAN")
+    with pytest.raises(DataError, match=r"not 600 × 1200: pass --size 600x1024\."):
+        num_doublings((3, 600, 1200), "DCGAN")
+    with pytest.raises(DataError, match=r"DCGAN needs images \(C, H, W\), not \(2,\)"):
+        num_doublings((2,), "DCGAN")
 
 
 def test_reflection_repeats_no_border_pixel_and_puts_the_odd_pixel_behind() -> None:
@@ -61,7 +90,8 @@ def test_the_gradient_counts_every_copy_and_reflections_can_be_differentiated_tw
 
 
 def test_sizes_on_the_grid_have_no_layer_and_no_operation() -> None:
-    for size, doublings in (((64, 64), 4), ((48, 64), 3), ((128, 192), 5)):
+    for size in ((64, 64), (48, 64), (128, 192)):
+        doublings = num_doublings((3, *size), "X")
         assert cropping((3, *size), doublings) == padding((3, *size), doublings) == []
     x = torch.randn(1, 3, 8, 8)
     assert reflect_to(x, 8, 8) is x
