@@ -19,8 +19,8 @@ MUTANTS = [
     ("metrics/intra_class_diversity.py", "f / r if r else", "r / f if f else", VARIETY),
     (
         "networks/infogan.py",
-        "shape[1] // 4), norm(16",
-        "4, shape[1] // 4), norm(16",
+        "grid_for(shape, 2)), norm(16",
+        "4), norm(16",
         "tests/unit/networks/test_networks.py",
     ),
     (

@@ -70,7 +70,7 @@ MUTANTS = [
     ("games/stackgan.py", "(self.second.down(x) if self.second else x), self.D", "x, self.D", STACKGAN),
     (
         "networks/stackgan.py",
-        "torch.tanh(missing + torch.atanh(KEPT * upsample(coarse)))",
+        "torch.tanh(missing + torch.atanh(KEPT * upsample(coarse, size)))",
         "torch.tanh(missing)",
         STACKGAN,
     ),

@@ -100,7 +100,7 @@ MUTANTS = [
     ("games/lapgan.py", "self.score(k, fake, m)", "self.score(k, fake, c)", LAPGAN),
     ("games/lapgan.py", "r1(self.D[k], h + c)", "r1(self.D[k], h)", LAPGAN),
     ("games/lapgan.py", "self.penalty / 2 * r1", "self.penalty * r1", LAPGAN),
-    ("layers/pyramid.py", "return F.avg_pool2d(x, 2)", "return x[:, :, ::2, ::2]", LAPGAN),
+    ("layers/pyramid.py", "return F.avg_pool2d(x, 2, ceil_mode=True)", "return x[:, :, ::2, ::2]", LAPGAN),
     ("games/madgan.py", "fool=fool.shape[0] * real_loss(", "fool=-fool.shape[0] * real_loss(", MADGAN),
     # training techniques
     (

@@ -103,7 +103,12 @@ MUTANTS = [
     # NICE-GAN: sums, weights, owners, routes
     ("games/nicegan.py", "for scores in D(x)]).sum()", "for scores in D(x)]).mean()", GAMES),
     ("games/nicegan.py", "self.judged(self.D_B, fake_b, 0)", "self.judged(self.D_B, fake_b, 1)", GAMES),
-    ("games/nicegan.py", "self.reconstruction * l1(self.G_BA(z_a), a)", "l1(self.G_BA(z_a), a)", GAMES),
+    (
+        "games/nicegan.py",
+        'self.reconstruction * l1(self.drawn(z_a, "A", a), a)',
+        'l1(self.drawn(z_a, "A", a), a)',
+        GAMES,
+    ),
     (
         "games/nicegan.py",
         'z_a, z_b = self.code(a, "A"), self.code(b, "B")',
@@ -112,8 +117,8 @@ MUTANTS = [
     ),
     (
         "games/nicegan.py",
-        "fake_a, fake_b = self.G_BA(z_b), self.G_AB(z_a)",
-        "fake_a, fake_b = self.G_BA(z_b.detach()), self.G_AB(z_a.detach())",
+        'fake_a, fake_b = self.drawn(z_b, "A", b), self.drawn(z_a, "B", a)',
+        'fake_a, fake_b = self.drawn(z_b.detach(), "A", b), self.drawn(z_a.detach(), "B", a)',
         ROUTES,
     ),
     (
