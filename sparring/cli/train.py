@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Goal", "Training", "advice", "describe", "farewell", "fit", "resume", "train"]
 
 STEPS = 10_000  # default
-FOREVER = 10**12  # steps, where images are counted instead
+LONGEST = 10**12  # steps, thousands of images, minutes or hours
+LENGTHS = ("steps", "kimg", "minutes", "hours")
 FILE = "fit.json"  # in the run's folder: the length of the training, for `resume`
 
 
@@ -40,6 +41,9 @@ class Goal:
     Attributes:
         steps: Step at which to end, counted from the start of the run. Default: 10,000, or all stages.
         kimg: Thousands of images at which to end, instead of steps.
+        minutes: Minutes of training at which to end, instead of steps. The time between a stop and the same command
+            again does not count.
+        hours: Hours of training at which to end, instead of steps.
         save_every: Steps between checkpoints. Default: about a tenth of the training.
         sample_every: Steps between grids of samples. Default: about a tenth of the training.
         keep_checkpoints: Number of checkpoints that are kept.
@@ -57,6 +61,8 @@ class Goal:
 
     steps: int | None = None
     kimg: float | None = None
+    minutes: float | None = None
+    hours: float | None = None
     save_every: int | None = None
     sample_every: int | None = None
     keep_checkpoints: int = 2
@@ -66,6 +72,13 @@ class Goal:
     patience: int | None = None
     on_nan: str = "stop"
     anneal: float = 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        """Time at which to end, if it is given."""
+        if self.hours is not None:
+            return 3600 * self.hours
+        return None if self.minutes is None else 60 * self.minutes
 
     def judging(self) -> EarlyStopping | None:
         """Return the settings of evaluation during training, or None without it."""
@@ -79,15 +92,27 @@ class Goal:
 USUAL = Goal()
 
 
-def finish(goal: Goal, run: Run) -> int:
-    """Return the end of a training, in images if they are counted, else in steps.
+def finish(goal: Goal, run: Run) -> float:
+    """Return the end of a training: seconds or images if they are given, else steps.
 
     Args:
         goal: The length of the training.
         run: The run; by default all stages of its game are played.
     """
+    if goal.seconds is not None:
+        return goal.seconds
     usual = max((stage.end for stage in run.game.stages()), default=STEPS)
     return math.ceil(goal.kimg * 1000) if goal.kimg else goal.steps or usual
+
+
+def reached(goal: Goal, run: Run) -> float:
+    """Return how far a training is, in the unit of `finish`.
+
+    Args:
+        goal: The length of the training.
+        run: The run.
+    """
+    return run.seconds if goal.seconds is not None else run.images if goal.kimg else run.step
 
 
 def require(goal: Goal) -> None:
@@ -102,13 +127,16 @@ def require(goal: Goal) -> None:
     from sparring.runs.recovery import NonFinitePolicy
 
     NonFinitePolicy.parse(goal.on_nan)
-    if goal.steps is not None and goal.kimg is not None:
-        raise RunError("Both --steps and --kimg set the length of the training: give one of them.")
+    given = [f"--{name}" for name in LENGTHS if getattr(goal, name) is not None]
+    if len(given) > 1:
+        raise RunError(f"{' and '.join(given)} all set the length of the training: give one of them.")
     if goal.eval_every is None and (goal.eval_metric or goal.patience is not None):
         raise RunError("--eval-metric and --patience need an interval: give --eval-every, in thousands of images.")
-    for name in ("steps", "kimg"):
+    if not 0 <= goal.anneal <= 1:
+        raise RunError(f"--anneal is {goal.anneal}: give a share of the training, from 0 to 1.")
+    for name in LENGTHS:
         value = getattr(goal, name)
-        if value is not None and not 0 < value < FOREVER:
+        if value is not None and not 0 < value < LONGEST:
             raise RunError(f"--{name} is {value}: give a number above 0.")
 
 
@@ -123,10 +151,10 @@ def remembered(folder: Path | Folder, goal: Goal) -> Goal:
         RunError: If the length is neither given nor recorded.
     """
     asked = {name: value for name, value in asdict(goal).items() if value != getattr(Goal(), name)}
-    far = {"steps", "kimg"} & set(asked)
+    far = set(LENGTHS) & set(asked)
     try:
         before = _wellformed(json.loads(Folder.open(folder).read(FILE)))
-        return Goal(**{**before, **(dict.fromkeys(("steps", "kimg")) if far else {}), **asked})
+        return Goal(**{**before, **(dict.fromkeys(LENGTHS) if far else {}), **asked})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         if far:
             return goal
@@ -244,7 +272,7 @@ def train(words: list[str]) -> None:
             run = Run.create(known, name, arguments=arguments, begin=False, **given.settings())
             describe(run, folder, written=False)
             if given.estimate:
-                tell(run, finish(given.goal, run), images=bool(given.goal.kimg))
+                tell(run, given.goal)
         say("This was a dry run: nothing was written.")
         return
     run = Run.create(folder, name, arguments=arguments, begin=False, **given.settings())
@@ -298,22 +326,24 @@ def fit(run: Run, goal: Goal) -> None:
 def _fit(run: Run, goal: Goal) -> None:
     """Train a run that is locked by this process."""
     from sparring._io.folder import open_atomic
+    from sparring.runs.early_stopping import patience_ended
 
     describe(run, run.folder)
     printed = len(run.notes)
     with open_atomic(run.folder / FILE, run.home) as file:
         file.write(json.dumps(asdict(goal)).encode())
-    images, aim = bool(goal.kimg), finish(goal, run)
-    start = run.images if images else run.step
+    aim, start = finish(goal, run), reached(goal, run)
     if start >= aim:
-        say(f"The run is already at step {run.step}: give a larger --{'kimg' if images else 'steps'} to continue.")
+        flag = next((name for name in LENGTHS if getattr(goal, name) is not None), "steps")
+        spent = f", after {clock(start)} of training" if goal.seconds is not None else ""
+        say(f"The run is already at step {run.step}{spent}: give a larger --{flag} to continue.")
         return
     try:
         with progress(done=start, total=aim, keep=True) as show:
             images_before = run.images
             for report in run.train(_fit_options(run, goal)):
                 printed = pass_on(run, printed)
-                position = run.images if images else run.step
+                position = reached(goal, run)
                 if show.due(position):
                     speed = (run.images - images_before) / show.seconds
                     head = f"step {report.step}{_stage(run, report.step)}  {speed:,.0f} img/s"
@@ -321,7 +351,8 @@ def _fit(run: Run, goal: Goal) -> None:
                     show.update(position, head=head, tail=terms)
                 if run.evaluations and run.evaluations[-1]["step"] == run.step:
                     say(_verdict(run.evaluations[-1]))
-        if (run.images if images else run.step) < aim:
+        early = goal.patience is not None and patience_ended(run.evaluations, goal.patience)
+        if early and reached(goal, run) < aim:
             say(f"Early stopping: no improvement in {goal.patience} evaluations. Increase --patience to continue.")
     except SystemExit:
         warn(f"Stopped at step {run.step} and saved: the same command resumes.")
@@ -418,8 +449,9 @@ def _fit_options(run: Run, goal: Goal) -> FitOptions:
     from sparring.runs.recovery import NonFinitePolicy
 
     return FitOptions(
-        FOREVER if goal.kimg else finish(goal, run),
-        images=finish(goal, run) if goal.kimg else None,
+        None if goal.kimg or goal.seconds is not None else round(finish(goal, run)),
+        images=round(finish(goal, run)) if goal.kimg else None,
+        seconds=goal.seconds,
         anneal=goal.anneal,
         save_every=goal.save_every,
         sample_every=goal.sample_every,
@@ -430,15 +462,14 @@ def _fit_options(run: Run, goal: Goal) -> FitOptions:
     )
 
 
-def tell(run: Run, aim: int, *, images: bool) -> None:
+def tell(run: Run, goal: Goal) -> None:
     """Measure steps of a run, and of alternatives, in copies, and print the cost of the training.
 
     Each row is printed when it was first measured; at the end, or at Ctrl-C, the medians of all.
 
     Args:
         run: As it would be trained; it is left as it is.
-        aim: Where to end.
-        images: Whether that is a number of images, not of steps.
+        goal: Length of the training.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, once the results so far are printed.
@@ -455,10 +486,10 @@ def tell(run: Run, aim: int, *, images: bool) -> None:
     except KeyboardInterrupt:
         say("Stopped." if found and found.probes else "Stopped before anything was measured.")
         if found and found.probes:
-            _conclude(found, aim, images)
+            _conclude(found, finish(goal, run), goal)
         raise
     if found:
-        _conclude(found, aim, images)
+        _conclude(found, finish(goal, run), goal)
 
 
 def _news(before: CostEstimate | None, now: CostEstimate) -> list[str]:
@@ -472,14 +503,14 @@ def _news(before: CostEstimate | None, now: CostEstimate) -> list[str]:
     return lines + [f"{_named(option)}: left out, {why}" for option, why in now.left_out.items() if option not in known]
 
 
-def _conclude(found: CostEstimate, aim: int, images: bool) -> None:
+def _conclude(found: CostEstimate, aim: float, goal: Goal) -> None:
     """Print the medians of all steps, the time of the whole training, and advice."""
     say()
     say("Medians of the steps in turns, and their quartiles:")
     show_table(["", "steps", "a step", "quartiles", "images/s", "memory"], [_row(probe) for probe in found.probes])
     if step := found.step():
         seconds, rows = step
-        rounds = -(-aim // rows) if images else aim
+        rounds = math.ceil(aim / seconds if goal.seconds is not None else aim / rows if goal.kimg else aim)
         base = found.base
         more = f", extended from batch {base.batch}" if base and base.batch != found.asked.batch else ""
         most = "at most " if found.asked.stage else ""

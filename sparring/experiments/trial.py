@@ -17,11 +17,11 @@ from sparring.errors import Diverged, SparringError
 from sparring.evaluation import evaluator
 from sparring.experiments.experiment import Budget, Trial
 from sparring.runs import logs
+from sparring.runs.loop import FOREVER
 from sparring.runs.run import Run
 
 __all__ = ["OnEvaluation", "Row", "create_run", "run_trial"]
 
-FOREVER = 10**12  # steps: the budget ends a training, its axis need not be steps
 Row = JsonObject
 OnEvaluation = Callable[[Trial, Row], None]
 

@@ -33,7 +33,7 @@ from sparring.runs.state import TrainState
 from sparring.training import distributed
 from sparring.training.trainer import StepReport
 
-__all__ = ["FILE", "BestCheckpoint", "EarlyStopping", "best"]
+__all__ = ["FILE", "BestCheckpoint", "EarlyStopping", "best", "patience_ended"]
 
 FILE = "evaluations.jsonl"
 Row = JsonObject
@@ -130,8 +130,7 @@ class BestCheckpoint:
     @property
     def should_stop(self) -> bool:
         """Whether there were as many evaluations without improvement as the patience allows."""
-        last = max((index for index, row in enumerate(self.rows) if row.get("best")), default=0)
-        return self.options.patience is not None and len(self.rows) - 1 - last >= self.options.patience
+        return self.options.patience is not None and patience_ended(self.rows, self.options.patience)
 
     def evaluate(self, state: TrainState, report: StepReport) -> None:
         """Evaluate, if this step passed a multiple of the interval.
@@ -180,6 +179,17 @@ class BestCheckpoint:
         beside = {other.name: other.value for other in others if math.isfinite(other.value)}
         row |= {"beside": beside} if beside else {}
         return {**row, "better": score.better.value, "best": better}
+
+
+def patience_ended(rows: list[Row], patience: int) -> bool:
+    """Return whether there were as many evaluations without improvement as the patience allows.
+
+    Args:
+        rows: Lines of ``evaluations.jsonl``.
+        patience: Number of evaluations.
+    """
+    last = max((index for index, row in enumerate(rows) if row.get("best")), default=0)
+    return len(rows) - 1 - last >= patience
 
 
 def best(rows: list[Row], step: int | None = None) -> Row | None:

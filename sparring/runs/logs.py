@@ -52,6 +52,7 @@ NUMBERS = ("images", "seconds", "value")  # entries of a line that must be numbe
 FARTHEST = 2**63  # above every step
 LIMIT = 1e300  # of the size of a number; larger ones overflow when they are added or drawn
 LAG = 50  # steps whose reports may wait on a device for one transfer
+TIMING = "timing.jsonl"  # the training time of the run
 EVENTS = "events"  # the folder of TensorBoard's events
 HOPELESS = 100  # steps in a row with skipped moves, after which a training is over
 
@@ -207,7 +208,7 @@ class RunLog:
     def _open(self, home: Folder, tensorboard: bool) -> None:
         """Open all files, or none."""
         try:
-            for name in ("log.jsonl", "timing.jsonl"):
+            for name in ("log.jsonl", TIMING):
                 self._journals.append(JsonLinesWriter(home.path / name, self._step, home))
             if tensorboard:
                 self._events.append(TensorBoardLogger(home, self._step))

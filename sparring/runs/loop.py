@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +21,7 @@ from sparring.runs.logs import RunLog
 from sparring.runs.recovery import STOP, NonFinitePolicy, roll_back
 from sparring.runs.signals import Stopped, StopSignal
 from sparring.runs.state import TrainState
+from sparring.runs.time_budget import Plan, TimeBudget
 from sparring.schedules import linear_to_end
 from sparring.training import distributed
 from sparring.training.finite import TurnSnapshot, require_finite
@@ -27,6 +29,7 @@ from sparring.training.trainer import StepReport, train
 
 __all__ = ["Callback", "CheckpointWriter", "FitOptions", "RunFiles", "TrainingLoop", "default_interval", "fit_loop"]
 
+FOREVER = 10**12  # steps, where something else ends a training
 Callback = Callable[[TrainState, StepReport], None]
 """Called after a step, before its checkpoint."""
 OpenEvaluation = Callable[[Callable[[], None]], BestCheckpoint]
@@ -44,6 +47,7 @@ class FitSettings(TypedDict, total=False):
     on_nonfinite: NonFinitePolicy
     anneal: float
     images: int | None
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ class FitOptions:
     """Options of `sparring.Run.fit`.
 
     Attributes:
-        steps: The step to end at, counted from the start of the run.
-        save_every: Steps between two checkpoints. Default: see `default_interval`.
-        sample_every: Steps between two grids of samples. Default: see `default_interval`.
+        steps: The step to end at, counted from the start of the run. Default: `images` or `seconds` end the training.
+        save_every: Steps between two checkpoints. Default: see `default_interval`, and with `seconds` when a plan is
+            made (`sparring.runs.time_budget`).
+        sample_every: Steps between two grids of samples. Default: as for `save_every`.
         keep_checkpoints: Number of checkpoints to keep.
         tensorboard: Also write TensorBoard events.
         early_stopping: When and how to evaluate during training, which keeps the best checkpoint and may end the
@@ -63,14 +68,16 @@ class FitOptions:
             0 to 1. In step s of n, counted from 0, the factor min(1, (n - s) / (anneal n)) multiplies the schedule of
             the game. It is a function of these numbers only; ``log.jsonl`` holds it as "anneal". A run that was
             annealed can be continued to more steps: its rates rise to what the new end gives. Default: 0, never.
-        images: Number of images to end at; the training ends there or at `steps`, whichever is first, and `anneal`
-            counts images. Default: steps are counted.
+        images: Number of images to end at, counted from the start of the run; `anneal` counts images as well.
+            Default: steps are counted.
+        seconds: Time of training to end at, counted from the start of the run without the time between a stop and the
+            next start (`sparring.runs.time_budget`); `anneal` is a share of this time. Default: steps are counted.
 
     Raises:
-        RunError: If a number is out of range, or TensorBoard is not installed.
+        RunError: If a number is out of range, there is not exactly one end, or TensorBoard is not installed.
     """
 
-    steps: int
+    steps: int | None = None
     save_every: int | None = None
     sample_every: int | None = None
     keep_checkpoints: int = 2
@@ -79,8 +86,15 @@ class FitOptions:
     on_nonfinite: NonFinitePolicy = STOP
     anneal: float = 0.0
     images: int | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
+        ends = [name for name in ("steps", "images", "seconds") if getattr(self, name) is not None]
+        if len(ends) != 1:
+            given = f"{' and '.join(ends)} both set" if ends else "Nothing sets"
+            raise RunError(f"{given} the length of the training: give one of steps, images and seconds.")
+        if self.seconds is not None and not 0 < self.seconds < inf:
+            raise RunError(f"seconds cannot be {self.seconds}: give a time above 0.")
         counts = {"save_every": self.save_interval, "sample_every": self.sample_interval}
         require_counts(**counts, keep_checkpoints=self.keep_checkpoints)
         require_counts(**({} if self.images is None else {"images": self.images}))
@@ -91,21 +105,41 @@ class FitOptions:
 
     @property
     def save_interval(self) -> int:
-        """Steps between two checkpoints."""
-        return default_interval(self.steps) if self.save_every is None else self.save_every
+        """Steps between two checkpoints; with `seconds` 1, since a checkpoint may be due at any step."""
+        return self._usual_interval if self.save_every is None else self.save_every
 
     @property
     def sample_interval(self) -> int:
-        """Steps between two grids of samples."""
-        return default_interval(self.steps) if self.sample_every is None else self.sample_every
+        """Steps between two grids of samples; with `seconds` as `save_interval`."""
+        return self._usual_interval if self.sample_every is None else self.sample_every
+
+    @property
+    def _usual_interval(self) -> int:
+        if self.seconds is not None:
+            return 1
+        return default_interval(FOREVER if self.steps is None else self.steps)
+
+    def is_due(self, step: int, every: int | None, *, planned: bool) -> bool:
+        """Return whether checkpoints or samples are due after a step.
+
+        Args:
+            step: Number of completed steps.
+            every: Steps between two of them. Default: the usual interval.
+            planned: Whether a plan is due, where the training has a time.
+        """
+        if every is None and self.seconds is not None:
+            return planned
+        return step % (self._usual_interval if every is None else every) == 0
 
     def is_over(self, state: TrainState) -> bool:
-        """Return whether a training has reached its end.
+        """Return whether a training has reached its last step or image; of a time the clock decides.
 
         Args:
             state: Between two steps.
         """
-        return state.step >= self.steps or (self.images is not None and state.images >= self.images)
+        if self.images is not None:
+            return state.images >= self.images
+        return self.steps is not None and state.step >= self.steps
 
     def lr_scale(self, state: TrainState) -> float:
         """Return the factor by which annealing multiplies the learning rates of the next step.
@@ -114,6 +148,9 @@ class FitOptions:
             state: Between two steps.
         """
         end, at = (self.steps, state.step) if self.images is None else (self.images, state.images)
+        if self.seconds is not None:
+            return linear_to_end(1, self.anneal)(state.plan.progress(state.step))
+        assert end is not None
         return linear_to_end(end, self.anneal)(at)
 
 
@@ -158,10 +195,13 @@ class CheckpointWriter:
         files: The folder of the run.
         log: Log of the run; it is written to the disk first, so that no checkpoint is ahead of it.
         options: Options of the training.
+        clock: Clock of a training with a given time.
     """
 
-    def __init__(self, state: TrainState, files: RunFiles, log: RunLog, options: FitOptions) -> None:
-        self.state, self.files, self.log, self.options = state, files, log, options
+    def __init__(
+        self, state: TrainState, files: RunFiles, log: RunLog, options: FitOptions, clock: TimeBudget | None
+    ) -> None:
+        self.state, self.files, self.log, self.options, self.clock = state, files, log, options, clock
         self.step = state.step
 
     def save(self, *, alone: bool = False) -> None:
@@ -179,6 +219,8 @@ class CheckpointWriter:
             return
         self.log.sync()
         self._require_finite()
+        if self.clock:
+            state.plan = self.clock.plan(state.plan, state.step)
         if not alone:
             distributed.require_identical_replicas(state.game)
         if self.files.home is not None:
@@ -236,9 +278,10 @@ def fit_loop(
         RunError: If the folder cannot be written, or another process is gone.
         Stopped: After a signal.
     """
+    clock = open_clock(state, files, options)
     while True:
         with ExitStack() as stack:
-            loop = TrainingLoop(state, files, options, stop_signal, write_samples, open_evaluation, stack)
+            loop = TrainingLoop(state, files, options, stop_signal, write_samples, open_evaluation, clock, stack)
             try:
                 yield from loop.run()
                 return
@@ -270,6 +313,7 @@ class TrainingLoop:
         stop_signal: Whether to stop.
         write_samples: Writes the grid of samples of a step.
         open_evaluation: Opens the evaluations during training.
+        clock: Clock of a training with a given time.
         stack: Closes the files.
     """
 
@@ -281,9 +325,11 @@ class TrainingLoop:
         stop_signal: StopSignal,
         write_samples: Callback,
         open_evaluation: OpenEvaluation | None,
+        clock: TimeBudget | None,
         stack: ExitStack,
     ) -> None:
         self.state, self.options, self.stop_signal, self.write_samples = state, options, stop_signal, write_samples
+        self.clock = clock
         log = RunLog(
             *(files.path if files.home is None else files.home, state.step, state.images, state.updates),
             skipped=state.skipped,
@@ -293,7 +339,7 @@ class TrainingLoop:
         self.log = stack.enter_context(closing(log))
         self.notes = files.notes
         self.notes += log.notes
-        self.writer = CheckpointWriter(state, files, self.log, options)
+        self.writer = CheckpointWriter(state, files, self.log, options, clock)
         self.best = None
         if open_evaluation:
             self.best = stack.enter_context(closing(open_evaluation(self.writer.save_best)))
@@ -303,18 +349,20 @@ class TrainingLoop:
         state = self.state
         if state.step == 0:
             self.write_samples(state, StepReport(0, 0, {}, {}))
-        if self.should_stop or self.options.is_over(state):
+        if self.should_stop or self.is_over:
             return
         self.notes += annealed_before(self.log.last, self.options.lr_scale(state))
         for report in self._reports():
             state.count(report)
             self.log.add(report)
-            last = self.options.is_over(state)
-            if state.step % self.options.sample_interval == 0 or last:
+            planned = self._tick()
+            last = self.is_over
+            if self.options.is_due(state.step, self.options.sample_every, planned=planned) or last:
                 self.write_samples(state, report)
             if self.best:
                 self.best.evaluate(state, report)
-            if state.step % self.options.save_interval == 0 or last or self.should_stop:
+            due = planned or self.options.is_due(state.step, self.options.save_every, planned=planned)
+            if due or last or self.should_stop:
                 self.writer.save()
                 if self.best:
                     self.best.remove_superseded()
@@ -330,12 +378,27 @@ class TrainingLoop:
         """Whether early stopping ends the training."""
         return self.best is not None and self.best.should_stop
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the training has reached its end."""
+        if self.clock:
+            return self.clock.is_over(self.state.plan, self.state.step)
+        return self.options.is_over(self.state)
+
+    def _tick(self) -> bool:
+        """Read the clock, if there is one; return whether a plan is due."""
+        if self.clock is None:
+            return False
+        self.clock.tick(self.state.step)
+        self.state.seconds = self.clock.seconds
+        return self.clock.is_due(self.state.plan, self.state.step)
+
     def _reports(self) -> Iterator[StepReport]:
         state = self.state
         return train(
             state.game,
             state.stream,
-            self.options.steps,
+            FOREVER if self.options.steps is None else self.options.steps,
             start=state.step,
             seed=state.seed,
             players=state.optimizers,
@@ -345,6 +408,27 @@ class TrainingLoop:
             snapshot=TurnSnapshot(state.game) if self.options.on_nonfinite.skip else None,
             anneal=(lambda step: self.options.lr_scale(state)) if self.options.anneal else None,
         )
+
+
+def open_clock(state: TrainState, files: RunFiles, options: FitOptions) -> TimeBudget | None:
+    """Return the clock of a training with a given time, None for others.
+
+    Args:
+        state: State of the training.
+        files: The folder of the run.
+        options: Options of the training.
+    """
+    if options.seconds is None:
+        return None
+    plan, spent = state.plan, state.plan.seconds
+    if plan.step != state.step:  # trained without a time since
+        lines = logs.read(files.path / logs.TIMING, folder=files.home) if files.home is not None else []
+        spent = max([spent, *(line["seconds"] for line in lines if line["step"] <= state.step)])
+        spent = distributed.all_reduce_max(round(1000 * spent)) / 1000
+    if plan.step != state.step or plan.total != options.seconds:
+        state.plan = Plan(spent, state.step, 0, float(options.seconds))
+    state.seconds = spent
+    return TimeBudget(options.seconds, state.seconds, annealed=options.anneal > 0)
 
 
 def annealed_before(line: Mapping[str, object], factor: float) -> list[str]:

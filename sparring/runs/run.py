@@ -256,6 +256,11 @@ class Run:
         return self.state.images
 
     @property
+    def seconds(self) -> float:
+        """Time of training, where its length is given as a time."""
+        return self.state.seconds
+
+    @property
     def updates(self) -> dict[str, int]:
         """Number of moves of each player."""
         return self.state.updates
@@ -270,13 +275,13 @@ class Run:
         """Reason of each rollback."""
         return self.state.rollbacks
 
-    def fit(self, steps: int, **options: Unpack[FitSettings]) -> Iterator[StepReport]:
+    def fit(self, steps: int | None = None, **options: Unpack[FitSettings]) -> Iterator[StepReport]:
         """Train up to a step and yield the report of each step.
 
         Ctrl-C and SIGTERM end the step, save a checkpoint, and raise `Stopped`; leaving the loop also saves one.
 
         Args:
-            steps: The step to end at, counted from the start of the run.
+            steps: The step to end at, counted from the start of the run. Default: ``images`` or ``seconds`` end it.
             options: Other attributes of `sparring.runs.loop.FitOptions`, such as ``save_every``, ``sample_every``,
                 ``keep_checkpoints``, ``early_stopping`` and ``on_nonfinite``.
 

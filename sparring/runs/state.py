@@ -34,6 +34,7 @@ from sparring.runs.checkpoint import State, load_by_name
 from sparring.runs.config import LIMIT, RunConfig
 from sparring.runs.memory import bounded
 from sparring.runs.recipe_args import fill_arguments, find_recipe, from_plain
+from sparring.runs.time_budget import Plan
 from sparring.training import distributed
 from sparring.training.accumulation import require_divisible
 from sparring.training.ema import EMA
@@ -58,6 +59,8 @@ class TrainState:
         updates: Number of moves of each player.
         skipped: Number of moves of each player that were skipped because they were not finite.
         rollbacks: Reason of each rollback.
+        plan: Time spent and where the training will end, where its length is given as a time.
+        seconds: Time spent so far, where the length is given as a time.
     """
 
     config: RunConfig
@@ -71,6 +74,8 @@ class TrainState:
     updates: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     rollbacks: list[str] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
+    seconds: float = 0.0
 
     @classmethod
     def fresh(cls, config: RunConfig, dataset: Dataset, device: torch.device) -> TrainState:
@@ -122,6 +127,7 @@ class TrainState:
             "updates": dict(self.updates),
             "skipped": dict(self.skipped),
             "rollbacks": list(self.rollbacks),
+            "plan": self.plan.to_plain(),
             "position": self.stream.position,
             "game": self.game.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -147,6 +153,8 @@ class TrainState:
             self.step, self.images = state["step"], state["images"]
             self.updates = {name: state["updates"][name] for name in self.optimizers}
             self.skipped, self.rollbacks = dict(state["skipped"]), list(state["rollbacks"])
+            self.plan = Plan.read(state.get("plan"))
+            self.seconds = self.plan.seconds
             self.reseed(state["position"])
 
     def reseed(self, position: int) -> None:

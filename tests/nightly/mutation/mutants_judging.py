@@ -122,8 +122,8 @@ MUTANTS = [
     ("runs/early_stopping.py", "held_out=self.held_out, **how", "held_out=state.dataset, **how", SELECTION),
     (
         "runs/early_stopping.py",
-        "len(self.rows) - 1 - last >= self.options.patience",
-        "len(self.rows) - 1 - last > self.options.patience",
+        "len(rows) - 1 - last >= patience",
+        "len(rows) - 1 - last > patience",
         SELECTION,
     ),
     ("runs/early_stopping.py", 'if row["step"] <= state.step]', "]", SELECTION),
@@ -139,7 +139,7 @@ MUTANTS = [
         "            self.save()",
         SELECTION,
     ),
-    ("runs/loop.py", "== 0 or last or self.should_stop:", "== 0 or last:", SELECTION),
+    ("runs/loop.py", "if due or last or self.should_stop:", "if due or last:", SELECTION),
     (
         "runs/checkpoint.py",
         "return _load(home, *kept[name])",

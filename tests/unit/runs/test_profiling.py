@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from sparring.cli import main
-from sparring.cli.train import _conclude, advice
+from sparring.cli.train import Goal, _conclude, advice
 from sparring.runs import profiling as module
 from sparring.runs.profiling import (
     BatchProfile,
@@ -188,7 +188,7 @@ def trial_by(clock):
 
 
 def test_all_advice_is_printed(capsys):
-    _conclude(found := CostEstimate((probe(4, memory=9 * MIB), probe(8, speed=300.0)), option(4), MIB), 30, False)
+    _conclude(found := CostEstimate((probe(4, memory=9 * MIB), probe(8, speed=300.0)), option(4), MIB), 30, Goal())
     assert len(advice(found)) == 2
     assert capsys.readouterr().out.splitlines()[-2:] == advice(found)
 
