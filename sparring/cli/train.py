@@ -334,10 +334,9 @@ def _fit(run: Run, goal: Goal) -> None:
         file.write(json.dumps(asdict(goal)).encode())
     aim, start = finish(goal, run), reached(goal, run)
     if start >= aim:
-        flag = next((name for name in LENGTHS if getattr(goal, name) is not None), "steps")
-        spent = f", after {clock(start)} of training" if goal.seconds is not None else ""
-        say(f"The run is already at step {run.step}{spent}: give a larger --{flag} to continue.")
+        say(_already(run, goal))
         return
+    before = run.step
     try:
         with progress(done=start, total=aim, keep=True) as show:
             images_before = run.images
@@ -351,12 +350,21 @@ def _fit(run: Run, goal: Goal) -> None:
                     show.update(position, head=head, tail=terms)
                 if run.evaluations and run.evaluations[-1]["step"] == run.step:
                     say(_verdict(run.evaluations[-1]))
+        if run.step == before:
+            say(_already(run, goal))
         early = goal.patience is not None and patience_ended(run.evaluations, goal.patience)
         if early and reached(goal, run) < aim:
             say(f"Early stopping: no improvement in {goal.patience} evaluations. Increase --patience to continue.")
     except SystemExit:
         warn(f"Stopped at step {run.step} and saved: the same command resumes.")
         raise
+
+
+def _already(run: Run, goal: Goal) -> str:
+    """Return that a run has reached the end of its length."""
+    flag = next((name for name in LENGTHS if getattr(goal, name) is not None), "steps")
+    spent = f", after {clock(run.seconds)} of training" if goal.seconds is not None else ""
+    return f"The run is already at step {run.step}{spent}: give a larger --{flag} to continue."
 
 
 def _stage(run: Run, step: int) -> str:

@@ -125,6 +125,8 @@ class TimeBudget:
             step: Number of completed steps.
         """
         left = self.total - self.seconds
+        if 0 < plan.end <= plan.step == step:  # planned here that nothing follows
+            return True
         return left <= 0 or (self._speed is not None and left * self._speed < 1) or self._ends(plan, step, late=True)
 
     def is_due(self, plan: Plan, step: int) -> bool:
@@ -149,7 +151,7 @@ class TimeBudget:
         """
         end = before.end
         if self._speed is not None:
-            end = step + max(1, floor((self.total - self.seconds) * self._speed))
+            end = step + floor(max(0.0, self.total - self.seconds) * self._speed)
         if self.seconds >= self._plan_at:
             self._plan_at = self.seconds + min(self.total / PARTS, LONGEST)
             self._marks = [*self._marks[-1:], (self.seconds, step)]

@@ -13,6 +13,7 @@ MUTANTS = [
     ("runs/loop.py", "            state.plan = self.clock.plan(state.plan, state.step)\n", "            pass\n", TIME),
     ("runs/loop.py", "plan.total != options.seconds:", "False:", TIME),
     ("runs/loop.py", "    if plan.step != state.step:  # trained", "    if False:  # trained", TIME),
+    ("runs/time_budget.py", "if 0 < plan.end <= plan.step == step:", "if False:", TIME),
     ("runs/time_budget.py", "left * self._speed < 1", "left * self._speed < 0", TIME),
     ("runs/time_budget.py", "not self._marks or step <= before:", "not self._marks:", TIME),
     ("runs/time_budget.py", "(1 - spent) * (step - self.step)", "(step - self.step)", TIME),
