@@ -333,7 +333,7 @@ MUTANTS = [
     ("runs/profiling.py", "max(slope, 0.0) * (rows - last.batch), whole)", "max(slope, 0.0) * rows, whole)", PLAN),
     (
         "cli/train.py",
-        "            _conclude(found, aim, images)\n        raise",
+        "            _conclude(found, finish(goal, run), goal)\n        raise",
         "            pass\n        raise",
         PLAN,
     ),
