@@ -77,6 +77,27 @@ def test_padding_puts_the_odd_pixel_to_the_right_and_below():
     assert sums(torch.ones(1, 1, 4, 3)).squeeze().tolist() == [[6, 6], [4, 4]]
 
 
+@pytest.mark.parametrize(("side", "k"), [(9, 3), (8, 3), (10, 5), (7, 5)])
+def test_the_gradient_of_strided_convolutions_by_channel_is_torchs_in_any_order(side, k):
+    layer = FixedConv2d(torch.randn(2, 1, k, k), torch.randn(2), stride=2, groups=2).double()
+    x = torch.randn(3, 2, side, side + 1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, x)
+    assert torch.autograd.gradgradcheck(lambda x: layer(x).pow(2), x)
+    rows, columns = (layer._padding(n) for n in x.shape[2:])
+    padded = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+    torch.testing.assert_close(layer(x), F.conv2d(padded, layer.weight, layer.bias, 2, groups=2))
+
+
+def test_gradients_in_bfloat16_are_near_those_of_full_precision(network):
+    def slope(low):
+        x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            total = sum(seen.float().square().mean() for seen in network(x))
+        return torch.autograd.grad(total, x)[0]
+
+    assert F.cosine_similarity(slope(True).flatten(), slope(False).flatten(), dim=0) > 0.95
+
+
 def test_grey_images_are_repeated_and_other_channels_refused(network):
     grey = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
