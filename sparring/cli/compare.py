@@ -194,18 +194,23 @@ def _require_playable(made: Sequence[Trial], dataset: Dataset) -> list[str]:
     Return the differences between the entries that affect the comparison.
     """
     from sparring.data import DataFacts
+    from sparring.evaluation.independence import require_independent
+    from sparring.evaluation.registry import get_metrics
     from sparring.experiments import inequalities
     from sparring.runs.memory import TRAINED
     from sparring.runs.state import make_game
     from sparring.training.distributed import resolve_device
 
     where = resolve_device(made[0].protocol.shared["device"])
+    metrics = get_metrics(made[0].protocol.metrics) if made[0].protocol.metrics else None
     sizes: dict[str, dict[str, float]] = {}
     facts = DataFacts.of(dataset)
     for who in {trial.entry.label: trial.entry for trial in made}.values():
         try:
             how: Settings = {"techniques": who.techniques, "device": where, "times": TRAINED}
             built = make_game(who.recipe, who.arguments, facts, **how)
+            if len(dataset.shape) == 3:
+                require_independent(built, "classifier", metrics)
             sizes[who.label] = {
                 name: sum(w.numel() for w in net.parameters()) for name, net in built.unwrapped.named_children()
             }

@@ -26,8 +26,8 @@ def evaluate(
         metrics: Names of metrics, with commas between.
         samples: Number of generated samples. Default: 2,500 points or 2,000 images, at most half of the data.
         extractor: Feature extractor of images: classifier (trained on the data), inception (its weights are downloaded
-            once), squeezenet:FILE (SqueezeNet 1.0), transformers:MODEL (a vision model of the Hugging Face hub or of a
-            local folder), or module:function.
+            once), lite0 (extra sparring[pretrained]), squeezenet:FILE, transformers:MODEL (of the Hugging Face hub or
+            of a local folder; extra sparring[transformers]), or module:function; not one that the run trained on.
         seed: Seed of the latents and of the choice of real samples.
         model: Which checkpoint is used, and on which device.
     """

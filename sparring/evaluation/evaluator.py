@@ -25,6 +25,7 @@ from sparring.abilities import has_classes, require_sampling
 from sparring.data.dataset import Dataset
 from sparring.data.loading import STACKED
 from sparring.errors import DataError
+from sparring.evaluation.independence import require_independent
 from sparring.evaluation.registry import METRICS, default_metrics, get_metrics
 from sparring.evaluation.sample_sets import (
     FeatureCollector,
@@ -76,10 +77,13 @@ def evaluate(
 
     Raises:
         DataError: If a metric does not suit the data, or there are too few rows.
-        GameError: If the game does not sample, or its samples have another shape than the data.
+        GameError: If the game does not sample, its samples have another shape than the data, or it was trained on the
+            features of the extractor.
     """
     metrics = default_metrics(dataset) if metrics is None else metrics
     images, count = len(dataset.shape) == 3, sample_count(dataset, held_out, samples)
+    if images:
+        require_independent(game, extractor or "classifier", metrics)
     if images and extractor is None:
         extractor = extractor_for(dataset, device=str(game.device))
     needs = require_metrics(metrics, game, dataset, held_out, classified=_knows_classes(extractor, dataset))

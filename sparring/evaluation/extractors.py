@@ -8,6 +8,7 @@ from torch import nn
 
 from sparring.data.dataset import Dataset
 from sparring.errors import DataError
+from sparring.evaluation.lite0 import lite0
 from sparring.evaluation.types import require_many_images
 from sparring.metrics import FeatureExtractor, ModuleExtractor, extractor_for, inception, squeezenet, vision_model
 from sparring.recipes.importing import imported
@@ -22,7 +23,8 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
     """Return a feature extractor by its name.
 
     Args:
-        name: ``classifier`` for the library's own, trained on the data; ``inception`` for that of the FID;
+        name: ``classifier`` for the library's own, trained on the data; ``inception`` for that of the FID; ``lite0``
+            for EfficientNet-Lite0 (extra ``sparring[pretrained]``);
             ``squeezenet:FILE`` for SqueezeNet 1.0 with the weights of a NumPy file; ``transformers:MODEL`` for a vision
             model of the Hugging Face hub or of a local folder; or ``module:function``, a function without arguments
             that returns a module from (N, C, H, W) in [−1, 1] to (N, d).
@@ -38,13 +40,15 @@ def get_extractor(name: str, dataset: Dataset, device: str = "cpu") -> FeatureEx
         return extractor_for(dataset, device=device)
     if name == "inception":
         return inception(device=device)
+    if name == "lite0":
+        return lite0(device=device)
     kind, _, source = name.partition(":")
     if kind in SOURCES and source:
         return SOURCES[kind](source, device=device)
     if ":" not in name or kind in SOURCES:
         raise DataError(
-            f"There is no extractor {name!r}: give classifier, inception, squeezenet:FILE, transformers:MODEL, or "
-            "module:function."
+            f"There is no extractor {name!r}: give classifier, inception, lite0, squeezenet:FILE, "
+            "transformers:MODEL, or module:function."
         )
     made = imported(name, "extractor")()
     if isinstance(made, nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from math import nan
 
 import torch
@@ -199,8 +200,9 @@ _IMAGES: frozenset[Requirement] = frozenset({"images"})
 _PIXELS: frozenset[Requirement] = frozenset({"images", "pixels"})
 _CLASSES: frozenset[Requirement] = frozenset({"images", "classes"})
 _LABELS: frozenset[Requirement] = frozenset({"images", "pixels", "labels", "held-out data"})
+_plain = partial(Metric, features=False)  # of points or pixels
 METRICS: dict[str, Metric] = {
-    "modes": Metric(
+    "modes": _plain(
         {"modes": _UP, "high quality": _UP, "reverse KL": _DOWN}, modes, frozenset({"mixture"}), {"within": 3.0}
     ),
     "frechet": Metric({"Fréchet distance": _DOWN}, frechet, official=("FID",)),
@@ -214,15 +216,15 @@ METRICS: dict[str, Metric] = {
     "class-histogram": Metric(
         {"classes": _UP, "class reverse KL": _DOWN, "class forward KL": _DOWN}, classes, _CLASSES, {"fewest": 1}
     ),
-    "stacked-modes": Metric({"stacks": _UP, "stack reverse KL": _DOWN}, stacks, frozenset({"stacks", "pixels"})),
-    "gan-train": Metric({"GAN-train": _UP, "GAN-test": _UP, "trained on real": _UP}, labels, _LABELS),
-    "sliced": Metric({"sliced Wasserstein": _DOWN}, sliced, frozenset({"pixels"}), {"projections": 512}),
-    "pyramid": Metric({"pyramid Wasserstein": _DOWN}, pyramid, _PIXELS, {"patches": 128, "projections": 512}),
-    "ms-ssim": Metric({"MS-SSIM of pairs": _DOWN}, similarity, _PIXELS),
+    "stacked-modes": _plain({"stacks": _UP, "stack reverse KL": _DOWN}, stacks, frozenset({"stacks", "pixels"})),
+    "gan-train": _plain({"GAN-train": _UP, "GAN-test": _UP, "trained on real": _UP}, labels, _LABELS),
+    "sliced": _plain({"sliced Wasserstein": _DOWN}, sliced, frozenset({"pixels"}), {"projections": 512}),
+    "pyramid": _plain({"pyramid Wasserstein": _DOWN}, pyramid, _PIXELS, {"patches": 128, "projections": 512}),
+    "ms-ssim": _plain({"MS-SSIM of pairs": _DOWN}, similarity, _PIXELS),
     "memorization": Metric(
         {"closer to training": _DOWN, "copied": _DOWN}, memory, frozenset({"pixels", "held-out data"})
     ),
-    "parzen": Metric({"Parzen log-likelihood": _UP}, parzen, _PIXELS),
+    "parzen": _plain({"Parzen log-likelihood": _UP}, parzen, _PIXELS),
     "path-length": Metric(
         {"path length": _DOWN}, path, frozenset({"images", "sampler"}), {"epsilon": 1e-4, "arcs": PATHS}
     ),

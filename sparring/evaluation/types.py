@@ -106,6 +106,7 @@ class Metric:
         needs: Requirements on the data, the game and the extractor.
         settings: Constants of the metric, recorded with its scores.
         official: Names of the scores if the features are those of the reference Inception network.
+        features: Whether it reads features of images, which a game must not have been trained on.
     """
 
     scores: dict[str, Direction]
@@ -113,6 +114,7 @@ class Metric:
     needs: frozenset[Requirement] = frozenset()
     settings: JsonObject = field(default_factory=dict)
     official: tuple[str, ...] = ()
+    features: bool = True
 
     def score_names(self, extractor: FeatureExtractor | None) -> dict[str, Direction]:
         """Return the names of the scores under an extractor, and the direction in which each improves."""

@@ -142,7 +142,10 @@ class EfficientNetLite0(nn.Module):
 
     Attributes:
         head: The last convolution, to 1280 channels.
+        trains_on_features: Names of extractors with the same features, see `sparring.evaluation.independence`.
     """
+
+    trains_on_features = ("lite0",)
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()

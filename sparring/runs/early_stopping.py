@@ -23,6 +23,7 @@ from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
 from sparring.evaluation.evaluator import evaluate, require_metrics
+from sparring.evaluation.independence import require_independent
 from sparring.evaluation.registry import get_metrics
 from sparring.evaluation.sample_sets import sample_count, shortfall_notes
 from sparring.evaluation.types import Metric
@@ -70,14 +71,17 @@ class EarlyStopping:
 
         Raises:
             RunError: If no rows are held out and the distribution is not known.
-            GameError: If the game cannot sample.
+            GameError: If the game cannot sample, or trains on the features of the classifier.
             DataError: If there is no such metric, the data or the game does not suit it, or too few rows are held out.
         """
         if held_out is None and state.dataset.mixture is None:
             raise RunError("An evaluation needs data that is not trained on: hold some out, with --hold-out 0.1.")
         require_sampling(state.game)
         sample_count(state.dataset, held_out, self.samples)
-        require_metrics(self.metrics(state.dataset), state.game, state.dataset, held_out)
+        metrics = self.metrics(state.dataset)
+        require_metrics(metrics, state.game, state.dataset, held_out)
+        if len(state.dataset.shape) == 3:
+            require_independent(state.game, "classifier", metrics)
 
     def metrics(self, dataset: Dataset) -> dict[str, Metric]:
         """Return the metric whose first score decides, by its name.
@@ -105,7 +109,7 @@ class BestCheckpoint:
 
     Raises:
         RunError: If no rows are held out and the distribution is not known.
-        GameError: If the game cannot sample.
+        GameError: If the game cannot sample, or trains on the features of the classifier.
         DataError: If there is no such metric.
     """
 

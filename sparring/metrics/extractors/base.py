@@ -86,6 +86,8 @@ class ClassifierExtractor:
         side: height and width of its inputs in pixels.
     """
 
+    family = "classifier"
+
     def __init__(self, network: Classifier, *, name: str, accuracy: float, side: int) -> None:
         self.network = network.eval().requires_grad_(False)
         self.name = name

@@ -30,6 +30,8 @@ class InceptionExtractor:
         reference: whether its weights are those of the reference FID; only then may a Fréchet distance be called FID.
     """
 
+    family = "inception"
+
     def __init__(self, network: InceptionV3, *, reference: bool = False) -> None:
         network = nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)  # faster, also on CPUs
         self.network = network.eval().requires_grad_(False)

@@ -89,6 +89,8 @@ class SqueezeNetExtractor:
         reference: whether its weights are the reference ones.
     """
 
+    family = "squeezenet"
+
     def __init__(self, network: SqueezeNet, *, reference: bool = False) -> None:
         self.network = network.eval().requires_grad_(False)
         self.reference = reference

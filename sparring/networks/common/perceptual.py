@@ -45,6 +45,7 @@ class ClassifierMaps(nn.Module):
 
     Attributes:
         weights: Weights of the maps; deeper ones have more.
+        trains_on_features: Names of extractors with the same features, see `sparring.evaluation.independence`.
 
     Example:
         >>> [tuple(seen.shape) for seen in ClassifierMaps(3)(torch.zeros(2, 3, 48, 64))]
@@ -52,6 +53,7 @@ class ClassifierMaps(nn.Module):
     """
 
     weights = (1 / 4, 1 / 2, 1.0)
+    trains_on_features = ("classifier",)
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -82,9 +84,11 @@ class VGG19Maps(nn.Module):
         file: Its weights, as torchvision saves them: ``features.0.weight`` and so on, .pth or .safetensors.
 
     Attributes:
+        trains_on_features: As for `ClassifierMaps`.
         weights: Weights of the maps (Wang et al., 2018).
     """
 
+    trains_on_features = ("vgg19",)
     weights = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
     def __init__(self, file: str | Path) -> None:

@@ -15,9 +15,27 @@ SQUEEZENET = "tests/unit/metrics/extractors/test_squeezenet.py"
 
 VISION = "tests/unit/metrics/extractors/test_vision_model.py"
 
+INDEPENDENCE = "tests/unit/evaluation/test_independence.py"
+LITE0 = "tests/unit/evaluation/test_lite0.py"
+
 VERDICT = "tests/unit/experiments/test_verdict.py"
 
 MUTANTS = [
+    ("evaluation/independence.py", "for part in module.modules() if", "for part in [module] if", INDEPENDENCE),
+    ("evaluation/independence.py", "if metric.features]", "]", INDEPENDENCE),
+    ("evaluation/independence.py", "extractor.sha256, *stated}", "extractor.sha256}", INDEPENDENCE),
+    ("evaluation/independence.py", "extractor.name), extractor.sha256,", "extractor.name),", INDEPENDENCE),
+    ("evaluation/independence.py", " or (spelt and name in spelt)", "", INDEPENDENCE),
+    ("evaluation/evaluator.py", 'extractor or "classifier", metrics)', "extractor, {})", INDEPENDENCE),
+    (
+        "runs/early_stopping.py",
+        'require_independent(state.game, "classifier", metrics)',
+        "pass",
+        INDEPENDENCE,
+    ),
+    ("cli/compare.py", 'require_independent(built, "classifier", metrics)', "pass", INDEPENDENCE),
+    ("networks/common/perceptual.py", 'trains_on_features = ("classifier",)', "trains_on_features = ()", INDEPENDENCE),
+    ("evaluation/lite0.py", "self.network.pooled(resized(x.to(weight), SIDE))", "self.network.pooled(x)", LITE0),
     ("metrics/extractors/vision_model.py", "return (images - mean) / std", "return images - mean", VISION),
     ("metrics/extractors/vision_model.py", "images = (images + 1) / 2", "images = images + 1", VISION),
     ("metrics/extractors/vision_model.py", "if self.pooled and pooled is", "if pooled is", VISION),

@@ -31,7 +31,7 @@ def test_extractors_go_by_name(parts, tmp_path, monkeypatch):
     with pytest.raises(GameError, match="extractor 'seers:nobody' cannot be imported"):
         get_extractor("seers:nobody", parts[0])
     for name in ("inceptoin", "squeezenet", "squeezenet:", "transformers:"):
-        with pytest.raises(DataError, match="squeezenet:FILE, transformers:MODEL, or module:function"):
+        with pytest.raises(DataError, match="lite0, squeezenet:FILE, transformers:MODEL, or module:function"):
             get_extractor(name, parts[0])
 
 
