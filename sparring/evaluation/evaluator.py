@@ -82,10 +82,7 @@ def evaluate(
     """
     metrics = default_metrics(dataset) if metrics is None else metrics
     images, count = len(dataset.shape) == 3, sample_count(dataset, held_out, samples)
-    if images:
-        require_independent(game, extractor or "classifier", metrics)
-    if images and extractor is None:
-        extractor = extractor_for(dataset, device=str(game.device))
+    extractor = _independent_extractor(game, dataset, extractor, metrics) if images else extractor
     needs = require_metrics(metrics, game, dataset, held_out, classified=_knows_classes(extractor, dataset))
     rows = RealSplits(dataset, held_out, count, seed)
     everything = len(dataset) if "held-out data" in needs else 0
@@ -149,6 +146,13 @@ def require_metrics(
             if not met:
                 raise DataError(f"The metric {name!r} needs {remedy}")
     return {need for metric in metrics.values() for need in metric.needs}
+
+
+def _independent_extractor(
+    game: Game, dataset: Dataset, extractor: FeatureExtractor | None, metrics: Mapping[str, Metric]
+) -> FeatureExtractor:
+    require_independent(game, extractor or "classifier", metrics)
+    return extractor or extractor_for(dataset, device=str(game.device))
 
 
 def _knows_classes(extractor: FeatureExtractor | None, dataset: Dataset) -> bool:
