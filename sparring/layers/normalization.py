@@ -246,6 +246,12 @@ class WithReferenceBatch(nn.Module):
         seen = self.network.features(torch.cat([self.reference.to(x.dtype), x]))  # type: ignore[operator]
         return seen[len(self.reference) :]
 
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Return the network's scores of x, and pairs of what it rebuilds and what that should be."""
+        scores, pairs = self.network.reconstruct(torch.cat([self.reference.to(x.dtype), x]))  # type: ignore[operator]
+        first = len(self.reference)
+        return scores[first:], [(made[first:], wanted[first:]) for made, wanted in pairs]
+
 
 def to_virtual_batch_norm(network: Module) -> Module:
     """Convert every batch norm of a network to virtual batch norm, keeping γ, β and ε.

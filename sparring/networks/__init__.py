@@ -22,7 +22,7 @@ from sparring.networks.common.text import GRUTextEncoder, HashedTextEncoder
 from sparring.networks.cyclegan import PatchCritic, ResNetTranslator
 from sparring.networks.dcgan import DCGANCritic, DCGANGenerator
 from sparring.networks.efficientnet_lite import EfficientNetLite0
-from sparring.networks.fastgan import FastGANGenerator
+from sparring.networks.fastgan import FastGANCritic, FastGANGenerator
 from sparring.networks.fourier import FourierCritic, FourierGenerator
 from sparring.networks.ganilla import GANILLATranslator
 from sparring.networks.infogan import InfoGANCritic, InfoGANGenerator
@@ -72,6 +72,7 @@ __all__ = [
     "DCGANJointCritic",
     "EfficientNetLite0",
     "Encoder",
+    "FastGANCritic",
     "FastGANGenerator",
     "FourierCritic",
     "FourierGenerator",

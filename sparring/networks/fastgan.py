@@ -1,6 +1,6 @@
 """The networks of FastGAN (Liu et al., 2021).
 
-    G:  z → transposed convolution → norm → GLU → blocks that double the side → 3×3 convolution → tanh
+**Generator.** z → transposed convolution → norm → GLU → blocks that double the side → 3×3 convolution → tanh
 
     block         nearest ×2 → half,  then a second half at constant scale (the light form has the first alone)
     half          3×3 convolution to twice the channels → noise, of a learned scale that starts at 0 → norm → GLU
@@ -13,34 +13,50 @@ the width, by side of a square image:
     side       4    8   16   32   64  128  256  512  1024
     multiple  16    8    4    2    2    1   ½    ¼     ⅛
 
-A smaller image ends earlier. All convolutions have a spectral norm, as in the authors' code, where blocks with and
-without a second half alternate; Projected GAN (Sauer et al., 2021) has the second half in all of them or, in the light
-form, in none. With classes the norms are conditional: gains and offsets are linear in one embedding of the class, as in
-the code of Projected GAN.
+A smaller image ends earlier. In the authors' code blocks with and without a second half alternate; Projected GAN (Sauer
+et al., 2021) has the second half in all of them or, in the light form, in none. With classes the norms are conditional:
+gains and offsets are linear in one embedding of the class, as in the code of Projected GAN.
+
+**Critic.** 3×3 convolution → residual blocks that halve the side down to 8 → 1×1 convolution → scores by a 4×4 one
+
+    block         (path + shortcut) / 2,  each with norm and leaky ReLU after every convolution
+    path          4×4 convolution of stride 2 → 3×3 convolution
+    shortcut      2×2 average pooling → 1×1 convolution
+    decoder       (nearest ×2 → 3×3 convolution → norm → GLU), up to four times → 3×3 convolution → tanh
+
+A map of 8 × 8 gives 5 × 5 scores. One decoder rebuilds the image from the map at 8, another a quarter of the image from
+the same quarter of the map at 16, both at 128 pixels at most. Channels are 8 times the width at 8 and half as many at
+each doubling. Above 256 pixels the first convolutions have stride 2. With classes a score also has the inner product of
+an embedding of the class with the mean of the features below it (Miyato & Koyama, 2018). The code of the authors has
+more: a second critic of images of 128 pixels with a decoder of its own, and excitation; the paper has neither.
+
+All convolutions have a spectral norm, as in the authors' code.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparring.errors import DataError
 from sparring.layers.normalization import ConditionalBatchNorm, Norm
 from sparring.layers.resampling import UpConv
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import require_images
+from sparring.networks.common.sizes import centre_crop, padding, require_images, start_grid
 
-__all__ = ["FastGANGenerator"]
+__all__ = ["FastGANCritic", "FastGANGenerator"]
 
 _MULTIPLES = (16, 8, 4, 2, 2, 1, 1 / 2, 1 / 4, 1 / 8)  # of the width, from the coarsest map on
 EXCITED = {4: 0, 5: 1, 6: 2}  # number of a map, and of the coarser one that gates it
+SMALLEST, LARGEST = 8, 1024  # pixels of a side
+BLOCKS, DECODED = 5, 4  # halvings by residual blocks, and doublings of a decoder, at most
 
-Module = TypeVar("Module", bound=nn.Module)
+Pair = tuple[Tensor, Tensor]
 
 
 class FastGANGenerator(nn.Module):
@@ -76,9 +92,8 @@ class FastGANGenerator(nn.Module):
         normalise: bool = False,
     ) -> None:
         super().__init__()
-        require_images(shape, "FastGAN")
-        doublings = min(shape[1:]).bit_length() - 3
-        grid = (-(-shape[1] >> doublings), -(-shape[2] >> doublings))
+        doublings = _doublings(shape, 4)
+        grid = start_grid(shape[1], shape[2], doublings)
         channels = [max(int(width * multiple), 1) for multiple in _MULTIPLES[: doublings + 1]]
         self.shape, self.latent, self.normalise = tuple(shape), latent, normalise
         self.embed = nn.Linear(classes, latent, bias=False) if classes else None
@@ -92,7 +107,7 @@ class FastGANGenerator(nn.Module):
         )
         gates = {str(at): _Excitation(channels[of], channels[at]) for at, of in EXCITED.items() if at <= doublings}
         self.gates = nn.ModuleDict(gates)
-        self.end = nn.Conv2d(channels[-1], shape[0], 3, padding=1)
+        self.end = nn.Conv2d(channels[-1], shape[0], 3, padding=1, bias=False)
         spectral(self, (nn.Conv2d, nn.ConvTranspose2d))
 
     def forward(self, z: Tensor, *y: Tensor) -> Tensor:
@@ -114,7 +129,7 @@ class FastGANGenerator(nn.Module):
         for at, block in enumerate(self.blocks, 1):
             x = block(maps[-1], *condition)
             maps.append(x * self.gates[str(at)](maps[EXCITED[at]]) if str(at) in self.gates else x)
-        return _centre(self.end(maps[-1]).tanh(), self.shape)
+        return centre_crop(self.end(maps[-1]).tanh(), *self.shape[1:])
 
 
 class GLU(nn.Module):
@@ -127,7 +142,10 @@ class GLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the first half of the channels times the sigmoid of the second."""
-        return F.glu(x, 1)
+        # Halves of channels-last maps are strided, on which torch's glu is slow; its gradient also loses the layout,
+        # which makes that of the batch norm before it ten times as slow.
+        value, gate = (half.clone() for half in x.chunk(2, 1))
+        return value * gate.sigmoid()
 
 
 class Noise(nn.Module):
@@ -191,7 +209,159 @@ class _Excitation(nn.Sequential):
         super().__init__(pool, nn.Conv2d(inputs, outputs, 4, bias=False), nn.SiLU(), last, nn.Sigmoid())
 
 
-def _centre(x: Tensor, shape: Shape) -> Tensor:
-    """Crop images about their centre."""
-    top, left = (x.shape[2] - shape[1]) // 2, (x.shape[3] - shape[2]) // 2
-    return x[:, :, top : top + shape[1], left : left + shape[2]]
+class FastGANCritic(nn.Module):
+    """Critic: images, and class weights if conditional, to maps of scores; rebuilds images (Liu et al., 2021).
+
+    Args:
+        shape: (C, H, W), sides from 8 to 1024.
+        width: Channels at 64 × 64; 64 as published.
+        classes: Number of classes, or None.
+
+    Raises:
+        DataError: If the network does not support this shape.
+
+    Example:
+        >>> FastGANCritic((3, 64, 64), width=4)(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 5, 5])
+    """
+
+    def __init__(self, shape: Shape, width: int = 64, classes: int | None = None) -> None:
+        super().__init__()
+        halvings = max(_doublings(shape, 8), 1)
+        channels = [max(8 * width >> k, 1) for k in reversed(range(halvings + 1))]
+        first = max(halvings - BLOCKS, 0)  # halvings by single convolutions
+        self.shape = tuple(shape)
+        self.pad = nn.Sequential(*padding(shape, halvings))
+        self.start = _strided(shape[0], channels, first) if first else _same(shape[0], channels[0])
+        self.blocks = nn.ModuleList(_Halving(narrow, wide) for narrow, wide in pairwise(channels[first:]))
+        kernel = 4 if min(start_grid(shape[1], shape[2], halvings)) >= 8 else 2
+        hidden, last = 4 * width, nn.Conv2d(4 * width, 1, kernel, bias=False)
+        self.hidden = nn.Sequential(nn.Conv2d(channels[-1], hidden, 1, bias=False), *_normalised(hidden))
+        self.score, self.pool = last, nn.AvgPool2d(kernel, stride=1)
+        self.embed = nn.Linear(classes, hidden, bias=False) if classes else None
+        self.whole = _Decoder(channels[-1], shape[0], width, min(halvings, DECODED))
+        self.quarter = _Decoder(channels[-2], shape[0], width, min(halvings - 1, DECODED))
+        spectral(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the features of x at the coarsest scale, flattened to (N, F)."""
+        return self.maps(x)[-1].flatten(1)
+
+    def forward(self, x: Tensor, *y: Tensor) -> Tensor:
+        """Score patches of each image.
+
+        Args:
+            x: Images, (N, C, H, W).
+            y: Weights of the classes, (N, classes), if the critic has classes.
+
+        Returns:
+            Scores, (N, h, w); large = real.
+
+        Raises:
+            ValueError: If x is not (N, C, H, W).
+        """
+        return self._scores(self.maps(x)[-1], *y)
+
+    def reconstruct(self, x: Tensor, *y: Tensor) -> tuple[Tensor, list[Pair]]:
+        """Score images and rebuild them, in one pass.
+
+        Args:
+            x: Images, (N, C, H, W).
+            y: Weights of the classes, (N, classes), if the critic has classes.
+
+        Returns:
+            Scores, (N, h, w), and two pairs of images (N, C, ., .), each of what was rebuilt and what it should be: the
+            whole image, and a random quarter of it; both pooled to the size of what was rebuilt.
+
+        Raises:
+            ValueError: If x is not (N, C, H, W).
+        """
+        *_, fine, coarse = self.maps(x)
+        whole, place = self.pad(x).detach(), torch.randint(2, (len(x), 2, 1, 1, 1), device=x.device).bool()
+        pairs = [(self.whole(coarse), whole), (self.quarter(_quarter(fine, place)), _quarter(whole, place))]
+        return self._scores(coarse, *y), [(made, F.adaptive_avg_pool2d(seen, made.shape[2:])) for made, seen in pairs]
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps of x, from the finest on.
+
+        Args:
+            x: Images, (N, C, H, W).
+
+        Raises:
+            ValueError: If x is not (N, C, H, W).
+        """
+        if x.shape[1:] != self.shape:
+            raise ValueError(f"this critic takes data (N, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}.")
+        maps = [self.start(self.pad(x))]
+        for block in self.blocks:
+            maps.append(block(maps[-1]))
+        return maps
+
+    def _scores(self, coarse: Tensor, *y: Tensor) -> Tensor:
+        h = self.hidden(coarse)
+        scores = self.score(h)
+        if self.embed is not None:
+            scores = scores + (self.embed(*y)[:, :, None, None] * self.pool(h)).sum(1, keepdim=True)
+        return scores.squeeze(1)
+
+
+class _Halving(nn.Module):
+    """The mean of a path and a shortcut that halve the side."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+            *_normalised(outputs),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            *_normalised(outputs),
+        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1, bias=False), *_normalised(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.path(x) + self.shortcut(x)) / 2
+
+
+class _Decoder(nn.Sequential):
+    """Rebuilds images (N, colours, 2ᵏ h, 2ᵏ w) from feature maps (N, inputs, h, w), k the doublings."""
+
+    def __init__(self, inputs: int, colours: int, width: int, doublings: int) -> None:
+        channels = [inputs, *(max(part, 1) for part in (2 * width, width, width, width // 2)[:doublings])]
+        layers: list[nn.Module] = []
+        for wide, narrow in pairwise(channels):
+            layers += [UpConv(wide, 2 * narrow, bias=False), nn.BatchNorm2d(2 * narrow), GLU()]
+        super().__init__(*layers, nn.Conv2d(channels[-1], colours, 3, padding=1, bias=False), nn.Tanh())
+
+
+def _same(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.LeakyReLU(0.2))
+
+
+def _strided(colours: int, channels: list[int], halvings: int) -> nn.Module:
+    """Return convolutions of stride 2, the first without a norm."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise([colours, *channels[1 : halvings + 1]]):
+        after = _normalised(outputs) if layers else [nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False), *after]
+    return nn.Sequential(*layers)
+
+
+def _normalised(channels: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels), nn.LeakyReLU(0.2)]
+
+
+def _quarter(x: Tensor, place: Tensor) -> Tensor:
+    """Return a quarter of each of some maps with even sides: the lower one, the right one where `place` says so."""
+    (top, bottom), (below, beside) = x.chunk(2, 2), place.unbind(1)
+    left, right = torch.where(below, bottom, top).chunk(2, 3)
+    return torch.where(beside, right, left)
+
+
+def _doublings(shape: Shape, side: int) -> int:
+    """Return how often a side doubles within the shorter side of images."""
+    require_images(shape, "FastGAN")
+    if min(shape[1:]) < SMALLEST or max(shape[1:]) > LARGEST:
+        raise DataError(
+            f"FastGAN makes images with sides from {SMALLEST} to {LARGEST} pixels, not {shape}: pass another --size."
+        )
+    return (min(shape[1:]) // side).bit_length() - 1

@@ -43,13 +43,23 @@ class Augmentation(Wrapper):
         transform: Makes the augmentation of one critic, for example `sparring.augment.DiffAugment`.
 
     Raises:
-        GameError: If the game lacks what this needs.
+        GameError: If the game lacks what this needs, or augments its samples already.
     """
 
     def __init__(self, game: Game, transform: Callable[[], nn.Module]) -> None:
         super().__init__(game)
-        require("Augmentation", game, critics, no_compared_samples, no_spatial_condition)
+        require("Augmentation", game, critics, no_compared_samples, no_spatial_condition, not_augmented)
         transform_critics(self, transform)
+
+
+def not_augmented(name: str, game: Game) -> str:
+    """Require a game without another `Augmentation`."""
+    while isinstance(game, Wrapper):
+        if isinstance(game, Augmentation):
+            core = type(game.unwrapped).__name__
+            return f"{core} augments its samples already: leave {name} out, or turn off that of the recipe."
+        game = game.game
+    return ""
 
 
 class AdaptiveAugmentation(Wrapper):

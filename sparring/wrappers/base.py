@@ -217,6 +217,10 @@ class TransformedCritic(nn.Module):
         """Return the critic's features of the transformed x."""
         return self.critic.features(self.transform(x))  # type: ignore[operator]
 
+    def reconstruct(self, x: Tensor, *given: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Score and rebuild the transformed x, see `sparring.networks.fastgan.FastGANCritic`."""
+        return self.critic.reconstruct(self.transform(x), *given)  # type: ignore[operator]
+
 
 def transform_critics(game: Game, transform: Callable[[], nn.Module]) -> None:
     """Put a transform of its own before every critic of a game.

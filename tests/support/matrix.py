@@ -54,6 +54,7 @@ REASONS = {  # the letter in the table: a pattern of the message, and the text o
     "o": (r" gives |several outputs", "the critic answers with something else than a score"),
     "b": (r"has batch norm", "batch norm in the critic"),
     "w": (r"draws slopes towards", "the game draws slopes towards another norm"),
+    "a": (r"augments its samples already", "the recipe augments samples itself"),
     "p": (r"already: leave", "the game pays this penalty already"),
     "f": (r"needs a game that has 'fakes'", "the game cannot draw fakes by themselves"),
     "g": (r"needs a game of one G|puts another network in the place of G", "not one G from noise alone against one D"),

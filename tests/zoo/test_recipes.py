@@ -139,6 +139,7 @@ PAPER = {  # name: (D's learning rate, betas or None, moves of D)
     "singan": (5e-4, (0.5, 0.999), 3),
     "stylegan2": (2.5e-3 * 16 / 17, (0.0, 0.99 ** (16 / 17)), 1),  # R1 is paid at every 16th step only
     "realness": (2e-4, (0.5, 0.999), 1),
+    "fastgan": (2e-4, (0.5, 0.999), 1),
     "r3gan": (2e-4, (0.0, 0.99), 1),
     "stackgan": (2e-4, (0.5, 0.999), 1),
     "pix2pix": (2e-4, (0.5, 0.999), 1),

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized
 
 from sparring.errors import DataError
-from sparring.networks.fastgan import GLU, FastGANGenerator, Noise
+from sparring.networks.fastgan import GLU, FastGANCritic, FastGANGenerator, Noise
 
 
 def outputs(G, z, *y):
@@ -159,3 +159,115 @@ def test_points_and_wrong_noise_are_refused():
         FastGANGenerator((2,))
     with pytest.raises(ValueError, match=r"noise \(N, 4\)"):
         FastGANGenerator((3, 8, 8), 4, 2)(torch.zeros(1, 5))
+
+
+# --- the critic
+
+
+@pytest.mark.parametrize(
+    ("side", "maps", "scores"),
+    [
+        (8, [(4, 8, 8), (8, 4, 4)], (3, 3)),
+        (16, [(4, 16, 16), (8, 8, 8)], (5, 5)),
+        (64, [(1, 64, 64), (2, 32, 32), (4, 16, 16), (8, 8, 8)], (5, 5)),
+    ],
+)
+def test_the_critic_halves_to_8_and_scores_patches(side, maps, scores):
+    D = FastGANCritic((3, side, side), width=1)
+    x = torch.randn(2, 3, side, side)
+    assert [tuple(seen.shape[1:]) for seen in D.maps(x)] == maps
+    assert D(x).shape == (2, *scores)
+    assert D.features(x).shape == (2, maps[-1][0] * maps[-1][1] ** 2)
+
+
+def test_large_images_are_first_halved_by_single_convolutions():
+    with torch.device("meta"):
+        for side, blocks, first in ((256, 5, 16), (512, 5, 16), (1024, 5, 8)):
+            D = FastGANCritic((3, side, side), width=64)
+            assert (len(D.blocks), D.start[0].out_channels, D.maps(torch.zeros(1, 3, side, side))[0].shape[2]) == (
+                blocks,
+                first,
+                256,
+            )
+
+
+def test_a_block_is_the_mean_of_a_path_and_a_shortcut():
+    torch.manual_seed(0)
+    block, x = FastGANCritic((3, 16, 16), width=2).double().eval().blocks[0], torch.randn(2, 8, 16, 16).double()
+    one, two = (layer.weight for layer in block.path if isinstance(layer, nn.Conv2d))
+    along = F.leaky_relu(F.conv2d(x, one, stride=2, padding=1) / (1 + 1e-5) ** 0.5, 0.2)
+    along = F.leaky_relu(F.conv2d(along, two, padding=1) / (1 + 1e-5) ** 0.5, 0.2)
+    short = F.leaky_relu(F.conv2d(F.avg_pool2d(x, 2), block.shortcut[1].weight) / (1 + 1e-5) ** 0.5, 0.2)
+    assert torch.allclose(block(x), (along + short) / 2, atol=1e-9)
+
+
+def test_a_class_adds_the_inner_product_with_the_mean_features_below_a_score():
+    torch.manual_seed(0)
+    D = FastGANCritic((3, 16, 16), width=2, classes=3).eval()
+    x, y = torch.randn(2, 3, 16, 16), torch.eye(3)[[2, 0]]
+    with torch.no_grad():
+        h = D.hidden(D.maps(x)[-1])
+        inner = torch.einsum("nc,nchw->nhw", D.embed(y), F.avg_pool2d(h, 4, stride=1))
+        assert torch.allclose(D(x, y), D.score(h)[:, 0] + inner, atol=1e-6)
+        assert D(x, y).shape == (2, 5, 5)
+        assert torch.equal(D.reconstruct(x, y)[0], D(x, y))
+
+
+@pytest.mark.parametrize(
+    ("shape", "whole", "quarter"),
+    [((3, 64, 64), (64, 64), (32, 32)), ((1, 8, 8), (8, 8), (4, 4)), ((3, 512, 512), (128, 128), (128, 128))],
+)
+def test_images_are_rebuilt_at_128_pixels_at_most(shape, whole, quarter):
+    with torch.device("meta"):
+        _, pairs = FastGANCritic(shape, width=2).reconstruct(torch.zeros(2, *shape))
+    assert [(tuple(made.shape), tuple(wanted.shape)) for made, wanted in pairs] == [
+        ((2, shape[0], *size), (2, shape[0], *size)) for size in (whole, quarter)
+    ]
+
+
+def test_a_quarter_is_rebuilt_from_the_features_of_the_same_quarter():
+    torch.manual_seed(0)
+    D = FastGANCritic((1, 16, 16), width=1).eval()
+    x = torch.randn(64, 1, 16, 16)
+    given = []
+    D.quarter.register_forward_pre_hook(lambda layer, args: given.append(args[0]))
+    _, ((_, whole), (_, part)) = D.reconstruct(x)
+    assert torch.equal(whole, x)
+    fine, found = D.maps(x)[-2], set()
+    for k in range(64):
+        quarters = [(x[k][:, a : a + 8, b : b + 8], (a, b)) for a in (0, 8) for b in (0, 8)]
+        ((a, b),) = [at for quarter, at in quarters if torch.equal(part[k], quarter)]
+        assert torch.equal(given[0][k], fine[k][:, a : a + 8, b : b + 8])
+        found.add((a, b))
+    assert len(found) == 4, "all quarters are drawn"
+
+
+def test_what_should_be_rebuilt_is_the_mean_of_its_pixels():
+    D = FastGANCritic((1, 512, 512), width=1).eval()
+    x = torch.randn(1, 1, 512, 512)
+    with torch.no_grad():
+        _, ((_, whole), _) = D.reconstruct(x)
+    assert torch.allclose(whole, F.avg_pool2d(x, 4), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 48, 64), (1, 100, 100), (3, 9, 30)])
+def test_the_critic_takes_any_size(shape):
+    D = FastGANCritic(shape, width=2)
+    scores, pairs = D.reconstruct(torch.zeros(2, *shape))
+    assert scores.shape == D(torch.zeros(2, *shape)).shape
+    assert all(made.shape == wanted.shape for made, wanted in pairs)
+
+
+def test_the_critic_has_a_spectral_norm_everywhere():
+    D = FastGANCritic((3, 16, 16), 2, classes=3)
+    layers = [layer for layer in D.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    assert all(is_parametrized(layer, "weight") for layer in layers)
+    with pytest.raises(ValueError, match=r"takes data \(N, 3, 16, 16\)"):
+        D(torch.zeros(1, 3, 8, 8), torch.eye(3)[:1])
+
+
+@pytest.mark.parametrize("shape", [(3, 7, 64), (3, 64, 1025)])
+def test_sides_below_8_and_above_1024_are_refused(shape):
+    for network in (FastGANGenerator, FastGANCritic):
+        with pytest.raises(DataError, match="from 8 to 1024"):
+            network(shape, width=2)
