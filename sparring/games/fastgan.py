@@ -87,7 +87,7 @@ class FastGAN(ConditionalGAN):
         self, x: Tensor, real_y: tuple[Tensor, ...], fake: Tensor, fake_y: tuple[Tensor, ...] | list[Tensor]
     ) -> dict[str, Tensor]:
         scores, pairs = self.D.reconstruct(x, *real_y)  # type: ignore[operator]
-        distances = torch.stack([self.distance(made.float(), wanted.float()) for made, wanted in pairs])
+        distances = torch.stack([self.distance(made, wanted) for made, wanted in pairs])
         return {
             "adversarial": self.objective.critic(scores, self.D(fake, *fake_y)),
             "reconstruction": self.reconstruction * distances.sum(),

@@ -113,6 +113,8 @@ GOLDENS = {
     "singan": Golden("singan", runs.PHOTO, {"rounds": 2}),
     "stylegan2": Golden("stylegan2", IMAGES, {"path": 2.0, "mixing": 0.9}),
     "r3gan": Golden("r3gan", IMAGES),
+    "fastgan": Golden("fastgan", LARGER, stop=20),
+    "fastgan-classes": Golden("fastgan", IMAGES, {"conditional": True, "light": True}),
     "realness": Golden("realness", IMAGES),
     "ebgan": Golden("ebgan", IMAGES),
     "tgan": Golden("tgan", IMAGES),

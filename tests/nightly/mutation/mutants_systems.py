@@ -8,6 +8,7 @@ BIGGAN = "tests/unit/games/test_biggan.py tests/unit/games/common/test_standing_
 R3GAN = "tests/unit/games/test_r3gan.py tests/unit/layers/test_fourier.py tests/unit/networks/test_r3gan.py"
 STYLE = "tests/unit/games/test_stylegan2.py"
 MODULATED = "tests/unit/layers/test_stylegan2.py"
+FASTGAN = "tests/unit/games/test_fastgan.py tests/unit/networks/test_fastgan.py"
 LAPGAN = "tests/unit/games/test_lapgan.py tests/unit/networks/test_lapgan.py tests/unit/layers/test_pyramid.py"
 MADGAN = "tests/unit/games/test_madgan.py tests/unit/networks/common/test_branching.py tests/unit/wrappers/test_ensemble.py tests/unit/games/common/test_mixture.py"
 CRITIC = "tests/unit/wrappers/test_critic_term.py tests/unit/wrappers/test_augmentation.py tests/unit/wrappers/test_consistency.py tests/unit/wrappers/test_gradient_penalties.py"
@@ -94,6 +95,24 @@ MUTANTS = [
     ("games/stylegan2.py", "r1=self.penalty_every * self.penalty / 2", "r1=self.penalty / 2", STYLE),
     ("games/stylegan2.py", "torch.lerp(self.path_length, batch_mean(lengths), 0.01)", "batch_mean(lengths)", STYLE),
     ("layers/stylegan2.py", "+ 1e-8).rsqrt()", "+ 1e-8).sqrt()", MODULATED),
+    ("networks/fastgan.py", "return value * gate.sigmoid()", "return gate * value.sigmoid()", FASTGAN),
+    ("networks/fastgan.py", "nn.Parameter(torch.zeros(()))", "nn.Parameter(torch.ones(()))", FASTGAN),
+    ("networks/fastgan.py", "EXCITED = {4: 0, 5: 1, 6: 2}", "EXCITED: dict[int, int] = {}", FASTGAN),
+    ("networks/fastgan.py", "spectral(self, (nn.Conv2d, nn.ConvTranspose2d))", "spectral(self, ())", FASTGAN),
+    ("networks/fastgan.py", "(self.path(x) + self.shortcut(x)) / 2", "self.path(x) + self.shortcut(x)", FASTGAN),
+    ("networks/fastgan.py", "_quarter(whole, place))]", "_quarter(whole, ~place))]", FASTGAN),
+    ("networks/fastgan.py", "z * (z.square().mean(1", "z * (z.square().sum(1", FASTGAN),
+    ("games/fastgan.py", "self.D.reconstruct(x, *real_y)", "self.D.reconstruct(fake, *fake_y)", FASTGAN),
+    ("games/fastgan.py", "self.one_hot(*labels), fake.detach(), y)", "self.one_hot(*labels), fake, y)", FASTGAN),
+    ("games/fastgan.py", "self.reconstruction * distances.sum()", "distances.sum()", FASTGAN),
+    ("games/fastgan.py", "self.objective.critic(scores,", "self.objective.critic(scores.mean((1, 2)),", FASTGAN),
+    ("wrappers/base.py", "reconstruct(self.transform(x), *given)", "reconstruct(x, *given)", FASTGAN),
+    (
+        "recipes/projected_fastgan.py",
+        "return Augmentation(game, augment.DiffAugment) if diffaugment else game",
+        "return game",
+        FASTGAN,
+    ),
     # the pyramid and the many generators
     ("games/lapgan.py", "Tensor = self.D[level](residual + coarse)", "Tensor = self.D[level](residual)", LAPGAN),
     ("games/lapgan.py", "if turn < turns)", "if turn <= turns)", LAPGAN),
