@@ -1,0 +1,135 @@
+"""Contestants and data of the benchmark `photos`, every setting written out.
+
+The settings of DCGAN and R3GAN are the defaults of commit 01d3989, before settings followed the data. Those of RSGAN
+and of StyleGAN2 with adaptive augmentation are the best that its flags allowed, found by short trials. FastGAN is as
+published. PyTorch-GAN's loop plays on its own networks (`benchmarks.speed.reference_loops`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PEER = "pytorch-gan"
+"""The contestant that is no recipe: the loop of PyTorch-GAN's `dcgan.py`."""
+EARLIER_DEFAULTS = ("dcgan", "r3gan", PEER)
+EARLIER_BEST = ("stylegan2-ada", "rsgan")
+BEST = "projected"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One method with its settings.
+
+    Attributes:
+        name: Its name in the record.
+        recipe: Name of the recipe, or `PEER`.
+        arguments: The recipe's.
+        techniques: Training techniques around its game.
+        batch: Images of a batch.
+        precision: fp32 or bf16.
+        mirror: Whether images are flipped at random.
+        ema: Decay of the averaged weights.
+        steps: Step at which the training ends. Default: only the time ends it.
+        anneal: Share of these steps over which the rates fall to zero.
+    """
+
+    name: str
+    recipe: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    techniques: dict[str, Any] = field(default_factory=dict)
+    batch: int = 64
+    precision: str = "fp32"
+    mirror: bool = False
+    ema: float = 0.999
+    steps: int | None = None
+    anneal: float = 0.0
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Images on which contestants are compared.
+
+    Attributes:
+        name: Its name in the record.
+        data: Name of the data, or a path below ``$SPARRING_DATA``.
+        size: Height and width of the images.
+        contestants: Names of those that are compared by default.
+        seeds: Number of seeds by default.
+    """
+
+    name: str
+    data: str
+    size: int
+    contestants: tuple[str, ...]
+    seeds: int
+
+
+def adam(lr: float, betas: tuple[float, float]) -> dict[str, Any]:
+    """Return the optimisers of both players."""
+    return {"critic": {"lr": lr, "betas": betas}, "generator": {"lr": lr, "betas": betas}}
+
+
+CONTESTANTS = {
+    each.name: each
+    for each in (
+        Contestant(
+            BEST,
+            "projected",
+            batch=16,
+            precision="bf16",
+            mirror=True,
+            ema=0.99,
+        ),
+        Contestant("fastgan", "fastgan", batch=8),
+        Contestant(
+            "stylegan2-ada",
+            "stylegan2",
+            {"latent": 128, "width": 16, "mapping": 2, "penalty": 0.03, **adam(2.5e-3, (0.0, 0.99))},
+            {"augment": "adaptive", "augment_images": 100_000},
+            batch=32,
+            precision="bf16",
+            mirror=True,
+            ema=0.99,
+        ),
+        Contestant(
+            "rsgan",
+            "rsgan",
+            {"networks": {"network": "dcgan", "latent": 100, "width": 32}, **adam(1e-3, (0.0, 0.99))},
+            {"augment": "diff"},
+            batch=32,
+            precision="bf16",
+            mirror=True,
+            ema=0.99,
+        ),
+        Contestant(
+            "dcgan",
+            "dcgan",
+            {"networks": {"network": "dcgan", "latent": 100, "width": 64}, **adam(2e-4, (0.5, 0.999))},
+        ),
+        Contestant(
+            "r3gan",
+            "r3gan",
+            {
+                "latent": 64,
+                "width": 768,
+                "cardinality": 96,
+                "penalty": (0.05, 0.005),
+                "cooling": 0.25,
+                "burn_in": 39_063,
+                **adam(2e-4, (0.0, 0.99)),
+            },
+        ),
+        Contestant(PEER, PEER),
+    )
+}
+ARENAS = {
+    each.name: each
+    for each in (
+        Arena("clothes", "clothes/clothes_128.zip", 64, tuple(CONTESTANTS), 2),
+        Arena("anime-faces", "anime_faces/anime_faces64.zip/train", 64, (BEST, "rsgan", "dcgan"), 1),
+        Arena("cifar10", "cifar10/cifar10_train.zip", 32, (BEST, "rsgan", "dcgan"), 1),
+        Arena("digits", "digits", 16, ("rsgan", PEER), 1),
+    )
+}
+"""The last one is for trying the benchmark out in seconds; it is played only if it is named."""
