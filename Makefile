@@ -40,6 +40,7 @@ quality: .venv/dev
 	$(PYTHON) -m benchmarks day_dusk
 	$(PYTHON) -m benchmarks label_maps
 	$(PYTHON) -m benchmarks single_image
+	$(PYTHON) -m benchmarks photos
 
 docs: .venv/docs
 	$(PYTHON) tools/reference.py
