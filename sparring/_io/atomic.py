@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -62,13 +62,15 @@ def require_free_space(folder: Path, needed: int) -> None:
 
 
 @contextmanager
-def atomic_write(target: Path) -> Iterator[IO[bytes]]:
+def atomic_write(target: Path, final: Callable[[], Path] | None = None) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when it is complete and flushed to disk.
 
     Unfinished files that dead processes left in the same folder are removed first.
 
     Args:
         target: Path of the file. An existing file is replaced.
+        final: Function that is called when the file is complete, for a name that depends on its content; its path is in
+            the folder of the target. Default: the target.
     """
     remove_stale(target.parent)
     with _unfinished(target) as (name, file):
@@ -77,7 +79,7 @@ def atomic_write(target: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
             file.close()
-            os.replace(name, target)
+            os.replace(name, final() if final else target)
         except BaseException:
             file.close()
             name.unlink(missing_ok=True)

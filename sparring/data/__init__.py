@@ -6,11 +6,13 @@ from sparring.data.facts import DataFacts
 from sparring.data.inspection import Inspection, inspect
 from sparring.data.loading import NAMES, load, load_images, load_named_images, prepare
 from sparring.data.sources.domains import pair_domains
+from sparring.data.sources.in_memory import DataLike
 from sparring.data.stream import Stream
 
 __all__ = [
     "NAMES",
     "DataFacts",
+    "DataLike",
     "Dataset",
     "Inspection",
     "LabelMapClasses",

@@ -35,6 +35,23 @@ def fingerprint(
     return sha.hexdigest()
 
 
+def content_fingerprint(values: np.ndarray, labels: np.ndarray | None = None, classes: Sequence[str] = ()) -> str:
+    """Return the SHA-256 of the content, of all rows of large arrays too.
+
+    Args:
+        values: Rows, shape (N, ...).
+        labels: Class indices (N,), or None.
+        classes: Names of the classes.
+
+    Returns:
+        64 hexadecimal digits, those of `fingerprint` up to 64 MiB.
+    """
+    sha, rows = begin_fingerprint(values.shape, str(values.dtype), labels, classes), max(1, len(values) >> 10)
+    for start in range(0, len(values), rows):
+        sha.update(values[start : start + rows].tobytes())
+    return sha.hexdigest()
+
+
 def sampled_runs(values: np.ndarray) -> Iterator[np.ndarray]:
     """Return all rows, in order; of a large array runs of neighbours, the first and the last rows among them.
 

@@ -23,6 +23,7 @@ from sparring.data.sources.domains import load_domains
 from sparring.data.sources.files import Files, open_files
 from sparring.data.sources.image_sources import ImageArrays, ImageFiles, SingleImage, Source
 from sparring.data.sources.images import require_form
+from sparring.data.sources.in_memory import DataLike, from_python
 from sparring.data.sources.layouts import KINDS, WHOLE, data_paths, has_two_domains, split_kind
 from sparring.data.sources.readable import readable_opener
 from sparring.data.sources.stacked import stack_images
@@ -51,7 +52,7 @@ DOMAIN_PLACES = ("cache", "skip_unreadable")
 
 
 def load(
-    name: str | Path,
+    data: DataLike,
     *,
     size: int | None = None,
     channels: int | None = None,
@@ -61,13 +62,16 @@ def load(
     progress: Progress | None = None,
     skip_unreadable: bool = False,
 ) -> Dataset:
-    """Load a data set by its name or path; images are decoded once and then memory-mapped from the cache.
+    """Load a data set by its name or path, or one that is already in Python.
+
+    Image files are decoded once and then memory-mapped from the cache.
 
     Args:
-        name: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
+        data: One of ``NAMES``; or the path of a folder or zip of images, of a folder inside a zip, of one image, or of
             a ``.npy`` or ``.npz`` file of images ``uint8`` (N, H, W[, C]) or points (N, 2). ``pairs:PATH``,
             ``pictures:PATH``, ``maps:PATH`` and ``unpaired:PATH`` are two domains, see `sparring.data.sources.layouts`;
-            ``whole:PATH`` is one image as it is, not cropped to a square.
+            ``whole:PATH`` is one image as it is, not cropped to a square. Or an array, a tensor, ``(images, labels)``,
+            a list of images, a map-style data set or a ``DataLoader``, see `sparring.data.sources.in_memory`.
         size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
             largest power of two that fits into the first one, at most 64; of a whole image the longer side at most,
             250 by default.
@@ -89,8 +93,9 @@ def load(
     """
     form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin}
     places: Settings = {"root": root, "cache": cache_folder(cache), "skip_unreadable": skip_unreadable}
-    require_form(str(name), size, channels, crop_margin)
-    return _load_named(str(name), form, places, progress)
+    named = isinstance(data, str | Path)
+    require_form(str(data) if named else f"{type(data).__name__} in Python", size, channels, crop_margin)
+    return _load_named(str(data), form, places, progress) if named else _load_given(data, form, places, progress)
 
 
 def _load_named(name: str, form: Settings, places: Settings, progress: Progress | None) -> Dataset:
@@ -124,6 +129,28 @@ def _load_named(name: str, form: Settings, places: Settings, progress: Progress 
         ready = open_prepared(name, path, partial(load, name, **form, **places))
         ready = replace(ready, skipped=tuple(found.skipped.values()), understood=how)
         return with_crop_margin(ready, size, crop_margin)
+
+
+def _load_given(data: object, form: Settings, places: Settings, progress: Progress | None) -> Dataset:
+    """Load a data set that is already in Python.
+
+    Args:
+        data: As for `load`.
+        form: As for `_load_named`.
+        places: As for `_load_named`.
+        progress: As for `load`.
+    """
+    size, channels, crop_margin = form["size"], form["channels"], form["crop_margin"]
+    stored_size = None if size is None else size + crop_margin
+    rows = from_python(data, cache=places["cache"], size=stored_size, channels=channels, progress=progress)
+    found = as_requested(rows, stored_size, channels)
+    if isinstance(found, Dataset):
+        return with_crop_margin(found, size, crop_margin) if crop_margin else found
+    if rows is data and (rows.indices is not None or rows.paired_domain is not None):
+        raise DataError(f"{rows.name} is a part of a set or a pair of sets: load the set in the size that is needed.")
+    path = prepare_in_cache(found, stored_size, channels, places["cache"], progress)
+    ready = open_prepared(rows.name, path, partial(_load_given, data, form, places, None))
+    return with_crop_margin(replace(ready, understood=rows.understood, skipped=rows.skipped), size, crop_margin)
 
 
 def load_images(sources: Iterable[str | Path], *, shape: Sequence[int], max_images: int | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sparring.data.dataset import Dataset
 from sparring.data.ordering import FLIP, ORDER, SECOND, WINDOW, caption_choices, coins, crop_corners, permute
+from sparring.data.sources.in_memory import DataLike
 from sparring.errors import DataError
 
 MAX_BATCH_SIZE = 2**31 - 1  # rows of a batch
@@ -27,7 +28,7 @@ class Stream:
     captions, and the crop of an image with a margin, are functions of (seed, position) as well.
 
     Args:
-        dataset: The rows; there may be fewer than the batch size.
+        dataset: The rows, or anything that `sparring.data.load` takes; there may be fewer than the batch size.
         batch_size: Number of rows of a global batch, over all ranks and parts.
         seed: Seed of order, mirroring, crops and choice of captions.
         rank: Index of this process, below ``world``.
@@ -48,7 +49,7 @@ class Stream:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: DataLike,
         batch_size: int,
         *,
         seed: int = 0,
@@ -58,7 +59,10 @@ class Stream:
         mirror: bool = False,
         device: str | torch.device = "cpu",
     ) -> None:
+        from sparring.data.loading import load  # which imports this module
+
         require_shares(batch_size, world, grad_accum)
+        dataset = dataset if isinstance(dataset, Dataset) else load(dataset)
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is outside 0 … {world - 1}")
         if mirror and len(dataset.shape) != 3:

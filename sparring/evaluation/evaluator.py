@@ -23,7 +23,8 @@ from functools import partial
 from sparring._types import JsonObject, Settings
 from sparring.abilities import has_classes, require_sampling
 from sparring.data.dataset import Dataset
-from sparring.data.loading import STACKED
+from sparring.data.loading import STACKED, load
+from sparring.data.sources.in_memory import DataLike
 from sparring.errors import DataError
 from sparring.evaluation.independence import require_independent
 from sparring.evaluation.registry import METRICS, default_metrics, get_metrics
@@ -47,9 +48,9 @@ RESAMPLES = 100  # of a bootstrap
 
 def evaluate(
     game: Game,
-    dataset: Dataset,
+    data: DataLike,
     *,
-    held_out: Dataset | None = None,
+    held_out: DataLike | None = None,
     metrics: Mapping[str, Metric] | None = None,
     samples: int | None = None,
     seed: int = 0,
@@ -58,14 +59,12 @@ def evaluate(
     resamples: int = RESAMPLES,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score a game's samples and two references.
-
-    The game and all random states are left unchanged, bit for bit.
+    """Score a game's samples and two references. The game and all random states are left unchanged, bit for bit.
 
     Args:
         game: A game that samples.
-        dataset: The training data.
-        held_out: Data that was not trained on.
+        data: The training data, or anything that `sparring.data.load` takes.
+        held_out: Data that was not trained on, in the same forms.
         metrics: Rows of `METRICS`. Default: those that suit the data.
         samples: Number of generated samples, at most that of held-out rows or half of the data; with a note if it is
             reduced. Default: 2,500 points or 2,000 images.
@@ -80,16 +79,17 @@ def evaluate(
         GameError: If the game does not sample, its samples have another shape than the data, or it was trained on the
             features of the extractor.
     """
+    dataset, unseen = load(data), None if held_out is None else load(held_out)
     metrics = default_metrics(dataset) if metrics is None else metrics
-    images, count = len(dataset.shape) == 3, sample_count(dataset, held_out, samples)
+    images, count = len(dataset.shape) == 3, sample_count(dataset, unseen, samples)
     extractor = _independent_extractor(game, dataset, extractor, metrics) if images else extractor
-    needs = require_metrics(metrics, game, dataset, held_out, classified=_knows_classes(extractor, dataset))
-    rows = RealSplits(dataset, held_out, count, seed)
+    needs = require_metrics(metrics, game, dataset, unseen, classified=_knows_classes(extractor, dataset))
+    rows = RealSplits(dataset, unseen, count, seed)
     everything = len(dataset) if "held-out data" in needs else 0
     total = count * (4 if references else 2) + everything
     collect = FeatureCollector(extractor, "pixels" in needs and images, progress, total)
     real = collect(rows.real())
-    conditions, draw = condition_sampler(game, dataset, held_out)
+    conditions, draw = condition_sampler(game, dataset, unseen)
     sets = {"": collect(generated_batches(game, dataset, count, seed, draw))}
     if references:
         sets |= {"data": collect(rows.other()), "noise": collect(rows.noise())}
@@ -104,7 +104,7 @@ def evaluate(
         for name, each in sets.items()
     }
     seconds = {"sampling": collect.seconds, "metrics": time.perf_counter() - start}
-    return Evaluation(scores, others, seconds, case.images, tuple(shortfall_notes(dataset, held_out, samples)))
+    return Evaluation(scores, others, seconds, case.images, tuple(shortfall_notes(dataset, unseen, samples)))
 
 
 def require_metrics(

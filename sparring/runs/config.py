@@ -100,7 +100,7 @@ class DataConfig:
     """Data of a run: how to load it, and the facts that networks need.
 
     Attributes:
-        name: A name of the catalogue, or a path.
+        name: A name of the catalogue, or a path; of data that were handed over in Python, what they were.
         fingerprint: SHA-256 of the content.
         facts: Facts of the rows that are trained on.
         size: Height and width of images. Default: as they are.
@@ -110,6 +110,7 @@ class DataConfig:
         hold_out: Share of the rows that is not trained on.
         crop_margin: Pixels by which images are loaded larger; each is cropped at random.
         skip_unreadable: Skip image files that cannot be read.
+        in_python: The data were handed over in Python, and must be handed over again to open the run.
     """
 
     name: str
@@ -122,6 +123,7 @@ class DataConfig:
     hold_out: float = 0.0
     crop_margin: int = 0
     skip_unreadable: bool = False
+    in_python: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset, *, root: str | Path | None = None, hold_out: float = 0.0, **how: Any) -> DataConfig:
@@ -135,7 +137,8 @@ class DataConfig:
         """
         facts = DataFacts.of(dataset.split(hold_out)[0])
         where = None if root is None else os.path.abspath(expand_user(root))
-        return cls(locate(dataset), dataset.fingerprint, facts, root=where, hold_out=hold_out, **how)
+        name = dataset.name if how.get("in_python") else locate(dataset)
+        return cls(name, dataset.fingerprint, facts, root=where, hold_out=hold_out, **how)
 
     def load_kwargs(self, root: str | Path | None = None) -> JsonObject:
         """Return the arguments of `sparring.data.load` but for the name.
@@ -324,7 +327,8 @@ def reconcile(folder: Path | Folder, config: RunConfig) -> RunConfig:
     if before is None:
         return config
     require_equal(folder.path if isinstance(folder, Folder) else folder, before.to_json(), config.to_json())
-    return replace(before, data=replace(config.data, facts=before.data.facts))
+    found = config.data if before.data.in_python or not config.data.in_python else before.data
+    return replace(before, data=replace(found, facts=before.data.facts))
 
 
 def find(folder: Path | Folder) -> RunConfig | None:
@@ -405,13 +409,44 @@ def require_same_run(folder: Folder, config: RunConfig) -> None:
         raise RunError(f"{folder.path} holds another run than when it was opened: nothing is written into that one.")
 
 
+def relocated(config: DataConfig, data: object, dataset: Dataset) -> DataConfig:
+    """Return the configuration of data after they were loaded from another place.
+
+    Args:
+        config: The configuration.
+        data: The place, or the data themselves, as given to `sparring.Run.open`; None for the place that it names.
+        dataset: The data that were loaded.
+    """
+    if not isinstance(data, (str, Path)) and (data is not None or config.in_python):
+        return config
+    return replace(config, name=locate(dataset), in_python=False)
+
+
+def require_data(folder: Path, config: RunConfig) -> str:
+    """Return the place of a run's data.
+
+    Args:
+        folder: The run's folder.
+        config: Its configuration.
+
+    Raises:
+        RunError: If they were handed over in Python.
+    """
+    if config.data.in_python:
+        raise RunError(
+            f"The data of {folder} ({config.data.name}) are in no file: hand them over again, as in "
+            "sparring.Run.open(folder, data=images)."
+        )
+    return config.data.name
+
+
 @contextmanager
-def moved_data(folder: Path, place: str | Path) -> Iterator[None]:
+def moved_data(folder: Path, place: object) -> Iterator[None]:
     """Add the remedy to the error of loading a run's data from a place that does not exist.
 
     Args:
         folder: The run's folder.
-        place: Name or path of its data, which is loaded in this context.
+        place: Name or path of its data, or the data, which are loaded in this context.
 
     Raises:
         DataError: In place of that of loading, if there is no such place.
@@ -419,7 +454,11 @@ def moved_data(folder: Path, place: str | Path) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        if str(place) in NAMES or any(path.exists() for path in data_paths(str(place))):
+        if (
+            not isinstance(place, str | Path)
+            or str(place) in NAMES
+            or any(path.exists() for path in data_paths(str(place)))
+        ):
             raise
         raise DataError(
             f"{error} If the data of {folder} has moved, give its place: sparring resume {folder} --data PLACE"

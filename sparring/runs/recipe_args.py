@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from sparring._types import Settings
+from sparring.data.sources.in_memory import DataLike
 from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, split_kind
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game
@@ -84,6 +85,16 @@ def find_recipe(name: str) -> Callable[..., Game]:
     if not fits:
         raise GameError(f"{name} is no recipe: declare it as `def {name.rpartition(':')[2]}(shape, *, ...) -> Game`.")
     return function
+
+
+def data_for(name: str, data: DataLike) -> DataLike:
+    """Return data as a recipe reads them: a name or path as `data_name` has it, other data as they are.
+
+    Args:
+        name: Name of the recipe.
+        data: As for `sparring.data.load`.
+    """
+    return data_name(name, data) if isinstance(data, str | Path) else data
 
 
 def data_name(name: str, data: str | Path) -> str:

@@ -25,7 +25,7 @@ from sparring._io.atomic import io_errors
 from sparring._io.folder import Folder, remove_unfinished
 from sparring._io.paths import expand_user
 from sparring._types import JsonObject, Settings
-from sparring.data import Dataset
+from sparring.data import DataLike, Dataset
 from sparring.data import load as load_data
 from sparring.errors import RunError
 from sparring.game import Game
@@ -40,7 +40,7 @@ from sparring.runs.loop import FitOptions, FitSettings, RunFiles, fit_loop
 from sparring.runs.memory import TRAINED
 from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_memory
 from sparring.runs.performance_trial import choose_options
-from sparring.runs.recipe_args import data_name, describe_game
+from sparring.runs.recipe_args import data_for, describe_game
 from sparring.runs.signals import catch_stop_signals
 from sparring.runs.state import TrainState, build_game, default_batch_size
 from sparring.training import distributed
@@ -100,6 +100,7 @@ class Run:
         if saved is not None:
             self.state.load_state_dict(saved, folder)
         self.notes += notes + config.provenance.warnings() + skipped_files(dataset) + empty_classes(self.training)
+        self.notes += given_data(dataset) if config.data.in_python else []
         self.notes += batch_dependent_layers(game) if config.grad_accum > 1 else []
 
     @classmethod
@@ -108,7 +109,7 @@ class Run:
         folder: str | Path,
         recipe: str,
         *,
-        data: str | Path,
+        data: DataLike,
         arguments: JsonObject | None = None,
         techniques: Techniques | JsonObject | None = None,
         size: int | None = None,
@@ -132,7 +133,7 @@ class Run:
         Args:
             folder: A new or empty folder, or that of a run with the same settings.
             recipe: A name of `sparring.RECIPES`, or ``module:function``.
-            data: A name or path, see `sparring.data.load`.
+            data: A name or path, or data in Python, which are not stored, see `sparring.data.load`.
             arguments: The recipe's keyword arguments: values, or for dataclasses dicts of their fields.
             techniques: Training techniques around the recipe's game.
             size: Height and width of images.
@@ -155,11 +156,11 @@ class Run:
             SparringError: If a setting cannot be used; the message names it and the remedy.
         """
         folder, where = expand_user(folder), distributed.init(device)
-        form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin}
-        form |= {"skip_unreadable": skip_unreadable}
-        rows = load_data(data_name(recipe, data), root=data_root, **form)
+        form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin, "root": data_root}
+        rows = load_data(data_for(recipe, data), skip_unreadable=skip_unreadable, **form)
+        form |= {"skip_unreadable": skip_unreadable, "mirror": mirror, "hold_out": hold_out}
         chosen = describe_game(recipe, arguments or {}, techniques or {})
-        chosen |= {"data": DataConfig.of(rows, root=data_root, hold_out=hold_out, mirror=mirror, **form), "seed": seed}
+        chosen |= {"data": DataConfig.of(rows, in_python=not isinstance(data, str | Path), **form), "seed": seed}
         chosen |= {"batch_size": default_batch_size(rows) if batch_size is None else batch_size}
         chosen |= {"grad_accum": grad_accum, "ema_decay": ema_decay, "precision": precision, "performance": None}
         return cls._reconciled(folder, chosen, rows, where, fast, begin)
@@ -190,7 +191,7 @@ class Run:
         device: str = "auto",
         data_root: str | Path | None = None,
         checkpoint: str = "newest",
-        data: str | Path | None = None,
+        data: DataLike | None = None,
         trust: str | Iterable[str] = (),
     ) -> Run:
         """Open a run at a checkpoint.
@@ -200,7 +201,8 @@ class Run:
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
             data_root: Folder of the standard data sets, if it has moved.
             checkpoint: ``newest``, ``best``, or the step of one that is kept. Training continues from the newest only.
-            data: The place of the data, if it has moved; `fit` records it. Default: where it was.
+            data: The place of the data, if it has moved; `fit` records it. Or the data, if they are in Python. Default:
+                where they were.
             trust: The run's recipe ``module:function`` if it is outside the library: otherwise a name in a file is not
                 imported. It stays trusted in this process. Default: none.
 
@@ -210,11 +212,11 @@ class Run:
         trust_recipes(trust)
         folder, config = expand_user(folder), configs.read(expand_user(folder))
         where = distributed.init(device)
-        place = config.data.name if data is None else data
+        place = configs.require_data(folder, config) if data is None else data
         with configs.moved_data(folder, place):
-            dataset = load_data(data_name(config.recipe, place), **config.data.load_kwargs(data_root))
+            dataset = load_data(data_for(config.recipe, place), **config.data.load_kwargs(data_root))
         configs.require_same_data(folder, config, dataset)
-        config = replace(config, data=replace(config.data, name=configs.locate(dataset)))
+        config = replace(config, data=configs.relocated(config.data, data, dataset))
         run = cls(folder, config, dataset, where, checkpoint)
         run._begun = True
         return run
@@ -405,6 +407,16 @@ def skipped_files(dataset: Dataset, most: int = 3) -> list[str]:
     notes = [f"Skipped: {sentence}" for sentence in dataset.skipped[:most]]
     rest = len(dataset.skipped) - most
     return [*notes, f"Skipped: {rest} more, all of them named in {SKIPPED}."] if rest > 0 else notes
+
+
+def given_data(dataset: Dataset) -> list[str]:
+    """Return a sentence about how data that were handed over in Python were read.
+
+    Args:
+        dataset: The data.
+    """
+    read = ", ".join([f"{len(dataset):,} rows of shape {dataset.shape}", *dataset.understood])
+    return [f"The {dataset.name} was read as {read}."]
 
 
 def empty_classes(dataset: Dataset, most: int = 10) -> list[str]:

@@ -100,7 +100,8 @@ def train(
 
     Args:
         game: The game, trained in place on the device of its networks.
-        data: Endless batches on the same device. With `grad_accum` > 1, each is a micro-batch.
+        data: Endless batches on the same device, as of `sparring.data.Stream`. With `grad_accum` > 1, each is a
+            micro-batch.
         steps: Step to stop at.
         start: Step to start at, when resuming.
         seed: Seed of all random numbers, together with the step.
@@ -113,12 +114,15 @@ def train(
         anneal: Factor of all learning rates as a function of the step, besides the game's `lr_scale`. Default: none.
 
     Raises:
-        GameError: If the game breaks a rule, or cannot be run with gradient accumulation.
+        GameError: If the game breaks a rule, cannot be run with gradient accumulation, or the data are no iterator.
         RoundError: If the game's own code raises an exception.
 
     Under ``torch.distributed`` each rank calls this with its own shard of the data; gradients are averaged.
     """
     require_divisible(game, grad_accum)
+    if not isinstance(data, Iterator):
+        kind = type(data).__name__
+        raise GameError(f"Data of type {kind} are no batches: give sparring.data.Stream(data, batch_size=64).")
     players = game.players() if players is None else players
     game.train()
     monitor = FiniteMonitor(game, snapshot)

@@ -109,6 +109,24 @@ def _turned(name: str, picture: Image.Image) -> Image.Image:
     return picture
 
 
+def upright_copy(name: str, picture: Image.Image) -> Image.Image:
+    """Return a copy of an image with its EXIF orientation applied.
+
+    Args:
+        name: For messages.
+        picture: The image, which is left unchanged.
+
+    Raises:
+        DataError: If it cannot be decoded, is too large, or its pixels have 32 bits.
+    """
+    if picture.width * picture.height > PIXELS:
+        raise too_large(name)
+    if picture.mode in ("I", "F"):
+        raise DataError(f"{name} has 32-bit pixels, whose range is unknown: convert it to 8 or 16 bits.")
+    with decode_errors(name), quiet_pillow():
+        return ImageOps.exif_transpose(picture)
+
+
 def read_header(name: str, content: bytes) -> ImageHeader:
     r"""Read the upright size and the mode of an image file without decoding its pixels.
 
