@@ -36,7 +36,7 @@ MUTANTS = [
     # what second pictures are read as
     ("runs/recipe_args.py", 'return f"{reads}:{rest}"', "return str(data)", DATA),
     ("runs/recipe_args.py", "kind not in PAIRED or kind == reads", "kind != PAIRS or kind == reads", DATA),
-    ("runs/run.py", "data_name(config.recipe, place)", "place", DATA),
+    ("runs/run.py", "data_for(config.recipe, place)", "place", DATA),
     ("data/annotations/label_maps.py", "or 255 not in numbers or", "or", DATA),
     (
         "data/annotations/label_maps.py",
