@@ -202,8 +202,8 @@ def test_numbers_slightly_out_of_range_are_clipped():
 
 
 def test_one_negative_number_among_many_images_means_the_range_from_minus_1():
-    many = np.ones((600, 4, 6, 3), np.float32)
-    many[599, 3, 5, 2] = -1
+    many = np.ones((600, 5, 6, 3), np.float32)
+    many[599, 4, 5, 2] = -1
     data = load(many)
     assert data.understood == ("numbers from −1 to 1",)
-    assert (data.values[0].min(), data.values[599, 3, 5].tolist()) == (255, [255, 255, 0])
+    assert (data.values[0].min(), data.values[599, 4, 5].tolist()) == (255, [255, 255, 0])
