@@ -81,7 +81,20 @@ CONTESTANTS = {
             mirror=True,
             ema=0.99,
         ),
-        Contestant("fastgan", "fastgan", batch=8),
+        Contestant(
+            "fastgan",
+            "fastgan",
+            {
+                "latent": 256,
+                "width": 64,
+                "light": False,
+                "reconstruction": 1.0,
+                "diffaugment": True,
+                **adam(2e-4, (0.5, 0.999)),
+            },
+            batch=8,
+            mirror=True,
+        ),
         Contestant(
             "stylegan2-ada",
             "stylegan2",

@@ -50,7 +50,7 @@ def require_independent(
 
     Args:
         game: The game to judge.
-        extractor: The extractor, or the name of one that is not built yet, such as ``classifier``.
+        extractor: The extractor, or the name of one that is not built yet, as for `get_extractor`.
         metrics: The metrics. Default: one that reads features.
 
     Raises:
@@ -60,8 +60,11 @@ def require_independent(
     reading = [name for name, metric in (metrics or {}).items() if metric.features]
     if not trained or (metrics is not None and not reading):
         return
-    known = {extractor} if isinstance(extractor, str) else _identities(extractor)
-    spelt = re.sub(r"[^a-z0-9]", "", getattr(extractor, "model_name", "").lower())
+    if isinstance(extractor, str):
+        known, model = {extractor, extractor.partition(":")[0]}, extractor.partition("transformers:")[2]
+    else:
+        known, model = _identities(extractor), getattr(extractor, "model_name", "")
+    spelt = re.sub(r"[^a-z0-9]", "", model.lower())
     if same := sorted(name for name in trained if name in known or (spelt and name in spelt)):
         other = "squeezenet:FILE" if "classifier" in trained else "classifier"
         raise GameError(

@@ -91,6 +91,25 @@ def test_perceptual_terms_are_features_that_a_game_trains_on():
     require_independent(by_vgg, vision)
 
 
+@pytest.mark.parametrize(
+    ("stated", "name", "same"),
+    [
+        ("squeezenet", "squeezenet:weights.npz", True),
+        ("lite0", "lite0", True),
+        ("lite0", "transformers:timm/efficientnet_lite0.ra_in1k", True),
+        ("lite0", "transformers:facebook/dinov2-base", False),
+        ("lite0", "squeezenet:lite0.npz", False),
+        ("lite0", "classifier", False),
+    ],
+)
+def test_an_extractor_is_refused_by_its_name_before_it_is_built(stated, name, same):
+    if same:
+        with pytest.raises(GameError, match=f"trains on the features {stated}"):
+            require_independent(stating(stated), name)
+    else:
+        require_independent(stating(stated), name)
+
+
 class Feature(nn.Module):
     """A game's own statement, by name or by hash."""
 
@@ -111,7 +130,9 @@ def test_a_statement_holds_within_wrappers_and_by_hash():
     for game in (stating("squeezenet"), InstanceNoise(stating("squeezenet"), 0.1), stating(weights_sha256(network))):
         with pytest.raises(GameError, match="cannot judge it: choose another extractor, such as classifier"):
             require_independent(game, judge)
-    require_independent(stating(weights_sha256(SqueezeNet())), judge)
+    other = SqueezeNet()
+    other.features[0].bias.data += 1
+    require_independent(stating(weights_sha256(other)), judge)
     assert isinstance(ClassifierMaps(3), TrainsOnFeatures)
     assert not isinstance(network, TrainsOnFeatures)
 
