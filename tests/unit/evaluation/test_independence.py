@@ -45,30 +45,6 @@ EXTRACTORS = {
 }
 
 
-@pytest.mark.parametrize(("name", "shape"), CASES)
-def test_every_recipe_is_refused_by_the_extractors_that_it_trains_on_and_by_no_other(name, shape):
-    game = small(name, shape, **known(name)[0])
-    assert trained_features(game) == FIXED.get(name, frozenset())
-    for family, build in EXTRACTORS.items():
-        if family in FIXED.get(name, ()):
-            with pytest.raises(GameError, match=f"trains on the features {family}, which therefore cannot judge it"):
-                require_independent(game, build())
-        else:
-            require_independent(game, build())
-
-
-@pytest.mark.parametrize(("name", "shape"), CASES)
-def test_every_recipe_states_the_networks_that_no_player_trains(name, shape):
-    game = small(name, shape, **known(name)[0])
-    groups = [group for player in game.players().values() for group in player.param_groups]
-    trained = {id(value) for group in groups for value in group["params"]}
-    fixed = [path for path, value in game.named_parameters() if id(value) not in trained]
-    buffers = ((path, value) for path, value in game.named_buffers() if not path.endswith(".images"))  # earlier fakes
-    fixed += [path for path, value in buffers if value.ndim > 2 and value.numel() > LARGE]
-    if fixed:
-        assert trained_features(game), fixed
-
-
 def gaugan(**settings):
     return build_gaugan((3, 16, 16), regions=3, **fill_arguments(build_gaugan, {**tiny("gaugan"), **settings}))
 
@@ -187,3 +163,27 @@ def test_commands_refuse_with_one_sentence(on_the_classifier, tmp_path, capsys):
     assert "nsgan cannot compete" in said
     assert "cannot judge it" in said
     assert not (tmp_path / "arena/trials").exists()
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_every_recipe_is_refused_by_the_extractors_that_it_trains_on_and_by_no_other(name, shape):
+    game = small(name, shape, **known(name)[0])
+    assert trained_features(game) == FIXED.get(name, frozenset())
+    for family, build in EXTRACTORS.items():
+        if family in FIXED.get(name, ()):
+            with pytest.raises(GameError, match=f"trains on the features {family}, which therefore cannot judge it"):
+                require_independent(game, build())
+        else:
+            require_independent(game, build())
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_every_recipe_states_the_networks_that_no_player_trains(name, shape):
+    game = small(name, shape, **known(name)[0])
+    groups = [group for player in game.players().values() for group in player.param_groups]
+    trained = {id(value) for group in groups for value in group["params"]}
+    fixed = [path for path, value in game.named_parameters() if id(value) not in trained]
+    buffers = ((path, value) for path, value in game.named_buffers() if not path.endswith(".images"))  # earlier fakes
+    fixed += [path for path, value in buffers if value.ndim > 2 and value.numel() > LARGE]
+    if fixed:
+        assert trained_features(game), fixed
