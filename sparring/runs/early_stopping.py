@@ -157,7 +157,10 @@ class BestCheckpoint:
         distributed.barrier()
 
     def remove_superseded(self) -> None:
-        """Remove the best checkpoints that are superseded and that no rollback could return to."""
+        """Remove evaluated checkpoints that are no longer the best and that no rollback could return to.
+
+        Such a checkpoint can be later than the best: training went back and is not the best there any more.
+        """
         found, home = best(self.rows), self.home
         if home is None or found is None:
             return
@@ -166,7 +169,7 @@ class BestCheckpoint:
         needed = {row["step"] for row in goals if row}
         evaluated = {row["step"] for row in self.rows}
         if found["step"] in there:
-            old = {step for step in there & evaluated - needed if step < found["step"]}
+            old = {step for step in there & evaluated - needed if step != found["step"]}
             checkpoint.prune(home, checkpoint.BEST, there - old)
 
     def close(self) -> None:

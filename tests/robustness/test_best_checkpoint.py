@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 
@@ -37,15 +38,17 @@ def sickly(shape: tuple[int, ...]) -> Sickly:
     return Sickly(8, "term", 1.0)
 
 
-def improving(monkeypatch, after=0):
-    """The later, the better: every evaluation supersedes the one before."""
+def improving(monkeypatch, after=0, until=math.inf):
+    """The later, the better, up to a number of evaluations: each supersedes the one before; the others are worse."""
     from sparring.evaluation.evaluator import Evaluation
 
     calls = [None] * after
 
     def judge(game, dataset, **how):
         calls.append(game)
-        return Evaluation([Score("scripted", float(-len(calls)), {}, Direction.LOWER)], {})
+        return Evaluation(
+            [Score("scripted", float(-len(calls) if len(calls) <= until else 0), {}, Direction.LOWER)], {}
+        )
 
     monkeypatch.setattr("sparring.runs.early_stopping.evaluate", judge)
 
@@ -102,6 +105,21 @@ def test_resuming_after_a_kill_keeps_the_best_checkpoint(tmp_path, monkeypatch):
     assert best(resumed.evaluations, 6)["step"] == 6
     reports.close()
     require_best(tmp_path / "run")
+
+
+def test_a_later_checkpoint_that_is_not_the_best_after_going_back_is_removed(tmp_path, monkeypatch):
+    improving(monkeypatch)
+    folder = play(start(tmp_path / "run"), 5, save_every=5, early_stopping=EVERY).folder
+    state = checkpoint.load(folder / "best/000004")
+    checkpoint.save(folder, 8, state, keep=None, kind="best")  # of a training that went on and was killed
+    improving(monkeypatch, after=2, until=3)  # step 6 is the best, step 8 is not
+    reports = start(folder).fit(20, save_every=5, early_stopping=EVERY)
+    assert [next(reports).step for _ in range(2)] == [6, 7]
+    assert [path.name for path in checkpoint.list_checkpoints(folder, "best")] == ["000004", "000006", "000008"]
+    assert next(reports).step == 8
+    assert [path.name for path in checkpoint.list_checkpoints(folder, "best")] == ["000004", "000006"]
+    reports.close()
+    require_best(folder)
 
 
 def test_going_back_keeps_the_best_checkpoint_up_to_there(tmp_path, monkeypatch):

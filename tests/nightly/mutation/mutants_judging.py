@@ -166,6 +166,6 @@ MUTANTS = [
     ),
     ("runs/checkpoint.py", "there[max(there) if step is None else step])", "there[max(there)])", BEST),
     ("runs/early_stopping.py", "there & evaluated - needed if", "there & evaluated if", BEST),
-    ("runs/early_stopping.py", " if step < found", " if step != found", BEST),
+    ("runs/early_stopping.py", " if step != found", " if step < found", BEST),
     ("runs/loop.py", "keep=None, kind=checkpoint.BEST", "keep=1, kind=checkpoint.BEST", BEST),
 ]
