@@ -379,25 +379,6 @@ def test_data_are_prepared_once_for_many_trainings(capsys, tmp_path):
     assert "10 classes: 0 (178), 1 (182), 2 (177)" in told
 
 
-def test_the_demo_leaves_everything_it_names(capsys, tmp_path, monkeypatch):
-    import torch
-
-    monkeypatch.setattr("sparring.evaluation.evaluator.extractor_for", partial(train_extractor, steps=1))
-    monkeypatch.setattr("sparring.cli.demo.FRAMES", 3)
-    threads, out = torch.get_num_threads(), tmp_path / "demo"
-    assert main(["demo", "--out", str(out), "--steps", "2"]) == 0
-    told = capsys.readouterr().out
-    named = [line.split()[0] for line in told.splitlines() if line.startswith(f"  {out}")]
-    assert len(named) == 6
-    for name in named:
-        assert Path(name).exists(), name
-    assert "Fréchet distance" in told
-    with Image.open(out / "walk.gif") as film:
-        assert film.n_frames == 3
-    assert "image/gif" in (out / "report.html").read_text()
-    assert torch.get_num_threads() == threads
-
-
 @pytest.mark.parametrize("name", sparring.RECIPES)
 def test_the_help_of_every_recipe_shows_every_flag_that_is_accepted(capsys, tmp_path, name):
     form = with_recipe(Training, sparring.recipe(name), name)
