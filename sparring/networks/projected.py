@@ -61,6 +61,8 @@ class Projection(nn.Module):
     def __init__(self, shape: Shape, size: int | None = None, scales: int = 4) -> None:
         super().__init__()
         require_images(shape, "Projected GAN")
+        if shape[0] not in (1, 3):
+            raise DataError(f"Projected GAN takes images of 1 or 3 channels, not {shape}: pass --channels 3.")
         if not 1 <= scales <= len(CHANNELS):
             raise DataError(f"The features have 1 to {len(CHANNELS)} scales, not {scales}.")
         shorter = min(shape[1:])

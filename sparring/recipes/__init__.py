@@ -105,6 +105,7 @@ RECIPES: dict[str, Row] = {
     "nicegan": Row("NICE-GAN",                   2020, "Chen et al., arXiv:2003.00273",       UNPAIRED_IMAGES,   f"{_TRANSLATION}:nicegan"),
     "ganilla": Row("GANILLA",                    2020, "Hicsonmez et al., arXiv:2002.05638",  UNPAIRED_IMAGES,   f"{_TRANSLATION}:ganilla"),
     "fastgan": Row("FastGAN",                    2021, "Liu et al., arXiv:2101.04775",        "images",           f"{_HOUSE}.projected_fastgan:fastgan"),
+    "projected": Row("Projected GAN",             2021, "Sauer et al., arXiv:2111.01007",     "images",           f"{_HOUSE}.projected_fastgan:projected"),
     "r3gan":   Row("R3GAN",                      2024, "Huang et al., arXiv:2501.05441",      "points or images", f"{_HOUSE}.r3gan_stylegan2:r3gan"),
 }
 # fmt: on

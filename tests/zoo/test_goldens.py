@@ -115,6 +115,8 @@ GOLDENS = {
     "r3gan": Golden("r3gan", IMAGES),
     "fastgan": Golden("fastgan", LARGER, stop=20),
     "fastgan-classes": Golden("fastgan", IMAGES, {"conditional": True, "light": True}),
+    "projected": Golden("projected", LARGER, stop=20),
+    "projected-classes": Golden("projected", IMAGES, {"conditional": True, "scales": 3, "pixels": 4}),
     "realness": Golden("realness", IMAGES),
     "ebgan": Golden("ebgan", IMAGES),
     "tgan": Golden("tgan", IMAGES),

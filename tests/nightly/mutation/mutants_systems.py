@@ -19,6 +19,8 @@ WRAPPERS = "tests/unit/wrappers/test_base.py"
 MATRIX = "tests/zoo/test_matrix.py::test_"
 AUGMENT = "tests/unit/augment/test_augment.py tests/unit/augment/test_diffaugment.py tests/unit/augment/test_pixels.py tests/unit/augment/test_ada.py"
 TECHNIQUES = "tests/unit/recipes/test_techniques.py"
+LITE = "tests/unit/networks/test_efficientnet_lite.py"
+PROJECTED = "tests/unit/games/test_projected.py tests/unit/networks/test_projected.py"
 
 MUTANTS = [
     # RealnessGAN: anchors, skew, KL, goals
@@ -244,5 +246,71 @@ MUTANTS = [
         "        with torch.no_grad():\n            return self.code(x, domain)",
         "        return self.code(x, domain)",
         "tests/zoo/test_recipes.py -k no_graph",
+    ),
+    # Projected GAN and its features
+    ("networks/efficientnet_lite.py", "EPSILON = 1e-3", "EPSILON = 1e-5", LITE),
+    (
+        "networks/efficientnet_lite.py",
+        "(columns // 2, columns - columns // 2,",
+        "(columns - columns // 2, columns // 2,",
+        LITE,
+    ),
+    ("networks/efficientnet_lite.py", "hashlib.sha256(content).hexdigest() != REFERENCE", "False", LITE),
+    ("networks/efficientnet_lite.py", "weight.flip(2, 3).to(slope)", "weight.to(slope)", LITE),
+    ("networks/efficientnet_lite.py", "self.residual = stride == 1 and", "self.residual = False and", LITE),
+    (
+        "networks/efficientnet_lite.py",
+        'self.register_buffer("weight", weight, persistent=False)',
+        "self.weight = nn.Parameter(weight)",
+        PROJECTED,
+    ),
+    ("networks/projected.py", "bound = inputs**-0.5", "bound = 1.0", PROJECTED),
+    (
+        "networks/projected.py",
+        "features = self.features(x, len(self.channels))",
+        "features = [f.detach() for f in self.features(x, len(self.channels))]",
+        PROJECTED,
+    ),
+    (
+        "networks/projected.py",
+        "        features = self.features(x, len(self.channels))",
+        "        _ = [mix.weight.uniform_(-0.1, 0.1) for mix in self.across_channels]\n"
+        "        features = self.features(x, len(self.channels))",
+        PROJECTED,
+    ),
+    ("networks/projected.py", "mixed[scale] + maps[-1] if maps", "mixed[scale] if maps", PROJECTED),
+    ("networks/projected.py", "zip(self.heads, maps, strict=True)], 1)", "zip(self.heads, maps)][:1], 1)", PROJECTED),
+    (
+        "networks/projected.py",
+        "return torch.cat([head(h, *y) for head, h",
+        "return torch.stack([head(h, *y).sum(1) for head, h",
+        PROJECTED,
+    ),
+    ("networks/projected.py", "saved is not None and not torch.equal", "saved is not None and torch.equal", PROJECTED),
+    (
+        "networks/projected.py",
+        "nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after)",
+        "nn.Conv2d(before, after, 4, 2, 1)",
+        PROJECTED,
+    ),
+    ("networks/projected.py", 'torch.einsum("nchw,nc->nhw"', '0 * torch.einsum("nchw,nc->nhw"', PROJECTED),
+    (
+        "games/projected.py",
+        "**self._critic_terms(x, real_y, fake.detach(), y)",
+        "**self._critic_terms(x, real_y, fake, y)",
+        PROJECTED,
+    ),
+    (
+        "games/projected.py",
+        "critics = self.D if self.X is None else nn.ModuleList([self.D, self.X])",
+        "critics = self.D",
+        PROJECTED,
+    ),
+    ("games/projected.py", "with torch.no_grad():  # no path", "with torch.enable_grad():  # no path", PROJECTED),
+    (
+        "games/projected.py",
+        "self.pixel_objective.critic(self.X(x, *real_y), self.X(fake",
+        "self.pixel_objective.critic(self.X(fake, *fake_y), self.X(fake",
+        PROJECTED,
     ),
 ]

@@ -1,15 +1,21 @@
 """Projected GAN: its moves against hand-computed numbers, what is fixed, and whose gradient goes where."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
+from sparring import augment
 from sparring.check import check_game
+from sparring.errors import DataError, RunError
 from sparring.game import CriticOutput, adam
 from sparring.games.projected import ProjectedGAN
 from sparring.networks.fastgan import FastGANGenerator
 from sparring.networks.projected import ProjectedCritic
+from sparring.recipes.projected_fastgan import projected
 from sparring.training.trainer import train
+from support import runs
 from support.runs import after_a_stop
 
 SHAPE = (3, 32, 32)
@@ -114,3 +120,109 @@ def test_the_class_reaches_both_players():
     one, other = torch.eye(3)[[0] * 4], torch.eye(3)[[1] * 4]
     assert not torch.equal(game.G(z, one), game.G(z, other))
     assert not torch.equal(game.D(x, one), game.D(x, other))
+
+
+class Sum(nn.Module):
+    """X(x) = v Σ x."""
+
+    def __init__(self):
+        super().__init__()
+        self.v = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x):
+        return self.v * x.sum(1)
+
+
+def test_a_critic_of_pixels_adds_its_own_relativistic_terms():
+    """Its scores are 1 for x = (1, 1) and −2 for the fakes (−2, −2): φ(3) for D and φ(−3) for G."""
+    game = ProjectedGAN(Shift(), Heads(), X=Sum(), **LEARN)
+    game.G.b.data.fill_(-2.0)
+    first, second = game.round(iter([(torch.ones(2, 2),)]), 0)
+    assert set(first.terms) == set(second.terms) == {"adversarial", "pixels"}
+    assert first.terms["pixels"].item() == pytest.approx(math.log1p(math.exp(-3)))
+    assert second.terms["pixels"].item() == pytest.approx(3 + math.log1p(math.exp(-3)))
+    (slope,) = torch.autograd.grad(second.terms["pixels"], game.G.b)
+    assert slope.item() == pytest.approx(-0.5 * 2 / (1 + math.exp(-3))), "of the fakes' scores alone"
+    assert game.critic_networks() == ("D", "X")
+    assert game.critic_spec().adversarial_terms == ("adversarial", "pixels")
+    assert {id(p) for p in game.players()["D"].param_groups[0]["params"]} == {id(game.D.w), id(game.X.v)}
+
+
+def test_what_is_stated_is_what_is_minimised():
+    game = ProjectedGAN(Shift(), Heads(), X=Sum(), **LEARN)
+    x, fake = torch.ones(2, 2), game.G(torch.zeros(2, 2))
+    first, second = game.round(iter([(x,)]), 0)
+    assert game.critic_terms(x, fake) == first.terms
+    assert game.generator_terms(x, fake) == second.terms
+    assert set(ProjectedGAN(Shift(), Heads(), **LEARN).generator_terms(x, fake)) == {"adversarial"}
+
+
+def recipe_game(**settings):
+    torch.manual_seed(0)
+    small = {"latent": 8, "width": 2, "head_width": 8, "features_size": 64}
+    return projected(SHAPE, settings.pop("classes", None), **{**small, **settings})
+
+
+def test_the_recipe_augments_reals_and_fakes_alike_before_every_critic(monkeypatch):
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, x):
+            seen.append(x)
+            return x + 0
+
+    monkeypatch.setattr(augment, "DiffAugment", Spy)
+    game, (x,) = recipe_game(pixels=4), next(batches())
+    _ = list(game.round(iter([(x,)]), 0))
+    assert [torch.equal(each, x) for each in seen] == [True, False, True, False, False, True, False]
+    seen.clear()
+    _ = list(recipe_game(pixels=0, diffaugment=False).round(iter([(x,)]), 0))
+    assert not seen
+
+
+def test_the_recipe_passes_its_settings_on():
+    game = recipe_game(pixels=0, scales=3, conditional=True, classes=3).unwrapped
+    assert isinstance(game, ProjectedGAN)
+    assert game.X is None
+    assert len(game.D.heads) == 3
+    assert game.D.projection.size == (64, 64)
+    assert (game.classes, game.G.latent, game.G.normalise) == (3, 8, True)
+    assert recipe_game(classes=3).unwrapped.classes is None
+    with pytest.raises(DataError, match="Conditional training needs labels"):
+        recipe_game(conditional=True)
+
+
+@pytest.mark.parametrize("settings", [{"pixels": 4}, {"pixels": 4, "classes": 3, "conditional": True}, {"pixels": 0}])
+def test_the_recipe_keeps_the_rules(settings):
+    classes = settings.get("classes")
+    check_game(recipe_game(**settings), batches(classes=classes))
+    assert after_a_stop(lambda: recipe_game(**settings), lambda: batches(classes=classes)) == ""
+
+
+@pytest.mark.parametrize("shape", [(3, 48, 64), (1, 33, 40)])
+def test_any_size_plays(shape):
+    torch.manual_seed(0)
+    game = projected(shape, latent=8, width=2, head_width=4, features_size=64, pixels=4)
+    for _ in train(game, iter(lambda: (torch.zeros(2, *shape),), None), 1):
+        continue
+    assert game.sample(2).shape == (2, *shape)
+
+
+def test_a_run_resumes_from_a_checkpoint_without_the_fixed_part_and_refuses_another_one(tmp_path, monkeypatch):
+    settings = {**runs.IMAGES, "arguments": {"features_size": 64, "head_width": 4, "width": 2, "latent": 4}}
+    whole = runs.play(runs.start(tmp_path / "whole", "projected", settings), 4)
+    runs.play(runs.start(tmp_path / "run", "projected", settings), 2)
+    run = runs.play(runs.start(tmp_path / "run", "projected", settings), 4)
+    assert runs.difference(whole.state.state_dict(), run.state.state_dict()) == ""
+    saved = run.state.state_dict()["game"]
+    assert not [name for name in saved if "projection" in name and not name.endswith("fingerprint")]
+    monkeypatch.setattr("sparring.networks.projected.MIXED", 32)
+    with pytest.raises(RunError, match="fixed features or the random mixing differ"):
+        runs.start(tmp_path / "run", "projected", settings)
+
+
+def test_bfloat16_trains(tmp_path):
+    settings = {**runs.IMAGES, "arguments": {"features_size": 64, "head_width": 4, "width": 2, "latent": 4}}
+    run = runs.start(tmp_path / "run", "projected", settings, precision="bf16")
+    for report in run.fit(2):
+        report.require_finite()

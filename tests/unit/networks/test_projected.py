@@ -151,6 +151,8 @@ def test_grey_images_are_scored_and_points_refused():
     assert ProjectedCritic((1, 32, 32), width=4, size=64)(images(2, (1, 32, 32))).shape == (2, 4)
     with pytest.raises(DataError, match="needs images"):
         ProjectedCritic((2,))
+    with pytest.raises(DataError, match=r"1 or 3 channels, not \(4, 32, 32\): pass --channels 3"):
+        ProjectedCritic((4, 32, 32))
 
 
 def test_a_class_adds_the_product_of_its_embedding_with_a_second_convolution():
