@@ -32,6 +32,7 @@ _HOME = {
     "RECIPES": "recipes",
     "recipe": "recipes",
     "Run": "runs.run",
+    "auto": "experiments.auto",
     "load": "runs.state:load_game",
 }
 __all__ = ["__version__", *_HOME]

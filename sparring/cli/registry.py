@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": ("evaluate:evaluate", "evaluate a run, with the scores of real data and noise as references"),
     "report": ("evaluate:report", "write loss curves and an HTML report into a run"),
     "compare": ("compare:compare", "compare recipes or settings over several seeds"),
+    "auto": ("auto:auto", "train the best generator that a number of hours allows"),
     "check": ("recipes:check", "run a few rounds of a recipe and test every rule of games"),
     "theory": ("theory:theory", "compute results of GAN theory: optimal critics, divergences, gradients, dynamics"),
     "data check": ("data:check", "look for what is wrong with a data set, and propose a size"),

@@ -23,6 +23,7 @@ from sparring.abilities import require_sampling
 from sparring.data import Dataset
 from sparring.errors import RunError
 from sparring.evaluation.evaluator import evaluate, require_metrics
+from sparring.evaluation.extractors import get_extractor
 from sparring.evaluation.independence import require_independent
 from sparring.evaluation.registry import get_metrics
 from sparring.evaluation.sample_sets import sample_count, shortfall_notes
@@ -49,12 +50,14 @@ class EarlyStopping:
         metric: Name of the metric, whose first score decides. Default: frechet for images, sliced for points.
         patience: Number of evaluations without improvement after which training stops. Default: never.
         samples: Number of samples, as for `sparring.evaluation.evaluator.evaluate`.
+        extractor: Feature extractor of images, as for `sparring.evaluation.extractors.get_extractor`.
     """
 
     every: float
     metric: str = ""
     patience: int | None = None
     samples: int | None = None
+    extractor: str = "classifier"
 
     def __post_init__(self) -> None:
         if not self.every > 0:
@@ -81,7 +84,7 @@ class EarlyStopping:
         metrics = self.metrics(state.dataset)
         require_metrics(metrics, state.game, state.dataset, held_out)
         if len(state.dataset.shape) == 3:
-            require_independent(state.game, "classifier", metrics)
+            require_independent(state.game, self.extractor, metrics)
 
     def metrics(self, dataset: Dataset) -> dict[str, Metric]:
         """Return the metric whose first score decides, by its name.
@@ -144,8 +147,15 @@ class BestCheckpoint:
             report: Report of its last step.
         """
         interval = self.options.every * 1000
-        if state.images // interval == (state.images - report.images) // interval:
-            return
+        if state.images // interval != (state.images - report.images) // interval:
+            self.record(state)
+
+    def record(self, state: TrainState) -> None:
+        """Evaluate now, add the row, and keep the state if it is the best so far.
+
+        Args:
+            state: State of the training.
+        """
         row = self._evaluated(state)
         self.rows.append(row)
         if self._file:
@@ -179,6 +189,8 @@ class BestCheckpoint:
 
     def _evaluated(self, state: TrainState) -> Row:
         how: Settings = {"metrics": self.metrics, "samples": self.options.samples, "references": False, "resamples": 0}
+        if self.options.extractor != "classifier" and len(state.dataset.shape) == 3:
+            how |= {"extractor": get_extractor(self.options.extractor, state.dataset, str(state.game.device))}
         score, *others = evaluate(state.inference_game, state.dataset, held_out=self.held_out, **how).scores
         before, sign = best(self.rows), 1 if score.better is Direction.HIGHER else -1
         better = score.value == score.value and (before is None or sign * score.value > sign * before["value"])

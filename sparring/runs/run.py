@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 from uuid import uuid4
@@ -35,7 +35,7 @@ from sparring.runs import checkpoint as checkpoints
 from sparring.runs import config as configs
 from sparring.runs.checkpoint import list_checkpoints, load_by_name
 from sparring.runs.config import DataConfig, Provenance, RunConfig
-from sparring.runs.early_stopping import BestCheckpoint
+from sparring.runs.early_stopping import BestCheckpoint, EarlyStopping
 from sparring.runs.loop import FitOptions, FitSettings, RunFiles, fit_loop
 from sparring.runs.memory import TRAINED
 from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_memory
@@ -46,6 +46,7 @@ from sparring.runs.state import TrainState, build_game, default_batch_size
 from sparring.training import distributed
 from sparring.training.accumulation import batch_dependent_layers
 from sparring.training.ema import EMA
+from sparring.training.finite import require_finite
 from sparring.training.trainer import StepReport
 
 if TYPE_CHECKING:
@@ -361,6 +362,30 @@ class Run:
                 yield
             finally:
                 self._locked = False
+
+    def judge(self, options: EarlyStopping) -> JsonObject:
+        """Evaluate at the present step as evaluations during training do, and keep the checkpoint if it is the best.
+
+        Args:
+            options: The metric and the number of samples.
+
+        Returns:
+            The row of ``evaluations.jsonl``; that of an earlier call at this step if there is one.
+
+        Raises:
+            SparringError: If no rows are held out, the game cannot sample, or the folder cannot be written.
+        """
+        with self.lock():
+            save = partial(self._save_best, self.state.step)
+            with closing(BestCheckpoint(options, self.state, self.held_out, self.folder, self.home, save)) as best:
+                if not best.rows or best.rows[-1]["step"] != self.step:
+                    best.record(self.state)
+                self.evaluations = best.rows
+                return best.rows[-1]
+
+    def _save_best(self, step: int) -> None:
+        require_finite(step, {**self.inference_game.state_dict(), **self.game.state_dict()})
+        checkpoints.save(self.home, step, self.state.state_dict(), keep=None, kind=checkpoints.BEST)
 
     def save_samples(self) -> None:
         """Save ``samples/NNNNNN.png`` from fixed seeds, if the game can sample; the training does not change."""

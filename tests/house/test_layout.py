@@ -16,6 +16,7 @@ FOLDERS = {"unit", "zoo", "robustness", "house", "nightly", "support"}
 
 TESTED_ELSEWHERE = {
     # one command, one table, one set of lessons: the package is tested as a whole
+    "cli/auto.py": "unit/experiments/test_auto.py",
     "cli/compare.py": "unit/experiments/test_compare.py",
     "cli/encode.py": "unit/inference/test_encoding.py",
     "cli/latent.py": "unit/inference/test_directions.py",
@@ -26,6 +27,7 @@ TESTED_ELSEWHERE = {
     "cli/*.py": "unit/cli/test_cli.py",
     "tasks/*.py": "unit/tasks/test_tasks.py",
     "theory/lessons/*.py": "unit/theory/test_lessons.py",
+    "experiments/auto_*.py": "unit/experiments/test_auto.py",
     "experiments/*.py": "unit/experiments/test_compare.py",
     # catalogues
     "networks/fourier.py": "unit/games/test_r3gan.py",
