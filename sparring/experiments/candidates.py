@@ -146,6 +146,9 @@ CANDIDATES: tuple[Candidate, ...] = (
         "Fashion-MNIST, 32 × 32: distances 28.1 and 42.2 after 1 to 5 minutes (docs/explanation/measured/images.md); "
         "adaptive augmentation is the authors' for few images",
         {"width": 8, "latent": 128, "penalty": 1.0, **_rates(5e-3)}, ADAPTIVE, 32),
+    Candidate("fastgan-16", "fastgan", _few,
+        "the authors' for 60 to 8,000 images of 256 × 256 and hours of one GPU (arXiv 2101.04775); no record on a core",
+        {"width": 16, **_rates(1e-3, beta=(0.5, 0.999))}, {}, 16),
     Candidate("wgan-gp", "wgan-gp", _many,
         "CIFAR-10, 32 × 32: distance 29.2 after 552 seconds, the best of nine objectives after equal rounds "
         "(docs/explanation/measured/objectives.md)",
@@ -157,6 +160,10 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("cgan-separate", "cgan", lambda facts: facts.classes > 1,
         "MNIST, 16 × 16: label accuracy .966 to .998 after 300 steps (docs/explanation/measured/control.md)",
         {"design": "separate"}, {}, 64, conditional=True),
+    Candidate("fastgan-classes", "fastgan", lambda facts: facts.images and facts.classes > 1,
+        "the authors' for 60 to 8,000 images of 256 × 256 and hours of one GPU (arXiv 2101.04775), with the class in "
+        "both networks; no record on a core",
+        {"conditional": True, "width": 16, **_rates(1e-3, beta=(0.5, 0.999))}, {}, 16, conditional=True),
     Candidate("rsgan", "rsgan", _points,
         "grid: 25 of 25 modes with three seeds after 5,000 steps (docs/explanation/measured/points.md)",
         {}, {}, 256),
@@ -184,7 +191,7 @@ def candidates(facts: Facts) -> list[Candidate]:
 
     Example:
         >>> [row.name for row in candidates(Facts(3_000, (3, 64, 64)))]
-        ['rsgan-32', 'hinge-32', 'dcgan', 'stylegan2-8']
+        ['rsgan-32', 'hinge-32', 'dcgan', 'stylegan2-8', 'fastgan-16']
         >>> [row.name for row in candidates(Facts(100_000, (2,)))][:2]
         ['rsgan', 'rasgan']
     """
