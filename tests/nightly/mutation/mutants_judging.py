@@ -29,7 +29,7 @@ MUTANTS = [
     ("evaluation/evaluator.py", 'extractor or "classifier", metrics)', "extractor, {})", INDEPENDENCE),
     (
         "runs/early_stopping.py",
-        'require_independent(state.game, "classifier", metrics)',
+        'require_independent(state.game, self.extractor, metrics)',
         "pass",
         INDEPENDENCE,
     ),
@@ -147,8 +147,8 @@ MUTANTS = [
     ("runs/early_stopping.py", 'if row["step"] <= state.step]', "]", SELECTION),
     (
         "runs/early_stopping.py",
-        "if state.images // interval == (state.images - report.images) // interval:",
-        "if state.images % interval:",
+        "if state.images // interval != (state.images - report.images) // interval:",
+        "if not state.images % interval:",
         SELECTION,
     ),
     (
