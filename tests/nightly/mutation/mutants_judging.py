@@ -29,7 +29,7 @@ MUTANTS = [
     ("evaluation/evaluator.py", 'extractor or "classifier", metrics)', "extractor, {})", INDEPENDENCE),
     (
         "runs/early_stopping.py",
-        'require_independent(state.game, self.extractor, metrics)',
+        "require_independent(state.game, self.extractor, metrics)",
         "pass",
         INDEPENDENCE,
     ),
