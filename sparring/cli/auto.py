@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from sparring._types import Settings
 from sparring.cli.console import progress, say, say_data, warn
 from sparring.cli.options import Device
+
+if TYPE_CHECKING:
+    from sparring.experiments.auto import AutoSettings
+
+__all__ = ["auto"]
 
 MIRROR = {"auto": None, "on": True, "off": False}
 
@@ -52,20 +58,27 @@ def auto(
         device: The device.
     """
     from sparring._io.paths import expand_user
-    from sparring.experiments.auto import AutoSettings, AutoTraining, Budget, Moment
-    from sparring.experiments.auto_report import next_commands, verdict
+    from sparring.experiments.auto import AutoSettings, Budget
 
     budget = Budget.of(minutes=minutes, hours=hours, steps=steps)
     folder = Path("runs") / f"auto-{Path(data).stem}" if out is None else expand_user(out)
-    form = {"size": size, "channels": channels, "data_root": data_root, "conditional": conditional}
-    how = {"mirror": MIRROR[mirror], "only": only, "extractor": extractor, "samples": samples, "seed": seed}
-    with progress(total=budget.amount, keep=True) as show:
+    form: Settings = {"size": size, "channels": channels, "data_root": data_root, "conditional": conditional}
+    form |= {"mirror": MIRROR[mirror], "only": only, "extractor": extractor, "samples": samples, "seed": seed}
+    _play(folder, AutoSettings(data, budget, device=device, **form))
+
+
+def _play(folder: Path, settings: AutoSettings) -> None:
+    """Run an automatic training, and print what it finds."""
+    from sparring.experiments.auto import AutoTraining, Moment
+    from sparring.experiments.auto_report import next_commands, verdict
+
+    with progress(total=settings.budget.amount, keep=True) as show:
 
         def tell(moment: Moment) -> None:
             if show.due(moment.done, moment.total):
                 show.update(moment.done, moment.total, head=moment.stage, tail=moment.score)
 
-        training = AutoTraining(folder, AutoSettings(data, budget, device=device, **form, **how), tell)  # type: ignore[arg-type]
+        training = AutoTraining(folder, settings, tell)
         say_data(training.dataset)
         for line in [*training.look, *training.notes]:
             say(f"  {line}")
