@@ -80,6 +80,9 @@ def tiny(words: list[str]) -> list[str]:
     for i, word in enumerate(small[:-1]):
         if word in LIMITS and re.fullmatch(r"[\d.]+", small[i + 1]):
             small[i + 1] = min(small[i + 1], str(LIMITS[word]), key=float)
+    if words[0] == "auto":
+        small = [word for i, word in enumerate(small) if not {word, small[i - 1]} & {"--minutes", "--hours"}]
+        return [*small, "--steps", "9" if "60" in words else "18"]
     narrow = NARROW.get(words[0]) or NARROW.get(words[1] if len(words) > 1 else "", ["--width", "8"])
     trains = words[0] in ("train", "compare") or (words[0] == "singan" and words[1].endswith((".jpg", ".png")))
     if trains and ":" not in words[1] and "--width" not in words:
