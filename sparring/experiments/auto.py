@@ -416,9 +416,9 @@ class AutoTraining:
             facts: Settings = {"candidate": name, "number": number, "budget": self.settings.budget.amount}
             row = self.rows.last("segment", **facts)
             row = row or self.rows.add("segment", **facts, **self._segment(name, run, number))
-            end = {"images": row["end"]} if self.settings.budget.unit == "seconds" else {}
-            steps = FOREVER if end else row["end"]
-            options = replace(self._options(run), steps=steps, anneal=row["anneal"], **end)
+            counted = {"steps": "steps", "seconds": "images"}[self.settings.budget.unit]
+            end: Settings = {"steps": None, "images": None, counted: row["end"]}
+            options = replace(self._options(run), anneal=row["anneal"], **end)
             self._train(run, options, row["until"], f"finish {number + 1} of {SEGMENTS}, {name}")
             self._score(name, run, f"finish {number}")
 
