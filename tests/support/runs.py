@@ -103,7 +103,7 @@ def quick(monkeypatch):
 
 
 SMALL = {"networks": {"latent": 8, "width": 8}, "latent": 8, "width": 8, "units": 8, "cardinality": 2, "generators": 2}
-SMALL |= {"blocks": 1, "pool": 3, "rounds": 2, "smallest": 11, "features_size": 64, "head_width": 8}
+SMALL |= {"blocks": 1, "pool": 3, "rounds": 2, "smallest": 11, "features_size": 64, "head_width": 8, "pixels": 8}
 
 
 def tiny(name: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Golden:
     processes: int = 1
 
 
+PUBLISHED = {player: {"lr": 2e-4} for player in ("critic", "generator")}  # rates of Projected GAN
 POINTS, IMAGES, LARGER = runs.POINTS, runs.IMAGES, {**runs.IMAGES, "size": 16}
 GOLDENS = {
     "packing-r1": Golden("nsgan", POINTS, settings={"techniques": {"packing": 2, "r1": 0.1, "penalty_every": 2}}),
@@ -115,8 +116,8 @@ GOLDENS = {
     "r3gan": Golden("r3gan", IMAGES),
     "fastgan": Golden("fastgan", LARGER, stop=20),
     "fastgan-classes": Golden("fastgan", IMAGES, {"conditional": True, "light": True}),
-    "projected": Golden("projected", LARGER, stop=20),
-    "projected-classes": Golden("projected", IMAGES, {"conditional": True, "scales": 3, "pixels": 4}),
+    "projected": Golden("projected", LARGER, {"pixels": 0, **PUBLISHED}, stop=20),
+    "projected-classes": Golden("projected", IMAGES, {"conditional": True, "scales": 3, "pixels": 4, **PUBLISHED}),
     "realness": Golden("realness", IMAGES),
     "ebgan": Golden("ebgan", IMAGES),
     "tgan": Golden("tgan", IMAGES),

@@ -43,6 +43,7 @@ DESIGNS = [
     ("infogan", {"owner": "generator"}),
     ("infogan", {"owner": "itself"}),
     ("stylegan2", {"penalty": 0.0}),
+    ("projected", {"pixels": 0}),
 ]
 
 

@@ -306,7 +306,7 @@ MUTANTS = [
         "critics = self.D",
         PROJECTED,
     ),
-    ("games/projected.py", "with torch.no_grad():  # no path", "with torch.enable_grad():  # no path", PROJECTED),
+    ("games/projected.py", "self.pixel_objective.generator(", "self.pixel_objective.critic(", PROJECTED),
     (
         "games/projected.py",
         "self.pixel_objective.critic(self.X(x, *real_y), self.X(fake",

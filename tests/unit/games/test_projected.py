@@ -188,6 +188,10 @@ def test_the_recipe_passes_its_settings_on():
     assert game.D.projection.size == (64, 64)
     assert (game.classes, game.G.latent, game.G.normalise) == (3, 8, True)
     assert recipe_game(classes=3).unwrapped.classes is None
+    assert recipe_game(features_size=None).unwrapped.D.projection.size == (64, 64), "the least for four scales"
+    larger = projected((3, 96, 128), latent=4, width=2, head_width=4)
+    assert larger.unwrapped.D.projection.size == (96, 128)
+    assert larger.unwrapped.X is not None
     with pytest.raises(DataError, match="Conditional training needs labels"):
         recipe_game(conditional=True)
 

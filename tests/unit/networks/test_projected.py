@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from sparring.errors import DataError, RunError
 from sparring.networks.efficientnet_lite import CHANNELS
 from sparring.networks.projected import ProjectedCritic, Projection
+from sparring.objectives.penalties import r1
 
 SHAPE = (3, 32, 32)
 
@@ -164,3 +165,22 @@ def test_a_class_adds_the_product_of_its_embedding_with_a_second_convolution():
         torch.testing.assert_close(head(h, y).squeeze(), head.score(seen).squeeze() + matched)
         assert matched.abs().min() > 0
     assert not torch.allclose(D(x, y), D(x, torch.eye(3)[[1, 1]]))
+
+
+def test_a_penalty_on_slopes_differentiates_through_the_features():
+    D, x = small(scales=2).eval().double(), images().double()
+    weight = D.heads[0].score.parametrizations.weight.original
+
+    def penalty():
+        return r1(D, x)
+
+    (slope,) = torch.autograd.grad(penalty(), weight)
+    with torch.no_grad():
+        direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        weight += 1e-5 * direction
+    above = penalty().item()
+    with torch.no_grad():
+        weight -= 2e-5 * direction
+    below = penalty().item()
+    assert (slope * direction).sum().item() == pytest.approx((above - below) / 2e-5, rel=1e-5)
+    assert above > 0
