@@ -85,6 +85,7 @@ CONTESTANTS = {
             "fastgan",
             "fastgan",
             {
+                "conditional": False,
                 "latent": 256,
                 "width": 64,
                 "light": False,
@@ -98,7 +99,17 @@ CONTESTANTS = {
         Contestant(
             "stylegan2-ada",
             "stylegan2",
-            {"latent": 128, "width": 16, "mapping": 2, "penalty": 0.03, **adam(2.5e-3, (0.0, 0.99))},
+            {
+                "latent": 128,
+                "width": 16,
+                "mapping": 2,
+                "group": 32,
+                "residual": False,
+                "penalty": 0.03,
+                "path": 0.0,
+                "mixing": 0.0,
+                **adam(2.5e-3, (0.0, 0.99)),
+            },
             {"augment": "adaptive", "augment_images": 100_000},
             batch=32,
             precision="bf16",
@@ -108,7 +119,12 @@ CONTESTANTS = {
         Contestant(
             "rsgan",
             "rsgan",
-            {"networks": {"network": "dcgan", "latent": 100, "width": 32}, **adam(1e-3, (0.0, 0.99))},
+            {
+                "networks": {"network": "dcgan", "latent": 100, "width": 32},
+                "critic_steps": 1,
+                "generator_steps": 1,
+                **adam(1e-3, (0.0, 0.99)),
+            },
             {"augment": "diff"},
             batch=32,
             precision="bf16",

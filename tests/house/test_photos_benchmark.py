@@ -15,6 +15,8 @@ from sparring.data import load
 from sparring.metrics import extractor_for
 from sparring.metrics.extractors.squeezenet import SqueezeNet
 from sparring.recipes import RECIPES
+from sparring.recipes.techniques import Techniques
+from sparring.runs.recipe_args import fill_arguments, find_recipe
 
 
 def curve(*points):
@@ -88,6 +90,11 @@ def test_contestants_are_recipes_whose_settings_are_written_out():
     assert {BEST, *EARLIER_BEST, *EARLIER_DEFAULTS, "fastgan"} == set(CONTESTANTS) == set(ARENAS["clothes"].contestants)
     known = {name for name, who in CONTESTANTS.items() if who.recipe in RECIPES or name == PEER}
     assert known >= {*EARLIER_BEST, *EARLIER_DEFAULTS}
+    for name in known - {PEER, BEST}:
+        who = CONTESTANTS[name]
+        function = find_recipe(who.recipe)
+        assert set(fill_arguments(function, who.arguments)) == set(who.arguments), name
+        Techniques(**who.techniques)
     earlier = [CONTESTANTS[name] for name in ("dcgan", "r3gan")]
     assert {(who.batch, who.precision, who.mirror, who.ema, who.anneal) for who in earlier} == {
         (64, "fp32", False, 0.999, 0.0)

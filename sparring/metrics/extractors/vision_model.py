@@ -181,7 +181,7 @@ def _loaded(place: str, revision: str | None, model: str) -> tuple[nn.Module, di
             )
     except FAILURES as error:
         raise DataError(
-            f"The vision model {model} cannot be loaded ({_first_line(error)}): name a model of images with "
+            f"The vision model {model} cannot be loaded ({_first_sentence(error)}): name a model of images with "
             "safetensors, or, without a connection, a local folder."
         ) from error
     missing = set(report["missing_keys"])
@@ -212,11 +212,11 @@ def _try(extractor: VisionModelExtractor, model: str) -> None:
             first, second = extractor.features(image), extractor.features(image)
     except FAILURES as error:
         raise DataError(
-            f"The vision model {model} gives no features of images ({_first_line(error)}): take another one."
+            f"The vision model {model} gives no features of images ({_first_sentence(error)}): take another one."
         ) from error
     if not torch.allclose(first, second, rtol=1e-3, atol=1e-4):
         raise DataError(f"The vision model {model} gives other features each time: take one without random masks.")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:200]
+def _first_sentence(error: Exception) -> str:
+    return (re.split(r"\n|\. ", str(error).strip())[0] or type(error).__name__)[:200]

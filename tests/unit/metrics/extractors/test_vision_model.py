@@ -214,12 +214,12 @@ def test_offline_one_sentence_names_the_remedy(tmp_path, monkeypatch):
 
     def from_pretrained(place, **options):
         seen.append((place, options))
-        raise OSError("We couldn't connect to 'https://huggingface.co'\nand more")
+        raise OSError("Can't load it for 'facebook/dinov2-base'. If more\nand more")
 
     monkeypatch.setattr(transformers.AutoImageProcessor, "from_pretrained", from_pretrained)
     with pytest.raises(DataError, match="without a connection, a local folder") as raised:
         vision_model("facebook/dinov2-base@abc123")
-    assert "and more" not in str(raised.value)
+    assert "(Can't load it for 'facebook/dinov2-base')" in str(raised.value)
     assert seen == [("facebook/dinov2-base", {"trust_remote_code": False, "revision": "abc123"})]
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(DataError, match=r"pip install 'sparring\[transformers\]'"):
