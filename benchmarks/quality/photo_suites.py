@@ -143,6 +143,7 @@ CONTESTANTS = {
                 "latent": 64,
                 "width": 768,
                 "cardinality": 96,
+                "scale": 1.0,
                 "penalty": (0.05, 0.005),
                 "cooling": 0.25,
                 "burn_in": 39_063,
