@@ -30,8 +30,8 @@ class Contestant:
         precision: fp32 or bf16.
         mirror: Whether images are flipped at random.
         ema: Decay of the averaged weights.
-        steps: Step at which the training ends. Default: only the time ends it.
-        anneal: Share of these steps over which the rates fall to zero.
+        anneal: Share of the training, up to its end, over which the rates fall to zero. The end is the step that its
+            pace in the first eighth of the time leads to.
     """
 
     name: str
@@ -42,7 +42,6 @@ class Contestant:
     precision: str = "fp32"
     mirror: bool = False
     ema: float = 0.999
-    steps: int | None = None
     anneal: float = 0.0
 
 
@@ -76,6 +75,18 @@ CONTESTANTS = {
         Contestant(
             BEST,
             "projected",
+            {
+                "conditional": False,
+                "latent": 256,
+                "width": 12,
+                "light": False,
+                "features_size": 64,
+                "head_width": 32,
+                "scales": 4,
+                "pixels": 0,
+                "diffaugment": True,
+                **adam(1e-3, (0.0, 0.99)),
+            },
             batch=16,
             precision="bf16",
             mirror=True,

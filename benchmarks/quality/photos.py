@@ -112,10 +112,11 @@ class RunTraining:
         who: The contestant.
         arena: The images.
         seed: Decides everything random.
+        minutes: CPU minutes of the whole training, which decide when its rates begin to fall.
     """
 
-    def __init__(self, folder: Path, who: Contestant, arena: Arena, seed: int) -> None:
-        self.who = who
+    def __init__(self, folder: Path, who: Contestant, arena: Arena, seed: int, minutes: float) -> None:
+        self.who, self.seconds, self.file = who, 60 * minutes, folder / "length.json"
         self.run = Run.create(
             folder / "run",
             who.recipe,
@@ -144,8 +145,9 @@ class RunTraining:
 
     def advance(self, turn: Turn) -> None:
         """Train until the turn is over, and save a checkpoint."""
-        end = self.who.steps or FOREVER
-        how: Any = {"save_every": FOREVER, "sample_every": FOREVER, "anneal": self.who.anneal}
+        end = json.loads(self.file.read_text()) if self.file.exists() else FOREVER
+        anneal = self.who.anneal if end < FOREVER else 0.0
+        how: Any = {"save_every": FOREVER, "sample_every": FOREVER, "anneal": anneal}
         with closing(self.run.fit(end, **how)) as reports:  # type: ignore[type-var]
             try:
                 for report in reports:
@@ -156,6 +158,9 @@ class RunTraining:
                 raise
         if self.run.step >= end:
             turn.note(self.run.step, self.run.images, ended=True)
+        spent = turn.file.last["seconds"]
+        if self.who.anneal and end == FOREVER and spent >= self.seconds / 8:
+            self.file.write_text(str(round(self.run.step * self.seconds / spent)))
 
     def game(self) -> Game:
         """Return the game to judge."""
@@ -321,7 +326,7 @@ def times(minutes: float, marks: int, turn: float) -> list[tuple[float, bool]]:
     return sorted({**dict.fromkeys(turns, False), **dict.fromkeys(judged, True)}.items())
 
 
-def play(entry: Entry, judges: Judges, until: float, judged: bool) -> None:
+def play(entry: Entry, judges: Judges, until: float, judged: bool, minutes: float) -> None:
     """Train an entry up to a CPU time, unless it has reached it, and judge it there.
 
     Args:
@@ -329,11 +334,12 @@ def play(entry: Entry, judges: Judges, until: float, judged: bool) -> None:
         judges: The judges.
         until: CPU seconds since the start of the training.
         judged: Whether to judge there.
+        minutes: CPU minutes of the whole training.
     """
     entry.require_same_settings()
     if any(row["seconds"] >= until for row in entry.curve()):
         return
-    training = opened(entry, judges.training)
+    training = opened(entry, judges.training, minutes)
     with closing(logs.JsonLinesWriter(entry.folder / "seconds.jsonl", training.step)) as file:
         if not file.last.get("ended") and spent_seconds(file.last, training.step) < until:
             training.advance(Turn(file, training.step, until))
@@ -341,6 +347,7 @@ def play(entry: Entry, judges: Judges, until: float, judged: bool) -> None:
     before = entry.curve()
     if judged and (not before or before[-1]["step"] < training.step):
         row: dict[str, Any] = {"step": training.step, "images": training.images, "seconds": round(seconds, 2)}
+        row |= {"ended": True} if file.last.get("ended") else {}
         row |= judges(training.game())
         with closing(logs.JsonLinesWriter(entry.folder / "curve.jsonl", training.step)) as curve:
             curve.write([row])
@@ -361,11 +368,11 @@ def spent_seconds(last: dict[str, Any], step: int) -> float:
     return float(last["seconds"]) * step / last["step"] if last else 0.0
 
 
-def opened(entry: Entry, training: Dataset) -> Training:
+def opened(entry: Entry, training: Dataset, minutes: float) -> Training:
     """Return the training of an entry, from its last checkpoint."""
     if entry.who.recipe == PEER:
         return PeerTraining(entry.folder, training, entry.who.batch, entry.seed)
-    return RunTraining(entry.folder, entry.who, entry.arena, entry.seed)
+    return RunTraining(entry.folder, entry.who, entry.arena, entry.seed, minutes)
 
 
 def save_samples(game: Game, file: Path) -> None:
@@ -459,7 +466,7 @@ def main(words: Sequence[str] | None = None) -> None:
     missing = [entry for entry in entries if not is_known(entry, known[entry.arena.name], given.minutes)]
     for until, judged in [] if given.figures else times(given.minutes, given.marks, given.turn):
         for entry in missing:
-            play(entry, judges[entry.arena.name], until, judged)
+            play(entry, judges[entry.arena.name], until, judged, given.minutes)
         save_record(given.out, arenas, entries, judges, given)
     save_record(given.out, arenas, entries, judges, given)
     save_figures(given.out, given.state)
@@ -472,7 +479,7 @@ def is_known(entry: Entry, known: dict[str, Any], minutes: float) -> bool:
     if row is None or entry.folder.exists() or not entry.settings().items() <= row.items():
         return False
     last = row["curve"][-1]
-    return last["seconds"] >= 60 * minutes or last["step"] == entry.who.steps
+    return last["seconds"] >= 60 * minutes or "ended" in last
 
 
 if __name__ == "__main__":

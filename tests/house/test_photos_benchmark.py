@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sparring.metrics import extractor_for
 from sparring.metrics.extractors.squeezenet import SqueezeNet
 from sparring.recipes import RECIPES
 from sparring.recipes.techniques import Techniques
+from sparring.runs import logs
 from sparring.runs.recipe_args import fill_arguments, find_recipe
 
 
@@ -161,6 +163,23 @@ def test_the_same_command_continues_a_stopped_one_and_plays_nothing_twice(tmp_pa
     assert "CPU min" not in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("_briefly")
+def test_rates_fall_to_zero_at_the_end_that_the_first_eighth_leads_to(tmp_path, monkeypatch):
+    falling = replace(CONTESTANTS["rsgan"], anneal=0.5)
+    monkeypatch.setitem(photos.CONTESTANTS, "rsgan", falling)
+    record = play(tmp_path, "--contestants", "rsgan", "--marks", "4")
+    state = tmp_path / "state/digits/rsgan-0"
+    length = json.loads((state / "length.json").read_text())
+    lines = logs.read(state / "run/log.jsonl")
+    factors = [line.get("anneal", 1.0) for line in lines]
+    assert factors[0] == 1.0
+    assert factors[-1] <= 0.5
+    assert factors[-1] == pytest.approx(min(1, (length - lines[-1]["step"] + 1) / (0.5 * length)))
+    last = record["arenas"]["digits"]["trainings"]["rsgan-0"]["curve"][-1]
+    assert last["step"] == lines[-1]["step"]
+    assert last["seconds"] >= 1.2 or last["ended"]
+
+
 def test_another_setting_is_not_mixed_with_a_training_that_lies_there(tmp_path):
     entry = Entry(CONTESTANTS["rsgan"], ARENAS["digits"], 0, tmp_path / "rsgan-0")
     entry.require_same_settings()
@@ -171,6 +190,8 @@ def test_another_setting_is_not_mixed_with_a_training_that_lies_there(tmp_path):
     known = {"rsgan-0": {**elsewhere.settings(), "curve": [{"seconds": 60.0, "step": 9}]}}
     assert is_known(elsewhere, known, 1.0)
     assert not is_known(elsewhere, known, 1.1)
+    known["rsgan-0"]["curve"][0]["ended"] = True
+    assert is_known(elsewhere, known, 1.1)
     assert not is_known(entry, known, 1.0), "what lies in the state is continued"
     known["rsgan-0"]["settings"]["batch"] = 33
     assert not is_known(elsewhere, known, 1.0)
