@@ -46,6 +46,9 @@ class PerformanceOptions:
         keep_freed_memory: Freed memory stays with the process, see `keep_freed_memory`.
         fast_double_backward: Penalties differentiate layers as `sparring.objectives.double_backward` does.
         fused_upsampling: Networks whose up-sampling and convolution are one, see `sparring.layers.upsample_fusion`.
+        contiguous_outputs: Modules, such as ``D.body``, whose outputs are made contiguous, because the code after them
+            views channels-last tensors as only contiguous ones can be; only of games of a user, see
+            `sparring.runs.performance_trial`.
 
     Raises:
         RunError: If there is no such setting.
@@ -59,6 +62,7 @@ class PerformanceOptions:
     keep_freed_memory: bool = False
     fast_double_backward: bool = False
     fused_upsampling: tuple[str, ...] = ()
+    contiguous_outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.setting not in SETTINGS:
@@ -99,6 +103,10 @@ class PerformanceOptions:
         for name, network in game.unwrapped.named_children():
             form = torch.channels_last if name in self.channels_last else torch.contiguous_format
             network.to(memory_format=form)  # type: ignore[call-overload]  # torch declares no such form
+        for name, module in game.unwrapped.named_modules():
+            _keep_output_layout(module)
+            if name in self.contiguous_outputs:
+                module.register_forward_hook(_contiguous)
         for layer in _resampling(game):
             layer.fused = self.fused_resampling
         game.plain_double_backward = not self.fast_double_backward
@@ -174,6 +182,17 @@ def _is_channels_last(weight: Tensor) -> bool:
 
 def _resampling(game: Game) -> list[UpConv | ConvDown]:
     return [layer for layer in game.modules() if isinstance(layer, (UpConv, ConvDown))]
+
+
+def _contiguous(module: nn.Module, inputs: object, output: object) -> object:
+    """Return the output of a module contiguous, as a forward hook; what is not a tensor stays as it is."""
+    return output.contiguous() if isinstance(output, Tensor) else output
+
+
+def _keep_output_layout(module: nn.Module) -> None:
+    """Remove the hook `_contiguous` from a module if it has it."""
+    for key in [key for key, hook in module._forward_hooks.items() if hook is _contiguous]:
+        del module._forward_hooks[key]
 
 
 def _can_fuse(group: Settings) -> bool:

@@ -8,6 +8,10 @@ only tests that the round runs. Rounding can move a rectifier across its kink, w
 rounding, but only by chance: what differs is tried on other rows and random numbers, and is left out if it differs on
 all of them.
 
+A network that fails channels-last may only view a tensor in the order of a contiguous one, as ``h.view(len(h), -1)``
+does after the last convolution. So the output of the module that finished last before the failure is made contiguous,
+and the network is tried again, as long as another module is found. The layers before it then stay channels-last.
+
 Only copies run, and torch's generators are restored, so the training does not depend on whether there was a trial.
 Games of this library's recipes are not tried, since tests do so for all of them.
 
@@ -19,12 +23,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
@@ -61,7 +65,9 @@ NOTHING: Settings = {
     "fused_resampling": False,
     "fast_double_backward": False,
     "fused_upsampling": (),
+    "contiguous_outputs": (),
 }
+VIEWS = 8  # outputs of a network that are made contiguous, at most
 UNREPEATABLE = (
     "Two plays of the same step differ, so no resume is exact: draw only from torch's generators, and keep what a "
     "round remembers in registered buffers."
@@ -188,7 +194,8 @@ class _Trial:
         )
         kept = bare
         for words, alone in _choices(chosen):
-            if why := self.objection(alone):
+            alone, why = self.with_views(alone)
+            if why:
                 what, _, network = words.partition(" for ")
                 left.setdefault((what, why), []).append(network)
             else:
@@ -199,6 +206,30 @@ class _Trial:
             kept = bare
             notes.append(_note("everything but fused optimisers", why))
         return kept, notes
+
+    def with_views(self, alone: PerformanceOptions) -> tuple[PerformanceOptions, str]:
+        """Return an option, with contiguous outputs if channels-last tensors need them, and why it cannot stay."""
+        trial, why = alone, self.objection(alone)
+        while why not in ("", CHANGES) and alone.channels_last and len(trial.contiguous_outputs) < VIEWS:
+            name = self.last_before_failure(trial)
+            if not name or name in trial.contiguous_outputs:
+                return alone, why
+            trial = replace(trial, contiguous_outputs=(*trial.contiguous_outputs, name))
+            if not (again := self.objection(trial)) or again == CHANGES:
+                return trial, again
+        return alone, why
+
+    def last_before_failure(self, choice: PerformanceOptions) -> str:
+        """Return the name of the module that returns last before a failure; empty if that differs by process."""
+        modules, returned = dict(self.game.unwrapped.named_modules()), [""]
+
+        with ExitStack() as stack:
+            for name, module in modules.items():  # copies of the game have the same hooks
+                stack.callback(module.register_forward_hook(_Noted(returned, name)).remove)
+            failed = self.compared(choice, 0) not in ("", CHANGES) or self.fails(choice)
+        place = list(modules).index(returned[0]) if failed else 0
+        alike = distributed.all_reduce_max(place) == -distributed.all_reduce_max(-place)
+        return returned[0] if failed and alike else ""
 
     def objection(self, choice: PerformanceOptions) -> str:
         """Return why options cannot stay, the same in all processes; empty if they can."""
@@ -286,6 +317,24 @@ class _Trial:
         except Exception as error:
             return _failure(error)
         return numbers
+
+
+class _Noted:
+    """A forward hook that notes the name of its module when the module returns, also in copies of it.
+
+    Args:
+        returned: One name, which is replaced.
+        name: Name of the module.
+    """
+
+    def __init__(self, returned: list[str], name: str) -> None:
+        self.returned, self.name = returned, name
+
+    def __call__(self, module: nn.Module, inputs: object, output: object) -> None:
+        self.returned[0] = self.name
+
+    def __deepcopy__(self, memo: object) -> _Noted:
+        return self
 
 
 class _Moment(NamedTuple):
@@ -384,6 +433,7 @@ def _both(one: PerformanceOptions, other: PerformanceOptions) -> PerformanceOpti
         one,
         channels_last=one.channels_last + other.channels_last,
         fused_upsampling=one.fused_upsampling + other.fused_upsampling,
+        contiguous_outputs=tuple(dict.fromkeys(one.contiguous_outputs + other.contiguous_outputs)),
         fused_resampling=one.fused_resampling or other.fused_resampling,
         fast_double_backward=one.fast_double_backward or other.fast_double_backward,
     )

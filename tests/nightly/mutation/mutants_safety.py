@@ -227,6 +227,11 @@ MUTANTS = [
         FOLDING,
     ),
     ("runs/performance_trial.py", "copy.deepcopy(self.game), self.reels", "self.game, self.reels", TRIAL),
+    ("runs/performance.py", "            if name in self.contiguous_outputs:", "            if False:", TRIAL),
+    ("runs/performance.py", "            _keep_output_layout(module)\n", "", TRIAL),
+    ("runs/performance.py", "return output.contiguous() if", "return output.detach().contiguous() if", TRIAL),
+    ("runs/performance_trial.py", "or name in trial.contiguous_outputs:", "or trial.contiguous_outputs:", TRIAL),
+    ("runs/performance_trial.py", "        self.returned[0] = self.name\n", "        pass\n", TRIAL),
     ("runs/performance_trial.py", "config.recipe in RECIPES", "False", TRIAL),
     (
         "runs/performance_trial.py",

@@ -159,6 +159,7 @@ def test_there_is_no_other_setting(tmp_path):
         {"channels_last": [1]},
         {"fused_upsampling": [1]},
         {"fused_upsampling": "G"},
+        {"contiguous_outputs": "D.body"},
         {"more": True},
     ],
 )
