@@ -42,18 +42,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparring.errors import DataError
 from sparring.layers.normalization import ConditionalBatchNorm, Norm
 from sparring.layers.resampling import UpConv
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import centre_crop, padding, require_images, start_grid
+from sparring.networks.common.sizes import centre_crop, padding, require_sides, start_grid
 
 __all__ = ["FastGANCritic", "FastGANGenerator"]
 
 _MULTIPLES = (16, 8, 4, 2, 2, 1, 1 / 2, 1 / 4, 1 / 8)  # of the width, from the coarsest map on
 EXCITED = {4: 0, 5: 1, 6: 2}  # number of a map, and of the coarser one that gates it
-SMALLEST, LARGEST = 8, 1024  # pixels of a side
 BLOCKS, DECODED = 5, 4  # halvings by residual blocks, and doublings of a decoder, at most
 
 Pair = tuple[Tensor, Tensor]
@@ -359,9 +357,5 @@ def _quarter(x: Tensor, place: Tensor) -> Tensor:
 
 def _doublings(shape: Shape, side: int) -> int:
     """Return how often a side doubles within the shorter side of images."""
-    require_images(shape, "FastGAN")
-    if min(shape[1:]) < SMALLEST or max(shape[1:]) > LARGEST:
-        raise DataError(
-            f"FastGAN makes images with sides from {SMALLEST} to {LARGEST} pixels, not {shape}: pass another --size."
-        )
+    require_sides(shape, "FastGAN")
     return (min(shape[1:]) // side).bit_length() - 1

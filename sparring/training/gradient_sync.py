@@ -56,7 +56,8 @@ class GradientSync:
         parameters = list(parameters)
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         for parameter, gradient in zip(parameters, self._averaged(gradients), strict=True):
-            parameter.grad = gradient
+            # A fused optimiser pairs numbers by their place in memory: a gradient needs the layout of its parameter.
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
 
     def average_statistics(self, game: nn.Module) -> None:
         """Average batch-norm statistics, so that replicas stay identical.

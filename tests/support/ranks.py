@@ -34,6 +34,7 @@ start = partial(Run.create, data="ring", batch_size=16, device="cpu", ema_decay=
 TRANSLATION = {**runs.UNPAIRED, "batch_size": 4, "arguments": runs.tiny("cyclegan")}
 VIEWED = {**runs.IMAGES, "size": 16, "batch_size": 4, "arguments": {}}
 GAMES = ("nsgan", "wgan-gp", "rasgan", "ralsgan")
+PHOTOGRAPHS = {**VIEWED, "arguments": {**runs.tiny("fastgan"), "conditional": True}}
 TOGETHER = ("rasgan", "ebgan")  # whose losses compare the samples of the whole batch
 
 
@@ -116,6 +117,9 @@ def main(folder: Path) -> None:
     train(folder / "cyclegan", recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", 2, recipe="cyclegan", **TRANSLATION)
     train(folder / "cyclegan-stopped", recipe="cyclegan", **TRANSLATION)
+    train(folder / "fastgan", recipe="fastgan", **PHOTOGRAPHS)
+    train(folder / "fastgan-stopped", 3, recipe="fastgan", **PHOTOGRAPHS)
+    train(folder / "fastgan-stopped", recipe="fastgan", **PHOTOGRAPHS)
     train(
         folder / "viewed",
         1,

@@ -89,6 +89,7 @@ MUTANTS = [
         RANKS,
     ),
     ("training/gradient_sync.py", "buffer.copy_(mean)", "pass", RANKS),
+    ("training/gradient_sync.py", "torch.empty_like(parameter).copy_(gradient)", "gradient", RANKS),
     ("runs/logs.py", "sum(step.bytes for step in steps) / len(steps)", "sum(step.bytes for step in steps)", RANKS),
     # hostile data
     ("data/sources/readable.py", "if name not in self.bad}", "}", DATA),

@@ -269,5 +269,5 @@ def test_the_critic_has_a_spectral_norm_everywhere():
 @pytest.mark.parametrize("shape", [(3, 7, 64), (3, 64, 1025)])
 def test_sides_below_8_and_above_1024_are_refused(shape):
     for network in (FastGANGenerator, FastGANCritic):
-        with pytest.raises(DataError, match="from 8 to 1024"):
+        with pytest.raises(DataError, match="sides of 8 to 1024"):
             network(shape, width=2)

@@ -107,6 +107,14 @@ def test_two_processes_share_one_pool_of_fakes_and_resume_bit_for_bit(two, tmp_p
     assert runs.difference(state(two / "cyclegan"), state(two / "cyclegan-stopped")) == ""
 
 
+def test_two_processes_with_batch_norm_and_noise_inside_networks_resume_bit_for_bit(two, tmp_path):
+    assert runs.difference(state(two / "fastgan"), state(two / "fastgan-stopped")) == ""
+    parts = ranks.train(tmp_path / "parts", recipe="fastgan", grad_accum=2, **ranks.PHOTOGRAPHS).state.state_dict()
+    both = state(two / "fastgan")["game"]
+    kernels = [name for name in both if both[name].dim() == 4]
+    assert max((both[name] - parts["game"][name]).abs().max().item() for name in kernels) < 2e-4
+
+
 def test_the_log_covers_the_whole_batch(two, tmp_path):
     alone = ranks.train(tmp_path / "alone", recipe="rasgan")
     logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (two / "rasgan", alone.folder)]
