@@ -18,6 +18,7 @@ from sparring.networks.dcgan import DCGANCritic
 from sparring.networks.fastgan import FastGANCritic, FastGANGenerator
 from sparring.networks.projected import ProjectedCritic
 from sparring.recipes.options import Adam, channels_last
+from sparring.recipes.pix2pix_gaugan import seen_by
 from sparring.wrappers.augmentation import Augmentation
 
 
@@ -30,6 +31,7 @@ def fastgan(
     width: int = 64,
     light: bool = False,
     reconstruction: float = 1.0,
+    perception: str | None = None,
     diffaugment: bool = True,
     critic: Adam = Adam(),
     generator: Adam = Adam(),
@@ -45,7 +47,9 @@ def fastgan(
         latent: Coordinates of the noise z.
         width: Channels of G at 128 × 128 and of D at 64 × 64.
         light: Whether the blocks of G have one convolution instead of two.
-        reconstruction: Weight of the mean absolute error of what D rebuilds.
+        reconstruction: Weight of the error of what D rebuilds.
+        perception: Features in which that error is measured: classifier, trained on the data; or a file with the
+            weights of VGG-19. Default: none, the mean absolute difference of pixels.
         diffaugment: Whether all images that D receives are augmented by DiffAugment (Zhao et al., 2020).
         critic: Optimiser of D.
         generator: Optimiser of G.
@@ -60,6 +64,7 @@ def fastgan(
         channels_last(G),
         channels_last(D),
         reconstruction=reconstruction,
+        perception=None if perception is None else seen_by(shape[0], 1.0, perception),
         classes=known,
         critic=critic,
         generator=generator,

@@ -8,6 +8,7 @@ from sparring.check import check_game
 from sparring.errors import DataError, GameError
 from sparring.games.common.multiscale import Perception
 from sparring.games.fastgan import FastGAN
+from sparring.networks.common.perceptual import ClassifierMaps
 from sparring.recipes.projected_fastgan import class_count, fastgan
 from sparring.recipes.techniques import Techniques, apply_techniques
 from sparring.training.trainer import train
@@ -128,6 +129,18 @@ def test_a_perceptual_distance_takes_the_place_of_the_absolute_one():
     assert id(double.weight) not in {
         id(p) for player in game.players().values() for p in player.param_groups[0]["params"]
     }
+
+
+def test_the_recipe_measures_in_features_on_request():
+    game = small((1, 32, 32), perception="classifier").unwrapped
+    assert isinstance(game.V, ClassifierMaps)
+    assert game.distance.weight == 1
+    assert small().unwrapped.V is None
+    x = torch.zeros(2, 1, 32, 32)
+    (first, _) = game.round(iter([(x,)]), 0)
+    assert first.terms["reconstruction"].isfinite()
+    with torch.no_grad():
+        assert game.distance(x, x).item() == 0
 
 
 def test_what_is_rebuilt_is_the_augmented_image_and_all_that_d_sees_is_augmented():
