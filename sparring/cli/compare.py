@@ -20,7 +20,17 @@ import tyro
 from sparring._types import Settings
 from sparring.cli.console import clock, progress, say, say_data, show_table
 from sparring.cli.help import flags
-from sparring.cli.options import METRICS, Device, Trust, parsed, recipe_arguments, with_recipe
+from sparring.cli.options import (
+    METRICS,
+    Device,
+    ImageSize,
+    Trust,
+    fit_of,
+    parse_height_and_width,
+    parsed,
+    recipe_arguments,
+    with_recipe,
+)
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
@@ -63,7 +73,11 @@ class Comparison:
         only: Names of the trainings to run, without a report, to share the work between machines. Default: all.
         batch_size: Rows of a batch. Default: 64 images or 256 points.
         grad_accum: Number of parts in which the gradients of a batch are accumulated, to save memory.
-        size: Height and width of images. Default: that of the data.
+        size: Height and width of images in pixels, such as 64 for squares, or 64x48 for 64 high and 48 wide.
+            Default: that of the data.
+        fit: How pictures of other proportions get the size: crop takes the central part, pad adds a border, stretch
+            changes their proportions.
+        pad_colour: Colour of the border of --fit pad, a name or #rrggbb.
         channels: 1, 3 or 4. Default: that of the data.
         data_root: Folder of the standard data sets. Default: $SPARRING_DATA.
         mirror: Flip each image horizontally with probability 1/2.
@@ -90,7 +104,9 @@ class Comparison:
     only: tuple[str, ...] = ()
     batch_size: int | None = None
     grad_accum: int = 1
-    size: int | None = None
+    size: ImageSize = None
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    pad_colour: Annotated[str, tyro.conf.arg(metavar="COLOUR")] = "white"
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
@@ -107,14 +123,14 @@ class Comparison:
             "data",
             "batch_size",
             "grad_accum",
-            "size",
             "channels",
             "data_root",
             "ema_decay",
             "precision",
             "device",
         )
-        return {name: getattr(self, name) for name in (*names, "mirror", "hold_out")}
+        given = {name: getattr(self, name) for name in (*names, "mirror", "hold_out")}
+        return given | {"size": parse_height_and_width(self.size), "fit": fit_of(self.fit, self.pad_colour)}
 
 
 def compare(words: list[str]) -> None:
@@ -140,7 +156,8 @@ def compare(words: list[str]) -> None:
     trust(given.trust)
     budget = _budget(given)
     who = list(entries(Comparison, names, common, others, given.vary))
-    dataset = load(data_name(names[0], given.data), size=given.size, channels=given.channels, root=given.data_root)
+    form: Settings = {name: given.shared()[name] for name in ("size", "channels", "fit")}
+    dataset = load(data_name(names[0], given.data), root=given.data_root, **form)
     made = _trials(given, budget, who, dataset)
     if given.only:
         _train([trial for trial in made if trial.name in given.only] or _unknown_trial(made, given.only[0]), words, 1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from sparring._types import Settings
 from sparring.cli.console import progress, say, say_data
+from sparring.cli.options import ImageSize, fit_of, parse_height_and_width
 
 
 def check(
@@ -48,8 +49,10 @@ def check(
 def prepare(
     source: Annotated[Positional[str], arg(metavar="SOURCE")],
     target: Annotated[Positional[Path], arg(metavar="TARGET")],
-    size: int | None = None,
+    size: ImageSize = None,
     channels: int | None = None,
+    fit: Literal["crop", "pad", "stretch"] = "crop",
+    pad_colour: Annotated[str, arg(metavar="COLOUR")] = "white",
     data_root: Path | None = None,
     skip_unreadable: bool = False,
 ) -> None:
@@ -58,8 +61,11 @@ def prepare(
     Args:
         source: Name of a data set, folder or zip of images, or array file.
         target: The .npy file.
-        size: Height and width.
+        size: Height and width in pixels, such as 64 for squares, or 64x48 for 64 high and 48 wide.
         channels: 1, 3 or 4.
+        fit: How pictures of other proportions get the size: crop takes the central part, pad adds a border, stretch
+            changes their proportions.
+        pad_colour: Colour of the border of --fit pad, a name or #rrggbb.
         data_root: Where the standard data sets are.
         skip_unreadable: Skip image files that cannot be read. Default: they are an error.
     """
@@ -67,7 +73,8 @@ def prepare(
     from sparring.data import prepare as write
 
     with progress("preparing images") as show:
-        settings: Settings = {"size": size, "channels": channels, "root": data_root, "skip_unreadable": skip_unreadable}
+        settings: Settings = {"size": parse_height_and_width(size), "channels": channels}
+        settings |= {"fit": fit_of(fit, pad_colour), "root": data_root, "skip_unreadable": skip_unreadable}
         path = write(source, target, progress=show.update, **settings)
     dataset = load(path)
     say_data(dataset)

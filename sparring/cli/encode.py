@@ -126,6 +126,7 @@ def train_encoder(words: Sequence[str]) -> None:
     if not words or words[0].startswith("-"):
         raise SparringError("Name the run first: sparring train-encoder RUN --out FOLDER")
     from sparring.cli.train import train
+    from sparring.data.frames import text_of
     from sparring.runs import config
     from sparring.runs.fitted_encoder import RECIPE
 
@@ -133,7 +134,9 @@ def train_encoder(words: Sequence[str]) -> None:
     data = config.read(Path(run)).data
     known = {
         "--data": data.name,
-        "--size": data.size,
+        "--size": None if data.size is None else text_of(data.size),
+        "--fit": data.fit.partition(":")[0],
+        "--pad-colour": data.fit.partition(":")[2] or None,
         "--channels": data.channels,
         "--data-root": data.root,
     }

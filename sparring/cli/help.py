@@ -25,7 +25,18 @@ NAME, WIDEST = 28, 110  # columns of a flag's name and value, and of a line
 POSITIONAL, APPENDED = (get_args(marked[int])[1] for marked in (Positional, UseAppendAction))
 
 SECTIONS: Sections = {
-    "Data": ("data", "size", "channels", "data_root", "mirror", "random_crop", "skip_unreadable", "hold_out"),
+    "Data": (
+        "data",
+        "size",
+        "fit",
+        "pad_colour",
+        "channels",
+        "data_root",
+        "mirror",
+        "random_crop",
+        "skip_unreadable",
+        "hold_out",
+    ),
     "Output": (
         "out",
         "save_every",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field, make_dataclass
@@ -32,11 +33,14 @@ __all__ = [
     "METRICS",
     "NEWEST",
     "Device",
+    "ImageSize",
     "Model",
     "ModelOptions",
     "RunFolder",
     "Trust",
     "called",
+    "fit_of",
+    "parse_height_and_width",
     "parse_size",
     "parsed",
     "recipe_arguments",
@@ -44,6 +48,7 @@ __all__ = [
     "with_recipe",
 ]
 
+WHITE = "white"  # default colour of a border
 OWN_WORDS = ("networks",)  # settings whose fields are flags without a prefix: --width, not --networks.width
 STYLE = (tyro.conf.FlagCreatePairsOff,)
 TYPES = ConstructorRegistry()
@@ -59,6 +64,9 @@ Trust = Annotated[
 ]
 
 Device = Annotated[str, tyro.conf.arg(metavar="DEVICE", help=f"One of {DEVICES}.")]
+
+ImageSize = Annotated[str | None, tyro.conf.arg(metavar="SIZE")]
+"""A side in pixels, or height x width, such as 64x48; see `parse_height_and_width`."""
 
 METRICS = tyro.conf.arg(
     metavar="NAMES",
@@ -264,3 +272,40 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if not (width.strip().isdecimal() and height.strip().isdecimal()):
         raise DataError(f"The size {text!r} cannot be read: write width and height, such as 240x100.")
     return int(height), int(width)
+
+
+def fit_of(fit: str, pad_colour: str) -> str:
+    """Return a fit with its colour, as `sparring.data.load` takes it.
+
+    Args:
+        fit: crop, pad or stretch.
+        pad_colour: Colour of the border.
+
+    Raises:
+        DataError: If a colour is given without a border.
+    """
+    if fit != "pad" and pad_colour != WHITE:
+        raise DataError(f"--fit {fit} adds no border that could be {pad_colour}: leave --pad-colour out, or --fit pad.")
+    return f"{fit}:{pad_colour}" if pad_colour != WHITE else fit
+
+
+def parse_height_and_width(text: str | None) -> int | tuple[int, int] | None:
+    """Parse a side such as 64, or a height and a width such as 64x48; None stays None.
+
+    Args:
+        text: On the command line.
+
+    Raises:
+        DataError: If it is neither.
+
+    Example:
+        >>> parse_height_and_width("64"), parse_height_and_width("64x48")
+        (64, (64, 48))
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d{1,6})\s*(?:[x×X]\s*(\d{1,6})\s*)?", text)
+    if not found:
+        raise DataError(f"The size {text[:40]!r} is neither a side nor height x width: write 64, or 64x48.")
+    height, width = int(found[1]), int(found[2] or found[1])
+    return height if height == width else (height, width)

@@ -11,11 +11,13 @@ from tyro.conf import arg
 
 from sparring._types import Settings
 from sparring.cli.console import say, show_table
-from sparring.cli.options import Device, parsed, with_recipe
+from sparring.cli.options import Device, ImageSize, parse_height_and_width, parsed, with_recipe
 from sparring.errors import DataError, SparringError
 
 if TYPE_CHECKING:
     import torch
+
+    from sparring.data.frames import Sizes
 
 
 def show(match: str = "*") -> None:
@@ -42,7 +44,8 @@ class Check:
     Attributes:
         data: Name or path of the data. Default: the points of ring, or images of digits of 32 × 32 pixels if the recipe
             takes images only.
-        size: Height and width of images. Default: that of the data.
+        size: Height and width of images in pixels, such as 64 for squares, or 64x48 for 64 high and 48 wide.
+            Default: that of the data.
         batch_size: Rows of a batch.
         rounds: Number of rounds, at least 2.
         grad_accum: Number of parts in which the gradients of a batch are accumulated.
@@ -52,7 +55,7 @@ class Check:
     """
 
     data: Annotated[str | None, arg(metavar="DATA")] = None
-    size: int | None = None
+    size: ImageSize = None
     batch_size: int = 8
     rounds: int = 2
     grad_accum: int = 1
@@ -83,23 +86,25 @@ def check(words: list[str]) -> None:
     filled: Any = parsed(with_recipe(Check, recipe_named(recipe), recipe), rest, f"check {recipe}")
     given: Check = filled.given
     arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
+    size = parse_height_and_width(given.size)
     how: Settings = {"batch": given.batch_size, "rounds": given.rounds, "parts": given.grad_accum, "fast": given.fast}
     how |= {"kind": PRECISIONS[given.precision], "where": distributed.resolve_device(given.device)}
     how |= {"settings": describe_game(recipe, arguments, {})}
     try:
-        lines = _conforms(recipe, given.data or "ring", given.size, **how)
+        lines = _conforms(recipe, given.data or "ring", size, **how)
     except Exception as error:
         broken_rule = isinstance(error, GameError) and not isinstance(error, RoundError)
         if broken_rule or given.data is not None:
             raise
-        lines = _conforms_with_images(recipe, given.size, error, how)
+        lines = _conforms_with_images(recipe, size, error, how)
     for line in lines:
         say(line)
     say(f"{recipe} keeps the rules.")
 
 
-def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: Settings) -> list[str]:
+def _conforms_with_images(recipe: str, size: Sizes | None, why: Exception, how: Settings) -> list[str]:
     """Check a recipe that does not take points."""
+    from sparring.data.frames import text_of
     from sparring.errors import GameError, RoundError, SparringError
 
     try:
@@ -114,13 +119,16 @@ def _conforms_with_images(recipe: str, size: int | None, why: Exception, how: Se
             f"{recipe} fails on the points of ring ({points}) and on the images of digits ({images}): name data that "
             "it takes, such as --data digits --size 64."
         ) from error
-    return [*lines, f"data: digits, {size or 32} pixels a side, since it cannot be played on the points of ring."]
+    return [
+        *lines,
+        f"data: digits, {text_of(size or 32)} pixels, since it cannot be played on the points of ring.",
+    ]
 
 
 def _conforms(
     recipe: str,
     data: str,
-    size: int | None,
+    size: Sizes | None,
     *,
     batch: int,
     rounds: int,

@@ -15,7 +15,7 @@ from tyro.conf import Positional, arg
 from sparring._io.folder import Folder
 from sparring._types import JsonObject
 from sparring.cli.console import clock, progress, say, say_data, show_table, warn
-from sparring.cli.options import Device, Trust, parsed, with_recipe
+from sparring.cli.options import Device, ImageSize, Trust, fit_of, parse_height_and_width, parsed, with_recipe
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
@@ -202,7 +202,11 @@ class Training:
         seed: Seed of everything random.
         batch_size: Rows of a batch, over all processes. Default: 64 images, 8 of two domains, 256 points.
         grad_accum: Number of parts in which the gradients of a batch are accumulated, to save memory.
-        size: Height and width of images. Default: that of the data.
+        size: Height and width of images in pixels, such as 64 for squares, or 64x48 for 64 high and 48 wide.
+            Default: that of the data.
+        fit: How pictures of other proportions get the size: crop takes the central part, pad adds a border, stretch
+            changes their proportions.
+        pad_colour: Colour of the border of --fit pad, a name or #rrggbb.
         channels: 1, 3 or 4. Default: that of the data.
         data_root: Folder of the standard data sets. Default: $SPARRING_DATA.
         mirror: Flip each image horizontally with probability 1/2.
@@ -225,7 +229,9 @@ class Training:
     seed: int = 0
     batch_size: int | None = None
     grad_accum: int = 1
-    size: int | None = None
+    size: ImageSize = None
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    pad_colour: Annotated[str, arg(metavar="COLOUR")] = "white"
     channels: int | None = None
     data_root: Path | None = None
     mirror: bool = False
@@ -242,8 +248,9 @@ class Training:
 
     def settings(self) -> JsonObject:
         """Return the arguments of `Run.create`, without the recipe."""
-        beside = ("goal", "out", "dry_run", "estimate", "trust")
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
+        beside = ("goal", "out", "pad_colour", "dry_run", "estimate", "trust")
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
+        return given | {"size": parse_height_and_width(self.size), "fit": fit_of(self.fit, self.pad_colour)}
 
 
 def train(words: list[str]) -> None:

@@ -30,6 +30,7 @@ from sparring.data.annotations.captions import Captions
 from sparring.data.checksums import ChecksummedImages
 from sparring.data.dataset import Dataset
 from sparring.data.fingerprint import begin_fingerprint
+from sparring.data.frames import Size
 from sparring.data.sources.image_sources import Source, content_key
 from sparring.errors import UNREADABLE, DataError
 
@@ -53,7 +54,7 @@ def cache_folder(cache: str | Path | None = None) -> Path:
 
 
 def prepare_in_cache(
-    source: Source, size: int | None, channels: int | None, cache: Path, progress: Progress | None = None
+    source: Source, size: Size | None, channels: int | None, cache: Path, progress: Progress | None = None
 ) -> Path:
     """Prepare a source in the cache, unless the cache holds it already.
 
@@ -81,7 +82,7 @@ def prepare_in_cache(
 
 
 def prepare_file(
-    source: Source, target: Path, size: int | None, channels: int | None, progress: Progress | None = None
+    source: Source, target: Path, size: Size | None, channels: int | None, progress: Progress | None = None
 ) -> Path:
     """Prepare a source into a file, with one chunk of images in memory at a time.
 
@@ -102,8 +103,15 @@ def prepare_file(
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target) as file:
             shape, content, checksums = write_rows(file, source, source.images(size, channels), progress)
-            facts = {"source": source.title, "stamp": source.stamp, "content": content, "classes": source.classes}
+            facts: JsonObject = {
+                "source": source.title,
+                "stamp": source.stamp,
+                "content": content,
+                "classes": source.classes,
+            }
             facts |= {"passed_over": list(source.skipped.values())} if source.skipped else {}
+            shown = source.content(size)
+            facts |= {} if shown is None else {"shown": shown}
             write_rest(file, shape, checksums, source.labels, source.captions, facts)
         for old in legacy_files(target):
             old.unlink(missing_ok=True)
@@ -337,6 +345,8 @@ def open_prepared(name: str, target: Path, again: Callable[[], object] | None = 
         raise DataError(f"{target} does not exist or is not a prepared file: prepare the images again.")
     facts = found.facts
     more: Settings = {"captions": found.captions, "skipped": tuple(facts.get("passed_over", ()))}
+    if shown := facts.get("shown"):
+        more["content"] = (int(shown[0]), int(shown[1]))
     if found.checksums is not None:
         mend = None if again is None else lambda: _remade(target, facts["content"], again)
         more["checksummed"] = ChecksummedImages(target, found.values, found.checksums, mend)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring._types import Settings
 from sparring.data.annotations.captions import Captions
 from sparring.data.annotations.label_maps import LabelMapClasses
 from sparring.data.checksums import ChecksummedImages
@@ -54,6 +55,8 @@ class Dataset:
         paired_domain: The second of two domains, or None.
         crop_margin: Pixels by which stored images are larger than a row, in height and width. A row is a crop of the
             stored image. Default: the central crop.
+        content: Height and width of the centre of padded images that shows pictures, see
+            `sparring.data.frames.common_content`; scores are taken there. Default: the whole image.
         skipped: Files that were left out, one sentence each with the path and the reason.
         understood: How the files were interpreted, in a few words each: source of the labels, folders that are read.
         checksummed: Images of a prepared file with their checksums, through which `rows` reads; or None.
@@ -77,6 +80,7 @@ class Dataset:
     captions: Captions | None = field(default=None, repr=False)
     paired_domain: PairedDomain | None = field(default=None, repr=False)
     crop_margin: int = 0
+    content: tuple[int, int] | None = None
     skipped: tuple[str, ...] = field(default=(), repr=False)
     understood: tuple[str, ...] = field(default=(), repr=False)
     checksummed: ChecksummedImages | None = field(default=None, repr=False)
@@ -237,6 +241,17 @@ class Dataset:
             self.paired_domain.subset(rows) if self.paired_domain and self.paired_domain.paired else self.paired_domain
         )
         return replace(self, indices=chosen, fingerprint=content, paired_domain=second)
+
+    def without_border(self) -> Dataset:
+        """Return the centre of padded images that shows pictures, without a second domain; other images as they are."""
+        if self.content is None:
+            return self
+        (height, width), (rows, columns) = self.content, self.values.shape[1:3]
+        top, left = (rows - height) // 2, (columns - width) // 2
+        values = self.values[:, top : top + height, left : left + width]
+        name = hashlib.sha256(f"{self.fingerprint} centre {height} {width}".encode()).hexdigest()
+        more: Settings = {"content": None, "checksummed": None, "paired_domain": None}
+        return replace(self, values=values, fingerprint=name, **more)
 
     def describe(self) -> tuple[str, str]:
         """Return a description in two lines: the rows, and their labels, captions and second domain.

@@ -17,6 +17,7 @@ from sparring._io.targets import require_no_overwrite
 from sparring._types import Settings
 from sparring.data.cache import Progress, cache_folder, legacy_files, open_prepared, prepare_file, prepare_in_cache
 from sparring.data.dataset import Dataset
+from sparring.data.frames import Frame, Size, Sizes, enlarged, frame_for, height_and_width
 from sparring.data.sources import arrays
 from sparring.data.sources.digits import digits
 from sparring.data.sources.domains import load_domains
@@ -40,7 +41,7 @@ POINTS: dict[str, Callable[[], Dataset]] = {
     "swiss-roll": swiss_roll,
     "spiral": spiral,
 }
-EMBEDDED: dict[str, Callable[[int | None, int | None], Dataset]] = {"digits": digits}
+EMBEDDED: dict[str, Callable[[Size | None, int | None], Dataset]] = {"digits": digits}
 STANDARD: dict[str, Callable[[Path], Source]] = {
     "mnist": MNIST.source,
     "fashion-mnist": FASHION.source,
@@ -54,8 +55,9 @@ DOMAIN_PLACES = ("cache", "skip_unreadable")
 def load(
     data: DataLike,
     *,
-    size: int | None = None,
+    size: Sizes | Frame | None = None,
     channels: int | None = None,
+    fit: str = "crop",
     crop_margin: int = 0,
     root: str | Path | None = None,
     cache: str | Path | None = None,
@@ -72,10 +74,14 @@ def load(
             ``pictures:PATH``, ``maps:PATH`` and ``unpaired:PATH`` are two domains, see `sparring.data.sources.layouts`;
             ``whole:PATH`` is one image as it is, not cropped to a square. Or an array, a tensor, ``(images, labels)``,
             a list of images, a map-style data set or a ``DataLoader``, see `sparring.data.sources.in_memory`.
-        size: Height and width of images; by default 32 for the named sets, the arrays' own, and for image files the
-            largest power of two that fits into the first one, at most 64; of a whole image the longer side at most,
-            250 by default.
+        size: Height and width of images in pixels, one number for both or a pair; by default 32 for the named sets,
+            the arrays' own, and for image files the largest power of two that fits into the first one, at most 64; of
+            a whole image the longer side at most, 250 by default.
         channels: 1, 3 or 4; by default the images' own, and for image files 1 if all are grey, else 3.
+        fit: How pictures of other proportions get that size: ``crop`` takes the central part, ``pad`` adds a white
+            border, ``pad:black`` or ``pad:#203040`` one of another colour, and ``stretch`` changes their proportions.
+            Label maps are fitted alike; their border is of no class. Scores are taken within the border, see
+            ``Dataset.content``.
         crop_margin: Pixels by which images are larger than the size; a stream cuts a window of that size out of each,
             at random. Needs a size where images are not in two domains.
         root: Folder of the standard sets; by default ``$SPARRING_DATA``, else the cache.
@@ -91,10 +97,11 @@ def load(
         >>> len(ring), ring.shape, len(ring.classes), ring.mixture.deviation
         (100000, (2,), 8, 0.01)
     """
-    form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin}
+    frame = frame_for(size, fit)
+    form: Settings = {"size": frame, "channels": channels, "crop_margin": crop_margin}
     places: Settings = {"root": root, "cache": cache_folder(cache), "skip_unreadable": skip_unreadable}
     named = isinstance(data, str | Path)
-    require_form(str(data) if named else f"{type(data).__name__} in Python", size, channels, crop_margin)
+    require_form(str(data) if named else f"{type(data).__name__} in Python", frame, channels, crop_margin)
     return _load_named(str(data), form, places, progress) if named else _load_given(data, form, places, progress)
 
 
@@ -116,7 +123,7 @@ def _load_named(name: str, form: Settings, places: Settings, progress: Progress 
         if channels not in (None, 3):
             raise DataError(f"{name} has 3 channels, one for each image of a stack: leave channels out.")
         return stack_images(load(STACKED[name], **{**form, "channels": 1}, **places, progress=progress), name=name)
-    stored_size = None if size is None else size + crop_margin
+    stored_size = enlarged(size, crop_margin)
     opening = readable_opener(cache, progress) if places["skip_unreadable"] else open_files
     found = find(name, stored_size, channels, data_root(places["root"], cache), opening)
     if isinstance(found, Dataset):
@@ -141,7 +148,7 @@ def _load_given(data: object, form: Settings, places: Settings, progress: Progre
         progress: As for `load`.
     """
     size, channels, crop_margin = form["size"], form["channels"], form["crop_margin"]
-    stored_size = None if size is None else size + crop_margin
+    stored_size = enlarged(size, crop_margin)
     rows = from_python(data, cache=places["cache"], size=stored_size, channels=channels, progress=progress)
     found = as_requested(rows, stored_size, channels)
     if isinstance(found, Dataset):
@@ -194,7 +201,7 @@ def load_named_images(
     rows: list[Tensor] = []
     for source in sources:
         room = None if max_images is None else max_images - sum(map(len, rows))
-        dataset = load(source, size=shape[1], channels=shape[0])
+        dataset = load(source, size=(shape[1], shape[2]), channels=shape[0])
         if len(dataset.shape) != 3:
             raise DataError(f"{source} holds points, and images are needed: give images.")
         rows.append(scale_images(dataset.rows(np.arange(len(dataset))[:room])[0]))
@@ -204,7 +211,7 @@ def load_named_images(
     return tuple(names), torch.cat(rows)
 
 
-def with_crop_margin(dataset: Dataset, size: int | None, crop_margin: int) -> Dataset:
+def with_crop_margin(dataset: Dataset, size: Size | None, crop_margin: int) -> Dataset:
     """Return a data set whose rows are crops of its images.
 
     Args:
@@ -226,8 +233,9 @@ def prepare(
     name: str | Path,
     target: str | Path,
     *,
-    size: int | None = None,
+    size: Sizes | None = None,
     channels: int | None = None,
+    fit: str = "crop",
     root: str | Path | None = None,
     progress: Progress | None = None,
     skip_unreadable: bool = False,
@@ -239,6 +247,7 @@ def prepare(
         target: Path of the file; ``.npy`` is appended where it is missing.
         size: As for ``load``.
         channels: As for ``load``.
+        fit: As for ``load``.
         root: As for ``load``.
         progress: Called with the number of images done and in total.
         skip_unreadable: As for ``load``.
@@ -249,6 +258,7 @@ def prepare(
     Raises:
         DataError: The data cannot be found or used, or the target cannot be written.
     """
+    frame = frame_for(size, fit)
     if split_kind(str(name))[0] in KINDS:
         raise DataError(f"{name} is two domains, which are prepared when they are loaded: train on them by this name.")
     if str(name) in STACKED:
@@ -257,9 +267,9 @@ def prepare(
     read = [] if str(name) in NAMES else [*data_paths(str(name)), *legacy_files(Path(name))]
     require_no_overwrite([target], read, flag="TARGET")
     opening = readable_opener(cache_folder(), progress) if skip_unreadable else open_files
-    found = find(str(name), size, channels, data_root(root, cache_folder()), opening)
+    found = find(str(name), frame, channels, data_root(root, cache_folder()), opening)
     with closing(as_source(found) if isinstance(found, Dataset) else found) as source:
-        return prepare_file(source, target, size, channels, progress)
+        return prepare_file(source, target, frame, channels, progress)
 
 
 def as_source(dataset: Dataset) -> Source:
@@ -292,7 +302,7 @@ def data_root(root: str | Path | None, cache: Path) -> Path:
 
 def find(
     name: str,
-    size: int | None,
+    size: Size | None,
     channels: int | None,
     root: Path,
     opening: Callable[[Path], Files | None] = open_files,
@@ -331,7 +341,7 @@ def find(
     return SingleImage(files) if kind == WHOLE else ImageFiles(files)
 
 
-def as_requested(dataset: Dataset, size: int | None, channels: int | None) -> Dataset | Source:
+def as_requested(dataset: Dataset, size: Size | None, channels: int | None) -> Dataset | Source:
     """Return the set itself if its rows have the requested form, otherwise a source of images.
 
     Args:
@@ -347,7 +357,7 @@ def as_requested(dataset: Dataset, size: int | None, channels: int | None) -> Da
     if len(dataset.shape) != 3:
         raise DataError(f"{dataset.name} holds points, which have neither size nor channels: leave both out.")
     now_channels, *now_size = dataset.shape
-    fits = size is None or now_size == [size, size]
+    fits = size is None or tuple(now_size) == height_and_width(size)
     return dataset if fits and channels in (None, now_channels) else as_source(dataset)
 
 

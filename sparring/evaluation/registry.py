@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from sparring._types import Settings
+from sparring.abilities import SupportsSampling
 from sparring.data.dataset import Dataset
 from sparring.data.sources.stacked import unstack_images
 from sparring.errors import DataError
+from sparring.evaluation.sample_sets import central
 from sparring.evaluation.types import Estimate, EvalContext, Metric, Requirement, SampleSet, normal_interval
 from sparring.game import evaluation_mode
 from sparring.inference.sampling import generate
@@ -163,8 +165,14 @@ def path(case: EvalContext) -> Sequence[Estimate]:
     game, squared = case.sampler, feature_distance(case.extractor.features)
     with evaluation_mode(game), fixed_seed(hash_seed(case.seed, 4)):  # type: ignore[arg-type]
         start, end = game.noise(2 * PATHS).chunk(2)
-    found = path_length(lambda z: generate(game, z, batch=len(z)), start, end, distance=squared, seed=case.seed)
+    size = case.dataset.shape[1:]
+    drawn = partial(_drawn_centre, game, size)
+    found = path_length(drawn, start, end, distance=squared, seed=case.seed)
     return (_around(found.mean, found.standard_error),)
+
+
+def _drawn_centre(game: SupportsSampling, size: Sequence[int], z: Tensor) -> Tensor:
+    return central(generate(game, z, batch=len(z)), size)
 
 
 def labels(case: EvalContext) -> Sequence[Estimate]:

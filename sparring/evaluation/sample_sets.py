@@ -27,6 +27,7 @@ from sparring.rng import fixed_seed, hash_seed
 __all__ = [
     "FeatureCollector",
     "RealSplits",
+    "central",
     "condition_sampler",
     "generated_batches",
     "moment_matched_noise",
@@ -121,6 +122,19 @@ class RealSplits:
             yield made.clamp(-1, 1) if len(self.dataset.shape) == 3 else made, classes
 
 
+def central(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Return the centre of images, or samples of no larger size as they are.
+
+    Args:
+        images: (N, C, H, W), or points.
+        size: Height and width.
+    """
+    if images.dim() != 4 or tuple(images.shape[2:]) == tuple(size):
+        return images
+    top, left = ((side - part) // 2 for side, part in zip(images.shape[2:], size, strict=True))
+    return images[..., top : top + size[0], left : left + size[1]]
+
+
 def row_moments(batches: Iterable[Tensor], *, correction: int = 1) -> tuple[Tensor, Tensor]:
     """Return the mean and the standard deviation of each coordinate, float64.
 
@@ -208,7 +222,12 @@ def condition_sampler(
 
 
 def generated_batches(
-    game: Game, dataset: Dataset, count: int, seed: int, draw: Callable[[int], Tensor] | None = None
+    game: Game,
+    dataset: Dataset,
+    count: int,
+    seed: int,
+    draw: Callable[[int], Tensor] | None = None,
+    size: Sequence[int] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield generated samples, images within [−1, 1].
 
@@ -218,6 +237,7 @@ def generated_batches(
         count: Number of samples.
         seed: Seed of the latents.
         draw: Function from a number of rows to latents. Default: the game's own.
+        size: Height and width of the centre of each sample to yield. Default: all of it.
 
     Raises:
         GameError: If the samples have another shape than the data.
@@ -233,6 +253,7 @@ def generated_batches(
             )
         if len(dataset.shape) == 3:
             fakes = fakes.clamp(-1, 1)  # as saved images are; not every generator ends in a tanh
+        fakes = fakes if size is None else central(fakes, size)
         yield fakes, game.class_of(rows) if isinstance(game, SupportsClassLabels) else None
 
 

@@ -8,12 +8,10 @@ content of an image is preserved; where the data are pairs, the error to the par
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Unpack
 
-import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -33,6 +31,7 @@ from sparring.evaluation.paired import (
     pair_shortfall_notes,
     per_image_error,
 )
+from sparring.evaluation.sample_sets import central
 from sparring.evaluation.types import Evaluation, EvaluationSettings
 from sparring.game import Data, Game, Move
 from sparring.inference.translation import OTHER, translate
@@ -139,19 +138,27 @@ def _pair_errors(
 ) -> Evaluation:
     """Return the error of translations to the partners of their source images."""
     chosen, rows = choose_rows(dataset, held_out, samples, seed)
-    source, target = (partial(_images, _domain(chosen, name)) for name in (OTHER[to], to))
+    source, target = _reader(_domain(chosen, OTHER[to])), _reader(_domain(chosen, to))
     kinds: dict[str, ImageReader] = {"": lambda some: translate(game, source(some), to)}
     if references:
         kinds |= {"noise": noise_reader(target, rows, seed), "another's": mismatched(target, rows)}
         kinds |= {"left alone": source} if _domain(chosen, "A").shape == _domain(chosen, "B").shape else {}
+    if (size := _domain(chosen, to).content) is not None:
+        kinds = {name: _centre_of(read, size) for name, read in kinds.items()}
+        target = _centre_of(target, size)
     protocol = pair_protocol("error", dataset, held_out, count=len(rows), seed=seed)
     errors = per_image_error(kinds, target, rows)
     found = mean_score(f"to {to}: error to the partner", errors, protocol, Direction.LOWER)
     return replace(found, notes=pair_shortfall_notes(dataset, held_out, samples))
 
 
-def _images(dataset: Dataset, rows: np.ndarray) -> Tensor:
-    return scale_images(dataset.rows(rows)[0])
+def _centre_of(read: ImageReader, size: Sequence[int]) -> ImageReader:
+    """Return a reader of the centre of images, without their border."""
+    return lambda rows: central(read(rows), size)
+
+
+def _reader(dataset: Dataset) -> ImageReader:
+    return lambda rows: scale_images(dataset.rows(rows)[0])
 
 
 def _titled(scores: list[Score], to: str) -> list[Score]:

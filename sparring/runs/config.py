@@ -25,6 +25,7 @@ from sparring._io.folder import Folder
 from sparring._io.paths import expand_user
 from sparring._types import JsonObject, Settings
 from sparring.data import NAMES, DataFacts, Dataset
+from sparring.data.frames import Sizes, frame_for, plain_size
 from sparring.data.sources.layouts import absolute_name, data_paths
 from sparring.errors import DataError, RunError
 from sparring.runs.performance import PerformanceOptions
@@ -103,8 +104,9 @@ class DataConfig:
         name: A name of the catalogue, or a path; of data that were handed over in Python, what they were.
         fingerprint: SHA-256 of the content.
         facts: Facts of the rows that are trained on.
-        size: Height and width of images. Default: as they are.
+        size: Side of square images, or height and width. Default: as they are.
         channels: Channels of images. Default: as they are.
+        fit: How pictures of other proportions get the size: crop, pad, pad:COLOUR or stretch.
         root: Folder of the standard data sets. Default: ``$SPARRING_DATA``.
         mirror: Flip images at random.
         hold_out: Share of the rows that is not trained on.
@@ -116,8 +118,9 @@ class DataConfig:
     name: str
     fingerprint: str
     facts: DataFacts
-    size: int | None = None
+    size: int | tuple[int, int] | None = None
     channels: int | None = None
+    fit: str = "crop"
     root: str | None = None
     mirror: bool = False
     hold_out: float = 0.0
@@ -125,20 +128,35 @@ class DataConfig:
     skip_unreadable: bool = False
     in_python: bool = False
 
+    def __post_init__(self) -> None:
+        try:
+            frame_for(self.size, self.fit)
+        except DataError as error:
+            raise ValueError(f"its data cannot be loaded: {error}") from error
+
     @classmethod
-    def of(cls, dataset: Dataset, *, root: str | Path | None = None, hold_out: float = 0.0, **how: Any) -> DataConfig:
+    def of(
+        cls,
+        dataset: Dataset,
+        *,
+        root: str | Path | None = None,
+        hold_out: float = 0.0,
+        size: Sizes | None = None,
+        **how: Any,
+    ) -> DataConfig:
         """Return the configuration of loaded data.
 
         Args:
             dataset: The data, all of its rows.
             root: Folder of the standard data sets.
             hold_out: Share of the rows that is not trained on.
+            size: Height and width of images.
             how: Other attributes.
         """
         facts = DataFacts.of(dataset.split(hold_out)[0])
         where = None if root is None else os.path.abspath(expand_user(root))
         name = dataset.name if how.get("in_python") else locate(dataset)
-        return cls(name, dataset.fingerprint, facts, root=where, hold_out=hold_out, **how)
+        return cls(name, dataset.fingerprint, facts, root=where, hold_out=hold_out, size=plain_size(size), **how)
 
     def load_kwargs(self, root: str | Path | None = None) -> JsonObject:
         """Return the arguments of `sparring.data.load` but for the name.
@@ -147,6 +165,7 @@ class DataConfig:
             root: Folder of the standard data sets, if it has moved.
         """
         known = {"size": self.size, "channels": self.channels, "root": root or self.root}
+        known["fit"] = self.fit
         return {**known, "crop_margin": self.crop_margin, "skip_unreadable": self.skip_unreadable}
 
 
@@ -532,7 +551,8 @@ def _entry(name: str, hint: object, value: object) -> object:
     if get_origin(hint) in (Union, UnionType):
         if value is None:
             return None
-        (hint,) = (each for each in get_args(hint) if each is not type(None))
+        kinds = [each for each in get_args(hint) if each is not type(None)]
+        (hint,) = [each for each in kinds if (get_origin(each) is tuple) == isinstance(value, list)] or kinds[:1]
     if hint is DataFacts:
         return DataFacts.from_json(value)
     if is_dataclass(hint) and isinstance(hint, type):
@@ -540,6 +560,10 @@ def _entry(name: str, hint: object, value: object) -> object:
     if hint == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise ValueError(f"its {name} is no list of texts")
+        return tuple(value)
+    if hint == tuple[int, int]:
+        if not isinstance(value, list) or len(value) != 2 or not all(type(each) is int for each in value):
+            raise ValueError(f"its {name} is no pair of whole numbers")
         return tuple(value)
     kind: Any = get_origin(hint) or hint
     if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):

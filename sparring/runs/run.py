@@ -27,6 +27,7 @@ from sparring._io.paths import expand_user
 from sparring._types import JsonObject, Settings
 from sparring.data import DataLike, Dataset
 from sparring.data import load as load_data
+from sparring.data.frames import Sizes
 from sparring.errors import RunError
 from sparring.game import Game
 from sparring.recipes.importing import trust as trust_recipes
@@ -113,8 +114,9 @@ class Run:
         data: DataLike,
         arguments: JsonObject | None = None,
         techniques: Techniques | JsonObject | None = None,
-        size: int | None = None,
+        size: Sizes | None = None,
         channels: int | None = None,
+        fit: str = "crop",
         data_root: str | Path | None = None,
         mirror: bool = False,
         crop_margin: int = 0,
@@ -137,8 +139,9 @@ class Run:
             data: A name or path, or data in Python, which are not stored, see `sparring.data.load`.
             arguments: The recipe's keyword arguments: values, or for dataclasses dicts of their fields.
             techniques: Training techniques around the recipe's game.
-            size: Height and width of images.
+            size: Height and width of images, one number for both or a pair.
             channels: Channels of images.
+            fit: ``crop``, ``pad``, ``pad:COLOUR`` or ``stretch``, see `sparring.data.load`.
             data_root: Folder of the standard data sets.
             mirror: Flip images at random.
             crop_margin: Pixels by which images are loaded larger; each is cropped at random.
@@ -156,15 +159,13 @@ class Run:
         Raises:
             SparringError: If a setting cannot be used; the message names it and the remedy.
         """
-        folder, where = expand_user(folder), distributed.init(device)
-        form: Settings = {"size": size, "channels": channels, "crop_margin": crop_margin, "root": data_root}
+        folder, on = expand_user(folder), distributed.init(device)
+        form: Settings = {"size": size, "channels": channels, "fit": fit, "crop_margin": crop_margin, "root": data_root}
         rows = load_data(data_for(recipe, data), skip_unreadable=skip_unreadable, **form)
         form |= {"skip_unreadable": skip_unreadable, "mirror": mirror, "hold_out": hold_out}
-        chosen = describe_game(recipe, arguments or {}, techniques or {})
-        chosen |= {"data": DataConfig.of(rows, in_python=not isinstance(data, str | Path), **form), "seed": seed}
-        chosen |= {"batch_size": default_batch_size(rows) if batch_size is None else batch_size}
-        chosen |= {"grad_accum": grad_accum, "ema_decay": ema_decay, "precision": precision, "performance": None}
-        return cls._reconciled(folder, chosen, rows, where, fast, begin)
+        how = describe_game(recipe, arguments or {}, techniques or {}) | {"seed": seed, "batch_size": batch_size}
+        how |= {"data": DataConfig.of(rows, in_python=not isinstance(data, str | Path), **form), "precision": precision}
+        return cls._reconciled(folder, how | {"grad_accum": grad_accum, "ema_decay": ema_decay}, rows, on, fast, begin)
 
     @classmethod
     def _reconciled(
@@ -173,7 +174,9 @@ class Run:
         """Return the requested run, which may exist already."""
         if fast not in SETTINGS:
             raise RunError(f"There is no --fast {fast}: give one of {', '.join(SETTINGS)}.")
-        asked = RunConfig(**chosen, provenance=Provenance.now(device), id=uuid4().hex)
+        if chosen["batch_size"] is None:
+            chosen = chosen | {"batch_size": default_batch_size(dataset)}
+        asked = RunConfig(**chosen, performance=None, provenance=Provenance.now(device), id=uuid4().hex)
         config = configs.reconcile(folder, asked)
         run = cls(folder, config, dataset, device, fast=fast)
         run._begun = config is not asked

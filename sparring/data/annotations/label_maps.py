@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sparring.data.frames import Size, fitted
 from sparring.data.sources.images import DEEP, decode_errors, decode_upright
 from sparring.errors import DataError
 
@@ -142,14 +143,14 @@ def _class(line: str, number: str) -> tuple[str, Colour | None]:
 
 
 def decode_label_map(
-    name: str, content: bytes, size: int | None, channels: int = 1, regions: LabelMapClasses | None = None
+    name: str, content: bytes, size: Size | None, channels: int = 1, regions: LabelMapClasses | None = None
 ) -> np.ndarray:
-    """Decode a label map: central square, nearest-neighbour resizing.
+    """Decode a label map: central part or as the frame says, nearest-neighbour resizing; a border is unknown.
 
     Args:
         name: For messages.
         content: Bytes of the file.
-        size: Height and width. None: the size of the image.
+        size: Height and width. None: the central square of the image.
         channels: 1.
         regions: The classes, for images in colour.
 
@@ -168,20 +169,16 @@ def decode_label_map(
         raise DataError(
             f"{name} has class numbers up to {high}: list the classes in classes.txt, next to the label maps."
         )
-    side = min(numbers.shape)
-    top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
-    square = Image.fromarray(numbers[top : top + side, left : left + side])
-    near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
-    return np.array(near)[..., None]
+    return _nearest(numbers, size, MAX_CLASSES)[..., None]
 
 
-def decode_boundaries(name: str, content: bytes, size: int | None, channels: int = 1) -> np.ndarray:
-    """Decode a map of instances to their boundaries: central square, nearest-neighbour resizing.
+def decode_boundaries(name: str, content: bytes, size: Size | None, channels: int = 1) -> np.ndarray:
+    """Decode a map of instances to their boundaries: central part or as the frame says, nearest-neighbour resizing.
 
     Args:
         name: For messages.
         content: Bytes of the file.
-        size: Height and width. None: the size of the image.
+        size: Height and width. None: the central square of the image.
         channels: 1.
 
     Returns:
@@ -191,11 +188,19 @@ def decode_boundaries(name: str, content: bytes, size: int | None, channels: int
         DataError: The file is damaged.
     """
     numbers = decode_instances(name, content).astype(np.int32)
-    side = min(numbers.shape)
-    top, left = (numbers.shape[0] - side) // 2, (numbers.shape[1] - side) // 2
-    square = Image.fromarray(numbers[top : top + side, left : left + side])
-    near = square if size is None else square.resize((size, size), Image.Resampling.NEAREST)
-    return instance_boundaries(torch.from_numpy(np.array(near))).numpy().astype(np.uint8)[..., None]
+    near = _nearest(numbers, size, -1)
+    return instance_boundaries(torch.from_numpy(near)).numpy().astype(np.uint8)[..., None]
+
+
+def _nearest(numbers: np.ndarray, size: Size | None, border: int) -> np.ndarray:
+    """Return numbers (H, W) in a size, without mixing them.
+
+    Args:
+        numbers: Numbers of classes or instances.
+        size: The size, or None for the central square.
+        border: Number of a border.
+    """
+    return np.array(fitted(Image.fromarray(numbers), size or min(numbers.shape), Image.Resampling.NEAREST, border))
 
 
 def instance_boundaries(objects: Tensor) -> Tensor:

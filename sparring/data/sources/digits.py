@@ -9,10 +9,11 @@ from importlib.resources import files
 import numpy as np
 
 from sparring.data.dataset import Dataset
+from sparring.data.frames import Size, common_content
 from sparring.data.sources.image_sources import convert_image
 
 
-def digits(size: int | None = None, channels: int | None = None) -> Dataset:
+def digits(size: Size | None = None, channels: int | None = None) -> Dataset:
     """Return the handwritten digits, enlarged from 8 × 8 (Lanczos).
 
     Args:
@@ -23,4 +24,5 @@ def digits(size: int | None = None, channels: int | None = None) -> Dataset:
         levels, labels = stored["images"], stored["labels"].astype(np.int64)
     small = np.rint(levels * (255 / 16)).astype(np.uint8)[..., None]
     images = np.stack([convert_image(image, size or 32, channels or 1) for image in small])
-    return Dataset("digits", images, labels, tuple("0123456789"))
+    content = None if size is None else common_content([small.shape[1:3]], size)
+    return Dataset("digits", images, labels, tuple("0123456789"), content=content)

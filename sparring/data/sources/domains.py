@@ -29,6 +29,7 @@ from sparring.data.annotations.label_maps import (
 from sparring.data.annotations.labels import TABLE
 from sparring.data.cache import Progress, open_prepared, prepare_in_cache
 from sparring.data.dataset import Dataset, PairedDomain
+from sparring.data.frames import Size, enlarged
 from sparring.data.sources.files import ZipFiles, open_files
 from sparring.data.sources.image_sources import ImageFiles
 from sparring.data.sources.images import decode_errors, quiet_pillow
@@ -57,7 +58,7 @@ def load_domains(
     kind: str,
     rest: str,
     *,
-    size: int | None,
+    size: Size | None,
     channels: int | None,
     crop_margin: int,
     cache: Path,
@@ -94,10 +95,10 @@ def load_domains(
             strays += (f"{idle.title} is not used: instance maps need label maps, write {MAPS}: for these.",)
         first, second = _source(a), _source(b, b_maps, regions)
         with quiet_pillow():
-            size = (size or first.default_size()) + crop_margin
+            stored_size = enlarged(size or first.default_size(), crop_margin)
 
         def prepared(source: ImageFiles, channels: int | None) -> Dataset:
-            path = prepare_in_cache(source, size, channels, cache, progress)
+            path = prepare_in_cache(source, stored_size, channels, cache, progress)
             return replace(open_prepared(name, path, again), crop_margin=crop_margin)
 
         values, others, edges = prepared(first, channels), prepared(second, 1 if b_maps else channels), None

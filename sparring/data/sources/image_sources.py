@@ -16,6 +16,7 @@ from PIL import Image
 
 from sparring.data.annotations.captions import Captions, caption_files, read_captions, unused_tables
 from sparring.data.annotations.labels import LabelledFiles, Labels, read_labels
+from sparring.data.frames import Frame, Size, common_content
 from sparring.data.sources.files import Files
 from sparring.data.sources.images import GREY, ImageHeader, decode, quiet_pillow, read_header, to_pixels
 from sparring.errors import DataError
@@ -24,7 +25,7 @@ CHUNK = 256  # number of images decoded in parallel at a time
 MAX_DEFAULT_SIZE = 64
 DEFAULT_LONG_SIDE = 250  # default pixels of the longer side (Shaham et al., 2019)
 
-Decode = Callable[[str, bytes, int | None, int], np.ndarray]
+Decode = Callable[[str, bytes, Size | None, int], np.ndarray]
 
 
 class Source(Protocol):
@@ -50,8 +51,11 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
+    def images(self, size: Size | None, channels: int | None) -> Iterator[np.ndarray]:
         """Return every image as ``uint8`` (H, W, C), all of one shape."""
+
+    def content(self, size: Size | None) -> tuple[int, int] | None:
+        """Return the centre of padded images that shows pictures, see `sparring.data.frames.common_content`."""
 
     @property
     def skipped(self) -> dict[str, str]:
@@ -116,7 +120,7 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
+    def images(self, size: Size | None, channels: int | None) -> Iterator[np.ndarray]:
         """Decode all images, in chunks on all processors.
 
         Args:
@@ -136,7 +140,7 @@ class ImageFiles:
                     )
                 yield from chunk
 
-    def image(self, name: str, size: int, channels: int) -> np.ndarray:
+    def image(self, name: str, size: Size, channels: int) -> np.ndarray:
         """Decode one image.
 
         Args:
@@ -153,6 +157,17 @@ class ImageFiles:
             name: One of the names.
         """
         return read_header(f"{self.title}: {name}", self.files.read(name))
+
+    def content(self, size: Size | None) -> tuple[int, int] | None:
+        """Return the centre of padded images that shows pictures, by the headers of the files.
+
+        Args:
+            size: The size of the images, or None for the default.
+        """
+        if not isinstance(size, Frame) or size.fit != "pad":
+            return None
+        with quiet_pillow():
+            return common_content([self.head(name).size[::-1] for name in self.names], size)
 
     def default_size(self) -> int:
         """Return the largest power of two that fits into the first image, at most 64."""
@@ -193,7 +208,7 @@ class SingleImage(ImageFiles):
         if len(self.names) > 1:
             raise DataError(f"{self.title} holds {len(self.names)} images, but one is required: give one file.")
 
-    def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
+    def images(self, size: Size | None, channels: int | None) -> Iterator[np.ndarray]:
         """Decode the image.
 
         Args:
@@ -204,6 +219,8 @@ class SingleImage(ImageFiles):
             DataError: The file is damaged, of an unknown kind or too large.
         """
         (name,) = self.names
+        if isinstance(size, Frame):
+            raise DataError(f"{self.title} is kept in its proportions: give --size the pixels of its longer side.")
         with quiet_pillow():
             values = decode(self.title, self.files.read(name), None, channels or self.default_channels())
         yield shrink(values, size or DEFAULT_LONG_SIDE)
@@ -235,37 +252,46 @@ class ImageArrays:
         self.skipped: dict[str, str] = {}
 
     @cached_property
-    def content(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Images and labels."""
         return self.read()
 
     @property
     def labels(self) -> np.ndarray | None:
         """Class indices, int64 (N,), or None."""
-        return self.content[1]
+        return self.arrays[1]
 
     def __len__(self) -> int:
-        return len(self.content[0])
+        return len(self.arrays[0])
 
-    def images(self, size: int | None, channels: int | None) -> Iterator[np.ndarray]:
+    def images(self, size: Size | None, channels: int | None) -> Iterator[np.ndarray]:
         """Resize and convert every image.
 
         Args:
             size: Height and width, or None to keep the images' own, with the border.
             channels: 1, 3 or 4, or None to keep the images' own.
         """
-        values = self.content[0]
+        values = self.arrays[0]
         border = self.border if size in (None, values.shape[1] + 2 * self.border) else 0
         if border:
             values = np.pad(values, ((0, 0), (border, border), (border, border), (0, 0)))
         for image in values:
             yield convert_image(image, size, channels or image.shape[-1])
 
+    def content(self, size: Size | None) -> tuple[int, int] | None:
+        """Return the centre of padded images that shows pictures.
+
+        Args:
+            size: The size of the images, or None for their own.
+        """
+        height, width = self.arrays[0].shape[1:3]
+        return None if size is None else common_content([(height, width)], size)
+
     def close(self) -> None:
         """Do nothing: no file is open."""
 
 
-def convert_image(image: np.ndarray, size: int | None, channels: int) -> np.ndarray:
+def convert_image(image: np.ndarray, size: Size | None, channels: int) -> np.ndarray:
     """Resize and convert one image if necessary.
 
     Args:

@@ -1,4 +1,4 @@
-"""Decoding of images: upright orientation, 1, 3 or 4 channels, central square, resizing.
+"""Decoding of images: upright orientation, 1, 3 or 4 channels, fitting to a size.
 
 Transparent images are blended with white unless four channels are requested. Only the formats listed here are decoded,
 and no image of more than 2²⁶ pixels.
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from sparring.data.frames import MAX_SIDE, Size, border_in, fitted, height_and_width
 from sparring.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -154,7 +155,7 @@ def read_header(name: str, content: bytes) -> ImageHeader:
     )
 
 
-def decode(name: str, content: bytes, size: int | None, channels: int) -> np.ndarray:
+def decode(name: str, content: bytes, size: Size | None, channels: int) -> np.ndarray:
     """Decode an image file.
 
     Args:
@@ -177,8 +178,8 @@ def decode(name: str, content: bytes, size: int | None, channels: int) -> np.nda
         return to_pixels(picture, size, channels)
 
 
-def to_pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarray:
-    """Convert an image to a number of channels and a size (central square, Lanczos).
+def to_pixels(picture: Image.Image, size: Size | None, channels: int) -> np.ndarray:
+    """Convert an image to a number of channels and a size (central part, Lanczos; or as its frame says).
 
     Args:
         picture: Image of 8 or 16 bits a channel.
@@ -193,11 +194,8 @@ def to_pixels(picture: Image.Image, size: int | None, channels: int) -> np.ndarr
     if channels < 4 and picture.has_transparency_data:
         picture = on_white(picture.convert("RGBA"))
     picture = picture.convert(MODES[channels])
-    if size is not None and picture.size != (size, size):
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        square = picture.crop((left, top, left + side, top + side))  # resize's box would mix in the outside
-        picture = square.resize((size, size), Image.Resampling.LANCZOS)
+    if size is not None:
+        picture = fitted(picture, size, Image.Resampling.LANCZOS, border_in(size, channels))
     values = np.array(picture)
     return values if values.ndim == 3 else values[..., None]
 
@@ -213,7 +211,7 @@ def on_white(picture: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
-def require_form(title: str, size: int | None, channels: int | None, margin: int = 0) -> None:
+def require_form(title: str, size: Size | None, channels: int | None, margin: int = 0) -> None:
     """Raise an error for unsupported sizes and numbers of channels.
 
     Args:
@@ -227,8 +225,10 @@ def require_form(title: str, size: int | None, channels: int | None, margin: int
     """
     if not 0 <= margin <= 4096:
         raise DataError(f"{title} cannot have a margin of {margin} pixels: choose from 0 to 4096.")
-    if size is not None and not 1 <= size <= 4096:
-        raise DataError(f"{title} cannot be resized to {size} pixels: choose a size from 1 to 4096.")
+    height, width = (1, 1) if size is None else height_and_width(size)
+    if not 1 <= min(height, width) <= max(height, width) <= MAX_SIDE:
+        said = height if height == width else f"{height} × {width}"
+        raise DataError(f"{title} cannot be resized to {said} pixels: choose a size from 1 to {MAX_SIDE}.")
     if channels is not None and channels not in MODES:
         raise DataError(f"{title} cannot have {channels} channels: choose 1 (grey), 3 (colour) or 4 (with alpha).")
 

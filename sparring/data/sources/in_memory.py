@@ -31,6 +31,7 @@ from sparring.data.annotations.class_indices import class_indices, class_names
 from sparring.data.cache import Progress
 from sparring.data.dataset import Dataset
 from sparring.data.fingerprint import content_fingerprint
+from sparring.data.frames import Size
 from sparring.data.sources.items import MapStyle, read_items
 from sparring.data.sources.pixels import as_array, below_zero, channels_last, image_bytes, range_words, to_points
 from sparring.errors import DataError
@@ -55,7 +56,7 @@ def from_python(
     data: object,
     *,
     cache: Path,
-    size: int | None = None,
+    size: Size | None = None,
     channels: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:

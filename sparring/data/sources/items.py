@@ -28,6 +28,7 @@ from sparring.data.annotations.class_indices import class_indices, class_names, 
 from sparring.data.cache import Progress, npy_header, open_prepared, write_rest
 from sparring.data.dataset import Dataset
 from sparring.data.fingerprint import content_fingerprint
+from sparring.data.frames import Size, common_content
 from sparring.data.sources.image_sources import convert_image
 from sparring.data.sources.images import GREY, decode_errors, quiet_pillow, to_pixels, upright_copy
 from sparring.data.sources.pixels import (
@@ -159,14 +160,16 @@ class ItemReader:
         columns: Where images and labels are.
         kind: What the images are.
         words: What was concluded about the first image, in a few words each.
+        sizes: Heights and widths of the images that were read.
     """
 
-    def __init__(self, title: str, data: MapStyle, size: int | None, channels: int | None, *, signed: bool) -> None:
+    def __init__(self, title: str, data: MapStyle, size: Size | None, channels: int | None, *, signed: bool) -> None:
         self.title, self.data, self.size, self.channels, self.signed = title, data, size, channels, signed
         self.asked = channels is not None
         self.first = read_item(title, data, 0)
         self.columns = find_columns(title, data, self.first)
         self.kind, self.words = "", list[str]()
+        self.sizes: list[tuple[int, int]] = []
         self.shape: tuple[int, ...] = ()
 
     def row(self, index: int) -> tuple[np.ndarray, int]:
@@ -217,6 +220,7 @@ class ItemReader:
         """Return a PIL image as bytes (H, W, C)."""
         self._require_kind(what, "a PIL image")
         upright = upright_copy(what, picture)
+        self.sizes.append((upright.height, upright.width))
         self.channels = self.channels or (1 if upright.mode in GREY else 3)
         if self.channels == 1 and not self.asked and upright.mode not in GREY:
             raise DataError(f"{what} is in colour and the first one is grey: give channels=3, or channels=1.")
@@ -238,6 +242,7 @@ class ItemReader:
         if real and not self.signed and below_zero(values):
             raise BelowZero
         made = image_bytes(what, values, signed=self.signed)
+        self.sizes.append((made.shape[0], made.shape[1]))
         if not self.words:
             self.words = [*filter(None, [layout, range_words(self.signed) if real else ""])] or [""]
         return convert_image(np.ascontiguousarray(made), self.size, self.channels or int(made.shape[2]))
@@ -253,7 +258,7 @@ def read_items(
     data: MapStyle,
     *,
     cache: Path,
-    size: int | None = None,
+    size: Size | None = None,
     channels: int | None = None,
     labels: object = None,
     progress: Progress | None = None,
@@ -286,7 +291,8 @@ def read_items(
         words = [f"images from {columns.image!r}"] if isinstance(columns.image, str) else []
         words += [f"classes from {columns.label!r}"] if isinstance(columns.label, str) else []
         words += [f"not used: {_listed(columns.unused)}"] if columns.unused else []
-        return replace(made, name=title, understood=(*words, *filter(None, reader.words)))
+        shown = None if size is None else common_content(reader.sizes, size)
+        return replace(made, name=title, understood=(*words, *filter(None, reader.words)), content=shown)
     raise AssertionError("floating-point images are read in [−1, 1] the second time")
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 
 from sparring._io.paths import expand_user
 from sparring.data.annotations.labels import SPLITS
+from sparring.data.frames import Size
 from sparring.data.sources.files import SUFFIXES, Files, open_files
 from sparring.data.sources.images import ImageHeader, decode_errors, decode_upright, read_header, to_pixels
 from sparring.errors import DataError
@@ -258,7 +259,7 @@ def _halves(part: DomainFiles) -> list[DomainFiles]:
     return [DomainFiles(part.files, part.names, part.folder, half) for half in (0, 1)]
 
 
-def decode_half(name: str, content: bytes, size: int | None, channels: int, which: int) -> np.ndarray:
+def decode_half(name: str, content: bytes, size: Size | None, channels: int, which: int) -> np.ndarray:
     """Decode one half of an image.
 
     Args:

@@ -70,7 +70,7 @@ MUTANTS = [
         'EvalContext(sets.pop(""), real, dataset',
         SCORES,
     ),
-    ("evaluation/evaluator.py", "replace(case, fake=each, sampler=None,", "replace(case, sampler=None,", SCORES),
+    ("evaluation/evaluator.py", "replace(reference, fake=each)", "reference", SCORES),
     (
         "evaluation/sample_sets.py",
         "/ (count - correction)).clamp(min=0).sqrt()",

@@ -61,6 +61,23 @@ def test_images_are_evaluated_within_the_range_in_which_they_are_saved(real, lev
     assert values(one.scores) == values(other.scores)
 
 
+def test_the_border_of_padded_images_is_masked_out_of_scores():
+    squares = images()
+    padded = np.pad(squares.values, ((0, 0), (3, 3), (0, 0), (0, 0)), constant_values=255)
+    bordered = Dataset("squares", padded, content=(8, 8))
+    clean = torch.from_numpy(padded / np.float32(127.5) - 1).movedim(3, 1)
+    dirty = clean.clone()
+    dirty[:, :, [0, 1, 2, 11, 12, 13]] = torch.linspace(-1, 1, 48).view(6, 8)
+    within, noisy = (evaluator.evaluate(Fixed(x), bordered, extractor=pixels, references=False) for x in (clean, dirty))
+    assert values(noisy.scores) == values(within.scores)
+    alone = evaluator.evaluate(Fixed(clean[:, :, 3:11]), squares, extractor=pixels, references=False)
+    assert values(alone.scores) == values(within.scores)
+    assert within.notes == ("Scores are of the central 8 × 8 pixels, without the border.",)
+    unmasked = Dataset("squares", padded)
+    worse = evaluator.evaluate(Fixed(dirty), unmasked, extractor=pixels, references=False)
+    assert values(worse.scores)["Fréchet distance"] > 1 + values(noisy.scores)["Fréchet distance"]
+
+
 def test_points_may_lie_anywhere(ring):
     far = 3 * torch.from_numpy(ring.values)
     assert values(evaluator.evaluate(Fixed(far), ring, references=False).scores)["high quality"] == 0
