@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate
 
 from sparring._io.folder import open_atomic
 from sparring._io.paths import expand_user
@@ -31,6 +31,7 @@ from sparring.data.stream import scale_images
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.tiling import TILE, SizeConstraints, blend_tiles, resolve_overlap, tiles
+from sparring.networks.common.sizes import centre_crop, reflect_to
 from sparring.visualization.images import STILLS, to_image
 
 __all__ = [
@@ -90,14 +91,12 @@ def _whole(
         return game.translate(whole[:, :, *window].to(device), to).to(x)
 
     size = whole.shape[2], whole.shape[3]
-    return blend_tiles(size, tiles(size, tile, overlap, sizes.multiple), made)[:, :, :height, :width]
+    return centre_crop(blend_tiles(size, tiles(size, tile, overlap, sizes.multiple), made), height, width)
 
 
 def _padded(x: Tensor, sizes: SizeConstraints) -> Tensor:
-    """Return images (N, C, H, W) padded to accepted sizes by reflection at the right and lower border."""
-    down, right = (sizes.fit(side) - side for side in x.shape[2:])
-    mirrors = down < x.shape[2] and right < x.shape[3]
-    return pad(x, (0, right, 0, down), mode="reflect" if mirrors else "replicate")
+    """Return images (N, C, H, W) padded to accepted sizes by reflection about their centre, as networks do."""
+    return reflect_to(x, sizes.fit(x.shape[2]), sizes.fit(x.shape[3]))
 
 
 def attention_heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
@@ -119,7 +118,7 @@ def attention_heatmap(game: Game, x: Tensor, domain: str) -> Tensor:
         heat = able.attention_map(whole.to(game.device), domain).to(x)
     low, high = heat.amin((2, 3), keepdim=True), heat.amax((2, 3), keepdim=True)
     heat = (heat - low) / (high - low).clamp(min=1e-8)
-    heat = interpolate(heat, size=whole.shape[2:], mode="bilinear")[:, :, : x.shape[2], : x.shape[3]]
+    heat = centre_crop(interpolate(heat, size=whole.shape[2:], mode="bilinear"), x.shape[2], x.shape[3])
     colours = torch.cat([(1.5 - (4 * heat - peak).abs()).clamp(0, 1) for peak in (3, 2, 1)], 1)
     grey = x[:, :3].mean(1, keepdim=True)
     return 0.5 * grey + 0.5 * (2 * colours - 1)

@@ -130,9 +130,12 @@ class LabelMapGame(Game):
             within: Where the maps lie in larger ones, see `SupportsLabelMaps`; then all sides are multiples of G's.
         """
         height, width = labels.shape[-2:]
-        right, below = -width % self.G.multiple, -height % self.G.multiple
-        m = pad(self.spread(labels), (0, right, 0, below), mode="replicate")
+        across, down = -width % self.G.multiple, -height % self.G.multiple
+        left, top = across // 2, down // 2
+        edges = left, across - left, top, down - top
+        mirrors = max(edges[:2]) < width and max(edges[2:]) < height
+        m = pad(self.spread(labels), edges, mode="reflect" if mirrors else "replicate")
         given, place = [] if self.E is None else [styles], {} if within is None else {"within": within}
         with torch.no_grad():
-            samples: Tensor = self.G(m, *given, **place)[..., :height, :width]
+            samples: Tensor = self.G(m, *given, **place)[..., top : top + height, left : left + width]
             return samples
