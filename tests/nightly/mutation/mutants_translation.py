@@ -160,7 +160,12 @@ MUTANTS = [
         "tests/unit/games/test_cyclegan.py tests/unit/games/test_nicegan.py tests/unit/games/common/test_two_domain.py -k rates",
     ),
     # images of any size
-    ("inference/translation.py", "sizes.multiple), made), height, width)", "sizes.multiple), made), height, width)[..., :-1, :]", USE),
+    (
+        "inference/translation.py",
+        "sizes.multiple), made), height, width)",
+        "sizes.multiple), made), height, width)[..., :-1, :]",
+        USE,
+    ),
     ("inference/tiling.py", "weights[window] += down[:, None] * right", "weights[window] = down[:, None] * right", USE),
     ("inference/tiling.py", "for k in range(count)]", "for k in range(count - 1)]", USE),
     (
