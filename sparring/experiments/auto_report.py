@@ -27,7 +27,7 @@ from sparring.visualization.images import render_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from sparring.experiments.auto import AutoTraining
+    from sparring.experiments.auto import AutoSettings, AutoTraining
 
 __all__ = ["save_auto_report", "verdict"]
 
@@ -135,7 +135,18 @@ def next_commands(training: AutoTraining, best: JsonObject) -> list[str]:
         commands.insert(
             1, f"sparring sample {where} --checkpoint best --label {training.dataset.classes[0]} --out one.png"
         )
-    return [*commands, f"sparring auto {data} --out {shlex.quote(str(training.folder))} {more}"]
+    again = [f"sparring auto {data} --out {shlex.quote(str(training.folder))}", *_given(training.settings), more]
+    return [*commands, " ".join(again)]
+
+
+def _given(settings: AutoSettings) -> list[str]:
+    """Return the flags of settings that are not the defaults; the size is read from the folder."""
+    flags = ["--conditional"] if settings.conditional else []
+    flags += [] if settings.mirror is None else [f"--mirror {'on' if settings.mirror else 'off'}"]
+    flags += [f"--only {' '.join(settings.only)}"] if settings.only else []
+    usual = {"channels": None, "data_root": None, "extractor": "classifier", "samples": None, "seed": 0}
+    values = {name: getattr(settings, name) for name, default in usual.items() if getattr(settings, name) != default}
+    return [*flags, *(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in values.items())]
 
 
 def _values(training: AutoTraining) -> dict[str, object]:

@@ -301,6 +301,7 @@ def test_a_broken_image_is_skipped_and_said(tmp_path, monkeypatch, capsys):
     assert "1 file cannot be read, bad.png" in said
     assert "Proposed: --size 8" in said
     assert f"sparring sample {tmp_path / 'auto' / 'candidates' / 'quick'} --checkpoint best" in said
+    assert f"sparring auto {photos} --out {tmp_path / 'auto'} --only quick --steps 24" in said
     assert said.splitlines()[-1] == f"Everything is in {tmp_path / 'auto' / 'auto.html'}."
     shutil.rmtree(tmp_path / "auto" / "candidates" / "quick" / "samples")
     assert main(words) == 0
