@@ -62,6 +62,7 @@ ANNEAL = 0.5  # share of the winner's training in which its rates fall to zero
 SAVE_SECONDS = 20.0  # between two checkpoints
 SAVES = 100  # checkpoints of a whole training whose budget is steps
 SAMPLES = 1000  # samples of a score at most
+SCORING = 0.1  # share of the finish that its scores may take
 RESERVE = 4  # times a score takes, the time of the last evaluation and the report
 ROOM = 2**26  # free bytes, below which checkpoints of candidates that retired are removed
 NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
@@ -351,7 +352,7 @@ class AutoTraining:
             found = self.rows.last("probe", candidate=name)
             if found and not self.is_out(name):
                 needs[name] = found["seconds_per_step"] * _least_steps(row)
-            if sum(map(self._seconds, self.candidates)) > RACE / 4 * self.settings.budget.amount:
+            if self.spent() > RACE / 4 * self.settings.budget.amount:
                 break
         return needs
 
@@ -407,24 +408,40 @@ class AutoTraining:
 
     def _to_the_end(self, name: str) -> None:
         """Train a candidate through the segments that are left, with falling rates, and score it after each."""
-        if self.rows.last("score", rung=f"finish {SEGMENTS - 1}", budget=self.settings.budget.amount):
+        last = self.rows.last("segment", candidate=name, budget=self.settings.budget.amount)
+        if last and self.rows.last("score", rung=f"finish {last['of'] - 1}", budget=self.settings.budget.amount):
             return
         run = self._run(name)
-        for number in range(SEGMENTS):
+        count = self._segments(name)
+        for number in range(count):
             if self.rows.last("score", candidate=name, rung=f"finish {number}", budget=self.settings.budget.amount):
                 continue
             facts: Settings = {"candidate": name, "number": number, "budget": self.settings.budget.amount}
             row = self.rows.last("segment", **facts)
-            row = row or self.rows.add("segment", **facts, **self._segment(name, run, number))
+            row = row or self.rows.add("segment", **facts, of=count, **self._segment(name, run, count - number))
             counted = {"steps": "steps", "seconds": "images"}[self.settings.budget.unit]
             end: Settings = {"steps": None, "images": None, counted: row["end"]}
             options = replace(self._options(run), anneal=row["anneal"], **end)
-            self._train(run, options, row["until"], f"finish {number + 1} of {SEGMENTS}, {name}")
+            self._train(run, options, row["until"], f"finish {number + 1} of {count}, {name}")
             self._score(name, run, f"finish {number}")
 
-    def _segment(self, name: str, run: Run, number: int) -> JsonObject:
+    def _segments(self, name: str) -> int:
+        """Return in how many segments the finish is scored: as many as take a tenth of its time at most."""
+        known = self.rows.last("segment", candidate=name, budget=self.settings.budget.amount)
+        if known:
+            return int(known["of"])
+        if self.settings.budget.unit == "steps":
+            return SEGMENTS
+        rest = self.settings.budget.amount - self.spent()
+        return max(2, min(SEGMENTS, int(SCORING * rest / max(self._scoring(), 1e-3))))
+
+    def _scoring(self) -> float:
+        """Return the seconds that a score takes."""
+        scores = [float(row["overhead"]) for row in self.rows.find("score")]
+        return sum(scores) / len(scores) if scores else 0.0
+
+    def _segment(self, name: str, run: Run, left: int) -> JsonObject:
         """Return the end of a segment of the finish, and the end of the training, as the budget has them now."""
-        left = SEGMENTS - number
         if self.settings.budget.unit == "steps":
             before = self.rows.find("segment", candidate=name, budget=self.settings.budget.amount)
             start = before[0]["start"] if before else run.step
@@ -432,9 +449,7 @@ class AutoTraining:
             end = before[0]["end"] if before else run.step + max(0, int(rest))
             until = end - (end - start) * (left - 1) // SEGMENTS
             return {"start": start, "until": until, "end": end, "anneal": _anneal(start, end)}
-        scores = [float(row["overhead"]) for row in self.rows.find("score")]
-        scoring = sum(scores) / len(scores) if scores else 0.0
-        rest = max(0.0, self.settings.budget.amount - self.spent() - (left + RESERVE) * scoring)
+        rest = max(0.0, self.settings.budget.amount - self.spent() - (left + RESERVE) * self._scoring())
         seconds = self._seconds(name)
         before = self.rows.find("segment", candidate=name, budget=self.settings.budget.amount)
         start = before[0]["start"] if before else run.images
@@ -517,7 +532,7 @@ class AutoTraining:
         best = self.best()
         if best is not None and best["candidate"] == name:
             self._write_best(best)
-        self._said = f"{row['score']} {row['value']:.4g}" + (f", best {best['value']:.4g}" if best else "")
+            self._said = f"best {best['score']} {best['value']:.4g}, {name}"
 
     def _references(self, run: Run, options: EarlyStopping) -> JsonObject:
         """Return the scores of other real data and of noise."""
