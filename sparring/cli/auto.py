@@ -53,7 +53,7 @@ def auto(
         mirror: Flip images at random: auto for those in colour, on, or off, such as for letters.
         only: Names of the candidates to race. Default: all that suit the data.
         extractor: Feature extractor of the scores, as for `sparring evaluate`.
-        samples: Number of generated samples per score. Default: 1,000, at most the number of held-out rows.
+        samples: Number of generated samples per score. Default: 1,000 images or 2,500 points, at most those held out.
         seed: Seed of everything random.
         device: The device.
     """

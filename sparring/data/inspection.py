@@ -150,10 +150,8 @@ class Inspection:
         return [*found, *_blank(self), *_grey(self), *_classes(self), *_captions(self), *_proposed(self)]
 
     def command(self) -> str:
-        """Return the command to run next."""
-        flags = f" {self.proposal.flags}" if self.proposal else ""
-        skip = " --skip-unreadable" if self.unreadable else ""
-        return f"sparring auto {shlex.quote(self.name)}{flags}{skip} --minutes 60"
+        """Return the command to run next, which chooses the proposed size itself and skips what cannot be read."""
+        return f"sparring auto {shlex.quote(self.name)} --minutes 60"
 
 
 class _Look(NamedTuple):

@@ -115,7 +115,7 @@ class AutoSettings:
         conditional: Whether samples of a given class are wanted.
         mirror: Whether images are flipped at random. Default: those in colour.
         extractor: Feature extractor that scores images.
-        samples: Number of samples of a score. Default: 1,000 at most.
+        samples: Number of samples of a score. Default: 1,000 images or 2,500 points, at most the held-out rows.
         seed: Decides everything random.
         device: Device of the training.
         only: Names of the candidates to race. Default: all that suit the data.
@@ -409,7 +409,7 @@ class AutoTraining:
     def _to_the_end(self, name: str) -> None:
         """Train a candidate through the segments that are left, with falling rates, and score it after each."""
         last = self.rows.last("segment", candidate=name, budget=self.settings.budget.amount)
-        if last and self.rows.last("score", rung=f"finish {last['of'] - 1}", budget=self.settings.budget.amount):
+        if last and self.rows.last("score", rung=f"finish {last['of'] - 1}", candidate=name, budget=last["budget"]):
             return
         run = self._run(name)
         count = self._segments(name)
@@ -519,7 +519,8 @@ class AutoTraining:
 
     def _score(self, name: str, run: Run, rung: int | str) -> None:
         """Score a candidate on held-out rows, and show it."""
-        samples = self.settings.samples or min(SAMPLES, len(run.held_out or self.dataset))
+        held = len(run.held_out or self.dataset)
+        samples = self.settings.samples or (min(SAMPLES, held) if self.facts.images else None)
         options = EarlyStopping(1.0, samples=samples, extractor=self.settings.extractor)
         if self.rows.last("reference") is None:
             self.rows.add("reference", **self._references(run, options))
