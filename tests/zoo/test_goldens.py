@@ -68,7 +68,7 @@ class Golden:
     processes: int = 1
 
 
-PUBLISHED = {player: {"lr": 2e-4} for player in ("critic", "generator")}  # rates of Projected GAN
+PUBLISHED = {"light": False, "critic": {"lr": 2e-4}, "generator": {"lr": 2e-4}}  # of Projected GAN
 POINTS, IMAGES, LARGER = runs.POINTS, runs.IMAGES, {**runs.IMAGES, "size": 16}
 GOLDENS = {
     "packing-r1": Golden("nsgan", POINTS, settings={"techniques": {"packing": 2, "r1": 0.1, "penalty_every": 2}}),
