@@ -205,6 +205,10 @@ class Game(nn.Module, ABC):
         """
         return bool(getattr(getattr(self, "objective", None), "over_batch", False))
 
+    def readings(self) -> dict[str, Tensor]:
+        """Return scalars of its state to log beside the terms of a step, by names with a ``/``. Default: none."""
+        return {}
+
     def undivided(self) -> str:
         """Return why a batch cannot be split into micro-batches, as the beginning of a sentence; "" where it can."""
         return ""

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from inspect import Parameter, signature
 from pathlib import Path
 from types import NoneType
@@ -40,6 +40,8 @@ __all__ = [
     "Trust",
     "called",
     "fit_of",
+    "flag_of",
+    "given_values",
     "parse_height_and_width",
     "parse_size",
     "parsed",
@@ -220,15 +222,15 @@ def recipe_arguments(recipe: Callable[..., object], taken: Collection[str] = ())
     """
     hints, words = get_type_hints(recipe), parse(recipe.__doc__ or "")
     help_ = {item.arg_name: item.description or "" for item in words.params}
-    fields = []
+    items: list[Any] = []
     for key, item in signature(recipe).parameters.items():
         if key in FACTS:
             continue
         name = "" if key in OWN_WORDS else f"recipe.{key}" if key in taken else None
         own = tyro.conf.arg(name=name, help=help_.get(key))
         default = field() if item.default is Parameter.empty else field(default=item.default)
-        fields.append((key, Annotated[hints.get(key, str), own], default))
-    return make_dataclass("Arguments", fields, frozen=True, kw_only=True)
+        items.append((key, Annotated[hints.get(key, str), own], default))
+    return make_dataclass("Arguments", items, frozen=True, kw_only=True)
 
 
 def with_recipe(form: type, recipe: Callable[..., object], name: str) -> type:
@@ -252,6 +254,48 @@ def with_recipe(form: type, recipe: Callable[..., object], name: str) -> type:
     )
     both.__doc__ = words.short_description or f"Trains {name}."
     return both
+
+
+def flag_of(path: str) -> str:
+    """Return the flag of a setting of ``run.json``.
+
+    Args:
+        path: Dotted.
+
+    >>> flag_of("arguments.networks.width"), flag_of("arguments.critic.lr"), flag_of("techniques.augment_images")
+    ('--width', '--critic.lr', '--augment-images')
+    """
+    _, _, inner = path.rpartition("arguments.")
+    for group in (*OWN_WORDS, "techniques"):
+        inner = inner.removeprefix(f"{group}.")
+    return f"--{inner.replace('_', '-')}"
+
+
+def given_values(form: Any, words: Sequence[str]) -> Settings:
+    """Return the values of a filled form that the words gave, or that are not at their defaults.
+
+    Args:
+        form: A dataclass; fields that are dataclasses become dicts of their given fields.
+        words: Words of the command line.
+    """
+    typed = {word.partition("=")[0].lstrip("-").replace("_", "-") for word in words if word.startswith("--")}
+
+    def is_given(name: str, value: object, usual: object) -> bool:
+        flag = name.replace("_", "-")
+        return value != usual or bool({flag, f"no-{flag}", f"recipe.{flag}"} & typed)
+
+    found: Settings = {}
+    for each in fields(form):
+        value: Any = getattr(form, each.name)
+        usual: Any = each.default
+        group = "" if each.name in OWN_WORDS else f"{each.name}."
+        if is_dataclass(value) and type(value) is type(usual):
+            parts = {part.name: (getattr(value, part.name), getattr(usual, part.name)) for part in fields(value)}
+            inner = {name: now for name, (now, then) in parts.items() if is_given(group + name, now, then)}
+            found |= {each.name: inner} if inner else {}
+        elif is_given(each.name, value, usual):
+            found[each.name] = value
+    return found
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
@@ -15,12 +15,23 @@ from tyro.conf import Positional, arg
 from sparring._io.folder import Folder
 from sparring._types import JsonObject
 from sparring.cli.console import clock, progress, say, say_data, show_table, warn
-from sparring.cli.options import Device, ImageSize, Trust, fit_of, parse_height_and_width, parsed, with_recipe
+from sparring.cli.options import (
+    Device,
+    ImageSize,
+    Trust,
+    fit_of,
+    flag_of,
+    given_values,
+    parse_height_and_width,
+    parsed,
+    with_recipe,
+)
 from sparring.errors import RunError, SparringError
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
 
 if TYPE_CHECKING:
+    from sparring.runs.config import RunConfig
     from sparring.runs.early_stopping import EarlyStopping
     from sparring.runs.loop import FitOptions
     from sparring.runs.profiling import BatchProfile, CostEstimate, Option
@@ -54,7 +65,7 @@ class Goal:
             points.
         patience: Number of evaluations without improvement after which training stops. Default: never.
         anneal: Share of the training, counted from its end, over which all learning rates fall linearly to zero, such
-            as 0.3.
+            as 0.3; 0 for none. Default: from the data.
         on_nan: Policy for a loss, gradient or weight that is not finite. stop: stop; rollback:N: roll back to the last
             scheduled checkpoint with a new random stream, at most N times; skip: skip the update and count it.
     """
@@ -71,7 +82,7 @@ class Goal:
     eval_metric: str = ""
     patience: int | None = None
     on_nan: str = "stop"
-    anneal: float = 0.0
+    anneal: float | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -132,7 +143,7 @@ def require(goal: Goal) -> None:
         raise RunError(f"{' and '.join(given)} all set the length of the training: give one of them.")
     if goal.eval_every is None and (goal.eval_metric or goal.patience is not None):
         raise RunError("--eval-metric and --patience need an interval: give --eval-every, in thousands of images.")
-    if not 0 <= goal.anneal <= 1:
+    if goal.anneal is not None and not 0 <= goal.anneal <= 1:
         raise RunError(f"--anneal is {goal.anneal}: give a share of the training, from 0 to 1.")
     for name in LENGTHS:
         value = getattr(goal, name)
@@ -200,7 +211,10 @@ class Training:
         techniques: Training techniques around the recipe's game.
         out: The run's folder; an existing run with the same settings is resumed. Default: runs/RECIPE-DATA.
         seed: Seed of everything random.
-        batch_size: Rows of a batch, over all processes. Default: 64 images, 8 of two domains, 256 points.
+        defaults: Settings that are not given. data: those that follow the data and the length of the training, see
+            docs/how-to/settings.md; paper: those of the recipe's paper.
+        batch_size: Rows of a batch, over all processes. Default: 64 images, 8 of two domains, 256 points, or from the
+            data.
         grad_accum: Number of parts in which the gradients of a batch are accumulated, to save memory.
         size: Height and width of images in pixels, such as 64 for squares, or 64x48 for 64 high and 48 wide.
             Default: that of the data.
@@ -213,7 +227,8 @@ class Training:
         crop_margin: Pixels by which images are larger than the size before a random crop.
         skip_unreadable: Skip image files that cannot be read, and list them. Default: they are an error.
         hold_out: Share of the rows that is held out for evaluation, such as 0.1.
-        ema_decay: Decay of the averaged weights, which are sampled and evaluated; 0 for none.
+        ema_decay: Decay of the averaged weights, which are sampled and evaluated; 0 for none. Default: from the data,
+            else 0.999.
         precision: fp32, or bf16 for automatic mixed precision.
         fast: Performance options, which change results by rounding only: auto, or off.
         device: The device.
@@ -227,6 +242,7 @@ class Training:
     techniques: Annotated[Techniques, arg(name="")] = NO_TECHNIQUES
     out: Path | None = None
     seed: int = 0
+    defaults: Literal["data", "paper"] = "data"
     batch_size: int | None = None
     grad_accum: int = 1
     size: ImageSize = None
@@ -238,7 +254,7 @@ class Training:
     crop_margin: Annotated[int, arg(name="random-crop")] = 0
     skip_unreadable: bool = False
     hold_out: float = 0.0
-    ema_decay: float = 0.999
+    ema_decay: float | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     fast: Literal["auto", "off"] = "auto"
     device: Device = "auto"
@@ -247,8 +263,8 @@ class Training:
     trust: Trust = ()
 
     def settings(self) -> JsonObject:
-        """Return the arguments of `Run.create`, without the recipe."""
-        beside = ("goal", "out", "pad_colour", "dry_run", "estimate", "trust")
+        """Return the arguments of `Run.create`, without the recipe, its arguments and techniques."""
+        beside = ("goal", "techniques", "out", "pad_colour", "dry_run", "estimate", "trust")
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in beside}
         return given | {"size": parse_height_and_width(self.size), "fit": fit_of(self.fit, self.pad_colour)}
 
@@ -270,20 +286,24 @@ def train(words: list[str]) -> None:
     filled: Any = parsed(with_recipe(Training, recipe(name), name), flags, f"train {name}", MOST_USED)
     given: Training = filled.given
     folder = given.out or Path("runs") / f"{name}-{Path(given.data).stem}".replace(":", ".")
-    arguments = {field.name: getattr(filled.arguments, field.name) for field in fields(filled.arguments)}
     require(given.goal)
     trust(given.trust)
+    settings = given.settings() | {
+        "arguments": given_values(filled.arguments, flags),
+        "techniques": given_values(given.techniques, flags),
+        "length": _length(given.goal),
+    }
     if given.dry_run or given.estimate:
         with TemporaryDirectory() as nowhere:
             known = folder if (folder / "run.json").exists() else Path(nowhere) / "run"
-            run = Run.create(known, name, arguments=arguments, begin=False, **given.settings())
+            run = Run.create(known, name, begin=False, **settings)
             describe(run, folder, written=False)
             if given.estimate:
                 tell(run, given.goal)
         say("This was a dry run: nothing was written.")
         return
-    run = Run.create(folder, name, arguments=arguments, begin=False, **given.settings())
-    fit(run, given.goal)
+    run = Run.create(folder, name, begin=False, **settings)
+    fit(run, annealed(given.goal, run, given.defaults))
     farewell(run)
 
 
@@ -367,6 +387,56 @@ def _fit(run: Run, goal: Goal) -> None:
         raise
 
 
+def derived(config: RunConfig) -> list[str]:
+    """Return a line for each setting that followed the data: its flag, its value, and the reason.
+
+    Args:
+        config: Configuration of the run.
+    """
+    from sparring.runs.sizing import at
+
+    record, lines = config.to_json(), dict[str, list[str]]()
+    for path, reason in config.derived.items():
+        value = at(record, path)
+        words = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        lines.setdefault(str(reason), []).append(f"{flag_of(path)} {words}")
+    return [f"from the data: {', '.join(settings)} ({reason})" for reason, settings in lines.items()]
+
+
+def annealed(goal: Goal, run: Run, defaults: str) -> Goal:
+    """Return the length of a training with its share of annealing, which a run keeps.
+
+    Args:
+        goal: As given.
+        run: The run.
+        defaults: ``data`` or ``paper``.
+    """
+    from sparring.recipes.sizing import annealed_share
+
+    if goal.anneal is not None:
+        return goal
+    try:
+        before = _wellformed(json.loads(Folder.open(run.folder).read(FILE)))["anneal"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        before = None
+    choice = annealed_share(run.config.recipe, run.config.data.facts.shape) if defaults == "data" else None
+    share = before if before is not None else choice.value if choice else 0.0
+    if choice and share and not run.step:
+        run.notes.append(f"--anneal {share:g}: {choice.reason}.")
+    return replace(goal, anneal=share)
+
+
+def _length(goal: Goal) -> FitOptions:
+    """Return the end of a training, which settings follow; without one, the usual number of steps."""
+    from sparring.runs.loop import FitOptions
+
+    if goal.seconds is not None:
+        return FitOptions(seconds=goal.seconds)
+    if goal.kimg:
+        return FitOptions(images=math.ceil(goal.kimg * 1000))
+    return FitOptions(steps=goal.steps or STEPS)
+
+
 def _already(run: Run, goal: Goal) -> str:
     """Return that a run has reached the end of its length."""
     flag = next((name for name in LENGTHS if getattr(goal, name) is not None), "steps")
@@ -409,6 +479,8 @@ def describe(run: Run, folder: Path, *, written: bool = True) -> None:
         say(f"stages: {len(stages)}, from {stages[0].name} to {last.name}; {last.end:,} steps in all")
     say(f"batch {config.batch_size}, seed {config.seed}, {config.precision} on {device}")
     say(f"fast: {run.performance}")
+    for line in derived(config):
+        say(line)
     note = f", from step {run.step}" if run.step else ""
     say(f"folder: {folder}{note if written else f'{note}, not written'}")
     pass_on(run)
@@ -467,7 +539,7 @@ def _fit_options(run: Run, goal: Goal) -> FitOptions:
         None if goal.kimg or goal.seconds is not None else round(finish(goal, run)),
         images=round(finish(goal, run)) if goal.kimg else None,
         seconds=goal.seconds,
-        anneal=goal.anneal,
+        anneal=goal.anneal or 0.0,
         save_every=goal.save_every,
         sample_every=goal.sample_every,
         keep_checkpoints=goal.keep_checkpoints,

@@ -60,6 +60,7 @@ def create_run(trial: Trial, folder: Path | None = None) -> Run:
         "arguments": who.arguments,
         "techniques": who.techniques,
         "seed": trial.seed,
+        "defaults": "paper",
         **trial.protocol.shared,
     }
     return Run.create(folder or trial.folder, who.recipe, **chosen)

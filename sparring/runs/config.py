@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import UnionType
@@ -186,6 +186,8 @@ class RunConfig:
         performance: Performance options; None until the game is built for the first time.
         provenance: Software and hardware.
         id: Identity of the run, which its checkpoints repeat.
+        derived: Reasons of the settings that followed the data and the length of the training, by path
+            (`sparring.runs.sizing`).
 
     Raises:
         RunError: If a number is out of range; the message names it.
@@ -203,6 +205,7 @@ class RunConfig:
     performance: PerformanceOptions | None
     provenance: Provenance
     id: str
+    derived: JsonObject = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -520,7 +523,9 @@ def _decisive(value: Mapping[str, object], path: str = "") -> Iterator[tuple[str
     """Yield every setting that decides what a run computes, by its dotted name."""
     for name, part in value.items():
         where = f"{path}.{name}" if path else name
-        if where in ("format", "provenance", "performance", "id") or (path == "data" and name not in IDENTITY):
+        if where in ("format", "provenance", "performance", "id", "derived") or (
+            path == "data" and name not in IDENTITY
+        ):
             continue
         if isinstance(part, dict):
             yield from _decisive(part, where)

@@ -43,7 +43,8 @@ from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_m
 from sparring.runs.performance_trial import choose_options
 from sparring.runs.recipe_args import data_for, describe_game
 from sparring.runs.signals import catch_stop_signals
-from sparring.runs.state import TrainState, build_game, default_batch_size
+from sparring.runs.sizing import Defaults, Request
+from sparring.runs.state import TrainState, build_game
 from sparring.training import distributed
 from sparring.training.accumulation import batch_dependent_layers
 from sparring.training.ema import EMA
@@ -125,11 +126,13 @@ class Run:
         batch_size: int | None = None,
         seed: int = 0,
         grad_accum: int = 1,
-        ema_decay: float = 0.999,
+        ema_decay: float | None = None,
         precision: str = "fp32",
         fast: str = "auto",
         device: str = "auto",
         begin: bool = True,
+        defaults: Defaults = "data",
+        length: FitOptions | None = None,
     ) -> Run:
         """Create a run, or continue the one that was created with the same settings.
 
@@ -147,14 +150,18 @@ class Run:
             crop_margin: Pixels by which images are loaded larger; each is cropped at random.
             skip_unreadable: Skip image files that cannot be read. Default: raise an error.
             hold_out: Share of the rows that is never trained on, the same rows for every seed.
-            batch_size: Rows over all processes and accumulation. Default: 64 images, 8 of two domains, 256 points.
+            batch_size: Rows over all processes and accumulation. Default: 64 images, 8 of two domains, 256 points, or
+                from the data.
             seed: Decides everything random.
             grad_accum: Gradient accumulation steps of a batch, for less memory.
-            ema_decay: Decay of the averaged weights, 0 for none.
+            ema_decay: Decay of the averaged weights, 0 for none. Default: from the data, else 0.999.
             precision: ``fp32``, or ``bf16`` for automatic mixed precision.
             fast: Performance options, ``auto`` or ``off``; results agree to rounding. A run keeps those of its start.
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
             begin: Write a new run's folder at once; False leaves that to `fit`.
+            defaults: Settings that are not given: ``data`` for those that follow the data and the length of the
+                training (`sparring.recipes.sizing`; a run keeps those of its start), ``paper`` for those of the paper.
+            length: Length of the training, which those settings follow; only its end is read. Default: not known.
 
         Raises:
             SparringError: If a setting cannot be used; the message names it and the remedy.

@@ -43,7 +43,8 @@ class StepReport:
         step: Number of completed steps, including this one.
         images: Real images (or points) that this process's rounds drew in this step.
         updates: Number of moves of each player.
-        terms: Every term of every player as ``"player/term"``, averaged over the player's moves, on the device.
+        terms: Every term of every player as ``"player/term"``, averaged over the player's moves, and the readings of
+            the game after the step, on the device.
         finite_checks: Checks of terms, gradients and weights in order, on the device.
         skipped: Number of moves of each player that were undone because they were not finite, on the device.
         gradient_sync: Cost of averaging over processes.
@@ -135,7 +136,9 @@ def train(
         if ema is not None:
             ema.update(step)
         monitor.check_weights()
-        yield tally.report(step + 1, monitor.pop_checks(), factor)
+        report = tally.report(step + 1, monitor.pop_checks(), factor)
+        report.terms.update({name: value.detach().clone() for name, value in game.readings().items()})
+        yield report
 
 
 def update(

@@ -104,6 +104,10 @@ class AdaptiveAugmentation(Wrapper):
         """The probability of each change, a tensor."""
         return self._made[0].p  # type: ignore[return-value]
 
+    def readings(self) -> dict[str, Tensor]:
+        """Return p beside those of the game."""
+        return {**super().readings(), "augment/p": self.p}
+
     def over_batch(self, step: int) -> bool:
         """In every fourth round p follows a mean over the batch."""
         return (step + 1) % self.every == 0 or super().over_batch(step)

@@ -74,6 +74,10 @@ class Wrapper(Game):
         """Return whether the game takes means over the batch."""
         return self.game.over_batch(step)
 
+    def readings(self) -> dict[str, Tensor]:
+        """Return those of the game."""
+        return self.game.readings()
+
     def undivided(self) -> str:
         """Return why the game cannot be played in parts."""
         return self.game.undivided()

@@ -67,6 +67,10 @@ class Ensemble(Game):
         """Return whether a member takes means over the batch."""
         return any(game.over_batch(step) for _, game in self._games())
 
+    def readings(self) -> dict[str, Tensor]:
+        """Return those of all members."""
+        return {f"{k}/{name}": value for k, game in self._games() for name, value in game.readings().items()}
+
     def undivided(self) -> str:
         """Return why the members cannot be played in parts."""
         return self._games()[0][1].undivided()

@@ -166,10 +166,15 @@ def weights(network: torch.nn.Module) -> list[tuple[str, Any]]:
 
 
 def lines(folder: Path) -> list[Any]:
-    """Return the lines of a run's log; values only, in the order written, so that keys may be renamed."""
+    """Return the lines of a run's log; values only, in the order written, so that keys may be renamed.
+
+    Readings, which are no terms, came later and are left out.
+    """
 
     def values(line: Any) -> Any:
-        return [*map(values, line.values())] if isinstance(line, dict) else line
+        if not isinstance(line, dict):
+            return line
+        return [values(value) for name, value in line.items() if name != "augment/p"]
 
     return [values(json.loads(line)) for line in (folder / LOG).read_text().splitlines()]
 
@@ -190,7 +195,9 @@ def pictures(folder: Path) -> Iterator[tuple[str, str]]:
 def begun(golden: Golden, folder: Path) -> Run:
     """The run of a golden, new or as it was left."""
     arguments = {**runs.tiny(golden.recipe), **golden.arguments}
-    return runs.start(folder, golden.recipe, golden.kind, **{"arguments": arguments, **golden.settings})
+    return runs.start(
+        folder, golden.recipe, golden.kind, **{"arguments": arguments, "defaults": "paper", **golden.settings}
+    )
 
 
 def trained(golden: Golden, folder: Path, steps: int = STEPS, moved: int = 0) -> tuple[Run, list[float]]:

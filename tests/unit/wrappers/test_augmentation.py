@@ -48,6 +48,13 @@ def test_p_rises_by_the_papers_step_when_every_real_is_known_and_falls_below_the
     assert game.p.item() == pytest.approx(0.5 - up, abs=1e-7)
 
 
+def test_the_trainer_logs_p_after_each_step_beside_the_terms():
+    game = adaptive(1.0, images=512)
+    found = [report.scalars() for report in train(R1(game, 1.0), batches(n=64), 8)]
+    assert [terms["augment/p"] for terms in found] == pytest.approx([0, 0, 0, 0.5, 0.5, 0.5, 0.5, 1])
+    assert "D/adversarial" in found[0]
+
+
 def test_p_stays_a_probability():
     for score, p in ((-1.0, 0.0), (1.0, 1.0)):
         game = adaptive(score, p=p, images=256)
