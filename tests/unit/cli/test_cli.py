@@ -91,7 +91,6 @@ def test_list_shows_and_filters(capsys):
         (["train", "dcgn", "--data", "digits"], "did you mean 'dcgan'"),
         (["train", "dcgan", "--data", "digts"], "did you mean digits"),
         (["train", "dcgan", "--data", "digits", "--channels", "7"], "choose 1 (grey)"),
-        (["train", "dcgan", "--data", "digits", "--size", "20"], "--size 32"),
         (["train", "dcgan", "--data", "digits", "--batch-size", "7", "--grad-accum", "2"], "multiple of 2"),
         (["train", "dcgan", "--data", "digits", "--steps", "0"], "above 0"),
         (["train", "dcgan", "--data", "digits", "--steps", "1", "--kimg", "1"], "give one of them"),
