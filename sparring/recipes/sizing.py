@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from sparring.recipes import RECIPES
 
-__all__ = ["RULES", "Choice", "Rule", "Situation", "annealed_share", "derive"]
+__all__ = ["RULES", "Choice", "Rule", "Situation", "annealed_share", "as_markdown", "derive", "most_parameters"]
 
 SHORT = 1_000_000  # images: below, a training is shorter than those of the papers on images
 SMALL = 32  # side in pixels below which images are toys
@@ -28,6 +28,7 @@ VALUES = 1000  # values of images to be seen for each parameter
 WIDTHS, PAPER = (512, 256, 128, 64, 32, 16, 8), 64  # channels
 GAMMAS = {32: (0.05, 0.005), 64: (2.0, 0.2), 256: (150.0, 15.0)}  # R3GAN's, by the side in pixels
 BURN_IN = 20_000_000  # images of R3GAN's burn-in
+SHARE = 0.25  # of a training, over which rates fall to zero
 LEAST = 1000  # images of a half-life, and of the rise of augmentation, since a short training may be extended
 AVERAGE = 10_000 / 32  # images of the half-life of averaged weights for each image of a batch
 IMAGES = ("images", "points or images", "labelled points or images")  # needs of the recipes that rules may name
@@ -203,7 +204,7 @@ RULES: tuple[Rule, ...] = (
         ("stylegan2",),
         _when(_long, 2.0, 0.9),
         "path 2, mixing .9 above 32 px, from 5 M images to be seen",
-        "smoother styles at a third more time",
+        "smoother styles in long trainings",
     ),
     Rule(
         ("arguments.mapping",),
@@ -244,7 +245,29 @@ RULES: tuple[Rule, ...] = (
 """The rules in the order in which they apply. After them, the width of every recipe for images that has one is the
 widest of `WIDTHS` up to the paper's with which all networks have at most `most_parameters`."""
 
-CAP = "a parameter for each value of the images, and for each thousand values to be seen, but a million at least"
+CAP = (
+    "at most a parameter for each value of the images, and for each thousand values to be seen, but a million at least"
+)
+
+
+def as_markdown() -> str:
+    """Return the rules as a table in Markdown."""
+    rows = [("settings", "recipes", "value", "why"), ("---",) * 4]
+    for rule in RULES:
+        names = ", ".join(f"`{path.removeprefix('arguments.').removeprefix('techniques.')}`" for path in rule.settings)
+        rows.append((names, ", ".join(rule.recipes) or "all", rule.formula, rule.why))
+    rows.append(
+        ("`width`", "all that have one", f"the widest of {', '.join(map(str, WIDTHS))}, at most the paper's", CAP)
+    )
+    rows.append(
+        (
+            "`anneal`",
+            "all without falling rates",
+            f"{SHARE:g} from {SMALL} px",
+            "the last noise of the weights averages out",
+        )
+    )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def annealed_share(recipe: str, shape: tuple[int, ...]) -> Choice | None:
@@ -256,7 +279,7 @@ def annealed_share(recipe: str, shape: tuple[int, ...]) -> Choice | None:
     """
     if not _has_rules(recipe) or len(shape) != 3 or prod(shape[1:]) < SMALL**2 or recipe in ("r3gan", "sngan"):
         return None
-    return Choice(0.25, "rates that fall to zero at a known end")
+    return Choice(SHARE, "rates that fall to zero at a known end")
 
 
 def derive(
@@ -324,7 +347,7 @@ def _narrowed(
         count = parameters(found)
         if count is not None and count <= most:
             break
-    return {path: Choice(value, f"at most {most:,} parameters: {CAP}") for path, value in found.items()}
+    return {path: Choice(value, f"{most:,} parameters: {CAP}") for path, value in found.items()}
 
 
 def _has_rules(recipe: str) -> bool:

@@ -41,9 +41,9 @@ from sparring.runs.loop import FitOptions, FitSettings, RunFiles, fit_loop
 from sparring.runs.memory import TRAINED
 from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_memory
 from sparring.runs.performance_trial import choose_options
-from sparring.runs.recipe_args import data_for, describe_game
+from sparring.runs.recipe_args import data_for
 from sparring.runs.signals import catch_stop_signals
-from sparring.runs.sizing import Defaults, Request
+from sparring.runs.sizing import CreateOptions, Request
 from sparring.runs.state import TrainState, build_game
 from sparring.training import distributed
 from sparring.training.accumulation import batch_dependent_layers
@@ -130,9 +130,7 @@ class Run:
         precision: str = "fp32",
         fast: str = "auto",
         device: str = "auto",
-        begin: bool = True,
-        defaults: Defaults = "data",
-        length: FitOptions | None = None,
+        **more: Unpack[CreateOptions],
     ) -> Run:
         """Create a run, or continue the one that was created with the same settings.
 
@@ -150,18 +148,14 @@ class Run:
             crop_margin: Pixels by which images are loaded larger; each is cropped at random.
             skip_unreadable: Skip image files that cannot be read. Default: raise an error.
             hold_out: Share of the rows that is never trained on, the same rows for every seed.
-            batch_size: Rows over all processes and accumulation. Default: 64 images, 8 of two domains, 256 points, or
-                from the data.
+            batch_size: Rows over all processes and accumulation. Default: see `defaults`.
             seed: Decides everything random.
             grad_accum: Gradient accumulation steps of a batch, for less memory.
-            ema_decay: Decay of the averaged weights, 0 for none. Default: from the data, else 0.999.
+            ema_decay: Decay of the averaged weights, 0 for none. Default: see `defaults`.
             precision: ``fp32``, or ``bf16`` for automatic mixed precision.
             fast: Performance options, ``auto`` or ``off``; results agree to rounding. A run keeps those of its start.
             device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
-            begin: Write a new run's folder at once; False leaves that to `fit`.
-            defaults: Settings that are not given: ``data`` for those that follow the data and the length of the
-                training (`sparring.recipes.sizing`; a run keeps those of its start), ``paper`` for those of the paper.
-            length: Length of the training, which those settings follow; only its end is read. Default: not known.
+            more: ``begin``, ``defaults`` and ``length``, see `sparring.runs.sizing.CreateOptions`.
 
         Raises:
             SparringError: If a setting cannot be used; the message names it and the remedy.
@@ -170,26 +164,26 @@ class Run:
         form: Settings = {"size": size, "channels": channels, "fit": fit, "crop_margin": crop_margin, "root": data_root}
         rows = load_data(data_for(recipe, data), skip_unreadable=skip_unreadable, **form)
         form |= {"skip_unreadable": skip_unreadable, "mirror": mirror, "hold_out": hold_out}
-        how = describe_game(recipe, arguments or {}, techniques or {}) | {"seed": seed, "batch_size": batch_size}
+        how: JsonObject = {"asked": Request.of(recipe, arguments or {}, techniques or {}, batch_size, ema_decay)}
         how |= {"data": DataConfig.of(rows, in_python=not isinstance(data, str | Path), **form), "precision": precision}
-        return cls._reconciled(folder, how | {"grad_accum": grad_accum, "ema_decay": ema_decay}, rows, on, fast, begin)
+        return cls._reconciled(folder, how | {"seed": seed, "grad_accum": grad_accum}, rows, on, fast, more)
 
     @classmethod
     def _reconciled(
-        cls, folder: Path, chosen: JsonObject, dataset: Dataset, device: torch.device, fast: str, begin: bool
+        cls, folder: Path, chosen: JsonObject, dataset: Dataset, device: torch.device, fast: str, more: CreateOptions
     ) -> Run:
         """Return the requested run, which may exist already."""
         if fast not in SETTINGS:
             raise RunError(f"There is no --fast {fast}: give one of {', '.join(SETTINGS)}.")
-        if chosen["batch_size"] is None:
-            chosen = chosen | {"batch_size": default_batch_size(dataset)}
+        request, data = chosen.pop("asked"), chosen["data"]
+        chosen |= request.completed(folder, dataset.split(data.hold_out)[0], data.facts, device, more)
         asked = RunConfig(**chosen, performance=None, provenance=Provenance.now(device), id=uuid4().hex)
         config = configs.reconcile(folder, asked)
         run = cls(folder, config, dataset, device, fast=fast)
         run._begun = config is not asked
         if run.performance.setting != fast:
             run.notes.append(f"The run was made with --fast {run.performance.setting} and keeps it.")
-        if begin and not run._begun:
+        if more.get("begin", True) and not run._begun:
             with run.lock():
                 pass
         return run

@@ -1,7 +1,8 @@
 """Settings of a new run that follow its data and length: the rules of `sparring.recipes.sizing`, applied once.
 
 What was chosen is stored in ``run.json`` like any other setting, and its reason beside it under "derived". A run that
-exists keeps what is stored, whatever the length is now.
+exists keeps what is stored, whatever the length is now. Without the rules (``paper``) a batch has 64 images, 8 of two
+domains or 256 points, and the averaged weights a decay of 0.999.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 import torch
 
@@ -20,19 +21,35 @@ from sparring.errors import RunError, SparringError
 from sparring.recipes.sizing import SHORT, Choice, Situation, derive
 from sparring.recipes.techniques import Techniques
 from sparring.runs import config as configs
-from sparring.runs.recipe_args import to_plain
+from sparring.runs.recipe_args import describe_game, require_names, to_plain
 from sparring.runs.state import default_batch_size, fit_to_data, make_game
 from sparring.training.trainer import train
 
 if TYPE_CHECKING:
     from sparring.runs.loop import FitOptions
 
-__all__ = ["DEFAULTS", "EMA_DECAY", "Defaults", "Request", "at", "flatten", "stored_choices"]
+__all__ = ["DEFAULTS", "EMA_DECAY", "CreateOptions", "Defaults", "Request", "at", "flatten", "stored_choices"]
 
 Defaults = Literal["data", "paper"]
 DEFAULTS: tuple[str, ...] = get_args(Defaults)
 EMA_DECAY = 0.999
 ROWS, STEPS = 8, 2  # of a batch and of a game, by which its speed is measured
+
+
+class CreateOptions(TypedDict, total=False):
+    """Further keyword arguments of `sparring.Run.create`.
+
+    Attributes:
+        begin: Write a new run's folder at once; False leaves that to `sparring.Run.fit`. Default: True.
+        defaults: What settings follow that are not given: ``data`` for the data and the length of the training, or
+            ``paper`` for the recipe's paper. A run keeps those of its start. Default: data.
+        length: End of the training; only steps, images or seconds are read. Default: not known, so rules that need it
+            do not apply.
+    """
+
+    begin: bool
+    defaults: Defaults
+    length: FitOptions | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        described: Mapping[str, Any],
+        recipe: str,
         arguments: JsonObject,
         techniques: Techniques | JsonObject,
         batch_size: int | None,
@@ -67,13 +84,14 @@ class Request:
         """Return the request of the arguments of `sparring.Run.create`.
 
         Args:
-            described: As returned by `sparring.runs.recipe_args.describe_game`.
+            recipe: As the user gave it, like the others.
             arguments: As the user gave them.
             techniques: As the user gave them; of `Techniques` those that are not at their defaults are given.
             batch_size: As the user gave it.
             ema_decay: As the user gave it.
         """
         chosen = techniques.chosen() if isinstance(techniques, Techniques) else techniques
+        described = describe_game(recipe, arguments, techniques)
         given = {"arguments": {name: to_plain(name, value) for name, value in arguments.items()}, "techniques": chosen}
         paths = {path for path, _ in flatten(given)}
         paths |= {name for name, value in (("batch_size", batch_size), ("ema_decay", ema_decay)) if value is not None}
@@ -114,9 +132,8 @@ class Request:
         folder: Path,
         dataset: Dataset,
         held: DataFacts,
-        defaults: str,
-        length: FitOptions | None,
         device: torch.device,
+        options: CreateOptions,
     ) -> JsonObject:
         """Return the entries of ``run.json``, with the choices of the rules or those that an existing run keeps.
 
@@ -124,13 +141,14 @@ class Request:
             folder: The run's folder, which may exist.
             dataset: The rows to train on.
             held: Facts of the data.
-            defaults: A name of `DEFAULTS`; ``paper`` applies no rules.
-            length: As for `choices`.
             device: As for `choices`.
+            options: What the settings follow.
 
         Raises:
             RunError: If there are no such defaults, or the folder holds no readable run.
         """
+        require_names("run", dict(options), ["begin", "defaults", "length"])
+        defaults = options.get("defaults", "data")
         if defaults not in DEFAULTS:
             raise RunError(f"There are no defaults {defaults!r}: give one of {', '.join(DEFAULTS)}.")
         if defaults == "paper":
@@ -138,7 +156,7 @@ class Request:
         before = configs.find(folder)
         if before is not None:
             return self.resolved(dataset, stored_choices(folder, before.to_json(), self.given))
-        return self.resolved(dataset, self.choices(dataset, held, length, device))
+        return self.resolved(dataset, self.choices(dataset, held, options.get("length"), device))
 
     def choices(
         self, dataset: Dataset, held: DataFacts, length: FitOptions | None, device: torch.device

@@ -3,7 +3,18 @@
 LOOP = "tests/unit/runs/test_loop.py"
 TIME = "tests/unit/runs/test_time_budget.py"
 
+SIZING = "tests/unit/recipes/test_sizing.py"
+RUNS = "tests/unit/runs/test_sizing.py"
+
 MUTANTS = [
+    ("recipes/sizing.py", "0.0002 * it.pixels / it.batch", "0.0002 * it.pixels", SIZING),
+    ("recipes/sizing.py", "it.batch * it.draws / half_life", "it.batch / half_life", SIZING),
+    ("recipes/sizing.py", "it.seen // 8", "it.seen // 4", SIZING),
+    ("recipes/sizing.py", "min(BURN_IN, 0.4 * it.seen)", "BURN_IN", SIZING),
+    ("recipes/sizing.py", "path not in settings or path in given", "path not in settings", SIZING),
+    ("recipes/sizing.py", "max(FEWEST, min(limits))", "min(limits)", SIZING),
+    ("runs/sizing.py", "if path not in given}", "}", RUNS),
+    ("runs/sizing.py", "round(speed * length.seconds)", "round(length.seconds)", RUNS),
     ("schedules.py", "max(0.0, end - at) / (share * end)", "max(0.0, end - at) / end", LOOP),
     ("training/trainer.py", "game.lr_scale(step) * (1.0 if factor", "(1.0 if factor", LOOP),
     ("training/trainer.py", "self.skipped, sync, anneal)", "self.skipped, sync)", LOOP),

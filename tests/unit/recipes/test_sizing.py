@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from sparring.recipes.sizing import RULES, Choice, Situation, annealed_share, derive, most_parameters
+from sparring.recipes.sizing import RULES, Choice, Situation, annealed_share, as_markdown, derive, most_parameters
 
 CLOTHES = Situation((3, 64, 64), 3000, 64, images=200_000)
 RATES = {f"arguments.{who}.{what}": None for who in ("critic", "generator") for what in ("lr", "betas")}
@@ -169,3 +171,9 @@ def test_rates_fall_at_the_end_where_no_schedule_of_the_recipe_does():
     assert annealed_share("rsgan", (3, 16, 16)) is None
     assert annealed_share("rsgan", (2,)) is None
     assert annealed_share("cyclegan", (3, 64, 64)) is None
+
+
+def test_the_documentation_shows_the_rules():
+    page = Path(__file__).parents[3] / "docs/how-to/settings.md"
+    assert as_markdown() in page.read_text(), "write the table again: sparring.recipes.sizing.as_markdown()"
+    assert as_markdown().count("\n") == len(RULES) + 3

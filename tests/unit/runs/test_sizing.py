@@ -64,6 +64,8 @@ def test_given_settings_and_those_of_the_paper_are_left_alone(tmp_path):
     assert kept.config.arguments["networks"] == {"network": None, "latent": None, "width": 16}
     with pytest.raises(RunError, match="There are no defaults 'mine': give one of data, paper"):
         created(tmp_path / "mine", defaults="mine")
+    with pytest.raises(RunError, match="did you mean 'length'"):
+        created(tmp_path / "mine", lenght=SHORT)
 
 
 def test_points_and_recipes_from_elsewhere_keep_their_defaults(tmp_path):
