@@ -13,7 +13,7 @@ MUTANTS = [
     ("recipes/sizing.py", "min(BURN_IN, 0.4 * it.seen)", "BURN_IN", SIZING),
     ("recipes/sizing.py", "path not in settings or path in given", "path not in settings", SIZING),
     ("recipes/sizing.py", "max(FEWEST, min(limits))", "min(limits)", SIZING),
-    ("runs/sizing.py", "if path not in given}", "}", RUNS),
+    ("runs/sizing.py", ".items() if path not in given", ".items()", RUNS),
     ("runs/sizing.py", "round(speed * length.seconds)", "round(length.seconds)", RUNS),
     ("schedules.py", "max(0.0, end - at) / (share * end)", "max(0.0, end - at) / end", LOOP),
     ("training/trainer.py", "game.lr_scale(step) * (1.0 if factor", "(1.0 if factor", LOOP),
