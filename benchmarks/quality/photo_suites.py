@@ -102,6 +102,7 @@ CONTESTANTS = {
                 "width": 64,
                 "light": False,
                 "reconstruction": 1.0,
+                "perception": None,
                 "diffaugment": True,
                 **adam(2e-4, (0.5, 0.999)),
             },

@@ -18,6 +18,7 @@ from sparring.metrics.extractors.squeezenet import SqueezeNet, SqueezeNetExtract
 from sparring.networks.common.perceptual import ClassifierMaps, VGG19Maps
 from sparring.networks.efficientnet_lite import efficientnet_lite0
 from sparring.recipes.pix2pix_gaugan import gaugan as build_gaugan
+from sparring.recipes.projected_fastgan import fastgan
 from sparring.runs.early_stopping import EarlyStopping
 from sparring.runs.recipe_args import fill_arguments
 from sparring.wrappers.instance_noise import InstanceNoise
@@ -53,6 +54,7 @@ def test_perceptual_terms_are_features_that_a_game_trains_on():
     by_classifier, by_vgg = gaugan(perceptual=1.0), gaugan(perceptual=1.0, perception="vgg19.pth")
     assert trained_features(gaugan()) == set()
     assert trained_features(by_classifier) == {"classifier"}
+    assert trained_features(fastgan((3, 16, 16), width=8, perception="classifier")) == {"classifier"}
     assert trained_features(by_vgg) == {"vgg19"}
     with pytest.raises(GameError, match=r"GauGAN trains on the features classifier.*squeezenet:FILE"):
         require_independent(by_classifier, classifier())
