@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from sparring._types import Settings
 from sparring.cli.console import progress, say, say_data, warn
-from sparring.cli.options import Device
+from sparring.cli.options import Device, ImageSize, parse_height_and_width
 
 if TYPE_CHECKING:
     from sparring.experiments.auto import AutoSettings
@@ -25,7 +25,8 @@ def auto(
     minutes: float | None = None,
     steps: int | None = None,
     out: Path | None = None,
-    size: int | None = None,
+    size: ImageSize = None,
+    fit: Literal["crop", "pad", "stretch"] | None = None,
     channels: int | None = None,
     data_root: Path | None = None,
     conditional: bool = False,
@@ -46,7 +47,9 @@ def auto(
         minutes: The budget in minutes.
         steps: The budget in training steps of all candidates together.
         out: The folder. Default: runs/auto-DATA.
-        size: Height and width of images. Default: as `sparring data check` proposes.
+        size: Height and width of images in pixels, such as 64 for squares, or 64x48 for 64 high and 48 wide.
+            Default: as `sparring data check` proposes.
+        fit: How pictures of other proportions get the size. Default: as proposed, or crop.
         channels: 1, 3 or 4. Default: that of the data.
         data_root: Folder of the standard data sets. Default: $SPARRING_DATA.
         conditional: Generate samples of a given class; the data needs labels.
@@ -62,7 +65,13 @@ def auto(
 
     budget = Budget.of(minutes=minutes, hours=hours, steps=steps)
     folder = Path("runs") / f"auto-{Path(data).stem}" if out is None else expand_user(out)
-    form: Settings = {"size": size, "channels": channels, "data_root": data_root, "conditional": conditional}
+    form: Settings = {
+        "size": parse_height_and_width(size),
+        "fit": fit,
+        "channels": channels,
+        "data_root": data_root,
+        "conditional": conditional,
+    }
     form |= {"mirror": MIRROR[mirror], "only": only, "extractor": extractor, "samples": samples, "seed": seed}
     _play(folder, AutoSettings(data, budget, device=device, **form))
 

@@ -109,7 +109,9 @@ class AutoSettings:
     Attributes:
         data: A name or path.
         budget: Its length.
-        size: Height and width of images. Default: proposed by the inspection for image files, else the data's own.
+        size: Height and width of images, one number for both or a pair. Default: proposed by the inspection for image
+            files, else the data's own.
+        fit: How pictures of other proportions get that size, as for `sparring.data.load`. Default: as the size.
         channels: Channels of images. Default: the data's own.
         data_root: Folder of the standard data sets.
         conditional: Whether samples of a given class are wanted.
@@ -123,7 +125,8 @@ class AutoSettings:
 
     data: str | Path
     budget: Budget
-    size: int | None = None
+    size: int | tuple[int, int] | None = None
+    fit: str | None = None
     channels: int | None = None
     data_root: str | Path | None = None
     conditional: bool = False
@@ -140,7 +143,7 @@ class AutoSettings:
         Args:
             dataset: The data.
         """
-        names = ("size", "channels", "conditional", "mirror", "extractor", "samples", "seed", "only")
+        names = ("size", "fit", "channels", "conditional", "mirror", "extractor", "samples", "seed", "only")
         plain = json.loads(json.dumps({name: getattr(self, name) for name in names}))
         return {"data": config.locate(dataset), "fingerprint": dataset.fingerprint, "unit": self.budget.unit, **plain}
 
@@ -225,6 +228,7 @@ class AutoTraining:
         self.folder, self.progress = folder, progress
         self.settings, self.look = _looked(folder, settings)
         form: Settings = {"size": self.settings.size, "channels": settings.channels, "root": settings.data_root}
+        form |= {"fit": self.settings.fit or "crop"}
         self.dataset = load_data(settings.data, **form, skip_unreadable=True)
         if len(self.dataset) < 2 * LEAST_HELD:
             raise RunError(f"{settings.data} has {len(self.dataset)} rows, too few to hold some out: add data.")
@@ -470,6 +474,7 @@ class AutoTraining:
             row.recipe,
             data=settings.data,
             size=settings.size,
+            fit=settings.fit or "crop",
             channels=settings.channels,
             data_root=settings.data_root,
             mirror=mirror and self.facts.images,
@@ -662,13 +667,16 @@ def _looked(folder: Path, settings: AutoSettings) -> tuple[AutoSettings, list[st
     """Return the settings with a size, and sentences about the data, from the folder if it has them."""
     known = _stored(folder)
     if known:
-        return replace(settings, size=settings.size or known["size"]), list(known["look"])
+        size = tuple(known["size"]) if isinstance(known["size"], list) else known["size"]
+        form: Settings = {"size": settings.size or size, "fit": settings.fit or known["fit"]}
+        return replace(settings, **form), list(known["look"])
     if str(settings.data) in NAMES or not (Path(settings.data).is_dir() or Path(settings.data).suffix == ".zip"):
         return settings, []
     found = inspect(settings.data, root=settings.data_root)
     chosen = found.proposal
     if settings.size is None and chosen is not None:
-        settings = replace(settings, size=min(chosen.height, chosen.width))
+        size = chosen.height if chosen.height == chosen.width else (chosen.height, chosen.width)
+        settings = replace(settings, size=size, fit=settings.fit or chosen.fits[0].fit)
     return settings, found.lines()
 
 
