@@ -19,6 +19,7 @@ from itertools import count
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from sparring.errors import GameError
 from sparring.game import Data, Game, Move, Turn
@@ -190,6 +191,7 @@ class BufferSnapshot:
         kept = [(buffer, module) for module in game.modules() for buffer in module.buffers(recurse=False)]
         self._all = [(buffer, buffer.clone()) for buffer, _ in kept]
         self._versions = [buffer._version for buffer, _ in kept]
+        self._running = [_updates_statistics(module) for _, module in kept]
         self._alike = [not getattr(module, "sequential_micro_batches", False) for _, module in kept]
         self._left: list[list[Tensor]] = []
 
@@ -201,7 +203,7 @@ class BufferSnapshot:
             everything: Also restore modules with ``sequential_micro_batches``.
         """
         for index, (buffer, before) in enumerate(self._all):
-            if (everything or self._alike[index]) and buffer._version != self._versions[index]:
+            if (everything or self._alike[index]) and self._changed(index, buffer):
                 buffer.copy_(before)
                 self._versions[index] = buffer._version
 
@@ -217,7 +219,16 @@ class BufferSnapshot:
             return
         for index, (buffer, _) in enumerate(self._all):
             before = [left[index] for left in self._left]
-            if self._alike[index] and buffer.is_floating_point() and buffer._version != self._versions[index]:
+            if self._alike[index] and buffer.is_floating_point() and self._changed(index, buffer):
                 parts = torch.stack([*before, buffer])
                 same = (parts == buffer).all()
                 buffer.copy_(torch.where(same, buffer, parts.mean(0)))
+
+    def _changed(self, index: int, buffer: Tensor) -> bool:
+        """Return whether a buffer may have changed. Others stay untouched, since a graph may hold them."""
+        return self._running[index] or buffer._version != self._versions[index]
+
+
+def _updates_statistics(module: nn.Module) -> bool:
+    """Return whether the kernel of a layer writes running statistics, which does not raise their version."""
+    return isinstance(module, _NormBase) and module.training and module.track_running_stats

@@ -9,6 +9,7 @@ from sparring.errors import GameError
 from sparring.game import Move
 from sparring.games.gan import GAN
 from sparring.objectives import NonSaturating
+from sparring.training.accumulation import BufferSnapshot
 from sparring.training.trainer import train
 from support.toys import GAMES, LinearCritic, Point, batches, learn
 from support.trainer import Saddle
@@ -57,3 +58,25 @@ def test_parts_that_disagree_are_refused():
 
     with pytest.raises(GameError, match="different moves"):
         list(train(Moody(False), batches(), 1, grad_accum=2))
+
+
+def test_running_statistics_move_once_by_the_mean_over_parts():
+    class Normalised(LinearCritic):
+        def __init__(self):
+            super().__init__((0.2, -0.1))
+            self.norm = torch.nn.BatchNorm1d(2, momentum=0.1)
+
+        def forward(self, x):
+            return super().forward(self.norm(x))
+
+    x = torch.tensor([[1.0, 0.0], [3.0, 2.0], [10.0, 4.0], [14.0, 8.0]])
+    critic = Normalised()
+    buffers = BufferSnapshot(critic)
+    critic(x[:2])
+    buffers.next_part()
+    assert torch.equal(critic.norm.running_mean, torch.zeros(2))
+    critic(x[2:])
+    buffers.settle()
+    # means of the parts (2, 1) and (12, 6), variances (2, 2) and (8, 8): .1 (2 + 12) / 2, .9 + .1 (2 + 8) / 2
+    assert torch.allclose(critic.norm.running_mean, torch.tensor([0.7, 0.35]))
+    assert torch.allclose(critic.norm.running_var, torch.tensor([1.4, 1.4]))
