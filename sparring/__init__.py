@@ -34,6 +34,7 @@ _HOME = {
     "Run": "runs.run",
     "auto": "experiments.auto",
     "load": "runs.state:load_game",
+    "sample": "inference.sampling",
 }
 __all__ = ["__version__", *_HOME]
 

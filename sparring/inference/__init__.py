@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         interpolate_seeds,
         latents_from_seeds,
         parse_seeds,
+        sample,
         sample_seeds,
     )
     from sparring.inference.single_image import animate, harmonize, paint_to_image, super_resolve
@@ -72,6 +73,7 @@ __all__ = [
     "principal_directions",
     "reconstruct",
     "relative_error",
+    "sample",
     "sample_class",
     "sample_seeds",
     "sample_styles",
@@ -106,6 +108,7 @@ __getattr__, __dir__ = lazy_names(
             "interpolate_seeds",
             "latents_from_seeds",
             "parse_seeds",
+            "sample",
             "sample_seeds",
         ],
         "single_image": ["animate", "harmonize", "paint_to_image", "super_resolve"],

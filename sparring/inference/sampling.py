@@ -18,9 +18,17 @@ from sparring._interpolation import slerp
 from sparring.abilities import SupportsSampling, require_sampling
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
-from sparring.rng import fixed_seed
+from sparring.rng import fixed_seed, hash_seed
 
-__all__ = ["generate", "interpolate", "interpolate_seeds", "latents_from_seeds", "parse_seeds", "sample_seeds"]
+__all__ = [
+    "generate",
+    "interpolate",
+    "interpolate_seeds",
+    "latents_from_seeds",
+    "parse_seeds",
+    "sample",
+    "sample_seeds",
+]
 
 BATCH = 16
 MAX_SEEDS = 1_000_000  # seeds in one request
@@ -67,6 +75,29 @@ def latents_from_seeds(game: Game, seeds: Sequence[int]) -> Tensor:
             with fixed_seed(seed):
                 rows.append(able.noise(1))
     return torch.cat(rows)
+
+
+def sample(game: Game, n: int, *, seed: int = 0, truncation: float = 1.0) -> Tensor:
+    """Return samples; the first ones of a seed are the same for every number of samples, bit for bit on one device.
+
+    Sample i is that of the number `hash_seed` (seed, i), see `sample_seeds`, so two seeds share no sample.
+
+    Args:
+        game: A game that samples.
+        n: Number of samples.
+        seed: Decides all of them.
+        truncation: As for `sample_seeds`.
+
+    Returns:
+        Samples (n, *shape), images in [−1, 1], on the game's device.
+
+    Raises:
+        DataError: If the number is not from 1 to a million.
+        GameError: If the game does not sample.
+    """
+    if not 1 <= n <= MAX_SEEDS:
+        raise DataError(f"There cannot be {n} samples: give a number from 1 to {MAX_SEEDS:,}.")
+    return sample_seeds(game, [hash_seed(seed, index) for index in range(n)], truncation=truncation)
 
 
 def sample_seeds(game: Game, seeds: Sequence[int], *, batch: int = BATCH, truncation: float = 1.0) -> Tensor:

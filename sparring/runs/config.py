@@ -188,6 +188,7 @@ class RunConfig:
         id: Identity of the run, which its checkpoints repeat.
         derived: Reasons of the settings that followed the data and the length of the training, by path
             (`sparring.runs.sizing`).
+        recipe_in_python: The recipe is a function that must be handed over again to open the run.
 
     Raises:
         RunError: If a number is out of range; the message names it.
@@ -206,6 +207,7 @@ class RunConfig:
     provenance: Provenance
     id: str
     derived: JsonObject = field(default_factory=dict)
+    recipe_in_python: bool = False
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -20,9 +20,10 @@ from sparring.data.sources.in_memory import DataLike
 from sparring.data.sources.layouts import MAPS, PAIRED, PAIRS, PICTURES, WHOLE, split_kind
 from sparring.errors import DataError, GameError, RunError
 from sparring.game import Game
-from sparring.recipes import FACTS, LABEL_MAPS, ONE_IMAGE, PAIRED_IMAGES, RECIPES, UNPAIRED_IMAGES, stored
+from sparring.recipes import LABEL_MAPS, ONE_IMAGE, PAIRED_IMAGES, RECIPES, UNPAIRED_IMAGES, stored
 from sparring.recipes.importing import trust
 from sparring.recipes.techniques import Techniques
+from sparring.runs.recipe_functions import Recipe, given_recipe, handed_over, hints_of, recipe_name, settings_of
 
 READ = {PAIRED_IMAGES: PICTURES, UNPAIRED_IMAGES: PICTURES, LABEL_MAPS: MAPS}
 """How the second files of pairs are read, by the needs of a recipe."""
@@ -44,17 +45,21 @@ WORDS: dict[object, str] = {
 }
 
 
-def describe_game(recipe: str, arguments: Settings, techniques: Techniques | Settings) -> Settings:
+def describe_game(recipe: str | Recipe, arguments: Settings, techniques: Techniques | Settings) -> Settings:
     """Return how a run describes its game: the recipe, all arguments, and techniques that are not at their defaults.
 
     Args:
-        recipe: The recipe's name, as the user gives it.
+        recipe: The recipe's name, or the function, as the user gives it.
         arguments: As given to `sparring.Run.create`.
         techniques: As given to `sparring.Run.create`.
     """
-    trust(recipe)
+    name, again = recipe_name(recipe)
+    if not again:
+        trust(name)
     given = techniques if isinstance(techniques, Techniques) else from_plain(Techniques, techniques)
-    return {"recipe": recipe, "arguments": plain_arguments(recipe, arguments), "techniques": given.chosen()}
+    with handed_over(name, recipe):
+        plain = plain_arguments(name, arguments)
+    return {"recipe": name, "arguments": plain, "techniques": given.chosen()}
 
 
 def plain_arguments(name: str, given: Settings) -> Settings:
@@ -71,11 +76,17 @@ def find_recipe(name: str) -> Callable[..., Game]:
     """Return a recipe, after checking that it is declared as one.
 
     Args:
-        name: Name of the recipe, as for `sparring.recipes.stored`.
+        name: Name of the recipe, as for `sparring.recipes.stored`, or of a function that is being handed over.
 
     Raises:
-        GameError: If it is not trusted, takes no shape, or does not declare that it returns a game.
+        GameError: If it is not trusted, takes no shape, or does not declare that it returns a game; a function that is
+            handed over need not declare it.
     """
+    given = given_recipe(name)
+    if given is not None:
+        if "shape" not in signature(given).parameters:
+            raise GameError(f"The recipe {name} takes no argument shape: write a function from a shape to a game.")
+        return given
     function = stored(name)
     try:
         returns = get_type_hints(function).get("return")
@@ -87,14 +98,14 @@ def find_recipe(name: str) -> Callable[..., Game]:
     return function
 
 
-def data_for(name: str, data: DataLike) -> DataLike:
+def data_for(recipe: str | Recipe, data: DataLike) -> DataLike:
     """Return data as a recipe reads them: a name or path as `data_name` has it, other data as they are.
 
     Args:
-        name: Name of the recipe.
+        recipe: The recipe's name, or the function.
         data: As for `sparring.data.load`.
     """
-    return data_name(name, data) if isinstance(data, str | Path) else data
+    return data_name(recipe_name(recipe)[0], data) if isinstance(data, str | Path) else data
 
 
 def data_name(name: str, data: str | Path) -> str:
@@ -132,16 +143,19 @@ def fill_arguments(function: Callable[..., Game], arguments: Settings) -> Settin
     Raises:
         RunError: If the recipe has no such argument, needs one that is missing, or is given something of another kind.
     """
-    hints = get_type_hints(function)
-    known = {name: item for name, item in signature(function).parameters.items() if name not in FACTS}
-    require_names(f"recipe {function.__name__}", arguments, list(known))
+    hints, known, title = (
+        hints_of(function),
+        settings_of(function),
+        getattr(function, "__name__", "that is handed over"),
+    )
+    require_names(f"recipe {title}", arguments, list(known))
     chosen = {}
     for name, item in known.items():
         default = None if item.default is Parameter.empty else item.default
         if name in arguments:
             chosen[name] = _fitting(name, hints.get(name, Any), arguments[name], default)
         elif item.default is Parameter.empty:
-            raise RunError(f"The recipe {function.__name__} needs the setting {name!r}: give it a value.")
+            raise RunError(f"The recipe {title} needs the setting {name!r}: give it a value.")
         else:
             chosen[name] = default
     return chosen

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Unpack
 from uuid import uuid4
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from sparring._io.atomic import io_errors
@@ -30,6 +31,7 @@ from sparring.data import load as load_data
 from sparring.data.frames import Sizes
 from sparring.errors import RunError
 from sparring.game import Game
+from sparring.inference.sampling import sample
 from sparring.recipes.importing import trust as trust_recipes
 from sparring.recipes.techniques import Techniques
 from sparring.runs import checkpoint as checkpoints
@@ -42,6 +44,7 @@ from sparring.runs.memory import TRAINED
 from sparring.runs.performance import SETTINGS, PerformanceOptions, keep_freed_memory
 from sparring.runs.performance_trial import choose_options
 from sparring.runs.recipe_args import data_for
+from sparring.runs.recipe_functions import Recipe, handed_over, recipe_name, require_handed_over
 from sparring.runs.signals import catch_stop_signals
 from sparring.runs.sizing import CreateOptions, Request
 from sparring.runs.state import TrainState, build_game
@@ -110,7 +113,7 @@ class Run:
     def create(
         cls,
         folder: str | Path,
-        recipe: str,
+        recipe: str | Recipe,
         *,
         data: DataLike,
         arguments: JsonObject | None = None,
@@ -136,7 +139,7 @@ class Run:
 
         Args:
             folder: A new or empty folder, or that of a run with the same settings.
-            recipe: A name of `sparring.RECIPES`, or ``module:function``.
+            recipe: A name of `sparring.RECIPES`, ``module:function``, or a function from a shape to a game.
             data: A name or path, or data in Python, which are not stored, see `sparring.data.load`.
             arguments: The recipe's keyword arguments: values, or for dataclasses dicts of their fields.
             techniques: Training techniques around the recipe's game.
@@ -176,10 +179,12 @@ class Run:
         if fast not in SETTINGS:
             raise RunError(f"There is no --fast {fast}: give one of {', '.join(SETTINGS)}.")
         request, data = chosen.pop("asked"), chosen["data"]
-        chosen |= request.completed(folder, dataset.split(data.hold_out)[0], data.facts, device, more)
-        asked = RunConfig(**chosen, performance=None, provenance=Provenance.now(device), id=uuid4().hex)
-        config = configs.reconcile(folder, asked)
-        run = cls(folder, config, dataset, device, fast=fast)
+        with handed_over(request.recipe, request.function):
+            chosen |= request.completed(folder, dataset.split(data.hold_out)[0], data.facts, device, more)
+            chosen |= {"recipe_in_python": recipe_name(request.function)[1], "performance": None}
+            asked = RunConfig(**chosen, provenance=Provenance.now(device), id=uuid4().hex)
+            config = configs.reconcile(folder, asked)
+            run = cls(folder, config, dataset, device, fast=fast)
         run._begun = config is not asked
         if run.performance.setting != fast:
             run.notes.append(f"The run was made with --fast {run.performance.setting} and keeps it.")
@@ -197,6 +202,7 @@ class Run:
         data_root: str | Path | None = None,
         checkpoint: str = "newest",
         data: DataLike | None = None,
+        recipe: Recipe | None = None,
         trust: str | Iterable[str] = (),
     ) -> Run:
         """Open a run at a checkpoint.
@@ -208,6 +214,7 @@ class Run:
             checkpoint: ``newest``, ``best``, or the step of one that is kept. Training continues from the newest only.
             data: The place of the data, if it has moved; `fit` records it. Or the data, if they are in Python. Default:
                 where they were.
+            recipe: The function that the run was created with, if it is in no module. Default: the recipe by its name.
             trust: The run's recipe ``module:function`` if it is outside the library: otherwise a name in a file is not
                 imported. It stays trusted in this process. Default: none.
 
@@ -216,13 +223,15 @@ class Run:
         """
         trust_recipes(trust)
         folder, config = expand_user(folder), configs.read(expand_user(folder))
-        where = distributed.init(device)
+        where, arguments = distributed.init(device), config.arguments
+        given = require_handed_over(folder, config.recipe, config.recipe_in_python, arguments, recipe)
         place = configs.require_data(folder, config) if data is None else data
         with configs.moved_data(folder, place):
             dataset = load_data(data_for(config.recipe, place), **config.data.load_kwargs(data_root))
         configs.require_same_data(folder, config, dataset)
         config = replace(config, data=configs.relocated(config.data, data, dataset))
-        run = cls(folder, config, dataset, where, checkpoint)
+        with handed_over(config.recipe, given):
+            run = cls(folder, config, dataset, where, checkpoint)
         run._begun = True
         return run
 
@@ -235,6 +244,19 @@ class Run:
     def inference_game(self) -> Game:
         """The game to sample and to evaluate: the averaged one, where there is one."""
         return self.state.inference_game
+
+    def sample(self, n: int, *, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """Return samples of `inference_game`, see `sparring.inference.sample`.
+
+        Args:
+            n: Number of samples.
+            seed: Decides all of them.
+            truncation: Below 1 more typical samples, above 1 more varied ones.
+
+        Returns:
+            Samples (n, *shape), images in [−1, 1], on the run's device.
+        """
+        return sample(self.inference_game, n, seed=seed, truncation=truncation)
 
     @property
     def optimizers(self) -> dict[str, Optimizer]:

@@ -22,6 +22,7 @@ from sparring.recipes.sizing import SHORT, Choice, Situation, derive
 from sparring.recipes.techniques import Techniques
 from sparring.runs import config as configs
 from sparring.runs.recipe_args import describe_game, require_names, to_plain
+from sparring.runs.recipe_functions import Recipe
 from sparring.runs.state import default_batch_size, fit_to_data, make_game
 from sparring.training.trainer import train
 
@@ -63,6 +64,7 @@ class Request:
         given: Paths of the arguments and techniques that the user gave.
         batch_size: Rows of a batch. Default: not given.
         ema_decay: Decay of the averaged weights. Default: not given.
+        function: The recipe as the user gave it, a name or a function. Default: the name.
     """
 
     recipe: str
@@ -71,11 +73,12 @@ class Request:
     given: frozenset[str]
     batch_size: int | None = None
     ema_decay: float | None = None
+    function: str | Recipe = ""
 
     @classmethod
     def of(
         cls,
-        recipe: str,
+        recipe: str | Recipe,
         arguments: JsonObject,
         techniques: Techniques | JsonObject,
         batch_size: int | None,
@@ -95,7 +98,7 @@ class Request:
         given = {"arguments": {name: to_plain(name, value) for name, value in arguments.items()}, "techniques": chosen}
         paths = {path for path, _ in flatten(given)}
         paths |= {name for name, value in (("batch_size", batch_size), ("ema_decay", ema_decay)) if value is not None}
-        return cls(**described, given=frozenset(paths), batch_size=batch_size, ema_decay=ema_decay)
+        return cls(**described, given=frozenset(paths), batch_size=batch_size, ema_decay=ema_decay, function=recipe)
 
     def settings(self, dataset: Dataset) -> dict[str, Any]:
         """Return all settings by path, those that were not given at the values of the paper.

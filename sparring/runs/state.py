@@ -34,6 +34,7 @@ from sparring.runs.checkpoint import State, load_by_name
 from sparring.runs.config import LIMIT, RunConfig
 from sparring.runs.memory import bounded
 from sparring.runs.recipe_args import fill_arguments, find_recipe, from_plain
+from sparring.runs.recipe_functions import Recipe, handed_over, require_handed_over
 from sparring.runs.time_budget import Plan
 from sparring.training import distributed
 from sparring.training.accumulation import require_divisible
@@ -351,7 +352,12 @@ def load_networks(folder: Path, state: State, game: Game, ema: EMA | None) -> No
 
 
 def load_game(
-    folder: str | Path, *, device: str = "auto", checkpoint: str = "newest", trust: str | Iterable[str] = ()
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    checkpoint: str = "newest",
+    recipe: Recipe | None = None,
+    trust: str | Iterable[str] = (),
 ) -> Game:
     """Load a trained game: averaged weights, evaluation mode, no gradients. The data is not needed.
 
@@ -359,6 +365,7 @@ def load_game(
         folder: The run's folder.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``auto``.
         checkpoint: ``newest``, ``best``, or the step of one that is kept.
+        recipe: The function that the run was created with, if it is in no module.
         trust: The run's recipe ``module:function`` if it is outside the library, see `sparring.Run.open`.
 
     Raises:
@@ -368,7 +375,9 @@ def load_game(
     folder = expand_user(folder)
     config, (state, _) = configs.read(folder), load_by_name(folder, checkpoint)
     captions = config.data.facts.captions or () if state is None else ()
-    game = build_game(config, distributed.resolve_device(device), captions)
+    name, arguments = config.recipe, config.arguments
+    with handed_over(name, require_handed_over(folder, name, config.recipe_in_python, arguments, recipe)):
+        game = build_game(config, distributed.resolve_device(device), captions)
     ema = prepare(config, game)
     if state is not None:
         load_networks(folder, state, game, ema)

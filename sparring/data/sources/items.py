@@ -110,7 +110,7 @@ def find_columns(title: str, data: object, item: object) -> Columns:
         )
     numbers = [key for key, value in item.items() if key not in images and is_whole(value)]
     features = getattr(data, "features", None)
-    named = {key: getattr(features[key], "names", None) for key in numbers} if isinstance(features, Mapping) else {}
+    named = {key: getattr(features.get(key), "names", None) for key in numbers} if isinstance(features, Mapping) else {}
     labels = [key for key in numbers if named.get(key)] or numbers
     if len(labels) > 1:
         raise DataError(

@@ -4,6 +4,8 @@ GIVEN = "tests/unit/data/sources/test_in_memory.py"
 ITEMS = "tests/unit/data/sources/test_items.py"
 PIXELS = "tests/unit/data/sources/test_pixels.py"
 INDICES = "tests/unit/data/annotations/test_class_indices.py"
+RECIPES = "tests/unit/runs/test_recipe_functions.py"
+SAMPLES = "tests/unit/inference/test_sampling.py"
 RUNS = "tests/zoo/test_data_in_python.py"
 
 MUTANTS = [
@@ -34,4 +36,9 @@ MUTANTS = [
     ("runs/config.py", "if config.data.in_python:", "if False:", RUNS),
     ("runs/config.py", "found = config.data if before.data.in_python", "found = config.data if True", RUNS),
     ("runs/config.py", "    return replace(config, name=locate(dataset), in_python=False)", "    return config", RUNS),
+    ("runs/recipe_functions.py", "if recipe is None and in_python:", "if False:", RECIPES),
+    ("runs/recipe_functions.py", "    if known != now:", "    if False:", RECIPES),
+    ("runs/recipe_functions.py", "and name not in bound and", "and", RECIPES),
+    ("runs/recipe_functions.py", "        _handed.pop(name, None)\n", "", RECIPES),
+    ("inference/sampling.py", "[hash_seed(seed, index) for index in range(n)]", "range(seed, seed + n)", SAMPLES),
 ]

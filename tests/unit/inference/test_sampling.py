@@ -14,6 +14,7 @@ from sparring.inference import sampling
 from sparring.objectives import NonSaturating
 from sparring.recipes import recipe
 from sparring.recipes.options import Networks
+from sparring.rng import hash_seed
 from sparring.training.trainer import train
 from support.toys import LinearCritic, Point, batches, learn
 
@@ -162,3 +163,15 @@ def test_truncation_is_the_games_own_where_it_has_one():
     plain, typical = (sampling.sample_seeds(game, range(4), truncation=psi) for psi in (1.0, 0.0))
     assert plain.std(0).max() > 1e-3
     assert typical.std(0).max() < 1e-6, "its mapping normalises z: only styles can be truncated"
+
+
+def test_samples_of_a_seed_do_not_depend_on_their_number(game):
+    many = sampling.sample(game, 40, seed=3)
+    for n in (1, 15, 16, 17, 33):
+        assert torch.equal(sampling.sample(game, n, seed=3), many[:n])
+    others = sampling.sample(game, 40, seed=4)
+    assert not any(torch.equal(one, two) for one in many for two in others)
+    assert torch.equal(many[5:6], sampling.sample_seeds(game, [hash_seed(3, 5)]))
+    for n in (0, -1, 10**7):
+        with pytest.raises(DataError, match="give a number from 1 to"):
+            sampling.sample(game, n)

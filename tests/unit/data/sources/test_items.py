@@ -132,6 +132,9 @@ def test_columns_are_found_by_their_types():
     assert find_columns("t", [], (PHOTO,))[:2] == (0, None)
     assert find_columns("t", [], {"a": torch.zeros(2), "b": torch.tensor(3)})[:2] == ("a", "b")
     assert find_columns("t", [], {"text": "cat", "photo": PHOTO}).unused == ("text",)
+    bare = Table()
+    bare.features = {}
+    assert find_columns("t", bare, {"photo": PHOTO, "breed": 1})[:3] == ("photo", "breed", None)
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.array(3), torch.tensor(3), np.uint8(3)])
