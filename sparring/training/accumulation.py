@@ -203,7 +203,9 @@ class BufferSnapshot:
             everything: Also restore modules with ``sequential_micro_batches``.
         """
         for index, (buffer, before) in enumerate(self._all):
-            if (everything or self._alike[index]) and self._changed(index, buffer):
+            if (everything or self._alike[index]) and self._running[index]:
+                buffer.data.copy_(before)  # a graph may hold it, but does not use its value in training
+            elif (everything or self._alike[index]) and buffer._version != self._versions[index]:
                 buffer.copy_(before)
                 self._versions[index] = buffer._version
 
@@ -219,14 +221,11 @@ class BufferSnapshot:
             return
         for index, (buffer, _) in enumerate(self._all):
             before = [left[index] for left in self._left]
-            if self._alike[index] and buffer.is_floating_point() and self._changed(index, buffer):
+            changed = self._running[index] or buffer._version != self._versions[index]
+            if self._alike[index] and buffer.is_floating_point() and changed:
                 parts = torch.stack([*before, buffer])
                 same = (parts == buffer).all()
-                buffer.copy_(torch.where(same, buffer, parts.mean(0)))
-
-    def _changed(self, index: int, buffer: Tensor) -> bool:
-        """Return whether a buffer may have changed. Others stay untouched, since a graph may hold them."""
-        return self._running[index] or buffer._version != self._versions[index]
+                buffer.data.copy_(torch.where(same, buffer, parts.mean(0)))
 
 
 def _updates_statistics(module: nn.Module) -> bool:
