@@ -299,7 +299,7 @@ def given_values(form: Any, words: Sequence[str]) -> Settings:
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Parse a width and a height, such as "240x100"; None stays None.
+    """Parse a height and a width, such as "100x240"; None stays None.
 
     Returns:
         Height and width.
@@ -307,14 +307,14 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     Raises:
         DataError: If it cannot be parsed.
 
-    >>> parse_size("240x100")
+    >>> parse_size("100x240")
     (100, 240)
     """
     if text is None:
         return None
-    width, _, height = text.lower().replace("×", "x").partition("x")
+    height, _, width = text.lower().replace("×", "x").partition("x")
     if not (width.strip().isdecimal() and height.strip().isdecimal()):
-        raise DataError(f"The size {text!r} cannot be read: write width and height, such as 240x100.")
+        raise DataError(f"The size {text!r} cannot be read: write height and width, such as 100x240.")
     return int(height), int(width)
 
 

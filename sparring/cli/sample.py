@@ -38,7 +38,7 @@ def sample(
         text: Caption of all samples, such as "a red heart".
         grid: classes generates each seed as each class: a row has one z, a column one class.
         truncation: Below 1 more typical samples, above 1 more varied ones; several values give a column each.
-        size: Width and height in pixels, such as 240x100, for runs on one photograph.
+        size: Height and width in pixels, such as 100x240, for runs on one photograph.
         start_scale: Scale below which the layout of the photograph is kept, for runs on one photograph.
         out: An image file for one grid; a folder for one file per sample.
         columns: Images in a row of the grid. Default: a square grid.

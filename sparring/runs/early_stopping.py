@@ -30,6 +30,7 @@ from sparring.evaluation.sample_sets import sample_count, shortfall_notes
 from sparring.evaluation.types import Metric
 from sparring.metrics import Direction
 from sparring.runs import checkpoint
+from sparring.runs.config import LIMIT
 from sparring.runs.logs import JsonLinesWriter, read
 from sparring.runs.state import TrainState
 from sparring.training import distributed
@@ -64,6 +65,10 @@ class EarlyStopping:
             raise RunError(f"--eval-every is {self.every:g}: give thousands of images, above 0.")
         if self.patience is not None and self.patience < 1:
             raise RunError(f"--patience is {self.patience}: give 1 evaluation or more.")
+        if self.patience is not None and self.patience > LIMIT:
+            raise RunError(
+                "--patience is out of range: give fewer evaluations, or leave it out to train without early stopping."
+            )
 
     def require(self, state: TrainState, held_out: Dataset | None) -> None:
         """Refuse to evaluate during training where that is impossible or unfair.

@@ -41,7 +41,7 @@ class SingleImage(Generation):
         """Return commands that sample in two sizes, enlarge, animate and evaluate."""
         return [
             f"sample {run} --seeds 0-15 --out samples.png",
-            f"sample {run} --seeds 0 --size 400x150 --start-scale 1 --out wide.png",
+            f"sample {run} --seeds 0 --size 150x400 --start-scale 1 --out wide.png",
             f"singan super-resolve {run} --factor 2 --out larger.png",
             f"singan animate {run} --out moving.gif",
             f"singan evaluate {run}",

@@ -89,7 +89,7 @@ MUTANTS = [
     ("data/annotations/label_maps.py", "    found[..., 1:, :] |= down\n", "", EDGES),
     ("data/dataset.py", "self.edges.rows(indices, corners)", "self.edges.rows(indices)", EDGES),
     ("data/dataset.py", "edges=self.edges and self.edges.subset(rows)", "edges=self.edges", EDGES),
-    ("data/sources/domains.py", "{second.edges.fingerprint!r}", "", EDGES),
+    ("data/sources/domains.py", "{second.edges.fingerprint!r}", "", "tests/unit/data/sources/test_domains.py"),
     ("games/common/label_map_game.py", "torch.cat([m, edges[:, None].float()], 1)", "torch.cat([m, 0 * edges[:, None].float()], 1)", EDGES),
     ("inference/label_maps.py", "add_edges(labels, labels) if", "labels if", EDGES),
     ("inference/label_maps.py", "instance_boundaries(objects).to(labels)", "instance_boundaries(labels).to(labels)", EDGES),

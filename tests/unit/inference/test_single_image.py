@@ -384,7 +384,7 @@ def test_every_use_is_a_command(trained_run, tmp_path, capsys):
     run, picture = str(trained_run), PHOTO["data"]
     mask = str(saved(tmp_path / "mask.png", Image.new("L", (WIDTH, HEIGHT), 255)))
     for words, name, size in (
-        (["sample", run, "--size", "40x30", "--start-scale", "1", "--seeds", "0"], "a.png", (40 * 8, 30 * 8)),
+        (["sample", run, "--size", "30x40", "--start-scale", "1", "--seeds", "0"], "a.png", (40 * 8, 30 * 8)),
         (["singan", "super-resolve", run, "--factor", "2"], "b.png", (48, 32)),
         (["singan", "super-resolve", run, "--picture", mask, "--factor", "1.5", "--noise"], "c.png", (36, 24)),
         (["singan", "harmonize", run, picture, "--mask", mask, "--scale", "1"], "d.png", (WIDTH, HEIGHT)),
@@ -407,7 +407,7 @@ def test_every_use_is_a_command(trained_run, tmp_path, capsys):
         (["singan", "animate", "RUN", "--start-scale", "9"], "There is no scale 9"),
         (["singan", "super-resolve", "RUN", "--factor", "0.5"], "give a factor above 1"),
         (["singan", "harmonize", "RUN", "PHOTO", "--mask", "SQUARE"], "does not have the aspect ratio 24 × 16"),
-        (["sample", "RUN", "--size", "large"], "write width and height, such as 240x100"),
+        (["sample", "RUN", "--size", "large"], "write height and width, such as 100x240"),
         (["sample", "RUN", "--size", "0x7"], "is not possible"),
     ],
 )

@@ -169,7 +169,12 @@ def test_images_are_not_evaluated_against_training_images(tmp_path):
         play(run, 2, early_stopping=EarlyStopping(0.016))
     with pytest.raises(DataError, match="did you mean 'sliced'"):
         play(start(tmp_path / "ring"), 2, early_stopping=EarlyStopping(0.016, "slicd"))
-    for wrong in ({"every": 0.0}, {"every": float("nan")}, {"every": 1.0, "patience": 0}):
+    for wrong in (
+        {"every": 0.0},
+        {"every": float("nan")},
+        {"every": 1.0, "patience": 0},
+        {"every": 1.0, "patience": 10**400},
+    ):
         with pytest.raises(RunError):
             EarlyStopping(**wrong)
 

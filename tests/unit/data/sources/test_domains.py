@@ -204,6 +204,8 @@ def test_the_fingerprint_is_of_both_domains_and_of_how_they_belong_together():
     alone = Dataset("numbered", first.values)
     assert len({pair_domains(alone, each).fingerprint for each in seconds} | {alone.fingerprint}) == 4
     assert pair_domains(alone, seconds[0]).fingerprint == first.fingerprint
+    edges = [PairedDomain(second, paired=True, edges=numbered(6, seed).paired_domain.dataset) for seed in (5, 6)]
+    assert len({pair_domains(alone, each).fingerprint for each in (seconds[0], *edges)}) == 3
 
 
 # label maps
