@@ -26,6 +26,7 @@ from sparring.game import Game, evaluation_mode
 from sparring.inference.sampling import interpolate, parse_seeds, require_interpolation
 from sparring.inference.tiling import TILE, SizeConstraints, blend_tiles, resolve_overlap, tiles
 from sparring.layers.tiled_norm import collect_moments, with_moments
+from sparring.networks.common.sizes import centre_crop, reflect_to
 from sparring.rng import fixed_seed
 
 __all__ = [
@@ -182,25 +183,19 @@ def _in_tiles(game: Game, labels: Tensor, styles: Tensor, sizes: SizeConstraints
     """Return images of a large map, generated in tiles of one scene."""
     able, (height, width) = require_label_maps(game), labels.shape[-2:]
     size = sizes.fit(height), sizes.fit(width)
-    whole, parts = _filled(labels, size), tiles(size, tile, overlap, sizes.multiple)
+    whole, parts = reflect_to(labels, *size), tiles(size, tile, overlap, sizes.multiple)
 
     def made(window: tuple[slice, slice]) -> Tensor:
         place = window[0].start, window[1].start, *size
         return able.paint(_each(game, whole[..., *window], styles), styles, place).to(labels.device)
 
     with with_moments(collect_moments(game, [(partial(made, window), share) for window, share in parts])):
-        return blend_tiles(size, parts, made)[..., :height, :width]
+        return centre_crop(blend_tiles(size, parts, made), height, width)
 
 
 def _each(game: Game, labels: Tensor, styles: Tensor) -> Tensor:
     """Return a copy of a map for each style, on the device of the networks."""
     return labels.to(game.device).expand(len(styles), *labels.shape)
-
-
-def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a map padded to a size with its last row and column."""
-    down, right = (torch.arange(side).clamp(max=old - 1) for side, old in zip(size, labels.shape[-2:], strict=True))
-    return labels[..., down, :][..., right]
 
 
 def interpolate_styles(

@@ -6,15 +6,14 @@ import json
 
 import pytest
 
-from robustness.test_refusing_disk import disk, fill
 from sparring.errors import RunError
 from sparring.runs.checkpoint import list_checkpoints, load_by_name
 from support import auto_runs, runs
+from support.disks import fill, small_disk
 from support.runs import difference
 
-__all__ = ["disk"]
-
 quick = pytest.fixture(autouse=True)(runs.quick)
+disk = pytest.fixture(small_disk)
 
 
 @pytest.fixture(autouse=True)

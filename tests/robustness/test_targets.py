@@ -121,8 +121,8 @@ def test_results_that_cannot_be_files_are_refused(tmp_path):
 
 def test_every_command_with_an_output_checks_it():
     """Every command with --out must check it by `sparring.runs.outputs`, or be listed here with its own check."""
-    elsewhere = {"train", "resume", "demo", "theory", "typed", "translate", "edit", "between"}
-    checks = ("require_outputs", "require_picture", "require_film")
+    elsewhere = {"auto", "train", "resume", "demo", "theory", "typed", "translate", "edit", "between"}
+    checks = ("require_outputs", "require_picture", "require_film", "require_no_overwrite")
     for path in (Path(sparring.__file__).parent / "cli").glob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if not isinstance(node, ast.FunctionDef) or node.name.startswith("_") or node.name in elsewhere:

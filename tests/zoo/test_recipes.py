@@ -232,11 +232,11 @@ def test_a_recipe_of_ones_own_is_found_by_module_and_function():
     assert recipe("sparring.recipes.gan:nsgan")((2,), networks=SMALL).__class__ is GAN
 
 
-def test_image_networks_refuse_points_and_odd_sizes():
+def test_image_networks_refuse_points_and_sizes_below_8():
     with pytest.raises(DataError, match="--network"):
         recipe("dcgan")((2,))
-    with pytest.raises(DataError, match="--size 32"):
-        recipe("nsgan")((3, 30, 30))
+    with pytest.raises(DataError, match="--size 8x30"):
+        recipe("nsgan")((3, 6, 30))
 
 
 @pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if "points" not in row.needs])

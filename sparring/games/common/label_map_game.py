@@ -13,7 +13,7 @@ from typing import NotRequired
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, pad
+from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from sparring._types import Network
@@ -21,6 +21,7 @@ from sparring.abilities import Window
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser, PlayerSettings
 from sparring.games.common.posterior import mean_and_log_variance
+from sparring.networks.common.sizes import centre_crop, reflect_to
 from sparring.rng import randn
 
 
@@ -130,12 +131,8 @@ class LabelMapGame(Game):
             within: Where the maps lie in larger ones, see `SupportsLabelMaps`; then all sides are multiples of G's.
         """
         height, width = labels.shape[-2:]
-        across, down = -width % self.G.multiple, -height % self.G.multiple
-        left, top = across // 2, down // 2
-        edges = left, across - left, top, down - top
-        mirrors = max(edges[:2]) < width and max(edges[2:]) < height
-        m = pad(self.spread(labels), edges, mode="reflect" if mirrors else "replicate")
+        sides = (-(-side // self.G.multiple) * self.G.multiple for side in (height, width))
+        m = reflect_to(self.spread(labels), *sides)
         given, place = [] if self.E is None else [styles], {} if within is None else {"within": within}
         with torch.no_grad():
-            samples: Tensor = self.G(m, *given, **place)[..., top : top + height, left : left + width]
-            return samples
+            return centre_crop(self.G(m, *given, **place), height, width)

@@ -31,7 +31,7 @@ MUTANTS = [
     ("games/common/label_map_game.py", '"D": self._critic(self.D)', '"D": self._critic(nn.ModuleList([self.D, self.E]))', GAUGAN),
     ("games/common/label_map_game.py", "(numbers >= 0) & (numbers < self.regions)", "numbers <= self.regions", GAUGAN),
     ("games/common/label_map_game.py", "numbers.where(known, self.regions)", "numbers.where(known, 0)", GAUGAN),
-    ("games/common/label_map_game.py", '"reflect" if mirrors else "replicate"', '"constant"', GAUGAN),
+    ("games/common/label_map_game.py", "reflect_to(self.spread(labels), *sides)", "reflect_to(self.spread(labels), *sides).roll(1, 3)", GAUGAN),
     ("games/common/label_map_game.py", "[..., top : top + height, left : left + width]", "[..., -height:, -width:]", GAUGAN),
     ("games/common/label_map_game.py", "mean_and_log_variance(self.E(x))[0]", "mean_and_log_variance(self.E(x))[1]", GAUGAN),
     ("games/common/multiscale.py", "zip(seen[:-1], known[:-1], strict=True)", "zip(seen, known, strict=True)", GAUGAN),

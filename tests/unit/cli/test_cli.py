@@ -359,7 +359,7 @@ def test_check_plays_a_game_that_takes_only_images_on_images(capsys, tmp_path, m
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "of_images.py").write_text(IMAGE_GAME.replace("SIDE", "shape[1]"))
     assert main(["check", "of_images:game"]) == 0
-    assert "data: digits, 32 pixels a side" in capsys.readouterr().out
+    assert "data: digits, 32 pixels" in capsys.readouterr().out
     assert main(["check", "of_images:game", "--data", "digits", "--size", "16"]) == 0
     assert "of_images:game keeps the rules." in capsys.readouterr().out
     assert main(["check", "dcgan"]) == 0

@@ -194,15 +194,15 @@ def test_it_paints_and_refuses_unsupported_requests():
         gaugan(SHAPE)
 
 
-def test_maps_of_any_size_are_filled_up_at_their_ends_and_cut_back():
+def test_maps_of_any_size_are_reflected_about_their_border_and_cropped():
     game = small(norm="instance").eval()
     assert game.G.multiple == 4
     styles = torch.randn(2, 5)
     labels = torch.randint(REGIONS, (2, 18, 21))
     made = game.paint(labels, styles)
     assert made.shape == (2, 3, 18, 21)
-    full = nn.functional.pad(labels[:, None].float(), (0, 3, 0, 2), mode="replicate")[:, 0].long()
-    torch.testing.assert_close(made, game.paint(full, styles)[..., :18, :21])
+    full = nn.functional.pad(labels[:, None].float(), (1, 2, 1, 1), mode="reflect")[:, 0].long()
+    torch.testing.assert_close(made, game.paint(full, styles)[..., 1:19, 1:22])
 
 
 def test_a_style_is_a_mean_of_the_encoder_or_a_draw():

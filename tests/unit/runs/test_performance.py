@@ -108,6 +108,7 @@ def test_what_was_chosen_is_stored_and_printed(tmp_path, capsys):
         "fused_resampling": False,  # there is nothing to fold in DCGAN
         "prefetch": False,
         "keep_freed_memory": True,
+        "contiguous_outputs": [],
         "fast_double_backward": True,
         "fused_upsampling": [],  # nor in a sequence of another's
     }

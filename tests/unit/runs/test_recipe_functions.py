@@ -149,7 +149,7 @@ def test_a_file_cannot_name_a_function_that_was_handed_over_for_another_run(tmp_
     for name in ("os:system", run.config.recipe):
         record["recipe"], record["recipe_in_python"] = name, False
         (tmp_path / "run" / "run.json").write_text(json.dumps(record))
-        with pytest.raises(GameError, match=r"which a file names|is no module:function"):
+        with pytest.raises(GameError, match=r"which a file names|is no module:function|is Python's own module"):
             Run.open(tmp_path / "run", device="cpu")
         with pytest.raises((RunError, GameError)):
             Run.open(tmp_path / "run", recipe=lambda shape: 1 / 0, device="cpu")

@@ -207,6 +207,8 @@ def test_missing_rendezvous_is_one_sentence(monkeypatch):
 
 
 def test_two_processes_agree_on_what_the_game_cannot_bear(two):
-    """Each tries the game on rows of its own; a critic that views its features is no longer channels-last in either."""
-    assert json.loads((two / "viewed/run.json").read_text())["performance"]["channels_last"] == ["G"]
+    """Each tries the game on rows of its own; a critic that views its features gets contiguous ones in both."""
+    chosen = json.loads((two / "viewed/run.json").read_text())["performance"]
+    assert chosen["channels_last"] == ["G", "D"]
+    assert [name.partition(".")[0] for name in chosen["contiguous_outputs"]] == ["D"]
     assert state(two / "viewed")["step"] == 1  # which is saved only if both hold the same weights
