@@ -32,7 +32,7 @@ MUTANTS = [
     ("games/common/label_map_game.py", "(numbers >= 0) & (numbers < self.regions)", "numbers <= self.regions", GAUGAN),
     ("games/common/label_map_game.py", "numbers.where(known, self.regions)", "numbers.where(known, 0)", GAUGAN),
     ("games/common/label_map_game.py", "reflect_to(self.spread(labels), *sides)", "reflect_to(self.spread(labels), *sides).roll(1, 3)", GAUGAN),
-    ("games/common/label_map_game.py", "[..., top : top + height, left : left + width]", "[..., -height:, -width:]", GAUGAN),
+    ("games/common/label_map_game.py", "centre_crop(self.G(m, *given, **place), height, width)", "self.G(m, *given, **place)[..., -height:, -width:]", GAUGAN),
     ("games/common/label_map_game.py", "mean_and_log_variance(self.E(x))[0]", "mean_and_log_variance(self.E(x))[1]", GAUGAN),
     ("games/common/multiscale.py", "zip(seen[:-1], known[:-1], strict=True)", "zip(seen, known, strict=True)", GAUGAN),
     ("games/common/multiscale.py", "strict=True)]).sum()\n\n\ndef halves", "strict=True)]).mean()\n\n\ndef halves", GAUGAN),
