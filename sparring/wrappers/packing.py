@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.abilities import SupportsEncoding
-from sparring.errors import GameError
+from sparring.errors import DataError, GameError
 from sparring.game import Data, Game, Turn, latent
 from sparring.rng import randn
 from sparring.wrappers.base import Wrapper
@@ -144,6 +144,9 @@ def packed(make: Callable[[tuple[int, ...]], Game], shape: tuple[int, ...], m: i
     channels, *sides = shape
     single = make(shape)
     require("Packing", single, *_NEEDS)
-    game = make((m * channels, *sides))
+    try:
+        game = make((m * channels, *sides))
+    except DataError as error:
+        raise GameError(f"Packing needs a D of {m * channels} channels, which this game does not have.") from error
     latent_game(game).G = latent_game(single).G
     return Packing(game, m)
