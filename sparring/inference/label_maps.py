@@ -25,8 +25,8 @@ from sparring.errors import DataError, GameError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.sampling import interpolate, parse_seeds, require_interpolation
 from sparring.inference.tiling import TILE, SizeConstraints, blend_tiles, resolve_overlap, tiles
+from sparring.layers.borders import centre_crop, reflect_to
 from sparring.layers.tiled_norm import collect_moments, with_moments
-from sparring.networks.common.sizes import centre_crop, reflect_to
 from sparring.rng import fixed_seed
 
 __all__ = [

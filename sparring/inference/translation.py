@@ -31,7 +31,7 @@ from sparring.data.stream import scale_images
 from sparring.errors import DataError
 from sparring.game import Game, evaluation_mode
 from sparring.inference.tiling import TILE, SizeConstraints, blend_tiles, resolve_overlap, tiles
-from sparring.networks.common.sizes import centre_crop, reflect_to
+from sparring.layers.borders import centre_crop, reflect_to
 from sparring.visualization.images import STILLS, to_image
 
 __all__ = [

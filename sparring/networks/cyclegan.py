@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from sparring.layers.borders import on_multiples
 from sparring.layers.init import dcgan
 from sparring.layers.normalization import Norm, instance_norm
-from sparring.networks.common.sizes import on_multiples
 
 __all__ = ["PatchCritic", "ResNetTranslator"]
 

@@ -42,11 +42,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparring.layers.borders import centre_crop
 from sparring.layers.normalization import ConditionalBatchNorm, Norm
 from sparring.layers.resampling import UpConv
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import centre_crop, padding, require_sides, start_grid
+from sparring.networks.common.sizes import padding, require_sides, start_grid
 
 __all__ = ["FastGANCritic", "FastGANGenerator"]
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from sparring.layers.borders import on_multiples
 from sparring.layers.init import dcgan
 from sparring.layers.normalization import Norm, instance_norm
-from sparring.networks.common.sizes import on_multiples
 from sparring.networks.cyclegan import reflect_conv
 
 __all__ = ["GANILLATranslator"]

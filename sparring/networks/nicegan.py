@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, linear
 
+from sparring.layers.borders import reflect_to
 from sparring.layers.normalization import ILN, AdaILN
 from sparring.layers.spectral import spectral
-from sparring.networks.common.sizes import reflect_to
 from sparring.networks.cyclegan import reflect_conv
 
 __all__ = ["NICECritic", "NICEEncoder", "NICEEncodingCritic", "NICETranslator", "code_depths"]

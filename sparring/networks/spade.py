@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
+from sparring.layers.borders import centre_crop, reflect_to
 from sparring.layers.init import glorot_normal, reinitialise
 from sparring.layers.normalization import Norm, instance_norm
 from sparring.layers.spade import SLOPE, SPADEBlock, batch_norm_without_affine, resize_labels
 from sparring.layers.spectral import spectral
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import centre_crop, grid_for, num_doublings, reflect_to
+from sparring.networks.common.sizes import grid_for, num_doublings
 
 __all__ = ["MultiScaleCritic", "SPADEGenerator", "StyleEncoder"]
 

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import DataError
+from sparring.layers.borders import reflect_to
 from sparring.layers.init import dcgan, he_uniform
 from sparring.layers.pyramid import upsample
 from sparring.layers.resampling import UpConv
 from sparring.layers.residual import Residual
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import cropping, grid_for, num_doublings, padding, reflect_to, start_grid
+from sparring.networks.common.sizes import cropping, grid_for, num_doublings, padding, start_grid
 
 __all__ = ["StackGANCritic", "StageIGenerator", "StageIIGenerator"]
 

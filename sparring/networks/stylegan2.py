@@ -18,11 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparring.layers.borders import centre_crop
 from sparring.layers.minibatch import MinibatchStdDev
 from sparring.layers.resampling import Blur, BlurDown, BlurUp
 from sparring.layers.stylegan2 import EqualizedConv, EqualizedLinear, ModulatedConv
 from sparring.networks.common.base import Critic, Generator, Shape
-from sparring.networks.common.sizes import centre_crop, grid_for, num_doublings, padding
+from sparring.networks.common.sizes import grid_for, num_doublings, padding
 from sparring.objectives.batch_statistics import all_reduce_mean
 
 __all__ = ["Mapping", "StyleGAN2Critic", "StyleGAN2Generator", "Synthesis"]

@@ -11,10 +11,11 @@ has one translation.
 import torch
 from torch import Tensor, nn
 
+from sparring.layers.borders import on_multiples
 from sparring.layers.init import dcgan
 from sparring.layers.normalization import Norm
 from sparring.networks.common.base import Shape
-from sparring.networks.common.sizes import num_doublings, on_multiples
+from sparring.networks.common.sizes import num_doublings
 
 __all__ = ["UNet"]
 

@@ -21,7 +21,7 @@ from sparring.abilities import Window
 from sparring.errors import GameError
 from sparring.game import Data, Game, Optimiser, PlayerSettings
 from sparring.games.common.posterior import mean_and_log_variance
-from sparring.networks.common.sizes import centre_crop, reflect_to
+from sparring.layers.borders import centre_crop, reflect_to
 from sparring.rng import randn
 
 
