@@ -61,7 +61,7 @@ def require_no_overwrite(
         targets: Paths of all results.
         read: Absolute or relative paths of files, folders, archives, and folders inside archives that the command
             reads. Files are identified by device and inode, so that links to them count as well.
-        keep: Further files and folders that no result may replace or lie in. Their contents are not listed.
+        keep: Further files, and folders whose existing files, no result may replace. Their contents are not listed.
         flag: The flag that sets the paths, for the message.
 
     Raises:

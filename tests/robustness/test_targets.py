@@ -17,6 +17,7 @@ from sparring.cli import main
 from sparring.data import load
 from sparring.data.sources.layouts import data_paths
 from sparring.errors import DataError, RunError
+from sparring.runs.outputs import require_outputs
 from sparring.visualization import video
 from support import runs
 from support.runs import IMAGES, MAPPED, UNPAIRED, play, start
@@ -298,3 +299,12 @@ def test_a_film_of_ffmpeg_that_fails_leaves_the_earlier_one(tmp_path, monkeypatc
     with pytest.raises(RunError, match="ffmpeg failed with"):
         video.save_animation(frames[::-1], tmp_path / "out" / "film.mp4")
     assert content(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("folder", ["samples", "checkpoints", "best", "events"])
+def test_a_link_to_a_folder_of_the_run_is_no_way_to_replace_its_files(run, tmp_path, folder):
+    (run / folder).mkdir(exist_ok=True)
+    (run / folder / "x.png").touch()
+    (tmp_path / "other").symlink_to(run / folder)
+    with pytest.raises(DataError, match="would be overwritten"):
+        require_outputs(run, [tmp_path / "other" / "x.png"])

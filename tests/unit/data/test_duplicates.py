@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from sparring.data.duplicates import ONES, difference_hash, near_groups, thumbnail
+from sparring.data.duplicates import ONES, _connected, difference_hash, near_groups, thumbnail
 
 
 def seen(images):
@@ -43,6 +43,18 @@ def test_pairs_that_share_a_member_form_one_group():
     hashes = np.stack([row, draw.integers(0, 256, 32, np.uint8), flipped(row, range(10)), flipped(row, range(20))])
     picture = draw.integers(0, 256, (16, 16, 3), np.uint8)
     assert near_groups(hashes, np.stack([picture] * 4)) == [[0, 2, 3]]
+
+
+def test_groups_are_in_the_order_of_their_first_members():
+    assert _connected([(0, 9), (1, 2), (9, 4)]) == [[0, 4, 9], [1, 2]]
+
+
+def test_textures_with_equal_means_and_equal_hashes_are_not_near():
+    board = np.zeros((16, 16, 3), np.uint8)
+    board[::2, ::2] = board[1::2, 1::2] = 255
+    alike, inverse = np.stack([board, board]), np.stack([board, 255 - board])
+    hashes = np.zeros((2, 32), np.uint8)
+    assert (near_groups(hashes, alike), near_groups(hashes, inverse)) == ([[0, 1]], [])
 
 
 def test_twenty_thousand_alike_hashes_take_seconds():

@@ -126,6 +126,9 @@ def test_blank_images_are_named_and_are_no_near_duplicates(photos):
     noise = np.random.default_rng(0).integers(120, 126, (96, 96, 3), np.uint8)
     Image.fromarray(noise).save(photos / "fog.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)).save(photos / "noise.png")
+    page = np.full((900, 900, 3), 255, np.uint8)
+    page[450, 450] = 0  # a mark that is small, but no noise
+    Image.fromarray(page).save(photos / "page.png")
     found = inspect(photos)
     assert found.blank == ["black.png", "fog.png", "white.png"]
     assert found.near == []
